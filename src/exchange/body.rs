@@ -1,0 +1,103 @@
+use serde::{Deserialize, Serialize};
+
+/// What is known of one body.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Body {
+    /// How far the body got, in one word.
+    #[serde(flatten)]
+    pub state: BodyState,
+    /// Bytes of data frames that passed by.
+    pub seen: u64,
+    /// Bytes that were captured, before redaction.
+    pub kept: u64,
+    /// The length the sender announced, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<u64>,
+    /// The media type, without parameters other than `charset`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// The content coding (`gzip`, …), where one was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_encoding: Option<String>,
+    /// The redacted content; absent where nothing was captured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
+}
+
+impl Body {
+    /// A body in this state of which nothing was seen.
+    #[must_use]
+    pub fn new(state: BodyState) -> Self {
+        Self {
+            state,
+            seen: 0,
+            kept: 0,
+            declared: None,
+            content_type: None,
+            content_encoding: None,
+            content: None,
+        }
+    }
+}
+
+/// How far a body got.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BodyState {
+    /// It ended and all of it was captured.
+    Complete,
+    /// It ended, and only a prefix was captured.
+    Truncated,
+    /// Nobody read it.
+    Unread,
+    /// The service stopped reading before the end.
+    PartlyRead,
+    /// The response body was dropped before its end.
+    Aborted,
+    /// It ended with an error.
+    Error {
+        /// The error's text, redacted.
+        message: String,
+    },
+    /// It was not captured.
+    Skipped {
+        /// Why not.
+        why: String,
+    },
+    /// There is no body, by protocol (HEAD, 204, 304) or because none was sent.
+    None,
+    /// An unbounded stream (server-sent events, gRPC frames, an upgraded
+    /// connection): counted, with a bounded prefix.
+    Stream,
+}
+
+/// The redacted content of a body.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "form", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Content {
+    /// The redacted text of a body whose format is understood.
+    Text {
+        /// The text. Where the redactor stopped understanding the input the
+        /// rest is not written and `unparsed` counts it.
+        text: String,
+        /// Bytes at the end of the captured prefix that were not understood
+        /// and so not written.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        unparsed: u64,
+    },
+    /// A body that no redactor understands: none of it is written.
+    Opaque {
+        /// Bytes captured.
+        length: u64,
+        /// Keyed hash of the captured bytes: equal content, equal hash, under one key.
+        hash: String,
+    },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature serde asks for
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}

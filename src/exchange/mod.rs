@@ -1,0 +1,21 @@
+//! The record of one request: what is written when a request is kept.
+//!
+//! The types here are plain data. They serialise to one JSON object (schema
+//! [`SCHEMA`]) and read back into the same types without loss; fields that a
+//! newer version adds are ignored by an older reader.
+//!
+//! Everything in an [`Exchange`] has passed the
+//! [redaction policy](crate::redact::Policy); nothing else is ever written.
+
+mod body;
+mod model;
+mod outcome;
+
+pub use self::{
+    body::{Body, BodyState, Content},
+    model::{
+        Correlation, CorrelationSource, Decision, Depth, Environment, Event, Exchange, Header,
+        Losses, Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Service, Span, Timing,
+    },
+    outcome::{Failure, KeepReason, Outcome},
+};

@@ -1,0 +1,84 @@
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How a request ended.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The response was produced and its body ended.
+    Completed,
+    /// The classifier calls the response, or the service's error, a failure.
+    Failed {
+        /// What the classifier saw.
+        failure: Failure,
+    },
+    /// The service panicked, in `call`, while polled, or while a body was polled.
+    Panicked,
+    /// The response body ended with an error.
+    BodyError,
+    /// The response future or the response body was dropped before its end:
+    /// the client went away, an outer timeout fired, or the server shut down.
+    /// From inside the service these look the same.
+    Abandoned,
+}
+
+impl Outcome {
+    /// The stable name that log lines and exchanges use.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed { .. } => "failed",
+            Self::Panicked => "panicked",
+            Self::BodyError => "body_error",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a response counts as failed.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Failure {
+    /// The HTTP status code.
+    Status(u16),
+    /// The gRPC status code, from the response head or the trailers.
+    Grpc(u16),
+    /// The service returned an error instead of a response.
+    ServiceError,
+    /// A name given by the service's own classifier.
+    Custom(String),
+}
+
+/// Why an exchange was kept.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum KeepReason {
+    /// The [`Outcome`] was not `completed`.
+    Outcome,
+    /// The request took longer than the configured threshold.
+    Slow,
+    /// An event at level ERROR was emitted in the request.
+    ErrorEvent,
+    /// The service called `dashcam::keep`.
+    Asked {
+        /// The reason the service gave.
+        why: String,
+    },
+    /// The request was selected for verbose tracing, so it was kept from the start.
+    Selected {
+        /// The rule or header that selected it.
+        by: String,
+    },
+    /// The baseline sample of healthy requests.
+    Baseline,
+}
