@@ -5,3 +5,5 @@
 
 #[cfg(feature = "capture")]
 pub mod exchange;
+#[cfg(feature = "capture")]
+pub mod export;

@@ -1,0 +1,59 @@
+use std::{error::Error, fmt};
+
+/// Why an exchange, or a flush, did not succeed.
+///
+/// [`Display`](fmt::Display) says what failed; [`source`](Error::source) says
+/// why, where that is known.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ExportError {
+    what: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl ExportError {
+    /// An error that says what failed.
+    #[must_use]
+    pub fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            source: None,
+        }
+    }
+
+    /// The same error with its cause.
+    #[must_use]
+    pub fn with_source(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            source: Some(source.into()),
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for ExportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for ExportError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_what_and_why() {
+        let error = ExportError::new("writing a file").with_source(std::io::Error::other("full"));
+        assert_eq!(error.to_string(), "writing a file");
+        assert_eq!(error.source().unwrap().to_string(), "full");
+        assert!(ExportError::new("x").source().is_none());
+    }
+}

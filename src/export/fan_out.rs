@@ -1,0 +1,75 @@
+use super::{ExportError, Exporter, Health};
+use crate::exchange::Exchange;
+
+/// Both exporters get every call, whatever the other one answers. Where both
+/// fail, the first one's error is returned; where both are degraded, both
+/// reasons are given.
+impl<A: Exporter, B: Exporter> Exporter for (A, B) {
+    fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
+        let first = self.0.export(exchange);
+        let second = self.1.export(exchange);
+        first.and(second)
+    }
+
+    fn flush(&mut self) -> Result<(), ExportError> {
+        let first = self.0.flush();
+        let second = self.1.flush();
+        first.and(second)
+    }
+
+    fn health(&self) -> Health {
+        match (self.0.health(), self.1.health()) {
+            (Health::Ok, other) | (other, Health::Ok) => other,
+            (Health::Degraded { why: first }, Health::Degraded { why: second }) => {
+                Health::Degraded {
+                    why: format!("{first}; {second}"),
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        self.0.tick();
+        self.1.tick();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::{Memory, sample::sample};
+
+    struct Broken;
+
+    impl Exporter for Broken {
+        fn export(&mut self, _: &Exchange) -> Result<(), ExportError> {
+            Err(ExportError::new("broken"))
+        }
+
+        fn health(&self) -> Health {
+            Health::Degraded {
+                why: "broken".into(),
+            }
+        }
+    }
+
+    #[test]
+    fn both_get_it_even_when_one_fails() {
+        let memory = Memory::new(2);
+        let mut both: (Box<dyn Exporter>, Memory) = (Box::new(Broken), memory.clone());
+        assert!(both.export(&sample("a")).is_err());
+        assert_eq!(memory.len(), 1);
+        assert!(!both.health().is_ok());
+        assert!(both.flush().is_ok());
+        both.tick();
+    }
+
+    #[test]
+    fn health_names_both_reasons() {
+        let two = Health::Degraded {
+            why: "broken; broken".into(),
+        };
+        assert_eq!((Broken, Broken).health(), two);
+        assert_eq!((Memory::new(1), Memory::new(1)).health(), Health::Ok);
+    }
+}

@@ -1,0 +1,269 @@
+//! Exchanges as files with one JSON object per line, and back.
+//!
+//! # Files
+//!
+//! Files are called `exchanges-<time>-<process>-<number>.jsonl`, with the UTC
+//! time at which they were begun (`20250102T030405.678Z`), so that they sort
+//! by time as far as the system's clock goes forward. A file belongs to the
+//! one exporter that made it; any number of processes can use one directory.
+//! On Unix new files have mode 0600 and new directories mode 0700.
+//!
+//! Every exchange is written at once, as one line. When a process is killed
+//! or the disk is full a torn line can be left; it is always the last of its
+//! file.
+//!
+//! # Size
+//!
+//! Before a file is begun the oldest files in the directory, by name, are
+//! deleted until a whole new file fits into the
+//! [total size](JsonLinesBuilder::max_total_bytes) and there are fewer than
+//! 10 000 files. Only regular files with exactly such a name count, and only
+//! those are deleted. A file that another writer changed during the last
+//! minute is deleted only where deleting all others is not enough; its writer
+//! notices (on Unix from the file itself, also on network file systems that
+//! tell) and begins a new one. Where old files are over the size and cannot
+//! be deleted, nothing is written.
+//!
+//! # Failures
+//!
+//! While nothing can be written the newest exchanges are held in memory and
+//! [`Health::Degraded`] tells why. Writing is tried again after one second,
+//! then after two and so on up to 30; what was held is written first, in
+//! order.
+
+mod builder;
+mod line;
+mod names;
+mod reader;
+mod retention;
+mod ring;
+mod split;
+mod stats;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod torn;
+mod writer;
+
+pub use self::{
+    builder::JsonLinesBuilder,
+    reader::{DirLines, Lines, read_dir, read_file},
+    stats::{JsonLinesStats, JsonLinesStatsHandle},
+    torn::{Torn, TornReason},
+};
+
+use self::{
+    line::LineError,
+    ring::Ring,
+    stats::{Counters, add},
+    writer::Writer,
+};
+use super::{ExportError, Exporter, Health};
+use crate::exchange::Exchange;
+use std::{
+    fmt, io,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+/// The longest line that is written, newline included, and the size of all
+/// lines held in memory.
+const MAX_LINE: usize = 8 * 1024 * 1024;
+
+/// What the line buffer may keep between exchanges.
+const KEPT_BUFFER: usize = 256 * 1024;
+
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Writes exchanges to files in a directory, one JSON object per line.
+///
+/// See the [module](self) for the files, their limits and what happens when
+/// they cannot be written.
+pub struct JsonLines {
+    writer: Writer,
+    ring: Ring,
+    /// The line being written; empty between calls.
+    line: Vec<u8>,
+    trouble: Option<Trouble>,
+    counters: Arc<Counters>,
+}
+
+struct Trouble {
+    why: String,
+    wait: Duration,
+    retry_at: Instant,
+}
+
+impl JsonLines {
+    /// Writes to this directory, which is made where missing.
+    pub fn builder(dir: impl Into<PathBuf>) -> JsonLinesBuilder {
+        JsonLinesBuilder::new(dir.into())
+    }
+
+    /// Reads the counters, also after the exporter was given away.
+    #[must_use]
+    pub fn stats_handle(&self) -> JsonLinesStatsHandle {
+        JsonLinesStatsHandle(Arc::clone(&self.counters))
+    }
+
+    fn start(writer: Writer, ring: Ring, counters: Arc<Counters>) -> Self {
+        let mut this = Self {
+            writer,
+            ring,
+            line: Vec::new(),
+            trouble: None,
+            counters,
+        };
+        if let Err(error) = this.writer.probe() {
+            this.failed(&error);
+        }
+        this
+    }
+
+    /// Writes the line, or holds it.
+    fn write_or_hold(&mut self) {
+        if self.trouble.is_some() {
+            self.hold();
+            if self.may_retry() {
+                let _ = self.recover();
+            }
+            return;
+        }
+        match self.writer.write(&self.line) {
+            Ok(()) => add(&self.counters.written, 1),
+            Err(error) => {
+                self.hold();
+                self.failed(&error);
+            }
+        }
+    }
+
+    fn hold(&mut self) {
+        let dropped = self.ring.push(self.line.clone());
+        add(&self.counters.dropped_from_ring, dropped);
+        self.count_held();
+    }
+
+    fn may_retry(&self) -> bool {
+        self.trouble
+            .as_ref()
+            .is_some_and(|trouble| Instant::now() >= trouble.retry_at)
+    }
+
+    /// Writes what is held.
+    fn recover(&mut self) -> io::Result<()> {
+        let result = self.write_held();
+        self.count_held();
+        match &result {
+            Ok(()) => self.trouble = None,
+            Err(error) => self.failed(error),
+        }
+        result
+    }
+
+    fn write_held(&mut self) -> io::Result<()> {
+        if self.ring.len() == 0 {
+            return self.writer.probe();
+        }
+        while let Some(line) = self.ring.front() {
+            self.writer.write(line)?;
+            self.ring.pop_front();
+            add(&self.counters.written, 1);
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        add(&self.counters.failed, 1);
+        let wait = self.trouble.as_ref().map_or(FIRST_WAIT, |trouble| {
+            trouble.wait.saturating_mul(2).min(LONGEST_WAIT)
+        });
+        self.trouble = Some(Trouble {
+            why: format!("writing to {}: {error}", self.writer.dir().display()),
+            wait,
+            retry_at: Instant::now() + wait,
+        });
+    }
+
+    fn count_held(&self) {
+        let held = u64::try_from(self.ring.len()).unwrap_or(u64::MAX);
+        self.counters.held.store(held, Ordering::Relaxed);
+    }
+
+    fn max_line(&self) -> usize {
+        let possible = usize::try_from(self.writer.max_line()).unwrap_or(usize::MAX);
+        MAX_LINE.min(possible)
+    }
+}
+
+impl Exporter for JsonLines {
+    /// Writes the exchange, or holds it in memory while nothing can be written.
+    ///
+    /// # Errors
+    ///
+    /// It is longer than 8 MiB, or than the total size, as a line.
+    fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
+        let max = self.max_line();
+        let serialised = line::serialise(exchange, &mut self.line, max);
+        let result = match serialised {
+            Ok(()) => {
+                self.write_or_hold();
+                Ok(())
+            }
+            Err(error) => {
+                add(&self.counters.refused, 1);
+                Err(match error {
+                    LineError::TooLong => {
+                        ExportError::new(format!("the exchange is longer than {max} bytes"))
+                    }
+                    LineError::Json(error) => {
+                        ExportError::new("the exchange cannot be serialised").with_source(error)
+                    }
+                })
+            }
+        };
+        self.line.clear();
+        self.line.shrink_to(KEPT_BUFFER);
+        result
+    }
+
+    /// Tries to write what is held, even if the time for that has not come,
+    /// and brings the file written last to the device.
+    fn flush(&mut self) -> Result<(), ExportError> {
+        if self.trouble.is_some() {
+            self.recover().map_err(|error| {
+                ExportError::new("exchanges are held in memory").with_source(error)
+            })?;
+        }
+        self.writer
+            .sync()
+            .map_err(|error| ExportError::new("bringing a file to the device").with_source(error))
+    }
+
+    fn health(&self) -> Health {
+        match &self.trouble {
+            None => Health::Ok,
+            Some(trouble) => Health::Degraded {
+                why: trouble.why.clone(),
+            },
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.may_retry() {
+            let _ = self.recover();
+        }
+    }
+}
+
+impl fmt::Debug for JsonLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonLines")
+            .field("dir", &self.writer.dir())
+            .field("health", &self.health())
+            .field("stats", &self.stats_handle().get())
+            .finish_non_exhaustive()
+    }
+}

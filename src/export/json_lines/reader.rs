@@ -1,0 +1,170 @@
+use super::{
+    names,
+    split::Splitter,
+    torn::{Torn, TornReason},
+};
+use crate::exchange::{Exchange, SCHEMA};
+use serde::Deserialize;
+use std::{
+    fmt,
+    fs::{self, File},
+    io::{self, BufReader},
+    iter::FusedIterator,
+    path::{Path, PathBuf},
+    vec,
+};
+
+/// Longer lines are skipped, so that a broken file does not fill the memory.
+const MAX_LINE: usize = 16 * 1024 * 1024;
+
+const BUFFER: usize = 64 * 1024;
+
+/// Reads the exchanges of one file, in order. Lines that hold none are
+/// reported and reading goes on behind them; blank lines are skipped.
+///
+/// # Errors
+///
+/// The file cannot be opened.
+pub fn read_file(path: impl AsRef<Path>) -> io::Result<Lines> {
+    let path = path.as_ref();
+    let file = File::open(path)?;
+    Ok(Lines {
+        path: path.to_owned(),
+        splitter: Some(Splitter::new(
+            BufReader::with_capacity(BUFFER, file),
+            MAX_LINE,
+        )),
+    })
+}
+
+/// Reads the exchanges of all files that [`JsonLines`](super::JsonLines)
+/// wrote in this directory, in the order of the files' names. Files deleted
+/// meanwhile are skipped; a file that cannot be opened is reported as line 0.
+///
+/// # Errors
+///
+/// The directory cannot be listed.
+pub fn read_dir(dir: impl AsRef<Path>) -> io::Result<DirLines> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(names::is_ours) {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(DirLines {
+        paths: paths.into_iter(),
+        current: None,
+    })
+}
+
+/// The exchanges of one file; made by [`read_file`].
+pub struct Lines {
+    path: PathBuf,
+    /// Absent after the end.
+    splitter: Option<Splitter<BufReader<File>>>,
+}
+
+impl Iterator for Lines {
+    type Item = Result<Exchange, Torn>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let splitter = self.splitter.as_mut()?;
+            let (number, offset) = splitter.position();
+            let result = match splitter.next() {
+                Ok(None) => {
+                    self.splitter = None;
+                    return None;
+                }
+                Err(error) => {
+                    self.splitter = None;
+                    Err(TornReason::Read(error.kind()))
+                }
+                Ok(Some(line)) if line.too_long => Err(TornReason::TooLong),
+                Ok(Some(line)) if line.text.trim_ascii().is_empty() => continue,
+                Ok(Some(line)) => parse(line.text, line.ended),
+            };
+            return Some(result.map_err(|reason| Torn::new(&self.path, number, offset, reason)));
+        }
+    }
+}
+
+impl FusedIterator for Lines {}
+
+/// The exchanges of a directory; made by [`read_dir`].
+pub struct DirLines {
+    paths: vec::IntoIter<PathBuf>,
+    current: Option<Lines>,
+}
+
+impl Iterator for DirLines {
+    type Item = Result<Exchange, Torn>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(item) = self.current.as_mut().and_then(Iterator::next) {
+                return Some(item);
+            }
+            let path = self.paths.next()?;
+            match read_file(&path) {
+                Ok(lines) => self.current = Some(lines),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let reason = TornReason::Read(error.kind());
+                    return Some(Err(Torn::new(&path, 0, 0, reason)));
+                }
+            }
+        }
+    }
+}
+
+impl FusedIterator for DirLines {}
+
+/// A line without its newline may be whole nevertheless: JSON tells.
+fn parse(text: &[u8], ended: bool) -> Result<Exchange, TornReason> {
+    #[derive(Deserialize)]
+    struct Head {
+        schema: String,
+    }
+
+    let parsed = serde_json::from_slice::<Exchange>(text);
+    let error = match parsed {
+        Ok(exchange) if exchange.schema == SCHEMA => return Ok(exchange),
+        Ok(exchange) => return Err(unknown(&exchange.schema)),
+        Err(error) => error,
+    };
+    if !ended && error.is_eof() {
+        return Err(TornReason::EndOfFile);
+    }
+    match serde_json::from_slice::<Head>(text) {
+        Ok(Head { schema }) if schema != SCHEMA => Err(unknown(&schema)),
+        _ => Err(TornReason::InvalidJson {
+            message: error.to_string(),
+        }),
+    }
+}
+
+fn unknown(schema: &str) -> TornReason {
+    TornReason::UnknownSchema {
+        schema: schema.chars().take(64).collect(),
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DirLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DirLines")
+            .field("current", &self.current)
+            .field("files_left", &self.paths.len())
+            .finish()
+    }
+}

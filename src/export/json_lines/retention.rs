@@ -1,0 +1,195 @@
+use super::{
+    names,
+    stats::{Counters, add},
+};
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+/// A file of another writer that changed within this time may still be written.
+const IN_USE: Duration = Duration::from_secs(60);
+
+/// More files than this are not kept, however small: every new file lists the
+/// directory.
+const MAX_FILES: usize = 10_000;
+
+/// Keeps the files of a directory within a total size.
+#[derive(Debug)]
+pub(super) struct Retention {
+    max_total: u64,
+    /// Names of the files this writer made and that may still be there. It
+    /// makes room only while it writes none, so all of them are closed.
+    own: HashSet<String>,
+}
+
+struct Found {
+    name: String,
+    bytes: u64,
+    in_use: bool,
+}
+
+impl Retention {
+    pub(super) fn new(max_total: u64) -> Self {
+        Self {
+            max_total,
+            own: HashSet::new(),
+        }
+    }
+
+    pub(super) fn max_total(&self) -> u64 {
+        self.max_total
+    }
+
+    pub(super) fn made(&mut self, name: String) {
+        self.own.insert(name);
+    }
+
+    /// Deletes the oldest files until `needed` more bytes fit. Files that
+    /// another writer may be writing go last.
+    pub(super) fn make_room(
+        &mut self,
+        dir: &Path,
+        needed: u64,
+        counters: &Counters,
+    ) -> io::Result<()> {
+        let mut files = self.list(dir)?;
+        let mut total = files.iter().map(|file| file.bytes).sum::<u64>();
+        let mut failure = None;
+        for spare_in_use in [true, false] {
+            let mut left = Vec::new();
+            let mut count = files.len();
+            for file in files {
+                let fits = total.saturating_add(needed) <= self.max_total && count < MAX_FILES;
+                if fits || (spare_in_use && file.in_use) {
+                    left.push(file);
+                    continue;
+                }
+                match fs::remove_file(dir.join(&file.name)) {
+                    Ok(()) => add(&counters.deleted_files, 1),
+                    // Another process was faster.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => {
+                        failure = Some(error);
+                        left.push(file);
+                        continue;
+                    }
+                }
+                self.own.remove(&file.name);
+                total -= file.bytes;
+                count -= 1;
+            }
+            files = left;
+        }
+        match failure {
+            Some(error) if total > 0 && total.saturating_add(needed) > self.max_total => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The files of all writers, oldest first.
+    fn list(&mut self, dir: &Path) -> io::Result<Vec<Found>> {
+        let now = SystemTime::now();
+        let mut files = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            if !names::is_ours(&name) {
+                continue;
+            }
+            let meta = match entry.metadata() {
+                Ok(meta) => meta,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            if !meta.is_file() {
+                continue;
+            }
+            // A time in the future counts as now.
+            let changed = meta.modified().unwrap_or(now);
+            let recent = now.duration_since(changed).unwrap_or_default() < IN_USE;
+            files.push(Found {
+                bytes: meta.len(),
+                in_use: recent && !self.own.contains(&name),
+                name,
+            });
+        }
+        files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        self.own
+            .retain(|own| files.binary_search_by(|file| file.name.cmp(own)).is_ok());
+        Ok(files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::json_lines::tests::TempDir;
+    use std::sync::atomic::Ordering;
+
+    fn file(dir: &TempDir, day: u8, bytes: usize, age_secs: u64) -> String {
+        let name = format!("exchanges-202501{day:02}T000000.000Z-1-000000.jsonl");
+        let path = dir.path().join(&name);
+        fs::write(&path, vec![b'x'; bytes]).unwrap();
+        let file = fs::File::options().append(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(age_secs))
+            .unwrap();
+        name
+    }
+
+    fn left(dir: &TempDir) -> Vec<String> {
+        let entries = fs::read_dir(dir.path()).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn oldest_first_and_nothing_else() {
+        let dir = TempDir::new();
+        fs::write(dir.path().join("notes.jsonl"), [0; 500]).unwrap();
+        let files: Vec<_> = (1..=4).map(|day| file(&dir, day, 100, 3600)).collect();
+        let counters = Counters::default();
+        Retention::new(300)
+            .make_room(dir.path(), 100, &counters)
+            .unwrap();
+        assert_eq!(left(&dir), [&files[2], &files[3], "notes.jsonl"]);
+        assert_eq!(counters.deleted_files.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn files_in_use_go_last() {
+        let dir = TempDir::new();
+        let live = file(&dir, 1, 100, 0);
+        let own = file(&dir, 2, 100, 0);
+        let old = file(&dir, 3, 100, 3600);
+        let mut retention = Retention::new(300);
+        retention.made(own.clone());
+        let counters = Counters::default();
+        retention.make_room(dir.path(), 100, &counters).unwrap();
+        assert_eq!(left(&dir), [live.as_str(), old.as_str()]);
+        retention.make_room(dir.path(), 200, &counters).unwrap();
+        assert_eq!(left(&dir), [live]);
+        retention.make_room(dir.path(), 201, &counters).unwrap();
+        assert!(left(&dir).is_empty());
+        assert!(retention.own.is_empty());
+    }
+
+    #[test]
+    fn a_directory_with_such_a_name_is_not_ours() {
+        let dir = TempDir::new();
+        let name = "exchanges-20250101T000000.000Z-1-000000.jsonl";
+        fs::create_dir(dir.path().join(name)).unwrap();
+        let mut retention = Retention::new(1);
+        retention
+            .make_room(dir.path(), 10, &Counters::default())
+            .unwrap();
+        assert_eq!(left(&dir), [name]);
+    }
+}

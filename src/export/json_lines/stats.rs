@@ -1,0 +1,66 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// What a [`JsonLines`](super::JsonLines) did since it was built.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct JsonLinesStats {
+    /// Exchanges written.
+    pub written: u64,
+    /// Attempts to write that failed. An exchange kept in memory may fail
+    /// several times and be written in the end.
+    pub failed: u64,
+    /// Exchanges lost because they were too large, or could not be serialised.
+    pub refused: u64,
+    /// Exchanges lost because newer ones needed their place in memory while
+    /// nothing could be written.
+    pub dropped_from_ring: u64,
+    /// Exchanges in memory now, waiting to be written.
+    pub held: u64,
+    /// Old files deleted to stay within the total size.
+    pub deleted_files: u64,
+}
+
+/// Reads the counters of a [`JsonLines`](super::JsonLines) from anywhere, also
+/// after it was given away or dropped. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct JsonLinesStatsHandle(pub(super) Arc<Counters>);
+
+impl JsonLinesStatsHandle {
+    /// The counters now. Each is exact; together they are not one moment's.
+    #[must_use]
+    pub fn get(&self) -> JsonLinesStats {
+        let Counters {
+            written,
+            failed,
+            refused,
+            dropped_from_ring,
+            held,
+            deleted_files,
+        } = &*self.0;
+        JsonLinesStats {
+            written: written.load(Ordering::Relaxed),
+            failed: failed.load(Ordering::Relaxed),
+            refused: refused.load(Ordering::Relaxed),
+            dropped_from_ring: dropped_from_ring.load(Ordering::Relaxed),
+            held: held.load(Ordering::Relaxed),
+            deleted_files: deleted_files.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) written: AtomicU64,
+    pub(super) failed: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) dropped_from_ring: AtomicU64,
+    pub(super) held: AtomicU64,
+    pub(super) deleted_files: AtomicU64,
+}
+
+pub(super) fn add(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Ordering::Relaxed);
+}

@@ -1,0 +1,120 @@
+use super::{ExportError, Exporter};
+use crate::exchange::Exchange;
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Keeps the newest exchanges in memory.
+///
+/// Clones share their content: give one to the exporter's side and keep one
+/// to look at. For tests and for an endpoint that shows recent failures.
+#[derive(Clone)]
+pub struct Memory {
+    capacity: usize,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    exchanges: VecDeque<Exchange>,
+    evicted: u64,
+}
+
+impl Memory {
+    /// Keeps the newest `capacity` exchanges, of whatever size; with a
+    /// capacity of 0, none.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            inner: Arc::default(),
+        }
+    }
+
+    /// Copies of the exchanges kept, oldest first.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.lock().exchanges.iter().cloned().collect()
+    }
+
+    /// Takes the exchanges out, oldest first, and leaves none.
+    #[must_use]
+    pub fn take(&self) -> Vec<Exchange> {
+        std::mem::take(&mut self.lock().exchanges).into()
+    }
+
+    /// How many exchanges are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().exchanges.len()
+    }
+
+    /// Whether none is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many exchanges made room for newer ones so far.
+    #[must_use]
+    pub fn evicted(&self) -> u64 {
+        self.lock().evicted
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Exporter for Memory {
+    fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
+        let exchange = exchange.clone();
+        let mut inner = self.lock();
+        inner.exchanges.push_back(exchange);
+        if inner.exchanges.len() > self.capacity {
+            inner.exchanges.pop_front();
+            inner.evicted += 1;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory")
+            .field("capacity", &self.capacity)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::sample::sample;
+
+    #[test]
+    fn keeps_the_newest() {
+        let mut memory = Memory::new(2);
+        let handle = memory.clone();
+        assert!(handle.is_empty());
+        for id in ["a", "b", "c"] {
+            memory.export(&sample(id)).unwrap();
+        }
+        assert_eq!(handle.exchanges(), [sample("b"), sample("c")]);
+        assert_eq!(handle.evicted(), 1);
+        assert_eq!(handle.take().len(), 2);
+        assert_eq!((handle.len(), memory.len()), (0, 0));
+        assert!(memory.flush().is_ok() && memory.health().is_ok());
+    }
+
+    #[test]
+    fn capacity_zero_keeps_none() {
+        let mut memory = Memory::new(0);
+        memory.export(&sample("a")).unwrap();
+        assert!(memory.is_empty());
+        assert_eq!(memory.evicted(), 1);
+    }
+}

@@ -1,0 +1,104 @@
+//! Where kept exchanges go.
+//!
+//! An [`Exporter`] receives every kept [`Exchange`] on a thread of its own,
+//! behind a bounded queue. It may block: a request never waits for it. When
+//! the queue is full the newest exchange is dropped and counted.
+//!
+//! [`JsonLines`] writes files, [`Memory`] keeps the newest exchanges in the
+//! process, and a pair `(A, B)` of exporters gives every exchange to both.
+
+mod error;
+mod fan_out;
+pub mod json_lines;
+mod memory;
+#[cfg(test)]
+pub(crate) mod sample;
+#[allow(dead_code)] // the layer that feeds it is in another module
+pub(crate) mod worker;
+
+pub use self::{
+    error::ExportError,
+    json_lines::{JsonLines, JsonLinesBuilder, JsonLinesStats, JsonLinesStatsHandle},
+    memory::Memory,
+};
+
+use crate::exchange::Exchange;
+
+/// Receives kept exchanges.
+///
+/// All methods run on one thread that belongs to the exporter, never on the
+/// path of a request, so they may block. While they do, at most as many
+/// exchanges wait as the queue holds; further ones are dropped and counted.
+///
+/// A panic in any method is caught and counted; the exporter is used again
+/// afterwards, so it has to leave itself in a usable state.
+pub trait Exporter: Send + 'static {
+    /// Takes one exchange.
+    ///
+    /// # Errors
+    ///
+    /// An error means that this exchange is lost. An exporter that keeps the
+    /// exchange to try again later returns `Ok` and reports
+    /// [`Health::Degraded`].
+    fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError>;
+
+    /// Brings everything taken so far to where it belongs. Does nothing by
+    /// default.
+    ///
+    /// # Errors
+    ///
+    /// Something taken so far has not arrived.
+    fn flush(&mut self) -> Result<(), ExportError> {
+        Ok(())
+    }
+
+    /// How the exporter is doing, [`Health::Ok`] by default. It is asked after
+    /// every call of another method, so it should be cheap.
+    fn health(&self) -> Health {
+        Health::Ok
+    }
+
+    /// Called about once a second, also while no exchanges arrive: the place
+    /// to recover from a failure. Does nothing by default.
+    fn tick(&mut self) {}
+}
+
+impl<E: Exporter + ?Sized> Exporter for Box<E> {
+    fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
+        (**self).export(exchange)
+    }
+
+    fn flush(&mut self) -> Result<(), ExportError> {
+        (**self).flush()
+    }
+
+    fn health(&self) -> Health {
+        (**self).health()
+    }
+
+    fn tick(&mut self) {
+        (**self).tick();
+    }
+}
+
+/// How an exporter is doing.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Health {
+    /// Exchanges arrive where they belong.
+    #[default]
+    Ok,
+    /// Exchanges do not arrive, or not all of them; the exporter tries again.
+    Degraded {
+        /// What is wrong, for a log line.
+        why: String,
+    },
+}
+
+impl Health {
+    /// Whether this is [`Health::Ok`].
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        matches!(self, Self::Ok)
+    }
+}

@@ -1,0 +1,278 @@
+//! A thread behind a bounded queue.
+
+use std::{
+    collections::VecDeque,
+    fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+#[cfg(test)]
+mod tests;
+
+const TICK: Duration = Duration::from_secs(1);
+
+/// Items for which room is made up front; a larger queue grows when needed.
+const PREALLOCATED: usize = 1024;
+
+/// What runs on the worker's thread. Any method may block and may panic; a
+/// panic is counted and the handler is used again.
+pub(crate) trait Handler<T>: Send + 'static {
+    /// Takes one item.
+    fn handle(&mut self, item: T);
+
+    /// Called for [`Worker::flush`], and once before the thread ends.
+    fn flush(&mut self) {}
+
+    /// Called about once a second, between items too.
+    fn tick(&mut self) {}
+}
+
+/// Handle of a thread named `dashcam-export` that handles items in the order
+/// in which they were offered. Clones share the thread.
+///
+/// When the last handle is dropped the thread handles what is queued, flushes
+/// its handler and ends. Nothing waits for that; call [`flush`](Self::flush)
+/// before, to wait.
+pub(crate) struct Worker<T: Send + 'static> {
+    closer: Arc<Closer<T>>,
+}
+
+/// Closes the queue when the last handle goes; the thread has no part in it.
+struct Closer<T>(Arc<Shared<T>>);
+
+struct Shared<T> {
+    capacity: usize,
+    state: Mutex<State<T>>,
+    /// Wakes the thread.
+    wake: Condvar,
+    /// Wakes those who wait for a flush.
+    flushed: Condvar,
+    panics: AtomicU64,
+}
+
+struct State<T> {
+    queue: VecDeque<T>,
+    closed: bool,
+    /// The thread waits and nobody has woken it yet.
+    sleeping: bool,
+    /// Items accepted so far.
+    offered: u64,
+    /// Items handled so far.
+    handled: u64,
+    /// Flushes to run, in order: once `handled` reaches the first number, as
+    /// many requests as the second are served. Requests for the same number
+    /// share an entry, so there are never more entries than queued items and one.
+    flushes: VecDeque<(u64, u64)>,
+    flushes_requested: u64,
+    flushes_done: u64,
+}
+
+impl<T: Send + 'static> Worker<T> {
+    /// Starts the thread. The queue holds `capacity_items`, at least 1; the
+    /// item being handled is not in the queue.
+    ///
+    /// # Errors
+    ///
+    /// The operating system does not start a thread.
+    pub(crate) fn spawn(capacity_items: usize, handler: impl Handler<T>) -> io::Result<Self> {
+        Self::spawn_ticking(capacity_items, TICK, handler)
+    }
+
+    fn spawn_ticking(
+        capacity_items: usize,
+        tick_every: Duration,
+        mut handler: impl Handler<T>,
+    ) -> io::Result<Self> {
+        let capacity = capacity_items.max(1);
+        let shared = Arc::new(Shared {
+            capacity,
+            state: Mutex::new(State {
+                queue: VecDeque::with_capacity(capacity.min(PREALLOCATED)),
+                closed: false,
+                sleeping: false,
+                offered: 0,
+                handled: 0,
+                flushes: VecDeque::new(),
+                flushes_requested: 0,
+                flushes_done: 0,
+            }),
+            wake: Condvar::new(),
+            flushed: Condvar::new(),
+            panics: AtomicU64::new(0),
+        });
+        let threads = Arc::clone(&shared);
+        thread::Builder::new()
+            .name("dashcam-export".into())
+            .spawn(move || run(&threads, &mut handler, tick_every))?;
+        Ok(Self {
+            closer: Arc::new(Closer(shared)),
+        })
+    }
+
+    /// Queues the item. Never waits for the handler, and does not panic, so it
+    /// may be called in `Drop` while a panic unwinds.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full: the item comes back.
+    pub(crate) fn offer(&self, item: T) -> Result<(), T> {
+        let shared = self.shared();
+        let mut state = shared.lock();
+        if state.closed || state.queue.len() >= shared.capacity {
+            drop(state);
+            return Err(item);
+        }
+        state.queue.push_back(item);
+        state.offered += 1;
+        let wake = std::mem::take(&mut state.sleeping);
+        drop(state);
+        if wake {
+            shared.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Waits until everything offered before this call was handled and the
+    /// handler's `flush` ran after that, at most for `deadline`. Tells whether
+    /// that happened. Called by the handler itself it can only time out.
+    pub(crate) fn flush(&self, deadline: Duration) -> bool {
+        let shared = self.shared();
+        let mut state = shared.lock();
+        state.flushes_requested += 1;
+        let (ticket, offered) = (state.flushes_requested, state.offered);
+        match state.flushes.back_mut() {
+            Some((upto, requests)) if *upto == offered => *requests += 1,
+            _ => state.flushes.push_back((offered, 1)),
+        }
+        if std::mem::take(&mut state.sleeping) {
+            shared.wake.notify_one();
+        }
+        let (state, _) = shared
+            .flushed
+            .wait_timeout_while(state, deadline, |state| state.flushes_done < ticket)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.flushes_done >= ticket
+    }
+
+    /// Items queued, without the one being handled.
+    pub(crate) fn len(&self) -> usize {
+        self.shared().lock().queue.len()
+    }
+
+    /// How many times the handler panicked.
+    pub(crate) fn panics(&self) -> u64 {
+        self.shared().panics.load(Ordering::Relaxed)
+    }
+
+    fn shared(&self) -> &Shared<T> {
+        &self.closer.0
+    }
+}
+
+impl<T: Send + 'static> Clone for Worker<T> {
+    fn clone(&self) -> Self {
+        Self {
+            closer: Arc::clone(&self.closer),
+        }
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for Worker<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("capacity", &self.shared().capacity)
+            .field("len", &self.len())
+            .field("panics", &self.panics())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Drop for Closer<T> {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.wake.notify_one();
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn guarded(&self, work: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+            // The payload is the handler's own type: dropping it may panic too.
+            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(again);
+            }
+        }
+    }
+
+    /// The next thing to do, or `None` at the end.
+    fn next(&self, until_tick: impl Fn() -> Duration) -> Option<Step<T>> {
+        let mut state = self.lock();
+        loop {
+            let mut requests = 0;
+            while let Some(&(upto, more)) = state.flushes.front()
+                && upto <= state.handled
+            {
+                state.flushes.pop_front();
+                requests += more;
+            }
+            if requests > 0 {
+                return Some(Step::Flush(requests));
+            }
+            let wait = until_tick();
+            if wait.is_zero() && !state.closed {
+                return Some(Step::Tick);
+            }
+            if let Some(item) = state.queue.pop_front() {
+                return Some(Step::Item(item));
+            }
+            if state.closed {
+                return None;
+            }
+            state.sleeping = true;
+            (state, _) = self
+                .wake
+                .wait_timeout(state, wait)
+                .unwrap_or_else(PoisonError::into_inner);
+            state.sleeping = false;
+        }
+    }
+}
+
+enum Step<T> {
+    Item(T),
+    Flush(u64),
+    Tick,
+}
+
+fn run<T>(shared: &Shared<T>, handler: &mut impl Handler<T>, tick_every: Duration) {
+    let mut ticked = Instant::now();
+    while let Some(step) = shared.next(|| tick_every.saturating_sub(ticked.elapsed())) {
+        match step {
+            Step::Item(item) => {
+                shared.guarded(|| handler.handle(item));
+                shared.lock().handled += 1;
+            }
+            Step::Flush(requests) => {
+                shared.guarded(|| handler.flush());
+                shared.lock().flushes_done += requests;
+                shared.flushed.notify_all();
+            }
+            Step::Tick => {
+                shared.guarded(|| handler.tick());
+                ticked = Instant::now();
+            }
+        }
+    }
+    shared.guarded(|| handler.flush());
+}
