@@ -47,7 +47,7 @@ fn exchange(id: &str, bytes: usize) -> Exchange {
         "slow": false, "keep": [{"kind": "outcome"}], "mode": {"kind": "recorded"},
         "depth": "full", "request": {"method": "GET", "path": "/", "version": "HTTP/1.1",
         "headers": [], "body": {"state": "none", "seen": 0, "kept": 0}},
-        "redaction": {"policy": "default", "key_id": "k"}
+        "redaction": {"policy": "default", "key_id": "k"}, "environment": {}
     }"#;
     let mut exchange: Exchange = serde_json::from_str(text).unwrap();
     exchange.id = id.into();

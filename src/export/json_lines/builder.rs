@@ -59,7 +59,7 @@ impl JsonLinesBuilder {
 
     /// The exporter. Makes the directory, where missing, and tries to make a
     /// file in it. Where that fails the exporter begins as
-    /// [degraded](super::super::Health::Degraded) and tries again later.
+    /// [degraded](crate::export::Health::Degraded) and tries again later.
     #[must_use]
     pub fn build(self) -> JsonLines {
         self.build_on(Box::new(Disk))

@@ -10,7 +10,9 @@
 //!
 //! Every exchange is written at once, as one line. When a process is killed
 //! or the disk is full a torn line can be left; it is always the last of its
-//! file.
+//! file. A line that lacks nothing but its newline counts as whole; where the
+//! disk was full just there, the exchange is in the next file once more, with
+//! the same ID.
 //!
 //! # Size
 //!
@@ -81,6 +83,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 ///
 /// See the [module](self) for the files, their limits and what happens when
 /// they cannot be written.
+///
+/// ```no_run
+/// use dashcam::export::JsonLines;
+///
+/// let exporter = JsonLines::builder("/var/log/orders/exchanges")
+///     .max_total_bytes(64 * 1024 * 1024)
+///     .build();
+/// let stats = exporter.stats_handle();
+/// # let _ = (exporter, stats);
+/// ```
 pub struct JsonLines {
     writer: Writer,
     ring: Ring,

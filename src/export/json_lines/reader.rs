@@ -41,6 +41,16 @@ pub fn read_file(path: impl AsRef<Path>) -> io::Result<Lines> {
 /// wrote in this directory, in the order of the files' names. Files deleted
 /// meanwhile are skipped; a file that cannot be opened is reported as line 0.
 ///
+/// ```no_run
+/// for item in dashcam::export::json_lines::read_dir("/var/log/orders/exchanges")? {
+///     match item {
+///         Ok(exchange) => println!("{} {}", exchange.id, exchange.outcome),
+///         Err(torn) => eprintln!("{torn}"),
+///     }
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// The directory cannot be listed.
