@@ -135,13 +135,35 @@ fn refuses_what_is_too_large() {
     let error = exporter.export(&sample_of("0", 8 << 20)).unwrap_err();
     assert!(error.to_string().contains("longer than 8388608"), "{error}");
     exporter.export(&sample("1")).unwrap();
-    assert!(exporter.line.capacity() <= 1 << 20);
     assert_eq!((stats.get().refused, stats.get().written), (1, 1));
     assert!(exporter.health().is_ok());
 
     let mut small = JsonLines::builder(dir.path()).max_total_bytes(500).build();
     assert!(small.export(&sample("2")).is_err());
     assert_eq!(read(dir.path()), (ids(1..2), Vec::new()));
+}
+
+#[test]
+fn a_large_exchange_leaves_no_large_buffer() {
+    let dir = TempDir::new();
+    let mut exporter = JsonLines::builder(dir.path()).build();
+    exporter.export(&sample_of("0", 4 << 20)).unwrap();
+    assert!(exporter.line.capacity() <= 1 << 20);
+}
+
+#[test]
+fn a_new_file_never_costs_all_old_ones() {
+    let dir = TempDir::new();
+    let mut exporter = JsonLines::builder(dir.path())
+        .max_file_bytes(1 << 30)
+        .max_total_bytes(20_000)
+        .build();
+    for id in ids(0..100) {
+        exporter.export(&sample_of(&id, 1_000)).unwrap();
+        let held = size(&files(dir.path()));
+        assert!(held <= 20_000);
+    }
+    assert!(files(dir.path()).len() > 1);
 }
 
 #[test]
