@@ -13,7 +13,6 @@ pub mod json_lines;
 mod memory;
 #[cfg(test)]
 pub(crate) mod sample;
-#[allow(dead_code)] // the layer that feeds it is in another module
 pub(crate) mod worker;
 
 pub use self::{

@@ -1,0 +1,115 @@
+use crate::{
+    exchange::Service,
+    export::Exporter,
+    keeper::{Classify, Dropped, Keeper, Limits, Settings, StormLimits},
+    lifecycle::{Lifecycle, Observe, Plan},
+    redact::Policy,
+};
+use std::{io, sync::Arc, time::Duration};
+use tower_layer::Layer;
+
+/// Captures and keeps; see the [module page](super).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CaptureLayer {
+    plan: Arc<Plan>,
+    keeper: Arc<Keeper>,
+}
+
+impl CaptureLayer {
+    /// Starts with the defaults, for a service of this name and version.
+    pub fn builder(service: impl Into<String>, version: impl Into<String>) -> CaptureLayerBuilder {
+        CaptureLayerBuilder {
+            settings: Settings {
+                service: Service {
+                    name: service.into(),
+                    version: version.into(),
+                },
+                ..Settings::default()
+            },
+        }
+    }
+
+    /// Waits until everything kept so far has reached the exporter, at most
+    /// until the deadline; whether it has. Blocks: not for use in async code.
+    #[must_use]
+    pub fn flush(&self, deadline: Duration) -> bool {
+        self.keeper.flush(deadline)
+    }
+
+    /// What should have been kept and was not.
+    #[must_use]
+    pub fn dropped(&self) -> Dropped {
+        self.keeper.counters().dropped()
+    }
+}
+
+impl<S> Layer<S> for CaptureLayer {
+    type Service = Lifecycle<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Lifecycle::new(inner, Arc::clone(&self.plan), Observe)
+    }
+}
+
+/// Settings of a [`CaptureLayer`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CaptureLayerBuilder {
+    settings: Settings,
+}
+
+impl CaptureLayerBuilder {
+    /// What may be written; by default [`Policy::strict`].
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.settings.policy = policy;
+        self
+    }
+
+    /// Bounds on memory.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// How much of a failure storm is kept.
+    pub fn storm(mut self, limits: StormLimits) -> Self {
+        self.settings.storm = limits;
+        self
+    }
+
+    /// Keeps requests whose response head takes longer; default 5 s.
+    pub fn slow(mut self, threshold: Duration) -> Self {
+        self.settings.slow = threshold;
+        self
+    }
+
+    /// What counts as a failure; by default
+    /// [`ServerErrors`](super::ServerErrors).
+    pub fn classify(mut self, classify: impl Classify) -> Self {
+        self.settings.classify = Arc::new(classify);
+        self
+    }
+
+    /// Keeps this share (0 to 1) of healthy requests too; default none.
+    pub fn baseline(mut self, share: f64) -> Self {
+        self.settings.baseline = share;
+        self
+    }
+
+    /// Starts the exporter's thread and makes the layer.
+    ///
+    /// # Errors
+    ///
+    /// The operating system gave no thread.
+    pub fn build(self, exporter: impl Exporter) -> io::Result<CaptureLayer> {
+        let keeper = Arc::new(Keeper::new(self.settings, Box::new(exporter))?);
+        Ok(CaptureLayer {
+            plan: Arc::new(Plan {
+                keeper: Some(Arc::clone(&keeper)),
+                ..Plan::default()
+            }),
+            keeper,
+        })
+    }
+}

@@ -1,0 +1,79 @@
+use super::{Mode, RequestContext};
+use std::{
+    cell::{Cell, RefCell},
+    marker::PhantomData,
+    mem,
+};
+
+thread_local! {
+    /// What the gate has to know of the current request, readable at the cost
+    /// of one load: it is asked for every event of the process.
+    static MODE: Cell<Mode> = const { Cell::new(Mode::NONE) };
+    static CURRENT: RefCell<Option<RequestContext>> = const { RefCell::new(None) };
+}
+
+/// The context of the request whose code runs on this thread.
+#[must_use]
+pub fn current() -> Option<RequestContext> {
+    with_current(Clone::clone)
+}
+
+/// Runs `f` on the current context. `f` must not run code of the service: the
+/// slot is borrowed meanwhile.
+pub(crate) fn with_current<R>(f: impl FnOnce(&RequestContext) -> R) -> Option<R> {
+    CURRENT
+        .try_with(|slot| slot.try_borrow().ok()?.as_ref().map(f))
+        .ok()
+        .flatten()
+}
+
+#[cfg(feature = "gate")]
+#[inline]
+pub(crate) fn mode() -> Mode {
+    MODE.try_with(Cell::get).unwrap_or(Mode::NONE)
+}
+
+/// Tells this thread that the mode of `context` has changed, where it is current.
+pub(super) fn refresh(context: &RequestContext) {
+    if with_current(|current| current.is(context)) == Some(true) {
+        let _ = MODE.try_with(|mode| mode.set(context.mode()));
+    }
+}
+
+pub(super) fn enter(context: &RequestContext) -> Entered {
+    let mode = context.mode();
+    Entered {
+        previous: swap(Some(context.clone())),
+        previous_mode: MODE.try_with(|m| m.replace(mode)).unwrap_or(Mode::NONE),
+        not_send: PhantomData,
+    }
+}
+
+fn swap(context: Option<RequestContext>) -> Option<RequestContext> {
+    // Only the swap happens under the borrow: dropping a context runs code.
+    CURRENT
+        .try_with(|slot| match slot.try_borrow_mut() {
+            Ok(mut slot) => mem::replace(&mut *slot, context),
+            Err(_) => None,
+        })
+        .unwrap_or(None)
+}
+
+/// Keeps a context current on this thread until dropped.
+///
+/// Guards nest; drop them in reverse order. Do not hold one across `.await`:
+/// use [`InRequestExt::in_request`](super::InRequestExt::in_request) there.
+#[must_use = "the context is current only while the guard lives"]
+#[derive(Debug)]
+pub struct Entered {
+    previous: Option<RequestContext>,
+    previous_mode: Mode,
+    not_send: PhantomData<*const ()>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let _ = MODE.try_with(|mode| mode.set(self.previous_mode));
+        drop(swap(self.previous.take()));
+    }
+}

@@ -1,0 +1,64 @@
+//! The context of the current request, and how it is carried.
+//!
+//! Every layer of this crate puts one [`RequestContext`] into the request's
+//! extensions and makes it *current* on the thread whenever it runs code of
+//! that request: in the service's `call`, in every poll of its future and of
+//! both bodies, and in their drops. Code that runs elsewhere joins with
+//! [`InRequestExt::in_request`] (a spawned future) or [`in_request`] (a closure
+//! on another thread).
+//!
+//! # Example
+//!
+//! ```
+//! use dashcam::context::InRequestExt;
+//!
+//! # async fn charge() {}
+//! async fn handler() {
+//!     if let Some(request) = dashcam::current() {
+//!         request.fact("tenant", "acme");
+//!     }
+//!     // Without `in_request` the task's events would belong to no request.
+//!     tokio::spawn(charge().in_request());
+//!     tokio::task::spawn_blocking(dashcam::context::in_request(|| { /* … */ }));
+//! }
+//! ```
+//!
+//! Outside of any request everything here does nothing:
+//!
+//! ```
+//! assert!(dashcam::current().is_none());
+//! dashcam::keep("no request to keep");
+//! ```
+//!
+//! # Ordering
+//!
+//! Code sees the context that the innermost enclosing layer made current.
+//! Middleware outside of every layer of this crate sees none.
+
+mod current;
+mod in_request;
+mod pool;
+mod request;
+mod shared;
+
+#[cfg(feature = "gate")]
+pub(crate) use self::current::{mode, with_current};
+#[cfg(feature = "kit")]
+pub(crate) use self::shared::late_events;
+pub use self::{
+    current::{Entered, current},
+    in_request::{InRequest, InRequestExt, in_request},
+    request::RequestContext,
+};
+pub(crate) use self::{
+    request::keep_current,
+    shared::{Aspect, Identity, Mode, PanicNote, Route, Shared},
+};
+
+/// Keeps the exchange of the current request, however it ends, and says why.
+///
+/// Does nothing outside of a request. At most 16 reasons of a request are
+/// noted, each cut at 256 bytes; a literal costs no allocation.
+pub fn keep(why: impl Into<std::borrow::Cow<'static, str>>) {
+    keep_current(why.into());
+}

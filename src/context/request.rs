@@ -1,0 +1,212 @@
+use super::{Identity, Mode, Route, Shared, current, pool};
+use crate::id::{CorrelationId, TraceParent};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+const MAX_KEEP_REASONS: usize = 16;
+const MAX_FACTS: usize = 64;
+const MAX_KEEP_LEN: usize = 256;
+const MAX_FACT_LEN: usize = 1024;
+
+/// One request, as everything that works on it sees it.
+///
+/// Cheap to clone; all clones are the same request. Found in the request's
+/// extensions and, while code of the request runs, by [`current`](super::current).
+pub struct RequestContext(Arc<Shared>);
+
+impl RequestContext {
+    pub(crate) fn new(
+        identity: Identity,
+        started: Instant,
+        started_at: SystemTime,
+        route: Option<Route>,
+    ) -> Self {
+        let mut shared = pool::take();
+        if Arc::get_mut(&mut shared).is_none() {
+            shared = Arc::default();
+        }
+        if let Some(shared) = Arc::get_mut(&mut shared) {
+            shared.identity = identity;
+            shared.started = started;
+            shared.started_at = started_at;
+            shared.route = route;
+        }
+        Self(shared)
+    }
+
+    /// The correlation ID.
+    #[must_use]
+    pub fn correlation_id(&self) -> &CorrelationId {
+        static NONE: std::sync::LazyLock<CorrelationId> =
+            std::sync::LazyLock::new(|| CorrelationId::mint_at(SystemTime::now()));
+        // Every context is made with an ID; the fallback is never taken.
+        self.0.identity.id.as_ref().unwrap_or(&NONE)
+    }
+
+    /// The valid ID that a client outside sent, where the layer mints its own
+    /// in edge mode.
+    #[must_use]
+    pub fn client_correlation_id(&self) -> Option<&CorrelationId> {
+        self.0.identity.client_id.as_ref()
+    }
+
+    /// When the request reached the layer.
+    #[must_use]
+    pub fn started_at(&self) -> SystemTime {
+        self.0.started_at
+    }
+
+    /// Whether verbose events of this request reach the service's own output.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.mode().has(Mode::LIVE)
+    }
+
+    /// States something about the request that the layer could not know, such
+    /// as the user after authentication. It is written (redacted) into the
+    /// exchange, and rules that wait for it are evaluated now: they can raise
+    /// the request to live from here on.
+    ///
+    /// At most 64 facts of a request are kept, each value cut at 1 KiB; a later
+    /// value of the same name replaces the earlier one.
+    pub fn fact(&self, name: impl Into<Cow<'static, str>>, value: impl fmt::Display) {
+        let name = name.into();
+        // Formatting is code of the service: nothing is locked meanwhile.
+        let mut value = value.to_string();
+        truncate(&mut value, MAX_FACT_LEN);
+        let mut notes = self.0.notes();
+        if let Some(known) = notes.facts.iter_mut().find(|(n, _)| *n == name) {
+            known.1 = value;
+        } else if notes.facts.len() < MAX_FACTS {
+            notes.facts.push((name, value));
+        } else {
+            return;
+        }
+        #[cfg(feature = "gate")]
+        {
+            let selected = notes
+                .pending
+                .as_ref()
+                .and_then(|pending| pending.evaluate(&notes.facts));
+            drop(notes);
+            if let Some(selected) = selected {
+                self.select(&selected);
+            }
+        }
+    }
+
+    /// Keeps this request's exchange, however it ends, and says why; see
+    /// [`keep`](super::keep).
+    pub fn keep(&self, why: impl Into<Cow<'static, str>>) {
+        let mut why = why.into();
+        if why.len() > MAX_KEEP_LEN {
+            truncate(why.to_mut(), MAX_KEEP_LEN);
+        }
+        let mut notes = self.0.notes();
+        if notes.keep.len() < MAX_KEEP_REASONS && !notes.keep.contains(&why) {
+            notes.keep.push(why);
+        }
+    }
+
+    /// Makes this request current on the thread until the guard is dropped.
+    pub fn enter(&self) -> super::Entered {
+        current::enter(self)
+    }
+
+    /// Runs `f` with this request current.
+    pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _entered = self.enter();
+        f()
+    }
+
+    /// The trace ID of the inbound `traceparent`.
+    #[cfg_attr(not(any(feature = "gate", feature = "capture")), allow(dead_code))]
+    pub(crate) fn parent(&self) -> Option<&TraceParent> {
+        self.0.identity.parent.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn mode(&self) -> Mode {
+        self.0.mode()
+    }
+
+    /// Adds to the mode, visible on this thread at once and on others from
+    /// their next poll on.
+    pub(crate) fn raise(&self, mode: Mode) {
+        self.0.raise(mode);
+        current::refresh(self);
+    }
+
+    /// Notes where a panic happened. Called from the panic hook, where a lock
+    /// that is taken must not be waited for.
+    #[cfg(feature = "kit")]
+    pub(crate) fn note_panic_location(&self, location: &std::panic::Location<'_>) {
+        if let Some(mut notes) = self.0.try_notes() {
+            let panic = notes.panic.get_or_insert_with(Default::default);
+            panic.location.get_or_insert_with(|| location.to_string());
+        }
+    }
+
+    /// Makes the request verbose as `selected` says.
+    #[cfg(feature = "gate")]
+    pub(crate) fn select(&self, selected: &Arc<crate::selection::Selected>) {
+        {
+            let mut notes = self.0.notes();
+            if notes.selected.is_none() || selected.is_live() {
+                notes.selected = Some(Arc::clone(selected));
+            }
+        }
+        if selected.is_live() && self.0.live.set(Arc::clone(selected)).is_ok() {
+            self.raise(Mode::LIVE);
+        }
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+}
+
+fn truncate(text: &mut String, limit: usize) {
+    let mut end = limit.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+}
+
+pub(crate) fn keep_current(why: Cow<'static, str>) {
+    if let Some(context) = super::current() {
+        context.keep(why);
+    }
+}
+
+impl Clone for RequestContext {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for RequestContext {
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.0) == 1 {
+            pool::put(&mut self.0);
+        }
+    }
+}
+
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContext")
+            .field("correlation_id", self.correlation_id())
+            .field("mode", &self.mode())
+            .finish_non_exhaustive()
+    }
+}

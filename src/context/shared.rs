@@ -1,0 +1,335 @@
+use crate::id::{CorrelationId, InvalidCorrelationId, TraceParent};
+#[cfg(feature = "capture")]
+use crate::recorder::{HeaderFields, Tee};
+#[cfg(feature = "gate")]
+use crate::{
+    recorder::Recording,
+    selection::{Pending, Selected},
+};
+#[cfg(feature = "gate")]
+use std::sync::{Arc, OnceLock};
+use std::{
+    borrow::Cow,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Instant, SystemTime},
+};
+
+/// What the gate has to know of a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Mode(u32);
+
+impl Mode {
+    pub(crate) const NONE: Self = Self(0);
+    /// Events are recorded.
+    pub(crate) const RECORD: Self = Self(1);
+    /// Verbose events and spans reach the service's output.
+    pub(crate) const LIVE: Self = Self(1 << 1);
+    /// The request is over; whatever comes is late.
+    pub(crate) const FINISHED: Self = Self(1 << 2);
+    const ALL: u32 = 0b111;
+
+    #[cfg_attr(not(feature = "gate"), allow(dead_code))]
+    #[inline]
+    pub(crate) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// A part of the lifecycle that one layer takes for itself in a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Aspect {
+    Correlation,
+    #[cfg(feature = "gate")]
+    Verbose,
+}
+
+impl Aspect {
+    const fn bit(self) -> u32 {
+        match self {
+            Self::Correlation => 1 << 8,
+            #[cfg(feature = "gate")]
+            Self::Verbose => 1 << 9,
+        }
+    }
+}
+
+/// Late events of all requests.
+#[cfg(feature = "gate")]
+static LATE_EVENTS: AtomicU64 = AtomicU64::new(0);
+
+#[cfg(feature = "kit")]
+pub(crate) fn late_events() -> u64 {
+    LATE_EVENTS.load(Relaxed)
+}
+
+const ERROR_EVENT: u32 = 1 << 16;
+
+/// Who the request is.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) id: Option<CorrelationId>,
+    pub(crate) from_header: bool,
+    pub(crate) client_id: Option<CorrelationId>,
+    pub(crate) rejected: Option<InvalidCorrelationId>,
+    pub(crate) parent: Option<TraceParent>,
+}
+
+/// A route template, held as the router gave it.
+#[derive(Clone, Debug)]
+pub(crate) enum Route {
+    #[cfg(feature = "axum")]
+    Matched(axum::extract::MatchedPath),
+    #[cfg_attr(feature = "axum", allow(dead_code))] // the variant of builds without a router
+    Named(&'static str),
+}
+
+impl Route {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            #[cfg(feature = "axum")]
+            Self::Matched(path) => path.as_str(),
+            Self::Named(name) => name,
+        }
+    }
+}
+
+/// A panic that was seen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PanicNote {
+    pub(crate) message: Option<String>,
+    pub(crate) location: Option<String>,
+}
+
+/// What is noted rarely.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) keep: Vec<Cow<'static, str>>,
+    pub(crate) facts: Vec<(Cow<'static, str>, String)>,
+    pub(crate) panic: Option<PanicNote>,
+    pub(crate) error: Option<String>,
+    #[cfg(feature = "gate")]
+    pub(crate) selected: Option<Arc<Selected>>,
+    #[cfg(feature = "gate")]
+    pub(crate) pending: Option<Pending>,
+    /// Where the first ERROR event was emitted.
+    pub(crate) error_site: Option<(&'static str, u32)>,
+}
+
+/// The request head as captured.
+#[cfg(feature = "capture")]
+#[derive(Debug, Default)]
+pub(crate) struct RequestHead {
+    pub(crate) method: http::Method,
+    pub(crate) uri: http::Uri,
+    pub(crate) version: http::Version,
+    pub(crate) fields: HeaderFields,
+}
+
+/// The response head as captured.
+#[cfg(feature = "capture")]
+#[derive(Debug, Default)]
+pub(crate) struct ResponseHead {
+    pub(crate) status: http::StatusCode,
+    pub(crate) version: http::Version,
+    pub(crate) fields: HeaderFields,
+    pub(crate) at: Option<Instant>,
+}
+
+#[cfg(feature = "capture")]
+#[derive(Debug, Default)]
+pub(crate) struct CaptureHeads {
+    pub(crate) request: RequestHead,
+    pub(crate) response: ResponseHead,
+}
+
+/// One request's state, shared by everything that runs in it.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) identity: Identity,
+    pub(crate) started: Instant,
+    pub(crate) started_at: SystemTime,
+    pub(crate) route: Option<Route>,
+    bits: AtomicU32,
+    late: AtomicU32,
+    /// Which keeper captures the request; zero is none.
+    #[cfg(feature = "capture")]
+    captured_by: AtomicUsize,
+    notes: Mutex<Notes>,
+    #[cfg(feature = "gate")]
+    pub(crate) live: OnceLock<Arc<Selected>>,
+    #[cfg(feature = "gate")]
+    recording: Mutex<Recording>,
+    #[cfg(feature = "capture")]
+    heads: Mutex<CaptureHeads>,
+    #[cfg(feature = "capture")]
+    request_body: Mutex<Tee>,
+    #[cfg(feature = "capture")]
+    response_body: Mutex<Tee>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            identity: Identity {
+                id: None,
+                from_header: false,
+                client_id: None,
+                rejected: None,
+                parent: None,
+            },
+            started: Instant::now(),
+            started_at: SystemTime::UNIX_EPOCH,
+            route: None,
+            bits: AtomicU32::new(0),
+            late: AtomicU32::new(0),
+            #[cfg(feature = "capture")]
+            captured_by: AtomicUsize::new(0),
+            notes: Mutex::default(),
+            #[cfg(feature = "gate")]
+            live: OnceLock::new(),
+            #[cfg(feature = "gate")]
+            recording: Mutex::default(),
+            #[cfg(feature = "capture")]
+            heads: Mutex::default(),
+            #[cfg(feature = "capture")]
+            request_body: Mutex::default(),
+            #[cfg(feature = "capture")]
+            response_body: Mutex::default(),
+        }
+    }
+}
+
+/// Locks; a panic of somebody else while holding the lock changes nothing here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn get_mut<T>(mutex: &mut Mutex<T>) -> &mut T {
+    mutex.get_mut().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    #[inline]
+    pub(crate) fn mode(&self) -> Mode {
+        Mode(self.bits.load(Relaxed) & Mode::ALL)
+    }
+
+    pub(crate) fn raise(&self, mode: Mode) {
+        self.bits.fetch_or(mode.0, Relaxed);
+    }
+
+    /// Takes an aspect for the calling layer; `false` where another one has it.
+    pub(crate) fn claim(&self, aspect: Aspect) -> bool {
+        self.bits.fetch_or(aspect.bit(), Relaxed) & aspect.bit() == 0
+    }
+
+    #[cfg(feature = "capture")]
+    pub(crate) fn captured_by(&self) -> usize {
+        self.captured_by.load(Relaxed)
+    }
+
+    /// Takes the capture for the keeper with this key, where nobody has it.
+    #[cfg(feature = "capture")]
+    pub(crate) fn claim_capture(&self, key: usize) -> bool {
+        self.captured_by
+            .compare_exchange(0, key, Relaxed, Relaxed)
+            .is_ok()
+    }
+
+    #[cfg(feature = "capture")]
+    pub(crate) fn saw_error_event(&self) -> bool {
+        self.bits.load(Relaxed) & ERROR_EVENT != 0
+    }
+
+    #[cfg(feature = "gate")]
+    pub(crate) fn note_error_event(&self, site: Option<(&'static str, u32)>) {
+        if self.bits.fetch_or(ERROR_EVENT, Relaxed) & ERROR_EVENT == 0 {
+            self.notes().error_site = site;
+        }
+    }
+
+    #[cfg(feature = "gate")]
+    pub(crate) fn note_late_event(&self) {
+        LATE_EVENTS.fetch_add(1, Relaxed);
+        self.late.fetch_add(1, Relaxed);
+    }
+
+    #[cfg(feature = "capture")]
+    pub(crate) fn late_events(&self) -> u32 {
+        self.late.load(Relaxed)
+    }
+
+    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
+        lock(&self.notes)
+    }
+
+    #[cfg(feature = "kit")]
+    pub(crate) fn try_notes(&self) -> Option<MutexGuard<'_, Notes>> {
+        self.notes.try_lock().ok()
+    }
+
+    #[cfg(feature = "gate")]
+    pub(crate) fn recording(&self) -> MutexGuard<'_, Recording> {
+        lock(&self.recording)
+    }
+
+    #[cfg(feature = "capture")]
+    pub(crate) fn heads(&self) -> MutexGuard<'_, CaptureHeads> {
+        lock(&self.heads)
+    }
+
+    #[cfg(feature = "capture")]
+    pub(crate) fn request_body(&self) -> MutexGuard<'_, Tee> {
+        lock(&self.request_body)
+    }
+
+    #[cfg(feature = "capture")]
+    pub(crate) fn response_body(&self) -> MutexGuard<'_, Tee> {
+        lock(&self.response_body)
+    }
+
+    /// Makes it as new; buffers of modest size stay allocated.
+    pub(super) fn reset(&mut self) {
+        self.identity = Identity {
+            id: None,
+            from_header: false,
+            client_id: None,
+            rejected: None,
+            parent: None,
+        };
+        self.route = None;
+        *self.bits.get_mut() = 0;
+        *self.late.get_mut() = 0;
+        #[cfg(feature = "capture")]
+        {
+            *self.captured_by.get_mut() = 0;
+        }
+        let notes = get_mut(&mut self.notes);
+        notes.keep.clear();
+        notes.facts.clear();
+        notes.panic = None;
+        notes.error = None;
+        notes.error_site = None;
+        #[cfg(feature = "gate")]
+        {
+            notes.selected = None;
+            notes.pending = None;
+            self.live.take();
+            get_mut(&mut self.recording).reset();
+        }
+        #[cfg(feature = "capture")]
+        {
+            let heads = get_mut(&mut self.heads);
+            heads.request.method = http::Method::GET;
+            heads.request.uri = http::Uri::default();
+            heads.request.fields.reset();
+            heads.response.fields.reset();
+            heads.response.at = None;
+            get_mut(&mut self.request_body).reset();
+            get_mut(&mut self.response_body).reset();
+        }
+    }
+}

@@ -1,0 +1,285 @@
+use super::{levels, note, probe};
+use crate::{
+    DECISION_TARGET, REQUEST_TARGET,
+    context::{Mode, mode, with_current},
+    selection::Directives,
+};
+use std::sync::OnceLock;
+use tracing::{
+    Dispatch, Event, Level, Metadata, Subscriber,
+    callsite::{Callsite, Identifier},
+    dispatcher::WeakDispatch,
+    field::FieldSet,
+    level_filters::LevelFilter,
+    metadata::Kind,
+    span,
+    subscriber::Interest,
+};
+use tracing_subscriber::{
+    EnvFilter,
+    layer::{Context, Layer},
+    registry::LookupSpan,
+};
+
+/// Targets whose events below the base filter are never recorded and never
+/// shown: the HTTP stack under the service and telemetry itself. A target
+/// stands for everything below it (`hyper` for `hyper::proto`).
+pub const EXCLUDED_TARGETS: &[&str] = &[
+    "axum::rejection",
+    "dashcam",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "mio",
+    "opentelemetry",
+    "opentelemetry_sdk",
+    "opentelemetry_otlp",
+    "reqwest",
+    "rustls",
+    "tokio",
+    "tokio_util",
+    "tonic",
+    "tower",
+    "tracing_opentelemetry",
+    "want",
+];
+
+/// The targets of this crate that pass every base filter, at INFO and above.
+const OWN_TARGETS: &[&str] = &[DECISION_TARGET, REQUEST_TARGET];
+
+/// The layer; see the [module page](self).
+#[derive(Debug)]
+pub struct Gate {
+    base: EnvFilter,
+    /// The most verbose level the base filter can let through.
+    base_max: LevelFilter,
+    /// Whether the base filter looks into spans and must be told of them.
+    base_sees_spans: bool,
+    record: Option<Directives>,
+    dispatch: OnceLock<WeakDispatch>,
+}
+
+impl Gate {
+    /// A gate over this base filter that records at DEBUG.
+    #[must_use]
+    pub fn new(base: EnvFilter) -> Self {
+        // An EnvFilter tells what it looks at only through its text form, where
+        // a span directive has brackets.
+        let base_sees_spans = base.to_string().contains('[');
+        let base_max = EnvFilter::max_level_hint(&base).unwrap_or(LevelFilter::TRACE);
+        Self {
+            base,
+            base_max,
+            base_sees_spans,
+            record: Some(Directives::level(LevelFilter::DEBUG)),
+            dispatch: OnceLock::new(),
+        }
+    }
+
+    /// Records what these directives name instead of DEBUG everywhere.
+    #[must_use]
+    pub fn record(mut self, directives: Directives) -> Self {
+        self.record = Some(directives);
+        self
+    }
+
+    /// Records nothing: disabled events cost exactly what they cost without a
+    /// gate. Live requests still work.
+    #[must_use]
+    pub fn record_off(mut self) -> Self {
+        self.record = None;
+        self
+    }
+
+    fn records(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event()
+            && self.record.as_ref().is_some_and(|directives| {
+                directives.wants(metadata) && !is_excluded(metadata.target())
+                    || metadata.target() == probe::TARGET
+            })
+    }
+
+    fn base_enables<S: Subscriber>(&self, metadata: &Metadata<'_>, cx: Context<'_, S>) -> bool {
+        *metadata.level() <= self.base_max && self.base.enabled(metadata, cx)
+    }
+
+    /// Whether the current, live request shows this.
+    fn live_enables(metadata: &Metadata<'_>) -> bool {
+        with_current(|context| {
+            context
+                .shared()
+                .live
+                .get()
+                .is_some_and(|selected| selected.directives.wants(metadata))
+        }) == Some(true)
+            && !is_excluded(metadata.target())
+    }
+
+    fn lets_through<S: Subscriber>(
+        &self,
+        mode: Mode,
+        metadata: &Metadata<'_>,
+        cx: Context<'_, S>,
+    ) -> bool {
+        is_own(metadata)
+            || self.base_enables(metadata, cx)
+            || mode.has(Mode::LIVE) && Self::live_enables(metadata)
+    }
+
+    /// Per-layer filters inside of the gate have decided on an event that will
+    /// not come. They keep such decisions in a thread-local; a question that
+    /// the gate refuses at once makes the registry clear it, or else the next
+    /// event would be lost to them.
+    fn clear_stale_filter_state(&self) {
+        if let Some(dispatch) = self.dispatch.get().and_then(WeakDispatch::upgrade) {
+            dispatch.enabled(&CLEAR);
+        }
+    }
+}
+
+fn is_own(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::INFO && OWN_TARGETS.contains(&metadata.target())
+}
+
+pub(super) fn is_excluded(target: &str) -> bool {
+    EXCLUDED_TARGETS.iter().any(|excluded| {
+        target
+            .strip_prefix(excluded)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    })
+}
+
+struct ClearCallsite;
+static CLEAR_CALLSITE: ClearCallsite = ClearCallsite;
+static CLEAR: Metadata<'static> = Metadata::new(
+    "dashcam clear",
+    "dashcam::clear",
+    Level::ERROR,
+    None,
+    None,
+    None,
+    FieldSet::new(&[], Identifier(&CLEAR_CALLSITE)),
+    Kind::EVENT,
+);
+
+impl Callsite for ClearCallsite {
+    fn set_interest(&self, _: Interest) {}
+
+    fn metadata(&self) -> &Metadata<'_> {
+        &CLEAR
+    }
+}
+
+impl<S> Layer<S> for Gate
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        let _ = self.dispatch.set(dispatch.downgrade());
+        levels::set_installed();
+    }
+
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        let base = <EnvFilter as Layer<S>>::register_callsite(&self.base, metadata);
+        if is_own(metadata) {
+            Interest::always()
+        } else if !base.is_never() {
+            base
+        } else if metadata.target() != probe::TARGET && is_excluded(metadata.target()) {
+            Interest::never()
+        } else {
+            // Never `never` for what may be wanted later: such an answer can
+            // outlive the configuration it was made under.
+            Interest::sometimes()
+        }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, cx: Context<'_, S>) -> bool {
+        let mode = mode();
+        if mode == Mode::NONE
+            && *metadata.level() > self.base_max
+            && *metadata.level() > Level::INFO
+        {
+            return false;
+        }
+        if std::ptr::eq(metadata, &raw const CLEAR) {
+            return false;
+        }
+        if mode.has(Mode::RECORD) && self.records(metadata) {
+            return true;
+        }
+        self.lets_through(mode, metadata, cx)
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, cx: Context<'_, S>) -> bool {
+        let mode = mode();
+        if mode == Mode::NONE {
+            return true;
+        }
+        let metadata = event.metadata();
+        let passes = self.lets_through(mode, metadata, cx.clone());
+        if mode.has(Mode::FINISHED) {
+            // The request line comes after the end by its nature.
+            if !is_own(metadata) {
+                note::late();
+            }
+        } else if self.record.is_some() || metadata.target() == DECISION_TARGET {
+            if passes || self.records(metadata) {
+                note::event(event, &cx);
+            }
+        } else if *metadata.level() == Level::ERROR {
+            note::error_site(metadata);
+        }
+        if !passes {
+            self.clear_stale_filter_state();
+        }
+        passes
+    }
+
+    fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {
+        if self.base_sees_spans {
+            self.base.on_new_span(attrs, id, cx.clone());
+        }
+        note::new_span(attrs, id, &cx);
+    }
+
+    fn on_record(&self, id: &span::Id, values: &span::Record<'_>, cx: Context<'_, S>) {
+        if self.base_sees_spans {
+            self.base.on_record(id, values, cx.clone());
+        }
+        note::record(id, values, &cx);
+    }
+
+    fn on_enter(&self, id: &span::Id, cx: Context<'_, S>) {
+        if self.base_sees_spans {
+            self.base.on_enter(id, cx);
+        }
+    }
+
+    fn on_exit(&self, id: &span::Id, cx: Context<'_, S>) {
+        if self.base_sees_spans {
+            self.base.on_exit(id, cx);
+        }
+    }
+
+    fn on_close(&self, id: span::Id, cx: Context<'_, S>) {
+        if self.base_sees_spans {
+            self.base.on_close(id, cx);
+        }
+        note::closed_span();
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        let record = self
+            .record
+            .as_ref()
+            .map_or(LevelFilter::OFF, Directives::max_level);
+        // INFO for the request span and line.
+        Some(
+            self.base_max
+                .max(record)
+                .max(levels::live())
+                .max(LevelFilter::INFO),
+        )
+    }
+}

@@ -1,0 +1,59 @@
+//! The tracing-subscriber layer that owns the base filter, records, and lets
+//! verbose events through for chosen requests only.
+//!
+//! A [`Gate`] takes the place of the service's own global `EnvFilter`, in any
+//! position of the registry and beside any other layers:
+//!
+//! ```
+//! use dashcam::Dashcam;
+//! use tracing_subscriber::{EnvFilter, prelude::*};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dashcam = Dashcam::builder().service("orders", "1.0.0").in_memory(10).build()?;
+//! let subscriber = tracing_subscriber::registry()
+//!     .with(dashcam.gate(EnvFilter::new("info")))
+//!     .with(tracing_subscriber::fmt::layer());
+//! # let _ = subscriber;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Without the kit:
+//!
+//! ```
+//! use dashcam::gate::Gate;
+//! use tracing_subscriber::{EnvFilter, prelude::*};
+//!
+//! let subscriber = tracing_subscriber::registry().with(Gate::new(EnvFilter::new("info")));
+//! # let _ = subscriber;
+//! ```
+//!
+//! # Guarantees
+//!
+//! - Outside of a recording or live request the base filter decides, and the
+//!   fields of an event that it refuses are not evaluated.
+//! - An event that is recorded although the base filter refuses it is seen by
+//!   no other layer, and the event after it is lost to none.
+//! - Events of [excluded targets](EXCLUDED_TARGETS) are never recorded, so that
+//!   telemetry does not feed on itself.
+//! - The request span, the request line and decision points pass whatever the
+//!   base filter says.
+//! - A value whose `Debug` panics is recorded as such; no panic leaves the gate.
+//!
+//! # Ordering
+//!
+//! Any position in the registry. Another *global* filter in front of the gate
+//! (an `EnvFilter` added with `.with`) refuses events before the gate is asked;
+//! use it as the gate's base instead. Filters of single layers
+//! (`layer.with_filter(…)`) may stay: they remain ceilings.
+
+mod layer;
+mod levels;
+mod note;
+mod probe;
+
+pub use self::layer::{EXCLUDED_TARGETS, Gate};
+pub(crate) use self::{
+    levels::{installed, raise_live},
+    probe::probe,
+};

@@ -1,0 +1,90 @@
+//! Puts events and spans into the current request's recording.
+
+use crate::{
+    context::{Mode, mode, with_current},
+    recorder::{Encoder, SpanFields, with_scratch},
+};
+use tracing::{Event, Level, Metadata, Subscriber, span};
+use tracing_subscriber::{layer::Context, registry::LookupSpan};
+
+/// Records an event of the current request.
+pub(super) fn event<S>(event: &Event<'_>, cx: &Context<'_, S>)
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let metadata = event.metadata();
+    // The service's own formatting code runs here, so nothing is borrowed yet.
+    with_scratch(|values| {
+        let mut encoder = Encoder::new(values);
+        event.record(&mut encoder);
+        let cut = encoder.cut();
+        let span = event_span(event, cx);
+        with_current(|context| {
+            let shared = context.shared();
+            if *metadata.level() == Level::ERROR {
+                shared.note_error_event(site(metadata));
+            }
+            let mut recording = shared.recording();
+            let span = span.as_ref().and_then(|span| {
+                recording
+                    .span(span.id().into_u64())
+                    .or_else(|| recording.note_span(span))
+            });
+            recording.push(metadata, values, cut, span);
+        });
+    });
+}
+
+fn event_span<'a, S>(
+    event: &Event<'_>,
+    cx: &'a Context<'_, S>,
+) -> Option<tracing_subscriber::registry::SpanRef<'a, S>>
+where
+    S: Subscriber + for<'b> LookupSpan<'b>,
+{
+    cx.event_span(event)
+        .filter(|span| span.metadata().target() != crate::REQUEST_TARGET)
+}
+
+/// Notes where an ERROR event came from without recording it.
+pub(super) fn error_site(metadata: &'static Metadata<'static>) {
+    with_current(|context| context.shared().note_error_event(site(metadata)));
+}
+
+fn site(metadata: &'static Metadata<'static>) -> Option<(&'static str, u32)> {
+    Some((metadata.file()?, metadata.line()?))
+}
+
+/// Counts an event that came after its request had finished.
+pub(super) fn late() {
+    with_current(|context| context.shared().note_late_event());
+}
+
+pub(super) fn new_span<S>(attrs: &span::Attributes<'_>, id: &span::Id, cx: &Context<'_, S>)
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    if mode().has(Mode::RECORD) && !attrs.is_empty() {
+        SpanFields::record_new(attrs, id, cx);
+    }
+}
+
+pub(super) fn record<S>(id: &span::Id, values: &span::Record<'_>, cx: &Context<'_, S>)
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    if mode().has(Mode::RECORD) {
+        SpanFields::record_more(id, values, cx);
+        forget_spans();
+    }
+}
+
+pub(super) fn closed_span() {
+    if mode().has(Mode::RECORD) {
+        forget_spans();
+    }
+}
+
+fn forget_spans() {
+    with_current(|context| context.shared().recording().forget_spans());
+}

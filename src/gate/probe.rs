@@ -1,0 +1,65 @@
+//! Finds out whether recording can work in this process at all.
+
+use super::levels;
+use crate::context::{Identity, Mode, RequestContext};
+use std::{
+    fmt,
+    time::{Instant, SystemTime},
+};
+use tracing::{Level, level_filters::STATIC_MAX_LEVEL};
+
+pub(super) const TARGET: &str = "dashcam::probe";
+
+/// What stands in the way of recording.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Obstacle {
+    NoGate,
+    StaticLevel,
+    Filtered,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoGate => {
+                "no gate is installed: call `init_tracing`, or add `dashcam.gate(…)` to the registry"
+            }
+            Self::StaticLevel => {
+                "a dependency enables a `max_level_*` or `release_max_level_*` feature of `tracing`, \
+                 so debug events are not in this binary"
+            }
+            Self::Filtered => {
+                "another global filter in the registry refuses debug events before the gate is \
+                 asked: use it as the gate's base filter, or attach it to a single layer"
+            }
+        })
+    }
+}
+
+/// Sends a debug event through the current subscriber, as a recording request
+/// would, and looks whether it was recorded.
+pub(crate) fn probe() -> Result<(), Obstacle> {
+    if !levels::installed() {
+        return Err(Obstacle::NoGate);
+    }
+    if STATIC_MAX_LEVEL < Level::DEBUG {
+        return Err(Obstacle::StaticLevel);
+    }
+    let identity = Identity {
+        id: None,
+        from_header: false,
+        client_id: None,
+        rejected: None,
+        parent: None,
+    };
+    let context = RequestContext::new(identity, Instant::now(), SystemTime::UNIX_EPOCH, None);
+    context.shared().recording().begin(1024, None);
+    context.raise(Mode::RECORD);
+    context.in_scope(|| tracing::debug!(target: TARGET, "probe"));
+    let recorded = context.shared().recording().len();
+    if recorded == 1 {
+        Ok(())
+    } else {
+        Err(Obstacle::Filtered)
+    }
+}

@@ -1,0 +1,119 @@
+use super::CorrelationId;
+use bytes::Bytes;
+use std::{
+    fmt,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Makes the correlation ID of a request that brings none.
+///
+/// Implemented for closures. Called on the request path: it must be fast and
+/// must not block.
+pub trait MakeCorrelationId: Send + Sync + 'static {
+    /// Makes a new ID.
+    fn make_correlation_id(&self) -> CorrelationId;
+}
+
+impl<F> MakeCorrelationId for F
+where
+    F: Fn() -> CorrelationId + Send + Sync + 'static,
+{
+    fn make_correlation_id(&self) -> CorrelationId {
+        self()
+    }
+}
+
+/// The default generator: UUID version 7 (RFC 9562, section 5.7), as 36
+/// lower-case characters.
+///
+/// The random bits come from a generator of the thread, not from the operating
+/// system, because a system call per ID costs more than everything else the
+/// layer does. The IDs are unique, not secret.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UuidV7;
+
+impl MakeCorrelationId for UuidV7 {
+    fn make_correlation_id(&self) -> CorrelationId {
+        mint(SystemTime::now())
+    }
+}
+
+struct Text([u8; 36]);
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+fn mint(now: SystemTime) -> CorrelationId {
+    let text = Bytes::from_owner(Text(encode(now)));
+    // Hexadecimal digits and hyphens are header text; the fallback is never taken.
+    CorrelationId::from_checked(text).unwrap_or_else(|_| CorrelationId::unavailable())
+}
+
+/// A fresh UUIDv7 as text, for IDs that are not correlation IDs.
+pub(crate) fn now_v7_text() -> impl fmt::Display {
+    uuid(SystemTime::now()).hyphenated()
+}
+
+fn uuid(now: SystemTime) -> uuid::Uuid {
+    let millis = now
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+    let mut random = [0; 10];
+    let bits = fastrand::u128(..).to_le_bytes();
+    random.copy_from_slice(&bits[..10]);
+    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+}
+
+fn encode(now: SystemTime) -> [u8; 36] {
+    let mut text = [0; 36];
+    uuid(now).hyphenated().encode_lower(&mut text);
+    text
+}
+
+impl CorrelationId {
+    fn unavailable() -> Self {
+        Self(http::HeaderValue::from_static("unavailable"))
+    }
+
+    /// Mints a UUIDv7 for a request that arrived at `now`.
+    pub(crate) fn mint_at(now: SystemTime) -> Self {
+        mint(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn version_variant_time_and_uniqueness() {
+        let mut seen = HashSet::new();
+        for _ in 0..10_000 {
+            let id = UuidV7.make_correlation_id();
+            let text = id.as_str().to_owned();
+            assert_eq!(text.len(), 36);
+            assert_eq!(text.as_bytes()[14], b'7');
+            assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
+            assert!(seen.insert(text));
+        }
+    }
+
+    #[test]
+    fn threads_do_not_share_a_sequence() {
+        let make = || {
+            (0..1_000)
+                .map(|_| UuidV7.make_correlation_id().to_string())
+                .collect::<Vec<_>>()
+        };
+        let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(make)).collect();
+        let all: HashSet<_> = threads
+            .into_iter()
+            .flat_map(|t| t.join().unwrap())
+            .collect();
+        assert_eq!(all.len(), 8_000);
+    }
+}

@@ -1,0 +1,84 @@
+use crate::exchange::Failure;
+use http::{HeaderMap, StatusCode};
+use std::fmt;
+
+/// Decides which responses are failures.
+///
+/// Called on the request path: it must be fast and must not block.
+pub trait Classify: Send + Sync + 'static {
+    /// Looks at the response head.
+    fn head(&self, status: StatusCode, headers: &HeaderMap) -> Option<Failure>;
+
+    /// Looks at the trailers of a response whose head was no failure.
+    fn trailers(&self, trailers: &HeaderMap) -> Option<Failure> {
+        let _ = trailers;
+        None
+    }
+}
+
+impl<F> Classify for F
+where
+    F: Fn(StatusCode, &HeaderMap) -> Option<Failure> + Send + Sync + 'static,
+{
+    fn head(&self, status: StatusCode, headers: &HeaderMap) -> Option<Failure> {
+        self(status, headers)
+    }
+}
+
+/// The default: HTTP status 5xx, and the gRPC status codes that mean the
+/// server's fault (UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL,
+/// UNAVAILABLE, DATA_LOSS), as OpenTelemetry's conventions for server spans
+/// have it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ServerErrors;
+
+impl Classify for ServerErrors {
+    fn head(&self, status: StatusCode, headers: &HeaderMap) -> Option<Failure> {
+        if status.is_server_error() {
+            return Some(Failure::Status(status.as_u16()));
+        }
+        self.trailers(headers)
+    }
+
+    fn trailers(&self, trailers: &HeaderMap) -> Option<Failure> {
+        let code = trailers.get("grpc-status")?.to_str().ok()?.parse().ok()?;
+        matches!(code, 2 | 4 | 12..=15).then_some(Failure::Grpc(code))
+    }
+}
+
+impl fmt::Debug for dyn Classify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Classify")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn server_faults_only() {
+        let none = HeaderMap::new();
+        assert_eq!(
+            ServerErrors.head(StatusCode::BAD_GATEWAY, &none),
+            Some(Failure::Status(502))
+        );
+        assert_eq!(ServerErrors.head(StatusCode::NOT_FOUND, &none), None);
+        for (code, failed) in [
+            ("0", false),
+            ("5", false),
+            ("13", true),
+            ("14", true),
+            ("x", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-status", HeaderValue::from_static(code));
+            assert_eq!(ServerErrors.trailers(&headers).is_some(), failed, "{code}");
+            assert_eq!(
+                ServerErrors.head(StatusCode::OK, &headers).is_some(),
+                failed
+            );
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Decides which exchanges are kept, and turns them into their record.
+
+mod assemble;
+mod classify;
+mod counters;
+#[cfg(feature = "gate")]
+mod fields;
+mod settings;
+mod storm;
+
+#[cfg(feature = "kit")]
+pub(crate) use self::{
+    assemble::{remember_secrets, time_text},
+    fields::Fields,
+};
+pub use self::{
+    classify::{Classify, ServerErrors},
+    counters::Dropped,
+    settings::{Limits, StormLimits},
+};
+pub(crate) use self::{counters::Counters, settings::Settings};
+
+use self::{assemble::Assembler, storm::Admission};
+use crate::{
+    context::RequestContext,
+    exchange::{Depth, Failure, KeepReason, Outcome},
+    export::{Exporter, Health, worker::Worker},
+    recorder::{Ending, MemoryBudget},
+};
+use http::{HeaderMap, StatusCode, request, response};
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+/// Everything that one set of layers shares to keep exchanges.
+pub(crate) struct Keeper {
+    settings: Settings,
+    memory: Arc<MemoryBudget>,
+    counters: Arc<Counters>,
+    storm: Mutex<storm::Storm>,
+    worker: Worker<Job>,
+}
+
+/// How one request ended, as the lifecycle saw it.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) duration: Duration,
+    pub(crate) in_flight: u64,
+}
+
+/// Work for the exporter thread.
+pub(crate) enum Job {
+    Keep(Box<Kept>),
+    /// Something that must not run where it was found, such as logging while
+    /// the thread unwinds.
+    Run(Box<dyn FnOnce() + Send>),
+}
+
+/// An exchange that waits for its export.
+pub(crate) struct Kept {
+    pub(crate) context: RequestContext,
+    pub(crate) ended: Ended,
+    pub(crate) slow: bool,
+    pub(crate) reasons: Vec<KeepReason>,
+    pub(crate) depth: Depth,
+    pub(crate) suppressed_before: u64,
+}
+
+impl Keeper {
+    pub(crate) fn new(settings: Settings, exporter: Box<dyn Exporter>) -> io::Result<Self> {
+        let counters = Arc::new(Counters::default());
+        let assembler = Assembler::new(&settings, exporter, Arc::clone(&counters));
+        Ok(Self {
+            memory: Arc::new(MemoryBudget::new(settings.limits.memory)),
+            storm: Mutex::new(storm::Storm::new(settings.storm)),
+            worker: Worker::spawn(settings.limits.queue, assembler)?,
+            counters,
+            settings,
+        })
+    }
+
+    pub(crate) fn memory(&self) -> &Arc<MemoryBudget> {
+        &self.memory
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Exchanges that wait for their export.
+    pub(crate) fn queued(&self) -> usize {
+        self.worker.len()
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        self.counters.health()
+    }
+
+    pub(crate) fn worker_panics(&self) -> u64 {
+        self.worker.panics()
+    }
+
+    /// Waits until everything offered so far has reached the exporter.
+    pub(crate) fn flush(&self, deadline: Duration) -> bool {
+        self.worker.flush(deadline)
+    }
+
+    /// Runs `f` on the exporter thread, or drops it where the queue is full.
+    pub(crate) fn run_elsewhere(&self, f: Box<dyn FnOnce() + Send>) {
+        let _ = self.worker.offer(Job::Run(f));
+    }
+
+    /// Takes the request for this keeper; `false` where it is taken already.
+    pub(crate) fn claim(&self, context: &RequestContext) -> bool {
+        context.shared().claim_capture(self.key())
+    }
+
+    /// Whether a request is nobody else's.
+    pub(crate) fn may_join(&self, context: &RequestContext) -> bool {
+        let by = context.shared().captured_by();
+        by == 0 || by == self.key()
+    }
+
+    /// Tells keepers apart; never zero.
+    fn key(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Copies the request head and starts the capture of the request body.
+    pub(crate) fn request(
+        &self,
+        context: &RequestContext,
+        head: &request::Parts,
+        declared: Option<u64>,
+    ) -> u64 {
+        let shared = context.shared();
+        {
+            let mut heads = shared.heads();
+            heads.request.method = head.method.clone();
+            heads.request.uri = head.uri.clone();
+            heads.request.version = head.version;
+            heads
+                .request
+                .fields
+                .copy(&head.headers, self.settings.limits.head);
+        }
+        shared.request_body().begin(
+            self.settings.limits.body,
+            self.settings.limits.head,
+            declared,
+            self.budget(),
+        );
+        self.counters.in_flight.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Copies the response head and starts the capture of the response body.
+    pub(crate) fn response(
+        &self,
+        context: &RequestContext,
+        head: &response::Parts,
+        declared: Option<u64>,
+    ) -> Option<Failure> {
+        let shared = context.shared();
+        {
+            let mut heads = shared.heads();
+            heads.response.status = head.status;
+            heads.response.version = head.version;
+            heads.response.at = Some(Instant::now());
+            heads
+                .response
+                .fields
+                .copy(&head.headers, self.settings.limits.head);
+        }
+        shared.response_body().begin(
+            self.settings.limits.body,
+            self.settings.limits.head,
+            declared,
+            self.budget(),
+        );
+        self.settings.classify.head(head.status, &head.headers)
+    }
+
+    fn budget(&self) -> Option<Arc<MemoryBudget>> {
+        Some(Arc::clone(&self.memory))
+    }
+
+    /// Classifies the trailers of a response whose head was no failure.
+    pub(crate) fn trailers(
+        &self,
+        context: &RequestContext,
+        trailers: &HeaderMap,
+    ) -> Option<Failure> {
+        context.shared().response_body().trailers(trailers);
+        self.settings.classify.trailers(trailers)
+    }
+
+    /// Ends the exchange: keeps it where there is a reason, and says whether.
+    ///
+    /// Called once for every request, possibly from a drop while the thread
+    /// unwinds: it only decides and hands over.
+    pub(crate) fn finish(&self, context: &RequestContext, ended: Ended) -> bool {
+        self.counters.in_flight.fetch_sub(1, Relaxed);
+        self.counters.finished.fetch_add(1, Relaxed);
+        let shared = context.shared();
+        shared.request_body().end(Ending::Dropped);
+        let head_after = shared
+            .heads()
+            .response
+            .at
+            .map_or(ended.duration, |at| at.duration_since(shared.started));
+        let slow = head_after > self.settings.slow;
+        let (reasons, asked) = self.reasons(context, &ended, slow);
+        if reasons.is_empty() {
+            return false;
+        }
+        let admission = self
+            .storm
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .admit(
+                storm::signature(context, &ended, slow),
+                asked,
+                Instant::now(),
+            );
+        let (depth, suppressed_before) = match admission {
+            Admission::Full { suppressed } => (Depth::Full, suppressed),
+            Admission::Heads => {
+                // The content would only hold memory that nobody will read.
+                shared.request_body().forget_content();
+                shared.response_body().forget_content();
+                (Depth::Heads, 0)
+            }
+            Admission::Count => {
+                self.counters.suppressed.fetch_add(1, Relaxed);
+                return false;
+            }
+        };
+        let kept = Kept {
+            context: context.clone(),
+            ended,
+            slow,
+            reasons,
+            depth,
+            suppressed_before,
+        };
+        let queued = self.worker.offer(Job::Keep(Box::new(kept))).is_ok();
+        if queued {
+            self.counters.kept.fetch_add(1, Relaxed);
+        } else {
+            self.counters.queue_full.fetch_add(1, Relaxed);
+        }
+        queued
+    }
+
+    fn reasons(
+        &self,
+        context: &RequestContext,
+        ended: &Ended,
+        slow: bool,
+    ) -> (Vec<KeepReason>, bool) {
+        let mut reasons = Vec::new();
+        if ended.outcome != Outcome::Completed {
+            reasons.push(KeepReason::Outcome);
+        }
+        if slow {
+            reasons.push(KeepReason::Slow);
+        }
+        let shared = context.shared();
+        if shared.saw_error_event() {
+            reasons.push(KeepReason::ErrorEvent);
+        }
+        let notes = shared.notes();
+        let automatic = reasons.len();
+        reasons.extend(notes.keep.iter().map(|why| KeepReason::Asked {
+            why: why.clone().into_owned(),
+        }));
+        #[cfg(feature = "gate")]
+        if let Some(selected) = &notes.selected {
+            reasons.push(KeepReason::Selected {
+                by: selected.by.clone(),
+            });
+        }
+        drop(notes);
+        let asked = reasons.len() > automatic;
+        if reasons.is_empty() && self.settings.in_baseline() {
+            reasons.push(KeepReason::Baseline);
+        }
+        (reasons, asked)
+    }
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

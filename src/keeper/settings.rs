@@ -1,0 +1,97 @@
+use super::{Classify, ServerErrors};
+use crate::{exchange::Service, redact::Policy};
+use http::HeaderName;
+use std::{sync::Arc, time::Duration};
+
+/// Bounds on memory. All sizes are bytes.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Captured of each body; default 64 KiB.
+    pub body: usize,
+    /// Captured of each head, and of trailers; default 8 KiB.
+    pub head: usize,
+    /// Events of one request; default 64 KiB.
+    pub recording: usize,
+    /// Bodies and events of all requests in flight and of all exchanges that
+    /// wait for their export; default 64 MiB. Above it heads only are kept.
+    pub memory: usize,
+    /// Exchanges that may wait for their export; default 1,024.
+    pub queue: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: 64 * 1024,
+            head: 8 * 1024,
+            recording: 64 * 1024,
+            memory: 64 * 1024 * 1024,
+            queue: 1024,
+        }
+    }
+}
+
+/// How much of a failure storm is kept. A signature is what failures have in
+/// common: route, outcome, status, and the site of the panic or first ERROR event.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct StormLimits {
+    /// The window after which a signature counts anew; default 60 s.
+    pub window: Duration,
+    /// Exchanges of one signature kept in full in a window; default 3.
+    pub full: u64,
+    /// Exchanges of one signature kept without bodies and debug events after
+    /// that; default 20. The rest are counted.
+    pub heads: u64,
+    /// Exchanges kept per second over all signatures; default 50. Those
+    /// that were asked for (`keep`, rules, headers) are bounded by this alone.
+    pub per_second: u64,
+}
+
+impl Default for StormLimits {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(60),
+            full: 3,
+            heads: 20,
+            per_second: 50,
+        }
+    }
+}
+
+/// Everything a keeper is told once.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) service: Service,
+    pub(crate) policy: Policy,
+    pub(crate) limits: Limits,
+    pub(crate) storm: StormLimits,
+    pub(crate) slow: Duration,
+    pub(crate) classify: Arc<dyn Classify>,
+    /// Share of healthy requests that are kept, 0 to 1.
+    pub(crate) baseline: f64,
+    /// Header whose value is the correlation ID and may be written.
+    pub(crate) correlation_header: HeaderName,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            service: Service::default(),
+            policy: Policy::strict(),
+            limits: Limits::default(),
+            storm: StormLimits::default(),
+            slow: Duration::from_secs(5),
+            classify: Arc::new(ServerErrors),
+            baseline: 0.0,
+            correlation_header: HeaderName::from_static("x-request-id"),
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn in_baseline(&self) -> bool {
+        self.baseline > 0.0 && fastrand::f64() < self.baseline
+    }
+}

@@ -1,0 +1,192 @@
+use super::{Ended, StormLimits};
+use crate::context::RequestContext;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    time::{Duration, Instant},
+};
+
+/// Signatures that are told apart; more share one entry, so that memory stays
+/// bounded whatever the routes look like.
+const MAX_SIGNATURES: usize = 512;
+const OVERFLOW: u64 = 0;
+
+/// What of a request is kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Admission {
+    /// All of it; `suppressed` like it were only counted before.
+    Full {
+        suppressed: u64,
+    },
+    Heads,
+    Count,
+}
+
+/// Rations exchanges when everything fails at once.
+#[derive(Debug)]
+pub(super) struct Storm {
+    limits: StormLimits,
+    seen: HashMap<u64, Signature>,
+    second: Option<Instant>,
+    in_second: u64,
+}
+
+#[derive(Debug)]
+struct Signature {
+    since: Instant,
+    full: u64,
+    heads: u64,
+    suppressed: u64,
+}
+
+impl Storm {
+    pub(super) fn new(limits: StormLimits) -> Self {
+        Self {
+            limits,
+            seen: HashMap::new(),
+            second: None,
+            in_second: 0,
+        }
+    }
+
+    pub(super) fn admit(&mut self, signature: u64, asked: bool, now: Instant) -> Admission {
+        let key = self.key(signature, now);
+        let limits = self.limits;
+        let entry = self.seen.entry(key).or_insert(Signature {
+            since: now,
+            full: 0,
+            heads: 0,
+            suppressed: 0,
+        });
+        if now.duration_since(entry.since) >= limits.window {
+            entry.since = now;
+            entry.full = 0;
+            entry.heads = 0;
+        }
+        let admission = if asked || entry.full < limits.full {
+            Admission::Full {
+                suppressed: entry.suppressed,
+            }
+        } else if entry.heads < limits.heads {
+            Admission::Heads
+        } else {
+            Admission::Count
+        };
+        // The first of a signature is worth more than the budget of the second.
+        let first = entry.full == 0 && !asked;
+        let counted = admission == Admission::Count
+            || !first && !within_second(&mut self.second, &mut self.in_second, limits, now);
+        if counted {
+            entry.suppressed += 1;
+            return Admission::Count;
+        }
+        match admission {
+            Admission::Full { .. } => {
+                entry.full += 1;
+                entry.suppressed = 0;
+            }
+            Admission::Heads => entry.heads += 1,
+            Admission::Count => {}
+        }
+        admission
+    }
+
+    fn key(&mut self, signature: u64, now: Instant) -> u64 {
+        if self.seen.len() < MAX_SIGNATURES || self.seen.contains_key(&signature) {
+            return signature;
+        }
+        let window = self.limits.window;
+        self.seen
+            .retain(|_, s| now.duration_since(s.since) < window || s.suppressed > 0);
+        if self.seen.len() < MAX_SIGNATURES {
+            signature
+        } else {
+            OVERFLOW
+        }
+    }
+}
+
+fn within_second(
+    second: &mut Option<Instant>,
+    in_second: &mut u64,
+    limits: StormLimits,
+    now: Instant,
+) -> bool {
+    if second.is_none_or(|start| now.duration_since(start) >= Duration::from_secs(1)) {
+        *second = Some(now);
+        *in_second = 0;
+    }
+    *in_second += 1;
+    *in_second <= limits.per_second
+}
+
+/// What failures that are one and the same have in common.
+pub(super) fn signature(context: &RequestContext, ended: &Ended, slow: bool) -> u64 {
+    static KEYS: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
+    let shared = context.shared();
+    let notes = shared.notes();
+    let panic = notes.panic.as_ref();
+    KEYS.hash_one((
+        shared.route.as_ref().map(crate::context::Route::as_str),
+        &ended.outcome,
+        ended.status.map(|status| status.as_u16()),
+        slow,
+        panic.and_then(|panic| panic.location.as_ref().or(panic.message.as_ref())),
+        notes.error_site,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_in_full_then_heads_then_counted_and_told_later() {
+        let limits = StormLimits {
+            full: 2,
+            heads: 1,
+            ..StormLimits::default()
+        };
+        let mut storm = Storm::new(limits);
+        let now = Instant::now();
+        let mut admit = |at| storm.admit(7, false, at);
+        assert_eq!(admit(now), Admission::Full { suppressed: 0 });
+        assert_eq!(admit(now), Admission::Full { suppressed: 0 });
+        assert_eq!(admit(now), Admission::Heads);
+        assert_eq!(admit(now), Admission::Count);
+        assert_eq!(admit(now), Admission::Count);
+        let later = now + limits.window;
+        assert_eq!(admit(later), Admission::Full { suppressed: 2 });
+    }
+
+    #[test]
+    fn the_second_bounds_all_but_the_first_of_each() {
+        let mut storm = Storm::new(StormLimits {
+            full: 10,
+            per_second: 1,
+            ..StormLimits::default()
+        });
+        let now = Instant::now();
+        for signature in 1..100 {
+            let first = storm.admit(signature, false, now);
+            assert_eq!(first, Admission::Full { suppressed: 0 });
+        }
+        assert!(matches!(storm.admit(1, false, now), Admission::Full { .. }));
+        assert_eq!(storm.admit(1, true, now), Admission::Count);
+        let next = now + Duration::from_secs(1);
+        assert_eq!(
+            storm.admit(1, true, next),
+            Admission::Full { suppressed: 1 }
+        );
+    }
+
+    #[test]
+    fn memory_is_bounded_for_any_number_of_signatures() {
+        let mut storm = Storm::new(StormLimits::default());
+        let now = Instant::now();
+        for signature in 1..10_000 {
+            storm.admit(signature, false, now);
+        }
+        assert!(storm.seen.len() <= MAX_SIGNATURES + 1);
+    }
+}

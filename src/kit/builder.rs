@@ -1,0 +1,223 @@
+use super::Dashcam;
+use crate::{
+    correlation::CorrelationIdLayer,
+    exchange::Service,
+    export::{Exporter, JsonLines, Memory},
+    gate::raise_live,
+    keeper::{Classify, Keeper, Limits, Settings, StormLimits},
+    lifecycle::{CorrelationPlan, Plan, VerbosePlan},
+    redact::Policy,
+    selection::{Directives, InvalidDirectives, Rules},
+    verbose::HEADER,
+};
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
+use tracing::level_filters::LevelFilter;
+
+/// Settings of a [`Dashcam`]; every one has a safe default.
+#[must_use]
+pub struct DashcamBuilder {
+    settings: Settings,
+    correlation: CorrelationPlan,
+    record: Result<Option<Directives>, InvalidDirectives>,
+    rules: Rules,
+    plain_header: bool,
+    request_line: bool,
+    exporter: Option<Box<dyn Exporter>>,
+    directory: Option<PathBuf>,
+}
+
+impl DashcamBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            settings: Settings::default(),
+            correlation: CorrelationPlan::default(),
+            record: Ok(Some(Directives::level(LevelFilter::DEBUG))),
+            rules: Rules::default(),
+            plain_header: false,
+            request_line: true,
+            exporter: None,
+            directory: None,
+        }
+    }
+
+    /// Name and version of the service, as in OpenTelemetry's `service.name`
+    /// and `service.version`.
+    pub fn service(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
+        self.settings.service = Service {
+            name: name.into(),
+            version: version.into(),
+        };
+        self
+    }
+
+    /// Where JSON Lines files go; default `$DASHCAM_DIR`, else `./dashcam`.
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Another exporter instead of JSON Lines files.
+    pub fn exporter(mut self, exporter: impl Exporter) -> Self {
+        self.exporter = Some(Box::new(exporter));
+        self
+    }
+
+    /// Keeps the newest `capacity` exchanges in memory and writes no file.
+    pub fn in_memory(self, capacity: usize) -> Self {
+        self.exporter(Memory::new(capacity))
+    }
+
+    /// Header, generator and trust of the correlation ID.
+    pub fn correlation(mut self, layer: CorrelationIdLayer) -> Self {
+        self.correlation = layer.into_plan();
+        self.settings.correlation_header = self.correlation.header.clone();
+        self
+    }
+
+    /// What is recorded of every request: a level, or levels per target
+    /// (`my_service=debug`). Default `debug`. A text that cannot be read is an
+    /// error at [`build`](Self::build).
+    pub fn record_level(mut self, directives: &str) -> Self {
+        self.record = directives.parse().map(Some);
+        self
+    }
+
+    /// Records nothing; disabled events then cost nothing more than without
+    /// this crate.
+    pub fn record_off(mut self) -> Self {
+        self.record = Ok(None);
+        self
+    }
+
+    /// Who is verbose.
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Obeys the header `x-dashcam-verbose: <directives>` of *anybody who can
+    /// send a request*. For development only.
+    pub fn with_insecure_plain_header(mut self) -> Self {
+        self.plain_header = true;
+        self
+    }
+
+    /// What may be written; default [`Policy::strict`].
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.settings.policy = policy;
+        self
+    }
+
+    /// Bounds on memory.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// How much of a failure storm is kept.
+    pub fn storm(mut self, limits: StormLimits) -> Self {
+        self.settings.storm = limits;
+        self
+    }
+
+    /// Keeps requests whose response head takes longer; default 5 s.
+    pub fn slow(mut self, threshold: Duration) -> Self {
+        self.settings.slow = threshold;
+        self
+    }
+
+    /// What counts as a failure; default
+    /// [`ServerErrors`](crate::capture::ServerErrors).
+    pub fn classify(mut self, classify: impl Classify) -> Self {
+        self.settings.classify = Arc::new(classify);
+        self
+    }
+
+    /// Keeps this share (0 to 1) of healthy requests too; default none.
+    pub fn baseline(mut self, share: f64) -> Self {
+        self.settings.baseline = share;
+        self
+    }
+
+    /// Leaves the one log line per request out.
+    pub fn without_request_line(mut self) -> Self {
+        self.request_line = false;
+        self
+    }
+
+    /// Starts the exporter's thread.
+    ///
+    /// An unusable directory is no error: exchanges stay in memory, one
+    /// warning is logged, [`Dashcam::status`] says so, and it is tried again.
+    ///
+    /// # Errors
+    ///
+    /// Directives that cannot be read, or no thread to be had.
+    pub fn build(self) -> Result<Dashcam, BuildError> {
+        let record = self.record.map_err(BuildError::Directives)?;
+        raise_live(if self.plain_header {
+            LevelFilter::TRACE
+        } else {
+            self.rules.max_live_level()
+        });
+        let exporter = self.exporter.unwrap_or_else(|| {
+            let directory = self
+                .directory
+                .or_else(|| std::env::var_os("DASHCAM_DIR").map(PathBuf::from))
+                .unwrap_or_else(|| PathBuf::from("dashcam"));
+            Box::new(JsonLines::builder(directory).build())
+        });
+        let recording_limit = self.settings.limits.recording;
+        let keeper = Arc::new(Keeper::new(self.settings, exporter).map_err(BuildError::Thread)?);
+        let plan = Plan {
+            correlation: Some(self.correlation),
+            verbose: Some(VerbosePlan {
+                record: record.is_some(),
+                recording_limit,
+                memory: Some(Arc::clone(keeper.memory())),
+                rules: self.rules,
+                plain_header: self.plain_header.then_some(HEADER),
+            }),
+            keeper: Some(Arc::clone(&keeper)),
+            span: true,
+            request_line: self.request_line,
+        };
+        Ok(Dashcam::new(Arc::new(plan), keeper, record))
+    }
+}
+
+impl fmt::Debug for DashcamBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DashcamBuilder")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`Dashcam`] could not be built.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The text given to [`record_level`](DashcamBuilder::record_level).
+    Directives(InvalidDirectives),
+    /// The operating system gave no thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directives(error) => write!(f, "record_level: {error}"),
+            Self::Thread(error) => write!(f, "no thread for the exporter: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Directives(error) => Some(error),
+            Self::Thread(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The ready-made stack: [`Dashcam`].
+//!
+//! ```no_run
+//! use dashcam::Dashcam;
+//! # use axum::{Router, routing::get};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dashcam = Dashcam::builder().service("orders", env!("CARGO_PKG_VERSION")).build()?;
+//! dashcam.init_tracing()?;
+//! let app = Router::<()>::new().route("/", get(|| async { "hello" })).layer(dashcam.layer());
+//! # let _ = app;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Defaults
+//!
+//! | what | default |
+//! |---|---|
+//! | correlation ID | header `x-request-id`, valid inbound IDs trusted, echoed |
+//! | recording | DEBUG and above of every request, 64 KiB each, kept only if the request goes wrong |
+//! | kept | classified failures (5xx), panics, body errors, abandoned requests, ERROR events, heads slower than 5 s, `keep("why")`, selected requests |
+//! | a panic | answered 500 `application/problem+json` |
+//! | redaction | [`Policy::strict`](crate::redact::Policy::strict) |
+//! | exporter | JSON Lines in `$DASHCAM_DIR`, else `./dashcam`; 256 MiB in all |
+//! | memory | 64 MiB over all requests |
+//!
+//! # Ordering
+//!
+//! Last on the router (`Router::layer` wraps what was added before), so that it
+//! is outermost: every answer has an ID and every failure is seen. An outer
+//! `CatchPanicLayer` sees no panics of the service, because the layer answers
+//! them; to let it answer instead, take
+//! [`dashcam.layer().propagate_panics()`](DashcamLayer::propagate_panics).
+
+mod builder;
+mod dashcam;
+mod layer;
+mod status;
+mod tracing_setup;
+
+pub use self::{
+    builder::{BuildError, DashcamBuilder},
+    dashcam::Dashcam,
+    layer::DashcamLayer,
+    status::{Recording, Status},
+    tracing_setup::InitError,
+};

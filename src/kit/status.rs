@@ -1,0 +1,76 @@
+use crate::{
+    export::Health,
+    keeper::{Dropped, Keeper},
+    log_line::JsonLineHandle,
+};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What a [`Dashcam`](super::Dashcam) is doing, at one moment. All counts are
+/// since the start of the process.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// Whether events are recorded.
+    pub recording: Recording,
+    /// Requests that have begun and not ended.
+    pub in_flight: u64,
+    /// Requests that have ended.
+    pub finished: u64,
+    /// Bytes of bodies and events held in memory.
+    pub bytes_held: usize,
+    /// How often memory was refused because of
+    /// [`Limits::memory`](crate::capture::Limits::memory).
+    pub memory_refused: u64,
+    /// Exchanges handed to the exporter.
+    pub kept: u64,
+    /// Exchanges that wait for the exporter.
+    pub queued: usize,
+    /// Exchanges the exporter has taken.
+    pub exported: u64,
+    /// Exchanges that should have been kept and were not.
+    pub dropped: Dropped,
+    /// Events that came after their request had ended.
+    pub late_events: u64,
+    /// Log lines dropped because the output was behind.
+    pub log_lines_dropped: u64,
+    /// How the exporter is doing.
+    pub exporter: Health,
+    /// Panics of the exporter; each lost at most one exchange.
+    pub exporter_panics: u64,
+}
+
+/// Whether events are recorded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Recording {
+    /// They are.
+    On,
+    /// Switched off by configuration.
+    Off,
+    /// They cannot be.
+    Impossible {
+        /// What stands in the way, and what to do about it.
+        why: String,
+    },
+}
+
+impl Status {
+    pub(super) fn read(keeper: &Keeper, recording: Recording, lines: &[JsonLineHandle]) -> Self {
+        let counters = keeper.counters();
+        Self {
+            recording,
+            in_flight: counters.in_flight.load(Relaxed),
+            finished: counters.finished.load(Relaxed),
+            bytes_held: keeper.memory().held(),
+            memory_refused: keeper.memory().refused(),
+            kept: counters.kept.load(Relaxed),
+            queued: keeper.queued(),
+            exported: counters.exported.load(Relaxed),
+            dropped: counters.dropped(),
+            late_events: crate::context::late_events(),
+            log_lines_dropped: lines.iter().map(JsonLineHandle::dropped).sum(),
+            exporter: keeper.health(),
+            exporter_panics: keeper.worker_panics(),
+        }
+    }
+}

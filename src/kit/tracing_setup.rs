@@ -1,0 +1,76 @@
+use super::{Dashcam, Recording};
+use crate::lifecycle::install_hook;
+use std::{fmt, io};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+
+impl Dashcam {
+    /// Installs a global subscriber: the gate over `RUST_LOG` (default `info`),
+    /// and JSON lines on standard output. With the feature `log`, records of the
+    /// `log` crate go there too.
+    ///
+    /// Also installs a panic hook that notes where a request panicked and then
+    /// calls the hook that was there before.
+    ///
+    /// Where recording cannot work, a warning says why, once, and
+    /// [`status`](Self::status) keeps saying it.
+    ///
+    /// # Errors
+    ///
+    /// A global subscriber is installed already: add
+    /// [`gate`](Self::gate) and, if wanted, [`json_lines`](Self::json_lines) to
+    /// its registry instead. Or `RUST_LOG` cannot be read, or no thread is to
+    /// be had.
+    pub fn init_tracing(&self) -> Result<(), InitError> {
+        let base = match std::env::var("RUST_LOG") {
+            Ok(text) if !text.trim().is_empty() => {
+                EnvFilter::try_new(&text).map_err(|error| InitError::Filter(error.to_string()))?
+            }
+            _ => EnvFilter::new("info"),
+        };
+        let lines = self.json_lines().map_err(InitError::Thread)?;
+        tracing_subscriber::registry()
+            .with(self.gate(base))
+            .with(lines)
+            .try_init()
+            .map_err(|error| InitError::Installed(error.to_string()))?;
+        install_hook();
+        if let Recording::Impossible { why } = self.status().recording {
+            tracing::warn!(target: "dashcam::status", "requests are not recorded: {why}");
+        }
+        Ok(())
+    }
+}
+
+/// Tracing could not be set up.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InitError {
+    /// A global subscriber or logger is installed already.
+    Installed(String),
+    /// `RUST_LOG` cannot be read.
+    Filter(String),
+    /// The operating system gave no thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Installed(why) => write!(
+                f,
+                "{why}: add `dashcam.gate(…)` to the existing registry instead"
+            ),
+            Self::Filter(why) => write!(f, "RUST_LOG: {why}"),
+            Self::Thread(error) => write!(f, "no thread for the log writer: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for InitError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Thread(error) => Some(error),
+            Self::Installed(_) | Self::Filter(_) => None,
+        }
+    }
+}

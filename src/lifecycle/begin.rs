@@ -1,0 +1,182 @@
+use super::{Plan, RequestBody, flight::Flight, plan::CorrelationPlan};
+use crate::context::{Aspect, Identity, Mode, RequestContext, Route};
+use http::{Request, request::Parts};
+use http_body::Body;
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+use tracing::{Span, field};
+
+/// Begins a request, or joins the one that an outer layer began.
+pub(super) fn begin<B: Body>(
+    plan: &Arc<Plan>,
+    request: Request<B>,
+) -> (Request<RequestBody<B>>, Flight) {
+    let (mut parts, body) = request.into_parts();
+    let outer = parts
+        .extensions
+        .get::<RequestContext>()
+        .filter(|context| !context.mode().has(Mode::FINISHED))
+        .cloned();
+    let (context, owner) = match outer {
+        Some(context) if can_join(plan, &context) => (context, false),
+        outer => {
+            let context = create(plan, &parts, outer.as_ref());
+            parts.extensions.insert(context.clone());
+            (context, true)
+        }
+    };
+    let shared = context.shared();
+
+    let correlates = plan
+        .correlation
+        .as_ref()
+        .filter(|_| shared.claim(Aspect::Correlation));
+    if let Some(correlation) = correlates {
+        set_request_header(correlation, &context, &mut parts);
+    }
+
+    #[cfg(feature = "gate")]
+    if let Some(verbose) = &plan.verbose
+        && shared.claim(Aspect::Verbose)
+    {
+        select(verbose, &context, &parts);
+    }
+
+    #[cfg(feature = "capture")]
+    let capture = plan
+        .keeper
+        .as_ref()
+        .filter(|keeper| keeper.claim(&context))
+        .map(|keeper| {
+            let in_flight = keeper.request(&context, &parts, declared(&parts.headers, &body));
+            super::flight::Capture::new(Arc::clone(keeper), in_flight)
+        });
+
+    let span = if owner && plan.span {
+        request_span(&context, &parts)
+    } else {
+        Span::none()
+    };
+    let flight = Flight {
+        plan: Arc::clone(plan),
+        owner,
+        correlates: correlates.is_some(),
+        span,
+        connect: parts.method == http::Method::CONNECT,
+        panicked: false,
+        #[cfg(feature = "capture")]
+        capture,
+        context: context.clone(),
+    };
+    let body = RequestBody::new(body, context, flight.captures());
+    (Request::from_parts(parts, body), flight)
+}
+
+/// A layer joins unless another one of its kind already has the request: then
+/// it is a request of its own, such as a call that a service makes with the
+/// request it was given.
+fn can_join(plan: &Plan, context: &RequestContext) -> bool {
+    let _ = (plan, context);
+    #[cfg(feature = "capture")]
+    if let Some(keeper) = &plan.keeper {
+        return keeper.may_join(context);
+    }
+    true
+}
+
+fn create(plan: &Plan, parts: &Parts, outer: Option<&RequestContext>) -> RequestContext {
+    let now = SystemTime::now();
+    let identity = match (outer, &plan.correlation) {
+        (Some(outer), _) => outer.shared().identity.clone(),
+        (None, Some(correlation)) => correlation.identify(&parts.headers, now),
+        (None, None) => identify_by_default(parts, now),
+    };
+    RequestContext::new(identity, Instant::now(), now, route(parts))
+}
+
+fn identify_by_default(parts: &Parts, now: SystemTime) -> Identity {
+    CorrelationPlan::default().identify(&parts.headers, now)
+}
+
+fn route(parts: &Parts) -> Option<Route> {
+    #[cfg(feature = "axum")]
+    {
+        parts
+            .extensions
+            .get::<axum::extract::MatchedPath>()
+            .cloned()
+            .map(Route::Matched)
+    }
+    #[cfg(not(feature = "axum"))]
+    {
+        let _ = parts;
+        None
+    }
+}
+
+fn set_request_header(correlation: &CorrelationPlan, context: &RequestContext, parts: &mut Parts) {
+    let identity = &context.shared().identity;
+    // The accepted header already says it.
+    if !identity.from_header || !parts.headers.contains_key(&correlation.header) {
+        parts.headers.insert(
+            correlation.header.clone(),
+            context.correlation_id().as_header_value().clone(),
+        );
+    }
+}
+
+#[cfg(feature = "gate")]
+fn select(verbose: &super::VerbosePlan, context: &RequestContext, parts: &Parts) {
+    let shared = context.shared();
+    if verbose.record && crate::gate::installed() {
+        shared
+            .recording()
+            .begin(verbose.recording_limit, verbose.memory.clone());
+        context.raise(Mode::RECORD);
+    }
+    let arrival = crate::selection::Arrival {
+        method: &parts.method,
+        path: parts.uri.path(),
+        route: shared.route.as_ref().map(Route::as_str),
+        headers: &parts.headers,
+        at: shared.started_at,
+    };
+    let (selected, pending) = verbose.select(&arrival);
+    if pending.is_some() {
+        shared.notes().pending = pending;
+    }
+    if let Some(selected) = selected {
+        context.select(&selected);
+    }
+}
+
+#[cfg(feature = "capture")]
+pub(super) fn declared<B: Body>(headers: &http::HeaderMap, body: &B) -> Option<u64> {
+    body.size_hint().exact().or_else(|| {
+        headers
+            .get(http::header::CONTENT_LENGTH)?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()
+    })
+}
+
+fn request_span(context: &RequestContext, parts: &Parts) -> Span {
+    let shared = context.shared();
+    let span = tracing::info_span!(
+        target: crate::REQUEST_TARGET,
+        "request",
+        correlation_id = context.correlation_id().as_str(),
+        http.request.method = parts.method.as_str(),
+        http.route = field::Empty,
+        http.response.status_code = field::Empty,
+        otel.kind = "server",
+    );
+    if let Some(route) = &shared.route {
+        span.record("http.route", route.as_str());
+    }
+    span
+}

@@ -1,0 +1,233 @@
+use super::{Plan, ResponseBody, ResponseFuture, begin, panic};
+use crate::context::{Entered, Mode, RequestContext};
+use http::{Response, StatusCode};
+use http_body::Body;
+use std::{
+    any::Any,
+    fmt::Display,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+use tracing::Span;
+
+#[cfg(feature = "capture")]
+use crate::{
+    exchange::{Failure, Outcome},
+    keeper::{Ended, Keeper},
+    recorder::Ending,
+};
+
+pub(super) type Payload = Box<dyn Any + Send + 'static>;
+
+/// One layer's part in a request that has begun and not ended. Its end is
+/// noted once; dropped before that, the request was abandoned.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) context: RequestContext,
+    pub(super) plan: Arc<Plan>,
+    /// Whether this layer began the request, and so ends it.
+    pub(super) owner: bool,
+    pub(super) correlates: bool,
+    pub(super) span: Span,
+    pub(super) connect: bool,
+    /// Whether the service panicked and the panic was answered.
+    pub(super) panicked: bool,
+    #[cfg(feature = "capture")]
+    pub(super) capture: Option<Capture>,
+}
+
+/// How a request can end, before anybody judges it.
+#[derive(Debug)]
+pub(super) enum End {
+    Response,
+    BodyError(String),
+    ServiceError(String),
+    Panic,
+    Abandoned,
+}
+
+/// What the capturing layer knows until the end.
+#[cfg(feature = "capture")]
+#[derive(Debug)]
+pub(super) struct Capture {
+    keeper: Arc<Keeper>,
+    in_flight: u64,
+    status: Option<StatusCode>,
+    failure: Option<Failure>,
+    ended: bool,
+}
+
+#[cfg(feature = "capture")]
+impl Capture {
+    pub(super) fn new(keeper: Arc<Keeper>, in_flight: u64) -> Self {
+        Self {
+            keeper,
+            in_flight,
+            status: None,
+            failure: None,
+            ended: false,
+        }
+    }
+}
+
+impl Flight {
+    /// Whether this layer captures the bodies.
+    pub(super) fn captures(&self) -> bool {
+        #[cfg(feature = "capture")]
+        {
+            self.capture.is_some()
+        }
+        #[cfg(not(feature = "capture"))]
+        {
+            false
+        }
+    }
+
+    /// Runs code of the request with its context and span current. A panic is
+    /// noted and handed back.
+    pub(super) fn run<R>(&self, f: impl FnOnce() -> R) -> Result<R, Payload> {
+        let _entered = self.enter();
+        let _span = self.span.enter();
+        let result = catch_unwind(AssertUnwindSafe(f));
+        if let Err(payload) = &result {
+            panic::note(&self.context, payload.as_ref());
+        }
+        result
+    }
+
+    pub(super) fn enter(&self) -> Entered {
+        self.context.enter()
+    }
+
+    /// Takes the response head and wraps the body.
+    pub(super) fn responded<B: Body>(mut self, response: Response<B>) -> Response<ResponseBody<B>> {
+        let (mut parts, body) = response.into_parts();
+        if self.correlates
+            && let Some(correlation) = &self.plan.correlation
+            && correlation.echo
+        {
+            let id = self.context.correlation_id().as_header_value();
+            if parts.headers.get(&correlation.header) != Some(id) {
+                parts.headers.insert(correlation.header.clone(), id.clone());
+            }
+        }
+        if !self.span.is_none() {
+            self.span
+                .record("http.response.status_code", parts.status.as_u16());
+        }
+        #[cfg(feature = "capture")]
+        if let Some(capture) = &mut self.capture {
+            capture.status = Some(parts.status);
+            capture.failure = capture.keeper.response(
+                &self.context,
+                &parts,
+                begin::declared(&parts.headers, &body),
+            );
+        }
+        let upgraded = parts.status == StatusCode::SWITCHING_PROTOCOLS
+            || self.connect && parts.status.is_success();
+        let body = ResponseBody::new(body, self, upgraded);
+        Response::from_parts(parts, body)
+    }
+
+    pub(super) fn service_error<E: Display>(mut self, error: &E) {
+        // The error's text is code of the service, so its context is current.
+        let text = self.run(|| error.to_string()).unwrap_or_default();
+        self.end(End::ServiceError(text));
+    }
+
+    pub(super) fn panicked(mut self) {
+        self.end(End::Panic);
+    }
+
+    #[cfg(feature = "capture")]
+    pub(super) fn trailers(&mut self, trailers: &http::HeaderMap) {
+        if let Some(capture) = &mut self.capture {
+            let failure = capture.keeper.trailers(&self.context, trailers);
+            if capture.failure.is_none() {
+                capture.failure = failure;
+            }
+        }
+    }
+
+    /// Ends this layer's part; only the first call does anything.
+    pub(super) fn end(&mut self, end: End) {
+        #[cfg(feature = "capture")]
+        self.end_capture(end);
+        #[cfg(not(feature = "capture"))]
+        let _ = end;
+        if self.owner && !self.context.mode().has(Mode::FINISHED) {
+            self.context.raise(Mode::FINISHED);
+        }
+    }
+
+    #[cfg(feature = "capture")]
+    fn end_capture(&mut self, end: End) {
+        let Some(capture) = &mut self.capture else {
+            return;
+        };
+        if std::mem::replace(&mut capture.ended, true) {
+            return;
+        }
+        let shared = self.context.shared();
+        let ending = match &end {
+            End::BodyError(text) => Ending::Error(text.clone()),
+            End::Response => Ending::Complete,
+            _ => Ending::Dropped,
+        };
+        shared.response_body().end(ending);
+        let outcome = match end {
+            End::Response => match capture.failure.take() {
+                Some(failure) => Outcome::Failed { failure },
+                None => Outcome::Completed,
+            },
+            End::BodyError(_) => Outcome::BodyError,
+            End::ServiceError(text) => {
+                shared.notes().error = Some(text);
+                Outcome::Failed {
+                    failure: Failure::ServiceError,
+                }
+            }
+            End::Panic => Outcome::Panicked,
+            // A client that goes away after hyper has everything is not gone early.
+            End::Abandoned => match (shared.response_body().ending(), capture.failure.take()) {
+                (Some(Ending::Complete), Some(failure)) => Outcome::Failed { failure },
+                (Some(Ending::Complete), None) => Outcome::Completed,
+                _ => Outcome::Abandoned,
+            },
+        };
+        let ended = Ended {
+            outcome,
+            status: capture.status,
+            duration: shared.started.elapsed(),
+            in_flight: capture.in_flight,
+        };
+        #[cfg(feature = "kit")]
+        let line = (self.owner && self.plan.request_line)
+            .then(|| super::request_line::RequestLine::new(&self.context, &ended));
+        if self.owner {
+            self.context.raise(Mode::FINISHED);
+        }
+        let kept = capture.keeper.finish(&self.context, ended);
+        #[cfg(feature = "kit")]
+        if let Some(line) = line {
+            line.write(&self.span, &self.context, &capture.keeper, kept);
+        }
+        #[cfg(not(feature = "kit"))]
+        let _ = kept;
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let _entered = self.context.enter();
+        self.end(End::Abandoned);
+    }
+}
+
+impl<F, P> ResponseFuture<F, P> {
+    pub(super) fn observe_panic(flight: Flight, payload: Payload) -> ! {
+        flight.panicked();
+        std::panic::resume_unwind(payload)
+    }
+}

@@ -1,0 +1,123 @@
+use super::{
+    PanicResponse, ResponseBody,
+    flight::{Flight, Payload},
+};
+use http::Response;
+use http_body::Body;
+use pin_project_lite::pin_project;
+use std::{
+    fmt::Display,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+pin_project! {
+    /// The response future of [`Lifecycle`](super::Lifecycle).
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<F, P> {
+        // An option, so that the future can be dropped inside the context;
+        // empty too where `call` panicked and the panic is answered.
+        #[pin]
+        inner: Option<F>,
+        flight: Option<Flight>,
+        panics: P,
+    }
+
+    impl<F, P> PinnedDrop for ResponseFuture<F, P> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if let Some(flight) = this.flight {
+                let _entered = flight.enter();
+                let _span = flight.span.enter();
+                this.inner.set(None);
+            }
+        }
+    }
+}
+
+impl<F, P> ResponseFuture<F, P> {
+    pub(super) fn new(inner: F, flight: Flight, panics: P) -> Self {
+        Self {
+            inner: Some(inner),
+            flight: Some(flight),
+            panics,
+        }
+    }
+
+    pub(super) fn panicked_in_call<B>(flight: Flight, payload: Payload, panics: P) -> Self
+    where
+        P: PanicResponse<B>,
+    {
+        if !panics.answers() {
+            Self::observe_panic(flight, payload);
+        }
+        Self {
+            inner: None,
+            flight: Some(flight),
+            panics,
+        }
+    }
+}
+
+impl<F, P, B, E> Future for ResponseFuture<F, P>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    P: PanicResponse<B>,
+    B: Body,
+    E: Display,
+{
+    type Output = Result<Response<ResponseBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let Some(flight) = this.flight.as_ref() else {
+            // Polled after completion.
+            return Poll::Pending;
+        };
+        let polled = flight.run(|| {
+            let polled = match this.inner.as_mut().as_pin_mut() {
+                Some(inner) => inner.poll(cx).map(Some),
+                None => Poll::Ready(None),
+            };
+            if polled.is_ready() {
+                // Inside the context, like everything else of it.
+                this.inner.set(None);
+            }
+            polled
+        });
+        let payload = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Some(result))) => {
+                let Some(flight) = this.flight.take() else {
+                    return Poll::Pending;
+                };
+                return Poll::Ready(match result {
+                    Ok(response) => Ok(flight.responded(response)),
+                    Err(error) => {
+                        flight.service_error(&error);
+                        Err(error)
+                    }
+                });
+            }
+            // `call` panicked, and was noted there.
+            Ok(Poll::Ready(None)) => None,
+            Err(payload) => Some(payload),
+        };
+        let Some(flight) = this.flight.take() else {
+            return Poll::Pending;
+        };
+        // What is left of the future is dropped like the rest of it; a second
+        // panic there is part of the first.
+        let _ = flight.run(|| this.inner.set(None));
+        match (
+            this.panics.respond(flight.context.correlation_id()),
+            payload,
+        ) {
+            (Some(response), _) => Poll::Ready(Ok(flight.answered_panic(response))),
+            (None, Some(payload)) => Self::observe_panic(flight, payload),
+            (None, None) => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! How a request begins and ends, and how its context is carried.
+//!
+//! All layers of this crate are configurations of the one service here: its
+//! future and its two body wrappers know when a request begins, that its
+//! context is current whenever its code runs, and how it ended. Who creates
+//! the context finishes it; a layer further in finds it in the request's
+//! extensions and joins.
+//!
+//! # Guarantees
+//!
+//! - The error type, every frame, trailer and error of both bodies, their
+//!   `size_hint` and `is_end_stream`, and readiness pass unchanged; no body is
+//!   polled that the service or the client does not poll.
+//! - The end is seen once, whichever comes first: at the end when wrapped, end
+//!   of stream, trailers, error, `is_end_stream` after a frame, or drop.
+//! - The context is current in `call`, in polls of the future and of both
+//!   bodies, and in the drops of unfinished ones.
+
+mod begin;
+mod flight;
+mod future;
+mod panic;
+mod plan;
+mod request_body;
+#[cfg(feature = "kit")]
+mod request_line;
+mod response_body;
+mod service;
+
+#[cfg(feature = "kit")]
+pub(crate) use self::panic::install_hook;
+#[cfg(feature = "gate")]
+pub(crate) use self::plan::VerbosePlan;
+pub(crate) use self::plan::{CorrelationPlan, Plan, Trust};
+pub use self::{
+    future::ResponseFuture,
+    panic::{Observe, PanicResponse, ProblemJson},
+    request_body::RequestBody,
+    response_body::ResponseBody,
+    service::Lifecycle,
+};

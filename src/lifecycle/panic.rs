@@ -1,0 +1,116 @@
+use super::{
+    ResponseBody,
+    flight::{End, Flight},
+};
+use crate::{
+    context::{PanicNote, RequestContext},
+    id::CorrelationId,
+};
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http_body::Body;
+use std::any::Any;
+
+/// What becomes of a panic of the service.
+pub trait PanicResponse<B> {
+    /// Whether a panic is answered; if not, it goes on.
+    fn answers(&self) -> bool;
+
+    /// The answer, where there is one. `id` is the request's correlation ID.
+    fn respond(&self, id: &CorrelationId) -> Option<Response<B>>;
+}
+
+/// Notes a panic and lets it go on, as if the layer were not there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Observe;
+
+impl<B> PanicResponse<B> for Observe {
+    fn answers(&self) -> bool {
+        false
+    }
+
+    fn respond(&self, _: &CorrelationId) -> Option<Response<B>> {
+        None
+    }
+}
+
+/// Answers a panic with status 500 and an `application/problem+json` body
+/// (RFC 9457) that holds the correlation ID and nothing of the panic.
+///
+/// A panic while the response body streams cannot be answered any more: it is
+/// noted and goes on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProblemJson;
+
+impl<B: From<Bytes>> PanicResponse<B> for ProblemJson {
+    fn answers(&self) -> bool {
+        true
+    }
+
+    fn respond(&self, id: &CorrelationId) -> Option<Response<B>> {
+        // The ID's alphabet needs no escaping; wider ones may.
+        let id: String = id
+            .as_str()
+            .chars()
+            .flat_map(|c| {
+                let escape = matches!(c, '"' | '\\').then_some('\\');
+                escape.into_iter().chain([c])
+            })
+            .collect();
+        let problem = format!(
+            r#"{{"type":"about:blank","title":"Internal Server Error","status":500,"correlation_id":"{id}"}}"#
+        );
+        let mut response = Response::new(B::from(Bytes::from(problem)));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        Some(response)
+    }
+}
+
+/// Notes the message of a panic in the request's context.
+pub(super) fn note(context: &RequestContext, payload: &(dyn Any + Send)) {
+    let message = payload
+        .downcast_ref::<&'static str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned());
+    let mut notes = context.shared().notes();
+    let panic = notes.panic.get_or_insert_with(PanicNote::default);
+    if panic.message.is_none() {
+        panic.message = message;
+    }
+}
+
+impl Flight {
+    /// Ends a request whose panic was answered: the answer goes out like any
+    /// other response, the outcome stays a panic.
+    pub(super) fn answered_panic<B: Body>(
+        mut self,
+        response: Response<B>,
+    ) -> Response<ResponseBody<B>> {
+        self.panicked = true;
+        self.responded(response)
+    }
+
+    /// The end that the response body came to, in the light of a panic before it.
+    pub(super) fn judged(&self, end: End) -> End {
+        if self.panicked { End::Panic } else { end }
+    }
+}
+
+/// Notes where panics of requests happen; the hook that was there before goes on.
+#[cfg(feature = "kit")]
+pub(crate) fn install_hook() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if let (Some(context), Some(location)) = (crate::context::current(), info.location()) {
+                context.note_panic_location(location);
+            }
+            previous(info);
+        }));
+    });
+}

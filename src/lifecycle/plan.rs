@@ -1,0 +1,169 @@
+use crate::id::{CorrelationId, InvalidCorrelationId, MakeCorrelationId, TraceParent};
+use http::{HeaderMap, HeaderName};
+use std::{fmt, sync::Arc, time::SystemTime};
+
+#[cfg(feature = "capture")]
+use crate::keeper::Keeper;
+#[cfg(feature = "gate")]
+use crate::{
+    recorder::MemoryBudget,
+    selection::{Arrival, Directives, Pending, Rules, Selected},
+};
+
+/// What one layer does in the lifecycle.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) correlation: Option<CorrelationPlan>,
+    #[cfg(feature = "gate")]
+    pub(crate) verbose: Option<VerbosePlan>,
+    #[cfg(feature = "capture")]
+    pub(crate) keeper: Option<Arc<Keeper>>,
+    /// Whether a request that this layer begins gets a span.
+    pub(crate) span: bool,
+    /// Whether a request that this layer begins ends with a line in the log.
+    #[cfg(feature = "kit")]
+    pub(crate) request_line: bool,
+}
+
+/// Which inbound IDs are believed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Trust {
+    /// A valid inbound ID goes on.
+    Inbound,
+    /// Clients are strangers: a fresh ID for every request, theirs kept beside it.
+    Edge,
+}
+
+/// How the correlation ID is found and shown.
+#[derive(Clone)]
+pub(crate) struct CorrelationPlan {
+    pub(crate) header: HeaderName,
+    pub(crate) trust: Trust,
+    pub(crate) echo: bool,
+    pub(crate) extra_characters: fn(u8) -> bool,
+    /// `None` is UUIDv7 from the time of arrival.
+    pub(crate) make: Option<Arc<dyn MakeCorrelationId>>,
+}
+
+impl Default for CorrelationPlan {
+    fn default() -> Self {
+        Self {
+            header: HeaderName::from_static("x-request-id"),
+            trust: Trust::Inbound,
+            echo: true,
+            extra_characters: |_| false,
+            make: None,
+        }
+    }
+}
+
+impl CorrelationPlan {
+    pub(super) fn identify(
+        &self,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> crate::context::Identity {
+        let parent = TraceParent::from_headers(headers);
+        let inbound = self.inbound(headers);
+        let rejected = inbound.as_ref().and_then(|id| id.as_ref().err().copied());
+        let inbound = inbound.and_then(Result::ok);
+        let (id, from_header, client_id) = match (self.trust, inbound) {
+            (Trust::Inbound, Some(id)) => (id, true, None),
+            (Trust::Inbound, None) => {
+                let id = parent.as_ref().and_then(from_parent);
+                (id.unwrap_or_else(|| self.make(now)), false, None)
+            }
+            (Trust::Edge, client_id) => (self.make(now), false, client_id),
+        };
+        crate::context::Identity {
+            id: Some(id),
+            from_header,
+            client_id,
+            rejected,
+            parent,
+        }
+    }
+
+    fn inbound(&self, headers: &HeaderMap) -> Option<Result<CorrelationId, InvalidCorrelationId>> {
+        let mut values = headers.get_all(&self.header).iter();
+        let first = values.next()?;
+        Some(if values.next().is_some() {
+            Err(InvalidCorrelationId::Repeated)
+        } else {
+            CorrelationId::from_header(first, self.extra_characters)
+        })
+    }
+
+    fn make(&self, now: SystemTime) -> CorrelationId {
+        match &self.make {
+            Some(make) => make.make_correlation_id(),
+            None => CorrelationId::mint_at(now),
+        }
+    }
+}
+
+fn from_parent(parent: &TraceParent) -> Option<CorrelationId> {
+    CorrelationId::new(&parent.trace_id().to_string()).ok()
+}
+
+impl fmt::Debug for CorrelationPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CorrelationPlan")
+            .field("header", &self.header)
+            .field("trust", &self.trust)
+            .field("echo", &self.echo)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who is verbose, and whether events are recorded for the rest.
+#[cfg(feature = "gate")]
+#[derive(Clone, Debug)]
+pub(crate) struct VerbosePlan {
+    pub(crate) record: bool,
+    pub(crate) recording_limit: usize,
+    pub(crate) memory: Option<Arc<MemoryBudget>>,
+    pub(crate) rules: Rules,
+    /// The header whose plain text selects, where that was allowed.
+    pub(crate) plain_header: Option<HeaderName>,
+}
+
+#[cfg(feature = "gate")]
+impl Default for VerbosePlan {
+    fn default() -> Self {
+        Self {
+            record: true,
+            recording_limit: 64 * 1024,
+            memory: None,
+            rules: Rules::default(),
+            plain_header: None,
+        }
+    }
+}
+
+#[cfg(feature = "gate")]
+impl VerbosePlan {
+    pub(super) fn select(&self, arrival: &Arrival<'_>) -> (Option<Arc<Selected>>, Option<Pending>) {
+        let by_header = self.plain_header.as_ref().and_then(|name| {
+            let mut values = arrival.headers.get_all(name).iter();
+            let value = values.next()?;
+            // Two answers to one question are none.
+            if values.next().is_some() || value.len() > 256 {
+                return None;
+            }
+            let directives = match value.to_str().ok()?.trim() {
+                "" | "1" | "true" => Directives::level(tracing::level_filters::LevelFilter::DEBUG),
+                text => text.parse().ok()?,
+            };
+            Some(Arc::new(Selected::live(
+                name.as_str().to_owned(),
+                directives,
+            )))
+        });
+        if self.rules.is_empty() {
+            return (by_header, None);
+        }
+        let (by_rule, pending) = self.rules.evaluate(arrival);
+        (by_header.or_else(|| by_rule.cloned()), pending)
+    }
+}

@@ -1,0 +1,115 @@
+use crate::context::RequestContext;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use std::{
+    fmt::Display,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+#[cfg(feature = "capture")]
+use crate::recorder::Ending;
+
+pin_project! {
+    /// The request body as the service sees it: the client's own, frame by
+    /// frame, with the request's context current whenever it is polled.
+    #[derive(Debug)]
+    pub struct RequestBody<B> {
+        // An option, so that the body can be dropped inside the context.
+        #[pin]
+        inner: Option<B>,
+        context: RequestContext,
+        captured: bool,
+    }
+
+    impl<B> PinnedDrop for RequestBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _entered = this.context.enter();
+            this.inner.set(None);
+            #[cfg(feature = "capture")]
+            if *this.captured {
+                this.context.shared().request_body().end(Ending::Dropped);
+            }
+        }
+    }
+}
+
+impl<B: Body> RequestBody<B> {
+    pub(super) fn new(inner: B, context: RequestContext, captured: bool) -> Self {
+        #[cfg(feature = "capture")]
+        if captured && inner.is_end_stream() {
+            context.shared().request_body().end(Ending::Complete);
+        }
+        Self {
+            inner: Some(inner),
+            context,
+            captured,
+        }
+    }
+}
+
+impl<B> Body for RequestBody<B>
+where
+    B: Body,
+    B::Data: 'static,
+    B::Error: Display,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        let _entered = this.context.enter();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let polled = inner.poll_frame(cx);
+        #[cfg(feature = "capture")]
+        if *this.captured {
+            let at_end = || {
+                this.inner
+                    .as_ref()
+                    .as_pin_ref()
+                    .is_none_or(|b| b.is_end_stream())
+            };
+            let shared = this.context.shared();
+            let mut tee = shared.request_body();
+            tee.polled();
+            match &polled {
+                Poll::Pending => {}
+                Poll::Ready(None) => tee.end(Ending::Complete),
+                Poll::Ready(Some(Err(error))) => {
+                    drop(tee);
+                    let text = error.to_string();
+                    shared.request_body().end(Ending::Error(text));
+                }
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Some(data) = frame.data_ref() {
+                        tee.data(data);
+                    } else if let Some(trailers) = frame.trailers_ref() {
+                        tee.trailers(trailers);
+                        tee.end(Ending::Complete);
+                    }
+                    if at_end() {
+                        tee.end(Ending::Complete);
+                    }
+                }
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}

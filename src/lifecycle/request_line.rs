@@ -1,0 +1,76 @@
+use crate::{
+    context::{RequestContext, Route},
+    exchange::Outcome,
+    keeper::{Ended, Keeper},
+};
+use http::StatusCode;
+use tracing::Span;
+
+/// The one line that every request leaves in the log.
+#[derive(Debug)]
+pub(super) struct RequestLine {
+    outcome: Outcome,
+    status: Option<StatusCode>,
+    duration_ms: f64,
+    request_bytes: u64,
+    response_bytes: u64,
+}
+
+impl RequestLine {
+    pub(super) fn new(context: &RequestContext, ended: &Ended) -> Self {
+        let shared = context.shared();
+        Self {
+            outcome: ended.outcome.clone(),
+            status: ended.status,
+            // Whole microseconds: more digits than the clock has are noise.
+            duration_ms: ended.duration.as_micros() as f64 / 1e3,
+            request_bytes: shared.request_body().seen(),
+            response_bytes: shared.response_body().seen(),
+        }
+    }
+
+    /// Writes the line into the log, on another thread where this one unwinds:
+    /// a panic in somebody's output layer would then end the process.
+    pub(super) fn write(self, span: &Span, context: &RequestContext, keeper: &Keeper, kept: bool) {
+        if std::thread::panicking() {
+            let (span, context) = (span.clone(), context.clone());
+            keeper.run_elsewhere(Box::new(move || {
+                let _entered = context.enter();
+                self.emit(&span, &context, kept);
+            }));
+        } else {
+            self.emit(span, context, kept);
+        }
+    }
+
+    fn emit(&self, span: &Span, context: &RequestContext, kept: bool) {
+        let shared = context.shared();
+        let heads = shared.heads();
+        let method = heads.request.method.clone();
+        drop(heads);
+        let route = shared.route.as_ref().map(Route::as_str);
+        macro_rules! emit_at {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: crate::REQUEST_TARGET,
+                    parent: span,
+                    {
+                        http.request.method = method.as_str(),
+                        http.route = route,
+                        http.response.status_code = self.status.map(|status| status.as_u16()),
+                        outcome = self.outcome.as_str(),
+                        duration_ms = self.duration_ms,
+                        http.request.body.size = self.request_bytes,
+                        http.response.body.size = self.response_bytes,
+                        kept,
+                    },
+                    "request"
+                )
+            };
+        }
+        match self.outcome {
+            Outcome::Completed | Outcome::Abandoned => emit_at!(info),
+            _ => emit_at!(error),
+        }
+    }
+}

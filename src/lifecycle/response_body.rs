@@ -1,0 +1,136 @@
+use super::flight::{End, Flight};
+use crate::context::RequestContext;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use std::{
+    fmt::Display,
+    panic::resume_unwind,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+pin_project! {
+    /// The response body as the client sees it: the service's own, frame by
+    /// frame, with the request's context current whenever it is polled.
+    #[derive(Debug)]
+    pub struct ResponseBody<B> {
+        // An option, so that the body can be dropped inside the context.
+        #[pin]
+        inner: Option<B>,
+        context: RequestContext,
+        // Until the end was seen.
+        flight: Option<Flight>,
+    }
+
+    impl<B> PinnedDrop for ResponseBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _entered = this.context.enter();
+            let _span = this.flight.as_ref().map(|flight| flight.span.enter());
+            this.inner.set(None);
+        }
+    }
+}
+
+impl<B: Body> ResponseBody<B> {
+    /// `over` ends the exchange here, whatever the body does.
+    pub(super) fn new(inner: B, flight: Flight, over: bool) -> Self {
+        let mut body = Self {
+            context: flight.context.clone(),
+            flight: Some(flight),
+            inner: Some(inner),
+        };
+        if over || body.inner.as_ref().is_none_or(Body::is_end_stream) {
+            body.flight = end(body.flight.take(), End::Response);
+        }
+        body
+    }
+}
+
+/// Ends the flight; nothing of it is left.
+fn end(flight: Option<Flight>, end: End) -> Option<Flight> {
+    if let Some(mut flight) = flight {
+        let _entered = flight.enter();
+        let end = flight.judged(end);
+        flight.end(end);
+    }
+    None
+}
+
+impl<B> Body for ResponseBody<B>
+where
+    B: Body,
+    B::Data: 'static,
+    B::Error: Display,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let Some(flight) = this.flight else {
+            let _entered = this.context.enter();
+            return inner.poll_frame(cx);
+        };
+        let polled = match flight.run(|| inner.poll_frame(cx)) {
+            Ok(polled) => polled,
+            Err(payload) => {
+                *this.flight = end(this.flight.take(), End::Panic);
+                resume_unwind(payload);
+            }
+        };
+        #[cfg(feature = "capture")]
+        flight.saw(&polled);
+        let over = match &polled {
+            Poll::Pending => None,
+            Poll::Ready(None) => Some(End::Response),
+            Poll::Ready(Some(Err(error))) => {
+                let text = flight.run(|| error.to_string()).unwrap_or_default();
+                Some(End::BodyError(text))
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                let inner = this.inner.as_ref().as_pin_ref();
+                let last = frame.is_trailers() || inner.is_none_or(|body| body.is_end_stream());
+                last.then_some(End::Response)
+            }
+        };
+        if let Some(over) = over {
+            *this.flight = end(this.flight.take(), over);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+#[cfg(feature = "capture")]
+impl Flight {
+    /// Notes what passed by.
+    fn saw<D: bytes::Buf + 'static, E>(&mut self, polled: &Poll<Option<Result<Frame<D>, E>>>) {
+        if self.capture.is_none() {
+            return;
+        }
+        self.context.shared().response_body().polled();
+        if let Poll::Ready(Some(Ok(frame))) = polled {
+            if let Some(data) = frame.data_ref() {
+                self.context.shared().response_body().data(data);
+            } else if let Some(trailers) = frame.trailers_ref() {
+                self.trailers(trailers);
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+use super::{Observe, PanicResponse, Plan, RequestBody, ResponseBody, ResponseFuture, begin};
+use http::{Request, Response};
+use http_body::Body;
+use std::{
+    fmt::Display,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower_service::Service;
+
+/// The service that every layer of this crate makes.
+///
+/// Readiness is the inner service's own. `P` says what becomes of a panic of
+/// the inner service: [`Observe`] notes it and lets it go on,
+/// [`ProblemJson`](super::ProblemJson) answers 500.
+#[derive(Clone, Debug)]
+pub struct Lifecycle<S, P = Observe> {
+    inner: S,
+    plan: Arc<Plan>,
+    panics: P,
+}
+
+impl<S, P> Lifecycle<S, P> {
+    pub(crate) fn new(inner: S, plan: Arc<Plan>, panics: P) -> Self {
+        Self {
+            inner,
+            plan,
+            panics,
+        }
+    }
+
+    /// The wrapped service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The wrapped service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The wrapped service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, P, ReqBody, ResBody> Service<Request<ReqBody>> for Lifecycle<S, P>
+where
+    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
+    S::Error: Display,
+    P: PanicResponse<ResBody> + Clone,
+    ReqBody: Body,
+    ResBody: Body,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, P>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let (request, flight) = begin::begin(&self.plan, request);
+        let inner = &mut self.inner;
+        match flight.run(|| inner.call(request)) {
+            Ok(future) => ResponseFuture::new(future, flight, self.panics.clone()),
+            Err(payload) => {
+                ResponseFuture::panicked_in_call::<ResBody>(flight, payload, self.panics.clone())
+            }
+        }
+    }
+}

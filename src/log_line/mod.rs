@@ -1,0 +1,61 @@
+//! One JSON object a line: the log output that `init_tracing` installs.
+//!
+//! Request threads only copy an event's fields into a bounded buffer; a writer
+//! thread redacts, formats and writes. A slow or stuck output never blocks a
+//! worker: lines are dropped then, counted, and the loss is told in the log.
+//!
+//! ```text
+//! {"timestamp":"2026-11-23T09:12:03.123456Z","level":"INFO","target":"orders::pricing",
+//!  "message":"priced","correlation_id":"0193…","fields":{"total":15},"spans":[{"name":"price"}]}
+//! ```
+//!
+//! Beside other layers, without `init_tracing`:
+//!
+//! ```
+//! use dashcam::Dashcam;
+//! use tracing_subscriber::{EnvFilter, prelude::*};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dashcam = Dashcam::builder().service("orders", "1.0.0").in_memory(10).build()?;
+//! let subscriber = tracing_subscriber::registry()
+//!     .with(dashcam.gate(EnvFilter::new("info")))
+//!     .with(dashcam.json_lines_to(std::io::stderr()));
+//! # let _ = subscriber;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Alone, with a redaction policy of its own:
+//!
+//! ```
+//! use dashcam::{log_line::JsonLine, redact::Policy};
+//! use tracing_subscriber::prelude::*;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let lines = JsonLine::new(std::io::sink(), Policy::strict())?;
+//! let subscriber = tracing_subscriber::registry().with(lines);
+//! # let _ = subscriber;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Guarantees
+//!
+//! - One event, one line, one valid JSON object, whatever the event holds.
+//! - Lines of one thread stay in order. A line is written within some
+//!   milliseconds; [`JsonLineHandle::flush`] waits for it.
+//! - At most 8 MiB of events wait for the writer. What does not fit is dropped
+//!   and counted, and a line says how many.
+//! - Texts are redacted as described at [`crate::redact`]: detectors, and the
+//!   values known so far that are hidden elsewhere in the same request. A value
+//!   that only occurs *later*, such as in the response, is not known yet.
+//!
+//! # Ordering
+//!
+//! Any position in the registry.
+
+mod layer;
+mod line;
+mod writer;
+
+pub use self::{layer::JsonLine, writer::JsonLineHandle};

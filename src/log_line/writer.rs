@@ -1,0 +1,316 @@
+use super::line::{Line, Renderer};
+use crate::{context::RequestContext, id::TraceParent, redact::Policy};
+use std::{
+    fmt,
+    io::{self, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+use tracing::Metadata;
+
+/// What may wait for the writer, in bytes.
+const LIMIT: usize = 8 * 1024 * 1024;
+/// How long the writer lets lines gather: waking it for each would cost more
+/// than the lines do.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// Lines on their way to the writer thread.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) heads: Vec<Head>,
+    pub(super) spans: Vec<SpanHead>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// One line: the ID, then the values, from `start` in the bytes on.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) metadata: &'static Metadata<'static>,
+    pub(super) at: SystemTime,
+    pub(super) start: usize,
+    pub(super) id: usize,
+    pub(super) values: usize,
+    /// The first of its spans; they go on until the next head's first.
+    pub(super) spans: usize,
+    pub(super) parent: Option<TraceParent>,
+    /// Where hidden values may be known from.
+    pub(super) context: Option<RequestContext>,
+}
+
+#[derive(Debug)]
+pub(super) struct SpanHead {
+    pub(super) metadata: &'static Metadata<'static>,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl Batch {
+    fn clear(&mut self) {
+        self.heads.clear();
+        self.spans.clear();
+        self.bytes.clear();
+        // A peak should not stay in memory for good.
+        self.bytes.shrink_to(LIMIT / 8);
+        self.heads.shrink_to(16 * 1024);
+    }
+
+    fn size(&self) -> usize {
+        self.bytes.len() + (self.heads.len() + self.spans.len()) * size_of::<Head>()
+    }
+
+    pub(super) fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        self.heads.iter().enumerate().map(|(n, head)| {
+            let values = head.start + head.id;
+            let spans_end = self.heads.get(n + 1).map_or(self.spans.len(), |h| h.spans);
+            Line {
+                head,
+                id: self
+                    .bytes
+                    .get(head.start..values)
+                    .and_then(|id| std::str::from_utf8(id).ok())
+                    .unwrap_or_default(),
+                values: self
+                    .bytes
+                    .get(values..values + head.values)
+                    .unwrap_or_default(),
+                spans: self.spans.get(head.spans..spans_end).unwrap_or_default(),
+                bytes: &self.bytes,
+            }
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    batch: Batch,
+    sleeping: bool,
+    closed: bool,
+    hurry: bool,
+    /// Batches taken, and batches written; equal when nothing is under way.
+    taken: u64,
+    written: u64,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Wakes the writer.
+    work: Condvar,
+    /// Wakes who waits for a flush.
+    done: Condvar,
+    dropped: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Flushes and counts the lines of a [`JsonLine`](super::JsonLine) layer. When
+/// the last handle and the layer are gone, the writer writes what waits and ends.
+#[derive(Clone)]
+pub struct JsonLineHandle(Arc<Owner>);
+
+struct Owner(Arc<Shared>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.work.notify_one();
+    }
+}
+
+impl JsonLineHandle {
+    pub(super) fn push(
+        &self,
+        metadata: &'static Metadata<'static>,
+        values: &[u8],
+        context: Option<(&RequestContext, bool)>,
+        spans: impl FnOnce(&mut dyn FnMut(&'static Metadata<'static>, &[u8])),
+    ) {
+        let shared = &self.0.0;
+        let at = SystemTime::now();
+        let id = context.map_or("", |(context, _)| context.correlation_id().as_str());
+        let mut guard = shared.lock();
+        let State { batch, .. } = &mut *guard;
+        if batch.size() + values.len() + id.len() > LIMIT {
+            drop(guard);
+            shared.dropped.fetch_add(1, Relaxed);
+            return;
+        }
+        let start = batch.bytes.len();
+        batch.bytes.extend_from_slice(id.as_bytes());
+        batch.bytes.extend_from_slice(values);
+        let first_span = batch.spans.len();
+        spans(&mut |metadata, fields| {
+            let start = batch.bytes.len();
+            batch.bytes.extend_from_slice(fields);
+            batch.spans.push(SpanHead {
+                metadata,
+                start,
+                end: batch.bytes.len(),
+            });
+        });
+        batch.heads.push(Head {
+            metadata,
+            at,
+            start,
+            id: id.len(),
+            values: values.len(),
+            spans: first_span,
+            parent: context.and_then(|(context, _)| context.parent().copied()),
+            // Our own line has no free text; holding the context would keep
+            // its buffers from the next request.
+            context: context
+                .filter(|(_, own)| !own)
+                .map(|(context, _)| context.clone()),
+        });
+        let wake = std::mem::take(&mut guard.sleeping);
+        drop(guard);
+        if wake {
+            shared.work.notify_one();
+        }
+    }
+
+    /// Waits until every line so far was given to the output, at most until
+    /// the deadline; whether it was.
+    #[must_use]
+    pub fn flush(&self, deadline: Duration) -> bool {
+        let until = Instant::now() + deadline;
+        let shared = &self.0.0;
+        let mut state = shared.lock();
+        let goal = state.taken + u64::from(!state.batch.heads.is_empty());
+        state.hurry = true;
+        state.sleeping = false;
+        shared.work.notify_one();
+        while state.written < goal {
+            let Some(left) = until.checked_duration_since(Instant::now()) else {
+                return false;
+            };
+            state = shared
+                .done
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        true
+    }
+
+    /// Lines dropped because the writer was behind.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.0.dropped.load(Relaxed)
+    }
+
+    /// Writes that the output refused; their lines are lost.
+    #[must_use]
+    pub fn failed_writes(&self) -> u64 {
+        self.0.0.failed.load(Relaxed)
+    }
+}
+
+impl fmt::Debug for JsonLineHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonLineHandle")
+            .field("dropped", &self.dropped())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The writer thread.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    output: Box<dyn Write + Send>,
+    renderer: Renderer,
+    told: u64,
+}
+
+impl Writer {
+    pub(super) fn spawn(
+        output: Box<dyn Write + Send>,
+        policy: Policy,
+    ) -> io::Result<JsonLineHandle> {
+        let shared = Arc::<Shared>::default();
+        let writer = Self {
+            shared: Arc::clone(&shared),
+            output,
+            renderer: Renderer::new(policy),
+            told: 0,
+        };
+        thread::Builder::new()
+            .name("dashcam-log".to_owned())
+            .spawn(move || writer.run())?;
+        Ok(JsonLineHandle(Arc::new(Owner(shared))))
+    }
+
+    fn run(mut self) {
+        let mut batch = Batch::default();
+        let mut text = Vec::new();
+        loop {
+            let closed = self.take(&mut batch);
+            if batch.heads.is_empty() && closed {
+                return;
+            }
+            // Not even a panicking output may end the thread.
+            let written = catch_unwind(AssertUnwindSafe(|| self.write(&batch, &mut text)));
+            if !matches!(written, Ok(Ok(()))) {
+                self.shared.failed.fetch_add(1, Relaxed);
+            }
+            batch.clear();
+            text.clear();
+            text.shrink_to(LIMIT / 8);
+            self.shared.lock().written += 1;
+            self.shared.done.notify_all();
+        }
+    }
+
+    /// Waits for lines, lets some gather, and takes them.
+    fn take(&self, batch: &mut Batch) -> bool {
+        let mut state = self.shared.lock();
+        while state.batch.heads.is_empty() && !state.closed {
+            state.sleeping = true;
+            state = self
+                .shared
+                .work
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.sleeping = false;
+        let until = Instant::now() + GATHER;
+        while !state.closed && !state.hurry {
+            let Some(left) = until.checked_duration_since(Instant::now()) else {
+                break;
+            };
+            state = self
+                .shared
+                .work
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        state.hurry = false;
+        state.taken += 1;
+        std::mem::swap(&mut state.batch, batch);
+        state.closed
+    }
+
+    fn write(&mut self, batch: &Batch, text: &mut Vec<u8>) -> io::Result<()> {
+        for line in batch.lines() {
+            self.renderer.line(&line, text);
+        }
+        let dropped = self.shared.dropped.load(Relaxed);
+        if dropped > self.told {
+            self.renderer.loss(dropped - self.told, text);
+            self.told = dropped;
+        }
+        self.output.write_all(text)?;
+        self.output.flush()
+    }
+}

@@ -1,0 +1,229 @@
+use super::{KEEP_CAPACITY, MemoryBudget, Reservation, for_each_span};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+use tracing::Metadata;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+/// Memory is asked for in steps, not per event.
+const STEP: usize = 4 * 1024;
+/// What one event costs beside its values.
+const HEAD: usize = size_of::<EventHead>();
+const NO_SPAN: u32 = u32::MAX;
+/// Snapshots of spans one recording may hold, in bytes.
+const SPANS_LIMIT: usize = 16 * 1024;
+
+/// The events of one request, the newest of them, in bounded memory.
+#[derive(Debug, Default)]
+pub(crate) struct Recording {
+    limit: usize,
+    heads: VecDeque<EventHead>,
+    values: Vec<u8>,
+    /// Bytes at the start of `values` whose events are gone.
+    dead: usize,
+    spans: Vec<SpanPath>,
+    span_parts: Vec<SpanPart>,
+    span_values: Vec<u8>,
+    reserved: usize,
+    memory: Reservation,
+    dropped: u64,
+    cut: u64,
+}
+
+#[derive(Debug)]
+struct EventHead {
+    metadata: &'static Metadata<'static>,
+    at: Instant,
+    length: u32,
+    span: u32,
+}
+
+#[derive(Debug)]
+struct SpanPath {
+    /// The innermost span's ID while it may still be open, else 0: the
+    /// registry gives IDs out again.
+    id: u64,
+    /// Range in `span_parts`.
+    start: usize,
+    end: usize,
+}
+
+#[derive(Debug)]
+struct SpanPart {
+    metadata: &'static Metadata<'static>,
+    /// Range in `span_values`.
+    start: usize,
+    end: usize,
+}
+
+/// One event, read back.
+#[derive(Debug)]
+pub(crate) struct EventRecord<'r> {
+    pub(crate) metadata: &'static Metadata<'static>,
+    pub(crate) at: Instant,
+    pub(crate) values: &'r [u8],
+    spans: &'r [SpanPart],
+    span_values: &'r [u8],
+}
+
+impl<'r> EventRecord<'r> {
+    /// Metadata and encoded fields of the spans around it, outermost first.
+    pub(crate) fn spans(
+        &self,
+    ) -> impl Iterator<Item = (&'static Metadata<'static>, &'r [u8])> + use<'r> {
+        let values = self.span_values;
+        self.spans.iter().map(move |part| {
+            let fields = values.get(part.start..part.end).unwrap_or_default();
+            (part.metadata, fields)
+        })
+    }
+}
+
+impl Recording {
+    pub(crate) fn begin(&mut self, limit: usize, budget: Option<Arc<MemoryBudget>>) {
+        self.limit = limit;
+        self.memory = Reservation::of(budget);
+    }
+
+    /// Appends an event; drops the oldest ones where there is no room.
+    pub(crate) fn push(
+        &mut self,
+        metadata: &'static Metadata<'static>,
+        values: &[u8],
+        cut: u32,
+        span: Option<u32>,
+    ) {
+        self.cut += u64::from(cut);
+        let size = values.len() + HEAD;
+        let Ok(length) = u32::try_from(values.len()) else {
+            self.dropped += 1;
+            return;
+        };
+        while self.used() + size > self.limit {
+            if !self.drop_oldest() {
+                self.dropped += 1;
+                return;
+            }
+        }
+        while self.used() + size > self.reserved {
+            if self.memory.grow(STEP) {
+                self.reserved += STEP;
+            } else if !self.drop_oldest() {
+                self.dropped += 1;
+                return;
+            }
+        }
+        self.values.extend_from_slice(values);
+        self.heads.push_back(EventHead {
+            metadata,
+            at: Instant::now(),
+            length,
+            span: span.unwrap_or(NO_SPAN),
+        });
+    }
+
+    fn used(&self) -> usize {
+        self.values.len() - self.dead + self.heads.len() * HEAD + self.span_values.len()
+    }
+
+    fn drop_oldest(&mut self) -> bool {
+        let Some(head) = self.heads.pop_front() else {
+            return false;
+        };
+        self.dropped += 1;
+        self.dead += head.length as usize;
+        // Moving the rest only when half is dead keeps the cost per event constant.
+        if self.dead > self.values.len() / 2 {
+            self.values.drain(..self.dead);
+            self.dead = 0;
+        }
+        true
+    }
+
+    /// The index of a span path that was noted under this ID and is still good.
+    pub(crate) fn span(&self, id: u64) -> Option<u32> {
+        let at = self.spans.iter().rposition(|span| span.id == id)?;
+        u32::try_from(at).ok()
+    }
+
+    /// Notes the path of spans that ends in `leaf`.
+    pub(crate) fn note_span<S>(&mut self, leaf: &SpanRef<'_, S>) -> Option<u32>
+    where
+        S: for<'a> LookupSpan<'a>,
+    {
+        if self.span_values.len() + self.span_parts.len() * HEAD > SPANS_LIMIT {
+            return None;
+        }
+        let index = u32::try_from(self.spans.len()).ok()?;
+        let start = self.span_parts.len();
+        for_each_span(leaf, |metadata, fields| {
+            let start = self.span_values.len();
+            self.span_values.extend_from_slice(fields);
+            self.span_parts.push(SpanPart {
+                metadata,
+                start,
+                end: self.span_values.len(),
+            });
+        });
+        self.spans.push(SpanPath {
+            id: leaf.id().into_u64(),
+            start,
+            end: self.span_parts.len(),
+        });
+        Some(index)
+    }
+
+    /// Forgets which IDs stand for which path: a span was closed, so its ID may
+    /// come again, or its fields changed, and with them its descendants' paths.
+    pub(crate) fn forget_spans(&mut self) {
+        for span in &mut self.spans {
+            span.id = 0;
+        }
+    }
+
+    pub(crate) fn events(&self) -> impl Iterator<Item = EventRecord<'_>> {
+        let mut at = self.dead;
+        self.heads.iter().map(move |head| {
+            let start = at;
+            at += head.length as usize;
+            EventRecord {
+                metadata: head.metadata,
+                at: head.at,
+                values: self.values.get(start..at).unwrap_or_default(),
+                spans: self
+                    .spans
+                    .get(head.span as usize)
+                    .and_then(|span| self.span_parts.get(span.start..span.end))
+                    .unwrap_or_default(),
+                span_values: &self.span_values,
+            }
+        })
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    pub(crate) fn cut(&self) -> u64 {
+        self.cut
+    }
+
+    #[cfg(any(test, feature = "kit"))]
+    pub(crate) fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Empties it for the next request; small buffers stay allocated.
+    pub(crate) fn reset(&mut self) {
+        self.heads.clear();
+        self.heads.shrink_to(KEEP_CAPACITY / HEAD);
+        self.values.clear();
+        self.values.shrink_to(KEEP_CAPACITY);
+        self.spans.clear();
+        self.span_parts.clear();
+        self.span_values.clear();
+        self.dead = 0;
+        self.dropped = 0;
+        self.cut = 0;
+        self.reserved = 0;
+        self.memory = Reservation::default();
+    }
+}

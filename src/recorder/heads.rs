@@ -1,0 +1,114 @@
+use http::HeaderMap;
+
+/// Header fields copied into one buffer, in order, up to a limit.
+///
+/// A copy, because holding the connection's read buffer through the original
+/// values would pin far more memory than the head has.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HeaderFields {
+    bytes: Vec<u8>,
+    dropped: u32,
+}
+
+const SENSITIVE: u8 = 1;
+
+impl HeaderFields {
+    /// Copies `headers`; fields that do not fit into `limit` bytes are counted.
+    pub(crate) fn copy(&mut self, headers: &HeaderMap, limit: usize) {
+        for (name, value) in headers {
+            let (name, sensitive, value) = (
+                name.as_str().as_bytes(),
+                value.is_sensitive(),
+                value.as_bytes(),
+            );
+            let (Ok(name_len), Ok(value_len)) =
+                (u16::try_from(name.len()), u32::try_from(value.len()))
+            else {
+                self.dropped += 1;
+                continue;
+            };
+            if self.bytes.len() + name.len() + value.len() + 7 > limit {
+                self.dropped += 1;
+                continue;
+            }
+            self.bytes.push(if sensitive { SENSITIVE } else { 0 });
+            self.bytes.extend_from_slice(&name_len.to_le_bytes());
+            self.bytes.extend_from_slice(&value_len.to_le_bytes());
+            self.bytes.extend_from_slice(name);
+            self.bytes.extend_from_slice(value);
+        }
+    }
+
+    /// The fields as (name, value, marked sensitive).
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8], bool)> {
+        let mut rest = self.bytes.as_slice();
+        std::iter::from_fn(move || {
+            let (flags, after) = rest.split_first()?;
+            let (name_len, after) = after.split_first_chunk::<2>()?;
+            let (value_len, after) = after.split_first_chunk::<4>()?;
+            let (name, after) = after.split_at_checked(u16::from_le_bytes(*name_len).into())?;
+            let value_len = usize::try_from(u32::from_le_bytes(*value_len)).ok()?;
+            let (value, after) = after.split_at_checked(value_len)?;
+            rest = after;
+            Some((
+                std::str::from_utf8(name).ok()?,
+                value,
+                *flags & SENSITIVE != 0,
+            ))
+        })
+    }
+
+    /// The first value of a field, where it is text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let value = self.iter().find(|(n, ..)| *n == name)?.1;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// Fields that did not fit.
+    pub(crate) fn dropped(&self) -> u32 {
+        self.dropped
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Empties it for the next request and gives large buffers back.
+    pub(crate) fn reset(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(super::KEEP_CAPACITY);
+        self.dropped = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn keeps_order_repeats_marks_and_counts_what_does_not_fit() {
+        let mut headers = HeaderMap::new();
+        headers.append("accept", HeaderValue::from_static("a"));
+        headers.append("accept", HeaderValue::from_bytes(b"\xff").unwrap());
+        let mut secret = HeaderValue::from_static("s");
+        secret.set_sensitive(true);
+        headers.append("authorization", secret);
+        headers.append("big", HeaderValue::from_bytes(&[b'x'; 100]).unwrap());
+        let mut fields = HeaderFields::default();
+        fields.copy(&headers, 64);
+        let got: Vec<_> = fields.iter().collect();
+        assert_eq!(
+            got,
+            [
+                ("accept", &b"a"[..], false),
+                ("accept", b"\xff", false),
+                ("authorization", b"s", true)
+            ]
+        );
+        assert_eq!(fields.dropped(), 1);
+        assert_eq!(fields.text("accept"), Some("a"));
+        fields.reset();
+        assert_eq!((fields.iter().count(), fields.dropped()), (0, 0));
+    }
+}

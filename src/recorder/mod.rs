@@ -1,0 +1,30 @@
+//! What is held in memory while a request runs: events, heads and bodies, each
+//! with its bound. Nothing here is redacted yet and nothing here is written.
+
+mod budget;
+#[cfg(feature = "gate")]
+mod events;
+#[cfg(feature = "capture")]
+mod heads;
+#[cfg(feature = "gate")]
+mod spans;
+#[cfg(feature = "capture")]
+mod tee;
+#[cfg(feature = "gate")]
+mod values;
+
+pub(crate) use self::budget::{MemoryBudget, Reservation};
+#[cfg(feature = "gate")]
+pub(crate) use self::{
+    events::{EventRecord, Recording},
+    spans::{SpanFields, for_each_span},
+    values::{Encoder, Values, Visited, with_scratch},
+};
+#[cfg(feature = "capture")]
+pub(crate) use self::{
+    heads::HeaderFields,
+    tee::{BodySnapshot, Ending, Tee},
+};
+
+/// Buffers up to this capacity stay allocated between requests.
+const KEEP_CAPACITY: usize = 16 * 1024;

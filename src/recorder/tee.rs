@@ -1,0 +1,328 @@
+use super::{MemoryBudget, Reservation};
+use bytes::{Buf, Bytes};
+use http::HeaderMap;
+use std::{any::Any, io::IoSlice, sync::Arc, time::Instant};
+
+use super::HeaderFields;
+
+/// Chunks up to this size are copied: a clone would keep the whole read buffer
+/// alive that they were cut from.
+const COPY_UP_TO: usize = 2 * 1024;
+
+/// How a body ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Ending {
+    /// The end was seen, or everything that was announced has passed by.
+    Complete,
+    /// An error, with its text.
+    Error(String),
+    /// Dropped before its end.
+    Dropped,
+}
+
+/// A bounded prefix of one body, and what is known of the rest.
+#[derive(Debug, Default)]
+pub(crate) struct Tee {
+    limit: usize,
+    trailers_limit: usize,
+    pieces: Vec<Piece>,
+    /// The only piece of a body that came in one: no vector is needed for it.
+    first: Option<Bytes>,
+    copied: Vec<u8>,
+    kept: usize,
+    full: bool,
+    seen: u64,
+    polled: bool,
+    declared: Option<u64>,
+    memory: Reservation,
+    out_of_memory: bool,
+    ending: Option<Ending>,
+    first_byte: Option<Instant>,
+    last_byte: Option<Instant>,
+    trailers: HeaderFields,
+}
+
+/// A body as it was at one moment.
+#[derive(Debug)]
+pub(crate) struct BodySnapshot {
+    pub(crate) prefix: Vec<u8>,
+    pub(crate) kept: u64,
+    pub(crate) seen: u64,
+    pub(crate) polled: bool,
+    pub(crate) declared: Option<u64>,
+    pub(crate) out_of_memory: bool,
+    pub(crate) ending: Option<Ending>,
+    pub(crate) first_byte: Option<Instant>,
+    pub(crate) last_byte: Option<Instant>,
+    pub(crate) trailers: HeaderFields,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Shared(Bytes),
+    Copied(usize),
+}
+
+impl Tee {
+    /// Starts with what is known before the first frame.
+    pub(crate) fn begin(
+        &mut self,
+        limit: usize,
+        trailers_limit: usize,
+        declared: Option<u64>,
+        budget: Option<Arc<MemoryBudget>>,
+    ) {
+        self.limit = limit;
+        self.trailers_limit = trailers_limit;
+        self.declared = declared;
+        self.memory = Reservation::of(budget);
+    }
+
+    /// Notes that somebody reads the body.
+    pub(crate) fn polled(&mut self) {
+        self.polled = true;
+    }
+
+    /// Notes a data frame that passed by.
+    pub(crate) fn data<D: Buf + 'static>(&mut self, data: &D) {
+        let length = data.remaining();
+        if self.seen == 0 && length > 0 {
+            self.first_byte = Some(Instant::now());
+        }
+        self.seen += length as u64;
+        if self.full || length == 0 {
+            return;
+        }
+        let room = self.limit - self.kept;
+        let wanted = length.min(room);
+        if wanted == 0 {
+            self.full = true;
+            return;
+        }
+        if !self.memory.grow(wanted) {
+            // A later chunk might fit, but what is kept must be a prefix.
+            self.full = true;
+            self.out_of_memory = true;
+            return;
+        }
+        let kept = match (data as &dyn Any).downcast_ref::<Bytes>() {
+            Some(bytes) if wanted > COPY_UP_TO => {
+                self.share(bytes.slice(..wanted));
+                wanted
+            }
+            Some(bytes) => self.copy(&[bytes.get(..wanted).unwrap_or_default()]),
+            None => self.copy_buf(data, wanted),
+        };
+        self.kept += kept;
+        self.full = kept < length;
+    }
+
+    fn share(&mut self, bytes: Bytes) {
+        if self.first.is_none() && self.kept == 0 {
+            self.first = Some(bytes);
+        } else {
+            self.pieces.push(Piece::Shared(bytes));
+        }
+    }
+
+    fn copy(&mut self, slices: &[&[u8]]) -> usize {
+        let before = self.copied.len();
+        for slice in slices {
+            self.copied.extend_from_slice(slice);
+        }
+        let length = self.copied.len() - before;
+        match self.pieces.last_mut() {
+            Some(Piece::Copied(n)) => *n += length,
+            // Nothing but copies so far: the buffer alone tells the order.
+            None if self.first.is_none() => {}
+            _ => self.pieces.push(Piece::Copied(length)),
+        }
+        length
+    }
+
+    /// Copies as much as can be seen of a foreign buffer without moving it.
+    fn copy_buf<D: Buf>(&mut self, data: &D, wanted: usize) -> usize {
+        let mut slices = [IoSlice::new(&[]); 16];
+        let filled = data.chunks_vectored(&mut slices);
+        let mut left = wanted;
+        let mut copied = 0;
+        for slice in slices.iter().take(filled) {
+            let part = slice.get(..slice.len().min(left)).unwrap_or_default();
+            left -= part.len();
+            copied += self.copy(&[part]);
+        }
+        copied
+    }
+
+    /// Notes the trailers.
+    pub(crate) fn trailers(&mut self, trailers: &HeaderMap) {
+        self.trailers.copy(trailers, self.trailers_limit);
+    }
+
+    /// Notes the end; only the first one counts.
+    pub(crate) fn end(&mut self, ending: Ending) {
+        if self.ending.is_some() {
+            return;
+        }
+        let all_passed = self.declared.is_some_and(|n| n == self.seen) && self.polled;
+        self.ending = Some(if ending == Ending::Dropped && all_passed {
+            Ending::Complete
+        } else {
+            ending
+        });
+        self.last_byte = Some(Instant::now());
+    }
+
+    /// Bytes that passed by.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    pub(crate) fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    /// All that is known, copied, so that nobody has to hold the lock.
+    pub(crate) fn snapshot(&self) -> BodySnapshot {
+        BodySnapshot {
+            prefix: self.prefix(),
+            kept: self.kept as u64,
+            seen: self.seen,
+            polled: self.polled,
+            declared: self.declared,
+            out_of_memory: self.out_of_memory,
+            ending: self.ending.clone(),
+            first_byte: self.first_byte,
+            last_byte: self.last_byte,
+            trailers: self.trailers.clone(),
+        }
+    }
+
+    /// The captured prefix in one buffer.
+    fn prefix(&self) -> Vec<u8> {
+        let mut prefix = Vec::with_capacity(self.kept);
+        let mut copied = self.copied.as_slice();
+        let mut take = |n: usize, prefix: &mut Vec<u8>| {
+            let (part, rest) = copied.split_at_checked(n).unwrap_or((copied, &[]));
+            prefix.extend_from_slice(part);
+            copied = rest;
+        };
+        // Copies that came before the first shared piece have no entry.
+        let listed: usize = self
+            .pieces
+            .iter()
+            .map(|piece| if let Piece::Copied(n) = piece { *n } else { 0 })
+            .sum();
+        match &self.first {
+            Some(first) => prefix.extend_from_slice(first),
+            None => take(self.copied.len() - listed, &mut prefix),
+        }
+        for piece in &self.pieces {
+            match piece {
+                Piece::Shared(bytes) => prefix.extend_from_slice(bytes),
+                Piece::Copied(n) => take(*n, &mut prefix),
+            }
+        }
+        prefix
+    }
+
+    /// Gives the captured bytes back; what is known of the body stays.
+    pub(crate) fn forget_content(&mut self) {
+        self.first = None;
+        self.pieces.clear();
+        self.copied = Vec::new();
+        self.full = true;
+        self.memory = Reservation::default();
+    }
+
+    /// Empties it for the next request; small buffers stay allocated.
+    pub(crate) fn reset(&mut self) {
+        let mut pieces = std::mem::take(&mut self.pieces);
+        let mut copied = std::mem::take(&mut self.copied);
+        let mut trailers = std::mem::take(&mut self.trailers);
+        pieces.clear();
+        copied.clear();
+        copied.shrink_to(super::KEEP_CAPACITY);
+        trailers.reset();
+        *self = Self {
+            pieces,
+            copied,
+            trailers,
+            ..Self::default()
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tee(limit: usize) -> Tee {
+        let mut tee = Tee::default();
+        tee.begin(limit, 100, None, None);
+        tee
+    }
+
+    proptest! {
+        #[test]
+        fn keeps_the_prefix_for_any_cut(
+            sizes in prop::collection::vec(0_usize..5_000, 0..20),
+            limit in 0_usize..20_000,
+            foreign in any::<bool>(),
+        ) {
+            let mut tee = tee(limit);
+            let mut all = Vec::new();
+            for (n, size) in sizes.into_iter().enumerate() {
+                let chunk: Vec<u8> = (0..size).map(|i| (i * 31 + n) as u8).collect();
+                all.extend_from_slice(&chunk);
+                if foreign {
+                    tee.data(&std::io::Cursor::new(chunk));
+                } else {
+                    tee.data(&Bytes::from(chunk));
+                }
+            }
+            prop_assert_eq!(tee.seen(), all.len() as u64);
+            prop_assert_eq!(tee.kept, all.len().min(limit));
+            prop_assert_eq!(tee.prefix(), &all[..tee.kept]);
+        }
+    }
+
+    #[test]
+    fn a_buffer_it_cannot_see_through_leaves_a_true_prefix() {
+        let chain = || Bytes::from_static(b"ab").chain(Bytes::from_static(b"cd"));
+        let deep = Buf::chain(chain(), chain());
+        let mut tee = tee(100);
+        tee.data(&deep);
+        tee.data(&Bytes::from_static(b"ef"));
+        assert_eq!(tee.seen(), 10);
+        assert!(b"abcdabcdef".starts_with(&tee.prefix()[..]));
+    }
+
+    #[test]
+    fn refused_memory_stops_the_capture_and_is_given_back() {
+        let budget = Arc::new(MemoryBudget::new(10));
+        let mut tee = Tee::default();
+        tee.begin(100, 100, None, Some(Arc::clone(&budget)));
+        tee.data(&Bytes::from_static(b"12345678"));
+        tee.data(&Bytes::from_static(b"12345678"));
+        tee.data(&Bytes::from_static(b"1"));
+        assert_eq!(tee.prefix(), b"12345678");
+        assert_eq!(tee.seen(), 17);
+        assert!(tee.out_of_memory);
+        tee.reset();
+        assert_eq!(budget.held(), 0);
+    }
+
+    #[test]
+    fn dropped_after_all_that_was_announced_is_complete() {
+        let mut tee = Tee::default();
+        tee.begin(100, 100, Some(3), None);
+        tee.polled();
+        tee.data(&Bytes::from_static(b"abc"));
+        tee.end(Ending::Dropped);
+        assert_eq!(tee.ending(), Some(&Ending::Complete));
+        tee.end(Ending::Dropped);
+        assert_eq!(tee.ending(), Some(&Ending::Complete));
+    }
+}

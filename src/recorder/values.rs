@@ -1,0 +1,245 @@
+//! Field values as bytes: written once on the request path, read by whoever
+//! renders them later.
+
+use std::{
+    cell::Cell,
+    fmt::{self, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+use tracing::field::{Field, Visit};
+
+/// The longest text of one value, in bytes.
+const VALUE_LIMIT: usize = 8 * 1024;
+/// The longest encoding of one event's or span's fields, in bytes.
+const FIELDS_LIMIT: usize = 16 * 1024;
+
+const I64: u8 = 0;
+const U64: u8 = 1;
+const I128: u8 = 2;
+const U128: u8 = 3;
+const F64: u8 = 4;
+const BOOL: u8 = 5;
+const STR: u8 = 6;
+const DEBUG: u8 = 7;
+/// Set in the tag of a text that was cut.
+const CUT: u8 = 0x80;
+
+/// Writes the fields it visits into a buffer.
+///
+/// A value whose `Debug` panics is recorded as such: with the level off it
+/// would never have run, and recording must not change what the service does.
+#[derive(Debug)]
+pub(crate) struct Encoder<'b> {
+    out: &'b mut Vec<u8>,
+    start: usize,
+    cut: u32,
+}
+
+impl<'b> Encoder<'b> {
+    pub(crate) fn new(out: &'b mut Vec<u8>) -> Self {
+        let start = out.len();
+        Self { out, start, cut: 0 }
+    }
+
+    /// Values that were cut or left out.
+    pub(crate) fn cut(&self) -> u32 {
+        self.cut
+    }
+
+    fn put<const N: usize>(&mut self, field: &Field, tag: u8, payload: [u8; N]) {
+        if let Some(index) = self.index(field, N) {
+            self.out.extend_from_slice(&[index, tag]);
+            self.out.extend_from_slice(&payload);
+        }
+    }
+
+    /// The field's index where it and `more` bytes fit; counts it as cut otherwise.
+    fn index(&mut self, field: &Field, more: usize) -> Option<u8> {
+        let fits = self.out.len() - self.start + more <= FIELDS_LIMIT;
+        let index = u8::try_from(field.index()).ok().filter(|_| fits);
+        if index.is_none() {
+            self.cut += 1;
+        }
+        index
+    }
+
+    fn put_text(&mut self, field: &Field, tag: u8, write: impl FnOnce(&mut Limited<'_>)) {
+        let Some(index) = self.index(field, 6) else {
+            return;
+        };
+        let at = self.out.len();
+        self.out.extend_from_slice(&[index, tag, 0, 0, 0, 0]);
+        let left = FIELDS_LIMIT.saturating_sub(self.out.len() - self.start);
+        let mut limited = Limited {
+            left: left.min(VALUE_LIMIT),
+            out: self.out,
+            cut: false,
+        };
+        write(&mut limited);
+        let was_cut = limited.cut;
+        // The limits keep every length far below u32::MAX.
+        let length = u32::try_from(self.out.len() - at - 6).unwrap_or(0);
+        if let Some(slot) = self.out.get_mut(at + 2..at + 6) {
+            slot.copy_from_slice(&length.to_le_bytes());
+        }
+        if was_cut {
+            self.cut += 1;
+            if let Some(tag) = self.out.get_mut(at + 1) {
+                *tag |= CUT;
+            }
+        }
+    }
+}
+
+impl Visit for Encoder<'_> {
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, I64, value.to_le_bytes());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, U64, value.to_le_bytes());
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        self.put(field, I128, value.to_le_bytes());
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.put(field, U128, value.to_le_bytes());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, F64, value.to_le_bytes());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, BOOL, [u8::from(value)]);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put_text(field, STR, |out| {
+            // A full buffer is noted by the buffer itself.
+            let _ = out.write_str(value);
+        });
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.put_text(field, DEBUG, |out| {
+            guarded(out, |out| {
+                write!(out, "{value}")?;
+                let mut source = value.source();
+                while let Some(cause) = source {
+                    write!(out, ": {cause}")?;
+                    source = cause.source();
+                }
+                Ok(())
+            });
+        });
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put_text(field, DEBUG, |out| {
+            guarded(out, |out| write!(out, "{value:?}"));
+        });
+    }
+}
+
+/// Runs code of the service's own while nothing of ours is borrowed or locked.
+fn guarded(out: &mut Limited<'_>, write: impl FnOnce(&mut Limited<'_>) -> fmt::Result) {
+    if catch_unwind(AssertUnwindSafe(|| write(out))).is_err() {
+        let _ = out.write_str("<panicked while formatting>");
+    }
+}
+
+/// Takes text up to a limit and then says so.
+#[derive(Debug)]
+pub(crate) struct Limited<'b> {
+    out: &'b mut Vec<u8>,
+    left: usize,
+    cut: bool,
+}
+
+impl Write for Limited<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() <= self.left {
+            self.out.extend_from_slice(text.as_bytes());
+            self.left -= text.len();
+            return Ok(());
+        }
+        let mut end = self.left;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.out
+            .extend_from_slice(text.get(..end).unwrap_or_default().as_bytes());
+        self.left = 0;
+        self.cut = true;
+        Err(fmt::Error)
+    }
+}
+
+/// One decoded value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Visited<'b> {
+    I64(i64),
+    U64(u64),
+    I128(i128),
+    U128(u128),
+    F64(f64),
+    Bool(bool),
+    Text { text: &'b str, cut: bool },
+}
+
+/// Reads the fields back, as (index of the field, value), in order.
+#[derive(Clone, Debug)]
+pub(crate) struct Values<'b>(pub(crate) &'b [u8]);
+
+impl<'b> Values<'b> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+}
+
+impl<'b> Iterator for Values<'b> {
+    type Item = (usize, Visited<'b>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let [index, tag] = self.take::<2>()?;
+        let value = match tag & !CUT {
+            I64 => Visited::I64(i64::from_le_bytes(self.take()?)),
+            U64 => Visited::U64(u64::from_le_bytes(self.take()?)),
+            I128 => Visited::I128(i128::from_le_bytes(self.take()?)),
+            U128 => Visited::U128(u128::from_le_bytes(self.take()?)),
+            F64 => Visited::F64(f64::from_le_bytes(self.take()?)),
+            BOOL => Visited::Bool(self.take::<1>()? != [0]),
+            STR | DEBUG => {
+                let length = usize::try_from(u32::from_le_bytes(self.take()?)).ok()?;
+                let (text, rest) = self.0.split_at_checked(length)?;
+                self.0 = rest;
+                Visited::Text {
+                    text: std::str::from_utf8(text).ok()?,
+                    cut: tag & CUT != 0,
+                }
+            }
+            _ => return None,
+        };
+        Some((usize::from(index), value))
+    }
+}
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Lends a buffer of this thread. It is *taken* meanwhile, so code of the
+/// service that runs while a value is formatted, and logs, gets another one.
+pub(crate) fn with_scratch<R>(f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    let mut buffer = SCRATCH.try_with(Cell::take).unwrap_or_default();
+    buffer.clear();
+    let result = f(&mut buffer);
+    buffer.shrink_to(2 * FIELDS_LIMIT);
+    let _ = SCRATCH.try_with(|scratch| scratch.set(buffer));
+    result
+}

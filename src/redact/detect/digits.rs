@@ -1,0 +1,192 @@
+//! Card numbers, international phone numbers and IBANs.
+
+use super::{before, run};
+use std::ops::Range;
+
+/// Digits of a card number.
+const CARD: std::ops::RangeInclusive<usize> = 13..=19;
+
+/// More digits than any number that is a quantity or an identifier has.
+const LONG: usize = 64;
+
+pub(super) fn scan(text: &[u8], out: &mut Vec<Range<usize>>) {
+    let mut at = 0;
+    while let Some(&b) = text.get(at) {
+        if b.is_ascii_digit() {
+            let end = cards(text, at, out);
+            if let Some(end) = phone(text, at) {
+                out.push(at..end);
+            }
+            at = end.max(at + 1);
+        } else {
+            if b.is_ascii_alphabetic()
+                && !before(text, at).is_ascii_alphanumeric()
+                && let Some(end) = iban(text, at)
+            {
+                out.push(at..end);
+            }
+            at += 1;
+        }
+    }
+}
+
+/// Whether a number, as JSON writes it, may be a card number or is too long
+/// to be a number at all.
+pub(in crate::redact) fn number(text: &str) -> bool {
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let whole = mantissa.split('.').next().unwrap_or_default();
+    let digits = |text: &str| -> Vec<u8> { text.bytes().filter(u8::is_ascii_digit).collect() };
+    text.len() >= *CARD.start()
+        && (text.len() > LONG
+            || is_card(&digits(whole))
+            || (mantissa.len() != text.len() && is_card(&digits(mantissa))))
+}
+
+/// Looks at the run of digit groups that starts here; returns its end.
+fn cards(text: &[u8], from: usize, out: &mut Vec<Range<usize>>) -> usize {
+    let mut digits = Vec::new();
+    // For each group: the digits before it, and its place in the text.
+    let mut groups: Vec<(usize, Range<usize>)> = Vec::new();
+    let mut at = from;
+    loop {
+        let end = run(text, at, |b| b.is_ascii_digit());
+        groups.push((digits.len(), at..end));
+        digits.extend_from_slice(text.get(at..end).unwrap_or_default());
+        let next = text.get(end + 1).is_some_and(u8::is_ascii_digit);
+        if !(next && matches!(text.get(end), Some(b' ' | b'-'))) {
+            at = end;
+            break;
+        }
+        at = end + 1;
+    }
+    if digits.len() >= *CARD.start() {
+        for (n, (first, place)) in groups.iter().enumerate() {
+            // A window has at most 19 digits, so at most 19 groups.
+            let ends = groups.iter().skip(n).take(*CARD.end());
+            let card = ends.rev().find(|(last, end)| {
+                let to = last + end.len();
+                CARD.contains(&(to - first)) && digits.get(*first..to).is_some_and(is_card)
+            });
+            if let Some((_, end)) = card
+                && !uuid_around(text, place.start)
+            {
+                out.push(place.start..end.end);
+            }
+        }
+    }
+    at
+}
+
+/// Thirteen digits or more that pass the Luhn check and start as cards do.
+/// Timestamps in milli-, micro- and nanoseconds start with 1; of the cards
+/// only those of 15 digits do.
+fn is_card(digits: impl AsRef<[u8]>) -> bool {
+    let digits = digits.as_ref();
+    let issuer = match digits.first() {
+        Some(b'1') => digits.len() == 15,
+        Some(b'2'..=b'9') => true,
+        _ => false,
+    };
+    issuer && CARD.contains(&digits.len()) && luhn(digits)
+}
+
+fn luhn(digits: &[u8]) -> bool {
+    let mut sum = 0_u32;
+    for (n, digit) in digits.iter().rev().enumerate() {
+        let digit = u32::from(digit.wrapping_sub(b'0'));
+        sum += match digit * 2 {
+            _ if n % 2 == 0 => digit,
+            twice if twice > 9 => twice - 9,
+            twice => twice,
+        };
+    }
+    sum.is_multiple_of(10)
+}
+
+/// Whether a position is the start of one of the groups of a UUID.
+fn uuid_around(text: &[u8], at: usize) -> bool {
+    [0, 9, 14, 19, 24].iter().any(|offset| {
+        at.checked_sub(*offset)
+            .is_some_and(|start| uuid(text, start))
+    })
+}
+
+/// Whether a UUID (8-4-4-4-12 hex digits) starts here.
+pub(super) fn uuid(text: &[u8], from: usize) -> bool {
+    let place = |(n, b): (usize, &u8)| match n {
+        8 | 13 | 18 | 23 => *b == b'-',
+        _ => b.is_ascii_hexdigit(),
+    };
+    text.get(from..from + 36)
+        .is_some_and(|t| t.iter().enumerate().all(place))
+        && !text.get(from + 36).is_some_and(u8::is_ascii_alphanumeric)
+        && !before(text, from).is_ascii_alphanumeric()
+}
+
+/// A phone number after `+`: 8 to 15 digits, in groups.
+fn phone(text: &[u8], first: usize) -> Option<usize> {
+    let plus = first.checked_sub(1)?;
+    if text.get(plus) != Some(&b'+')
+        || text.get(first) == Some(&b'0')
+        || before(text, plus).is_ascii_alphanumeric()
+    {
+        return None;
+    }
+    let (mut digits, mut end) = (0, first);
+    // Fifteen digits with two separators between each.
+    for (at, b) in text.iter().enumerate().skip(first).take(45) {
+        match b {
+            b'0'..=b'9' => {
+                digits += 1;
+                end = at + 1;
+            }
+            b' ' | b'-' | b'.' | b'(' | b')' | b'/' => {}
+            _ => break,
+        }
+        if at + 1 - end > 2 || digits > 15 {
+            break;
+        }
+    }
+    (8..=15).contains(&digits).then_some(end)
+}
+
+/// An IBAN, in one piece or in groups: its end.
+fn iban(text: &[u8], from: usize) -> Option<usize> {
+    let head = text.get(from..from + 4)?;
+    let (country, check) = head.split_at_checked(2)?;
+    if !country.iter().all(u8::is_ascii_alphabetic) || !check.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let mut code: Vec<u8> = Vec::with_capacity(34);
+    let mut found = None;
+    let mut at = from;
+    while code.len() < 34
+        && let Some(&b) = text.get(at)
+    {
+        if b.is_ascii_alphanumeric() {
+            code.push(b);
+            let next = text.get(at + 1);
+            if code.len() >= 15 && !next.is_some_and(u8::is_ascii_alphanumeric) && mod97(&code) {
+                found = Some(at + 1);
+            }
+        } else if !matches!(b, b' ' | b'-') || !before(text, at).is_ascii_alphanumeric() {
+            break;
+        }
+        at += 1;
+    }
+    found
+}
+
+fn mod97(code: &[u8]) -> bool {
+    let Some((head, rest)) = code.split_at_checked(4) else {
+        return false;
+    };
+    let mut rest97 = 0_u32;
+    for b in rest.iter().chain(head) {
+        rest97 = match b {
+            b'0'..=b'9' => rest97 * 10 + u32::from(b - b'0'),
+            _ => rest97 * 100 + u32::from(b.to_ascii_uppercase().wrapping_sub(b'A')) + 10,
+        } % 97;
+    }
+    rest97 == 1
+}

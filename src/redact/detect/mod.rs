@@ -1,0 +1,91 @@
+//! Finds what looks like a credential, a card number or an address in text.
+//!
+//! Scanners by hand, each linear in the length of the text: every one either
+//! moves on by what it consumed or looks a bounded distance ahead.
+
+mod digits;
+mod pairs;
+mod tokens;
+mod urls;
+
+use super::names::Names;
+use std::ops::Range;
+
+pub(super) use self::digits::number;
+
+/// The sensitive parts of a text: in order, not overlapping, on character
+/// boundaries.
+pub(super) fn find(text: &str, names: &Names) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    if clear(text.as_bytes()) {
+        return found;
+    }
+    pairs::scan(text, names, &mut found);
+    let bytes = text.as_bytes();
+    digits::scan(bytes, &mut found);
+    tokens::scan(bytes, &mut found);
+    urls::scan(bytes, &mut found);
+    merge(text, found)
+}
+
+/// Whether [`find`] finds anything.
+pub(super) fn is_sensitive(text: &str, names: &Names) -> bool {
+    !find(text, names).is_empty()
+}
+
+/// Whether a text has nothing that a detector starts from: short, and without
+/// the characters that pairs, addresses, phone numbers and schemes need.
+fn clear(text: &[u8]) -> bool {
+    text.len() < 13
+        && !text
+            .iter()
+            .any(|b| matches!(b, b'@' | b'=' | b':' | b'+' | b'%' | b' ' | b'\t'))
+}
+
+fn merge(text: &str, mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    found.sort_unstable_by_key(|r| r.start);
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
+    for Range { mut start, mut end } in found {
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        match merged.last_mut() {
+            _ if start >= end => {}
+            Some(last) if start < last.end => last.end = last.end.max(end),
+            _ => merged.push(start..end),
+        }
+    }
+    merged
+}
+
+/// The byte before a position, or 0.
+fn before(text: &[u8], at: usize) -> u8 {
+    at.checked_sub(1)
+        .and_then(|at| text.get(at))
+        .copied()
+        .unwrap_or(0)
+}
+
+/// Where the run of bytes of one kind that starts here ends.
+fn run(text: &[u8], from: usize, kind: impl Fn(u8) -> bool) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    from + rest.iter().position(|&b| !kind(b)).unwrap_or(rest.len())
+}
+
+/// Where the run of bytes of one kind that ends here starts.
+fn run_back(text: &[u8], to: usize, kind: impl Fn(u8) -> bool) -> usize {
+    let rest = text.get(..to).unwrap_or_default();
+    rest.iter().rposition(|&b| !kind(b)).map_or(0, |at| at + 1)
+}
+
+/// Whether a text starts with a word of ASCII lower case, in any case.
+fn starts_with(text: &[u8], from: usize, word: &[u8]) -> bool {
+    text.get(from..from + word.len())
+        .is_some_and(|t| t.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+use super::*;
+
+fn found(text: &str) -> Vec<&str> {
+    let ranges = find(text, &Names::new());
+    ranges.into_iter().map(|r| &text[r]).collect()
+}
+
+#[test]
+fn finds() {
+    for (text, expected) in [
+        ("card 4111 1111 1111 1111 declined", "4111 1111 1111 1111"),
+        ("id 43 4111-1111-1111-1111", "4111-1111-1111-1111"),
+        ("n4111111111111111x", "4111111111111111"),
+        ("amex 378282246310005.", "378282246310005"),
+        (
+            "to DE89 3704 0044 0532 0130 00 today",
+            "DE89 3704 0044 0532 0130 00",
+        ),
+        ("GB82WEST12345698765432", "GB82WEST12345698765432"),
+        ("call +49 (30) 1234-5678 now", "49 (30) 1234-5678"),
+        (
+            "mail bob.smith+x@example.co.uk.",
+            "bob.smith+x@example.co.uk",
+        ),
+        ("mail=bob%40example.com&x", "bob%40example.com"),
+        (
+            "jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln done",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+        ),
+        ("sent Bearer hunter2", "hunter2"),
+        ("sent Bearer abcdefgh", "abcdefgh"),
+        ("Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
+        ("AKIAABCDEFGHIJKLMNOP", "AKIAABCDEFGHIJKLMNOP"),
+        ("key xoxb-abcdefghij end", "xoxb-abcdefghij"),
+        ("sk-abcdefghijklmnop1234", "sk-abcdefghijklmnop1234"),
+        ("password=hunter2 user=bob", "hunter2"),
+        ("password = hunter2", "hunter2"),
+        ("password == hunter2", "hunter2"),
+        ("password != hunter2", "hunter2"),
+        ("password: hunt,er2, user: bob", "hunt,er2"),
+        (r#"password: "x y\" z", id: 1"#, r#"x y\" z"#),
+        (r#"{"apiKey":"a b c","id":1}"#, "a b c"),
+        (r#"{\"apiKey\":\"a \\\" c\",\"id\":1}"#, r#"a \\\" c"#),
+        (r#"password: Some("x y")"#, "x y"),
+        ("password: Some(\n    \"x y\",\n)", "x y"),
+        (
+            r#"Login { password: Secret("x y"), id: 1 }"#,
+            r#"Secret("x y")"#,
+        ),
+        (
+            r#"credentials: Login { a: "x}", b: 2 }, id: 1"#,
+            r#"Login { a: "x}", b: 2 }"#,
+        ),
+        ("tokens=[abc, def] id=1", "[abc, def]"),
+        ("api key: abc", "abc"),
+        ("params[\"password\"] = abc", "abc"),
+        ("Authorization: Digest a=b, c=d\nHost: x", "Digest a=b, c=d"),
+        ("cookie: a=b; c=d\nhost: x", "a=b; c=d"),
+        ("https://u:p@h/x", "u:p"),
+        ("postgres://u:p/w@db/x", "u:p/w"),
+        ("GET https://h/x?access_token=abc&id=1", "abc"),
+        ("/login%3Ftoken%3Dabc%26id%3D1", "abc"),
+        (
+            "id 9f86d081884c7d659a2feaa0c55ad015 x",
+            "9f86d081884c7d659a2feaa0c55ad015",
+        ),
+        (
+            "/reset/dGhpc0lzQVNlY3JldDEyMzQ1Njc4/now",
+            "dGhpc0lzQVNlY3JldDEyMzQ1Njc4",
+        ),
+        (
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY1",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY1",
+        ),
+        (
+            "abc -----BEGIN RSA PRIVATE KEY-----\nab\n-----END RSA PRIVATE KEY----- x",
+            "-----BEGIN RSA PRIVATE KEY-----\nab\n-----END RSA PRIVATE KEY-----",
+        ),
+        (
+            "-----BEGIN PRIVATE KEY-----\nab",
+            "-----BEGIN PRIVATE KEY-----\nab",
+        ),
+    ] {
+        assert_eq!(found(text), [expected], "{text}");
+    }
+}
+
+#[test]
+fn leaves_alone() {
+    for text in [
+        "",
+        "order 1234 was not found in the database of 2024-01-15",
+        "orders::pricing::discount",
+        "src/redact/detect/tokens_v2/handlers.rs:120:9",
+        "/api/v1/customers/1234567/orders/99887766",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "12345678-1234-1234-1234-123456789012",
+        "pod orders-7d9f8b6c5d-x2x4q restarted",
+        "commit 3f9a1c2b7d4e5a60",
+        "started at 2024-01-15T12:30:45.123456Z",
+        "1700000000000 1700000000000000 1700000000000000000",
+        "a plain-word-hyphenated-text-that-is-long2",
+        "getUserAccountByIdentifier2",
+        "author: bob, shipping=fast",
+        "password: None, token=null",
+        "token::new failed in auth::check",
+        "the bearer token is missing",
+        "basic usage of the thing",
+        "root@localhost and npm @scope/package",
+        "http://localhost:8080/a/b@2x",
+        "password=[~3f9a1c2b7d4e5a60] x",
+        "password: \"[~3f9a1c2b7d4e5a60 len=12 ascii alnum]\"",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8",
+    ] {
+        let found = found(text);
+        let kept = found
+            .iter()
+            .all(|f| crate::redact::pseudonym::placeholder(f).is_some());
+        assert!(kept, "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn numbers() {
+    assert!(number("4111111111111111"));
+    assert!(number("4111111111111111.0"));
+    assert!(number("4.111111111111111e15"));
+    assert!(number(&"1".repeat(70)));
+    assert!(!number("1700000000000"));
+    assert!(!number("12.5"));
+    assert!(!number("-0.30000000000000004"));
+}
+
+#[test]
+fn hostile_input_takes_linear_time() {
+    // A quadratic scan of these would take minutes.
+    let names = Names::new();
+    for seed in [
+        "\"",
+        "[",
+        "1",
+        "1 ",
+        "=",
+        ":",
+        "a=",
+        "eyJ.",
+        "eyJhbGciOiJIUzI1NiJ9.",
+        "sk-",
+        "@",
+        "a@",
+        "%40",
+        "://",
+        "://a:b",
+        "://a:b/",
+        "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY",
+        "password=",
+        "password: ",
+        "password=[",
+        "password=\"",
+        "\\",
+        "DE89",
+        "DE89 3704 ",
+        "+1 ",
+        "Bearer ",
+        "basic ",
+        "a1",
+        "password=Some(",
+        "token ,",
+        "=\\\"",
+        "password={\"",
+        "Some(",
+        "é",
+        "%3D",
+        "api key ",
+        "password:A",
+        "a-",
+        "token=,a",
+        "://@",
+    ] {
+        let text = seed.repeat(1 + (256 << 10) / seed.len());
+        find(&text, &names);
+    }
+}

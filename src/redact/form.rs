@@ -1,0 +1,55 @@
+//! URL-encoded forms.
+
+use super::{Redactor, decode, url};
+use crate::exchange::Content;
+
+/// `None` where this is no form.
+pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
+    // What has other bytes was not written by an encoder of forms.
+    let text = std::str::from_utf8(bytes).ok()?;
+    if !text.bytes().all(url::is_query) {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut pairs = text.split('&').peekable();
+    while let Some(pair) = pairs.next() {
+        let cut = !ended && pairs.peek().is_none();
+        match pair.split_once('=') {
+            Some((key, value)) => {
+                let rule = url::key_rule(r, key, &mut out, |r, key| r.policy().field_rule(key));
+                out.push('=');
+                push_value(r, rule, value, cut, &mut out);
+            }
+            // Without a name it is a value.
+            None => {
+                let rule = r.policy().field_rule("");
+                push_value(r, rule, pair, cut, &mut out);
+            }
+        }
+        if pairs.peek().is_some() {
+            out.push('&');
+        }
+    }
+    Some(Content::Text {
+        text: out,
+        unparsed: 0,
+    })
+}
+
+fn push_value(
+    r: &mut Redactor<'_>,
+    rule: super::policy::Rule,
+    raw: &str,
+    cut: bool,
+    out: &mut String,
+) {
+    if raw.is_empty() {
+        return;
+    }
+    let decoded = decode::form(raw);
+    if r.scalar(rule, &decoded, cut).is_some() {
+        url::hide_encoded(r, raw, &decoded, cut, out);
+    } else {
+        url::push_kept(raw, &decoded, out);
+    }
+}

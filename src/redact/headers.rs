@@ -1,0 +1,191 @@
+//! Header fields.
+
+use super::{
+    Redactor, decode, detect, names,
+    policy::{Allowed, Rule},
+    url,
+};
+
+/// Authentication schemes, whose names stay.
+const SCHEMES: &[&str] = &[
+    "apikey",
+    "aws4-hmac-sha256",
+    "basic",
+    "bearer",
+    "digest",
+    "dpop",
+    "gnap",
+    "hawk",
+    "hoba",
+    "mutual",
+    "negotiate",
+    "ntlm",
+    "oauth",
+    "scram-sha-1",
+    "scram-sha-256",
+    "token",
+    "vapid",
+];
+
+/// Attributes of `set-cookie`, whose values stay.
+const ATTRIBUTES: &[&str] = &[
+    "domain",
+    "expires",
+    "httponly",
+    "max-age",
+    "partitioned",
+    "path",
+    "priority",
+    "samesite",
+    "secure",
+];
+
+/// The shortest part of a list that is remembered on its own: the parts of
+/// unknown headers are often common words.
+const PART: usize = 6;
+
+pub(super) fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: bool) -> String {
+    let lower = name.to_ascii_lowercase();
+    let Ok(text) = std::str::from_utf8(value) else {
+        // Services that read it anyway read it as Latin-1 or lossily.
+        r.remember(&value.iter().map(|&b| char::from(b)).collect::<String>());
+        return r.hide(value);
+    };
+    let rule = r.policy().header_rule(name);
+    let rule = Rule {
+        suspicious: rule.suspicious || sensitive,
+        ..rule
+    };
+    match lower.as_str() {
+        "cookie" => text
+            .split(';')
+            .map(|pair| around(pair, |pair| cookie(r, pair)))
+            .collect::<Vec<_>>()
+            .join(";"),
+        "set-cookie" => set_cookie(r, text),
+        "authorization" | "proxy-authorization" => credentials(r, text),
+        _ if rule.suspicious => hide(r, text),
+        "location" | "content-location" | "referer" => url::url(r, text),
+        "traceparent" if is_traceparent(text) => text.to_owned(),
+        _ if !r.policy().is_strict() => {
+            if detect::is_sensitive(text, r.policy().names()) {
+                hide(r, text)
+            } else {
+                text.to_owned()
+            }
+        }
+        _ if rule.allowed == Allowed::No => hide(r, text),
+        _ => without_findings(r, text),
+    }
+}
+
+/// Hides a value and remembers its parts too.
+fn hide(r: &mut Redactor<'_>, text: &str) -> String {
+    for part in text.split([',', ';', ' ']) {
+        let part = part.trim();
+        let value = part.split_once('=').map_or(part, |(_, value)| value);
+        for part in [part, value, value.trim_matches('"')] {
+            if part.len() >= PART {
+                r.remember(part);
+            }
+        }
+    }
+    r.hide(text.as_bytes())
+}
+
+/// An allowed value without what a detector finds in it.
+fn without_findings(r: &mut Redactor<'_>, text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for found in detect::find(text, r.policy().names()) {
+        let secret = text.get(found.clone()).unwrap_or_default();
+        out.push_str(text.get(done..found.start).unwrap_or_default());
+        out.push_str(&r.hide(secret.as_bytes()));
+        done = found.end;
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    out
+}
+
+fn credentials(r: &mut Redactor<'_>, text: &str) -> String {
+    let trimmed = text.trim_start();
+    let Some((scheme, rest)) = trimmed.split_once([' ', '\t']) else {
+        return hide(r, text);
+    };
+    if !SCHEMES.iter().any(|s| s.eq_ignore_ascii_case(scheme)) {
+        return hide(r, text);
+    }
+    let token = rest.trim();
+    r.remember(trimmed);
+    if scheme.eq_ignore_ascii_case("basic")
+        && let Some(pair) = decode::base64(token.as_bytes())
+    {
+        let pair = String::from_utf8_lossy(&pair);
+        r.remember(&pair);
+        if let Some((user, password)) = pair.split_once(':') {
+            r.remember(user);
+            r.remember(password);
+        }
+    }
+    format!("{scheme} {}", hide(r, token))
+}
+
+/// Applies a function to the text inside the white space around it.
+fn around(text: &str, inner: impl FnOnce(&str) -> String) -> String {
+    let trimmed = text.trim();
+    let (left, right) = text.split_once(trimmed).unwrap_or(("", ""));
+    if trimmed.is_empty() {
+        return text.to_owned();
+    }
+    format!("{left}{}{right}", inner(trimmed))
+}
+
+/// One `name=value`; what has no name is a value.
+fn cookie(r: &mut Redactor<'_>, pair: &str) -> String {
+    let Some((name, value)) = pair.split_once('=') else {
+        return r.hide(pair.as_bytes());
+    };
+    let stays =
+        names::identifier_like(name.trim()) && !detect::is_sensitive(name, r.policy().names());
+    let name = if stays {
+        name.to_owned()
+    } else {
+        r.hide(name.as_bytes())
+    };
+    let value = value.trim();
+    let bare = value
+        .strip_prefix('"')
+        .and_then(|v| v.strip_suffix('"'))
+        .unwrap_or(value);
+    r.remember(bare);
+    r.remember(&String::from_utf8_lossy(&decode::percent(bare)));
+    format!("{name}={}", r.hide(value.as_bytes()))
+}
+
+fn set_cookie(r: &mut Redactor<'_>, text: &str) -> String {
+    let mut parts = text.split(';');
+    let mut out = around(parts.next().unwrap_or_default(), |pair| cookie(r, pair));
+    for part in parts {
+        let name = part.split('=').next().unwrap_or_default().trim();
+        let stays = ATTRIBUTES.iter().any(|a| a.eq_ignore_ascii_case(name))
+            && !detect::is_sensitive(part, r.policy().names());
+        out.push(';');
+        if stays {
+            out.push_str(part);
+        } else {
+            out.push_str(&around(part, |pair| cookie(r, pair)));
+        }
+    }
+    out
+}
+
+/// The W3C form, which a detector would take for a token.
+fn is_traceparent(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let mut hex = |length: usize| {
+        parts.next().is_some_and(|p| {
+            p.len() == length && p.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    };
+    hex(2) && hex(32) && hex(16) && hex(2) && parts.next().is_none()
+}

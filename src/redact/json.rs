@@ -1,0 +1,342 @@
+//! JSON: copied as it is, with the strings, numbers and keys that must not be
+//! written replaced.
+
+use super::{
+    Redactor, decode, detect,
+    json_scan::{self, Scan, Stop},
+    policy::Rule,
+    redactor::BOOL,
+};
+use crate::exchange::Content;
+
+/// Containers in containers that are followed.
+const DEPTH: usize = 128;
+
+/// `None` where nothing of it is JSON.
+pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let done = Machine::new(r, bytes, ended, false).run()?;
+    if done.text.trim().is_empty() && !bytes.is_empty() {
+        return None;
+    }
+    Some(Content::Text {
+        text: done.text,
+        unparsed: done.unparsed as u64,
+    })
+}
+
+/// Whether a text is one JSON number.
+pub(super) fn is_number(text: &str) -> bool {
+    json_scan::number(text.as_bytes(), 0) == Some(text.len())
+}
+
+struct Done {
+    text: String,
+    unparsed: usize,
+    /// One JSON value and nothing else.
+    complete: bool,
+}
+
+/// What has to come next.
+#[derive(Clone, Copy, PartialEq)]
+enum Expect {
+    Value,
+    ValueOrEnd,
+    Key,
+    KeyOrEnd,
+    Colon,
+    CommaOrEnd,
+    Nothing,
+}
+
+struct Frame {
+    object: bool,
+    rule: Rule,
+}
+
+struct Machine<'a, 'r, 'p> {
+    r: &'r mut Redactor<'p>,
+    input: &'a [u8],
+    at: usize,
+    /// Input up to here is in `out`, as it was or replaced.
+    copied: usize,
+    out: Vec<u8>,
+    stack: Vec<Frame>,
+    expect: Expect,
+    /// What the name says about the value that comes next.
+    rule: Rule,
+    /// Where the last scalar or key that stays starts, until what follows it
+    /// shows that it is one: `4111 1111` is no number followed by an error.
+    open: Option<usize>,
+    ended: bool,
+    nested: bool,
+    decoded: Vec<u8>,
+}
+
+/// Nothing from here on is written.
+struct Error;
+
+impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
+    fn new(r: &'r mut Redactor<'p>, input: &'a [u8], ended: bool, nested: bool) -> Self {
+        Self {
+            r,
+            input,
+            at: 0,
+            copied: 0,
+            out: Vec::with_capacity(input.len() + input.len() / 4),
+            stack: Vec::new(),
+            expect: Expect::Value,
+            rule: Rule::default(),
+            open: None,
+            ended,
+            nested,
+            decoded: Vec::new(),
+        }
+    }
+
+    fn run(mut self) -> Option<Done> {
+        let end = loop {
+            self.at = json_scan::space(self.input, self.at);
+            let Some(&b) = self.input.get(self.at) else {
+                let whole = self.ended && self.expect == Expect::Nothing;
+                break self.open.filter(|_| !whole).unwrap_or(self.input.len());
+            };
+            if self.step(b).is_err() {
+                break self.open.unwrap_or(self.at);
+            }
+        };
+        self.copy(end);
+        Some(Done {
+            text: String::from_utf8(self.out).ok()?,
+            unparsed: self.input.len() - end,
+            complete: end == self.input.len() && self.expect == Expect::Nothing,
+        })
+    }
+
+    fn step(&mut self, b: u8) -> Result<(), Error> {
+        match (self.expect, b) {
+            (Expect::Value | Expect::ValueOrEnd, b'{' | b'[') => self.open(b == b'{')?,
+            (Expect::ValueOrEnd | Expect::CommaOrEnd, b']') => self.close(false)?,
+            (Expect::KeyOrEnd | Expect::CommaOrEnd, b'}') => self.close(true)?,
+            (Expect::Value | Expect::ValueOrEnd, _) => {
+                self.open = None;
+                match b {
+                    b'"' => self.string()?,
+                    b'-' | b'0'..=b'9' => self.number()?,
+                    _ => self.word()?,
+                }
+                self.after_value();
+            }
+            (Expect::Key | Expect::KeyOrEnd, b'"') => {
+                self.open = None;
+                self.key()?;
+                self.expect = Expect::Colon;
+            }
+            (Expect::Colon, b':') => self.punctuation(Expect::Value),
+            (Expect::CommaOrEnd, b',') => {
+                let object = self.stack.last().is_some_and(|f| f.object);
+                self.punctuation(if object { Expect::Key } else { Expect::Value });
+                if let Some(frame) = self.stack.last() {
+                    self.rule = frame.rule;
+                }
+            }
+            _ => return Err(Error),
+        }
+        Ok(())
+    }
+
+    fn punctuation(&mut self, expect: Expect) {
+        self.open = None;
+        self.at += 1;
+        self.expect = expect;
+    }
+
+    fn open(&mut self, object: bool) -> Result<(), Error> {
+        if self.stack.len() >= DEPTH {
+            return Err(Error);
+        }
+        let rule = self.rule;
+        self.stack.push(Frame { object, rule });
+        self.punctuation(if object {
+            Expect::KeyOrEnd
+        } else {
+            Expect::ValueOrEnd
+        });
+        Ok(())
+    }
+
+    fn close(&mut self, object: bool) -> Result<(), Error> {
+        if self.stack.pop().is_none_or(|f| f.object != object) {
+            return Err(Error);
+        }
+        self.open = None;
+        self.at += 1;
+        self.after_value();
+        Ok(())
+    }
+
+    fn after_value(&mut self) {
+        self.expect = if self.stack.is_empty() {
+            Expect::Nothing
+        } else {
+            Expect::CommaOrEnd
+        };
+    }
+
+    /// Copies the input up to here, unless it was replaced.
+    fn copy(&mut self, to: usize) {
+        let kept = self.input.get(self.copied..to).unwrap_or_default();
+        self.out.extend_from_slice(kept);
+        self.copied = self.copied.max(to);
+    }
+
+    /// Writes a string in the place of the token that ends at `end`.
+    fn replace(&mut self, end: usize, text: &str) {
+        self.copy(self.at);
+        self.out.push(b'"');
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.push(b'"');
+        self.copied = end;
+        self.at = end;
+    }
+
+    fn keep(&mut self, end: usize) {
+        self.open = Some(self.at);
+        self.at = end;
+    }
+
+    fn word(&mut self) -> Result<(), Error> {
+        let rest = self.input.get(self.at..).unwrap_or_default();
+        let word = [&b"true"[..], b"false", b"null"]
+            .into_iter()
+            .find(|w| rest.starts_with(w))
+            .ok_or(Error)?;
+        let end = self.at + word.len();
+        if word != b"null" && self.rule.suspicious {
+            self.replace(end, BOOL);
+        } else {
+            self.keep(end);
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Error> {
+        let end = json_scan::number(self.input, self.at);
+        // A number at the end of a prefix may be the start of a longer one.
+        let cut = end.unwrap_or(self.input.len()) == self.input.len()
+            && !(self.ended && self.stack.is_empty());
+        let end = match end {
+            Some(end) => end,
+            None if cut => json_scan::number_like(self.input, self.at),
+            None => return Err(Error),
+        };
+        if cut && end != self.input.len() {
+            return Err(Error);
+        }
+        let text = self
+            .input
+            .get(self.at..end)
+            .and_then(|t| std::str::from_utf8(t).ok());
+        let text = text.ok_or(Error)?;
+        if cut || self.rule.suspicious || detect::number(text) {
+            let placeholder = self.r.hide_number(text, cut);
+            self.replace(end, &placeholder);
+        } else {
+            self.keep(end);
+        }
+        Ok(())
+    }
+
+    /// Reads the string at the current place.
+    fn scan(&mut self) -> Result<(Scan, &'a [u8]), Error> {
+        let scan = json_scan::string(self.input, self.at + 1);
+        if scan.stop == Stop::Control {
+            return Err(Error);
+        }
+        let raw = self.input.get(self.at + 1..scan.end).unwrap_or_default();
+        if scan.escaped {
+            decode::json(raw, scan.stop == Stop::Cut, &mut self.decoded).ok_or(Error)?;
+        }
+        Ok((scan, raw))
+    }
+
+    fn string(&mut self) -> Result<(), Error> {
+        let (scan, raw) = self.scan()?;
+        if scan.stop == Stop::Quote {
+            let bytes = if scan.escaped { &self.decoded } else { raw };
+            if let Ok(text) = std::str::from_utf8(bytes) {
+                let policy = self.r.policy();
+                let json = !policy.is_strict() && text.trim_start().starts_with(['{', '[']);
+                if json && !self.rule.suspicious && !self.nested {
+                    let text = text.to_owned();
+                    return self.embedded(&text, raw, scan);
+                }
+                if !json && policy.string_stays(self.rule, text) {
+                    self.keep(scan.after());
+                    return Ok(());
+                }
+            }
+        }
+        self.hide(raw, scan);
+        Ok(())
+    }
+
+    /// JSON in a string.
+    fn embedded(&mut self, text: &str, raw: &[u8], scan: Scan) -> Result<(), Error> {
+        let inner = Machine::new(self.r, text.as_bytes(), true, true).run();
+        match inner.filter(|i| i.complete) {
+            Some(inner) if inner.text == text => self.keep(scan.after()),
+            Some(inner) => {
+                let quoted = serde_json::to_string(&inner.text).map_err(|_| Error)?;
+                let quoted = quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"'));
+                self.replace(scan.after(), quoted.ok_or(Error)?);
+            }
+            None => self.hide(raw, scan),
+        }
+        Ok(())
+    }
+
+    fn key(&mut self) -> Result<(), Error> {
+        let (scan, raw) = self.scan()?;
+        let above = self.stack.last().map(|f| f.rule).unwrap_or_default();
+        let bytes = if scan.escaped { &self.decoded } else { raw };
+        let (stays, rule) = match std::str::from_utf8(bytes) {
+            Ok(key) => {
+                let (stays, rule) = self.r.key(key);
+                // Below a suspicious name the keys may be what it names.
+                let named = key.len() <= 32 && !key.bytes().any(|b| b.is_ascii_digit());
+                (stays && (named || !above.suspicious), rule)
+            }
+            Err(_) => (false, Rule::default()),
+        };
+        self.rule = Rule {
+            suspicious: rule.suspicious || above.suspicious,
+            ..rule
+        };
+        if stays && scan.stop == Stop::Quote {
+            self.keep(scan.after());
+        } else {
+            self.hide(raw, scan);
+        }
+        Ok(())
+    }
+
+    /// Replaces the string at the current place.
+    fn hide(&mut self, raw: &[u8], scan: Scan) {
+        let cut = scan.stop == Stop::Cut;
+        let decoded = std::mem::take(&mut self.decoded);
+        let mut bytes = if scan.escaped { &decoded } else { raw };
+        if cut
+            && let Err(e) = std::str::from_utf8(bytes)
+            && e.error_len().is_none()
+        {
+            bytes = bytes.get(..e.valid_up_to()).unwrap_or(bytes);
+        }
+        if scan.escaped {
+            self.r.remember(&String::from_utf8_lossy(raw));
+        }
+        let placeholder = self.r.hide_cut(bytes, cut);
+        self.decoded = decoded;
+        self.replace(scan.after(), &placeholder);
+    }
+}

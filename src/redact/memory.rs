@@ -1,0 +1,49 @@
+//! What was hidden in one exchange.
+
+use std::collections::HashSet;
+
+/// The most values that are remembered.
+const VALUES: usize = 4096;
+
+/// The most bytes of values that are remembered.
+const BYTES: usize = 1 << 20;
+
+/// The hidden values. Past its limits it only knows that it is incomplete.
+#[derive(Default)]
+pub(super) struct Memory {
+    values: HashSet<Box<str>>,
+    bytes: usize,
+    full: bool,
+}
+
+impl Memory {
+    /// Remembers a value, as it is and without the white space around it.
+    pub(super) fn add(&mut self, value: &str) {
+        let trimmed = value.trim();
+        self.insert(trimmed);
+        if trimmed.len() != value.len() && !trimmed.is_empty() {
+            self.insert(value);
+        }
+    }
+
+    fn insert(&mut self, value: &str) {
+        // One or two characters are too common to be looked for.
+        if self.full || value.chars().nth(2).is_none() || self.values.contains(value) {
+            return;
+        }
+        self.bytes += value.len();
+        if self.values.len() >= VALUES || self.bytes > BYTES {
+            *self = Self {
+                full: true,
+                ..Self::default()
+            };
+            return;
+        }
+        self.values.insert(value.into());
+    }
+
+    /// The values, unless there were too many.
+    pub(super) fn into_values(self) -> Option<Vec<Box<str>>> {
+        (!self.full).then(|| self.values.into_iter().collect())
+    }
+}

@@ -1,0 +1,80 @@
+//! What is written of a value, and what is not.
+//!
+//! A [`Policy`] decides which values of an exchange stay. Everything else is
+//! replaced, before anything is written, by a placeholder that hides the value
+//! and keeps what a search for a bug needs: whether it was empty, how long it
+//! was, what it was made of, and where else it occurred. What is not
+//! understood is not written.
+//!
+//! # Placeholders
+//!
+//! ```text
+//! placeholder = "[~" [ hash ] *( " " fact ) "]"
+//! hash        = 16 hex digits / "unkeyed"
+//! fact        = "empty" / "len=" n / "bytes=" n / "ascii" / "unicode" / "binary"
+//!             / "digits" / "alpha" / "alnum" / "mixed" / "control" / "space-edge"
+//!             / "num" / "neg" / n "digits" / "frac" / "exp" / "bool" / "cut"
+//! ```
+//!
+//! `[~3f9a1c2b7d4e5a60 len=12 ascii alnum]` stands for a text of twelve ASCII
+//! letters and digits. The hash is the start of the HMAC-SHA256 of the value
+//! under the policy's key: under one key, equal values have equal hashes
+//! wherever they occur. Booleans and empty values have none.
+//!
+//! - `len` counts characters; `bytes` follows where it differs. `binary` is no UTF-8.
+//! - `digits`, `alpha`, `alnum` and `mixed` say what all characters are.
+//! - `control`: control characters occur. `space-edge`: white space at an end.
+//! - `num` is a number: negative (`neg`), with *n* digits before the point,
+//!   a fraction (`frac`), an exponent (`exp`).
+//! - `cut`: the value went on where the captured prefix ended.
+//!
+//! In JSON every placeholder is a string; in queries and forms it is
+//! percent-encoded. In free text it is short: `[~3f9a1c2b7d4e5a60]`.
+//!
+//! # Free text
+//!
+//! Messages, errors and event fields are searched for what looks like a
+//! credential, a card or account number or an address, and for every value
+//! that was hidden elsewhere in the same exchange: values of six characters or
+//! more anywhere, of three to five between characters that are no letters or
+//! digits, shorter ones not at all. At most 4,096 values or 1 MiB of them are
+//! remembered; past that, no free text of the exchange is written.
+//!
+//! # Suspicious names
+//!
+//! Values stay under no policy when their name is suspicious. Names are
+//! compared in lower case, without anything but letters and digits. A name is
+//! suspicious when it contains the usual words for passwords, secrets, keys,
+//! tokens, sessions, cookies, signatures, one-time codes, card and account
+//! numbers; when it contains `auth`, unless as in `author`; or when one of its
+//! words is `pin`, `pan`, `otp`, `mfa`, `ssn`, `sid`, `sig` or the like. In
+//! JSON this covers everything below the name.
+
+mod decode;
+mod detect;
+mod form;
+mod headers;
+mod json;
+mod json_scan;
+mod memory;
+mod names;
+mod policy;
+mod pseudonym;
+mod redactor;
+mod scrub;
+mod url;
+
+#[cfg(test)]
+mod props;
+#[cfg(test)]
+mod tests;
+
+pub use self::policy::{Policy, PolicyError};
+#[allow(unused_imports)]
+pub(crate) use self::{redactor::Redactor, scrub::Scrubber};
+
+/// Whether a text is one placeholder and nothing else.
+#[cfg(test)]
+pub(crate) fn is_placeholder(text: &str) -> bool {
+    pseudonym::placeholder(text) == Some(text.len())
+}

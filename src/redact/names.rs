@@ -1,0 +1,306 @@
+//! Which names are suspicious, and the names that are not.
+//!
+//! Names are compared folded: lower-cased, with everything that is not a
+//! letter or digit removed, so that `apiKey`, `api_key` and `X-Api-Key` meet
+//! the same entry.
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+/// Suspicious wherever they occur in a folded name.
+#[rustfmt::skip]
+const ANYWHERE: &[&str] = &[
+    // Passwords and what people call them.
+    "password", "passwd", "pwd", "passphrase", "passcode", "passkey", "passwort", "kennwort",
+    "motdepasse", "contraseña", "contrasena", "userpass", "dbpass",
+    // Secrets, keys and tokens.
+    "secret", "token", "apikey", "privatekey", "accesskey", "signingkey", "encryptionkey",
+    "sharedkey", "masterkey", "sessionkey", "licensekey", "credential", "bearer", "jwt",
+    "authorization", "authorisation", "authentication", "authenticator", "wwwauthenticate",
+    "assertion", "samlresponse", "codeverifier", "signature", "hmac", "connectionstring",
+    "seedphrase", "mnemonic",
+    // Sessions.
+    "cookie", "session", "sessid", "csrf", "xsrf",
+    // One-time codes.
+    "totp", "pincode", "pinnumber", "onetimecode", "verificationcode", "securitycode",
+    "recoverycode", "backupcode",
+    // Cards, accounts, and numbers that name a person.
+    "cvv", "cvc", "cardnumber", "cardno", "ccnumber", "creditcard", "debitcard", "iban",
+    "accountnumber", "accountno", "routingnumber", "socialsecurity", "nationalid",
+    "passportnumber", "passportno", "taxid", "driverlicense", "driverslicense",
+];
+
+/// Suspicious as a whole word of a name only: as a part of longer words they
+/// are harmless (`shipping`, `company`, `className`, `design`).
+#[rustfmt::skip]
+const WORDS: &[&str] = &[
+    "pin", "pins", "pan", "sig", "sid", "otp", "mfa", "ssn", "pass", "passw", "pw", "psk", "sas",
+];
+
+/// Suspicious at the start or the end of a folded name.
+const EDGES: &[&str] = &["ssn", "otp", "mfa"];
+
+/// Headers whose values stay (folded).
+#[rustfmt::skip]
+pub(super) const HEADERS: &[&str] = &[
+    "accept", "acceptencoding", "acceptlanguage", "acceptranges", "age", "allow", "cachecontrol",
+    "connection", "contentencoding", "contentlanguage", "contentlength", "contentrange",
+    "contenttype", "date", "etag", "expect", "expires", "grpcencoding", "grpcstatus",
+    "grpctimeout", "host", "ifmatch", "ifmodifiedsince", "ifnonematch", "lastmodified", "origin",
+    "pragma", "range", "retryafter", "server", "te", "traceparent", "trailer", "transferencoding",
+    "upgrade", "useragent", "vary", "via",
+];
+
+/// Query keys whose values stay (folded).
+#[rustfmt::skip]
+pub(super) const QUERY: &[&str] = &[
+    "asc", "desc", "direction", "fields", "format", "include", "lang", "language", "limit",
+    "locale", "offset", "order", "orderby", "page", "pagesize", "perpage", "size", "sort",
+    "sortby", "status",
+];
+
+/// Fields whose values stay where they look like one of a few (folded).
+#[rustfmt::skip]
+pub(super) const FIELDS: &[&str] = &[
+    "action", "category", "channel", "code", "country", "countrycode", "currency", "currencycode",
+    "environment", "errorcode", "event", "eventtype", "format", "kind", "lang", "language",
+    "level", "locale", "method", "mode", "op", "operation", "phase", "plan", "priority", "reason",
+    "region", "role", "severity", "stage", "state", "status", "tier", "timezone", "type", "unit",
+    "units", "version",
+];
+
+/// The suspicious names of one policy.
+#[derive(Clone)]
+pub(super) struct Names {
+    denied: Vec<String>,
+    /// `None` where the automaton could not be built: then every name is suspicious.
+    anywhere: Option<AhoCorasick>,
+}
+
+impl Names {
+    pub(super) fn new() -> Self {
+        let mut names = Self {
+            denied: Vec::new(),
+            anywhere: None,
+        };
+        names.build();
+        names
+    }
+
+    pub(super) fn deny(&mut self, name: &str) {
+        let mut folded = String::new();
+        fold(name, &mut folded);
+        if !folded.is_empty() {
+            self.denied.push(folded);
+            self.build();
+        }
+    }
+
+    fn build(&mut self) {
+        let all = ANYWHERE.iter().copied();
+        self.anywhere = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .build(all.chain(self.denied.iter().map(String::as_str)))
+            .ok();
+    }
+
+    /// Whether a value of this name has to go. `folded` receives the folded name.
+    pub(super) fn suspicious(&self, name: &str, folded: &mut String) -> bool {
+        fold(name, folded);
+        if folded.is_empty() {
+            return false;
+        }
+        self.anywhere.as_ref().is_none_or(|a| a.is_match(&*folded))
+            || EDGES
+                .iter()
+                .any(|e| folded.starts_with(e) || folded.ends_with(e))
+            || has_auth(folded)
+            || has_word(name)
+    }
+}
+
+/// Writes the folded form of a name.
+pub(super) fn fold(name: &str, out: &mut String) {
+    out.clear();
+    for c in name.chars() {
+        if c.is_ascii() {
+            if c.is_ascii_alphanumeric() {
+                out.push(c.to_ascii_lowercase());
+            }
+        } else if c.is_alphanumeric() {
+            out.extend(c.to_lowercase());
+        }
+    }
+}
+
+/// `auth`, but not as the start of `author`, `authority` or `authentic`.
+fn has_auth(folded: &str) -> bool {
+    folded.match_indices("auth").any(|(at, found)| {
+        folded
+            .get(at + found.len()..)
+            .is_some_and(|rest| !rest.starts_with("or") && !rest.starts_with("entic"))
+    })
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Class {
+    Lower,
+    Upper,
+    Digit,
+    Other,
+}
+
+fn class(b: u8) -> Class {
+    match b {
+        b'a'..=b'z' => Class::Lower,
+        b'A'..=b'Z' => Class::Upper,
+        b'0'..=b'9' => Class::Digit,
+        _ => Class::Other,
+    }
+}
+
+/// Whether one of the words of a name, told apart by separators, digits and
+/// capitals, is one of [`WORDS`].
+fn has_word(name: &str) -> bool {
+    let mut before = Class::Other;
+    let mut start = 0;
+    let mut bytes = name.bytes().enumerate().peekable();
+    while let Some((at, b)) = bytes.next() {
+        let now = class(b);
+        let next = bytes.peek().map_or(Class::Other, |&(_, b)| class(b));
+        let joined = match (before, now) {
+            (Class::Upper, Class::Upper) => next != Class::Lower,
+            (Class::Upper, Class::Lower) => true,
+            (before, now) => before == now,
+        };
+        if !joined {
+            if is_word(name.get(start..at)) {
+                return true;
+            }
+            start = at;
+        }
+        before = now;
+    }
+    is_word(name.get(start..))
+}
+
+fn is_word(word: Option<&str>) -> bool {
+    word.is_some_and(|word| WORDS.iter().any(|w| w.eq_ignore_ascii_case(word)))
+}
+
+/// Whether a name may itself be written: a short identifier, not data.
+pub(super) fn identifier_like(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 64
+        && name.bytes().all(|b| {
+            b.is_ascii_alphanumeric()
+                || matches!(b, b'_' | b'$' | b'@' | b'.' | b':' | b'/' | b' ' | b'-')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn suspicious(name: &str) -> bool {
+        Names::new().suspicious(name, &mut String::new())
+    }
+
+    #[test]
+    fn suspicious_names() {
+        for name in [
+            "password",
+            "PASSWORD",
+            "pass_word",
+            "userPassword",
+            "db.passwd",
+            "apiKey",
+            "api_key",
+            "API-KEY",
+            "X-Api-Key",
+            "x api key",
+            "auth",
+            "xauth",
+            "X-Auth",
+            "authtoken",
+            "oauth2",
+            "httpAuthKey",
+            "Authorization",
+            "Proxy-Authorization",
+            "sig",
+            "urlSig",
+            "pin",
+            "userPin",
+            "PINCode",
+            "pin2",
+            "otp",
+            "smsOtp",
+            "otpcode",
+            "userssn",
+            "SSN",
+            "pan",
+            "card_number",
+            "ccNumber",
+            "IBAN",
+            "jwt",
+            "csrf-token",
+            "XSRF-TOKEN",
+            "sid",
+            "connect.sid",
+            "PHPSESSID",
+            "JSESSIONID",
+            "client_secret",
+            "user[pass_word]",
+            "contraseña",
+            "X-Amz-Signature",
+            "mfa_code",
+            "private_key",
+            "set-cookie",
+            "cvc2",
+        ] {
+            assert!(suspicious(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn harmless_names() {
+        for name in [
+            "author",
+            "authority",
+            "authored_by",
+            "authenticated",
+            "shipping",
+            "spinner",
+            "company",
+            "span",
+            "className",
+            "businessName",
+            "design",
+            "signed_at",
+            "footprint",
+            "id",
+            "name",
+            "compass",
+            "bypass",
+            "user_id",
+            "status",
+            "key",
+            "",
+            "-",
+            "assign",
+        ] {
+            assert!(!suspicious(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn lists_are_folded() {
+        let mut folded = String::new();
+        for name in [ANYWHERE, WORDS, EDGES, HEADERS, QUERY, FIELDS].concat() {
+            fold(name, &mut folded);
+            assert_eq!(folded, name);
+        }
+        for name in [HEADERS, QUERY, FIELDS].concat() {
+            assert!(!suspicious(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Pseudonyms: what is written in the place of a value.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::{fmt::Write, sync::OnceLock};
+
+/// Hex digits of the keyed hash in a placeholder.
+const HASH: usize = 16;
+
+/// Stands where a hash would, when there is no key.
+const UNKEYED: &str = "unkeyed";
+
+/// The key of the pseudonyms.
+#[derive(Clone)]
+pub(super) struct Key {
+    id: String,
+    /// `None` where the system gave no random bytes. A hash under a guessable
+    /// key could be tried out, so then there are no hashes.
+    mac: Option<Hmac<Sha256>>,
+}
+
+impl Key {
+    pub(super) fn new(id: String, key: &[u8]) -> Self {
+        Self {
+            id,
+            mac: Hmac::new_from_slice(key).ok(),
+        }
+    }
+
+    /// The random key of this process.
+    pub(super) fn process() -> Self {
+        static KEY: OnceLock<Key> = OnceLock::new();
+        KEY.get_or_init(Self::random).clone()
+    }
+
+    fn random() -> Self {
+        let (mut key, mut id) = ([0; 32], [0; 4]);
+        if getrandom::fill(&mut key).is_ok() && getrandom::fill(&mut id).is_ok() {
+            let mut name = "process-".to_owned();
+            push_hex(&id, &mut name);
+            Self::new(name, &key)
+        } else {
+            Self::unkeyed()
+        }
+    }
+
+    pub(super) fn unkeyed() -> Self {
+        Self {
+            id: UNKEYED.to_owned(),
+            mac: None,
+        }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Appends 16 hex digits, or `unkeyed`.
+    pub(super) fn push_hash(&self, value: &[u8], out: &mut String) {
+        let Some(mac) = &self.mac else {
+            out.push_str(UNKEYED);
+            return;
+        };
+        let mut mac = mac.clone();
+        mac.update(value);
+        let tag = mac.finalize().into_bytes();
+        push_hex(tag.get(..HASH / 2).unwrap_or_default(), out);
+    }
+
+    /// The short form, without facts.
+    pub(super) fn push_short(&self, value: &[u8], out: &mut String) {
+        out.push_str("[~");
+        if value.is_empty() {
+            out.push_str(" empty");
+        } else {
+            self.push_hash(value, out);
+        }
+        out.push(']');
+    }
+
+    /// The placeholder of a text, with the facts of its shape.
+    pub(super) fn push_value(&self, value: &[u8], cut: bool, out: &mut String) {
+        out.push_str("[~");
+        if value.is_empty() {
+            out.push_str(" empty");
+        } else {
+            self.push_hash(value, out);
+            push_shape(value, out);
+        }
+        out.push_str(if cut { " cut]" } else { "]" });
+    }
+
+    /// The placeholder of a number, given as its text.
+    pub(super) fn push_number(&self, text: &str, cut: bool, out: &mut String) {
+        out.push_str("[~");
+        self.push_hash(text.as_bytes(), out);
+        out.push_str(" num");
+        let digits = text.strip_prefix('-');
+        if digits.is_some() {
+            out.push_str(" neg");
+        }
+        let digits = digits.unwrap_or(text);
+        let whole = digits.bytes().take_while(u8::is_ascii_digit).count();
+        let _ = write!(out, " {whole}digits");
+        if digits.contains('.') {
+            out.push_str(" frac");
+        }
+        if digits.contains(['e', 'E']) {
+            out.push_str(" exp");
+        }
+        out.push_str(if cut { " cut]" } else { "]" });
+    }
+}
+
+/// The placeholder of a boolean. It has no hash: there are only two.
+pub(super) const BOOL: &str = "[~ bool]";
+
+fn push_hex(bytes: &[u8], out: &mut String) {
+    for b in bytes {
+        let _ = write!(out, "{b:02x}");
+    }
+}
+
+fn push_shape(value: &[u8], out: &mut String) {
+    let Ok(text) = std::str::from_utf8(value) else {
+        let _ = write!(out, " bytes={} binary", value.len());
+        return;
+    };
+    let (mut chars, mut digits, mut letters, mut control) = (0_usize, 0_usize, 0_usize, false);
+    for c in text.chars() {
+        chars += 1;
+        digits += usize::from(c.is_ascii_digit());
+        letters += usize::from(c.is_alphabetic());
+        control |= c.is_control();
+    }
+    let _ = write!(out, " len={chars}");
+    if chars != value.len() {
+        let _ = write!(out, " bytes={}", value.len());
+    }
+    out.push_str(if text.is_ascii() {
+        " ascii"
+    } else {
+        " unicode"
+    });
+    out.push_str(match (digits == chars, letters == chars) {
+        (true, _) => " digits",
+        (_, true) => " alpha",
+        _ if digits + letters == chars => " alnum",
+        _ => " mixed",
+    });
+    if control {
+        out.push_str(" control");
+    }
+    if text.trim().len() != text.len() {
+        out.push_str(" space-edge");
+    }
+}
+
+/// The facts that are plain words.
+const FACTS: &[&str] = &[
+    "ascii",
+    "unicode",
+    "binary",
+    "digits",
+    "alpha",
+    "alnum",
+    "mixed",
+    "control",
+    "space-edge",
+    "num",
+    "neg",
+    "frac",
+    "exp",
+    "cut",
+];
+
+/// The length of the placeholder that `text` starts with.
+///
+/// Strict, because what is recognised here is written unchanged: only the
+/// words of the grammar, and few of them.
+pub(super) fn placeholder(text: &str) -> Option<usize> {
+    let body = text.strip_prefix("[~")?;
+    let inner = body.as_bytes().iter().take(160).position(|&b| b == b']')?;
+    let inner = body.get(..inner)?;
+    let mut words = inner.split(' ');
+    let hash = words.next()?;
+    let known = if hash.is_empty() {
+        matches!(inner, " empty" | " empty cut" | " bool")
+    } else {
+        let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        (hash == UNKEYED || (hash.len() == HASH && hash.bytes().all(hex)))
+            && inner.split(' ').count() <= 9
+            && words.all(is_fact)
+    };
+    known.then_some(inner.len() + 3)
+}
+
+fn is_fact(word: &str) -> bool {
+    let count = |n: &str| !n.is_empty() && n.len() <= 8 && n.bytes().all(|b| b.is_ascii_digit());
+    FACTS.contains(&word)
+        || word.strip_prefix("len=").is_some_and(count)
+        || word.strip_prefix("bytes=").is_some_and(count)
+        || word.strip_suffix("digits").is_some_and(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(bytes: &[u8]) -> String {
+        let mut out = String::new();
+        Key::new("k".into(), b"0123456789abcdef").push_value(bytes, false, &mut out);
+        assert_eq!(placeholder(&out), Some(out.len()), "{out}");
+        out.split_off(if bytes.is_empty() { 2 } else { 18 })
+    }
+
+    #[test]
+    fn shapes() {
+        assert_eq!(value(b"hunter2hunt2"), " len=12 ascii alnum]");
+        assert_eq!(value(b""), " empty]");
+        assert_eq!(value(b"123"), " len=3 ascii digits]");
+        assert_eq!(value("Zoë".as_bytes()), " len=3 bytes=4 unicode alpha]");
+        assert_eq!(value(b" a\x00 "), " len=4 ascii mixed control space-edge]");
+        assert_eq!(value(b"\xff\xfe"), " bytes=2 binary]");
+    }
+
+    #[test]
+    fn numbers() {
+        let mut out = String::new();
+        Key::new("k".into(), b"0123456789abcdef").push_number("-120.5e3", true, &mut out);
+        assert_eq!(out.get(18..), Some(" num neg 3digits frac exp cut]"));
+        assert_eq!(placeholder(&out), Some(out.len()));
+    }
+
+    #[test]
+    fn hash_is_hmac_sha256() {
+        // RFC 4231, test case 2.
+        let mut out = String::new();
+        Key::new("k".into(), b"Jefe").push_hash(b"what do ya want for nothing?", &mut out);
+        assert_eq!(out, "5bdcc146bf60754e");
+    }
+
+    #[test]
+    fn without_a_key_there_is_no_hash() {
+        let (mut a, mut b) = (String::new(), String::new());
+        Key::unkeyed().push_short(b"one", &mut a);
+        Key::unkeyed().push_short(b"two", &mut b);
+        assert_eq!((a.as_str(), b.as_str()), ("[~unkeyed]", "[~unkeyed]"));
+        assert_eq!(placeholder(&a), Some(10));
+    }
+
+    #[test]
+    fn only_the_grammar_is_a_placeholder() {
+        for text in [
+            "[~]",
+            "[~hunter2]",
+            "[~3f9a1c2b7d4e5a60 hunter2]",
+            "[~ len=4]",
+            "[~ 41111111]",
+            "[~3f9a1c2b7d4e5a60",
+            "[~3F9A1C2B7D4E5A60]",
+            "[~3f9a1c2b7d4e5a60 len=4111111111111111]",
+            "[~3f9a1c2b7d4e5a60  ascii]",
+            "[3f9a1c2b7d4e5a60]",
+        ] {
+            assert_eq!(placeholder(text), None, "{text}");
+        }
+        assert_eq!(placeholder("[~3f9a1c2b7d4e5a60] and more"), Some(19));
+    }
+}

@@ -1,0 +1,232 @@
+use super::{
+    Policy, Scrubber, detect, form, headers, json, memory::Memory, names, policy::Rule, pseudonym,
+    url,
+};
+use crate::exchange::Content;
+
+/// Redacts the parts of one exchange, and remembers every value it hid.
+///
+/// Structured parts come first; [`into_scrubber`](Self::into_scrubber) then
+/// gives what cleans the free text.
+pub(crate) struct Redactor<'p> {
+    policy: &'p Policy,
+    memory: Memory,
+    keys: KeyCache,
+}
+
+impl<'p> Redactor<'p> {
+    pub(crate) fn new(policy: &'p Policy) -> Self {
+        Self {
+            policy,
+            memory: Memory::default(),
+            keys: KeyCache::default(),
+        }
+    }
+
+    pub(crate) fn policy(&self) -> &'p Policy {
+        self.policy
+    }
+
+    /// One header field. `sensitive` is what the header value says of itself.
+    ///
+    /// Of credentials the scheme stays, of cookies the names and the
+    /// attributes.
+    pub(crate) fn header(&mut self, name: &str, value: &[u8], sensitive: bool) -> String {
+        headers::header(self, name, value, sensitive)
+    }
+
+    /// A path without its query. With a route template the literals stay and
+    /// parameters are fields of their name; without one segments are data.
+    pub(crate) fn path(&mut self, path: &str, route: Option<&str>) -> String {
+        url::path(self, path, route)
+    }
+
+    /// A query string without `?`; the result is one too.
+    pub(crate) fn query(&mut self, query: &str) -> String {
+        url::query(self, query)
+    }
+
+    /// The captured prefix of a body; `ended` where that is all of it.
+    ///
+    /// JSON and URL-encoded forms are understood, uncompressed and in UTF-8.
+    pub(crate) fn body(
+        &mut self,
+        content_type: Option<&str>,
+        content_encoding: Option<&str>,
+        bytes: &[u8],
+        ended: bool,
+    ) -> Content {
+        let plain = content_encoding.is_none_or(|e| {
+            e.split(',').all(|e| {
+                let e = e.trim();
+                e.is_empty() || e.eq_ignore_ascii_case("identity")
+            })
+        });
+        let content = match content_type.filter(|_| plain).and_then(Media::of) {
+            Some(Media::Json) => json::body(self, bytes, ended),
+            Some(Media::Form) => form::body(self, bytes, ended),
+            None => None,
+        };
+        content.unwrap_or_else(|| Content::Opaque {
+            length: bytes.len() as u64,
+            hash: self.hash(bytes),
+        })
+    }
+
+    /// A named value of an event or a span: its replacement where the name is
+    /// suspicious. What stays is developer's text and still to be scrubbed.
+    pub(crate) fn field(&mut self, name: &str, value: &str) -> Option<String> {
+        let rule = self.policy.field_rule(name);
+        rule.suspicious.then(|| self.hide(value.as_bytes()))
+    }
+
+    /// A fact: the value where it may stay, or its placeholder.
+    pub(crate) fn fact(&mut self, name: &str, value: &str) -> String {
+        let rule = self.policy.field_rule(name);
+        if self.policy.string_stays(rule, value) {
+            value.to_owned()
+        } else {
+            self.hide(value.as_bytes())
+        }
+    }
+
+    /// Makes the scrubber look for a value that was hidden elsewhere.
+    pub(crate) fn remember(&mut self, value: &str) {
+        self.memory.add(value);
+    }
+
+    /// The keyed hash of some bytes, as placeholders have it.
+    pub(crate) fn hash(&self, bytes: &[u8]) -> String {
+        let mut out = String::new();
+        self.policy.key().push_hash(bytes, &mut out);
+        out
+    }
+
+    pub(crate) fn into_scrubber(self) -> Scrubber {
+        Scrubber::new(self.policy.clone(), self.memory)
+    }
+
+    /// The placeholder of a value, which is remembered.
+    pub(super) fn hide(&mut self, value: &[u8]) -> String {
+        self.hide_cut(value, false)
+    }
+
+    pub(super) fn hide_cut(&mut self, value: &[u8], cut: bool) -> String {
+        self.remember(&String::from_utf8_lossy(value));
+        let mut out = String::new();
+        self.policy.key().push_value(value, cut, &mut out);
+        out
+    }
+
+    pub(super) fn hide_number(&mut self, text: &str, cut: bool) -> String {
+        self.remember(text);
+        let mut out = String::new();
+        self.policy.key().push_number(text, cut, &mut out);
+        out
+    }
+
+    /// The replacement of a scalar that is written without quotes, where it
+    /// has to be replaced: numbers, booleans and null are told by their look.
+    pub(super) fn scalar(&mut self, rule: Rule, value: &[u8], cut: bool) -> Option<String> {
+        if let Ok(text) = std::str::from_utf8(value)
+            && !cut
+        {
+            let stays = match text {
+                "" | "null" => true,
+                "true" | "false" => !rule.suspicious,
+                _ if json::is_number(text) => !rule.suspicious && !detect::number(text),
+                _ => self.policy.string_stays(rule, text),
+            };
+            if stays {
+                return None;
+            }
+        }
+        Some(self.hide_cut(value, cut))
+    }
+
+    /// Whether a key may be written, and what it says about its values.
+    pub(super) fn key(&mut self, key: &str) -> (bool, Rule) {
+        self.keys.get(key, self.policy)
+    }
+}
+
+enum Media {
+    Json,
+    Form,
+}
+
+impl Media {
+    /// The media type, where it is understood and in UTF-8.
+    fn of(content_type: &str) -> Option<Self> {
+        let mut parts = content_type.split(';');
+        let essence = parts.next()?.trim().to_ascii_lowercase();
+        let utf8 = parts.all(|p| {
+            let (name, value) = p.split_once('=').unwrap_or((p, ""));
+            let value = value.trim().trim_matches('"');
+            !name.trim().eq_ignore_ascii_case("charset")
+                || value.eq_ignore_ascii_case("utf-8")
+                || value.eq_ignore_ascii_case("utf8")
+                || value.eq_ignore_ascii_case("us-ascii")
+        });
+        match essence.as_str() {
+            _ if !utf8 => None,
+            "application/x-www-form-urlencoded" => Some(Self::Form),
+            "application/json" | "text/json" => Some(Self::Json),
+            other => other.ends_with("+json").then_some(Self::Json),
+        }
+    }
+}
+
+/// The longest key that is cached, in bytes.
+const CACHED: usize = 24;
+
+/// Decisions about keys, which repeat in lists of objects.
+#[derive(Default)]
+struct KeyCache(Vec<Option<Cached>>);
+
+#[derive(Clone)]
+struct Cached {
+    key: [u8; CACHED],
+    length: usize,
+    decision: (bool, Rule),
+}
+
+impl KeyCache {
+    fn get(&mut self, key: &str, policy: &Policy) -> (bool, Rule) {
+        let bytes = key.as_bytes();
+        if bytes.len() > CACHED {
+            return decide(key, policy);
+        }
+        if self.0.is_empty() {
+            self.0.resize(64, None);
+        }
+        let hash = bytes.iter().fold(0xcbf2_9ce4_u32, |hash, &b| {
+            (hash ^ u32::from(b)).wrapping_mul(0x0100_0193)
+        });
+        let slot = self.0.get_mut((hash >> 16) as usize % 64);
+        if let Some(Some(hit)) = &slot
+            && hit.key.get(..hit.length) == Some(bytes)
+        {
+            return hit.decision;
+        }
+        let decision = decide(key, policy);
+        let mut cached = Cached {
+            key: [0; CACHED],
+            length: bytes.len(),
+            decision,
+        };
+        if let (Some(slot), Some(place)) = (slot, cached.key.get_mut(..bytes.len())) {
+            place.copy_from_slice(bytes);
+            *slot = Some(cached);
+        }
+        decision
+    }
+}
+
+fn decide(key: &str, policy: &Policy) -> (bool, Rule) {
+    let stays = names::identifier_like(key) && !detect::is_sensitive(key, policy.names());
+    (stays, policy.field_rule(key))
+}
+
+/// The placeholder of a boolean, as a JSON string.
+pub(super) const BOOL: &str = pseudonym::BOOL;

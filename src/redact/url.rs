@@ -1,0 +1,262 @@
+//! Paths, queries, and the URLs in headers.
+
+use super::{Redactor, decode, detect, json, names, policy::Rule};
+
+pub(super) fn path(r: &mut Redactor<'_>, path: &str, route: Option<&str>) -> String {
+    if path == "*" {
+        return path.to_owned();
+    }
+    let by_route = route.and_then(|route| pair_up(path, route));
+    let segments =
+        by_route.unwrap_or_else(|| path.split('/').map(|s| (s, Part::Unknown)).collect());
+    let mut out = String::with_capacity(path.len());
+    for (n, (raw, part)) in segments.into_iter().enumerate() {
+        if n > 0 {
+            out.push('/');
+        }
+        match segment(r, raw, part) {
+            Some(replaced) => out.push_str(&replaced),
+            None => out.push_str(raw),
+        }
+    }
+    out
+}
+
+/// What the route says of a segment.
+#[derive(Clone, Copy)]
+enum Part<'t> {
+    Literal,
+    Parameter(&'t str),
+    Unknown,
+}
+
+/// Pairs the segments of a path with those of its route; `None` where the
+/// path is not one of the route.
+fn pair_up<'t>(path: &'t str, route: &'t str) -> Option<Vec<(&'t str, Part<'t>)>> {
+    let mut pairs = Vec::new();
+    let mut segments = path.split('/');
+    for template in route.split('/') {
+        if let Some(name) = catch_all(template) {
+            let first = segments.next()?;
+            pairs.push((first, Part::Parameter(name)));
+            pairs.extend(segments.by_ref().map(|s| (s, Part::Parameter(name))));
+            break;
+        }
+        let segment = segments.next()?;
+        let part = match parameter(template) {
+            Some(name) => Part::Parameter(name),
+            None if template == segment
+                || template.replace("{{", "{").replace("}}", "}") == segment =>
+            {
+                Part::Literal
+            }
+            None => return None,
+        };
+        pairs.push((segment, part));
+    }
+    segments.next().is_none().then_some(pairs)
+}
+
+fn catch_all(template: &str) -> Option<&str> {
+    let inner = template.strip_prefix('{').and_then(|t| t.strip_suffix('}'));
+    inner.unwrap_or(template).strip_prefix('*')
+}
+
+/// The name of a parameter: `{name}`, `:name`, or one inside literal text.
+fn parameter(template: &str) -> Option<&str> {
+    if let Some(name) = template.strip_prefix(':') {
+        return Some(name);
+    }
+    let (before, rest) = template.split_once('{')?;
+    let (name, _) = rest.split_once('}')?;
+    (!name.starts_with('{') && !before.ends_with('{')).then_some(name)
+}
+
+/// The replacement of a segment, where it has to be replaced.
+fn segment(r: &mut Redactor<'_>, raw: &str, part: Part<'_>) -> Option<String> {
+    if raw.is_empty() {
+        return None;
+    }
+    let decoded = decode::percent(raw);
+    let replaced = match part {
+        Part::Literal => None,
+        Part::Parameter(name) => {
+            let rule = r.policy().field_rule(name);
+            r.scalar(rule, &decoded, false)
+        }
+        Part::Unknown => {
+            let text = std::str::from_utf8(&decoded).ok();
+            let stays = text.is_some_and(|text| {
+                (text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit()))
+                    || (r.policy().keeps_unmatched_paths()
+                        && !detect::is_sensitive(text, r.policy().names()))
+            });
+            (!stays).then(|| r.hide(&decoded))
+        }
+    };
+    if replaced.is_some() {
+        r.remember(raw);
+    }
+    replaced
+}
+
+pub(super) fn query(r: &mut Redactor<'_>, query: &str) -> String {
+    let mut out = String::with_capacity(query.len());
+    for (n, pair) in query.split('&').enumerate() {
+        if n > 0 {
+            out.push('&');
+        }
+        match pair.split_once('=') {
+            Some((key, value)) => {
+                let rule = key_rule(r, key, &mut out, |r, key| r.policy().query_rule(key));
+                out.push('=');
+                query_value(r, rule, value, &mut out);
+            }
+            // Without a name it is a value.
+            None => {
+                let rule = r.policy().query_rule(pair);
+                query_value(r, rule, pair, &mut out);
+            }
+        }
+    }
+    out
+}
+
+/// Writes a key of a query or a form, and says what its name means.
+pub(super) fn key_rule(
+    r: &mut Redactor<'_>,
+    raw: &str,
+    out: &mut String,
+    rule: impl FnOnce(&mut Redactor<'_>, &str) -> Rule,
+) -> Rule {
+    let decoded = decode::form(raw);
+    let Ok(key) = std::str::from_utf8(&decoded) else {
+        hide_encoded(r, raw, &decoded, false, out);
+        return Rule {
+            suspicious: true,
+            ..Rule::default()
+        };
+    };
+    // Brackets are how keys nest in queries.
+    let plain = key.replace(['[', ']'], "_");
+    let stays = (key.is_empty() || names::identifier_like(&plain))
+        && !detect::is_sensitive(key, r.policy().names());
+    if stays {
+        push_kept(raw, &decoded, out);
+    } else {
+        hide_encoded(r, raw, &decoded, false, out);
+    }
+    rule(r, key)
+}
+
+fn query_value(r: &mut Redactor<'_>, rule: Rule, raw: &str, out: &mut String) {
+    if raw.is_empty() {
+        return;
+    }
+    let decoded = decode::form(raw);
+    let stays = std::str::from_utf8(&decoded).is_ok_and(|text| r.policy().query_stays(rule, text));
+    if stays {
+        push_kept(raw, &decoded, out);
+    } else {
+        hide_encoded(r, raw, &decoded, false, out);
+    }
+}
+
+/// Writes the placeholder of an encoded value, encoded, and remembers both forms.
+pub(super) fn hide_encoded(
+    r: &mut Redactor<'_>,
+    raw: &str,
+    decoded: &[u8],
+    cut: bool,
+    out: &mut String,
+) {
+    r.remember(raw);
+    // Not everybody takes `+` for a space.
+    r.remember(&String::from_utf8_lossy(&decode::percent(raw)));
+    let placeholder = r.hide_cut(decoded, cut);
+    decode::push_percent(placeholder.as_bytes(), out);
+}
+
+/// Writes an encoded text as it came where that is valid, else encoded anew.
+pub(super) fn push_kept(raw: &str, decoded: &[u8], out: &mut String) {
+    if raw.bytes().all(|b| is_query(b) && b != b'&') {
+        out.push_str(raw);
+    } else {
+        decode::push_percent(decoded, out);
+    }
+}
+
+/// The bytes of a query string, and what browsers leave in it.
+pub(super) fn is_query(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"-._~%+&=!$'()*,;:@/?[]|".contains(&b)
+}
+
+/// A URL: scheme and host stay, the rest as in a request without a route.
+pub(super) fn url(r: &mut Redactor<'_>, url: &str) -> String {
+    let (url, fragment) = url
+        .split_once('#')
+        .map_or((url, None), |(u, f)| (u, Some(f)));
+    let (url, query) = url
+        .split_once('?')
+        .map_or((url, None), |(u, q)| (u, Some(q)));
+    let mut out = String::new();
+    let start = url.find("://").map(|at| at + 3);
+    let start = start.or_else(|| url.starts_with("//").then_some(2));
+    let (scheme, rest) = start
+        .and_then(|at| url.split_at_checked(at))
+        .unwrap_or(("", url));
+    let known = scheme
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b":/+.-".contains(&b));
+    let authority = if start.is_some() {
+        rest.find('/').unwrap_or(rest.len())
+    } else {
+        0
+    };
+    let (authority, path) = rest.split_at_checked(authority).unwrap_or(("", rest));
+    if known {
+        out.push_str(scheme);
+    } else {
+        out.push_str(&r.hide(scheme.as_bytes()));
+    }
+    let host = match authority.rsplit_once('@') {
+        Some((user, host)) => {
+            for part in user.split(':') {
+                r.remember(part);
+                r.remember(&String::from_utf8_lossy(&decode::percent(part)));
+            }
+            out.push_str(&r.hide(user.as_bytes()));
+            out.push('@');
+            host
+        }
+        None => authority,
+    };
+    let plain = host
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
+    if plain && !detect::is_sensitive(host, r.policy().names()) {
+        out.push_str(host);
+    } else {
+        out.push_str(&r.hide(host.as_bytes()));
+    }
+    out.push_str(&self::path(r, path, None));
+    if let Some(query) = query {
+        out.push('?');
+        out.push_str(&self::query(r, query));
+    }
+    if let Some(fragment) = fragment {
+        out.push('#');
+        // Implicit grants put tokens here, as a query.
+        for value in fragment.split('&').filter_map(|p| p.split_once('=')) {
+            r.remember(value.1);
+            r.remember(&String::from_utf8_lossy(&decode::percent(value.1)));
+        }
+        let stays = fragment.is_empty() || json::is_number(fragment) && fragment.len() <= 9;
+        if stays {
+            out.push_str(fragment);
+        } else {
+            out.push_str(&r.hide(fragment.as_bytes()));
+        }
+    }
+    out
+}

@@ -1,0 +1,44 @@
+//! Who is verbose: rules, and what they ask for.
+//!
+//! A [`Rule`] names the traffic it is about, what to show of it, and when it
+//! ends; there is no rule without an end. Rules are evaluated once when a
+//! request arrives and again when the service states a
+//! [fact](crate::context::RequestContext::fact) that a rule waits for.
+//!
+//! # Example
+//!
+//! ```
+//! use dashcam::selection::{Rule, Rules};
+//! use std::time::{Duration, SystemTime};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let one_hour = SystemTime::now() + Duration::from_secs(3600);
+//! let rules = Rules::new([
+//!     Rule::new("acme-checkout", one_hour)
+//!         .method(http::Method::POST)
+//!         .route("/orders/{id}")
+//!         .fact("tenant", "acme")
+//!         .verbose("info,my_service=trace,sqlx=debug")?,
+//! ]);
+//! # let _ = rules;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Headers are set by the client: a rule that selects by header lets clients
+//! select themselves. Prefer facts.
+//!
+//! # Ordering
+//!
+//! Rules see the request as it reaches the layer. Route templates exist only
+//! inside the router (`Router::layer`), facts only after the code that states
+//! them.
+
+mod directives;
+mod rule;
+
+pub(crate) use self::rule::{Arrival, Pending, Selected};
+pub use self::{
+    directives::{Directives, InvalidDirectives},
+    rule::{Rule, Rules},
+};

@@ -1,0 +1,135 @@
+//! For the tests of services that use this crate: what was kept, in memory.
+//!
+//! Every [`TestDashcam`] keeps for itself, so tests run in parallel. Events are
+//! recorded through one gate for the whole test process, which the first
+//! [`TestDashcam`] installs; where the tests install a global subscriber of
+//! their own, it needs a [`Gate`].
+//!
+//! ```
+//! use axum::{Router, http::{Request, StatusCode}, routing::get};
+//! use dashcam::testing::TestDashcam;
+//! use tower::ServiceExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let dashcam = TestDashcam::new();
+//! let app = Router::new()
+//!     .route("/", get(|| async {
+//!         tracing::debug!(step = 1, "on the way");
+//!         StatusCode::BAD_GATEWAY
+//!     }))
+//!     .layer(dashcam.layer());
+//!
+//! let request = Request::new(axum::body::Body::empty());
+//! drop(app.oneshot(request).await);
+//!
+//! let kept = dashcam.only();
+//! assert_eq!(kept.response.unwrap().status, 502);
+//! assert_eq!(kept.events[0].message.as_deref(), Some("on the way"));
+//! # }
+//! ```
+//!
+//! With settings:
+//!
+//! ```
+//! use dashcam::testing::TestDashcam;
+//!
+//! let dashcam = TestDashcam::with(|builder| builder.baseline(1.0));
+//! assert!(dashcam.kept().is_empty());
+//! ```
+
+use crate::{
+    exchange::Exchange,
+    export::Memory,
+    gate::{Gate, installed},
+    kit::{Dashcam, DashcamBuilder},
+};
+use std::{ops::Deref, sync::Once, time::Duration};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A [`Dashcam`] that keeps in memory; see the [module page](self).
+#[derive(Debug)]
+pub struct TestDashcam {
+    dashcam: Dashcam,
+    kept: Memory,
+}
+
+impl TestDashcam {
+    /// With the defaults.
+    ///
+    /// # Panics
+    ///
+    /// Where no thread is to be had: this is for tests.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    /// With changed settings; the exporter is set afterwards.
+    ///
+    /// # Panics
+    ///
+    /// Where the settings cannot be built: this is for tests.
+    #[must_use]
+    pub fn with(change: impl FnOnce(DashcamBuilder) -> DashcamBuilder) -> Self {
+        install_gate();
+        let kept = Memory::new(10_000);
+        let builder = Dashcam::builder().service("test", "0.0.0");
+        let dashcam = match change(builder).exporter(kept.clone()).build() {
+            Ok(dashcam) => dashcam,
+            Err(error) => panic!("the settings of the test: {error}"),
+        };
+        Self { dashcam, kept }
+    }
+
+    /// Everything kept so far, oldest first.
+    ///
+    /// # Panics
+    ///
+    /// Where the exporter does not get ready within ten seconds.
+    #[must_use]
+    pub fn kept(&self) -> Vec<Exchange> {
+        assert!(self.dashcam.flush(DEADLINE), "the exporter is stuck");
+        self.kept.exchanges()
+    }
+
+    /// The one exchange that was kept.
+    ///
+    /// # Panics
+    ///
+    /// Where none or several were.
+    #[must_use]
+    pub fn only(&self) -> Exchange {
+        let mut kept = self.kept();
+        assert_eq!(kept.len(), 1, "exchanges kept: {kept:#?}");
+        kept.remove(0)
+    }
+}
+
+impl Default for TestDashcam {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deref for TestDashcam {
+    type Target = Dashcam;
+
+    fn deref(&self) -> &Dashcam {
+        &self.dashcam
+    }
+}
+
+/// One gate for the process: a gate belongs to no [`Dashcam`].
+fn install_gate() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if !installed() {
+            let gate = Gate::new(EnvFilter::new("info"));
+            // A global subscriber of the tests' own stays.
+            let _ = tracing_subscriber::registry().with(gate).try_init();
+        }
+    });
+}

@@ -1,0 +1,70 @@
+use crate::{
+    gate::raise_live,
+    lifecycle::{Lifecycle, Observe, Plan, VerbosePlan},
+    selection::Rules,
+};
+use http::HeaderName;
+use std::sync::Arc;
+use tower_layer::Layer;
+use tracing::level_filters::LevelFilter;
+
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-dashcam-verbose");
+
+/// Makes requests recorded or verbose; see the [module page](super).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct VerboseLayer {
+    plan: Arc<Plan>,
+}
+
+impl VerboseLayer {
+    /// Records every request; nothing is live.
+    pub fn new() -> Self {
+        Self {
+            plan: Arc::new(Plan {
+                verbose: Some(VerbosePlan::default()),
+                ..Plan::default()
+            }),
+        }
+    }
+
+    /// Records no request.
+    pub fn record_off(self) -> Self {
+        self.with(|plan| plan.record = false)
+    }
+
+    /// Selects by these rules.
+    pub fn rules(self, rules: Rules) -> Self {
+        raise_live(rules.max_live_level());
+        self.with(|plan| plan.rules = rules)
+    }
+
+    /// Obeys the header `x-dashcam-verbose: <directives>` (`debug`,
+    /// `info,my_service=trace`; `1` is `debug`) of *anybody who can send a
+    /// request*, who can thereby fill logs. For development only.
+    pub fn with_insecure_plain_header(self) -> Self {
+        raise_live(LevelFilter::TRACE);
+        self.with(|plan| plan.plain_header = Some(HEADER))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut VerbosePlan)) -> Self {
+        if let Some(verbose) = &mut Arc::make_mut(&mut self.plan).verbose {
+            change(verbose);
+        }
+        self
+    }
+}
+
+impl Default for VerboseLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for VerboseLayer {
+    type Service = Lifecycle<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Lifecycle::new(inner, Arc::clone(&self.plan), Observe)
+    }
+}

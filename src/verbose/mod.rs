@@ -1,0 +1,40 @@
+//! Records the debug-level events of every request, and shows them at once for
+//! chosen ones.
+//!
+//! [`VerboseLayer`] needs a [`Gate`](crate::gate::Gate) in the subscriber.
+//!
+//! # Example
+//!
+//! ```
+//! use dashcam::{
+//!     selection::{Rule, Rules},
+//!     verbose::VerboseLayer,
+//! };
+//! use std::time::{Duration, SystemTime};
+//!
+//! let soon = SystemTime::now() + Duration::from_secs(600);
+//! let layer = VerboseLayer::new().rules(Rules::new([Rule::new("beta", soon).path_prefix("/beta")]));
+//! # let _ = layer;
+//! ```
+//!
+//! On a developer's machine, where whoever can connect may switch it on:
+//!
+//! ```
+//! use dashcam::verbose::VerboseLayer;
+//!
+//! // curl -H 'x-dashcam-verbose: debug' …
+//! let layer = VerboseLayer::new().with_insecure_plain_header();
+//! # let _ = layer;
+//! ```
+//!
+//! # Ordering
+//!
+//! Outside of everything whose events matter, such as `TraceLayer`: spans that
+//! were refused before a request became live are not made up for. Inside the
+//! router where rules name routes.
+
+mod layer;
+
+#[cfg(feature = "kit")]
+pub(crate) use self::layer::HEADER;
+pub use self::layer::VerboseLayer;

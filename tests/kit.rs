@@ -1,0 +1,112 @@
+//! The ready-made stack over axum, in process.
+#![cfg(all(feature = "axum", feature = "testing"))]
+
+use axum::{
+    Json, Router,
+    body::Body,
+    http::{Request, StatusCode, header},
+    routing::{get, post},
+};
+use dashcam::{
+    correlation::CorrelationId,
+    exchange::{BodyState, Content, KeepReason, Mode, Outcome},
+    testing::TestDashcam,
+};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+async fn send(app: Router, request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, String) {
+    let response = app.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (
+        parts.status,
+        parts.headers,
+        String::from_utf8_lossy(&body).into_owned(),
+    )
+}
+
+fn get_request(uri: &str) -> Request<Body> {
+    Request::get(uri).body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn a_failing_request_leaves_its_exchange() {
+    let dashcam = TestDashcam::new();
+    async fn order(Json(body): Json<Value>) -> (StatusCode, Json<Value>) {
+        tracing::debug!(items = 2, "looked up");
+        dashcam::decision!("pricing", rule = "vip", discount = 15);
+        tracing::info!("done");
+        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"echo": body})))
+    }
+    let app = Router::new()
+        .route("/orders/{id}", post(order))
+        .layer(dashcam.layer());
+    let request = Request::post("/orders/42?access_token=hunter2hunter2")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(r#"{"customer":"Zoë Example","n":7}"#))
+        .unwrap();
+    let (status, headers, _) = send(app, request).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    let id = headers["x-request-id"].to_str().unwrap();
+
+    let kept = dashcam.only();
+    println!("{}", serde_json::to_string_pretty(&kept).unwrap());
+    assert_eq!(kept.correlation.id, id);
+    assert_eq!(kept.outcome.as_str(), "failed");
+    assert_eq!(kept.keep, [KeepReason::Outcome]);
+    assert_eq!(kept.mode, Mode::Recorded);
+    assert_eq!(kept.request.route.as_deref(), Some("/orders/{id}"));
+    assert_eq!(kept.request.path, "/orders/42");
+    assert_eq!(kept.request.body.state, BodyState::Complete);
+    let Some(Content::Text { text, .. }) = &kept.request.body.content else {
+        panic!("{:?}", kept.request.body)
+    };
+    assert!(text.contains(r#""n":7"#) && !text.contains("Zoë"));
+    let messages: Vec<_> = kept.events.iter().map(|e| e.message.as_deref()).collect();
+    assert_eq!(messages, [Some("looked up"), Some("done")]);
+    assert_eq!(kept.decisions[0].name, "pricing");
+    assert_eq!(kept.decisions[0].fields["discount"], 15);
+    let all = serde_json::to_string(&kept).unwrap();
+    assert!(!all.contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_and_kept() {
+    async fn cut() -> &'static str {
+        panic!("cut inside of a character")
+    }
+    let dashcam = TestDashcam::new();
+    let app = Router::new().route("/", get(cut)).layer(dashcam.layer());
+    let (status, headers, body) = send(app, get_request("/")).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
+    let problem: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        problem["correlation_id"],
+        headers["x-request-id"].to_str().unwrap()
+    );
+    let kept = dashcam.only();
+    assert_eq!(kept.outcome, Outcome::Panicked);
+    assert_eq!(kept.panic.unwrap().message, "cut inside of a character");
+    assert_eq!(kept.response.unwrap().status, 500);
+}
+
+#[tokio::test]
+async fn healthy_requests_leave_nothing_and_every_answer_has_an_id() {
+    let dashcam = TestDashcam::new();
+    let app = Router::new()
+        .route("/", get(|id: CorrelationId| async move { id.to_string() }))
+        .layer(dashcam.layer());
+    let (status, headers, body) = send(app.clone(), get_request("/")).await;
+    assert_eq!(
+        (status, body.as_str()),
+        (StatusCode::OK, headers["x-request-id"].to_str().unwrap())
+    );
+    let (status, headers, _) = send(app, get_request("/nowhere")).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(headers.contains_key("x-request-id"));
+    assert!(dashcam.kept().is_empty());
+    assert_eq!(dashcam.status().in_flight, 0);
+}
