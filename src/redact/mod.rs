@@ -77,6 +77,8 @@ mod url;
 mod props;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_text;
 
 pub use self::policy::{Policy, PolicyError};
 #[allow(unused_imports)]
