@@ -42,8 +42,14 @@ impl Memory {
         self.values.insert(value.into());
     }
 
-    /// The values, unless there were too many.
+    /// The values, unless there were too many. Shorter ones come first: a
+    /// decoded value goes before the encodings that it came in.
     pub(super) fn into_values(self) -> Option<Vec<Box<str>>> {
-        (!self.full).then(|| self.values.into_iter().collect())
+        if self.full {
+            return None;
+        }
+        let mut values: Vec<_> = self.values.into_iter().collect();
+        values.sort_unstable_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+        Some(values)
     }
 }

@@ -50,6 +50,15 @@
 //! words is `pin`, `pan`, `otp`, `mfa`, `ssn`, `sid`, `sig` or the like. In
 //! JSON this covers everything below the name.
 
+//!
+//! # Limits
+//!
+//! Names are data of the service, not of its users: header names, cookie
+//! names and JSON keys that look like identifiers are written. Numbers that no
+//! name or detector gives away stay. Free text is redacted on best effort: a
+//! value that was cut, reworded or encoded in other ways than JSON, Rust's
+//! `Debug` or percent-encoding is found only where a detector knows it.
+
 mod decode;
 mod detect;
 mod form;
@@ -68,6 +77,8 @@ mod url;
 mod props;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_text;
 
 pub use self::policy::{Policy, PolicyError};
 #[allow(unused_imports)]

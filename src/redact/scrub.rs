@@ -299,7 +299,7 @@ fn variants(value: &str) -> Vec<Cow<'_, str>> {
             add(json);
             twice.into_iter().for_each(&mut add);
         }
-        add(inside(format!("{value:?}")));
+        add(inside(&format!("{value:?}")));
         let mut url = String::new();
         decode::push_percent(value.as_bytes(), &mut url);
         if url.contains('%') {
@@ -311,7 +311,7 @@ fn variants(value: &str) -> Vec<Cow<'_, str>> {
     all
 }
 
-fn inside(quoted: String) -> String {
+fn inside(quoted: &str) -> String {
     let inner = quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"'));
     inner.map_or_else(String::new, str::to_owned)
 }
@@ -322,7 +322,7 @@ fn json_needed(value: &str) -> bool {
 
 /// A value as JSON writes it, with everything beyond ASCII escaped on demand.
 fn json(value: &str, ascii: bool) -> String {
-    let mut out = inside(serde_json::to_string(value).unwrap_or_default());
+    let mut out = inside(&serde_json::to_string(value).unwrap_or_default());
     if ascii && !out.is_ascii() {
         let mut escaped = String::with_capacity(out.len() * 2);
         for c in out.chars() {

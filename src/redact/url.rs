@@ -192,10 +192,10 @@ pub(super) fn is_query(b: u8) -> bool {
 }
 
 /// A URL: scheme and host stay, the rest as in a request without a route.
-pub(super) fn url(r: &mut Redactor<'_>, url: &str) -> String {
-    let (url, fragment) = url
+pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
+    let (url, fragment) = whole
         .split_once('#')
-        .map_or((url, None), |(u, f)| (u, Some(f)));
+        .map_or((whole, None), |(u, f)| (u, Some(f)));
     let (url, query) = url
         .split_once('?')
         .map_or((url, None), |(u, q)| (u, Some(q)));
@@ -231,13 +231,14 @@ pub(super) fn url(r: &mut Redactor<'_>, url: &str) -> String {
         }
         None => authority,
     };
-    let plain = host
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
-    if plain && !detect::is_sensitive(host, r.policy().names()) {
-        out.push_str(host);
-    } else {
+    if !is_host(host) {
+        // Where the host ends is unclear, so what follows it is too.
+        return r.hide(whole.as_bytes());
+    }
+    if detect::is_sensitive(host, r.policy().names()) {
         out.push_str(&r.hide(host.as_bytes()));
+    } else {
+        out.push_str(host);
     }
     out.push_str(&self::path(r, path, None));
     if let Some(query) = query {
@@ -259,4 +260,22 @@ pub(super) fn url(r: &mut Redactor<'_>, url: &str) -> String {
         }
     }
     out
+}
+
+/// A name or an address, with a port or without: no `user:pass`.
+fn is_host(host: &str) -> bool {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port),
+        _ => (host, ""),
+    };
+    let name = match name.strip_prefix('[') {
+        Some(v6) => v6.strip_suffix(']').is_some_and(|v6| {
+            v6.bytes()
+                .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'))
+        }),
+        None => name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')),
+    };
+    name && port.bytes().all(|b| b.is_ascii_digit())
 }

@@ -38,8 +38,8 @@ pub(in crate::redact) fn number(text: &str) -> bool {
     let digits = |text: &str| -> Vec<u8> { text.bytes().filter(u8::is_ascii_digit).collect() };
     text.len() >= *CARD.start()
         && (text.len() > LONG
-            || is_card(&digits(whole))
-            || (mantissa.len() != text.len() && is_card(&digits(mantissa))))
+            || is_card(digits(whole))
+            || (mantissa.len() != text.len() && is_card(digits(mantissa))))
 }
 
 /// Looks at the run of digit groups that starts here; returns its end.

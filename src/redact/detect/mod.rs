@@ -46,7 +46,8 @@ fn merge(text: &str, mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found.sort_unstable_by_key(|r| r.start);
     let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
     for Range { mut start, mut end } in found {
-        while !text.is_char_boundary(start) {
+        end = end.min(text.len());
+        while !text.is_char_boundary(start.min(end)) {
             start -= 1;
         }
         while !text.is_char_boundary(end) {

@@ -74,8 +74,14 @@ fn named(text: &str, at: usize, names: &Names, folded: &mut String) -> bool {
     if matches!(before(bytes, end), b'!' | b'~' | b'+' | b'<' | b'>' | b'?') {
         end -= 1;
     }
-    let floor = end.saturating_sub(4);
-    end = run_back(bytes, end, |b| matches!(b, b' ' | b'\t')).max(floor);
+    end = run_back(bytes, end, |b| matches!(b, b' ' | b'\t'));
+    // `user[password]`, percent-encoded.
+    if end
+        .checked_sub(3)
+        .is_some_and(|at| starts_with(bytes, at, b"%5d"))
+    {
+        end -= 3;
+    }
     if before(bytes, end) == b']' && matches!(before(bytes, end - 1), b'"' | b'\'') {
         end -= 1;
     }
@@ -90,6 +96,13 @@ fn named(text: &str, at: usize, names: &Names, folded: &mut String) -> bool {
     .max(floor);
     while !text.is_char_boundary(start) {
         start += 1;
+    }
+    if before(bytes, start) == b'%' {
+        // The digits of an encoded separator are no part of the name.
+        start = (start + 2).min(end);
+        while !text.is_char_boundary(start) {
+            start += 1;
+        }
     }
     if start >= end {
         return false;

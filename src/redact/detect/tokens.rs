@@ -147,8 +147,17 @@ fn key(text: &[u8], from: usize) -> Option<usize> {
         && window.iter().all(|&b| tail(b))
         && window.iter().any(u8::is_ascii_alphanumeric)
         // `sk-` and `npm_` also start names.
-        && (prefix.len() > 4 || window.iter().any(|b| b.is_ascii_digit() || b.is_ascii_uppercase()));
+        && (prefix.len() > 4 || distinct(text, start));
     fits.then(|| run(text, start, tail))
+}
+
+/// Whether there is more than lower-case words close behind a short prefix.
+fn distinct(text: &[u8], from: usize) -> bool {
+    let near = text.get(from..(from + 48).min(text.len()));
+    let near = near.unwrap_or_default();
+    let near = near.get(..run(near, 0, is_base64url)).unwrap_or_default();
+    near.iter()
+        .any(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
 }
 
 /// What follows `Bearer` and `Basic`.
@@ -190,15 +199,23 @@ fn look(text: &[u8], from: usize, end: usize, out: &mut Vec<Range<usize>>) -> us
             .is_some_and(u8::is_ascii_alphanumeric);
     if end - from >= LONG {
         let (mut first, mut last, mut random) = (None, from, 0);
+        // Segments with capitals next to random ones: more of the same token.
+        let (mut before, mut after) = (from, true);
         let mut at = from;
         while at < end {
             let stop = run(text, at, |b| is_token(b) && b != b'/');
-            let part = segment(text.get(at..stop).unwrap_or_default());
-            if part >= 6 {
-                first = first.or(Some(at));
-                last = stop;
-            }
+            let part = text.get(at..stop).unwrap_or_default();
+            let capital = part.iter().any(u8::is_ascii_uppercase);
+            let part = segment(part);
             random += part;
+            if part >= 6 {
+                first = first.or(Some(before));
+                (last, after) = (stop, true);
+            } else if capital && after {
+                last = stop;
+            } else if !capital {
+                (before, after) = (stop + 1, false);
+            }
             at = stop + 1;
         }
         if random >= LONG
