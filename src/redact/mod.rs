@@ -81,7 +81,6 @@ mod tests;
 mod tests_text;
 
 pub use self::policy::{Policy, PolicyError};
-#[allow(unused_imports)]
 pub(crate) use self::{redactor::Redactor, scrub::Scrubber};
 
 /// Whether a text is one placeholder and nothing else.
