@@ -42,8 +42,14 @@ pub(super) fn refresh(context: &RequestContext) {
 
 pub(super) fn enter(context: &RequestContext) -> Entered {
     let mode = context.mode();
+    // Layers nest, and most enter what is current already.
+    let previous = if with_current(|current| current.is(context)) == Some(true) {
+        Previous::Same
+    } else {
+        Previous::Other(swap(Some(context.clone())))
+    };
     Entered {
-        previous: swap(Some(context.clone())),
+        previous,
         previous_mode: MODE.try_with(|m| m.replace(mode)).unwrap_or(Mode::NONE),
         not_send: PhantomData,
     }
@@ -66,14 +72,30 @@ fn swap(context: Option<RequestContext>) -> Option<RequestContext> {
 #[must_use = "the context is current only while the guard lives"]
 #[derive(Debug)]
 pub struct Entered {
-    previous: Option<RequestContext>,
+    previous: Previous,
     previous_mode: Mode,
     not_send: PhantomData<*const ()>,
 }
 
+#[derive(Debug)]
+enum Previous {
+    /// The same context was current.
+    Same,
+    Other(Option<RequestContext>),
+}
+
 impl Drop for Entered {
     fn drop(&mut self) {
-        let _ = MODE.try_with(|mode| mode.set(self.previous_mode));
-        drop(swap(self.previous.take()));
+        let mode = match &mut self.previous {
+            // What it was raised to meanwhile stays.
+            Previous::Same => None,
+            Previous::Other(previous) => {
+                drop(swap(previous.take()));
+                Some(self.previous_mode)
+            }
+        };
+        if let Some(mode) = mode {
+            let _ = MODE.try_with(|m| m.set(mode));
+        }
     }
 }

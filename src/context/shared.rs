@@ -29,7 +29,9 @@ impl Mode {
     pub(crate) const LIVE: Self = Self(1 << 1);
     /// The request is over; whatever comes is late.
     pub(crate) const FINISHED: Self = Self(1 << 2);
-    const ALL: u32 = 0b111;
+    /// The gate looks at this request's events, if only for decision points.
+    pub(crate) const WATCHED: Self = Self(1 << 3);
+    const ALL: u32 = 0b1111;
 
     #[cfg_attr(not(feature = "gate"), allow(dead_code))]
     #[inline]
@@ -293,20 +295,13 @@ impl Shared {
 
     /// Makes it as new; buffers of modest size stay allocated.
     pub(super) fn reset(&mut self) {
-        self.identity = Identity {
-            id: None,
-            from_header: false,
-            client_id: None,
-            rejected: None,
-            parent: None,
-        };
+        self.identity.id = None;
+        self.identity.client_id = None;
         self.route = None;
-        *self.bits.get_mut() = 0;
+        let bits = std::mem::take(self.bits.get_mut());
+        #[cfg(not(feature = "gate"))]
+        let _ = bits;
         *self.late.get_mut() = 0;
-        #[cfg(feature = "capture")]
-        {
-            *self.captured_by.get_mut() = 0;
-        }
         let notes = get_mut(&mut self.notes);
         notes.keep.clear();
         notes.facts.clear();
@@ -318,10 +313,13 @@ impl Shared {
             notes.selected = None;
             notes.pending = None;
             self.live.take();
-            get_mut(&mut self.recording).reset();
+            // What was never begun is as new.
+            if Mode(bits).has(Mode::WATCHED) {
+                get_mut(&mut self.recording).reset();
+            }
         }
         #[cfg(feature = "capture")]
-        {
+        if std::mem::take(self.captured_by.get_mut()) != 0 {
             let heads = get_mut(&mut self.heads);
             heads.request.method = http::Method::GET;
             heads.request.uri = http::Uri::default();

@@ -142,11 +142,16 @@ fn is_own(metadata: &Metadata<'_>) -> bool {
 }
 
 pub(super) fn is_excluded(target: &str) -> bool {
-    EXCLUDED_TARGETS.iter().any(|excluded| {
-        target
-            .strip_prefix(excluded)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-    })
+    let first = target.as_bytes().first();
+    EXCLUDED_TARGETS
+        .iter()
+        // Comparing one byte first keeps this off the cost of an event.
+        .filter(|excluded| excluded.as_bytes().first() == first)
+        .any(|excluded| {
+            target
+                .strip_prefix(excluded)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        })
 }
 
 struct ClearCallsite;
@@ -223,10 +228,9 @@ where
             if !is_own(metadata) {
                 note::late();
             }
-        } else if self.record.is_some() || metadata.target() == DECISION_TARGET {
-            if passes || self.records(metadata) {
-                note::event(event, &cx);
-            }
+        } else if mode.has(Mode::RECORD) || metadata.target() == DECISION_TARGET {
+            // Below the base filter it came this far because it is recorded.
+            note::event(event, &cx);
         } else if *metadata.level() == Level::ERROR {
             note::error_site(metadata);
         }

@@ -1,5 +1,7 @@
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use std::fmt;
+
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The inbound parent of W3C Trace Context, level 2, section 3.2.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -11,7 +13,7 @@ pub(crate) struct TraceParent {
 impl TraceParent {
     /// Reads the one valid `traceparent` field; several, or an invalid one, are none.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all("traceparent").iter();
+        let mut values = headers.get_all(&TRACEPARENT).iter();
         let value = values.next()?;
         if values.next().is_some() {
             return None;

@@ -1,9 +1,9 @@
 //! From what a request left in memory to its redacted exchange. Runs on the
 //! exporter thread.
 
-#[cfg(feature = "gate")]
-use super::Fields;
 use super::{Counters, Job, Kept, Settings};
+#[cfg(feature = "gate")]
+use super::{Fields, hidden_fields};
 use crate::{
     context::{PanicNote, RequestContext, Shared},
     exchange::{
@@ -472,7 +472,7 @@ pub(crate) fn time_text(at: SystemTime) -> String {
 
 #[cfg(feature = "gate")]
 mod events {
-    use super::{Depth, Fields, Redactor, since};
+    use super::{Depth, Fields, Redactor, hidden_fields, since};
     use crate::{
         DECISION_TARGET,
         exchange::{Decision, Event, Span},
@@ -487,14 +487,8 @@ mod events {
     /// Shows the redactor every field first: a value that one event names as a
     /// secret may stand in the text of another.
     pub(super) fn remember_fields(redactor: &mut Redactor<'_>, recording: &Recording) {
-        let empty = Redactor::new(redactor.policy()).into_scrubber();
         let mut remember = |metadata, values| {
-            let fields = Fields {
-                metadata,
-                values,
-                scrubber: &empty,
-            };
-            for (name, value) in fields.raw() {
+            for (name, value) in fields(metadata, values, None).raw() {
                 match value {
                     Visited::Text { text, .. } => drop(redactor.field(name, text)),
                     Visited::I64(n) => drop(redactor.field(name, &n.to_string())),
@@ -508,6 +502,19 @@ mod events {
             for (metadata, values) in event.spans() {
                 remember(metadata, values);
             }
+        }
+    }
+
+    fn fields<'a>(
+        metadata: &'static Metadata<'static>,
+        values: &'a [u8],
+        scrubber: Option<&'a Scrubber>,
+    ) -> Fields<'a> {
+        Fields {
+            metadata,
+            values,
+            scrubber,
+            hidden: scrubber.map_or(0, |s| hidden_fields(metadata.fields(), s)),
         }
     }
 
@@ -531,11 +538,7 @@ mod events {
 
     fn event(record: &EventRecord<'_>, scrubber: &Scrubber, started: Instant) -> Event {
         let metadata = record.metadata;
-        let fields = Fields {
-            metadata,
-            values: record.values,
-            scrubber,
-        };
+        let fields = fields(metadata, record.values, Some(scrubber));
         let mut map = object(&fields);
         // Records of the `log` crate carry where they came from as fields.
         let mut logged = |name: &str| match map.remove(name) {
@@ -566,20 +569,12 @@ mod events {
     fn span(metadata: &'static Metadata<'static>, values: &[u8], scrubber: &Scrubber) -> Span {
         Span {
             name: metadata.name().to_owned(),
-            fields: object(&Fields {
-                metadata,
-                values,
-                scrubber,
-            }),
+            fields: object(&fields(metadata, values, Some(scrubber))),
         }
     }
 
     fn decision(record: &EventRecord<'_>, scrubber: &Scrubber, started: Instant) -> Decision {
-        let mut fields = object(&Fields {
-            metadata: record.metadata,
-            values: record.values,
-            scrubber,
-        });
+        let mut fields = object(&fields(record.metadata, record.values, Some(scrubber)));
         let name = match fields.remove("decision") {
             Some(Value::String(name)) => name,
             _ => String::new(),

@@ -66,6 +66,7 @@ pub(super) fn begin<B: Body>(
         span,
         connect: parts.method == http::Method::CONNECT,
         panicked: false,
+        ended: false,
         #[cfg(feature = "capture")]
         capture,
         context: context.clone(),
@@ -130,11 +131,15 @@ fn set_request_header(correlation: &CorrelationPlan, context: &RequestContext, p
 #[cfg(feature = "gate")]
 fn select(verbose: &super::VerbosePlan, context: &RequestContext, parts: &Parts) {
     let shared = context.shared();
-    if verbose.record && crate::gate::installed() {
+    if crate::gate::installed() {
+        // Decision points are recorded in any case.
         shared
             .recording()
             .begin(verbose.recording_limit, verbose.memory.clone());
-        context.raise(Mode::RECORD);
+        context.raise(Mode::WATCHED);
+        if verbose.record {
+            context.raise(Mode::RECORD);
+        }
     }
     let arrival = crate::selection::Arrival {
         method: &parts.method,

@@ -32,6 +32,7 @@ pub(super) struct Flight {
     pub(super) connect: bool,
     /// Whether the service panicked and the panic was answered.
     pub(super) panicked: bool,
+    pub(super) ended: bool,
     #[cfg(feature = "capture")]
     pub(super) capture: Option<Capture>,
 }
@@ -54,7 +55,6 @@ pub(super) struct Capture {
     in_flight: u64,
     status: Option<StatusCode>,
     failure: Option<Failure>,
-    ended: bool,
 }
 
 #[cfg(feature = "capture")]
@@ -65,7 +65,6 @@ impl Capture {
             in_flight,
             status: None,
             failure: None,
-            ended: false,
         }
     }
 }
@@ -152,6 +151,9 @@ impl Flight {
 
     /// Ends this layer's part; only the first call does anything.
     pub(super) fn end(&mut self, end: End) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
         #[cfg(feature = "capture")]
         self.end_capture(end);
         #[cfg(not(feature = "capture"))]
@@ -166,9 +168,6 @@ impl Flight {
         let Some(capture) = &mut self.capture else {
             return;
         };
-        if std::mem::replace(&mut capture.ended, true) {
-            return;
-        }
         let shared = self.context.shared();
         let ending = match &end {
             End::BodyError(text) => Ending::Error(text.clone()),
@@ -220,8 +219,10 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let _entered = self.context.enter();
-        self.end(End::Abandoned);
+        if !self.ended {
+            let _entered = self.context.enter();
+            self.end(End::Abandoned);
+        }
     }
 }
 

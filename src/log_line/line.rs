@@ -1,15 +1,18 @@
 use super::writer::{Head, SpanHead};
 use crate::{
+    REQUEST_TARGET,
     context::RequestContext,
     id::TraceParent,
-    keeper::{Fields, time_text},
+    keeper::{Fields, hidden_fields, time_text},
     redact::{Policy, Redactor, Scrubber},
 };
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::{
-    fmt::{self, Write as _},
+    collections::HashMap,
+    fmt,
     time::{SystemTime, UNIX_EPOCH},
 };
+use tracing::{Metadata, callsite::Identifier};
 
 /// One event on its way out.
 pub(super) struct Line<'b> {
@@ -25,6 +28,8 @@ pub(super) struct Renderer {
     policy: Policy,
     /// Detectors only, for events outside of requests and our own.
     plain: Scrubber,
+    /// Which fields of a callsite are hidden by their name.
+    hidden: HashMap<Identifier, u64>,
     /// The values known from the request that was rendered last.
     known: Option<(RequestContext, u64, Scrubber)>,
     clock: Clock,
@@ -35,13 +40,16 @@ impl Renderer {
         Self {
             plain: Redactor::new(&policy).into_scrubber(),
             policy,
+            hidden: HashMap::new(),
             known: None,
             clock: Clock::default(),
         }
     }
 
     pub(super) fn line(&mut self, line: &Line<'_>, out: &mut Vec<u8>) {
-        let timestamp = self.clock.text(line.head.at);
+        self.clock.tell(line.head.at);
+        let metadata = line.head.metadata;
+        let own = metadata.target() == REQUEST_TARGET;
         let known = self.known.take();
         let known = line
             .head
@@ -49,30 +57,50 @@ impl Renderer {
             .as_ref()
             .map(|context| know(&self.policy, context, known));
         let scrubber = known.as_ref().map_or(&self.plain, |(.., known)| known);
+        let mut hidden = |metadata: &'static Metadata<'static>| {
+            *self
+                .hidden
+                .entry(metadata.callsite())
+                .or_insert_with(|| hidden_fields(metadata.fields(), &self.plain))
+        };
+        let event = Fields {
+            metadata,
+            values: line.values,
+            scrubber: (!own).then_some(scrubber),
+            hidden: if own { 0 } else { hidden(metadata) },
+        };
+        let spans: Vec<Fields<'_>> = line
+            .spans
+            .iter()
+            .map(|span| Fields {
+                metadata: span.metadata,
+                values: line.bytes.get(span.start..span.end).unwrap_or_default(),
+                scrubber: Some(scrubber),
+                hidden: hidden(span.metadata),
+            })
+            .collect();
         let before = out.len();
-        let written = serde_json::to_writer(
-            &mut *out,
-            &Rendered {
-                line,
-                timestamp: &timestamp,
-                scrubber,
-            },
-        );
-        if written.is_err() {
+        let rendered = Rendered {
+            line,
+            timestamp: &self.clock.text,
+            event,
+            spans: &spans,
+        };
+        if serde_json::to_writer(&mut *out, &rendered).is_err() {
             out.truncate(before);
-            return;
+        } else {
+            out.push(b'\n');
         }
-        out.push(b'\n');
         self.known = known;
     }
 
     /// Says that lines were lost.
     pub(super) fn loss(&mut self, lines: u64, out: &mut Vec<u8>) {
-        let timestamp = self.clock.text(SystemTime::now());
+        self.clock.tell(SystemTime::now());
         let _ = serde_json::to_writer(
             &mut *out,
             &serde_json::json!({
-                "timestamp": timestamp,
+                "timestamp": self.clock.text,
                 "level": "WARN",
                 "target": "dashcam::log_line",
                 "message": "log lines were dropped because the output is too slow",
@@ -106,26 +134,20 @@ fn know(
 struct Rendered<'b> {
     line: &'b Line<'b>,
     timestamp: &'b str,
-    scrubber: &'b Scrubber,
+    event: Fields<'b>,
+    spans: &'b [Fields<'b>],
 }
 
 impl Serialize for Rendered<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { line, scrubber, .. } = self;
-        let metadata = line.head.metadata;
-        let fields = Fields {
-            metadata,
-            values: line.values,
-            scrubber,
-        };
+        let Self { line, event, .. } = self;
+        let metadata = event.metadata;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("timestamp", self.timestamp)?;
         map.serialize_entry("level", metadata.level().as_str())?;
-        map.serialize_entry(
-            "target",
-            fields.logged_target().unwrap_or(metadata.target()),
-        )?;
-        if let Some(message) = fields.message() {
+        let target = event.logged_target().unwrap_or(metadata.target());
+        map.serialize_entry("target", target)?;
+        if let Some(message) = event.message() {
             map.serialize_entry("message", &message)?;
         }
         if !line.id.is_empty() {
@@ -134,11 +156,11 @@ impl Serialize for Rendered<'_> {
         if let Some(parent) = &line.head.parent {
             map.serialize_entry("trace_id", &Text(TraceParent::trace_id(parent)))?;
         }
-        if !fields.is_empty() {
-            map.serialize_entry("fields", &fields)?;
+        if !event.is_empty() {
+            map.serialize_entry("fields", event)?;
         }
-        if !line.spans.is_empty() {
-            map.serialize_entry("spans", &Spans(self))?;
+        if !self.spans.is_empty() {
+            map.serialize_entry("spans", &Spans(self.spans))?;
         }
         map.end()
     }
@@ -152,37 +174,26 @@ impl<D: fmt::Display> Serialize for Text<D> {
     }
 }
 
-struct Spans<'b>(&'b Rendered<'b>);
+struct Spans<'b>(&'b [Fields<'b>]);
 
 impl Serialize for Spans<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Rendered { line, scrubber, .. } = self.0;
-        let mut spans = serializer.serialize_seq(Some(line.spans.len()))?;
-        for span in line.spans {
-            spans.serialize_element(&SpanLine {
-                name: span.metadata.name(),
-                fields: Fields {
-                    metadata: span.metadata,
-                    values: line.bytes.get(span.start..span.end).unwrap_or_default(),
-                    scrubber,
-                },
-            })?;
+        let mut spans = serializer.serialize_seq(Some(self.0.len()))?;
+        for fields in self.0 {
+            spans.serialize_element(&Span(*fields))?;
         }
         spans.end()
     }
 }
 
-struct SpanLine<'b> {
-    name: &'static str,
-    fields: Fields<'b>,
-}
+struct Span<'b>(Fields<'b>);
 
-impl Serialize for SpanLine<'_> {
+impl Serialize for Span<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", self.name)?;
-        if !self.fields.is_empty() {
-            map.serialize_entry("fields", &self.fields)?;
+        map.serialize_entry("name", self.0.metadata.name())?;
+        if !self.0.is_empty() {
+            map.serialize_entry("fields", &self.0)?;
         }
         map.end()
     }
@@ -197,7 +208,7 @@ struct Clock {
 }
 
 impl Clock {
-    fn text(&mut self, at: SystemTime) -> String {
+    fn tell(&mut self, at: SystemTime) {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         if self.prefix.is_empty() || since.as_secs() != self.second {
             self.second = since.as_secs();
@@ -207,7 +218,16 @@ impl Clock {
             self.prefix = text.split('.').next().unwrap_or_default().to_owned();
         }
         self.text.clear();
-        let _ = write!(self.text, "{}.{:06}Z", self.prefix, since.subsec_micros());
-        self.text.clone()
+        self.text.push_str(&self.prefix);
+        self.text.push('.');
+        let mut rest = since.subsec_micros();
+        let mut unit = 100_000;
+        while unit > 0 {
+            // One digit, so the cast loses nothing.
+            self.text.push(char::from(b'0' + (rest / unit) as u8));
+            rest %= unit;
+            unit /= 10;
+        }
+        self.text.push('Z');
     }
 }

@@ -65,7 +65,6 @@ impl Scrubber {
             key.push_value(text.as_bytes(), false, &mut out);
             return Cow::Owned(out);
         };
-        let placeholders = placeholders(text);
         let mut spans = Vec::new();
         patterns.find(text, &mut spans);
         let found = detect::find(text, self.policy.names());
@@ -73,31 +72,31 @@ impl Scrubber {
         if spans.is_empty() {
             return Cow::Borrowed(text);
         }
-        let spans = around(merge(spans), &placeholders);
+        let spans = around(merge(spans), &placeholders(text));
         if spans.is_empty() {
             return Cow::Borrowed(text);
         }
         Cow::Owned(replace(text, &spans, patterns, key))
     }
 
-    /// A named text of an event or a span: a placeholder where the name is
-    /// suspicious, else the cleaned text.
-    pub(crate) fn field<'t>(&self, name: &str, text: &'t str) -> Cow<'t, str> {
-        if self.policy.field_rule(name).suspicious {
-            let mut out = String::new();
-            self.policy
-                .key()
-                .push_value(text.as_bytes(), false, &mut out);
-            return Cow::Owned(out);
-        }
-        self.text(text)
+    /// Whether values of this name are never written.
+    pub(crate) fn hides(&self, name: &str) -> bool {
+        self.policy.field_rule(name).suspicious
     }
 
-    /// The placeholder of a number, where its name or its look is suspicious.
-    pub(crate) fn number(&self, name: &str, value: &impl Display) -> Option<String> {
+    /// The placeholder of a text.
+    pub(crate) fn placeholder(&self, text: &str) -> String {
+        let mut out = String::new();
+        let key = self.policy.key();
+        key.push_value(text.as_bytes(), false, &mut out);
+        out
+    }
+
+    /// The placeholder of a number that is hidden by its name, or that looks
+    /// like one that has to be.
+    pub(crate) fn number(&self, hidden: bool, value: &impl Display) -> Option<String> {
         let text = value.to_string();
-        let hidden = self.policy.field_rule(name).suspicious || detect::number(&text);
-        hidden.then(|| {
+        (hidden || detect::number(&text)).then(|| {
             let mut out = String::new();
             self.policy.key().push_number(&text, false, &mut out);
             out
