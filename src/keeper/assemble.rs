@@ -479,8 +479,7 @@ mod events {
         recorder::{EventRecord, Recording, Visited},
         redact::Scrubber,
     };
-    use serde::Serialize;
-    use serde_json::{Map, Value};
+    use serde_json::Value;
     use std::time::Instant;
     use tracing::{Level, Metadata};
 
@@ -539,7 +538,7 @@ mod events {
     fn event(record: &EventRecord<'_>, scrubber: &Scrubber, started: Instant) -> Event {
         let metadata = record.metadata;
         let fields = fields(metadata, record.values, Some(scrubber));
-        let mut map = object(&fields);
+        let mut map = fields.to_map();
         // Records of the `log` crate carry where they came from as fields.
         let mut logged = |name: &str| match map.remove(name) {
             Some(Value::String(text)) => Some(text),
@@ -569,12 +568,12 @@ mod events {
     fn span(metadata: &'static Metadata<'static>, values: &[u8], scrubber: &Scrubber) -> Span {
         Span {
             name: metadata.name().to_owned(),
-            fields: object(&fields(metadata, values, Some(scrubber))),
+            fields: fields(metadata, values, Some(scrubber)).to_map(),
         }
     }
 
     fn decision(record: &EventRecord<'_>, scrubber: &Scrubber, started: Instant) -> Decision {
-        let mut fields = object(&fields(record.metadata, record.values, Some(scrubber)));
+        let mut fields = fields(record.metadata, record.values, Some(scrubber)).to_map();
         let name = match fields.remove("decision") {
             Some(Value::String(name)) => name,
             _ => String::new(),
@@ -583,13 +582,6 @@ mod events {
             at_us: since(started, record.at),
             name,
             fields,
-        }
-    }
-
-    fn object(fields: &Fields<'_>) -> Map<String, Value> {
-        match fields.serialize(serde_json::value::Serializer) {
-            Ok(Value::Object(map)) => map,
-            _ => Map::new(),
         }
     }
 }

@@ -2,7 +2,7 @@ use crate::{
     recorder::{Values, Visited},
     redact::Scrubber,
 };
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
 use std::{borrow::Cow, fmt::Display};
 use tracing::{Metadata, field::FieldSet};
 
@@ -72,10 +72,6 @@ impl<'a> Fields<'a> {
             None => Cow::Borrowed(text),
         }
     }
-
-    fn is_hidden(&self, index: usize) -> bool {
-        index >= 64 || self.hidden & 1 << index != 0
-    }
 }
 
 fn name(metadata: &'static Metadata<'static>, index: usize) -> &'static str {
@@ -83,56 +79,84 @@ fn name(metadata: &'static Metadata<'static>, index: usize) -> &'static str {
     fields.nth(index).map_or("?", |field| field.name())
 }
 
-impl Serialize for Fields<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
+/// One field, ready to be written.
+pub(crate) enum Shown<'a> {
+    Text {
+        text: Cow<'a, str>,
+        cut: bool,
+    },
+    Bool(bool),
+    I64(i64),
+    U64(u64),
+    /// Always finite.
+    F64(f64),
+}
+
+impl<'a> Fields<'a> {
+    /// Calls `f` with each field but the message, redacted, in order.
+    pub(crate) fn each(&self, mut f: impl FnMut(&'static str, Shown<'a>)) {
         let mut values = Values(self.values);
         while let Some((index, value)) = values.next() {
             let name = name(self.metadata, index);
             if name == "message" || values.clone().any(|(later, _)| later == index) {
                 continue;
             }
-            let hidden = self.is_hidden(index);
-            match (value, self.scrubber) {
-                (Visited::Text { text, .. }, Some(scrubber)) if hidden => {
-                    map.serialize_entry(name, &scrubber.placeholder(text))?;
-                }
-                (Visited::Text { text, cut: true }, _) => {
-                    map.serialize_entry(name, &format_args!("{}…", self.text(text)))?;
-                }
-                (Visited::Text { text, .. }, _) => map.serialize_entry(name, &self.text(text))?,
-                (Visited::Bool(value), _) => map.serialize_entry(name, &value)?,
-                (Visited::I64(n), _) if !hidden && n.unsigned_abs() < SMALL => {
-                    map.serialize_entry(name, &n)?;
-                }
-                (Visited::U64(n), _) if !hidden && n < SMALL => map.serialize_entry(name, &n)?,
-                (Visited::I64(n), _) => self.number(&mut map, name, hidden, n, Some(n))?,
-                (Visited::U64(n), _) => self.number(&mut map, name, hidden, n, Some(n))?,
-                (Visited::I128(n), _) => self.number(&mut map, name, hidden, n, None::<i64>)?,
-                (Visited::U128(n), _) => self.number(&mut map, name, hidden, n, None::<i64>)?,
-                (Visited::F64(n), _) => {
-                    self.number(&mut map, name, hidden, n, n.is_finite().then_some(n))?;
-                }
-            }
+            f(name, self.show(index, value));
         }
-        map.end()
     }
-}
 
-impl Fields<'_> {
-    fn number<M: SerializeMap>(
-        &self,
-        map: &mut M,
-        name: &str,
-        hidden: bool,
-        value: impl Display,
-        as_json: Option<impl Serialize>,
-    ) -> Result<(), M::Error> {
-        let placeholder = self.scrubber.and_then(|s| s.number(hidden, &value));
-        match (placeholder, as_json) {
-            (Some(hidden), _) => map.serialize_entry(name, &hidden),
-            (None, Some(json)) => map.serialize_entry(name, &json),
-            (None, None) => map.serialize_entry(name, &format_args!("{value}")),
+    fn show(&self, index: usize, value: Visited<'a>) -> Shown<'a> {
+        let hidden = index >= 64 || self.hidden & 1 << index != 0;
+        let whole = |text| Shown::Text { text, cut: false };
+        match value {
+            Visited::Text { text, .. } if hidden => whole(match self.scrubber {
+                Some(scrubber) => Cow::Owned(scrubber.placeholder(text)),
+                None => Cow::Borrowed(text),
+            }),
+            Visited::Text { text, cut } => Shown::Text {
+                text: self.text(text),
+                cut,
+            },
+            Visited::Bool(value) => Shown::Bool(value),
+            Visited::I64(n) if !hidden && n.unsigned_abs() < SMALL => Shown::I64(n),
+            Visited::U64(n) if !hidden && n < SMALL => Shown::U64(n),
+            Visited::I64(n) => self.number(hidden, n).map_or(Shown::I64(n), whole),
+            Visited::U64(n) => self.number(hidden, n).map_or(Shown::U64(n), whole),
+            Visited::I128(n) => whole(
+                self.number(hidden, n)
+                    .unwrap_or_else(|| n.to_string().into()),
+            ),
+            Visited::U128(n) => whole(
+                self.number(hidden, n)
+                    .unwrap_or_else(|| n.to_string().into()),
+            ),
+            Visited::F64(n) => match self.number(hidden, n) {
+                Some(placeholder) => whole(placeholder),
+                None if n.is_finite() => Shown::F64(n),
+                None => whole(n.to_string().into()),
+            },
         }
+    }
+
+    fn number(&self, hidden: bool, value: impl Display) -> Option<Cow<'a, str>> {
+        let placeholder = self.scrubber?.number(hidden, &value)?;
+        Some(Cow::Owned(placeholder))
+    }
+
+    /// As a JSON object.
+    pub(crate) fn to_map(self) -> Map<String, Value> {
+        let mut map = Map::new();
+        self.each(|name, shown| {
+            let value = match shown {
+                Shown::Text { text, cut: false } => Value::String(text.into_owned()),
+                Shown::Text { text, cut: true } => Value::String(format!("{text}…")),
+                Shown::Bool(value) => Value::Bool(value),
+                Shown::I64(n) => n.into(),
+                Shown::U64(n) => n.into(),
+                Shown::F64(n) => n.into(),
+            };
+            map.insert(name.to_owned(), value);
+        });
+        map
     }
 }

@@ -11,7 +11,7 @@ mod storm;
 #[cfg(feature = "kit")]
 pub(crate) use self::{
     assemble::{remember_secrets, time_text},
-    fields::{Fields, hidden_fields},
+    fields::{Fields, Shown, hidden_fields},
 };
 pub use self::{
     classify::{Classify, ServerErrors},

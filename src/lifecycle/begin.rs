@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
     time::{Instant, SystemTime},
 };
-use tracing::{Span, field};
+use tracing::{Level, Span, field, level_filters::LevelFilter};
 
 /// Begins a request, or joins the one that an outer layer began.
 pub(super) fn begin<B: Body>(
@@ -171,17 +171,17 @@ pub(super) fn declared<B: Body>(headers: &http::HeaderMap, body: &B) -> Option<u
 
 fn request_span(context: &RequestContext, parts: &Parts) -> Span {
     let shared = context.shared();
-    let span = tracing::info_span!(
+    // Also spares the text of a span that nobody takes.
+    if LevelFilter::current() < Level::INFO {
+        return Span::none();
+    }
+    tracing::info_span!(
         target: crate::REQUEST_TARGET,
         "request",
         correlation_id = context.correlation_id().as_str(),
         http.request.method = parts.method.as_str(),
-        http.route = field::Empty,
+        http.route = shared.route.as_ref().map(Route::as_str),
         http.response.status_code = field::Empty,
         otel.kind = "server",
-    );
-    if let Some(route) = &shared.route {
-        span.record("http.route", route.as_str());
-    }
-    span
+    )
 }

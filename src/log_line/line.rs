@@ -1,15 +1,15 @@
-use super::writer::{Head, SpanHead};
+use super::{
+    json::{self, Object},
+    writer::{Head, SpanHead},
+};
 use crate::{
     REQUEST_TARGET,
     context::RequestContext,
-    id::TraceParent,
-    keeper::{Fields, hidden_fields, time_text},
+    keeper::{Fields, Shown, hidden_fields, time_text},
     redact::{Policy, Redactor, Scrubber},
 };
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::{
     collections::HashMap,
-    fmt,
     time::{SystemTime, UNIX_EPOCH},
 };
 use tracing::{Metadata, callsite::Identifier};
@@ -79,34 +79,52 @@ impl Renderer {
                 hidden: hidden(span.metadata),
             })
             .collect();
-        let before = out.len();
-        let rendered = Rendered {
-            line,
-            timestamp: &self.clock.text,
-            event,
-            spans: &spans,
-        };
-        if serde_json::to_writer(&mut *out, &rendered).is_err() {
-            out.truncate(before);
-        } else {
-            out.push(b'\n');
+        let mut object = Object::open(out);
+        object.text("timestamp", &self.clock.text);
+        object.text("level", metadata.level().as_str());
+        object.text("target", event.logged_target().unwrap_or(metadata.target()));
+        if let Some(message) = event.message() {
+            object.text("message", &message);
         }
+        if !line.id.is_empty() {
+            object.text("correlation_id", line.id);
+        }
+        if let Some(parent) = &line.head.parent {
+            json::display(object.name("trace_id"), parent.trace_id());
+        }
+        if !event.is_empty() {
+            fields(object.name("fields"), &event);
+        }
+        if let Some((first, rest)) = spans.split_first() {
+            let out = object.name("spans");
+            out.push(b'[');
+            span(out, first);
+            for next in rest {
+                out.push(b',');
+                span(out, next);
+            }
+            out.push(b']');
+        }
+        object.close();
+        out.push(b'\n');
         self.known = known;
     }
 
     /// Says that lines were lost.
     pub(super) fn loss(&mut self, lines: u64, out: &mut Vec<u8>) {
         self.clock.tell(SystemTime::now());
-        let _ = serde_json::to_writer(
-            &mut *out,
-            &serde_json::json!({
-                "timestamp": self.clock.text,
-                "level": "WARN",
-                "target": "dashcam::log_line",
-                "message": "log lines were dropped because the output is too slow",
-                "fields": { "dropped": lines },
-            }),
-        );
+        let mut object = Object::open(out);
+        object.text("timestamp", &self.clock.text);
+        object.text("level", "WARN");
+        object.text("target", "dashcam::log_line");
+        object.text("message", "log lines were dropped: the output is too slow");
+        let fields = object.name("fields");
+        let mut inner = Object::open(fields);
+        inner
+            .name("dropped")
+            .extend_from_slice(itoa::Buffer::new().format(lines).as_bytes());
+        inner.close();
+        object.close();
         out.push(b'\n');
     }
 }
@@ -131,72 +149,29 @@ fn know(
     (context.clone(), progress, redactor.into_scrubber())
 }
 
-struct Rendered<'b> {
-    line: &'b Line<'b>,
-    timestamp: &'b str,
-    event: Fields<'b>,
-    spans: &'b [Fields<'b>],
+fn span(out: &mut Vec<u8>, span: &Fields<'_>) {
+    let mut object = Object::open(out);
+    object.text("name", span.metadata.name());
+    if !span.is_empty() {
+        fields(object.name("fields"), span);
+    }
+    object.close();
 }
 
-impl Serialize for Rendered<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { line, event, .. } = self;
-        let metadata = event.metadata;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("timestamp", self.timestamp)?;
-        map.serialize_entry("level", metadata.level().as_str())?;
-        let target = event.logged_target().unwrap_or(metadata.target());
-        map.serialize_entry("target", target)?;
-        if let Some(message) = event.message() {
-            map.serialize_entry("message", &message)?;
+fn fields(out: &mut Vec<u8>, fields: &Fields<'_>) {
+    let mut object = Object::open(out);
+    fields.each(|name, value| {
+        let out = object.name(name);
+        match value {
+            Shown::Text { text, cut: false } => json::string(out, &text),
+            Shown::Text { text, cut: true } => json::display(out, format_args!("{text}…")),
+            Shown::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
+            Shown::I64(n) => out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
+            Shown::U64(n) => out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
+            Shown::F64(n) => out.extend_from_slice(zmij::Buffer::new().format(n).as_bytes()),
         }
-        if !line.id.is_empty() {
-            map.serialize_entry("correlation_id", line.id)?;
-        }
-        if let Some(parent) = &line.head.parent {
-            map.serialize_entry("trace_id", &Text(TraceParent::trace_id(parent)))?;
-        }
-        if !event.is_empty() {
-            map.serialize_entry("fields", event)?;
-        }
-        if !self.spans.is_empty() {
-            map.serialize_entry("spans", &Spans(self.spans))?;
-        }
-        map.end()
-    }
-}
-
-struct Text<D>(D);
-
-impl<D: fmt::Display> Serialize for Text<D> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-struct Spans<'b>(&'b [Fields<'b>]);
-
-impl Serialize for Spans<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut spans = serializer.serialize_seq(Some(self.0.len()))?;
-        for fields in self.0 {
-            spans.serialize_element(&Span(*fields))?;
-        }
-        spans.end()
-    }
-}
-
-struct Span<'b>(Fields<'b>);
-
-impl Serialize for Span<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", self.0.metadata.name())?;
-        if !self.0.is_empty() {
-            map.serialize_entry("fields", &self.0)?;
-        }
-        map.end()
-    }
+    });
+    object.close();
 }
 
 /// Formats times; the text up to the second is made once a second.

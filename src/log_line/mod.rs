@@ -54,6 +54,7 @@
 //!
 //! Any position in the registry.
 
+mod json;
 mod layer;
 mod line;
 mod writer;

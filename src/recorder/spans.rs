@@ -30,6 +30,9 @@ impl SpanFields {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(span) = cx.span(id) else { return };
+        if span.metadata().target() == crate::REQUEST_TARGET {
+            return;
+        }
         let mut values = Vec::new();
         more.record(&mut Encoder::new(&mut values));
         let mut extensions = span.extensions_mut();

@@ -1,0 +1,150 @@
+//! JSON text into a buffer. The general serialiser costs several times as much
+//! for one line as everything else that is done for it.
+
+use std::fmt::{self, Write};
+
+/// An object that is being written: `{`, members, `}`.
+pub(super) struct Object<'o> {
+    out: &'o mut Vec<u8>,
+    empty: bool,
+}
+
+impl<'o> Object<'o> {
+    pub(super) fn open(out: &'o mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, empty: true }
+    }
+
+    /// Writes a name; its value has to follow.
+    pub(super) fn name(&mut self, name: &str) -> &mut Vec<u8> {
+        if !std::mem::replace(&mut self.empty, false) {
+            self.out.push(b',');
+        }
+        string(self.out, name);
+        self.out.push(b':');
+        self.out
+    }
+
+    /// Writes a member that is a text.
+    pub(super) fn text(&mut self, name: &str, value: &str) {
+        string(self.name(name), value);
+    }
+
+    pub(super) fn close(self) {
+        self.out.push(b'}');
+    }
+}
+
+/// Writes a string with its quotes, escaped as RFC 8259 (section 7) asks.
+pub(super) fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    contents(out, text);
+    out.push(b'"');
+}
+
+/// Writes what a value displays, as a string.
+pub(super) fn display(out: &mut Vec<u8>, value: impl fmt::Display) {
+    out.push(b'"');
+    // The writer below takes everything.
+    let _ = write!(Escaped(out), "{value}");
+    out.push(b'"');
+}
+
+struct Escaped<'o>(&'o mut Vec<u8>);
+
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        contents(self.0, text);
+        Ok(())
+    }
+}
+
+fn contents(out: &mut Vec<u8>, text: &str) {
+    let mut rest = text.as_bytes();
+    loop {
+        let plain = plain_prefix(rest);
+        let (before, after) = rest.split_at(plain);
+        out.extend_from_slice(before);
+        let Some((&byte, after)) = after.split_first() else {
+            return;
+        };
+        escape(out, byte);
+        rest = after;
+    }
+}
+
+/// How many bytes can be copied as they are. Eight at a time: whether a word
+/// has a byte below 0x20, a quote or a backslash is arithmetic.
+fn plain_prefix(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH != 0;
+    let mut done = 0;
+    let mut rest = bytes;
+    while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH != 0;
+        let quote = has_zero(word ^ (ONES * u64::from(b'"')));
+        let backslash = has_zero(word ^ (ONES * u64::from(b'\\')));
+        if control || quote || backslash {
+            break;
+        }
+        done += 8;
+        rest = after;
+    }
+    let special = |b: &u8| *b < 0x20 || matches!(b, b'"' | b'\\');
+    done + rest.iter().position(special).unwrap_or(rest.len())
+}
+
+fn escape(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0c => b'f',
+        _ => {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            let digit = |n: u8| HEX[usize::from(n & 0xf)];
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&[digit(byte >> 4), digit(byte)]);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_text_reads_back(text in any::<String>(), more in "[\\x00-\\x7f]{0,40}") {
+            for text in [text, more] {
+                let mut out = Vec::new();
+                string(&mut out, &text);
+                prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text.clone());
+                let mut shown = Vec::new();
+                display(&mut shown, &text);
+                prop_assert_eq!(shown, out);
+            }
+        }
+    }
+
+    #[test]
+    fn every_position_in_a_word_is_seen() {
+        for special in ['"', '\\', '\n', '\u{1f}', '\0'] {
+            for at in 0..24 {
+                let mut text = "é".repeat(6) + &"x".repeat(12);
+                let at = (at..).find(|n| text.is_char_boundary(*n)).unwrap();
+                text.insert(at, special);
+                let mut out = Vec::new();
+                string(&mut out, &text);
+                assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+            }
+        }
+    }
+}
