@@ -4,7 +4,7 @@
 use axum::{
     Json, Router,
     body::Body,
-    http::{Request, StatusCode, header},
+    http::{Request, Response, StatusCode, header},
     routing::{get, post},
 };
 use dashcam::{
@@ -14,6 +14,7 @@ use dashcam::{
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use std::convert::Infallible;
 use tower::ServiceExt;
 
 async fn send(app: Router, request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, String) {
@@ -109,4 +110,26 @@ async fn healthy_requests_leave_nothing_and_every_answer_has_an_id() {
     assert!(headers.contains_key("x-request-id"));
     assert!(dashcam.kept().is_empty());
     assert_eq!(dashcam.status().in_flight, 0);
+}
+
+#[tokio::test]
+async fn a_body_that_http_does_not_send_is_not_missed() {
+    let dashcam = TestDashcam::new();
+    let service = tower::ServiceBuilder::new()
+        .layer(dashcam.layer())
+        .service(tower::service_fn(async |request: Request<_>| {
+            let _: Request<dashcam::lifecycle::RequestBody<Body>> = request;
+            Ok::<_, Infallible>(Response::new(Body::from("not sent")))
+        }));
+    let head = Request::head("/").body(Body::empty()).unwrap();
+    // As hyper does it: the head is sent, the body dropped.
+    drop(service.oneshot(head).await.unwrap());
+    for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED] {
+        let app = Router::new()
+            .route("/", get(move || async move { (status, "not sent") }))
+            .layer(dashcam.layer());
+        drop(app.oneshot(get_request("/")).await.unwrap());
+    }
+    assert!(dashcam.kept().is_empty());
+    assert_eq!(dashcam.status().finished, 3);
 }

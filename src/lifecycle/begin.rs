@@ -65,6 +65,7 @@ pub(super) fn begin<B: Body>(
         correlates: correlates.is_some(),
         span,
         connect: parts.method == http::Method::CONNECT,
+        head: parts.method == http::Method::HEAD,
         panicked: false,
         ended: false,
         #[cfg(feature = "capture")]

@@ -30,6 +30,7 @@ pub(super) struct Flight {
     pub(super) correlates: bool,
     pub(super) span: Span,
     pub(super) connect: bool,
+    pub(super) head: bool,
     /// Whether the service panicked and the panic was answered.
     pub(super) panicked: bool,
     pub(super) ended: bool,
@@ -125,7 +126,13 @@ impl Flight {
         }
         let upgraded = parts.status == StatusCode::SWITCHING_PROTOCOLS
             || self.connect && parts.status.is_success();
-        let body = ResponseBody::new(body, self, upgraded);
+        // HTTP implementations drop these bodies without a look at them.
+        let bodiless = self.head
+            || matches!(
+                parts.status,
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            );
+        let body = ResponseBody::new(body, self, upgraded || bodiless);
         Response::from_parts(parts, body)
     }
 
