@@ -19,7 +19,7 @@
 //! let dashcam = Dashcam::builder().service("orders", "1.0.0").in_memory(10).build()?;
 //! let subscriber = tracing_subscriber::registry()
 //!     .with(dashcam.gate(EnvFilter::new("info")))
-//!     .with(dashcam.json_lines_to(std::io::stderr()));
+//!     .with(dashcam.json_lines_to(std::io::stderr())?);
 //! # let _ = subscriber;
 //! # Ok(())
 //! # }
