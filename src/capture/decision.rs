@@ -2,7 +2,7 @@
 /// `dashcam::decision` that passes every base filter and is always part of a
 /// kept exchange.
 ///
-/// The first argument is the decision's name; fields follow as in
+/// The first argument is the decision's name, a literal; fields follow as in
 /// `tracing::info!`.
 ///
 /// ```
@@ -12,10 +12,10 @@
 /// ```
 #[macro_export]
 macro_rules! decision {
-    ($name:expr $(,)?) => {
+    ($name:literal $(,)?) => {
         $crate::__private::tracing::info!(target: "dashcam::decision", decision = $name)
     };
-    ($name:expr, $($fields:tt)+) => {
+    ($name:literal, $($fields:tt)+) => {
         $crate::__private::tracing::info!(target: "dashcam::decision", decision = $name, $($fields)+)
     };
 }

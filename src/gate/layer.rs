@@ -25,7 +25,6 @@ use tracing_subscriber::{
 /// shown: the HTTP stack under the service and telemetry itself. A target
 /// stands for everything below it (`hyper` for `hyper::proto`).
 pub const EXCLUDED_TARGETS: &[&str] = &[
-    "axum::rejection",
     "dashcam",
     "h2",
     "hyper",
@@ -230,7 +229,9 @@ where
             }
         } else if mode.has(Mode::RECORD) || metadata.target() == DECISION_TARGET {
             // Below the base filter it came this far because it is recorded.
-            note::event(event, &cx);
+            if !passes || is_own(metadata) || !is_excluded(metadata.target()) {
+                note::event(event, &cx);
+            }
         } else if *metadata.level() == Level::ERROR {
             note::error_site(metadata);
         }

@@ -2,8 +2,6 @@
 //! exporter thread.
 
 use super::{Counters, Job, Kept, Settings};
-#[cfg(feature = "gate")]
-use super::{Fields, hidden_fields};
 use crate::{
     context::{PanicNote, RequestContext, Shared},
     exchange::{
@@ -472,14 +470,15 @@ pub(crate) fn time_text(at: SystemTime) -> String {
 
 #[cfg(feature = "gate")]
 mod events {
-    use super::{Depth, Fields, Redactor, hidden_fields, since};
+    use super::{Depth, Redactor, since};
+    use crate::keeper::fields::{Fields, Sites, raw};
     use crate::{
         DECISION_TARGET,
         exchange::{Decision, Event, Span},
         recorder::{EventRecord, Recording, Visited},
         redact::Scrubber,
     };
-    use serde_json::Value;
+    use serde_json::{Map, Value};
     use std::time::Instant;
     use tracing::{Level, Metadata};
 
@@ -487,7 +486,7 @@ mod events {
     /// secret may stand in the text of another.
     pub(super) fn remember_fields(redactor: &mut Redactor<'_>, recording: &Recording) {
         let mut remember = |metadata, values| {
-            for (name, value) in fields(metadata, values, None).raw() {
+            for (name, value) in raw(metadata, values) {
                 match value {
                     Visited::Text { text, .. } => drop(redactor.field(name, text)),
                     Visited::I64(n) => drop(redactor.field(name, &n.to_string())),
@@ -504,19 +503,6 @@ mod events {
         }
     }
 
-    fn fields<'a>(
-        metadata: &'static Metadata<'static>,
-        values: &'a [u8],
-        scrubber: Option<&'a Scrubber>,
-    ) -> Fields<'a> {
-        Fields {
-            metadata,
-            values,
-            scrubber,
-            hidden: scrubber.map_or(0, |s| hidden_fields(metadata.fields(), s)),
-        }
-    }
-
     pub(super) fn render(
         recording: &Recording,
         scrubber: &Scrubber,
@@ -525,19 +511,30 @@ mod events {
     ) -> (Vec<Event>, Vec<Decision>) {
         let mut events = Vec::new();
         let mut decisions = Vec::new();
+        let mut sites = Sites::new();
         for record in recording.events() {
             if record.metadata.target() == DECISION_TARGET {
-                decisions.push(decision(&record, scrubber, started));
+                decisions.push(decision(&record, scrubber, started, &mut sites));
             } else if depth == Depth::Full || *record.metadata.level() <= Level::INFO {
-                events.push(event(&record, scrubber, started));
+                events.push(event(&record, scrubber, started, &mut sites));
             }
         }
         (events, decisions)
     }
 
-    fn event(record: &EventRecord<'_>, scrubber: &Scrubber, started: Instant) -> Event {
+    fn event(
+        record: &EventRecord<'_>,
+        scrubber: &Scrubber,
+        started: Instant,
+        sites: &mut Sites,
+    ) -> Event {
         let metadata = record.metadata;
-        let fields = fields(metadata, record.values, Some(scrubber));
+        let site = sites.of(metadata, scrubber);
+        let fields = Fields {
+            site: &site,
+            values: record.values,
+            scrubber: Some(scrubber),
+        };
         let mut map = fields.to_map();
         // Records of the `log` crate carry where they came from as fields.
         let mut logged = |name: &str| match map.remove(name) {
@@ -560,28 +557,49 @@ mod events {
                 .or_else(|| metadata.line()),
             spans: record
                 .spans()
-                .map(|(metadata, values)| span(metadata, values, scrubber))
+                .map(|(metadata, values)| Span {
+                    name: metadata.name().to_owned(),
+                    fields: object(metadata, values, scrubber, sites),
+                })
                 .collect(),
         }
     }
 
-    fn span(metadata: &'static Metadata<'static>, values: &[u8], scrubber: &Scrubber) -> Span {
-        Span {
-            name: metadata.name().to_owned(),
-            fields: fields(metadata, values, Some(scrubber)).to_map(),
-        }
-    }
-
-    fn decision(record: &EventRecord<'_>, scrubber: &Scrubber, started: Instant) -> Decision {
-        let mut fields = fields(record.metadata, record.values, Some(scrubber)).to_map();
-        let name = match fields.remove("decision") {
-            Some(Value::String(name)) => name,
-            _ => String::new(),
-        };
+    fn decision(
+        record: &EventRecord<'_>,
+        scrubber: &Scrubber,
+        started: Instant,
+        sites: &mut Sites,
+    ) -> Decision {
+        // A literal of the service's source, so it needs no redaction, and no
+        // client can make it unreadable.
+        let name = raw(record.metadata, record.values)
+            .find_map(|(name, value)| match value {
+                Visited::Text { text, .. } if name == "decision" => Some(text.to_owned()),
+                _ => None,
+            })
+            .unwrap_or_default();
+        let mut fields = object(record.metadata, record.values, scrubber, sites);
+        fields.remove("decision");
         Decision {
             at_us: since(started, record.at),
             name,
             fields,
         }
+    }
+
+    fn object(
+        metadata: &'static Metadata<'static>,
+        values: &[u8],
+        scrubber: &Scrubber,
+        sites: &mut Sites,
+    ) -> Map<String, Value> {
+        let site = sites.of(metadata, scrubber);
+        let fields = Fields {
+            site: &site,
+            values,
+            scrubber: Some(scrubber),
+        };
+        fields.to_map()
     }
 }

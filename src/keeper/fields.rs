@@ -3,59 +3,109 @@ use crate::{
     redact::Scrubber,
 };
 use serde_json::{Map, Value};
-use std::{borrow::Cow, fmt::Display};
-use tracing::{Metadata, field::FieldSet};
+use std::{borrow::Cow, fmt::Display, ptr, sync::Arc};
+use tracing::Metadata;
 
 /// Numbers below this have too few digits to be a card's.
 const SMALL: u64 = 1_000_000_000_000;
 
-/// Encoded fields as a JSON object, redacted.
+/// What is known of a callsite's fields once and for all.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) metadata: &'static Metadata<'static>,
+    fields: Vec<SiteField>,
+    message: Option<usize>,
+}
+
+#[derive(Debug)]
+struct SiteField {
+    name: &'static str,
+    /// The name as a JSON string and a colon.
+    quoted: Box<[u8]>,
+    /// Whether the name forbids to write the value.
+    hidden: bool,
+}
+
+impl Site {
+    fn new(metadata: &'static Metadata<'static>, scrubber: &Scrubber) -> Self {
+        let fields = metadata.fields();
+        Self {
+            metadata,
+            message: fields.iter().position(|field| field.name() == "message"),
+            fields: fields
+                .iter()
+                .map(|field| SiteField {
+                    name: field.name(),
+                    // A string always serialises.
+                    quoted: serde_json::to_string(field.name())
+                        .map(|name| (name + ":").into_bytes().into())
+                        .unwrap_or_default(),
+                    hidden: scrubber.hides(field.name()),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The callsites seen of late, found by the address of their metadata.
+#[derive(Debug)]
+pub(crate) struct Sites(Vec<Option<Arc<Site>>>);
+
+impl Sites {
+    const SLOTS: usize = 512;
+
+    pub(crate) fn new() -> Self {
+        Self(vec![None; Self::SLOTS])
+    }
+
+    pub(crate) fn of(
+        &mut self,
+        metadata: &'static Metadata<'static>,
+        scrubber: &Scrubber,
+    ) -> Arc<Site> {
+        let at = (ptr::from_ref(metadata).addr() >> 4) % Self::SLOTS;
+        let slot = self.0.get_mut(at);
+        if let Some(Some(site)) = &slot
+            && ptr::eq(site.metadata, metadata)
+        {
+            return Arc::clone(site);
+        }
+        let site = Arc::new(Site::new(metadata, scrubber));
+        if let Some(slot) = slot {
+            *slot = Some(Arc::clone(&site));
+        }
+        site
+    }
+}
+
+/// Encoded fields, redacted as they are read.
 ///
-/// The message is not among them. Of a field that was recorded twice the later
-/// value is shown. Integers beyond 64 bits, and numbers that JSON does not
-/// have, are written as text; a text that was cut ends in `…`.
+/// Of a field that was recorded twice the later value is shown. Integers
+/// beyond 64 bits, and numbers that JSON does not have, are texts.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a> {
-    pub(crate) metadata: &'static Metadata<'static>,
+    pub(crate) site: &'a Site,
     pub(crate) values: &'a [u8],
     /// `None` only for lines of our own, which hold no free text.
     pub(crate) scrubber: Option<&'a Scrubber>,
-    /// Which fields are hidden by their name; see [`hidden_fields`].
-    pub(crate) hidden: u64,
-}
-
-/// The fields whose names forbid to write them, a bit each. Fields beyond the
-/// 64th are counted as such.
-pub(crate) fn hidden_fields(fields: &FieldSet, scrubber: &Scrubber) -> u64 {
-    fields
-        .iter()
-        .take(64)
-        .enumerate()
-        .filter(|(_, field)| scrubber.hides(field.name()))
-        .fold(0, |mask, (index, _)| mask | 1 << index)
 }
 
 impl<'a> Fields<'a> {
-    /// Names and values as recorded, for whoever has to look for secrets.
-    pub(crate) fn raw(&self) -> impl Iterator<Item = (&'static str, Visited<'a>)> + use<'a> {
-        let metadata = self.metadata;
-        Values(self.values).map(move |(index, value)| (name(metadata, index), value))
-    }
-
     /// The message.
     pub(crate) fn message(&self) -> Option<Cow<'a, str>> {
-        self.raw().find_map(|(name, value)| match value {
-            Visited::Text { text, .. } if name == "message" => Some(self.text(text)),
+        let message = self.site.message?;
+        Values(self.values).find_map(|(index, value)| match value {
+            Visited::Text { text, .. } if index == message => Some(self.text(text)),
             _ => None,
         })
     }
 
     /// The target of a record of the `log` crate, which has it as a field.
     pub(crate) fn logged_target(&self) -> Option<&'a str> {
-        if self.metadata.target() != "log" {
+        if self.site.metadata.target() != "log" {
             return None;
         }
-        self.raw().find_map(|(name, value)| match value {
+        raw(self.site.metadata, self.values).find_map(|(name, value)| match value {
             Visited::Text { text, .. } if name == "log.target" => Some(text),
             _ => None,
         })
@@ -63,7 +113,7 @@ impl<'a> Fields<'a> {
 
     /// Whether there is anything beside the message.
     pub(crate) fn is_empty(&self) -> bool {
-        self.raw().all(|(name, _)| name == "message")
+        Values(self.values).all(|(index, _)| Some(index) == self.site.message)
     }
 
     fn text(&self, text: &'a str) -> Cow<'a, str> {
@@ -74,9 +124,15 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn name(metadata: &'static Metadata<'static>, index: usize) -> &'static str {
-    let mut fields = metadata.fields().iter();
-    fields.nth(index).map_or("?", |field| field.name())
+/// Names and values as recorded, for whoever has to look for secrets.
+pub(crate) fn raw<'a>(
+    metadata: &'static Metadata<'static>,
+    values: &'a [u8],
+) -> impl Iterator<Item = (&'static str, Visited<'a>)> {
+    Values(values).map(move |(index, value)| {
+        let mut fields = metadata.fields().iter();
+        (fields.nth(index).map_or("?", |field| field.name()), value)
+    })
 }
 
 /// One field, ready to be written.
@@ -93,20 +149,22 @@ pub(crate) enum Shown<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Calls `f` with each field but the message, redacted, in order.
-    pub(crate) fn each(&self, mut f: impl FnMut(&'static str, Shown<'a>)) {
+    /// Calls `f` with the quoted name and the value of each field but the
+    /// message, redacted, in order.
+    pub(crate) fn each(&self, mut f: impl FnMut(&[u8], &'static str, Shown<'a>)) {
         let mut values = Values(self.values);
         while let Some((index, value)) = values.next() {
-            let name = name(self.metadata, index);
-            if name == "message" || values.clone().any(|(later, _)| later == index) {
+            let replaced = || values.clone().any(|(later, _)| later == index);
+            if Some(index) == self.site.message || replaced() {
                 continue;
             }
-            f(name, self.show(index, value));
+            if let Some(field) = self.site.fields.get(index) {
+                f(&field.quoted, field.name, self.show(field.hidden, value));
+            }
         }
     }
 
-    fn show(&self, index: usize, value: Visited<'a>) -> Shown<'a> {
-        let hidden = index >= 64 || self.hidden & 1 << index != 0;
+    fn show(&self, hidden: bool, value: Visited<'a>) -> Shown<'a> {
         let whole = |text| Shown::Text { text, cut: false };
         match value {
             Visited::Text { text, .. } if hidden => whole(match self.scrubber {
@@ -146,7 +204,7 @@ impl<'a> Fields<'a> {
     /// As a JSON object.
     pub(crate) fn to_map(self) -> Map<String, Value> {
         let mut map = Map::new();
-        self.each(|name, shown| {
+        self.each(|_, name, shown| {
             let value = match shown {
                 Shown::Text { text, cut: false } => Value::String(text.into_owned()),
                 Shown::Text { text, cut: true } => Value::String(format!("{text}…")),

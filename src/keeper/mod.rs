@@ -11,7 +11,7 @@ mod storm;
 #[cfg(feature = "kit")]
 pub(crate) use self::{
     assemble::{remember_secrets, time_text},
-    fields::{Fields, Shown, hidden_fields},
+    fields::{Fields, Shown, Sites},
 };
 pub use self::{
     classify::{Classify, ServerErrors},
@@ -207,8 +207,14 @@ impl Keeper {
     /// Called once for every request, possibly from a drop while the thread
     /// unwinds: it only decides and hands over.
     pub(crate) fn finish(&self, context: &RequestContext, ended: Ended) -> bool {
-        self.counters.in_flight.fetch_sub(1, Relaxed);
+        let kept = self.keep(context, ended);
+        // Last, so that who sees a request finished finds it queued.
         self.counters.finished.fetch_add(1, Relaxed);
+        self.counters.in_flight.fetch_sub(1, Relaxed);
+        kept
+    }
+
+    fn keep(&self, context: &RequestContext, ended: Ended) -> bool {
         let shared = context.shared();
         shared.request_body().end(Ending::Dropped);
         let head_after = shared

@@ -25,6 +25,15 @@ impl<'o> Object<'o> {
         self.out
     }
 
+    /// Writes a name that is quoted already, with its colon.
+    pub(super) fn quoted_name(&mut self, name: &[u8]) -> &mut Vec<u8> {
+        if !std::mem::replace(&mut self.empty, false) {
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(name);
+        self.out
+    }
+
     /// Writes a member that is a text.
     pub(super) fn text(&mut self, name: &str, value: &str) {
         string(self.name(name), value);

@@ -5,14 +5,10 @@ use super::{
 use crate::{
     REQUEST_TARGET,
     context::RequestContext,
-    keeper::{Fields, Shown, hidden_fields, time_text},
+    keeper::{Fields, Shown, Sites, time_text},
     redact::{Policy, Redactor, Scrubber},
 };
-use std::{
-    collections::HashMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
-use tracing::{Metadata, callsite::Identifier};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One event on its way out.
 pub(super) struct Line<'b> {
@@ -28,8 +24,7 @@ pub(super) struct Renderer {
     policy: Policy,
     /// Detectors only, for events outside of requests and our own.
     plain: Scrubber,
-    /// Which fields of a callsite are hidden by their name.
-    hidden: HashMap<Identifier, u64>,
+    sites: Sites,
     /// The values known from the request that was rendered last.
     known: Option<(RequestContext, u64, Scrubber)>,
     clock: Clock,
@@ -40,7 +35,7 @@ impl Renderer {
         Self {
             plain: Redactor::new(&policy).into_scrubber(),
             policy,
-            hidden: HashMap::new(),
+            sites: Sites::new(),
             known: None,
             clock: Clock::default(),
         }
@@ -57,28 +52,12 @@ impl Renderer {
             .as_ref()
             .map(|context| know(&self.policy, context, known));
         let scrubber = known.as_ref().map_or(&self.plain, |(.., known)| known);
-        let mut hidden = |metadata: &'static Metadata<'static>| {
-            *self
-                .hidden
-                .entry(metadata.callsite())
-                .or_insert_with(|| hidden_fields(metadata.fields(), &self.plain))
-        };
+        let site = self.sites.of(metadata, &self.plain);
         let event = Fields {
-            metadata,
+            site: &site,
             values: line.values,
             scrubber: (!own).then_some(scrubber),
-            hidden: if own { 0 } else { hidden(metadata) },
         };
-        let spans: Vec<Fields<'_>> = line
-            .spans
-            .iter()
-            .map(|span| Fields {
-                metadata: span.metadata,
-                values: line.bytes.get(span.start..span.end).unwrap_or_default(),
-                scrubber: Some(scrubber),
-                hidden: hidden(span.metadata),
-            })
-            .collect();
         let mut object = Object::open(out);
         object.text("timestamp", &self.clock.text);
         object.text("level", metadata.level().as_str());
@@ -95,13 +74,23 @@ impl Renderer {
         if !event.is_empty() {
             fields(object.name("fields"), &event);
         }
-        if let Some((first, rest)) = spans.split_first() {
+        if !line.spans.is_empty() {
             let out = object.name("spans");
             out.push(b'[');
-            span(out, first);
-            for next in rest {
-                out.push(b',');
-                span(out, next);
+            for (n, span) in line.spans.iter().enumerate() {
+                if n > 0 {
+                    out.push(b',');
+                }
+                let site = self.sites.of(span.metadata, &self.plain);
+                let values = line.bytes.get(span.start..span.end).unwrap_or_default();
+                span_object(
+                    out,
+                    &Fields {
+                        site: &site,
+                        values,
+                        scrubber: Some(scrubber),
+                    },
+                );
             }
             out.push(b']');
         }
@@ -149,9 +138,9 @@ fn know(
     (context.clone(), progress, redactor.into_scrubber())
 }
 
-fn span(out: &mut Vec<u8>, span: &Fields<'_>) {
+fn span_object(out: &mut Vec<u8>, span: &Fields<'_>) {
     let mut object = Object::open(out);
-    object.text("name", span.metadata.name());
+    object.text("name", span.site.metadata.name());
     if !span.is_empty() {
         fields(object.name("fields"), span);
     }
@@ -160,8 +149,8 @@ fn span(out: &mut Vec<u8>, span: &Fields<'_>) {
 
 fn fields(out: &mut Vec<u8>, fields: &Fields<'_>) {
     let mut object = Object::open(out);
-    fields.each(|name, value| {
-        let out = object.name(name);
+    fields.each(|quoted, _, value| {
+        let out = object.quoted_name(quoted);
         match value {
             Shown::Text { text, cut: false } => json::string(out, &text),
             Shown::Text { text, cut: true } => json::display(out, format_args!("{text}…")),

@@ -52,8 +52,11 @@ impl FromStr for Directives {
         if let Ok(level) = text.trim().parse::<Level>() {
             return Ok(Self::level(level.into()));
         }
-        let targets: Targets = text.parse().map_err(|_| InvalidDirectives)?;
         // A text without any directive parses too, and would show nothing.
+        if text.trim().is_empty() {
+            return Err(InvalidDirectives);
+        }
+        let targets: Targets = text.parse().map_err(|_| InvalidDirectives)?;
         let max = targets.iter().map(|(_, level)| level).max();
         let max = max.max(targets.default_level()).ok_or(InvalidDirectives)?;
         Ok(Self {

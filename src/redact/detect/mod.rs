@@ -48,6 +48,8 @@ fn clear(text: &[u8]) -> bool {
         match b {
             b'@' | b'=' | b':' | b'+' | b'%' => return false,
             b' ' | b'\t' if matches!(last, b'r' | b'R' | b'c' | b'C') => return false,
+            // As private keys begin.
+            b'-' if last == b'-' => return false,
             b' ' | b'\t' | b'"' | b'\'' | b',' | b';' | b'(' | b')' | b'[' | b']' | b'{' | b'}' => {
                 run = 0;
             }
