@@ -38,7 +38,7 @@ pub(crate) fn cases() -> Vec<Case> {
         "get/whole stack, recording, one JSON line" => |go| {
             let (cam, app) = whole();
             drive(app, get_request, go);
-            cam.flush(std::time::Duration::from_secs(60));
+            let _ = cam.flush(std::time::Duration::from_secs(60));
         },
         "post/bare" => |go| drive(router(), post_request, go),
         "post/pass-through" => |go| drive(router().layer(PassThrough), post_request, go),
@@ -49,7 +49,7 @@ pub(crate) fn cases() -> Vec<Case> {
         "post/whole stack, recording, one JSON line" => |go| {
             let (cam, app) = whole();
             drive(app, post_request, go);
-            cam.flush(std::time::Duration::from_secs(60));
+            let _ = cam.flush(std::time::Duration::from_secs(60));
         },
     }
 }

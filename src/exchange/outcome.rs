@@ -58,6 +58,19 @@ pub enum Failure {
     Custom(String),
 }
 
+impl fmt::Display for KeepReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outcome => f.write_str("outcome"),
+            Self::Slow => f.write_str("slow"),
+            Self::ErrorEvent => f.write_str("error event"),
+            Self::Asked { why } => write!(f, "asked: {why}"),
+            Self::Selected { by } => write!(f, "selected by {by}"),
+            Self::Baseline => f.write_str("baseline"),
+        }
+    }
+}
+
 /// Why an exchange was kept.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

@@ -40,6 +40,14 @@
 //!   base filter says.
 //! - A value whose `Debug` panics is recorded as such; no panic leaves the gate.
 //!
+//! # Limits
+//!
+//! - Spans that the base filter refuses are not created for a recording
+//!   request, because output layers could not bear them; recorded events name
+//!   the spans that exist. Live requests have all spans.
+//! - A `log`-crate record below the base filter is recorded only where
+//!   `LogTracer` is installed, as `init_tracing` does with the feature `log`.
+//!
 //! # Ordering
 //!
 //! Any position in the registry. Another *global* filter in front of the gate

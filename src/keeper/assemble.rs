@@ -358,7 +358,7 @@ fn body(
     body
 }
 
-fn is_stream(content_type: Option<&str>) -> bool {
+pub(super) fn is_stream(content_type: Option<&str>) -> bool {
     content_type.is_some_and(|value| {
         let value = value.trim_start();
         ["text/event-stream", "application/grpc"]

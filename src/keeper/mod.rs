@@ -273,7 +273,7 @@ impl Keeper {
         slow: bool,
     ) -> (Vec<KeepReason>, bool) {
         let mut reasons = Vec::new();
-        if ended.outcome != Outcome::Completed {
+        if ended.outcome != Outcome::Completed && !left_a_stream(context, ended) {
             reasons.push(KeepReason::Outcome);
         }
         if slow {
@@ -301,6 +301,19 @@ impl Keeper {
         }
         (reasons, asked)
     }
+}
+
+/// Leaving is how clients end a stream of events: nothing went wrong.
+fn left_a_stream(context: &RequestContext, ended: &Ended) -> bool {
+    ended.outcome == Outcome::Abandoned
+        && assemble::is_stream(
+            context
+                .shared()
+                .heads()
+                .response
+                .fields
+                .text("content-type"),
+        )
 }
 
 impl fmt::Debug for Keeper {

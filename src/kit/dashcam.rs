@@ -18,12 +18,24 @@ use tracing_subscriber::EnvFilter;
 ///
 /// Keep it until the service ends: dropping it waits, at most two seconds, for
 /// what was kept and logged to be written. The layers go on working after that.
+///
+/// A runtime that is shut down drops the requests in flight *after* the locals
+/// of `main`: shut the server down gracefully first, or their exchanges are
+/// lost with the process.
 #[must_use = "dropping it flushes; keep it until the service ends"]
 pub struct Dashcam {
     plan: Arc<Plan>,
-    keeper: Arc<Keeper>,
     record: Option<Directives>,
-    lines: Mutex<Vec<JsonLineHandle>>,
+    handle: DashcamHandle,
+}
+
+/// Asks a [`Dashcam`] how it is doing, from anywhere: cheap to clone, for the
+/// state of a service. Dropping it does nothing.
+#[derive(Clone, Debug)]
+pub struct DashcamHandle {
+    keeper: Arc<Keeper>,
+    records: bool,
+    lines: Arc<Mutex<Vec<JsonLineHandle>>>,
 }
 
 const DROP_DEADLINE: Duration = Duration::from_secs(2);
@@ -37,9 +49,12 @@ impl Dashcam {
     pub(super) fn new(plan: Arc<Plan>, keeper: Arc<Keeper>, record: Option<Directives>) -> Self {
         Self {
             plan,
-            keeper,
+            handle: DashcamHandle {
+                keeper,
+                records: record.is_some(),
+                lines: Arc::default(),
+            },
             record,
-            lines: Mutex::default(),
         }
     }
 
@@ -73,8 +88,9 @@ impl Dashcam {
     ///
     /// The operating system gave no thread.
     pub fn json_lines_to(&self, output: impl Write + Send + 'static) -> io::Result<JsonLine> {
-        let layer = JsonLine::new(output, self.keeper.settings().policy.clone())?;
-        self.lines
+        let layer = JsonLine::new(output, self.handle.keeper.settings().policy.clone())?;
+        self.handle
+            .lines
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(layer.handle());
@@ -84,28 +100,50 @@ impl Dashcam {
     /// What is going on; cheap enough for a health endpoint.
     #[must_use]
     pub fn status(&self) -> Status {
-        let recording = match (&self.record, probe()) {
-            (None, _) => Recording::Off,
-            (Some(_), Ok(())) => Recording::On,
-            (Some(_), Err(obstacle)) => Recording::Impossible {
-                why: obstacle.to_string(),
-            },
-        };
-        Status::read(&self.keeper, recording, &self.line_handles())
+        self.handle.status()
+    }
+
+    /// A handle for the state of the service.
+    #[must_use]
+    pub fn handle(&self) -> DashcamHandle {
+        self.handle.clone()
     }
 
     /// Waits until everything kept and logged so far was written, at most until
-    /// the deadline; whether it was. Blocks: in async code use it at the end only.
+    /// the deadline; whether it was. Blocks: in async code call it from
+    /// `spawn_blocking`, or at the end only.
+    #[must_use]
+    pub fn flush(&self, deadline: Duration) -> bool {
+        self.handle.flush(deadline)
+    }
+}
+
+impl DashcamHandle {
+    /// What is going on; cheap enough for a health endpoint.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let recording = match probe() {
+            _ if !self.records => Recording::Off,
+            Ok(()) => Recording::On,
+            Err(obstacle) => Recording::Impossible {
+                why: obstacle.to_string(),
+            },
+        };
+        Status::read(&self.keeper, recording, &self.lines())
+    }
+
+    /// As [`Dashcam::flush`].
+    #[must_use]
     pub fn flush(&self, deadline: Duration) -> bool {
         let until = std::time::Instant::now() + deadline;
         let left = || until.saturating_duration_since(std::time::Instant::now());
         let exported = self.keeper.flush(left());
-        self.line_handles()
+        self.lines()
             .iter()
             .fold(exported, |all, lines| lines.flush(left()) && all)
     }
 
-    fn line_handles(&self) -> Vec<JsonLineHandle> {
+    fn lines(&self) -> Vec<JsonLineHandle> {
         self.lines
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -115,14 +153,14 @@ impl Dashcam {
 
 impl Drop for Dashcam {
     fn drop(&mut self) {
-        self.flush(DROP_DEADLINE);
+        let _ = self.flush(DROP_DEADLINE);
     }
 }
 
 impl fmt::Debug for Dashcam {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dashcam")
-            .field("keeper", &self.keeper)
+            .field("handle", &self.handle)
             .finish_non_exhaustive()
     }
 }

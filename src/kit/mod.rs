@@ -41,7 +41,7 @@ mod tracing_setup;
 
 pub use self::{
     builder::{BuildError, DashcamBuilder},
-    dashcam::Dashcam,
+    dashcam::{Dashcam, DashcamHandle},
     layer::DashcamLayer,
     status::{Recording, Status},
     tracing_setup::InitError,

@@ -8,8 +8,13 @@ impl Dashcam {
     /// and JSON lines on standard output. With the feature `log`, records of the
     /// `log` crate go there too.
     ///
+    /// Whatever `RUST_LOG` says, each request leaves one line, and decision
+    /// points are shown; see
+    /// [`without_request_line`](super::DashcamBuilder::without_request_line).
+    ///
     /// Also installs a panic hook that notes where a request panicked and then
-    /// calls the hook that was there before.
+    /// calls the hook that was there before. The default hook prints the panic
+    /// message to standard error as it is, unredacted.
     ///
     /// Where recording cannot work, a warning says why, once, and
     /// [`status`](Self::status) keeps saying it.
