@@ -124,7 +124,6 @@ impl RequestContext {
     }
 
     /// The trace ID of the inbound `traceparent`.
-    #[cfg_attr(not(any(feature = "gate", feature = "capture")), allow(dead_code))]
     pub(crate) fn parent(&self) -> Option<&TraceParent> {
         self.0.identity.parent.as_ref()
     }

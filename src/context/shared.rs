@@ -6,13 +6,15 @@ use crate::{
     recorder::Recording,
     selection::{Pending, Selected},
 };
+#[cfg(feature = "capture")]
+use std::sync::atomic::AtomicUsize;
 #[cfg(feature = "gate")]
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, atomic::AtomicU64};
 use std::{
     borrow::Cow,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU32, Ordering::Relaxed},
     },
     time::{Instant, SystemTime},
 };
@@ -24,16 +26,17 @@ pub(crate) struct Mode(u32);
 impl Mode {
     pub(crate) const NONE: Self = Self(0);
     /// Events are recorded.
+    #[cfg(feature = "gate")]
     pub(crate) const RECORD: Self = Self(1);
     /// Verbose events and spans reach the service's output.
     pub(crate) const LIVE: Self = Self(1 << 1);
     /// The request is over; whatever comes is late.
     pub(crate) const FINISHED: Self = Self(1 << 2);
     /// The gate looks at this request's events, if only for decision points.
+    #[cfg(feature = "gate")]
     pub(crate) const WATCHED: Self = Self(1 << 3);
     const ALL: u32 = 0b1111;
 
-    #[cfg_attr(not(feature = "gate"), allow(dead_code))]
     #[inline]
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -84,16 +87,14 @@ pub(crate) struct Identity {
 pub(crate) enum Route {
     #[cfg(feature = "axum")]
     Matched(axum::extract::MatchedPath),
-    #[cfg_attr(feature = "axum", allow(dead_code))] // the variant of builds without a router
-    Named(&'static str),
 }
 
 impl Route {
     pub(crate) fn as_str(&self) -> &str {
-        match self {
+        // Without a router there is no value of this type.
+        match *self {
             #[cfg(feature = "axum")]
-            Self::Matched(path) => path.as_str(),
-            Self::Named(name) => name,
+            Self::Matched(ref path) => path.as_str(),
         }
     }
 }

@@ -53,6 +53,7 @@ fn mint(now: SystemTime) -> CorrelationId {
 }
 
 /// A fresh UUIDv7 as text, for IDs that are not correlation IDs.
+#[cfg(feature = "capture")]
 pub(crate) fn now_v7_text() -> impl fmt::Display {
     uuid(SystemTime::now()).hyphenated()
 }

@@ -4,8 +4,10 @@ mod correlation_id;
 mod generate;
 mod traceparent;
 
+#[cfg(feature = "capture")]
+pub(crate) use self::generate::now_v7_text;
+pub(crate) use self::traceparent::TraceParent;
 pub use self::{
     correlation_id::{CorrelationId, InvalidCorrelationId},
     generate::{MakeCorrelationId, UuidV7},
 };
-pub(crate) use self::{generate::now_v7_text, traceparent::TraceParent};

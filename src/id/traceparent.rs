@@ -46,7 +46,6 @@ impl TraceParent {
         Hex(&self.trace_id)
     }
 
-    #[cfg_attr(not(feature = "capture"), allow(dead_code))] // only exchanges name it
     pub(crate) fn parent_id(&self) -> impl fmt::Display + '_ {
         Hex(&self.parent_id)
     }

@@ -206,7 +206,6 @@ impl Recording {
         self.cut
     }
 
-    #[cfg(any(test, feature = "kit"))]
     pub(crate) fn len(&self) -> usize {
         self.heads.len()
     }

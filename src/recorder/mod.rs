@@ -1,6 +1,7 @@
 //! What is held in memory while a request runs: events, heads and bodies, each
 //! with its bound. Nothing here is redacted yet and nothing here is written.
 
+#[cfg(feature = "capture")]
 mod budget;
 #[cfg(feature = "gate")]
 mod events;
@@ -13,6 +14,7 @@ mod tee;
 #[cfg(feature = "gate")]
 mod values;
 
+#[cfg(feature = "capture")]
 pub(crate) use self::budget::{MemoryBudget, Reservation};
 #[cfg(feature = "gate")]
 pub(crate) use self::{
