@@ -65,6 +65,8 @@ pub(super) fn begin<B: Body>(
         correlates: correlates.is_some(),
         span,
         connect: parts.method == http::Method::CONNECT,
+        bodiless: parts.method == http::Method::HEAD,
+        answered: false,
         panicked: false,
         #[cfg(feature = "capture")]
         capture,

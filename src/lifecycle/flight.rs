@@ -30,6 +30,11 @@ pub(super) struct Flight {
     pub(super) correlates: bool,
     pub(super) span: Span,
     pub(super) connect: bool,
+    /// Whether the answer has no body by protocol, whatever the service gave:
+    /// a server then drops the body unread.
+    pub(super) bodiless: bool,
+    /// Whether there was a response head.
+    pub(super) answered: bool,
     /// Whether the service panicked and the panic was answered.
     pub(super) panicked: bool,
     #[cfg(feature = "capture")]
@@ -102,6 +107,7 @@ impl Flight {
     /// Takes the response head and wraps the body.
     pub(super) fn responded<B: Body>(mut self, response: Response<B>) -> Response<ResponseBody<B>> {
         let (mut parts, body) = response.into_parts();
+        self.answered = true;
         if self.correlates
             && let Some(correlation) = &self.plan.correlation
             && correlation.echo
@@ -124,6 +130,10 @@ impl Flight {
                 begin::declared(&parts.headers, &body),
             );
         }
+        self.bodiless |= matches!(
+            parts.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
         let upgraded = parts.status == StatusCode::SWITCHING_PROTOCOLS
             || self.connect && parts.status.is_success();
         let body = ResponseBody::new(body, self, upgraded);
@@ -221,7 +231,12 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         let _entered = self.context.enter();
-        self.end(End::Abandoned);
+        let end = if self.bodiless && self.answered {
+            End::Response
+        } else {
+            End::Abandoned
+        };
+        self.end(self.judged(end));
     }
 }
 
