@@ -30,7 +30,7 @@ use crate::{
 use http::{HeaderMap, StatusCode, request, response};
 use std::{
     fmt, io,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -221,22 +221,15 @@ impl Keeper {
         if reasons.is_empty() {
             return false;
         }
-        let admission = self
-            .storm
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .admit(
-                storm::signature(context, &ended, slow),
-                asked,
-                Instant::now(),
-            );
+        let signature = storm::signature(context, &ended, slow);
+        let admission = self.storm().admit(signature, asked, Instant::now());
         let (depth, suppressed_before) = match admission {
             Admission::Full { suppressed } => (Depth::Full, suppressed),
-            Admission::Heads => {
+            Admission::Heads { suppressed } => {
                 // The content would only hold memory that nobody will read.
                 shared.request_body().forget_content();
                 shared.response_body().forget_content();
-                (Depth::Heads, 0)
+                (Depth::Heads, suppressed)
             }
             Admission::Count => {
                 self.counters.suppressed.fetch_add(1, Relaxed);
@@ -256,8 +249,13 @@ impl Keeper {
             self.counters.kept.fetch_add(1, Relaxed);
         } else {
             self.counters.queue_full.fetch_add(1, Relaxed);
+            self.storm().take_back(signature, admission);
         }
         queued
+    }
+
+    fn storm(&self) -> MutexGuard<'_, storm::Storm> {
+        self.storm.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reasons(
