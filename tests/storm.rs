@@ -555,3 +555,38 @@ async fn a_directory_that_cannot_be_written() {
     drop(dashcam);
     std::fs::remove_dir_all(&place).unwrap();
 }
+
+#[tokio::test]
+async fn what_waits_for_the_exporter_holds_no_more_than_is_counted() {
+    const BODY: usize = 1_000_000;
+    let _turn = alone().await;
+    let (dashcam, release, _kept) = stalled(|builder| builder.storm(no_storm()));
+    let app = failing(&dashcam);
+    let server = Server::start(app).await;
+    let mut wire = Wire::open(&server).await;
+    let body = "y".repeat(BODY);
+    let mut send = async || {
+        let head = "POST /first/500 HTTP/1.1\r\nhost: test\r\nx-request-id: from-outside\r\n";
+        wire.send(format!("{head}content-length: {BODY}\r\n\r\n{body}"))
+            .await;
+        assert!(wire.answer().await.starts_with("HTTP/1.1 500 "));
+    };
+    // The server's buffers grow to what they will be.
+    for _ in 0..5 {
+        send().await;
+    }
+    let growth = Growth::start();
+    let before = dashcam.status().bytes_held;
+    for _ in 0..50 {
+        send().await;
+    }
+    let held = dashcam.status().bytes_held - before;
+    println!("{} bytes more in use, {held} counted", growth.now());
+    assert!(
+        growth.now() < 2 * held,
+        "{} bytes in use, {held} counted",
+        growth.now()
+    );
+    drop(release);
+    flush(&dashcam);
+}

@@ -27,7 +27,7 @@ use crate::{
     export::{Exporter, Health, worker::Worker},
     recorder::{Ending, MemoryBudget},
 };
-use http::{HeaderMap, StatusCode, request, response};
+use http::{HeaderMap, StatusCode, Uri, request, response};
 use std::{
     fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
@@ -224,7 +224,11 @@ impl Keeper {
         let signature = storm::signature(context, &ended, slow);
         let admission = self.storm().admit(signature, asked, Instant::now());
         let (depth, suppressed_before) = match admission {
-            Admission::Full { suppressed } => (Depth::Full, suppressed),
+            Admission::Full { suppressed } => {
+                shared.request_body().own_content();
+                shared.response_body().own_content();
+                (Depth::Full, suppressed)
+            }
             Admission::Heads { suppressed } => {
                 // The content would only hold memory that nobody will read.
                 shared.request_body().forget_content();
@@ -236,6 +240,7 @@ impl Keeper {
                 return false;
             }
         };
+        own_uri(&mut shared.heads().request.uri);
         let kept = Kept {
             context: context.clone(),
             ended,
@@ -292,6 +297,14 @@ impl Keeper {
             reasons.push(KeepReason::Baseline);
         }
         (reasons, asked)
+    }
+}
+
+/// Copies a URI: the server's one keeps the whole buffer alive that the request
+/// was read into, and it may have to wait.
+fn own_uri(uri: &mut Uri) {
+    if let Ok(own) = uri.to_string().parse() {
+        *uri = own;
     }
 }
 
