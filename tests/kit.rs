@@ -133,3 +133,52 @@ async fn a_body_that_http_does_not_send_is_not_missed() {
     assert!(dashcam.kept().is_empty());
     assert_eq!(dashcam.status().finished, 3);
 }
+
+#[tokio::test]
+async fn an_answer_without_a_body_by_protocol_is_not_abandoned() {
+    let dashcam = TestDashcam::new();
+    let empty = [(header::ETAG, "\"1\"")];
+    let app = Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route("/204", get(|| async { (StatusCode::NO_CONTENT, "gone") }))
+        .route(
+            "/304",
+            get(move || async move { (StatusCode::NOT_MODIFIED, empty, "old") }),
+        )
+        .layer(dashcam.layer());
+    for (method, path) in [
+        ("HEAD", "/"),
+        ("HEAD", "/304"),
+        ("GET", "/204"),
+        ("GET", "/304"),
+    ] {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.body(Body::empty()).unwrap();
+        // As a server does: the body is not polled.
+        drop(app.clone().oneshot(request).await.unwrap());
+    }
+    let kept = dashcam.kept();
+    assert!(kept.is_empty(), "{kept:#?}");
+    assert_eq!(dashcam.status().finished, 4);
+
+    let request = get_request("/");
+    drop(app.oneshot(request).await.unwrap());
+    assert_eq!(dashcam.only().outcome, Outcome::Abandoned);
+}
+
+#[tokio::test]
+async fn an_answered_panic_is_one_whoever_reads_the_answer() {
+    async fn cut() -> &'static str {
+        panic!("cut")
+    }
+    let dashcam = TestDashcam::new();
+    let app = Router::new().route("/", get(cut)).layer(dashcam.layer());
+    let request = Request::head("/").body(Body::empty()).unwrap();
+    drop(app.clone().oneshot(request).await.unwrap());
+    drop(app.oneshot(get_request("/")).await.unwrap());
+    let outcomes = dashcam.kept().into_iter().map(|kept| kept.outcome);
+    assert_eq!(
+        outcomes.collect::<Vec<_>>(),
+        [Outcome::Panicked, Outcome::Panicked]
+    );
+}

@@ -315,7 +315,7 @@ impl Shared {
             notes.pending = None;
             self.live.take();
             // What was never begun is as new.
-            if Mode(bits).has(Mode::WATCHED) {
+            if bits & Mode::ALL != 0 {
                 get_mut(&mut self.recording).reset();
             }
         }

@@ -37,16 +37,17 @@ impl CorrelationId {
         &self.0
     }
 
-    /// Takes an inbound header value without copying it. `extra` widens the
+    /// Takes a copy of an inbound header value: the value itself keeps the whole
+    /// buffer alive that the server read the request into. `extra` widens the
     /// alphabet; header syntax still holds, since it is a header value.
     pub(crate) fn from_header(
         value: &HeaderValue,
         extra: fn(u8) -> bool,
     ) -> Result<Self, InvalidCorrelationId> {
         check(value.as_bytes(), extra)?;
-        let mut value = value.clone();
-        value.set_sensitive(false);
-        Ok(Self(value))
+        HeaderValue::from_bytes(value.as_bytes())
+            .map(Self)
+            .map_err(|_| InvalidCorrelationId::Character)
     }
 
     pub(super) fn from_checked(text: Bytes) -> Result<Self, InvalidCorrelationId> {

@@ -27,10 +27,10 @@ use crate::{
     export::{Exporter, Health, worker::Worker},
     recorder::{Ending, MemoryBudget},
 };
-use http::{HeaderMap, StatusCode, request, response};
+use http::{HeaderMap, StatusCode, Uri, request, response};
 use std::{
     fmt, io,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -227,28 +227,26 @@ impl Keeper {
         if reasons.is_empty() {
             return false;
         }
-        let admission = self
-            .storm
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .admit(
-                storm::signature(context, &ended, slow),
-                asked,
-                Instant::now(),
-            );
+        let signature = storm::signature(context, &ended, slow);
+        let admission = self.storm().admit(signature, asked, Instant::now());
         let (depth, suppressed_before) = match admission {
-            Admission::Full { suppressed } => (Depth::Full, suppressed),
-            Admission::Heads => {
+            Admission::Full { suppressed } => {
+                shared.request_body().own_content();
+                shared.response_body().own_content();
+                (Depth::Full, suppressed)
+            }
+            Admission::Heads { suppressed } => {
                 // The content would only hold memory that nobody will read.
                 shared.request_body().forget_content();
                 shared.response_body().forget_content();
-                (Depth::Heads, 0)
+                (Depth::Heads, suppressed)
             }
             Admission::Count => {
                 self.counters.suppressed.fetch_add(1, Relaxed);
                 return false;
             }
         };
+        own_uri(&mut shared.heads().request.uri);
         let kept = Kept {
             context: context.clone(),
             ended,
@@ -262,8 +260,13 @@ impl Keeper {
             self.counters.kept.fetch_add(1, Relaxed);
         } else {
             self.counters.queue_full.fetch_add(1, Relaxed);
+            self.storm().take_back(signature, admission);
         }
         queued
+    }
+
+    fn storm(&self) -> MutexGuard<'_, storm::Storm> {
+        self.storm.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reasons(
@@ -314,6 +317,14 @@ fn left_a_stream(context: &RequestContext, ended: &Ended) -> bool {
                 .fields
                 .text("content-type"),
         )
+}
+
+/// Copies a URI: the server's one keeps the whole buffer alive that the request
+/// was read into, and it may have to wait.
+fn own_uri(uri: &mut Uri) {
+    if let Ok(own) = uri.to_string().parse() {
+        *uri = own;
+    }
 }
 
 impl fmt::Debug for Keeper {

@@ -11,14 +11,11 @@ use std::{
 const MAX_SIGNATURES: usize = 512;
 const OVERFLOW: u64 = 0;
 
-/// What of a request is kept.
+/// What of a request is kept; `suppressed` like it were only counted before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Admission {
-    /// All of it; `suppressed` like it were only counted before.
-    Full {
-        suppressed: u64,
-    },
-    Heads,
+    Full { suppressed: u64 },
+    Heads { suppressed: u64 },
     Count,
 }
 
@@ -68,7 +65,9 @@ impl Storm {
                 suppressed: entry.suppressed,
             }
         } else if entry.heads < limits.heads {
-            Admission::Heads
+            Admission::Heads {
+                suppressed: entry.suppressed,
+            }
         } else {
             Admission::Count
         };
@@ -81,14 +80,32 @@ impl Storm {
             return Admission::Count;
         }
         match admission {
-            Admission::Full { .. } => {
-                entry.full += 1;
-                entry.suppressed = 0;
-            }
-            Admission::Heads => entry.heads += 1,
+            Admission::Full { .. } => entry.full += 1,
+            Admission::Heads { .. } => entry.heads += 1,
             Admission::Count => {}
         }
+        entry.suppressed = 0;
         admission
+    }
+
+    /// Takes an admission back: there was no room, so nothing was kept.
+    pub(super) fn take_back(&mut self, signature: u64, admission: Admission) {
+        let key = if self.seen.contains_key(&signature) {
+            signature
+        } else {
+            OVERFLOW
+        };
+        let Some(entry) = self.seen.get_mut(&key) else {
+            return;
+        };
+        let (kept, suppressed) = match admission {
+            Admission::Full { suppressed } => (&mut entry.full, suppressed),
+            Admission::Heads { suppressed } => (&mut entry.heads, suppressed),
+            Admission::Count => return,
+        };
+        // Zero where another window has begun in between.
+        *kept = kept.saturating_sub(1);
+        entry.suppressed += suppressed + 1;
     }
 
     fn key(&mut self, signature: u64, now: Instant) -> u64 {
@@ -152,7 +169,7 @@ mod tests {
         let mut admit = |at| storm.admit(7, false, at);
         assert_eq!(admit(now), Admission::Full { suppressed: 0 });
         assert_eq!(admit(now), Admission::Full { suppressed: 0 });
-        assert_eq!(admit(now), Admission::Heads);
+        assert_eq!(admit(now), Admission::Heads { suppressed: 0 });
         assert_eq!(admit(now), Admission::Count);
         assert_eq!(admit(now), Admission::Count);
         let later = now + limits.window;
@@ -178,6 +195,44 @@ mod tests {
             storm.admit(1, true, next),
             Admission::Full { suppressed: 1 }
         );
+    }
+
+    #[test]
+    fn heads_tell_too_what_the_second_suppressed() {
+        let mut storm = Storm::new(StormLimits {
+            full: 1,
+            per_second: 0,
+            ..StormLimits::default()
+        });
+        let now = Instant::now();
+        storm.admit(7, false, now);
+        assert_eq!(storm.admit(7, false, now), Admission::Count);
+        storm.limits.per_second = 1;
+        let next = now + Duration::from_secs(1);
+        let heads = storm.admit(7, false, next);
+        assert_eq!(heads, Admission::Heads { suppressed: 1 });
+    }
+
+    #[test]
+    fn what_was_taken_back_is_as_if_it_was_only_counted() {
+        let mut storm = Storm::new(StormLimits {
+            full: 1,
+            heads: 1,
+            ..StormLimits::default()
+        });
+        let now = Instant::now();
+        for lost in 0..3 {
+            let full = storm.admit(7, false, now);
+            assert_eq!(full, Admission::Full { suppressed: lost });
+            storm.take_back(7, full);
+        }
+        let full = storm.admit(7, false, now);
+        assert_eq!(full, Admission::Full { suppressed: 3 });
+        let heads = storm.admit(7, false, now);
+        assert_eq!(heads, Admission::Heads { suppressed: 0 });
+        storm.take_back(7, heads);
+        let heads = storm.admit(7, false, now);
+        assert_eq!(heads, Admission::Heads { suppressed: 1 });
     }
 
     #[test]

@@ -65,7 +65,8 @@ pub(super) fn begin<B: Body>(
         correlates: correlates.is_some(),
         span,
         connect: parts.method == http::Method::CONNECT,
-        head: parts.method == http::Method::HEAD,
+        bodiless: parts.method == http::Method::HEAD,
+        answered: false,
         panicked: false,
         ended: false,
         #[cfg(feature = "capture")]

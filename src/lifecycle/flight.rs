@@ -30,7 +30,11 @@ pub(super) struct Flight {
     pub(super) correlates: bool,
     pub(super) span: Span,
     pub(super) connect: bool,
-    pub(super) head: bool,
+    /// Whether the answer has no body by protocol, whatever the service gave:
+    /// a server then drops the body unread.
+    pub(super) bodiless: bool,
+    /// Whether there was a response head.
+    pub(super) answered: bool,
     /// Whether the service panicked and the panic was answered.
     pub(super) panicked: bool,
     pub(super) ended: bool,
@@ -102,6 +106,7 @@ impl Flight {
     /// Takes the response head and wraps the body.
     pub(super) fn responded<B: Body>(mut self, response: Response<B>) -> Response<ResponseBody<B>> {
         let (mut parts, body) = response.into_parts();
+        self.answered = true;
         if self.correlates
             && let Some(correlation) = &self.plan.correlation
             && correlation.echo
@@ -124,15 +129,13 @@ impl Flight {
                 begin::declared(&parts.headers, &body),
             );
         }
+        self.bodiless |= matches!(
+            parts.status,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+        );
         let upgraded = parts.status == StatusCode::SWITCHING_PROTOCOLS
             || self.connect && parts.status.is_success();
-        // HTTP implementations drop these bodies without a look at them.
-        let bodiless = self.head
-            || matches!(
-                parts.status,
-                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-            );
-        let body = ResponseBody::new(body, self, upgraded || bodiless);
+        let body = ResponseBody::new(body, self, upgraded);
         Response::from_parts(parts, body)
     }
 
@@ -226,10 +229,16 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        if !self.ended {
-            let _entered = self.context.enter();
-            self.end(End::Abandoned);
+        if self.ended {
+            return;
         }
+        let _entered = self.context.enter();
+        let end = if self.bodiless && self.answered {
+            End::Response
+        } else {
+            End::Abandoned
+        };
+        self.end(self.judged(end));
     }
 }
 

@@ -226,6 +226,17 @@ impl Tee {
         prefix
     }
 
+    /// Copies what is shared with others: a piece keeps the whole buffer alive
+    /// that it was cut from, and it may have to wait.
+    pub(crate) fn own_content(&mut self) {
+        let shared = |piece: &Piece| matches!(piece, Piece::Shared(_));
+        if self.first.is_some() || self.pieces.iter().any(shared) {
+            self.copied = self.prefix();
+            self.first = None;
+            self.pieces.clear();
+        }
+    }
+
     /// Gives the captured bytes back; what is known of the body stays.
     pub(crate) fn forget_content(&mut self) {
         self.first = None;
@@ -285,6 +296,9 @@ mod tests {
             prop_assert_eq!(tee.seen(), all.len() as u64);
             prop_assert_eq!(tee.kept, all.len().min(limit));
             prop_assert_eq!(tee.prefix(), &all[..tee.kept]);
+            tee.own_content();
+            prop_assert_eq!(tee.prefix(), &all[..tee.kept]);
+            prop_assert!(tee.first.is_none() && tee.pieces.is_empty());
         }
     }
 
