@@ -40,6 +40,7 @@ each_layer! {
     a_body_dropped_before_its_first_poll_is_abandoned: recorded;
     a_body_dropped_half_way_is_abandoned: recorded;
     a_body_dropped_at_its_end_is_completed: recorded;
+    a_response_to_which_belongs_no_body_is_completed_by_its_drop: recorded;
     a_forwarded_request_is_part_of_the_first: recorded;
 }
 
@@ -271,6 +272,25 @@ fn a_body_dropped_at_its_end_is_completed(kind: Kind) {
     assert_eq!(kept.outcome, Outcome::Completed);
     let body = kept.response.unwrap().body;
     assert_eq!((body.state, body.seen), (BodyState::Complete, 3));
+}
+
+/// HTTP implementations drop such a body without a look at it.
+fn a_response_to_which_belongs_no_body_is_completed_by_its_drop(kind: Kind) {
+    for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304)] {
+        let rig = Rig::new();
+        let mut service = rig.wrap(
+            kind,
+            Probe::new(move |_| {
+                let response = Response::builder().status(status);
+                Box::pin(ready(Ok(response.body(two_pieces()).unwrap())))
+            }),
+        );
+        let request = Request::builder().method(method).body(Script::empty());
+        drop(resolve(send(&mut service, request.unwrap())));
+        let kept = rig.only();
+        assert_eq!(kept.outcome, Outcome::Completed, "{method} {status}");
+        assert_eq!(kept.response.unwrap().body.state, BodyState::None);
+    }
 }
 
 /// A service that hands the request it got to a service with the same layers.

@@ -65,6 +65,8 @@ pub(super) fn begin<B: Body>(
         correlates: correlates.is_some(),
         span,
         connect: parts.method == http::Method::CONNECT,
+        head: parts.method == http::Method::HEAD,
+        no_body: false,
         panicked: false,
         #[cfg(feature = "capture")]
         capture,

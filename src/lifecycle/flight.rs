@@ -30,6 +30,10 @@ pub(super) struct Flight {
     pub(super) correlates: bool,
     pub(super) span: Span,
     pub(super) connect: bool,
+    pub(super) head: bool,
+    /// Whether there is a response to which no body belongs: dropped unread, it
+    /// has ended.
+    pub(super) no_body: bool,
     /// Whether the service panicked and the panic was answered.
     pub(super) panicked: bool,
     #[cfg(feature = "capture")]
@@ -126,6 +130,11 @@ impl Flight {
         }
         let upgraded = parts.status == StatusCode::SWITCHING_PROTOCOLS
             || self.connect && parts.status.is_success();
+        self.no_body = self.head
+            || matches!(
+                parts.status,
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            );
         let body = ResponseBody::new(body, self, upgraded);
         Response::from_parts(parts, body)
     }
@@ -221,7 +230,11 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         let _entered = self.context.enter();
-        self.end(End::Abandoned);
+        self.end(if self.no_body {
+            End::Response
+        } else {
+            End::Abandoned
+        });
     }
 }
 
