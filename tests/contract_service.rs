@@ -576,3 +576,37 @@ over_types! {
     plain_stack_with_dashcam: works_in_a_plain_stack!(|d: &TestDashcam| d.layer());
     plain_stack_with_dashcam_observing: works_in_a_plain_stack!(|d: &TestDashcam| d.layer().propagate_panics());
 }
+
+/// A panic that was answered stays a panic, whatever becomes of the answer.
+#[test]
+fn an_answered_panic_is_one_panic_however_its_body_ends() {
+    for polls in [0, 1, 2] {
+        for method in ["GET", "HEAD"] {
+            let rig = Rig::new();
+            let mut service = rig.wrap(
+                Kind::Dashcam,
+                Probe::new(|_| std::panic::resume_unwind(Box::new(Marked(1)))),
+            );
+            let request = Request::builder().method(method).body(Script::empty());
+            let response = resolve(send(&mut service, request.unwrap())).unwrap();
+            assert_eq!(response.status(), 500);
+            transcript(response.into_body(), polls);
+            assert_eq!(
+                rig.only().outcome,
+                Outcome::Panicked,
+                "{method}, {polls} polls"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_panic_in_call_whose_answer_nobody_asks_for_is_one_panic() {
+    let rig = Rig::new();
+    let mut service = rig.wrap(
+        Kind::Dashcam,
+        Probe::new(|_| std::panic::resume_unwind(Box::new(Marked(1)))),
+    );
+    drop(send(&mut service, request()));
+    assert_eq!(rig.only().outcome, Outcome::Panicked);
+}

@@ -230,11 +230,12 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         let _entered = self.context.enter();
-        self.end(if self.no_body {
+        let end = if self.no_body {
             End::Response
         } else {
             End::Abandoned
-        });
+        };
+        self.end(self.judged(end));
     }
 }
 
