@@ -41,6 +41,7 @@ each_layer! {
     a_body_dropped_half_way_is_abandoned: recorded;
     a_body_dropped_at_its_end_is_completed: recorded;
     a_response_to_which_belongs_no_body_is_completed_by_its_drop: recorded;
+    a_body_of_announced_length_nought_is_completed_by_its_drop: recorded;
     a_forwarded_request_is_part_of_the_first: recorded;
 }
 
@@ -291,6 +292,13 @@ fn a_response_to_which_belongs_no_body_is_completed_by_its_drop(kind: Kind) {
         assert_eq!(kept.outcome, Outcome::Completed, "{method} {status}");
         assert_eq!(kept.response.unwrap().body.state, BodyState::None);
     }
+}
+
+/// So is this one: all of its bytes are on their way.
+fn a_body_of_announced_length_nought_is_completed_by_its_drop(kind: Kind) {
+    let kept = read_and_drop(kind, 0, || Script::new([]).hint(0, Some(0))).only();
+    assert_eq!(kept.outcome, Outcome::Completed);
+    assert_eq!(kept.response.unwrap().body.state, BodyState::None);
 }
 
 /// A service that hands the request it got to a service with the same layers.
