@@ -588,22 +588,20 @@ over_types! {
 /// A panic that was answered stays a panic, whatever becomes of the answer.
 #[test]
 fn an_answered_panic_is_one_panic_however_its_body_ends() {
-    for polls in [0, 1, 2] {
-        for method in ["GET", "HEAD"] {
+    // Where the layer is there twice, the outer one keeps what the inner one answered.
+    for kind in [Kind::Dashcam, Kind::DashcamTwice] {
+        for (method, polls) in [("GET", 0), ("GET", 1), ("GET", 2), ("HEAD", 0)] {
             let rig = Rig::new();
             let mut service = rig.wrap(
-                Kind::Dashcam,
+                kind,
                 Probe::new(|_| std::panic::resume_unwind(Box::new(Marked(1)))),
             );
             let request = Request::builder().method(method).body(Script::empty());
             let response = resolve(send(&mut service, request.unwrap())).unwrap();
             assert_eq!(response.status(), 500);
             transcript(response.into_body(), polls);
-            assert_eq!(
-                rig.only().outcome,
-                Outcome::Panicked,
-                "{method}, {polls} polls"
-            );
+            let outcome = rig.only().outcome;
+            assert_eq!(outcome, Outcome::Panicked, "{kind:?} {method} {polls}");
         }
     }
 }
