@@ -283,7 +283,6 @@ fn each_end_of_a_request_body_is_seen_once(kind: Kind) {
         exchange_bodies(&rig, kind, Request::new(body), read, response);
         let body = rig.only().request.body;
         let expected = match name {
-            "when wrapped" => BodyState::Complete,
             "error" => error_state(),
             "drop" => BodyState::PartlyRead,
             _ => BodyState::Complete,

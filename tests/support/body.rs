@@ -68,7 +68,7 @@ pin_project! {
     #[derive(Debug)]
     pub(crate) struct Script {
         steps: VecDeque<Step>,
-        hint: SizeHint,
+        hint: (u64, Option<u64>),
         tells_end: bool,
         log: Log,
         not_sync: PhantomData<Cell<()>>,
@@ -89,7 +89,7 @@ impl Script {
     pub(crate) fn new(steps: impl IntoIterator<Item = Step>) -> Self {
         Self {
             steps: steps.into_iter().collect(),
-            hint: SizeHint::default(),
+            hint: (0, None),
             tells_end: false,
             log: Log::default(),
             not_sync: PhantomData,
@@ -105,10 +105,7 @@ impl Script {
 
     /// Announces at first this length, and then what is left of it.
     pub(crate) fn hint(mut self, lower: u64, upper: Option<u64>) -> Self {
-        self.hint.set_lower(lower);
-        if let Some(upper) = upper {
-            self.hint.set_upper(upper);
-        }
+        self.hint = (lower, upper);
         self
     }
 
@@ -153,12 +150,8 @@ impl Body for Script {
         match this.steps.pop_front() {
             Some(Step::Data(data)) => {
                 let length = data.len() as u64;
-                let mut hint = SizeHint::new();
-                hint.set_lower(this.hint.lower().saturating_sub(length));
-                if let Some(upper) = this.hint.upper() {
-                    hint.set_upper(upper.saturating_sub(length));
-                }
-                *this.hint = hint;
+                this.hint.0 = this.hint.0.saturating_sub(length);
+                this.hint.1 = this.hint.1.map(|upper| upper.saturating_sub(length));
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Some(Step::Trailers(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
@@ -174,7 +167,12 @@ impl Body for Script {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        let mut hint = SizeHint::new();
+        hint.set_lower(self.hint.0);
+        if let Some(upper) = self.hint.1 {
+            hint.set_upper(upper);
+        }
+        hint
     }
 }
 
