@@ -29,8 +29,8 @@ use std::{
     task::{Context, Poll},
 };
 use support::{
-    AnyBody, Broken, Erased, Kind, One, Probe, Rig, Script, Seen, Step, answer, current_id,
-    poll_once, resolve, same, send, transcript,
+    AnyBody, Broken, Erased, Kind, One, Probe, Rig, Script, Seen, Step, UNPRINTABLE, answer,
+    current_id, poll_once, resolve, same, send, transcript,
 };
 use tower::ServiceExt;
 use tower_layer::Layer;
@@ -42,6 +42,7 @@ each_layer! {
     a_request_body_passes_as_it_is_through_a_stack: recorded;
     each_end_of_a_response_body_is_seen_once_and_when_it_comes: recorded;
     each_end_of_a_request_body_is_seen_once: recorded;
+    an_error_without_a_text_passes_as_it_is: bare;
     a_request_is_over_when_its_response_body_is: with_context;
     every_state_of_a_response_body: recorded;
     every_state_of_a_request_body: recorded;
@@ -214,7 +215,7 @@ the_check_sees! {
 fn ends() -> Vec<(&'static str, Script, Option<usize>)> {
     let ab = || [Step::data("a"), Step::data("b")];
     vec![
-        ("when wrapped", Script::empty(), Some(0)),
+        ("when wrapped", Script::new([]).telling_end(), Some(0)),
         ("none", Script::new(ab()), Some(3)),
         (
             "trailers",
@@ -265,29 +266,23 @@ fn error_state() -> BodyState {
 }
 
 fn each_end_of_a_request_body_is_seen_once(kind: Kind) {
-    for (name, body, end) in ends() {
-        let rig = Rig::new();
-        let read = move |body| {
-            let mut body = Box::pin(body);
-            for _ in 0..end.unwrap_or(1) {
-                let _ = http_body_util::BodyExt::frame(&mut body).now_or_never();
-            }
-            if end.is_some() {
-                // Neither a later end nor the drop changes what the first was.
-                for _ in 0..3 {
-                    let _ = http_body_util::BodyExt::frame(&mut body).now_or_never();
-                }
-            }
-        };
-        let response = Response::new(Script::empty());
-        exchange_bodies(&rig, kind, Request::new(body), read, response);
-        let body = rig.only().request.body;
-        let expected = match name {
-            "error" => error_state(),
-            "drop" => BodyState::PartlyRead,
-            _ => BodyState::Complete,
-        };
-        assert_eq!(body.state, expected, "{name}");
+    // Neither a later end nor the drop changes what the first end was.
+    for after in [0, 3] {
+        for (name, body, end) in ends() {
+            let rig = Rig::new();
+            let polls = end.map_or(1, |end| end + after);
+            let read = move |body| drop(transcript(body, polls));
+            let response = Response::new(Script::empty());
+            exchange_bodies(&rig, kind, Request::new(body), read, response);
+            let body = rig.only().request.body;
+            let expected = match name {
+                "when wrapped" if after == 0 => BodyState::None,
+                "error" => error_state(),
+                "drop" => BodyState::PartlyRead,
+                _ => BodyState::Complete,
+            };
+            assert_eq!(body.state, expected, "{name} and {after} polls");
+        }
     }
 }
 
@@ -332,6 +327,20 @@ fn a_request_is_over_when_its_response_body_is(kind: Kind) {
         drop(body);
         assert!(!unfinished(&context), "{name}");
     }
+}
+
+/// A panic of the error's `Display` is not the layer's to bring up.
+fn an_error_without_a_text_passes_as_it_is(kind: Kind) {
+    let broken = || Script::new([Step::data("a"), Step::Error(UNPRINTABLE)]);
+    let rig = Rig::new();
+    assert_eq!(
+        transcript(through_response(&rig, kind, broken()), 3),
+        transcript(broken(), 3)
+    );
+    assert_eq!(
+        transcript(through_request(&rig, kind, broken()), 3),
+        transcript(broken(), 3)
+    );
 }
 
 fn text() -> [Step; 2] {
@@ -460,6 +469,20 @@ fn every_state_of_a_request_body(kind: Kind) {
             error_state(),
             1,
             1,
+        ),
+        (
+            plain(Script::new([]).telling_end()),
+            0,
+            BodyState::None,
+            0,
+            0,
+        ),
+        (
+            plain(Script::new(text()).telling_end()),
+            2,
+            BodyState::Complete,
+            4,
+            4,
         ),
         (plain(Script::empty()), 0, BodyState::None, 0, 0),
         (
@@ -600,7 +623,7 @@ async fn read(body: impl Body<Data = Rope, Error = Infallible>) -> String {
 }
 
 macro_rules! local_bodies_pass {
-    ($($test:ident: $layer:expr;)*) => {
+    ($($test:ident keeps $kept:literal: $layer:expr;)*) => {
         $(#[test]
         fn $test() {
             let dashcam = TestDashcam::with(|builder| builder.baseline(1.0));
@@ -624,7 +647,9 @@ macro_rules! local_bodies_pass {
                 task.await.unwrap()
             });
             assert_eq!(text, "hello there");
-            for kept in dashcam.kept() {
+            let kept = dashcam.kept();
+            assert_eq!(kept.len(), $kept);
+            for kept in kept {
                 for body in [kept.request.body, kept.response.unwrap().body] {
                     assert_eq!((body.state, body.kept), (BodyState::Complete, 11));
                 }
@@ -639,12 +664,12 @@ fn capture_layer() -> CaptureLayer {
 }
 
 local_bodies_pass! {
-    local_bodies_pass_through_correlation: |_: &TestDashcam| CorrelationIdLayer::new();
-    local_bodies_pass_through_propagate: |_: &TestDashcam| PropagateCorrelationIdLayer::new();
-    local_bodies_pass_through_verbose: |_: &TestDashcam| VerboseLayer::new();
-    local_bodies_pass_through_capture: |_: &TestDashcam| capture_layer();
-    local_bodies_pass_through_dashcam: |d: &TestDashcam| d.layer();
-    local_bodies_pass_through_dashcam_observing: |d: &TestDashcam| d.layer().propagate_panics();
+    local_bodies_pass_through_correlation keeps 0: |_: &TestDashcam| CorrelationIdLayer::new();
+    local_bodies_pass_through_propagate keeps 0: |_: &TestDashcam| PropagateCorrelationIdLayer::new();
+    local_bodies_pass_through_verbose keeps 0: |_: &TestDashcam| VerboseLayer::new();
+    local_bodies_pass_through_capture keeps 0: |_: &TestDashcam| capture_layer();
+    local_bodies_pass_through_dashcam keeps 1: |d: &TestDashcam| d.layer();
+    local_bodies_pass_through_dashcam_observing keeps 1: |d: &TestDashcam| d.layer().propagate_panics();
 }
 
 /// Compile-time: what is thread-safe stays so.

@@ -21,6 +21,7 @@ pub(crate) struct Broken(pub(crate) Box<u32>);
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::refuse(*self.0);
         write!(f, "broken pipe {}", self.0)
     }
 }

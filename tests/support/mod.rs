@@ -14,12 +14,21 @@ pub(crate) use self::{
 
 use std::{
     any::Any,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
 /// The payload that the tests panic with: neither text nor `Clone`.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Marked(pub(crate) u32);
+
+/// The code of an error whose text cannot be had: asking for it panics.
+pub(crate) const UNPRINTABLE: u32 = u32::MAX;
+
+fn refuse(code: u32) {
+    if code == UNPRINTABLE {
+        resume_unwind(Box::new(Marked(code)));
+    }
+}
 
 /// Runs `f`, which must panic, and gives what it panicked with.
 #[track_caller]

@@ -21,6 +21,7 @@ pub(crate) struct Failure(pub(crate) Box<u32>);
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::refuse(*self.0);
         write!(f, "failure number {}", self.0)
     }
 }
