@@ -27,6 +27,7 @@ each_layer! {
     the_context_is_current_in_the_drop_of_an_unpolled_future: with_context;
     the_context_is_current_in_the_drop_of_an_unfinished_future: with_context;
     the_context_is_current_in_the_drops_of_unfinished_bodies: with_context;
+    the_context_is_current_in_a_request_body_that_is_read_elsewhere: with_context;
     a_request_inside_of_another_gives_the_outer_one_back: with_context;
     a_panic_in_call_goes_on_as_it_was_or_is_answered: bare;
     a_panic_in_a_poll_goes_on_as_it_was_or_is_answered: bare;
@@ -303,6 +304,37 @@ fn the_context_is_current_in_the_drops_of_unfinished_bodies(kind: Kind) {
             assert!(log.lock().unwrap().dropped.is_some());
         }
         assert_eq!(watched.request.lock().unwrap().polls.len(), 1);
+    }
+}
+
+/// The service's future is not around it then.
+fn the_context_is_current_in_a_request_body_that_is_read_elsewhere(kind: Kind) {
+    for polls in [0, 1, 3] {
+        let rig = Rig::new();
+        let handed = Rc::new(RefCell::new(None));
+        let hand = Rc::clone(&handed);
+        let mut service = rig.wrap(
+            kind,
+            Probe::new(move |request| {
+                *hand.borrow_mut() = Some((current_id(), request.into_body()));
+                answer(Script::empty())
+            }),
+        );
+        let body = Script::new([Step::data("a"), Step::Pending]);
+        let log = body.log();
+        drop(resolve(send(&mut service, Request::new(body))));
+        let (id, body) = handed.take().unwrap();
+        assert!(id.is_some());
+        let mut body = Box::pin(body);
+        for _ in 0..polls {
+            poll_body(&mut body);
+            nobody();
+        }
+        drop(body);
+        nobody();
+        let log = log.lock().unwrap();
+        assert_eq!(log.polls, vec![id.clone(); polls]);
+        assert_eq!(log.dropped, Some(id));
     }
 }
 
