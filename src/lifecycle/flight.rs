@@ -120,6 +120,9 @@ impl Flight {
             self.span
                 .record("http.response.status_code", parts.status.as_u16());
         }
+        if self.captures() && self.is_answer(&parts) {
+            self.panicked = true;
+        }
         #[cfg(feature = "capture")]
         if let Some(capture) = &mut self.capture {
             capture.status = Some(parts.status);

@@ -46,13 +46,15 @@ impl<F, P> ResponseFuture<F, P> {
         }
     }
 
-    pub(super) fn panicked_in_call<B>(flight: Flight, payload: Payload, panics: P) -> Self
+    pub(super) fn panicked_in_call<B>(mut flight: Flight, payload: Payload, panics: P) -> Self
     where
         P: PanicResponse<B>,
     {
         if !panics.answers() {
             Self::observe_panic(flight, payload);
         }
+        // Whether the answer is ever asked for or not.
+        flight.panicked = true;
         Self {
             inner: None,
             flight: Some(flight),

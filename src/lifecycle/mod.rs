@@ -14,7 +14,7 @@
 //! - The end is seen once, whichever comes first: at the end when wrapped, end
 //!   of stream, trailers, error, `is_end_stream` after a frame, or drop.
 //! - The context is current in `call`, in polls of the future and of both
-//!   bodies, and in the drops of unfinished ones.
+//!   bodies, and in their drops.
 
 mod begin;
 mod flight;

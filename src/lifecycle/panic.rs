@@ -7,7 +7,7 @@ use crate::{
     id::CorrelationId,
 };
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE, response::Parts};
 use http_body::Body;
 use std::any::Any;
 
@@ -70,6 +70,10 @@ impl<B: From<Bytes>> PanicResponse<B> for ProblemJson {
     }
 }
 
+/// Marks the answer to a panic with its request.
+#[derive(Clone)]
+struct Answered(RequestContext);
+
 /// Notes the message of a panic in the request's context.
 pub(super) fn note(context: &RequestContext, payload: &(dyn Any + Send)) {
     let message = payload
@@ -88,10 +92,21 @@ impl Flight {
     /// other response, the outcome stays a panic.
     pub(super) fn answered_panic<B: Body>(
         mut self,
-        response: Response<B>,
+        mut response: Response<B>,
     ) -> Response<ResponseBody<B>> {
         self.panicked = true;
+        if !self.captures() {
+            // A layer further out of the same request may.
+            let answered = Answered(self.context.clone());
+            response.extensions_mut().insert(answered);
+        }
         self.responded(response)
+    }
+
+    /// Whether a layer further in made this response from a panic.
+    pub(super) fn is_answer(&self, response: &Parts) -> bool {
+        let answered = response.extensions.get::<Answered>();
+        answered.is_some_and(|Answered(context)| context.is(&self.context))
     }
 
     /// The end that the response body came to, in the light of a panic before it.

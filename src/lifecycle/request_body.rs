@@ -9,6 +9,8 @@ use std::{
 
 #[cfg(feature = "capture")]
 use crate::recorder::Ending;
+#[cfg(feature = "capture")]
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pin_project! {
     /// The request body as the service sees it: the client's own, frame by
@@ -84,7 +86,9 @@ where
                 Poll::Ready(None) => tee.end(Ending::Complete),
                 Poll::Ready(Some(Err(error))) => {
                     drop(tee);
-                    let text = error.to_string();
+                    // The service might never have asked for it.
+                    let text = catch_unwind(AssertUnwindSafe(|| error.to_string()));
+                    let text = text.unwrap_or_default();
                     shared.request_body().end(Ending::Error(text));
                 }
                 Poll::Ready(Some(Ok(frame))) => {

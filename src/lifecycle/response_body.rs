@@ -1,4 +1,5 @@
 use super::flight::{End, Flight};
+use crate::context::RequestContext;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -16,6 +17,7 @@ pin_project! {
         // An option, so that the body can be dropped inside the context.
         #[pin]
         inner: Option<B>,
+        context: RequestContext,
         // Until the end was seen.
         flight: Option<Flight>,
     }
@@ -23,12 +25,9 @@ pin_project! {
     impl<B> PinnedDrop for ResponseBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            // After the end there is no request to be in any more.
-            if let Some(flight) = this.flight {
-                let _entered = flight.enter();
-                let _span = flight.span.enter();
-                this.inner.set(None);
-            }
+            let _entered = this.context.enter();
+            let _span = this.flight.as_ref().map(|flight| flight.span.enter());
+            this.inner.set(None);
         }
     }
 }
@@ -37,6 +36,7 @@ impl<B: Body> ResponseBody<B> {
     /// `over` ends the exchange here, whatever the body does.
     pub(super) fn new(inner: B, flight: Flight, over: bool) -> Self {
         let mut body = Self {
+            context: flight.context.clone(),
             flight: Some(flight),
             inner: Some(inner),
         };
@@ -75,7 +75,7 @@ where
             return Poll::Ready(None);
         };
         let Some(flight) = this.flight else {
-            // Over: nobody asks for the context of a finished request.
+            let _entered = this.context.enter();
             return inner.poll_frame(cx);
         };
         let polled = match flight.run(|| inner.poll_frame(cx)) {

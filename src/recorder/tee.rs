@@ -164,7 +164,7 @@ impl Tee {
         if self.ending.is_some() {
             return;
         }
-        let all_passed = self.declared.is_some_and(|n| n == self.seen) && self.polled;
+        let all_passed = self.declared == Some(self.seen);
         self.ending = Some(if ending == Ending::Dropped && all_passed {
             Ending::Complete
         } else {
