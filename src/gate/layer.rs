@@ -91,8 +91,9 @@ impl Gate {
         self
     }
 
+    /// Whether this is recorded, or, asked by `enabled!`, would be.
     fn records(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event()
+        !metadata.is_span()
             && self.record.as_ref().is_some_and(|directives| {
                 directives.wants(metadata) && !is_excluded(metadata.target())
                     || metadata.target() == probe::TARGET
@@ -181,8 +182,16 @@ where
 
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         let base = <EnvFilter as Layer<S>>::register_callsite(&self.base, metadata);
-        if is_own(metadata) {
+        let base = if is_own(metadata) {
             Interest::always()
+        } else {
+            base
+        };
+        if base.is_always() && (self.record.is_some() || levels::live() != LevelFilter::OFF) {
+            // Where `enabled!` says yes in a chosen request, filters of single
+            // layers have decided on an event that need not come. Only when
+            // they are asked again do they let go of that decision.
+            Interest::sometimes()
         } else if !base.is_never() {
             base
         } else if metadata.target() != probe::TARGET && is_excluded(metadata.target()) {
