@@ -222,11 +222,19 @@ where
 
     fn event_enabled(&self, event: &Event<'_>, cx: Context<'_, S>) -> bool {
         let mode = mode();
+        let metadata = event.metadata();
         if mode == Mode::NONE {
+            // A request that is not recorded still has its decisions and errors.
+            if metadata.target() == DECISION_TARGET {
+                note::event(event, &cx);
+            } else if *metadata.level() == Level::ERROR {
+                note::error_site(metadata);
+            }
             return true;
         }
-        let metadata = event.metadata();
-        let passes = self.lets_through(mode, metadata, cx.clone());
+        // The probe asks whether it arrives here, and goes no further.
+        let passes =
+            metadata.target() != probe::TARGET && self.lets_through(mode, metadata, cx.clone());
         if mode.has(Mode::FINISHED) {
             // The request line comes after the end by its nature.
             if !is_own(metadata) {

@@ -130,11 +130,14 @@ fn set_request_header(correlation: &CorrelationPlan, context: &RequestContext, p
 #[cfg(feature = "gate")]
 fn select(verbose: &super::VerbosePlan, context: &RequestContext, parts: &Parts) {
     let shared = context.shared();
-    if verbose.record && crate::gate::installed() {
+    if crate::gate::installed() {
+        // Decisions are noted also where nothing else is recorded.
         shared
             .recording()
             .begin(verbose.recording_limit, verbose.memory.clone());
-        context.raise(Mode::RECORD);
+        if verbose.record {
+            context.raise(Mode::RECORD);
+        }
     }
     let arrival = crate::selection::Arrival {
         method: &parts.method,
