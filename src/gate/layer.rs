@@ -127,6 +127,14 @@ impl Gate {
             || mode.has(Mode::LIVE) && Self::live_enables(metadata)
     }
 
+    /// A value that logs while it is formatted makes per-layer filters decide
+    /// on its own event, and forget what they decided on the one around it.
+    fn ask_again(&self, metadata: &Metadata<'_>) {
+        if let Some(dispatch) = self.dispatch.get().and_then(WeakDispatch::upgrade) {
+            dispatch.enabled(metadata);
+        }
+    }
+
     /// Per-layer filters inside of the gate have decided on an event that will
     /// not come. They keep such decisions in a thread-local; a question that
     /// the gate refuses at once makes the registry clear it, or else the next
@@ -214,6 +222,7 @@ where
         if std::ptr::eq(metadata, &raw const CLEAR) {
             return false;
         }
+        note::asked();
         if mode.has(Mode::RECORD) && self.records(metadata) {
             return true;
         }
@@ -226,7 +235,9 @@ where
         if mode == Mode::NONE {
             // A request that is not recorded still has its decisions and errors.
             if metadata.target() == DECISION_TARGET {
-                note::event(event, &cx);
+                if note::event(event, &cx) {
+                    self.ask_again(metadata);
+                }
             } else if *metadata.level() == Level::ERROR {
                 note::error_site(metadata);
             }
@@ -241,8 +252,8 @@ where
                 note::late();
             }
         } else if self.record.is_some() || metadata.target() == DECISION_TARGET {
-            if passes || self.records(metadata) {
-                note::event(event, &cx);
+            if (passes || self.records(metadata)) && note::event(event, &cx) && passes {
+                self.ask_again(metadata);
             }
         } else if *metadata.level() == Level::ERROR {
             note::error_site(metadata);
