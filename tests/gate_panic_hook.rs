@@ -36,15 +36,33 @@ fn notes_the_place() {
     assert_eq!(BEFORE.load(SeqCst), 2);
     assert!(fixture.take().is_empty());
 
-    // A panic that the service caught itself is no panic of the request.
-    let exchange = fixture.failing(|| {
+    // A panic that the service caught itself is no panic of the request, nor
+    // is one in a value that is only formatted for the recording.
+    struct Panicking;
+    impl std::fmt::Debug for Panicking {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("in Debug")
+        }
+    }
+    let caught = || {
         assert!(std::panic::catch_unwind(|| panic!("inside")).is_err());
-    });
+        tracing::debug!(value = ?Panicking, "formatted");
+    };
+    let exchange = fixture.failing(caught);
     assert_eq!(exchange.outcome.as_str(), "failed");
-    assert_eq!(BEFORE.load(SeqCst), 3);
-    // The one after it has its own.
-    let exchange = fixture.failing(|| std::panic::panic_any(7));
+    assert_eq!(exchange.panic, None);
+    assert_eq!(BEFORE.load(SeqCst), 4);
+    // The one after it has its own place.
+    let line = line!() + 3;
+    let exchange = fixture.failing(|| {
+        caught();
+        std::panic::panic_any(7)
+    });
     let panic = exchange.panic.unwrap();
     assert_eq!(panic.message, "(not a text)");
-    assert!(panic.location.unwrap().starts_with(file!()));
+    let location = panic.location.unwrap();
+    assert!(
+        location.starts_with(&format!("{}:{line}:", file!())),
+        "{location}"
+    );
 }
