@@ -35,6 +35,11 @@ where
         let span = event_span(event, cx);
         with_current(|context| {
             let shared = context.shared();
+            // This thread may not have heard yet that the request is over.
+            if context.mode().has(Mode::FINISHED) {
+                shared.note_late_event();
+                return;
+            }
             if *metadata.level() == Level::ERROR {
                 shared.note_error_event(site(metadata));
             }
