@@ -232,12 +232,9 @@ impl Keeper {
             );
         let (depth, suppressed_before) = match admission {
             Admission::Full { suppressed } => (Depth::Full, suppressed),
-            Admission::Heads => {
-                // The content would only hold memory that nobody will read.
-                shared.request_body().forget_content();
-                shared.response_body().forget_content();
-                (Depth::Heads, 0)
-            }
+            // The content is not written, but it says what must be hidden in
+            // the texts that are, and on log lines that wait for their writer.
+            Admission::Heads => (Depth::Heads, 0),
             Admission::Count => {
                 self.counters.suppressed.fetch_add(1, Relaxed);
                 return false;
