@@ -190,17 +190,15 @@ where
 
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         let base = <EnvFilter as Layer<S>>::register_callsite(&self.base, metadata);
-        let base = if is_own(metadata) {
-            Interest::always()
-        } else {
-            base
-        };
-        if base.is_always() && (self.record.is_some() || levels::live() != LevelFilter::OFF) {
+        if is_own(metadata) || base.is_always() {
+            if self.record.is_none() && levels::live() == LevelFilter::OFF {
+                return Interest::always();
+            }
             // Where `enabled!` says yes in a chosen request, filters of single
             // layers have decided on an event that need not come. Only when
             // they are asked again do they let go of that decision.
             Interest::sometimes()
-        } else if !base.is_never() {
+        } else if base.is_sometimes() {
             base
         } else if metadata.target() != probe::TARGET && is_excluded(metadata.target()) {
             Interest::never()
@@ -252,8 +250,11 @@ where
                 note::late();
             }
         } else if self.record.is_some() || metadata.target() == DECISION_TARGET {
-            if (passes || self.records(metadata)) && note::event(event, &cx) && passes {
-                self.ask_again(metadata);
+            if passes || self.records(metadata) {
+                let logged = note::event(event, &cx);
+                if logged && passes {
+                    self.ask_again(metadata);
+                }
             }
         } else if *metadata.level() == Level::ERROR {
             note::error_site(metadata);
