@@ -215,7 +215,7 @@ fn a_smaller_limit_keeps_fewer() {
 }
 
 #[derive(Debug)]
-struct Failed(&'static str, Option<Box<Failed>>);
+struct Failed(&'static str, Option<Box<Self>>);
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

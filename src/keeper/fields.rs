@@ -30,7 +30,10 @@ impl<'a> Fields<'a> {
     /// The message.
     pub(crate) fn message(&self) -> Option<Cow<'a, str>> {
         self.raw().find_map(|(name, value)| match value {
-            Visited::Text { text, .. } if name == "message" => Some(self.scrubber.text(text)),
+            Visited::Text { text, cut } if name == "message" => {
+                let shown = self.scrubber.text(text);
+                Some(if cut { shown + "…" } else { shown })
+            }
             _ => None,
         })
     }
