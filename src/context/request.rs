@@ -145,8 +145,7 @@ impl RequestContext {
     #[cfg(feature = "kit")]
     pub(crate) fn note_panic_location(&self, location: &std::panic::Location<'_>) {
         if let Some(mut notes) = self.0.try_notes() {
-            let panic = notes.panic.get_or_insert_with(Default::default);
-            panic.location.get_or_insert_with(|| location.to_string());
+            notes.panicked_at = Some(location.to_string());
         }
     }
 

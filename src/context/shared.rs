@@ -112,6 +112,9 @@ pub(crate) struct Notes {
     pub(crate) keep: Vec<Cow<'static, str>>,
     pub(crate) facts: Vec<(Cow<'static, str>, String)>,
     pub(crate) panic: Option<PanicNote>,
+    /// Where the last panic happened, until somebody sees that it was one of
+    /// the request: code may catch its own.
+    pub(crate) panicked_at: Option<String>,
     pub(crate) error: Option<String>,
     #[cfg(feature = "gate")]
     pub(crate) selected: Option<Arc<Selected>>,
@@ -307,6 +310,7 @@ impl Shared {
         notes.keep.clear();
         notes.facts.clear();
         notes.panic = None;
+        notes.panicked_at = None;
         notes.error = None;
         notes.error_site = None;
         #[cfg(feature = "gate")]

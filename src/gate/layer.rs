@@ -6,14 +6,8 @@ use crate::{
 };
 use std::sync::OnceLock;
 use tracing::{
-    Dispatch, Event, Level, Metadata, Subscriber,
-    callsite::{Callsite, Identifier},
-    dispatcher::WeakDispatch,
-    field::FieldSet,
-    level_filters::LevelFilter,
-    metadata::Kind,
-    span,
-    subscriber::Interest,
+    Dispatch, Event, Level, Metadata, Subscriber, dispatcher::WeakDispatch,
+    level_filters::LevelFilter, span, subscriber::Interest,
 };
 use tracing_subscriber::{
     EnvFilter,
@@ -90,8 +84,9 @@ impl Gate {
         self
     }
 
+    /// Whether this is recorded, or, asked by `enabled!`, would be.
     fn records(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event()
+        !metadata.is_span()
             && self.record.as_ref().is_some_and(|directives| {
                 directives.wants(metadata) && !is_excluded(metadata.target())
                     || metadata.target() == probe::TARGET
@@ -125,13 +120,11 @@ impl Gate {
             || mode.has(Mode::LIVE) && Self::live_enables(metadata)
     }
 
-    /// Per-layer filters inside of the gate have decided on an event that will
-    /// not come. They keep such decisions in a thread-local; a question that
-    /// the gate refuses at once makes the registry clear it, or else the next
-    /// event would be lost to them.
-    fn clear_stale_filter_state(&self) {
+    /// A value that logs while it is formatted makes per-layer filters decide
+    /// on its own event, and forget what they decided on the one around it.
+    fn ask_again(&self, metadata: &Metadata<'_>) {
         if let Some(dispatch) = self.dispatch.get().and_then(WeakDispatch::upgrade) {
-            dispatch.enabled(&CLEAR);
+            dispatch.enabled(metadata);
         }
     }
 }
@@ -153,27 +146,6 @@ pub(super) fn is_excluded(target: &str) -> bool {
         })
 }
 
-struct ClearCallsite;
-static CLEAR_CALLSITE: ClearCallsite = ClearCallsite;
-static CLEAR: Metadata<'static> = Metadata::new(
-    "dashcam clear",
-    "dashcam::clear",
-    Level::ERROR,
-    None,
-    None,
-    None,
-    FieldSet::new(&[], Identifier(&CLEAR_CALLSITE)),
-    Kind::EVENT,
-);
-
-impl Callsite for ClearCallsite {
-    fn set_interest(&self, _: Interest) {}
-
-    fn metadata(&self) -> &Metadata<'_> {
-        &CLEAR
-    }
-}
-
 impl<S> Layer<S> for Gate
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -185,9 +157,16 @@ where
 
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         let base = <EnvFilter as Layer<S>>::register_callsite(&self.base, metadata);
-        if is_own(metadata) {
-            Interest::always()
-        } else if !base.is_never() {
+        if is_own(metadata) || base.is_always() {
+            if self.record.is_none() && levels::live() == LevelFilter::OFF {
+                return Interest::always();
+            }
+            // In a chosen request filters of single layers decide on events that
+            // then do not come, because they are only recorded or only asked
+            // about. They let go of such a decision when they are asked about
+            // the next event, so nothing may pass without being asked about.
+            Interest::sometimes()
+        } else if base.is_sometimes() {
             base
         } else if metadata.target() != probe::TARGET && is_excluded(metadata.target()) {
             Interest::never()
@@ -206,9 +185,7 @@ where
         {
             return false;
         }
-        if std::ptr::eq(metadata, &raw const CLEAR) {
-            return false;
-        }
+        note::asked();
         if mode.has(Mode::RECORD) && self.records(metadata) {
             return true;
         }
@@ -217,11 +194,21 @@ where
 
     fn event_enabled(&self, event: &Event<'_>, cx: Context<'_, S>) -> bool {
         let mode = mode();
+        let metadata = event.metadata();
         if mode == Mode::NONE {
+            // A request that is not recorded still has its decisions and errors.
+            if metadata.target() == DECISION_TARGET {
+                if note::event(event, &cx) {
+                    self.ask_again(metadata);
+                }
+            } else if *metadata.level() == Level::ERROR {
+                note::error_site(metadata);
+            }
             return true;
         }
-        let metadata = event.metadata();
-        let passes = self.lets_through(mode, metadata, cx.clone());
+        // The probe asks whether it arrives here, and goes no further.
+        let passes =
+            metadata.target() != probe::TARGET && self.lets_through(mode, metadata, cx.clone());
         if mode.has(Mode::FINISHED) {
             // The request line comes after the end by its nature.
             if !is_own(metadata) {
@@ -230,13 +217,13 @@ where
         } else if mode.has(Mode::RECORD) || metadata.target() == DECISION_TARGET {
             // Below the base filter it came this far because it is recorded.
             if !passes || is_own(metadata) || !is_excluded(metadata.target()) {
-                note::event(event, &cx);
+                let logged = note::event(event, &cx);
+                if logged && passes {
+                    self.ask_again(metadata);
+                }
             }
         } else if *metadata.level() == Level::ERROR {
             note::error_site(metadata);
-        }
-        if !passes {
-            self.clear_stale_filter_state();
         }
         passes
     }

@@ -4,11 +4,22 @@ use crate::{
     context::{Mode, mode, with_current},
     recorder::{Encoder, SpanFields, with_scratch},
 };
+use std::cell::Cell;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 use tracing_subscriber::{layer::Context, registry::LookupSpan};
 
-/// Records an event of the current request.
-pub(super) fn event<S>(event: &Event<'_>, cx: &Context<'_, S>)
+thread_local! {
+    static ASKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that this thread asks whether something is enabled.
+pub(super) fn asked() {
+    let _ = ASKED.try_with(|asked| asked.set(true));
+}
+
+/// Records an event of the current request; whether its values logged, too,
+/// while they were formatted.
+pub(super) fn event<S>(event: &Event<'_>, cx: &Context<'_, S>) -> bool
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -16,11 +27,19 @@ where
     // The service's own formatting code runs here, so nothing is borrowed yet.
     with_scratch(|values| {
         let mut encoder = Encoder::new(values);
+        let _ = ASKED.try_with(|asked| asked.set(false));
         event.record(&mut encoder);
+        // The event may itself be one that a value of another has logged.
+        let logged = ASKED.try_with(|asked| asked.replace(true)).unwrap_or(false);
         let cut = encoder.cut();
         let span = event_span(event, cx);
         with_current(|context| {
             let shared = context.shared();
+            // This thread may not have heard yet that the request is over.
+            if context.mode().has(Mode::FINISHED) {
+                shared.note_late_event();
+                return;
+            }
             if *metadata.level() == Level::ERROR {
                 shared.note_error_event(site(metadata));
             }
@@ -32,7 +51,8 @@ where
             });
             recording.push(metadata, values, cut, span);
         });
-    });
+        logged
+    })
 }
 
 fn event_span<'a, S>(

@@ -344,16 +344,20 @@ fn body(
     body.declared = tee.declared;
     body.content_type = content_type.map(media_type);
     body.content_encoding = head.text("content-encoding").map(str::to_owned);
-    if depth == Depth::Heads && body.state != BodyState::None {
-        body.kept = 0;
-    } else if tee.kept > 0 {
+    if tee.kept > 0 {
         let ended = body.state == BodyState::Complete;
-        body.content = Some(redactor.body(
+        // Always, so that the redactor sees the values to hide elsewhere.
+        let content = redactor.body(
             content_type,
             body.content_encoding.as_deref(),
             &tee.prefix,
             ended,
-        ));
+        );
+        if depth == Depth::Full {
+            body.content = Some(content);
+        } else {
+            body.kept = 0;
+        }
     }
     body
 }

@@ -95,7 +95,10 @@ impl<'a> Fields<'a> {
     pub(crate) fn message(&self) -> Option<Cow<'a, str>> {
         let message = self.site.message?;
         Values(self.values).find_map(|(index, value)| match value {
-            Visited::Text { text, .. } if index == message => Some(self.text(text)),
+            Visited::Text { text, cut } if index == message => {
+                let shown = self.text(text);
+                Some(if cut { shown + "…" } else { shown })
+            }
             _ => None,
         })
     }

@@ -230,23 +230,18 @@ impl Keeper {
         let signature = storm::signature(context, &ended, slow);
         let admission = self.storm().admit(signature, asked, Instant::now());
         let (depth, suppressed_before) = match admission {
-            Admission::Full { suppressed } => {
-                shared.request_body().own_content();
-                shared.response_body().own_content();
-                (Depth::Full, suppressed)
-            }
-            Admission::Heads { suppressed } => {
-                // The content would only hold memory that nobody will read.
-                shared.request_body().forget_content();
-                shared.response_body().forget_content();
-                (Depth::Heads, suppressed)
-            }
+            Admission::Full { suppressed } => (Depth::Full, suppressed),
+            // The content is not written, but it says what must be hidden in
+            // the texts that are, and on log lines that wait for their writer.
+            Admission::Heads { suppressed } => (Depth::Heads, suppressed),
             Admission::Count => {
                 self.counters.suppressed.fetch_add(1, Relaxed);
                 return false;
             }
         };
         own_uri(&mut shared.heads().request.uri);
+        shared.request_body().own_content();
+        shared.response_body().own_content();
         let kept = Kept {
             context: context.clone(),
             ended,

@@ -74,14 +74,18 @@ impl<B: From<Bytes>> PanicResponse<B> for ProblemJson {
 #[derive(Clone)]
 struct Answered(RequestContext);
 
-/// Notes the message of a panic in the request's context.
+/// Notes a panic in the request's context: its message, and where it happened.
 pub(super) fn note(context: &RequestContext, payload: &(dyn Any + Send)) {
     let message = payload
         .downcast_ref::<&'static str>()
         .map(|text| (*text).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned());
     let mut notes = context.shared().notes();
+    let location = notes.panicked_at.take();
     let panic = notes.panic.get_or_insert_with(PanicNote::default);
+    if panic.location.is_none() {
+        panic.location = location;
+    }
     if panic.message.is_none() {
         panic.message = message;
     }

@@ -150,7 +150,7 @@ impl Recording {
         S: for<'a> LookupSpan<'a>,
     {
         if self.span_values.len() + self.span_parts.len() * HEAD > SPANS_LIMIT {
-            return None;
+            self.drop_old_spans();
         }
         let index = u32::try_from(self.spans.len()).ok()?;
         let start = self.span_parts.len();
@@ -169,6 +169,37 @@ impl Recording {
             end: self.span_parts.len(),
         });
         Some(index)
+    }
+
+    /// Makes room for new paths: the older half goes, and with it the spans of
+    /// the events that it belongs to, where they are still there.
+    fn drop_old_spans(&mut self) {
+        let paths = self.spans.len().div_ceil(2);
+        let parts = self
+            .spans
+            .get(paths)
+            .map_or(self.span_parts.len(), |path| path.start);
+        let values = self
+            .span_parts
+            .get(parts)
+            .map_or(self.span_values.len(), |part| part.start);
+        self.spans.drain(..paths);
+        self.span_parts.drain(..parts);
+        self.span_values.drain(..values);
+        for path in &mut self.spans {
+            path.start -= parts;
+            path.end -= parts;
+        }
+        for part in &mut self.span_parts {
+            part.start -= values;
+            part.end -= values;
+        }
+        let paths = u32::try_from(paths).unwrap_or(NO_SPAN);
+        for head in &mut self.heads {
+            if head.span != NO_SPAN {
+                head.span = head.span.checked_sub(paths).unwrap_or(NO_SPAN);
+            }
+        }
     }
 
     /// Forgets which IDs stand for which path: a span was closed, so its ID may

@@ -237,15 +237,6 @@ impl Tee {
         }
     }
 
-    /// Gives the captured bytes back; what is known of the body stays.
-    pub(crate) fn forget_content(&mut self) {
-        self.first = None;
-        self.pieces.clear();
-        self.copied = Vec::new();
-        self.full = true;
-        self.memory = Reservation::default();
-    }
-
     /// Empties it for the next request; small buffers stay allocated.
     pub(crate) fn reset(&mut self) {
         let mut pieces = std::mem::take(&mut self.pieces);
