@@ -95,6 +95,29 @@ async fn a_panic_is_answered_and_kept() {
 }
 
 #[tokio::test]
+async fn who_leaves_a_stream_of_events_ends_it_well() {
+    let dashcam = TestDashcam::new();
+    let endless = || futures_util::stream::pending::<Result<axum::body::Bytes, Infallible>>();
+    let app = Router::new()
+        .route(
+            "/events",
+            get(move || async move {
+                let kind = [(header::CONTENT_TYPE, "text/event-stream")];
+                (kind, Body::from_stream(endless()))
+            }),
+        )
+        .route(
+            "/file",
+            get(move || async move { Body::from_stream(endless()) }),
+        )
+        .layer(dashcam.layer());
+    drop(app.clone().oneshot(get_request("/events")).await.unwrap());
+    assert!(dashcam.kept().is_empty());
+    drop(app.oneshot(get_request("/file")).await.unwrap());
+    assert_eq!(dashcam.only().outcome, Outcome::Abandoned);
+}
+
+#[tokio::test]
 async fn healthy_requests_leave_nothing_and_every_answer_has_an_id() {
     let dashcam = TestDashcam::new();
     let app = Router::new()
