@@ -51,7 +51,7 @@ pub use self::{
     request::RequestContext,
 };
 pub(crate) use self::{
-    request::keep_current,
+    request::{bounded, keep_current},
     shared::{Aspect, Identity, Mode, PanicNote, Route, Shared},
 };
 

@@ -44,14 +44,14 @@ impl RequestContext {
         static NONE: std::sync::LazyLock<CorrelationId> =
             std::sync::LazyLock::new(|| CorrelationId::mint_at(SystemTime::now()));
         // Every context is made with an ID; the fallback is never taken.
-        self.0.identity.id.as_ref().unwrap_or(&NONE)
+        self.0.identity().id.as_ref().unwrap_or(&NONE)
     }
 
     /// The valid ID that a client outside sent, where the layer mints its own
     /// in edge mode.
     #[must_use]
     pub fn client_correlation_id(&self) -> Option<&CorrelationId> {
-        self.0.identity.client_id.as_ref()
+        self.0.identity().client_id.as_ref()
     }
 
     /// When the request reached the layer.
@@ -125,7 +125,7 @@ impl RequestContext {
 
     /// The trace ID of the inbound `traceparent`.
     pub(crate) fn parent(&self) -> Option<&TraceParent> {
-        self.0.identity.parent.as_ref()
+        self.0.identity().parent.as_ref()
     }
 
     #[inline]
@@ -170,6 +170,15 @@ impl RequestContext {
     pub(crate) fn shared(&self) -> &Shared {
         &self.0
     }
+}
+
+/// The longest text of an error or a panic that is kept.
+const MAX_TEXT_LEN: usize = 8 * 1024;
+
+/// Cuts a text that somebody else made.
+pub(crate) fn bounded(mut text: String) -> String {
+    truncate(&mut text, MAX_TEXT_LEN);
+    text
 }
 
 fn truncate(text: &mut String, limit: usize) {

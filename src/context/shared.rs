@@ -9,11 +9,11 @@ use crate::{
 #[cfg(feature = "capture")]
 use std::sync::atomic::AtomicUsize;
 #[cfg(feature = "gate")]
-use std::sync::{Arc, OnceLock, atomic::AtomicU64};
+use std::sync::{Arc, atomic::AtomicU64};
 use std::{
     borrow::Cow,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
     time::{Instant, SystemTime},
@@ -154,7 +154,10 @@ pub(crate) struct CaptureHeads {
 /// One request's state, shared by everything that runs in it.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) identity: Identity,
+    pub(super) identity: Identity,
+    /// What a correlation layer further in found, where the layer that began
+    /// the request was none and identified it by the defaults.
+    adopted: OnceLock<Identity>,
     pub(crate) started: Instant,
     pub(crate) started_at: SystemTime,
     pub(crate) route: Option<Route>,
@@ -186,6 +189,7 @@ impl Default for Shared {
                 rejected: None,
                 parent: None,
             },
+            adopted: OnceLock::new(),
             started: Instant::now(),
             started_at: SystemTime::UNIX_EPOCH,
             route: None,
@@ -218,6 +222,14 @@ fn get_mut<T>(mutex: &mut Mutex<T>) -> &mut T {
 }
 
 impl Shared {
+    pub(crate) fn identity(&self) -> &Identity {
+        self.adopted.get().unwrap_or(&self.identity)
+    }
+
+    pub(crate) fn adopt(&self, identity: Identity) {
+        let _ = self.adopted.set(identity);
+    }
+
     #[inline]
     pub(crate) fn mode(&self) -> Mode {
         Mode(self.bits.load(Relaxed) & Mode::ALL)
@@ -301,6 +313,7 @@ impl Shared {
     pub(super) fn reset(&mut self) {
         self.identity.id = None;
         self.identity.client_id = None;
+        self.adopted.take();
         self.route = None;
         let bits = std::mem::take(self.bits.get_mut());
         #[cfg(not(feature = "gate"))]

@@ -308,6 +308,9 @@ fn body(
 ) -> Body {
     let content_type = head.text("content-type");
     let state = match (&side, &tee.ending) {
+        (Side::Response { status, .. }, _) if *status == StatusCode::SWITCHING_PROTOCOLS => {
+            BodyState::Stream
+        }
         (Side::Response { status, to }, _)
             if *to == Method::HEAD
                 || status.is_informational()
@@ -418,7 +421,7 @@ fn note_memory(missing: &mut Vec<Missing>, what: &str, tee: &BodySnapshot) {
 }
 
 fn correlation(context: &RequestContext) -> Correlation {
-    let identity = &context.shared().identity;
+    let identity = context.shared().identity();
     let source = if identity.from_header {
         CorrelationSource::Header
     } else if identity

@@ -191,6 +191,12 @@ impl<'a> Fields<'a> {
                 self.number(hidden, n)
                     .unwrap_or_else(|| n.to_string().into()),
             ),
+            // Only a whole number can be one that has to be hidden by its look.
+            Visited::F64(n)
+                if n.is_finite() && !hidden && (n.fract() != 0.0 || n.abs() < SMALL as f64) =>
+            {
+                Shown::F64(n)
+            }
             Visited::F64(n) => match self.number(hidden, n) {
                 Some(placeholder) => whole(placeholder),
                 None if n.is_finite() => Shown::F64(n),

@@ -34,6 +34,9 @@ pub(super) fn begin<B: Body>(
         .as_ref()
         .filter(|_| shared.claim(Aspect::Correlation));
     if let Some(correlation) = correlates {
+        if !owner {
+            shared.adopt(correlation.identify(&parts.headers, shared.started_at));
+        }
         set_request_header(correlation, &context, &mut parts);
     }
 
@@ -92,7 +95,7 @@ fn can_join(plan: &Plan, context: &RequestContext) -> bool {
 fn create(plan: &Plan, parts: &Parts, outer: Option<&RequestContext>) -> RequestContext {
     let now = SystemTime::now();
     let identity = match (outer, &plan.correlation) {
-        (Some(outer), _) => outer.shared().identity.clone(),
+        (Some(outer), _) => outer.shared().identity().clone(),
         (None, Some(correlation)) => correlation.identify(&parts.headers, now),
         (None, None) => identify_by_default(parts, now),
     };
@@ -120,7 +123,7 @@ fn route(parts: &Parts) -> Option<Route> {
 }
 
 fn set_request_header(correlation: &CorrelationPlan, context: &RequestContext, parts: &mut Parts) {
-    let identity = &context.shared().identity;
+    let identity = context.shared().identity();
     // The accepted header already says it.
     if !identity.from_header || !parts.headers.contains_key(&correlation.header) {
         parts.headers.insert(

@@ -1,5 +1,5 @@
 use super::{Plan, ResponseBody, ResponseFuture, begin, panic};
-use crate::context::{Entered, Mode, RequestContext};
+use crate::context::{Entered, Mode, RequestContext, bounded};
 use http::{Response, StatusCode};
 use http_body::Body;
 use std::{
@@ -144,7 +144,7 @@ impl Flight {
 
     pub(super) fn service_error<E: Display>(mut self, error: &E) {
         // The error's text is code of the service, so its context is current.
-        let text = self.run(|| error.to_string()).unwrap_or_default();
+        let text = bounded(self.run(|| error.to_string()).unwrap_or_default());
         self.end(End::ServiceError(text));
     }
 

@@ -3,7 +3,7 @@ use super::{
     flight::{End, Flight},
 };
 use crate::{
-    context::{PanicNote, RequestContext},
+    context::{PanicNote, RequestContext, bounded},
     id::CorrelationId,
 };
 use bytes::Bytes;
@@ -79,7 +79,8 @@ pub(super) fn note(context: &RequestContext, payload: &(dyn Any + Send)) {
     let message = payload
         .downcast_ref::<&'static str>()
         .map(|text| (*text).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned());
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .map(bounded);
     let mut notes = context.shared().notes();
     let location = notes.panicked_at.take();
     let panic = notes.panic.get_or_insert_with(PanicNote::default);

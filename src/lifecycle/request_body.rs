@@ -1,4 +1,4 @@
-use crate::context::RequestContext;
+use crate::context::{RequestContext, bounded};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -72,12 +72,12 @@ where
         let polled = inner.poll_frame(cx);
         #[cfg(feature = "capture")]
         if *this.captured {
-            let at_end = || {
-                this.inner
-                    .as_ref()
-                    .as_pin_ref()
-                    .is_none_or(|b| b.is_end_stream())
-            };
+            // Asked before the lock is taken: it is code of somebody else.
+            let at_end = this
+                .inner
+                .as_ref()
+                .as_pin_ref()
+                .is_none_or(|body| body.is_end_stream());
             let shared = this.context.shared();
             let mut tee = shared.request_body();
             tee.polled();
@@ -89,7 +89,7 @@ where
                     // The service might never have asked for it.
                     let text = catch_unwind(AssertUnwindSafe(|| error.to_string()));
                     let text = text.unwrap_or_default();
-                    shared.request_body().end(Ending::Error(text));
+                    shared.request_body().end(Ending::Error(bounded(text)));
                 }
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Some(data) = frame.data_ref() {
@@ -98,7 +98,7 @@ where
                         tee.trailers(trailers);
                         tee.end(Ending::Complete);
                     }
-                    if at_end() {
+                    if at_end {
                         tee.end(Ending::Complete);
                     }
                 }

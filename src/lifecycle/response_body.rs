@@ -1,5 +1,6 @@
 use super::flight::{End, Flight};
-use crate::context::RequestContext;
+use crate::context::{RequestContext, bounded};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -17,7 +18,8 @@ pin_project! {
         // An option, so that the body can be dropped inside the context.
         #[pin]
         inner: Option<B>,
-        context: RequestContext,
+        // None for a body that is not a response's yet.
+        context: Option<RequestContext>,
         // Until the end was seen.
         flight: Option<Flight>,
     }
@@ -25,7 +27,7 @@ pin_project! {
     impl<B> PinnedDrop for ResponseBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _entered = this.context.enter();
+            let _entered = this.context.as_ref().map(RequestContext::enter);
             let _span = this.flight.as_ref().map(|flight| flight.span.enter());
             this.inner.set(None);
         }
@@ -36,7 +38,7 @@ impl<B: Body> ResponseBody<B> {
     /// `over` ends the exchange here, whatever the body does.
     pub(super) fn new(inner: B, flight: Flight, over: bool) -> Self {
         let mut body = Self {
-            context: flight.context.clone(),
+            context: Some(flight.context.clone()),
             flight: Some(flight),
             inner: Some(inner),
         };
@@ -44,6 +46,17 @@ impl<B: Body> ResponseBody<B> {
             body.flight = end(body.flight.take(), End::Response);
         }
         body
+    }
+}
+
+/// For an answer that a layer further out makes, such as the one to a panic.
+impl<B: From<Bytes>> From<Bytes> for ResponseBody<B> {
+    fn from(bytes: Bytes) -> Self {
+        Self {
+            inner: Some(B::from(bytes)),
+            context: None,
+            flight: None,
+        }
     }
 }
 
@@ -75,7 +88,7 @@ where
             return Poll::Ready(None);
         };
         let Some(flight) = this.flight else {
-            let _entered = this.context.enter();
+            let _entered = this.context.as_ref().map(RequestContext::enter);
             return inner.poll_frame(cx);
         };
         let polled = match flight.run(|| inner.poll_frame(cx)) {
@@ -92,7 +105,7 @@ where
             Poll::Ready(None) => Some(End::Response),
             Poll::Ready(Some(Err(error))) => {
                 let text = flight.run(|| error.to_string()).unwrap_or_default();
-                Some(End::BodyError(text))
+                Some(End::BodyError(bounded(text)))
             }
             Poll::Ready(Some(Ok(frame))) => {
                 let inner = this.inner.as_ref().as_pin_ref();

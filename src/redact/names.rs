@@ -47,7 +47,7 @@ pub(super) const HEADERS: &[&str] = &[
     "contenttype", "date", "etag", "expect", "expires", "grpcencoding", "grpcstatus",
     "grpctimeout", "host", "ifmatch", "ifmodifiedsince", "ifnonematch", "lastmodified", "origin",
     "pragma", "range", "retryafter", "server", "te", "traceparent", "trailer", "transferencoding",
-    "upgrade", "useragent", "vary", "via",
+    "upgrade", "useragent", "vary", "via", "xdashcamverbose",
 ];
 
 /// Query keys whose values stay (folded).
