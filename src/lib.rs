@@ -53,11 +53,11 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `kit` | yes | the ready-made stack; includes `capture` and `gate` |
+//! | `kit` | yes | the ready-made stack; includes `gate` |
 //! | `axum` | yes | route templates and extractors for axum 0.8 |
 //! | `log` | yes | records of the `log` crate; includes `kit` |
-//! | `gate` | by `kit` | recording and verbose events, through `tracing-subscriber` |
-//! | `capture` | by `kit` | payload capture, redaction, the exchange, exporters |
+//! | `gate` | by `kit` | recording and verbose events, through `tracing-subscriber`; includes `capture` |
+//! | `capture` | by `gate` | payload capture, redaction, the exchange, exporters |
 //! | `testing` | no | helpers for tests; includes `kit` |
 //! | `full` | no | everything |
 
