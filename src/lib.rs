@@ -58,7 +58,7 @@
 //! | `log` | yes | records of the `log` crate; includes `kit` |
 //! | `gate` | by `kit` | recording and verbose events, through `tracing-subscriber`; includes `capture` |
 //! | `capture` | by `gate` | payload capture, redaction, the exchange, exporters |
-//! | `testing` | no | helpers for tests; includes `kit` |
+//! | `testing` | no | what tests of services need; includes `kit` |
 //! | `full` | no | everything |
 
 // The page above names modules that builds with fewer features do not have.
