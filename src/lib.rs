@@ -1,11 +1,68 @@
 //! Every request that goes wrong leaves its record.
 //!
 //! dashcam is tower/axum middleware for bugs that exist only in production. It
-//! records all the time, costs almost nothing, and keeps the recording only
-//! when something happens: one ID through all services, the request and
-//! response as they really were (redacted), and the debug-level events of
-//! *that* request, though debug was off.
+//! records all the time, and keeps the recording only when something happens:
+//! one ID through all services, the request and response as they really were
+//! (redacted), and the debug-level events of *that* request, though debug was
+//! off.
+//!
+#![cfg_attr(all(feature = "kit", feature = "axum"), doc = "```no_run")]
+#![cfg_attr(not(all(feature = "kit", feature = "axum")), doc = "```ignore")]
+//! use dashcam::Dashcam;
+//! # use axum::{Router, routing::get};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dashcam = Dashcam::builder().service("orders", env!("CARGO_PKG_VERSION")).build()?;
+//! dashcam.init_tracing()?;
+//! let app = Router::<()>::new().route("/", get(|| async { "hello" })).layer(dashcam.layer());
+//! # let _ = app;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is where
+//!
+//! | advice for debugging | module | feature |
+//! |---|---|---|
+//! | a correlation ID on every request | [`correlation`] | |
+//! | the request that the code runs in | [`context`] | |
+//! | log input and output | [`capture`] | `capture` |
+//! | log key decision points | [`decision!`] | `capture` |
+//! | debug events of a subset of the traffic | [`selection`], [`verbose`], [`gate`] | `gate` |
+//! | anonymised production data | [`redact`], [`exchange`] | `capture` |
+//! | where exchanges go | [`export`] | `capture` |
+//! | all of it, ready made | [`kit`], [`log_line`] | `kit` |
+//! | the tests of a service that uses it | [`testing`] | `testing` |
+//! | the service under all layers | [`lifecycle`] | |
+//!
+//! # How a request goes
+//!
+//! 1. The layer accepts the inbound correlation ID or mints one.
+//! 2. It makes a context, puts it into the request's extensions, and makes it
+//!    current whenever code of the request runs.
+//! 3. It copies the request head and decides whether the request is verbose.
+//! 4. The gate records the request's events, down to DEBUG, in bounded memory.
+//! 5. Both bodies pass unchanged; a bounded prefix of each is captured.
+//! 6. The response gets the ID; a panic is answered with status 500.
+//! 7. The exchange ends with the response body: complete, failed, dropped.
+//! 8. The keeper looks for a reason to keep it. Without one all is forgotten.
+//! 9. What is kept goes to a thread of its own, through a bounded queue.
+//! 10. There it is redacted, put together and written.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `kit` | yes | the ready-made stack; includes `gate` |
+//! | `axum` | yes | route templates and extractors for axum 0.8 |
+//! | `log` | yes | records of the `log` crate; includes `kit` |
+//! | `gate` | by `kit` | recording and verbose events, through `tracing-subscriber`; includes `capture` |
+//! | `capture` | by `gate` | payload capture, redaction, the exchange, exporters |
+//! | `testing` | no | what tests of services need; includes `kit` |
+//! | `full` | no | everything |
 
+// The page above names modules that builds with fewer features do not have.
+#![cfg_attr(not(feature = "full"), allow(rustdoc::broken_intra_doc_links))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 // The kit uses everything, so dead code shows there; smaller builds leave parts
@@ -65,3 +122,8 @@ const DECISION_TARGET: &str = "dashcam::decision";
 pub mod __private {
     pub use tracing;
 }
+
+/// The code of the README, compiled as documentation tests.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -53,7 +53,7 @@
 //! - Memory is bounded per body, per head and over all ([`Limits`]).
 //! - Deciding and handing over never blocks; redaction and writing happen on a
 //!   thread of their own.
-//! - No panic leaves this layer.
+//! - A panic of the service is noted and goes on.
 //!
 //! # Ordering
 //!

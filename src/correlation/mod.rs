@@ -55,7 +55,7 @@
 //! Outermost, so that every answer has the ID: what layers outside of it
 //! answer (a timeout, a body limit, `CatchPanic`) goes without, and so does
 //! what the HTTP implementation answers itself (400 to a malformed request,
-//! 431). In `axum`, `Router::layer` also covers fallbacks (404, 405);
+//! 431). In `axum`, `Router::layer` also covers the fallback (404);
 //! `route_layer` does not.
 
 #[cfg(feature = "axum")]

@@ -93,7 +93,8 @@ where
 }
 
 /// The headers that carry the current request's identity, for any client that
-/// takes headers; none outside of a request.
+/// takes headers; none outside of a request. The name is `x-request-id`,
+/// whatever the layer's header is.
 ///
 /// ```
 /// let mut request = http::Request::new(());

@@ -66,10 +66,10 @@ pub enum BodyState {
         /// Why not.
         why: String,
     },
-    /// There is no body, by protocol (HEAD, 204, 304) or because none was sent.
+    /// There is no body, by protocol (HEAD, 1xx, 204, 304) or because none was sent.
     None,
-    /// An unbounded stream (server-sent events, gRPC frames, an upgraded
-    /// connection): counted, with a bounded prefix.
+    /// A stream by its content type (server-sent events, gRPC frames): counted,
+    /// with a bounded prefix.
     Stream,
 }
 

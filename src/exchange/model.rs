@@ -30,7 +30,7 @@ pub struct Exchange {
     pub in_flight: u64,
     /// How it ended.
     pub outcome: Outcome,
-    /// Whether it took longer than the configured threshold.
+    /// Whether the response head took longer than the configured threshold.
     pub slow: bool,
     /// Why it was kept; never empty.
     pub keep: Vec<KeepReason>,
@@ -165,7 +165,7 @@ pub enum Depth {
 pub struct Request {
     /// The method.
     pub method: String,
-    /// Scheme, authority and path, redacted; no query.
+    /// The path, redacted; no query.
     pub path: String,
     /// The route template, where the router told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -294,7 +294,7 @@ pub struct Losses {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Missing {
-    /// Which part, as a path (`request.body`, `events`).
+    /// Which part (`request.body`, …).
     pub what: String,
     /// Why it is not there.
     pub why: String,

@@ -76,9 +76,10 @@ impl fmt::Display for KeepReason {
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum KeepReason {
-    /// The [`Outcome`] was not `completed`.
+    /// The [`Outcome`] was not `completed`; an event stream that the client left
+    /// does not count.
     Outcome,
-    /// The request took longer than the configured threshold.
+    /// The response head took longer than the configured threshold.
     Slow,
     /// An event at level ERROR was emitted in the request.
     ErrorEvent,

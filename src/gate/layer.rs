@@ -15,8 +15,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Targets whose events below the base filter are never recorded and never
-/// shown: the HTTP stack under the service and telemetry itself. A target
+/// Targets whose events are never recorded, and never shown below the base
+/// filter: the HTTP stack under the service and telemetry itself. A target
 /// stands for everything below it (`hyper` for `hyper::proto`).
 pub const EXCLUDED_TARGETS: &[&str] = &[
     "dashcam",
@@ -40,7 +40,7 @@ pub const EXCLUDED_TARGETS: &[&str] = &[
 /// The targets of this crate that pass every base filter, at INFO and above.
 const OWN_TARGETS: &[&str] = &[DECISION_TARGET, REQUEST_TARGET];
 
-/// The layer; see the [module page](self).
+/// The layer; see the [module page](super).
 #[derive(Debug)]
 pub struct Gate {
     base: EnvFilter,

@@ -74,9 +74,9 @@ impl DashcamBuilder {
         self
     }
 
-    /// What is recorded of every request: a level, or levels per target
-    /// (`my_service=debug`). Default `debug`. A text that cannot be read is an
-    /// error at [`build`](Self::build).
+    /// What is recorded of every request beside what the base filter shows: a
+    /// level, or levels per target (`my_service=debug`). Default `debug`. A text
+    /// that cannot be read is an error at [`build`](Self::build).
     pub fn record_level(mut self, directives: &str) -> Self {
         self.record = directives.parse().map(Some);
         self

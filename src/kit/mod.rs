@@ -13,6 +13,28 @@
 //! # }
 //! ```
 //!
+//! With settings, in a registry of the service's own, beside a `fmt` layer:
+//!
+//! ```no_run
+//! use dashcam::Dashcam;
+//! use std::time::Duration;
+//! use tracing_subscriber::{EnvFilter, prelude::*};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dashcam = Dashcam::builder()
+//!     .service("orders", "1.0.0")
+//!     .directory("/var/log/orders/exchanges")
+//!     .slow(Duration::from_secs(2))
+//!     .baseline(0.001)
+//!     .build()?;
+//! tracing_subscriber::registry()
+//!     .with(dashcam.gate(EnvFilter::new("info")))
+//!     .with(tracing_subscriber::fmt::layer())
+//!     .init();
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Defaults
 //!
 //! | what | default |

@@ -11,7 +11,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// The layer; see the [module page](self).
+/// The layer; see the [module page](super).
 #[derive(Debug)]
 pub struct JsonLine {
     writer: JsonLineHandle,
