@@ -525,7 +525,15 @@ async fn a_panic_ends_its_stream_only() {
         .iter()
         .map(|kept| kept.response.as_ref().unwrap().body.state.clone())
         .collect();
-    assert_eq!(bodies, [BodyState::Aborted, BodyState::Complete]);
+    assert_eq!(
+        bodies,
+        [
+            BodyState::Aborted,
+            BodyState::Skipped {
+                why: "answer_to_panic".to_owned()
+            }
+        ]
+    );
     assert_eq!(
         kept[0].panic.as_ref().unwrap().message,
         "told to, while streaming"

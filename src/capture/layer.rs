@@ -5,6 +5,7 @@ use crate::{
     lifecycle::{Lifecycle, Observe, Plan},
     redact::Policy,
 };
+use http::HeaderName;
 use std::{io, sync::Arc, time::Duration};
 use tower_layer::Layer;
 
@@ -88,6 +89,13 @@ impl CaptureLayerBuilder {
     /// [`ServerErrors`](super::ServerErrors).
     pub fn classify(mut self, classify: impl Classify) -> Self {
         self.settings.classify = Arc::new(classify);
+        self
+    }
+
+    /// The header whose value is the correlation ID, and so may be written;
+    /// default `x-request-id`.
+    pub fn correlation_header(mut self, name: HeaderName) -> Self {
+        self.settings.correlation_header = name;
         self
     }
 

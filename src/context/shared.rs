@@ -47,6 +47,7 @@ impl Mode {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Aspect {
     Correlation,
+    Span,
     #[cfg(feature = "gate")]
     Verbose,
 }
@@ -55,6 +56,7 @@ impl Aspect {
     const fn bit(self) -> u32 {
         match self {
             Self::Correlation => 1 << 8,
+            Self::Span => 1 << 10,
             #[cfg(feature = "gate")]
             Self::Verbose => 1 << 9,
         }

@@ -133,6 +133,12 @@ fn is_own(metadata: &Metadata<'_>) -> bool {
     *metadata.level() <= Level::INFO && OWN_TARGETS.contains(&metadata.target())
 }
 
+/// Whether an event is part of its request: decisions are, the request line,
+/// and what the HTTP stack and telemetry say, are not.
+fn is_recordable(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == DECISION_TARGET || !is_excluded(metadata.target())
+}
+
 pub(super) fn is_excluded(target: &str) -> bool {
     let first = target.as_bytes().first();
     EXCLUDED_TARGETS
@@ -201,7 +207,7 @@ where
                 if note::event(event, &cx) {
                     self.ask_again(metadata);
                 }
-            } else if *metadata.level() == Level::ERROR {
+            } else if *metadata.level() == Level::ERROR && is_recordable(metadata) {
                 note::error_site(metadata);
             }
             return true;
@@ -216,13 +222,13 @@ where
             }
         } else if mode.has(Mode::RECORD) || metadata.target() == DECISION_TARGET {
             // Below the base filter it came this far because it is recorded.
-            if !passes || is_own(metadata) || !is_excluded(metadata.target()) {
+            if !passes || is_recordable(metadata) {
                 let logged = note::event(event, &cx);
                 if logged && passes {
                     self.ask_again(metadata);
                 }
             }
-        } else if *metadata.level() == Level::ERROR {
+        } else if *metadata.level() == Level::ERROR && is_recordable(metadata) {
             note::error_site(metadata);
         }
         passes

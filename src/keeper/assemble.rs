@@ -118,7 +118,9 @@ impl Assembler {
         let mut losses = Losses {
             events_late: shared.late_events().into(),
             headers_dropped: u64::from(heads.request.fields.dropped())
-                + u64::from(heads.response.fields.dropped()),
+                + u64::from(heads.response.fields.dropped())
+                + u64::from(request_body.trailers.dropped())
+                + u64::from(response_body.trailers.dropped()),
             suppressed_before: kept.suppressed_before,
             ..Losses::default()
         };
@@ -345,21 +347,28 @@ fn body(
     body.seen = tee.seen;
     body.kept = tee.kept;
     body.declared = tee.declared;
-    body.content_type = content_type.map(media_type);
-    body.content_encoding = head.text("content-encoding").map(str::to_owned);
+    body.content_type = content_type.map(|value| {
+        // Clients choose it, so it passes the policy like the header itself.
+        media_type(&redactor.header("content-type", value.as_bytes(), false))
+    });
+    let content_encoding = head.text("content-encoding");
+    body.content_encoding = content_encoding.map(coding);
     if tee.kept > 0 {
         let ended = body.state == BodyState::Complete;
         // Always, so that the redactor sees the values to hide elsewhere.
-        let content = redactor.body(
-            content_type,
-            body.content_encoding.as_deref(),
-            &tee.prefix,
-            ended,
-        );
-        if depth == Depth::Full {
-            body.content = Some(content);
-        } else {
-            body.kept = 0;
+        let content = redactor.body(content_type, content_encoding, &tee.prefix, ended);
+        let skipped = match depth {
+            Depth::Heads => Some("failure_storm"),
+            Depth::Full => tee.skipped,
+        };
+        match skipped {
+            None => body.content = Some(content),
+            Some(why) => {
+                body.kept = 0;
+                body.state = BodyState::Skipped {
+                    why: why.to_owned(),
+                };
+            }
         }
     }
     body
@@ -376,6 +385,17 @@ pub(super) fn is_stream(content_type: Option<&str>) -> bool {
                     .is_some_and(|start| start.eq_ignore_ascii_case(stream))
             })
     })
+}
+
+/// The content coding, where it is one that is registered.
+fn coding(value: &str) -> String {
+    const REGISTERED: [&str; 7] = [
+        "br", "compress", "deflate", "dcb", "gzip", "identity", "zstd",
+    ];
+    let known = REGISTERED
+        .iter()
+        .find(|name| name.eq_ignore_ascii_case(value.trim()));
+    (*known.unwrap_or(&"other")).to_owned()
 }
 
 /// The media type without parameters but `charset`: others are free text.

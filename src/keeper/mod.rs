@@ -30,6 +30,7 @@ use crate::{
 use http::{HeaderMap, StatusCode, Uri, request, response};
 use std::{
     fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -139,13 +140,14 @@ impl Keeper {
         &self,
         context: &RequestContext,
         head: &request::Parts,
+        uri: &Uri,
         declared: Option<u64>,
     ) -> u64 {
         let shared = context.shared();
         {
             let mut heads = shared.heads();
             heads.request.method = head.method.clone();
-            heads.request.uri = head.uri.clone();
+            heads.request.uri = uri.clone();
             heads.request.version = head.version;
             heads
                 .request
@@ -185,7 +187,7 @@ impl Keeper {
             declared,
             self.budget(),
         );
-        self.settings.classify.head(head.status, &head.headers)
+        judge(|| self.settings.classify.head(head.status, &head.headers))
     }
 
     fn budget(&self) -> Option<Arc<MemoryBudget>> {
@@ -199,7 +201,7 @@ impl Keeper {
         trailers: &HeaderMap,
     ) -> Option<Failure> {
         context.shared().response_body().trailers(trailers);
-        self.settings.classify.trailers(trailers)
+        judge(|| self.settings.classify.trailers(trailers))
     }
 
     /// Ends the exchange: keeps it where there is a reason, and says whether.
@@ -299,6 +301,11 @@ impl Keeper {
         }
         (reasons, asked)
     }
+}
+
+/// Asks the service's own classifier; one that panics has no opinion.
+fn judge(classify: impl FnOnce() -> Option<Failure>) -> Option<Failure> {
+    catch_unwind(AssertUnwindSafe(classify)).ok().flatten()
 }
 
 /// Leaving is how clients end a stream of events: nothing went wrong.

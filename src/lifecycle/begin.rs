@@ -1,6 +1,8 @@
 use super::{Plan, RequestBody, flight::Flight, plan::CorrelationPlan};
 use crate::context::{Aspect, Identity, Mode, RequestContext, Route};
-use http::{Request, request::Parts};
+#[cfg(feature = "gate")]
+use crate::recorder::MemoryBudget;
+use http::{Request, Uri, request::Parts};
 use http_body::Body;
 use std::{
     sync::Arc,
@@ -53,11 +55,18 @@ pub(super) fn begin<B: Body>(
         .as_ref()
         .filter(|keeper| keeper.claim(&context))
         .map(|keeper| {
-            let in_flight = keeper.request(&context, &parts, declared(&parts.headers, &body));
+            #[cfg(feature = "gate")]
+            watch(
+                &context,
+                keeper.settings().limits.recording,
+                Some(keeper.memory()),
+            );
+            let declared = declared(&parts.headers, &body);
+            let in_flight = keeper.request(&context, &parts, uri(&parts), declared);
             super::flight::Capture::new(Arc::clone(keeper), in_flight)
         });
 
-    let span = if owner && plan.span {
+    let span = if plan.span && shared.claim(Aspect::Span) {
         request_span(&context, &parts)
     } else {
         Span::none()
@@ -122,6 +131,15 @@ fn route(parts: &Parts) -> Option<Route> {
     }
 }
 
+/// The URI as the client sent it: a nested router takes its prefix away.
+fn uri(parts: &Parts) -> &Uri {
+    #[cfg(feature = "axum")]
+    if let Some(axum::extract::OriginalUri(uri)) = parts.extensions.get() {
+        return uri;
+    }
+    &parts.uri
+}
+
 fn set_request_header(correlation: &CorrelationPlan, context: &RequestContext, parts: &mut Parts) {
     let identity = context.shared().identity();
     // The accepted header already says it.
@@ -136,19 +154,13 @@ fn set_request_header(correlation: &CorrelationPlan, context: &RequestContext, p
 #[cfg(feature = "gate")]
 fn select(verbose: &super::VerbosePlan, context: &RequestContext, parts: &Parts) {
     let shared = context.shared();
-    if crate::gate::installed() {
-        // Decision points are recorded in any case.
-        shared
-            .recording()
-            .begin(verbose.recording_limit, verbose.memory.clone());
-        context.raise(Mode::WATCHED);
-        if verbose.record {
-            context.raise(Mode::RECORD);
-        }
+    watch(context, verbose.recording_limit, verbose.memory.as_ref());
+    if verbose.record && context.mode().has(Mode::WATCHED) {
+        context.raise(Mode::RECORD);
     }
     let arrival = crate::selection::Arrival {
         method: &parts.method,
-        path: parts.uri.path(),
+        path: uri(parts).path(),
         route: shared.route.as_ref().map(Route::as_str),
         headers: &parts.headers,
         at: shared.started_at,
@@ -159,6 +171,15 @@ fn select(verbose: &super::VerbosePlan, context: &RequestContext, parts: &Parts)
     }
     if let Some(selected) = selected {
         context.select(&selected);
+    }
+}
+
+/// Makes room for what the gate notes: decisions and ERROR events in any case.
+#[cfg(feature = "gate")]
+fn watch(context: &RequestContext, limit: usize, memory: Option<&Arc<MemoryBudget>>) {
+    if crate::gate::installed() && !context.mode().has(Mode::WATCHED) {
+        context.shared().recording().begin(limit, memory.cloned());
+        context.raise(Mode::WATCHED);
     }
 }
 

@@ -215,7 +215,9 @@ impl Flight {
             in_flight: capture.in_flight,
         };
         #[cfg(feature = "kit")]
-        let line = (self.owner && self.plan.request_line)
+        let line = self
+            .plan
+            .request_line
             .then(|| super::request_line::RequestLine::new(&self.context, &ended));
         if self.owner {
             self.context.raise(Mode::FINISHED);

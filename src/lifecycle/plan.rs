@@ -1,6 +1,11 @@
 use crate::id::{CorrelationId, InvalidCorrelationId, MakeCorrelationId, TraceParent};
 use http::{HeaderMap, HeaderName};
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::SystemTime,
+};
 
 #[cfg(feature = "capture")]
 use crate::keeper::Keeper;
@@ -90,13 +95,17 @@ impl CorrelationPlan {
         Some(if values.next().is_some() {
             Err(InvalidCorrelationId::Repeated)
         } else {
-            CorrelationId::from_header(first, self.extra_characters)
+            let extra = self.extra_characters;
+            catch_unwind(|| CorrelationId::from_header(first, extra))
+                .unwrap_or(Err(InvalidCorrelationId::Character))
         })
     }
 
     fn make(&self, now: SystemTime) -> CorrelationId {
         match &self.make {
-            Some(make) => make.make_correlation_id(),
+            // A generator that panics must not take the request with it.
+            Some(make) => catch_unwind(AssertUnwindSafe(|| make.make_correlation_id()))
+                .unwrap_or_else(|_| CorrelationId::mint_at(now)),
             None => CorrelationId::mint_at(now),
         }
     }

@@ -248,8 +248,11 @@ impl Recording {
         self.values.clear();
         self.values.shrink_to(KEEP_CAPACITY);
         self.spans.clear();
+        self.spans.shrink_to(KEEP_CAPACITY / HEAD);
         self.span_parts.clear();
+        self.span_parts.shrink_to(KEEP_CAPACITY / HEAD);
         self.span_values.clear();
+        self.span_values.shrink_to(KEEP_CAPACITY);
         self.dead = 0;
         self.dropped = 0;
         self.cut = 0;

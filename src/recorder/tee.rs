@@ -9,6 +9,9 @@ use super::HeaderFields;
 /// alive that they were cut from.
 const COPY_UP_TO: usize = 2 * 1024;
 
+/// Room for this many pieces stays allocated between requests.
+const KEEP_PIECES: usize = 64;
+
 /// How a body ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Ending {
@@ -40,6 +43,7 @@ pub(crate) struct Tee {
     first_byte: Option<Instant>,
     last_byte: Option<Instant>,
     trailers: HeaderFields,
+    skipped: Option<&'static str>,
 }
 
 /// A body as it was at one moment.
@@ -55,6 +59,8 @@ pub(crate) struct BodySnapshot {
     pub(crate) first_byte: Option<Instant>,
     pub(crate) last_byte: Option<Instant>,
     pub(crate) trailers: HeaderFields,
+    /// Why the content is not to be written.
+    pub(crate) skipped: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -76,6 +82,11 @@ impl Tee {
         self.trailers_limit = trailers_limit;
         self.declared = declared;
         self.memory = Reservation::of(budget);
+    }
+
+    /// Says that the content is not to be written, and why.
+    pub(crate) fn skip(&mut self, why: &'static str) {
+        self.skipped = Some(why);
     }
 
     /// Notes that somebody reads the body.
@@ -195,6 +206,7 @@ impl Tee {
             first_byte: self.first_byte,
             last_byte: self.last_byte,
             trailers: self.trailers.clone(),
+            skipped: self.skipped,
         }
     }
 
@@ -243,6 +255,7 @@ impl Tee {
         let mut copied = std::mem::take(&mut self.copied);
         let mut trailers = std::mem::take(&mut self.trailers);
         pieces.clear();
+        pieces.shrink_to(KEEP_PIECES);
         copied.clear();
         copied.shrink_to(super::KEEP_CAPACITY);
         trailers.reset();
