@@ -17,8 +17,10 @@ enum Bar {
     Ratio(&'static str, &'static str, f64),
     /// `a - b` at most this, in instructions.
     Over(&'static str, &'static str, f64),
-    /// `(a - b) / n` at most this, in instructions.
-    OverEach(&'static str, &'static str, f64, f64),
+    /// `((a - b) - (c - d)) / n` at most this, in instructions.
+    Between([&'static str; 2], [&'static str; 2], f64, f64),
+    /// `(a - c) / (b - c)` at most this: the ratio of what two add to a third.
+    Added(&'static str, &'static str, &'static str, f64),
     /// `a - b` at most this, in allocations.
     Allocations(&'static str, &'static str, f64),
     /// `a` at most this, in instructions.
@@ -57,14 +59,30 @@ const BARS: &[Bar] = &[
         "get/pass-through",
         8.0,
     ),
-    Bar::Ratio(
+    Bar::Added(
+        "get/whole stack, recording, one JSON line",
+        "get/tower-http ids, trace, one fmt JSON line",
+        "get/pass-through",
+        0.33,
+    ),
+    Bar::Added(
         "post/whole stack, recording, one JSON line",
         "post/tower-http ids, trace, one fmt JSON line",
-        0.45,
+        "post/pass-through",
+        0.5,
     ),
-    Bar::OverEach(
-        "body/captured, 101 chunks",
-        "body/captured, 1 chunk",
+    Bar::Between(
+        ["body/captured, 1 chunk", "body/captured, empty"],
+        ["body/context only, 1 chunk", "body/context only, empty"],
+        1.0,
+        60.0,
+    ),
+    Bar::Between(
+        ["body/captured, 101 chunks", "body/captured, 1 chunk"],
+        [
+            "body/context only, 101 chunks",
+            "body/context only, 1 chunk",
+        ],
         100.0,
         200.0,
     ),
@@ -92,13 +110,24 @@ pub(crate) fn ratios(results: &[Figures]) {
                 instructions(a).zip(instructions(b)).map(|(a, b)| a - b),
                 most,
             ),
-            Bar::OverEach(a, b, n, most) => (
-                format!("({a} - {b}) / {n}, Ir"),
-                instructions(a)
-                    .zip(instructions(b))
-                    .map(|(a, b)| (a - b) / n),
-                most,
-            ),
+            Bar::Between([a, b], [c, d], n, most) => {
+                let difference = |a, b| Some(instructions(a)? - instructions(b)?);
+                (
+                    format!("({a} - {b}) over ({c} - {d}), each, Ir"),
+                    difference(a, b)
+                        .zip(difference(c, d))
+                        .map(|(x, y)| (x - y) / n),
+                    most,
+                )
+            }
+            Bar::Added(a, b, base, most) => {
+                let over = |a| Some(instructions(a)? - instructions(base)?);
+                (
+                    format!("{a} / {b}, each over {base}"),
+                    over(a).zip(over(b)).map(|(a, b)| a / b),
+                    most,
+                )
+            }
             Bar::Allocations(a, b, most) => (
                 format!("{a} - {b}, allocations"),
                 allocations(a).zip(allocations(b)).map(|(a, b)| a - b),

@@ -32,7 +32,11 @@ where
         // The event may itself be one that a value of another has logged.
         let logged = ASKED.try_with(|asked| asked.replace(true)).unwrap_or(false);
         let cut = encoder.cut();
-        let span = event_span(event, cx);
+        let leaf = if event.is_contextual() {
+            cx.current_span().id().cloned()
+        } else {
+            event.parent().cloned()
+        };
         with_current(|context| {
             let shared = context.shared();
             // This thread may not have heard yet that the request is over.
@@ -44,26 +48,14 @@ where
                 shared.note_error_event(site(metadata));
             }
             let mut recording = shared.recording();
-            let span = span.as_ref().and_then(|span| {
-                recording
-                    .span(span.id().into_u64())
-                    .or_else(|| recording.note_span(span))
+            let span = leaf.as_ref().and_then(|id| {
+                let known = recording.span(id.into_u64());
+                known.or_else(|| recording.note_span(&cx.span(id)?))
             });
             recording.push(metadata, values, cut, span);
         });
         logged
     })
-}
-
-fn event_span<'a, S>(
-    event: &Event<'_>,
-    cx: &'a Context<'_, S>,
-) -> Option<tracing_subscriber::registry::SpanRef<'a, S>>
-where
-    S: Subscriber + for<'b> LookupSpan<'b>,
-{
-    cx.event_span(event)
-        .filter(|span| span.metadata().target() != crate::REQUEST_TARGET)
 }
 
 /// Notes where an ERROR event came from without recording it.

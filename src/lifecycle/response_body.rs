@@ -137,11 +137,15 @@ impl Flight {
         if self.capture.is_none() {
             return;
         }
-        self.context.shared().response_body().polled();
+        let mut tee = self.context.shared().response_body();
+        tee.polled();
         if let Poll::Ready(Some(Ok(frame))) = polled {
             if let Some(data) = frame.data_ref() {
-                self.context.shared().response_body().data(data);
-            } else if let Some(trailers) = frame.trailers_ref() {
+                tee.data(data);
+                return;
+            }
+            drop(tee);
+            if let Some(trailers) = frame.trailers_ref() {
                 self.trailers(trailers);
             }
         }

@@ -149,7 +149,8 @@ impl Recording {
     where
         S: for<'a> LookupSpan<'a>,
     {
-        if self.span_values.len() + self.span_parts.len() * HEAD > SPANS_LIMIT {
+        let heads = self.spans.len() + self.span_parts.len();
+        if self.span_values.len() + heads * HEAD > SPANS_LIMIT {
             self.drop_old_spans();
         }
         let index = u32::try_from(self.spans.len()).ok()?;
