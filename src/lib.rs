@@ -87,6 +87,9 @@ pub mod correlation;
 pub mod exchange;
 #[cfg(feature = "capture")]
 pub mod export;
+#[cfg(all(fuzzing, feature = "full"))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "gate")]
 pub mod gate;
 mod id;

@@ -1,0 +1,66 @@
+//! Doors for the fuzz targets into what is private otherwise.
+
+use crate::{
+    exchange::Content,
+    id::TraceParent,
+    redact::{Policy, Redactor},
+};
+use http::{HeaderMap, HeaderValue};
+
+/// A secret that no redacted output may hold.
+pub const SECRET: &str = "hunter2-correct-horse";
+
+/// Redacts a body and then a text; whatever the input, nothing panics, and a
+/// body that plants the secret as a string never shows it.
+pub fn redact(kind: u8, ended: bool, body: &[u8], text: &str) {
+    for policy in [Policy::strict(), Policy::by_name()] {
+        let mut redactor = Redactor::new(&policy);
+        let content_type = match kind % 4 {
+            0 => "application/json",
+            1 => "application/x-www-form-urlencoded",
+            2 => "text/plain",
+            _ => "application/problem+json; charset=utf-8",
+        };
+        let content = redactor.body(Some(content_type), None, body, ended);
+        redactor.query(text);
+        redactor.path(text, None);
+        redactor.header("cookie", text.as_bytes(), false);
+        redactor.header("location", text.as_bytes(), false);
+        redactor.header("authorization", text.as_bytes(), false);
+        let scrubber = redactor.into_scrubber();
+        let _ = scrubber.text(text);
+        if let Content::Text { text, .. } = content {
+            let _ = scrubber.text(&text);
+        }
+    }
+}
+
+/// Plants the secret as the value of `password` beside arbitrary JSON and cuts
+/// the whole anywhere: it must not come out.
+pub fn planted(before: &str, after: &str, cut: usize) {
+    let before = serde_json::to_string(before).unwrap_or_default();
+    let body = format!("{{{before}:[1,{{\"passWord\":\"{SECRET}\"}}],{after}");
+    let body = body.as_bytes();
+    let body = body.get(..cut % (body.len() + 1)).unwrap_or(body);
+    let policy = Policy::strict();
+    let mut redactor = Redactor::new(&policy);
+    let content = redactor.body(Some("application/json"), None, body, false);
+    let written = serde_json::to_string(&content).unwrap_or_default();
+    assert!(!written.contains(SECRET) || before.contains(SECRET) || after.contains(SECRET));
+    let scrubbed = redactor.into_scrubber();
+    let line = format!("login with {SECRET} failed");
+    let whole = body.windows(SECRET.len()).any(|w| w == SECRET.as_bytes());
+    assert!(!whole || !scrubbed.text(&line).contains(SECRET));
+}
+
+/// Reads an inbound head.
+pub fn head(values: &[&[u8]]) {
+    let mut headers = HeaderMap::new();
+    for value in values {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            let _ = crate::correlation::CorrelationId::from_header(&value, |_| true);
+            headers.append("traceparent", value);
+        }
+    }
+    let _ = TraceParent::from_headers(&headers);
+}
