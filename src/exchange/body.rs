@@ -61,15 +61,15 @@ pub enum BodyState {
         /// The error's text, redacted.
         message: String,
     },
-    /// It was not captured.
+    /// It was not captured, or not written.
     Skipped {
-        /// Why not.
+        /// Why not: `memory_budget`, `failure_storm` or `answer_to_panic`.
         why: String,
     },
     /// There is no body, by protocol (HEAD, 1xx, 204, 304) or because none was sent.
     None,
-    /// A stream by its content type (server-sent events, gRPC frames): counted,
-    /// with a bounded prefix.
+    /// A stream by its content type (server-sent events, gRPC frames), or an
+    /// upgraded connection: counted, with a bounded prefix.
     Stream,
 }
 
