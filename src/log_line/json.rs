@@ -82,27 +82,35 @@ fn contents(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// How many bytes can be copied as they are. Eight at a time: whether a word
-/// has a byte below 0x20, a quote or a backslash is arithmetic.
+/// How many bytes can be copied as they are.
 fn plain_prefix(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH != 0;
-    let mut done = 0;
     let mut rest = bytes;
-    while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH != 0;
-        let quote = has_zero(word ^ (ONES * u64::from(b'"')));
-        let backslash = has_zero(word ^ (ONES * u64::from(b'\\')));
-        if control || quote || backslash {
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        if !is_plain(*word) {
             break;
         }
-        done += 8;
-        rest = after;
+        // The last word may overlap the one before it.
+        match bytes.last_chunk::<8>() {
+            Some(last) if after.len() < 8 && is_plain(*last) => return bytes.len(),
+            _ => rest = after,
+        }
     }
     let special = |b: &u8| *b < 0x20 || matches!(b, b'"' | b'\\');
+    let done = bytes.len() - rest.len();
     done + rest.iter().position(special).unwrap_or(rest.len())
+}
+
+/// Whether eight bytes hold no control character, no quote and no backslash:
+/// arithmetic on all of them at once.
+fn is_plain(bytes: [u8; 8]) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let word = u64::from_le_bytes(bytes);
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    let quote = zeros(word ^ (ONES * u64::from(b'"')));
+    let backslash = zeros(word ^ (ONES * u64::from(b'\\')));
+    (control | quote | backslash) & HIGH == 0
 }
 
 fn escape(out: &mut Vec<u8>, byte: u8) {
