@@ -1,9 +1,8 @@
 use crate::{
     exchange::Service,
     export::Exporter,
-    keeper::{Classify, Dropped, Keeper, Limits, Settings, StormLimits},
+    keeper::{Dropped, Keeper, Settings},
     lifecycle::{Lifecycle, Observe, Plan},
-    redact::Policy,
 };
 use http::HeaderName;
 use std::{io, sync::Arc, time::Duration};
@@ -61,47 +60,12 @@ pub struct CaptureLayerBuilder {
 }
 
 impl CaptureLayerBuilder {
-    /// What may be written; by default [`Policy::strict`].
-    pub fn policy(mut self, policy: Policy) -> Self {
-        self.settings.policy = policy;
-        self
-    }
-
-    /// Bounds on memory.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.settings.limits = limits;
-        self
-    }
-
-    /// How much of a failure storm is kept.
-    pub fn storm(mut self, limits: StormLimits) -> Self {
-        self.settings.storm = limits;
-        self
-    }
-
-    /// Keeps requests whose response head takes longer; default 5 s.
-    pub fn slow(mut self, threshold: Duration) -> Self {
-        self.settings.slow = threshold;
-        self
-    }
-
-    /// What counts as a failure; by default
-    /// [`ServerErrors`](super::ServerErrors).
-    pub fn classify(mut self, classify: impl Classify) -> Self {
-        self.settings.classify = Arc::new(classify);
-        self
-    }
+    crate::keeper::settings_setters!();
 
     /// The header whose value is the correlation ID, and so may be written;
     /// default `x-request-id`.
     pub fn correlation_header(mut self, name: HeaderName) -> Self {
         self.settings.correlation_header = name;
-        self
-    }
-
-    /// Keeps this share (0 to 1) of healthy requests too; default none.
-    pub fn baseline(mut self, share: f64) -> Self {
-        self.settings.baseline = share;
         self
     }
 

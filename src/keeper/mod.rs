@@ -18,7 +18,10 @@ pub use self::{
     counters::Dropped,
     settings::{Limits, StormLimits},
 };
-pub(crate) use self::{counters::Counters, settings::Settings};
+pub(crate) use self::{
+    counters::Counters,
+    settings::{Settings, settings_setters},
+};
 
 use self::{assemble::Assembler, storm::Admission};
 use crate::{

@@ -95,3 +95,47 @@ impl Settings {
         self.baseline > 0.0 && fastrand::f64() < self.baseline
     }
 }
+
+/// The setters of every builder that has `settings`.
+macro_rules! settings_setters {
+    () => {
+        /// What may be written; default
+        /// [`Policy::strict`](crate::redact::Policy::strict).
+        pub fn policy(mut self, policy: crate::redact::Policy) -> Self {
+            self.settings.policy = policy;
+            self
+        }
+
+        /// Bounds on memory.
+        pub fn limits(mut self, limits: crate::capture::Limits) -> Self {
+            self.settings.limits = limits;
+            self
+        }
+
+        /// How much of a failure storm is kept.
+        pub fn storm(mut self, limits: crate::capture::StormLimits) -> Self {
+            self.settings.storm = limits;
+            self
+        }
+
+        /// Keeps requests whose response head takes longer; default 5 s.
+        pub fn slow(mut self, threshold: std::time::Duration) -> Self {
+            self.settings.slow = threshold;
+            self
+        }
+
+        /// What counts as a failure; default
+        /// [`ServerErrors`](crate::capture::ServerErrors).
+        pub fn classify(mut self, classify: impl crate::capture::Classify) -> Self {
+            self.settings.classify = std::sync::Arc::new(classify);
+            self
+        }
+
+        /// Keeps this share (0 to 1) of healthy requests too; default none.
+        pub fn baseline(mut self, share: f64) -> Self {
+            self.settings.baseline = share;
+            self
+        }
+    };
+}
+pub(crate) use settings_setters;

@@ -4,13 +4,12 @@ use crate::{
     exchange::Service,
     export::{Exporter, JsonLines, Memory},
     gate::raise_live,
-    keeper::{Classify, Keeper, Limits, Settings, StormLimits},
+    keeper::{Keeper, Settings},
     lifecycle::{CorrelationPlan, Plan, VerbosePlan},
-    redact::Policy,
     selection::{Directives, InvalidDirectives, Rules},
     verbose::HEADER,
 };
-use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, io, path::PathBuf, sync::Arc};
 use tracing::level_filters::LevelFilter;
 
 /// Settings of a [`Dashcam`]; every one has a safe default.
@@ -102,42 +101,7 @@ impl DashcamBuilder {
         self
     }
 
-    /// What may be written; default [`Policy::strict`].
-    pub fn policy(mut self, policy: Policy) -> Self {
-        self.settings.policy = policy;
-        self
-    }
-
-    /// Bounds on memory.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.settings.limits = limits;
-        self
-    }
-
-    /// How much of a failure storm is kept.
-    pub fn storm(mut self, limits: StormLimits) -> Self {
-        self.settings.storm = limits;
-        self
-    }
-
-    /// Keeps requests whose response head takes longer; default 5 s.
-    pub fn slow(mut self, threshold: Duration) -> Self {
-        self.settings.slow = threshold;
-        self
-    }
-
-    /// What counts as a failure; default
-    /// [`ServerErrors`](crate::capture::ServerErrors).
-    pub fn classify(mut self, classify: impl Classify) -> Self {
-        self.settings.classify = Arc::new(classify);
-        self
-    }
-
-    /// Keeps this share (0 to 1) of healthy requests too; default none.
-    pub fn baseline(mut self, share: f64) -> Self {
-        self.settings.baseline = share;
-        self
-    }
+    crate::keeper::settings_setters!();
 
     /// Leaves the one log line per request out.
     pub fn without_request_line(mut self) -> Self {
