@@ -46,7 +46,7 @@ impl Assembler {
             },
         };
         // So that `status` knows of an unusable exporter from the start.
-        this.counters.note_health(this.exporter.health());
+        this.note_health();
         this
     }
 

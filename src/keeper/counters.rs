@@ -14,7 +14,14 @@ pub(crate) struct Counters {
     pub(crate) queue_full: AtomicU64,
     pub(crate) export_failed: AtomicU64,
     pub(crate) exported: AtomicU64,
-    health: Mutex<Health>,
+    health: Mutex<Told>,
+}
+
+/// How the exporter is doing, and whether the log says so already.
+#[derive(Debug, Default)]
+struct Told {
+    health: Health,
+    told: bool,
 }
 
 /// Exchanges that should have been kept and were not, by reason.
@@ -31,20 +38,24 @@ pub struct Dropped {
 }
 
 impl Counters {
-    /// Notes how the exporter is doing; the text, where it has just got worse.
+    /// Notes how the exporter is doing; the text, where it got worse and
+    /// nobody was told. Before there is a subscriber, nobody can be: a layer is
+    /// often built, with its exporter, before tracing is set up.
     pub(super) fn note_health(&self, health: Health) -> Option<String> {
         let mut known = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        let worse = match (&*known, &health) {
-            (Health::Ok, Health::Degraded { why }) => Some(why.clone()),
+        let untold = match &health {
+            Health::Degraded { why } if !known.told => Some(why.clone()),
             _ => None,
         };
-        *known = health;
-        worse
+        let untold = untold.filter(|_| tracing::dispatcher::has_been_set());
+        known.told = !health.is_ok() && (known.told || untold.is_some());
+        known.health = health;
+        untold
     }
 
     pub(super) fn health(&self) -> Health {
         let known = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        known.clone()
+        known.health.clone()
     }
 
     pub(crate) fn dropped(&self) -> Dropped {
