@@ -115,10 +115,37 @@ impl Storm {
         let window = self.limits.window;
         self.seen
             .retain(|_, s| now.duration_since(s.since) < window || s.suppressed > 0);
+        if self.seen.len() >= MAX_SIGNATURES {
+            self.forget_stale(now);
+        }
         if self.seen.len() < MAX_SIGNATURES {
             signature
         } else {
             OVERFLOW
+        }
+    }
+
+    /// Forgets signatures whose window is over though something like them was
+    /// suppressed: else whoever makes many of them holds the table for good.
+    /// The shared entry tells the counts.
+    fn forget_stale(&mut self, now: Instant) {
+        let window = self.limits.window;
+        let mut suppressed = 0;
+        self.seen.retain(|key, s| {
+            let stays = *key == OVERFLOW || now.duration_since(s.since) < window;
+            if !stays {
+                suppressed += s.suppressed;
+            }
+            stays
+        });
+        if suppressed > 0 {
+            let shared = self.seen.entry(OVERFLOW).or_insert(Signature {
+                since: now,
+                full: 0,
+                heads: 0,
+                suppressed: 0,
+            });
+            shared.suppressed += suppressed;
         }
     }
 }
@@ -233,6 +260,29 @@ mod tests {
         storm.take_back(7, heads);
         let heads = storm.admit(7, false, now);
         assert_eq!(heads, Admission::Heads { suppressed: 1 });
+    }
+
+    #[test]
+    fn a_full_table_of_the_past_does_not_hold_back_what_is_new() {
+        let limits = StormLimits {
+            full: 1,
+            heads: 0,
+            ..StormLimits::default()
+        };
+        let mut storm = Storm::new(limits);
+        let now = Instant::now();
+        for signature in 1..=1_000 {
+            storm.admit(signature, false, now);
+            assert_eq!(storm.admit(signature, false, now), Admission::Count);
+        }
+        let later = now + limits.window;
+        for signature in 2_000..2_100 {
+            let first = storm.admit(signature, false, later);
+            assert_eq!(first, Admission::Full { suppressed: 0 });
+        }
+        let shared = storm.seen.get(&OVERFLOW).map(|s| s.suppressed);
+        // Each had one, and those that shared from the start all but the first.
+        assert_eq!(shared, Some(512 + 2 * (1_000 - 512) - 1));
     }
 
     #[test]
