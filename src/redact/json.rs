@@ -304,8 +304,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             Ok(key) => {
                 let (stays, rule) = self.r.key(key);
                 // Below a suspicious name the keys may be what it names.
-                let named = key.len() <= 32 && !key.bytes().any(|b| b.is_ascii_digit());
-                (stays && (named || !above.suspicious), rule)
+                (stays && !above.suspicious, rule)
             }
             Err(_) => (false, Rule::default()),
         };

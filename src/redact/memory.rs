@@ -5,6 +5,15 @@ use std::collections::HashSet;
 /// The most values that are remembered.
 const VALUES: usize = 4096;
 
+/// The most values when a word is still added.
+const WORDS: usize = 2048;
+
+/// The fewest characters of a word that is looked for.
+const SHORTEST_WORD: usize = 4;
+
+/// The longest word that is looked for, in bytes.
+const LONGEST_WORD: usize = 256;
+
 /// The most bytes of values that are remembered.
 const BYTES: usize = 1 << 20;
 
@@ -40,6 +49,20 @@ impl Memory {
             return;
         }
         self.values.insert(value.into());
+    }
+
+    /// Remembers the words of a text of which nothing else is known, as far as
+    /// there is room: missing one of them is not missing a value.
+    pub(super) fn add_words(&mut self, text: &str) {
+        let between = |c: char| c.is_whitespace() || "<>\"'=&,;:{}[]()|".contains(c);
+        for word in text.split(between) {
+            if self.values.len() >= WORDS || self.bytes > BYTES / 4 {
+                return;
+            }
+            if word.len() <= LONGEST_WORD && word.chars().nth(SHORTEST_WORD - 1).is_some() {
+                self.insert(word);
+            }
+        }
     }
 
     /// The values, unless there were too many. Shorter ones come first: a

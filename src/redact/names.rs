@@ -46,8 +46,8 @@ pub(super) const HEADERS: &[&str] = &[
     "connection", "contentencoding", "contentlanguage", "contentlength", "contentrange",
     "contenttype", "date", "etag", "expect", "expires", "grpcencoding", "grpcstatus",
     "grpctimeout", "host", "ifmatch", "ifmodifiedsince", "ifnonematch", "lastmodified", "origin",
-    "pragma", "range", "retryafter", "server", "te", "traceparent", "trailer", "transferencoding",
-    "upgrade", "useragent", "vary", "via", "xdashcamverbose",
+    "pragma", "range", "retryafter", "server", "te", "trailer", "transferencoding", "upgrade",
+    "useragent", "vary", "via", "xdashcamverbose",
 ];
 
 /// Query keys whose values stay (folded).
@@ -61,9 +61,9 @@ pub(super) const QUERY: &[&str] = &[
 /// Fields whose values stay where they look like one of a few (folded).
 #[rustfmt::skip]
 pub(super) const FIELDS: &[&str] = &[
-    "action", "category", "channel", "code", "country", "countrycode", "currency", "currencycode",
+    "action", "category", "channel", "country", "countrycode", "currency", "currencycode",
     "environment", "errorcode", "event", "eventtype", "format", "kind", "lang", "language",
-    "level", "locale", "method", "mode", "op", "operation", "phase", "plan", "priority", "reason",
+    "level", "locale", "method", "mode", "op", "operation", "phase", "plan", "priority",
     "region", "role", "severity", "stage", "state", "status", "tier", "timezone", "type", "unit",
     "units", "version",
 ];

@@ -230,8 +230,12 @@ impl Policy {
 
     /// Whether a query value may be written.
     pub(super) fn query_stays(&self, rule: Rule, value: &str) -> bool {
-        let named =
-            !self.0.strict || (rule.allowed != Allowed::No && value.chars().nth(SHORT).is_none());
+        let named = match rule.allowed {
+            _ if !self.0.strict => true,
+            Allowed::No => false,
+            Allowed::Default => value.is_empty() || one_of_few(value),
+            Allowed::Explicit => value.chars().nth(SHORT).is_none(),
+        };
         named && !rule.suspicious && !detect::is_sensitive(value, &self.0.names)
     }
 }
@@ -250,7 +254,7 @@ fn one_of_few(value: &str) -> bool {
     !value.is_empty()
         && value.len() <= SHORT
         && value.bytes().all(|b| {
-            b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/' | b'+' | b' ')
+            b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/' | b'+' | b',')
         })
         && value.bytes().filter(u8::is_ascii_digit).count() <= 5
 }

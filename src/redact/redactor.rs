@@ -12,6 +12,8 @@ pub(crate) struct Redactor<'p> {
     policy: &'p Policy,
     memory: Memory,
     keys: KeyCache,
+    /// Whether only what is remembered matters, not what is returned.
+    only_remembers: bool,
 }
 
 impl<'p> Redactor<'p> {
@@ -20,6 +22,16 @@ impl<'p> Redactor<'p> {
             policy,
             memory: Memory::default(),
             keys: KeyCache::default(),
+            only_remembers: false,
+        }
+    }
+
+    /// One whose answers are empty: it only collects what has to be hidden,
+    /// which spares the hashes.
+    pub(crate) fn only_to_remember(policy: &'p Policy) -> Self {
+        Self {
+            only_remembers: true,
+            ..Self::new(policy)
         }
     }
 
@@ -67,6 +79,15 @@ impl<'p> Redactor<'p> {
             Some(Media::Form) => form::body(self, bytes, ended),
             None => None,
         };
+        // What is not understood is not written, and its words not either,
+        // where the service repeats them.
+        let unknown = match &content {
+            None => bytes.len(),
+            Some(Content::Text { unparsed, .. }) => usize::try_from(*unparsed).unwrap_or(0),
+            Some(_) => 0,
+        };
+        let tail = bytes.len().saturating_sub(unknown);
+        self.remember_words(bytes.get(tail..).unwrap_or_default());
         content.unwrap_or_else(|| Content::Opaque {
             length: bytes.len() as u64,
             hash: self.hash(bytes),
@@ -95,9 +116,27 @@ impl<'p> Redactor<'p> {
         self.memory.add(value);
     }
 
+    /// Remembers the words of text in no known format.
+    fn remember_words(&mut self, bytes: &[u8]) {
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            // A prefix may end inside of a character.
+            Err(error) if error.error_len().is_none() => bytes
+                .get(..error.valid_up_to())
+                .and_then(|valid| std::str::from_utf8(valid).ok())
+                .unwrap_or_default(),
+            // Compressed or binary: there are no words.
+            Err(_) => return,
+        };
+        self.memory.add_words(text);
+    }
+
     /// The keyed hash of some bytes, as placeholders have it.
     pub(crate) fn hash(&self, bytes: &[u8]) -> String {
         let mut out = String::new();
+        if self.only_remembers {
+            return out;
+        }
         self.policy.key().push_hash(bytes, &mut out);
         out
     }
@@ -114,6 +153,9 @@ impl<'p> Redactor<'p> {
     pub(super) fn hide_cut(&mut self, value: &[u8], cut: bool) -> String {
         self.remember(&String::from_utf8_lossy(value));
         let mut out = String::new();
+        if self.only_remembers {
+            return out;
+        }
         self.policy.key().push_value(value, cut, &mut out);
         out
     }
@@ -121,6 +163,9 @@ impl<'p> Redactor<'p> {
     pub(super) fn hide_number(&mut self, text: &str, cut: bool) -> String {
         self.remember(text);
         let mut out = String::new();
+        if self.only_remembers {
+            return out;
+        }
         self.policy.key().push_number(text, cut, &mut out);
         out
     }
