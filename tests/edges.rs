@@ -89,3 +89,45 @@ fn the_request_line_of_a_failed_service_has_its_id() {
     }
 }
 
+#[test]
+fn a_span_that_is_recorded_to_often_costs_no_events() {
+    let (outputs, fixture) = (outputs(), Fixture::new());
+    let exchange = fixture.failing(|| {
+        tracing::info_span!("work", name = "steady", done = field::Empty).in_scope(|| {
+            for n in 0..20_000_u32 {
+                tracing::Span::current().record("done", n);
+            }
+            tracing::debug!("after all the records");
+            tracing::info!("shown after all the records");
+        });
+    });
+    assert_eq!(
+        messages(&exchange),
+        ["after all the records", "shown after all the records"]
+    );
+    let span = &exchange.events[0].spans[0];
+    assert_eq!(span.fields["done"], 19_999);
+    assert_eq!(span.fields["name"], "steady");
+    assert_eq!(exchange.losses.events_dropped, 0);
+    assert!(outputs.handle.flush(DEADLINE));
+    let lines = outputs.lines.with_message("shown after all the records");
+    assert_eq!(lines[0]["spans"][0]["fields"]["done"], 19_999);
+}
+
+#[test]
+fn deep_spans_with_large_fields_cost_no_events() {
+    let (_, fixture) = (outputs(), Fixture::new());
+    let large = "x".repeat(8_000);
+    fn deep(n: usize, large: &str) {
+        if n == 0 {
+            tracing::debug!("at the bottom");
+            return;
+        }
+        tracing::info_span!("deep", large).in_scope(|| deep(n - 1, large));
+    }
+    let exchange = fixture.failing(|| deep(40, &large));
+    assert_eq!(messages(&exchange), ["at the bottom"]);
+    assert_eq!(exchange.events[0].spans.len(), 40);
+    assert!(exchange.losses.values_cut > 0);
+}
+
