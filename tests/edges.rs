@@ -131,3 +131,11 @@ fn deep_spans_with_large_fields_cost_no_events() {
     assert!(exchange.losses.values_cut > 0);
 }
 
+#[test]
+fn waiting_for_ever_is_no_panic() {
+    let (outputs, fixture) = (outputs(), Fixture::new());
+    let _lines = fixture.dashcam.json_lines_to(std::io::sink()).unwrap();
+    assert!(fixture.dashcam.flush(Duration::MAX));
+    assert!(outputs.handle.flush(Duration::MAX));
+}
+

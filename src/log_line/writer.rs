@@ -183,24 +183,17 @@ impl JsonLineHandle {
     /// the deadline; whether it was.
     #[must_use]
     pub fn flush(&self, deadline: Duration) -> bool {
-        let until = Instant::now() + deadline;
         let shared = &self.0.0;
         let mut state = shared.lock();
         let goal = state.taken + u64::from(!state.batch.heads.is_empty());
         state.hurry = true;
         state.sleeping = false;
         shared.work.notify_one();
-        while state.written < goal {
-            let Some(left) = until.checked_duration_since(Instant::now()) else {
-                return false;
-            };
-            state = shared
-                .done
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        true
+        let (state, _) = shared
+            .done
+            .wait_timeout_while(state, deadline, |state| state.written < goal)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.written >= goal
     }
 
     /// Lines dropped because the writer was behind.
