@@ -115,6 +115,12 @@ impl Storm {
         let window = self.limits.window;
         self.seen
             .retain(|_, s| now.duration_since(s.since) < window || s.suppressed > 0);
+        if self.seen.len() >= MAX_SIGNATURES {
+            // What was suppressed long ago must not keep the new ones out for good;
+            // the total in the counters still has it.
+            self.seen
+                .retain(|_, s| now.duration_since(s.since) < window);
+        }
         if self.seen.len() < MAX_SIGNATURES {
             signature
         } else {
@@ -233,6 +239,25 @@ mod tests {
         storm.take_back(7, heads);
         let heads = storm.admit(7, false, now);
         assert_eq!(heads, Admission::Heads { suppressed: 1 });
+    }
+
+    #[test]
+    fn storms_long_over_do_not_keep_new_signatures_out() {
+        let mut storm = Storm::new(StormLimits {
+            full: 1,
+            heads: 0,
+            ..StormLimits::default()
+        });
+        let now = Instant::now();
+        for signature in 1..=MAX_SIGNATURES as u64 {
+            storm.admit(signature, false, now);
+            assert_eq!(storm.admit(signature, false, now), Admission::Count);
+        }
+        let later = now + storm.limits.window;
+        for signature in 10_000..10_010 {
+            let first = storm.admit(signature, false, later);
+            assert_eq!(first, Admission::Full { suppressed: 0 });
+        }
     }
 
     #[test]
