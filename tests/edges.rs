@@ -139,3 +139,29 @@ fn waiting_for_ever_is_no_panic() {
     assert!(outputs.handle.flush(Duration::MAX));
 }
 
+#[test]
+fn what_an_outer_request_became_inside_of_another_is_seen_after_it() {
+    let (outputs, fixture) = (
+        outputs(),
+        Fixture::with(|builder| {
+            let soon = SystemTime::now() + Duration::from_secs(600);
+            builder.rules(Rules::new([
+                Rule::new("tenant", soon).fact("tenant", "acme")
+            ]))
+        }),
+    );
+    let inner = Fixture::new();
+    let handler = async {
+        let outer = dashcam::current().unwrap();
+        let inside = async {
+            outer.fact("tenant", "acme");
+            StatusCode::OK
+        };
+        inner.serve(request(), inside).await;
+        tracing::debug!("live after the inner request");
+        StatusCode::OK
+    };
+    tokio_test::block_on(fixture.serve(request(), handler));
+    assert_eq!(outputs.plain.count("live after the inner request"), 1);
+}
+
