@@ -165,3 +165,20 @@ fn what_an_outer_request_became_inside_of_another_is_seen_after_it() {
     assert_eq!(outputs.plain.count("live after the inner request"), 1);
 }
 
+struct Chatty;
+
+impl fmt::Debug for Chatty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        tracing::debug!("inside of a decision");
+        f.write_str("done")
+    }
+}
+
+#[test]
+fn a_decision_outside_of_requests_stays_below_the_ceiling_of_a_layer() {
+    let outputs = outputs();
+    dashcam::decision!("nowhere", value = ?Chatty, "decided outside of requests");
+    assert_eq!(outputs.plain.count("decided outside of requests"), 1);
+    assert_eq!(outputs.at_warn.count("decided outside of requests"), 0);
+}
+
