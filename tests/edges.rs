@@ -182,3 +182,32 @@ fn a_decision_outside_of_requests_stays_below_the_ceiling_of_a_layer() {
     assert_eq!(outputs.at_warn.count("decided outside of requests"), 0);
 }
 
+#[test]
+fn an_inner_layer_of_another_header_puts_the_id_there() {
+    let _ = outputs();
+    let (outer, inner) = (
+        Fixture::new(),
+        Fixture::with(|builder| {
+            let name = HeaderName::from_static("x-correlation-id");
+            builder.correlation(CorrelationIdLayer::new().header(name))
+        }),
+    );
+    let service = service_fn(|request: Request<_>| async move {
+        let seen = request.headers()["x-correlation-id"].clone();
+        let current = dashcam::current().unwrap().correlation_id().clone();
+        assert_eq!(seen, current.as_str());
+        Ok::<_, Infallible>(Response::new(Body::default()))
+    });
+    let service = outer
+        .dashcam
+        .layer()
+        .layer(inner.dashcam.layer().layer(service));
+    let request = Request::builder()
+        .header("x-request-id", "one")
+        .header("x-correlation-id", "two")
+        .body(Body::default())
+        .unwrap();
+    let response = tokio_test::block_on(service.oneshot(request)).unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
