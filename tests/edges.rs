@@ -211,3 +211,35 @@ fn an_inner_layer_of_another_header_puts_the_id_there() {
     assert_eq!(response.status(), StatusCode::OK);
 }
 
+#[test]
+fn layers_that_answer_by_themselves_go_around() {
+    let _ = outputs();
+    let fixture = Fixture::new();
+    let service = tower::ServiceBuilder::new()
+        .layer(tower_http::timeout::TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            Duration::from_millis(1),
+        ))
+        .layer(fixture.dashcam.layer())
+        .service(service_fn(|_: Request<_>| async {
+            std::future::pending::<()>().await;
+            Ok::<_, Infallible>(Response::new(Full::<bytes::Bytes>::default()))
+        }));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let response = service.oneshot(request()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+        assert!(
+            response
+                .into_body()
+                .collect()
+                .await
+                .unwrap()
+                .to_bytes()
+                .is_empty()
+        );
+    });
+}
