@@ -243,3 +243,18 @@ fn layers_that_answer_by_themselves_go_around() {
         );
     });
 }
+
+#[test]
+fn a_context_that_is_held_holds_no_events_that_nobody_wants() {
+    let (_, fixture) = (outputs(), Fixture::new());
+    let mut held = None;
+    fixture.healthy(|| {
+        tracing::debug!("soon forgotten");
+        assert!(fixture.dashcam.status().bytes_held > 0);
+        held = dashcam::current();
+    });
+    assert_eq!(fixture.dashcam.status().bytes_held, 0);
+    // What comes later is late, and held no more than that.
+    held.unwrap().in_scope(|| tracing::debug!("late"));
+    assert_eq!(fixture.dashcam.status().bytes_held, 0);
+}

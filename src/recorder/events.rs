@@ -257,8 +257,10 @@ impl Recording {
         self.heads.len()
     }
 
-    /// Empties it for the next request; small buffers stay allocated.
+    /// Empties it for the next request; small buffers stay allocated. Until
+    /// that one begins it takes nothing.
     pub(crate) fn reset(&mut self) {
+        self.limit = 0;
         self.heads.clear();
         self.heads.shrink_to(KEEP_CAPACITY / HEAD);
         self.values.clear();
