@@ -36,23 +36,27 @@ pub(crate) fn mode() -> Mode {
 /// Tells this thread that the mode of `context` has changed, where it is current.
 pub(super) fn refresh(context: &RequestContext) {
     if with_current(|current| current.is(context)) == Some(true) {
-        let _ = MODE.try_with(|mode| mode.set(context.mode()));
+        set_mode(Some(context));
     }
 }
 
 pub(super) fn enter(context: &RequestContext) -> Entered {
-    let mode = context.mode();
     // Layers nest, and most enter what is current already.
     let previous = if with_current(|current| current.is(context)) == Some(true) {
         Previous::Same
     } else {
         Previous::Other(swap(Some(context.clone())))
     };
+    set_mode(Some(context));
     Entered {
         previous,
-        previous_mode: MODE.try_with(|m| m.replace(mode)).unwrap_or(Mode::NONE),
         not_send: PhantomData,
     }
+}
+
+fn set_mode(context: Option<&RequestContext>) {
+    let mode = context.map_or(Mode::NONE, RequestContext::mode);
+    let _ = MODE.try_with(|m| m.set(mode));
 }
 
 fn swap(context: Option<RequestContext>) -> Option<RequestContext> {
@@ -73,7 +77,6 @@ fn swap(context: Option<RequestContext>) -> Option<RequestContext> {
 #[derive(Debug)]
 pub struct Entered {
     previous: Previous,
-    previous_mode: Mode,
     not_send: PhantomData<*const ()>,
 }
 
@@ -86,16 +89,10 @@ enum Previous {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let mode = match &mut self.previous {
-            // What it was raised to meanwhile stays.
-            Previous::Same => None,
-            Previous::Other(previous) => {
-                drop(swap(previous.take()));
-                Some(self.previous_mode)
-            }
-        };
-        if let Some(mode) = mode {
-            let _ = MODE.try_with(|m| m.set(mode));
+        if let Previous::Other(previous) = &mut self.previous {
+            // As it is now: it may have been raised meanwhile.
+            set_mode(previous.as_ref());
+            drop(swap(previous.take()));
         }
     }
 }

@@ -10,6 +10,7 @@ use std::{
 const MAX_KEEP_REASONS: usize = 16;
 const MAX_FACTS: usize = 64;
 const MAX_KEEP_LEN: usize = 256;
+const MAX_FACT_NAME_LEN: usize = 256;
 const MAX_FACT_LEN: usize = 1024;
 
 /// One request, as everything that works on it sees it.
@@ -71,10 +72,13 @@ impl RequestContext {
     /// exchange, and rules that wait for it are evaluated now: they can raise
     /// the request to live from here on.
     ///
-    /// At most 64 facts of a request are kept, each value cut at 1 KiB; a later
-    /// value of the same name replaces the earlier one.
+    /// At most 64 facts of a request are kept, each value cut at 1 KiB and each
+    /// name at 256 bytes; a later value of the same name replaces the earlier one.
     pub fn fact(&self, name: impl Into<Cow<'static, str>>, value: impl fmt::Display) {
-        let name = name.into();
+        let mut name = name.into();
+        if name.len() > MAX_FACT_NAME_LEN {
+            truncate(name.to_mut(), MAX_FACT_NAME_LEN);
+        }
         // Formatting is code of the service: nothing is locked meanwhile.
         let mut value = value.to_string();
         truncate(&mut value, MAX_FACT_LEN);
@@ -186,7 +190,11 @@ fn truncate(text: &mut String, limit: usize) {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text.truncate(end);
+    if end < text.len() {
+        text.truncate(end);
+        // Cutting alone gives nothing back.
+        text.shrink_to_fit();
+    }
 }
 
 pub(crate) fn keep_current(why: Cow<'static, str>) {
@@ -215,5 +223,17 @@ impl fmt::Debug for RequestContext {
             .field("correlation_id", self.correlation_id())
             .field("mode", &self.mode())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_is_given_back() {
+        let text = bounded("é".repeat(1 << 20));
+        assert!(text.len() <= MAX_TEXT_LEN && text.capacity() <= MAX_TEXT_LEN);
+        assert_eq!(bounded("short".to_owned()), "short");
     }
 }

@@ -128,7 +128,7 @@ pub(crate) struct Notes {
 
 /// The request head as captured.
 #[cfg(feature = "capture")]
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RequestHead {
     pub(crate) method: http::Method,
     pub(crate) uri: http::Uri,
@@ -138,7 +138,7 @@ pub(crate) struct RequestHead {
 
 /// The response head as captured.
 #[cfg(feature = "capture")]
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ResponseHead {
     pub(crate) status: http::StatusCode,
     pub(crate) version: http::Version,
@@ -147,7 +147,7 @@ pub(crate) struct ResponseHead {
 }
 
 #[cfg(feature = "capture")]
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CaptureHeads {
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,

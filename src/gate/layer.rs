@@ -215,12 +215,8 @@ where
         let mode = mode();
         let metadata = event.metadata();
         if mode == Mode::NONE {
-            // A request that is not recorded still has its decisions and errors.
-            if metadata.target() == DECISION_TARGET {
-                if note::event(event, &cx) {
-                    self.ask_again(metadata);
-                }
-            } else if *metadata.level() == Level::ERROR && is_recordable(metadata) {
+            // A request that is not watched still has its errors.
+            if *metadata.level() == Level::ERROR && is_recordable(metadata) {
                 note::error_site(metadata);
             }
             return true;

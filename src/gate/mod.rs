@@ -47,6 +47,12 @@
 //!   the spans that exist. Live requests have all spans.
 //! - A `log`-crate record below the base filter is recorded only where
 //!   `LogTracer` is installed, as `init_tracing` does with the feature `log`.
+//! - One gate in a registry: it records for every [`Dashcam`](crate::kit) of the
+//!   process, and a second one records what both let through twice.
+//! - A value given to `Span::record` must not log while it is formatted, not even
+//!   below the base filter, where a `fmt` layer is installed too: that layer
+//!   formats it while it holds the span, and the record of the event inside
+//!   waits for the span.
 //!
 //! # Ordering
 //!

@@ -59,11 +59,23 @@ impl Assembler {
 
     fn exchange(&self, kept: &Kept) -> Exchange {
         let shared = kept.context.shared();
+        // Redaction takes its time, and what is left of the request may still
+        // run: all is copied or taken first, so that nobody waits for a lock.
         let mut redactor = Redactor::new(&self.settings.policy);
         let mut missing = Vec::new();
         let request_body = shared.request_body().snapshot();
         let response_body = shared.response_body().snapshot();
-        let heads = shared.heads();
+        let heads = shared.heads().clone();
+        let (facts, panic, error) = {
+            let notes = shared.notes();
+            (
+                notes.facts.clone(),
+                notes.panic.clone(),
+                notes.error.clone(),
+            )
+        };
+        #[cfg(feature = "gate")]
+        let recording = std::mem::take(&mut *shared.recording());
         let id = kept.context.correlation_id().as_str();
         let fields = |redactor: &mut Redactor<'_>, fields: &HeaderFields| {
             self.header_fields(redactor, fields, id)
@@ -124,24 +136,16 @@ impl Assembler {
             suppressed_before: kept.suppressed_before,
             ..Losses::default()
         };
-        drop(heads);
         let request_error = ending_text(&request_body);
         let response_error = ending_text(&response_body);
 
-        let notes = shared.notes();
-        let facts: BTreeMap<String, Value> = notes
-            .facts
-            .iter()
+        let facts: BTreeMap<String, Value> = facts
+            .into_iter()
             .map(|(name, value)| {
-                let value = redactor.fact(name, value);
-                (name.clone().into_owned(), Value::String(value))
+                let value = redactor.fact(&name, &value);
+                (name.into_owned(), Value::String(value))
             })
             .collect();
-        let (panic, error) = (notes.panic.clone(), notes.error.clone());
-        drop(notes);
-
-        #[cfg(feature = "gate")]
-        let recording = shared.recording();
         #[cfg(feature = "gate")]
         events::remember_fields(&mut redactor, &recording);
         // From here on every value that has to be hidden is known.
@@ -156,7 +160,6 @@ impl Assembler {
         {
             losses.events_dropped = recording.dropped();
             losses.values_cut = recording.cut();
-            drop(recording);
         }
         if kept.depth == Depth::Heads {
             missing.push(Missing {

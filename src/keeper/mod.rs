@@ -213,6 +213,12 @@ impl Keeper {
     /// unwinds: it only decides and hands over.
     pub(crate) fn finish(&self, context: &RequestContext, ended: Ended) -> bool {
         let kept = self.keep(context, ended);
+        #[cfg(feature = "gate")]
+        if !kept {
+            // Log lines that wait, and tasks that go on, may hold the context for
+            // long; its events nobody wants any more.
+            context.shared().recording().reset();
+        }
         // Last, so that who sees a request finished finds it queued.
         self.counters.finished.fetch_add(1, Relaxed);
         self.counters.in_flight.fetch_sub(1, Relaxed);

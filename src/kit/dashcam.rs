@@ -135,8 +135,8 @@ impl DashcamHandle {
     /// As [`Dashcam::flush`].
     #[must_use]
     pub fn flush(&self, deadline: Duration) -> bool {
-        let until = std::time::Instant::now() + deadline;
-        let left = || until.saturating_duration_since(std::time::Instant::now());
+        let began = std::time::Instant::now();
+        let left = || deadline.saturating_sub(began.elapsed());
         let exported = self.keeper.flush(left());
         self.lines()
             .iter()

@@ -141,13 +141,10 @@ fn uri(parts: &Parts) -> &Uri {
 }
 
 fn set_request_header(correlation: &CorrelationPlan, context: &RequestContext, parts: &mut Parts) {
-    let identity = context.shared().identity();
+    let id = context.correlation_id().as_header_value();
     // The accepted header already says it.
-    if !identity.from_header || !parts.headers.contains_key(&correlation.header) {
-        parts.headers.insert(
-            correlation.header.clone(),
-            context.correlation_id().as_header_value().clone(),
-        );
+    if parts.headers.get(&correlation.header) != Some(id) {
+        parts.headers.insert(correlation.header.clone(), id.clone());
     }
 }
 

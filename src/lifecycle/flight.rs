@@ -167,6 +167,8 @@ impl Flight {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        // The line in the log takes the correlation ID from it.
+        let _entered = self.enter();
         #[cfg(feature = "capture")]
         self.end_capture(end);
         #[cfg(not(feature = "capture"))]
@@ -237,7 +239,6 @@ impl Drop for Flight {
         if self.ended {
             return;
         }
-        let _entered = self.context.enter();
         let end = if self.bodiless && self.answered {
             End::Response
         } else {

@@ -3,12 +3,13 @@ use crate::{
     exchange::Outcome,
     keeper::{Ended, Keeper},
 };
-use http::StatusCode;
+use http::{Method, StatusCode};
 use tracing::Span;
 
 /// The one line that every request leaves in the log.
 #[derive(Debug)]
 pub(super) struct RequestLine {
+    method: Method,
     outcome: Outcome,
     status: Option<StatusCode>,
     duration_ms: f64,
@@ -20,6 +21,7 @@ impl RequestLine {
     pub(super) fn new(context: &RequestContext, ended: &Ended) -> Self {
         let shared = context.shared();
         Self {
+            method: shared.heads().request.method.clone(),
             outcome: ended.outcome.clone(),
             status: ended.status,
             // Whole microseconds: more digits than the clock has are noise.
@@ -45,9 +47,6 @@ impl RequestLine {
 
     fn emit(&self, span: &Span, context: &RequestContext, kept: bool) {
         let shared = context.shared();
-        let heads = shared.heads();
-        let method = heads.request.method.clone();
-        drop(heads);
         let route = shared.route.as_ref().map(Route::as_str);
         macro_rules! emit_at {
             ($level:ident) => {
@@ -55,7 +54,7 @@ impl RequestLine {
                     target: crate::REQUEST_TARGET,
                     parent: span,
                     {
-                        http.request.method = method.as_str(),
+                        http.request.method = self.method.as_str(),
                         http.route = route,
                         http.response.status_code = self.status.map(|status| status.as_u16()),
                         outcome = self.outcome.as_str(),

@@ -60,10 +60,20 @@ impl<B: From<Bytes>> From<Bytes> for ResponseBody<B> {
     }
 }
 
+/// For an answer that a layer further out makes, such as that of a timeout.
+impl<B: Default> Default for ResponseBody<B> {
+    fn default() -> Self {
+        Self {
+            inner: Some(B::default()),
+            context: None,
+            flight: None,
+        }
+    }
+}
+
 /// Ends the flight; nothing of it is left.
 fn end(flight: Option<Flight>, end: End) -> Option<Flight> {
     if let Some(mut flight) = flight {
-        let _entered = flight.enter();
         let end = flight.judged(end);
         flight.end(end);
     }

@@ -1,10 +1,13 @@
-use super::writer::{JsonLineHandle, Writer};
+use super::writer::{JsonLineHandle, SpanHead, Writer};
 use crate::{
     context::with_current,
     recorder::{Encoder, SpanFields, for_each_span, with_scratch},
     redact::Policy,
 };
-use std::io::{self, Write};
+use std::{
+    cell::Cell,
+    io::{self, Write},
+};
 use tracing::{Event, Subscriber, span};
 use tracing_subscriber::{
     layer::{Context, Layer},
@@ -42,14 +45,30 @@ where
 {
     fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
         let metadata = event.metadata();
-        // The service's own formatting code runs here, so nothing is locked yet.
-        with_scratch(|values| {
-            event.record(&mut Encoder::new(values));
-            let own = metadata.target() == crate::REQUEST_TARGET;
-            with_current(|context| {
-                self.push(event, &cx, values, Some((context, own)));
-            })
-            .unwrap_or_else(|| self.push(event, &cx, values, None));
+        // The service's own formatting code runs here, and the spans are locked
+        // that other layers lock too, so nothing of ours is locked yet.
+        with_scratch(|bytes| {
+            event.record(&mut Encoder::new(bytes));
+            let values = bytes.len();
+            with_spans(|spans| {
+                if let Some(leaf) = cx.event_span(event) {
+                    for_each_span(&leaf, |metadata, fields| {
+                        let start = bytes.len();
+                        bytes.extend_from_slice(fields);
+                        let end = bytes.len();
+                        spans.push(SpanHead {
+                            metadata,
+                            start,
+                            end,
+                        });
+                    });
+                }
+                let own = metadata.target() == crate::REQUEST_TARGET;
+                let push = |context: Option<(&_, _)>| {
+                    self.writer.push(metadata, bytes, values, spans, context);
+                };
+                with_current(|context| push(Some((context, own)))).unwrap_or_else(|| push(None));
+            });
         });
     }
 
@@ -64,20 +83,15 @@ where
     }
 }
 
-impl JsonLine {
-    fn push<S>(
-        &self,
-        event: &Event<'_>,
-        cx: &Context<'_, S>,
-        values: &[u8],
-        context: Option<(&crate::context::RequestContext, bool)>,
-    ) where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        self.writer.push(event.metadata(), values, context, |add| {
-            if let Some(leaf) = cx.event_span(event) {
-                for_each_span(&leaf, add);
-            }
-        });
-    }
+thread_local! {
+    static SPANS: Cell<Vec<SpanHead>> = const { Cell::new(Vec::new()) };
+}
+
+/// Lends a list of this thread, taken meanwhile like the scratch buffer.
+fn with_spans(f: impl FnOnce(&mut Vec<SpanHead>)) {
+    let mut spans = SPANS.try_with(Cell::take).unwrap_or_default();
+    f(&mut spans);
+    spans.clear();
+    spans.shrink_to(64);
+    let _ = SPANS.try_with(|lent| lent.set(spans));
 }

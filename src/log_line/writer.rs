@@ -128,42 +128,42 @@ impl Drop for Owner {
 }
 
 impl JsonLineHandle {
+    /// Takes a line. The first `values` of the bytes are the event's own; the
+    /// spans say where theirs are.
     pub(super) fn push(
         &self,
         metadata: &'static Metadata<'static>,
-        values: &[u8],
+        bytes: &[u8],
+        values: usize,
+        spans: &[SpanHead],
         context: Option<(&RequestContext, bool)>,
-        spans: impl FnOnce(&mut dyn FnMut(&'static Metadata<'static>, &[u8])),
     ) {
         let shared = &self.0.0;
         let at = SystemTime::now();
         let id = context.map_or("", |(context, _)| context.correlation_id().as_str());
         let mut guard = shared.lock();
         let State { batch, .. } = &mut *guard;
-        if batch.size() + values.len() + id.len() > LIMIT {
+        if batch.size() + bytes.len() + id.len() > LIMIT {
             drop(guard);
             shared.dropped.fetch_add(1, Relaxed);
             return;
         }
         let start = batch.bytes.len();
         batch.bytes.extend_from_slice(id.as_bytes());
-        batch.bytes.extend_from_slice(values);
+        let before = batch.bytes.len();
+        batch.bytes.extend_from_slice(bytes);
         let first_span = batch.spans.len();
-        spans(&mut |metadata, fields| {
-            let start = batch.bytes.len();
-            batch.bytes.extend_from_slice(fields);
-            batch.spans.push(SpanHead {
-                metadata,
-                start,
-                end: batch.bytes.len(),
-            });
-        });
+        batch.spans.extend(spans.iter().map(|span| SpanHead {
+            metadata: span.metadata,
+            start: before + span.start,
+            end: before + span.end,
+        }));
         batch.heads.push(Head {
             metadata,
             at,
             start,
             id: id.len(),
-            values: values.len(),
+            values,
             spans: first_span,
             parent: context.and_then(|(context, _)| context.parent().copied()),
             // Our own line has no free text; holding the context would keep
@@ -183,24 +183,17 @@ impl JsonLineHandle {
     /// the deadline; whether it was.
     #[must_use]
     pub fn flush(&self, deadline: Duration) -> bool {
-        let until = Instant::now() + deadline;
         let shared = &self.0.0;
         let mut state = shared.lock();
         let goal = state.taken + u64::from(!state.batch.heads.is_empty());
         state.hurry = true;
         state.sleeping = false;
         shared.work.notify_one();
-        while state.written < goal {
-            let Some(left) = until.checked_duration_since(Instant::now()) else {
-                return false;
-            };
-            state = shared
-                .done
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        true
+        let (state, _) = shared
+            .done
+            .wait_timeout_while(state, deadline, |state| state.written < goal)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.written >= goal
     }
 
     /// Lines dropped because the writer was behind.

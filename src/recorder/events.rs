@@ -8,7 +8,8 @@ const STEP: usize = 4 * 1024;
 /// What one event costs beside its values.
 const HEAD: usize = size_of::<EventHead>();
 const NO_SPAN: u32 = u32::MAX;
-/// Snapshots of spans one recording may hold, in bytes.
+/// Snapshots of spans one recording may hold before old ones go, in bytes. A
+/// path may take as much again, so that they are half of a recording at most.
 const SPANS_LIMIT: usize = 16 * 1024;
 
 /// The events of one request, the newest of them, in bounded memory.
@@ -149,15 +150,25 @@ impl Recording {
     where
         S: for<'a> LookupSpan<'a>,
     {
-        let heads = self.spans.len() + self.span_parts.len();
-        if self.span_values.len() + heads * HEAD > SPANS_LIMIT {
+        let room = SPANS_LIMIT.min(self.limit / 4);
+        while self.spans_size() > room && !self.spans.is_empty() {
             self.drop_old_spans();
         }
         let index = u32::try_from(self.spans.len()).ok()?;
         let start = self.span_parts.len();
         for_each_span(leaf, |metadata, fields| {
+            let left = (2 * room).saturating_sub(self.spans_size());
+            if left < HEAD {
+                self.cut += 1;
+                return;
+            }
             let start = self.span_values.len();
-            self.span_values.extend_from_slice(fields);
+            // The names of all spans are worth more than the fields of one.
+            if fields.len() <= left / 2 {
+                self.span_values.extend_from_slice(fields);
+            } else {
+                self.cut += 1;
+            }
             self.span_parts.push(SpanPart {
                 metadata,
                 start,
@@ -170,6 +181,10 @@ impl Recording {
             end: self.span_parts.len(),
         });
         Some(index)
+    }
+
+    fn spans_size(&self) -> usize {
+        self.span_values.len() + self.span_parts.len() * HEAD
     }
 
     /// Makes room for new paths: the older half goes, and with it the spans of
@@ -242,8 +257,10 @@ impl Recording {
         self.heads.len()
     }
 
-    /// Empties it for the next request; small buffers stay allocated.
+    /// Empties it for the next request; small buffers stay allocated. Until
+    /// that one begins it takes nothing.
     pub(crate) fn reset(&mut self) {
+        self.limit = 0;
         self.heads.clear();
         self.heads.shrink_to(KEEP_CAPACITY / HEAD);
         self.values.clear();

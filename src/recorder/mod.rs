@@ -20,7 +20,7 @@ pub(crate) use self::budget::{MemoryBudget, Reservation};
 pub(crate) use self::{
     events::{EventRecord, Recording},
     spans::{SpanFields, for_each_span},
-    values::{Encoder, Values, Visited, with_scratch},
+    values::{Encoder, Values, Visited, merge, with_scratch},
 };
 #[cfg(feature = "capture")]
 pub(crate) use self::{

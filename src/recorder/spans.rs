@@ -1,4 +1,4 @@
-use super::Encoder;
+use super::{Encoder, merge};
 use tracing::{Metadata, Subscriber, span};
 use tracing_subscriber::{
     layer::Context,
@@ -37,9 +37,9 @@ impl SpanFields {
         more.record(&mut Encoder::new(&mut values));
         let mut extensions = span.extensions_mut();
         if let Some(fields) = extensions.get_mut::<Self>() {
-            // Two layers may report the same record; the later value wins when read.
+            // Two layers may report the same record.
             if !fields.0.ends_with(&values) {
-                fields.0.extend_from_slice(&values);
+                merge(&mut fields.0, &values);
             }
         } else {
             extensions.insert(Self(values));

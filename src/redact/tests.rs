@@ -235,7 +235,7 @@ fn json_strict() {
         ),
         (
             r#"{"credentials":{"a":[1,true,null,"x"],"u1":2},"b":3}"#,
-            r#"{"credentials":{"a":["[~# num 1digits]","[~ bool]",null,"[~# len=1 ascii alpha]"],"[~# len=2 ascii alnum]":"[~# num 1digits]"},"b":3}"#,
+            r#"{"credentials":{"[~# len=1 ascii alpha]":["[~# num 1digits]","[~ bool]",null,"[~# len=1 ascii alpha]"],"[~# len=2 ascii alnum]":"[~# num 1digits]"},"b":3}"#,
         ),
         (r#"{"status":["a","b"]}"#, r#"{"status":["a","b"]}"#),
         ("[4111111111111111]", r#"["[~# num 16digits]"]"#),
