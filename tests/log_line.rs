@@ -16,7 +16,7 @@ fn lines_of(f: impl FnOnce()) -> Vec<Value> {
     let handle = lines.handle();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), f);
     assert!(handle.flush(DEADLINE));
-    assert_eq!((handle.dropped(), handle.failed_writes()), (0, 0));
+    assert_eq!((handle.dropped(), handle.failed()), (0, 0));
     let text = buffer.text();
     assert!(text.is_empty() || text.ends_with('\n'));
     let lines = buffer.lines();

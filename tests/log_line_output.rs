@@ -137,7 +137,7 @@ fn an_output_that_fails_or_panics_is_used_again() {
             tracing::info!("lost");
             assert!(handle.flush(DEADLINE), "it does not wait for ever");
             failed += 1;
-            assert_eq!(handle.failed_writes(), failed);
+            assert_eq!(handle.failed(), failed);
             tracing::info!(failed, "written");
             assert!(handle.flush(DEADLINE));
         }
@@ -146,7 +146,7 @@ fn an_output_that_fails_or_panics_is_used_again() {
             tracing::info!("in pieces");
             assert!(handle.flush(DEADLINE));
         }
-        assert_eq!(handle.failed_writes(), failed);
+        assert_eq!(handle.failed(), failed);
         assert_eq!(handle.dropped(), 0);
     });
     assert_eq!(buffer.with_message("lost").len(), 0);

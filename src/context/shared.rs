@@ -1,6 +1,8 @@
 use crate::id::{CorrelationId, InvalidCorrelationId, TraceParent};
 #[cfg(feature = "capture")]
 use crate::recorder::{HeaderFields, Tee};
+#[cfg(feature = "kit")]
+use crate::redact::Scrubber;
 #[cfg(feature = "gate")]
 use crate::{
     recorder::Recording,
@@ -179,6 +181,10 @@ pub(crate) struct Shared {
     request_body: Mutex<Tee>,
     #[cfg(feature = "capture")]
     response_body: Mutex<Tee>,
+    /// What log lines of this request must hide, as far as it was known when
+    /// so many bytes had passed.
+    #[cfg(feature = "kit")]
+    known: Mutex<Option<(u64, Arc<Scrubber>)>>,
 }
 
 impl Default for Shared {
@@ -210,6 +216,8 @@ impl Default for Shared {
             request_body: Mutex::default(),
             #[cfg(feature = "capture")]
             response_body: Mutex::default(),
+            #[cfg(feature = "kit")]
+            known: Mutex::default(),
         }
     }
 }
@@ -311,6 +319,24 @@ impl Shared {
         lock(&self.response_body)
     }
 
+    #[cfg(feature = "kit")]
+    pub(crate) fn known(&self) -> MutexGuard<'_, Option<(u64, Arc<Scrubber>)>> {
+        lock(&self.known)
+    }
+
+    /// About how much memory it keeps alive beside the recording.
+    #[cfg(feature = "kit")]
+    pub(crate) fn weight(&self) -> usize {
+        let heads = {
+            let heads = self.heads();
+            heads.request.uri.path().len()
+                + heads.request.uri.query().map_or(0, str::len)
+                + heads.request.fields.len()
+                + heads.response.fields.len()
+        };
+        size_of::<Self>() + heads + self.request_body().kept() + self.response_body().kept()
+    }
+
     /// Makes it as new; buffers of modest size stay allocated.
     pub(super) fn reset(&mut self) {
         self.identity.id = None;
@@ -348,6 +374,10 @@ impl Shared {
             heads.response.at = None;
             get_mut(&mut self.request_body).reset();
             get_mut(&mut self.response_body).reset();
+            #[cfg(feature = "kit")]
+            {
+                *get_mut(&mut self.known) = None;
+            }
         }
     }
 }

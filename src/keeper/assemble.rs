@@ -262,6 +262,10 @@ impl Handler<Job> for Assembler {
     }
 }
 
+/// What a log line knows of each body: lines are many, so their work is bounded.
+#[cfg(feature = "kit")]
+pub(crate) const LINE_KNOWS: usize = 16 * 1024;
+
 /// Shows the redactor heads and bodies of a request that may still run: all is
 /// copied first, so that the request never waits for a lock.
 #[cfg(feature = "kit")]
@@ -293,7 +297,8 @@ pub(crate) fn remember_secrets(redactor: &mut Redactor<'_>, context: &RequestCon
         if body.kept > 0 {
             let content_type = fields.text("content-type");
             let encoding = fields.text("content-encoding");
-            redactor.body(content_type, encoding, &body.prefix, false);
+            let known = body.prefix.get(..LINE_KNOWS).unwrap_or(&body.prefix);
+            redactor.body(content_type, encoding, known, false);
         }
     }
 }

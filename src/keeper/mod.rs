@@ -10,7 +10,7 @@ mod storm;
 
 #[cfg(feature = "kit")]
 pub(crate) use self::{
-    assemble::{remember_secrets, time_text},
+    assemble::{LINE_KNOWS, remember_secrets, time_text},
     fields::{Fields, Shown, Sites},
 };
 pub use self::{

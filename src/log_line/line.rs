@@ -1,14 +1,18 @@
 use super::{
     json::{self, Object},
-    writer::{Head, SpanHead},
+    writer::{Head, Request, SpanHead},
 };
 use crate::{
     REQUEST_TARGET,
     context::RequestContext,
-    keeper::{Fields, Shown, Sites, time_text},
+    keeper::{Fields, LINE_KNOWS, Shown, Sites, remember_secrets, time_text},
     redact::{Policy, Redactor, Scrubber},
 };
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// One event on its way out.
 pub(super) struct Line<'b> {
@@ -25,8 +29,8 @@ pub(super) struct Renderer {
     /// Detectors only, for events outside of requests and our own.
     plain: Scrubber,
     sites: Sites,
-    /// The values known from the request that was rendered last.
-    known: Option<(RequestContext, u64, Scrubber)>,
+    /// For lines that had to go without their request.
+    blind: Scrubber,
     clock: Clock,
 }
 
@@ -34,9 +38,9 @@ impl Renderer {
     pub(super) fn new(policy: Policy) -> Self {
         Self {
             plain: Redactor::new(&policy).into_scrubber(),
+            blind: Scrubber::hiding_all(policy.clone()),
             policy,
             sites: Sites::new(),
-            known: None,
             clock: Clock::default(),
         }
     }
@@ -45,13 +49,12 @@ impl Renderer {
         self.clock.tell(line.head.at);
         let metadata = line.head.metadata;
         let own = metadata.target() == REQUEST_TARGET;
-        let known = self.known.take();
-        let known = line
-            .head
-            .context
-            .as_ref()
-            .map(|context| know(&self.policy, context, known));
-        let scrubber = known.as_ref().map_or(&self.plain, |(.., known)| known);
+        let known = line.head.request.context().map(|c| know(&self.policy, c));
+        let scrubber = match (&known, &line.head.request) {
+            (Some(known), _) => known,
+            (None, Request::TooMuch) => &self.blind,
+            (None, _) => &self.plain,
+        };
         let site = self.sites.of(metadata, &self.plain);
         let event = Fields {
             site: &site,
@@ -64,6 +67,12 @@ impl Renderer {
         object.text("target", event.logged_target().unwrap_or(metadata.target()));
         if let Some(message) = event.message() {
             object.text("message", &message);
+            // Whose words went out of it still says where it comes from.
+            if matches!(message, Cow::Owned(_))
+                && let (Some(file), Some(line)) = (metadata.file(), metadata.line())
+            {
+                json::display(object.name("source"), format_args!("{file}:{line}"));
+            }
         }
         if !line.id.is_empty() {
             object.text("correlation_id", line.id);
@@ -96,7 +105,6 @@ impl Renderer {
         }
         object.close();
         out.push(b'\n');
-        self.known = known;
     }
 
     /// Says that lines were lost.
@@ -118,24 +126,28 @@ impl Renderer {
     }
 }
 
-/// Collects the values that are hidden in a request as far as it has come.
-fn know(
-    policy: &Policy,
-    context: &RequestContext,
-    known: Option<(RequestContext, u64, Scrubber)>,
-) -> (RequestContext, u64, Scrubber) {
+/// What has to be hidden in a request as far as it has come; collected once
+/// for as long as nothing more passes.
+fn know(policy: &Policy, context: &RequestContext) -> Arc<Scrubber> {
     let shared = context.shared();
     let progress = {
         let heads = shared.heads();
         let fields = heads.request.fields.len() + heads.response.fields.len();
-        fields as u64 + shared.request_body().seen() + shared.response_body().seen()
+        drop(heads);
+        let request = shared.request_body().kept().min(LINE_KNOWS);
+        let response = shared.response_body().kept().min(LINE_KNOWS);
+        (fields + request + response) as u64
     };
-    if let Some(known) = known.filter(|(c, p, _)| c.is(context) && *p == progress) {
-        return known;
+    if let Some((known, scrubber)) = &*shared.known()
+        && *known == progress
+    {
+        return Arc::clone(scrubber);
     }
-    let mut redactor = Redactor::new(policy);
-    crate::keeper::remember_secrets(&mut redactor, context);
-    (context.clone(), progress, redactor.into_scrubber())
+    let mut redactor = Redactor::only_to_remember(policy);
+    remember_secrets(&mut redactor, context);
+    let scrubber = Arc::new(redactor.into_scrubber());
+    *shared.known() = Some((progress, Arc::clone(&scrubber)));
+    scrubber
 }
 
 fn span_object(out: &mut Vec<u8>, span: &Fields<'_>) {

@@ -15,6 +15,10 @@ use tracing::Metadata;
 
 /// What may wait for the writer, in bytes.
 const LIMIT: usize = 8 * 1024 * 1024;
+/// What the requests may weigh that waiting lines keep alive.
+const HELD_LIMIT: usize = 16 * 1024 * 1024;
+/// How much text is gathered before it is given to the output.
+const CHUNK: usize = 256 * 1024;
 /// How long the writer lets lines gather: waking it for each would cost more
 /// than the lines do.
 const GATHER: Duration = Duration::from_millis(5);
@@ -25,6 +29,8 @@ pub(super) struct Batch {
     pub(super) heads: Vec<Head>,
     pub(super) spans: Vec<SpanHead>,
     pub(super) bytes: Vec<u8>,
+    /// What the requests weigh that its lines keep alive.
+    held: usize,
 }
 
 /// One line: the ID, then the values, from `start` in the bytes on.
@@ -38,8 +44,26 @@ pub(super) struct Head {
     /// The first of its spans; they go on until the next head's first.
     pub(super) spans: usize,
     pub(super) parent: Option<TraceParent>,
-    /// Where hidden values may be known from.
-    pub(super) context: Option<RequestContext>,
+    pub(super) request: Request,
+}
+
+/// Where a line's hidden values may be known from.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// It needs none: it is outside of requests, or our own.
+    None,
+    Known(RequestContext),
+    /// Waiting lines hold too much already, so all its text has to be hidden.
+    TooMuch,
+}
+
+impl Request {
+    pub(super) fn context(&self) -> Option<&RequestContext> {
+        match self {
+            Self::Known(context) => Some(context),
+            Self::None | Self::TooMuch => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -54,6 +78,7 @@ impl Batch {
         self.heads.clear();
         self.spans.clear();
         self.bytes.clear();
+        self.held = 0;
         // A peak should not stay in memory for good.
         self.bytes.shrink_to(LIMIT / 8);
         self.heads.shrink_to(16 * 1024);
@@ -141,6 +166,9 @@ impl JsonLineHandle {
         let shared = &self.0.0;
         let at = SystemTime::now();
         let id = context.map_or("", |(context, _)| context.correlation_id().as_str());
+        let holds = context
+            .filter(|(_, own)| !own)
+            .map(|(context, _)| (context, context.shared().weight()));
         let mut guard = shared.lock();
         let State { batch, .. } = &mut *guard;
         if batch.size() + bytes.len() + id.len() > LIMIT {
@@ -148,6 +176,23 @@ impl JsonLineHandle {
             shared.dropped.fetch_add(1, Relaxed);
             return;
         }
+        let request = match holds {
+            None => Request::None,
+            Some((context, weight)) => {
+                let last = batch.heads.last().and_then(|head| head.request.context());
+                let more = if last.is_some_and(|last| last.is(context)) {
+                    0
+                } else {
+                    weight
+                };
+                if batch.held + more > HELD_LIMIT {
+                    Request::TooMuch
+                } else {
+                    batch.held += more;
+                    Request::Known(context.clone())
+                }
+            }
+        };
         let start = batch.bytes.len();
         batch.bytes.extend_from_slice(id.as_bytes());
         let before = batch.bytes.len();
@@ -166,11 +211,9 @@ impl JsonLineHandle {
             values,
             spans: first_span,
             parent: context.and_then(|(context, _)| context.parent().copied()),
-            // Our own line has no free text; holding the context would keep
-            // its buffers from the next request.
-            context: context
-                .filter(|(_, own)| !own)
-                .map(|(context, _)| context.clone()),
+            // Our own line has no free text; holding its request would keep
+            // the buffers from the next one.
+            request,
         });
         let wake = std::mem::take(&mut guard.sleeping);
         drop(guard);
@@ -202,9 +245,9 @@ impl JsonLineHandle {
         self.0.0.dropped.load(Relaxed)
     }
 
-    /// Writes that the output refused; their lines are lost.
+    /// Lines that the output refused; they are lost.
     #[must_use]
-    pub fn failed_writes(&self) -> u64 {
+    pub fn failed(&self) -> u64 {
         self.0.0.failed.load(Relaxed)
     }
 }
@@ -253,8 +296,10 @@ impl Writer {
             }
             // Not even a panicking output may end the thread.
             let written = catch_unwind(AssertUnwindSafe(|| self.write(&batch, &mut text)));
-            if !matches!(written, Ok(Ok(()))) {
-                self.shared.failed.fetch_add(1, Relaxed);
+            if written.is_err() {
+                // Which of them came through is not known.
+                let lines = batch.heads.len() as u64;
+                self.shared.failed.fetch_add(lines, Relaxed);
             }
             batch.clear();
             text.clear();
@@ -295,15 +340,34 @@ impl Writer {
     }
 
     fn write(&mut self, batch: &Batch, text: &mut Vec<u8>) -> io::Result<()> {
+        let mut result = Ok(());
+        let mut waiting = 0;
         for line in batch.lines() {
             self.renderer.line(&line, text);
+            waiting += 1;
+            if text.len() >= CHUNK {
+                result = result.and(self.give(text, &mut waiting));
+            }
         }
         let dropped = self.shared.dropped.load(Relaxed);
         if dropped > self.told {
             self.renderer.loss(dropped - self.told, text);
             self.told = dropped;
         }
-        self.output.write_all(text)?;
-        self.output.flush()
+        result.and(self.give(text, &mut waiting))
+    }
+
+    /// Gives lines to the output, and counts them where it does not take them.
+    fn give(&mut self, text: &mut Vec<u8>, lines: &mut u64) -> io::Result<()> {
+        let written = self
+            .output
+            .write_all(text)
+            .and_then(|()| self.output.flush());
+        if written.is_err() {
+            self.shared.failed.fetch_add(*lines, Relaxed);
+        }
+        *lines = 0;
+        text.clear();
+        written
     }
 }

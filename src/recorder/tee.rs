@@ -96,6 +96,10 @@ impl Tee {
 
     /// Notes a data frame that passed by.
     pub(crate) fn data<D: Buf + 'static>(&mut self, data: &D) {
+        if self.ending.is_some() {
+            // Read on after the request has ended: no part of it any more.
+            return;
+        }
         let length = data.remaining();
         if self.seen == 0 && length > 0 {
             self.first_byte = Some(Instant::now());
@@ -117,7 +121,8 @@ impl Tee {
             return;
         }
         let kept = match (data as &dyn Any).downcast_ref::<Bytes>() {
-            Some(bytes) if wanted > COPY_UP_TO => {
+            // A part would keep the whole chunk alive.
+            Some(bytes) if wanted > COPY_UP_TO && wanted == length => {
                 self.share(bytes.slice(..wanted));
                 wanted
             }
@@ -187,6 +192,11 @@ impl Tee {
     /// Bytes that passed by.
     pub(crate) fn seen(&self) -> u64 {
         self.seen
+    }
+
+    /// Bytes captured.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept
     }
 
     pub(crate) fn ending(&self) -> Option<&Ending> {

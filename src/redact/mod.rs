@@ -62,6 +62,7 @@
 mod decode;
 mod detect;
 mod form;
+mod grams;
 mod headers;
 mod json;
 mod json_scan;

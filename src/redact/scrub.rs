@@ -1,13 +1,14 @@
 use super::{
     decode, detect,
+    grams::{Grams, Key},
     memory::Memory,
     policy::Policy,
-    pseudonym::{self, Key},
+    pseudonym,
 };
 use aho_corasick::{Anchored, MatchKind, automaton::Automaton, nfa::contiguous::NFA};
 use std::{
     borrow::Cow,
-    fmt::{Display, Write},
+    fmt::{self, Display, Write},
     ops::Range,
 };
 
@@ -27,8 +28,17 @@ const PATTERNS: usize = 4 << 20;
 pub(crate) struct Scrubber {
     policy: Policy,
     /// `None` where there were too many values to remember.
-    patterns: Option<Patterns>,
+    values: Option<Vec<Known>>,
 }
+
+/// A value to look for.
+struct Known {
+    value: Box<str>,
+    key: Option<Key>,
+}
+
+/// The most values without a key of their own that are looked for one by one.
+const KEYLESS: usize = 256;
 
 struct Patterns {
     values: Vec<Box<str>>,
@@ -48,19 +58,67 @@ struct Span {
     value: Option<usize>,
 }
 
+impl fmt::Debug for Scrubber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It holds what must not be written.
+        f.write_str("Scrubber")
+    }
+}
+
 impl Scrubber {
     pub(super) fn new(policy: Policy, memory: Memory) -> Self {
         Self {
             policy,
-            patterns: memory.into_values().and_then(Patterns::new),
+            values: memory.into_values().map(|values| {
+                let known = |value: Box<str>| Known {
+                    key: Key::of(&value),
+                    value,
+                };
+                values.into_iter().map(known).collect()
+            }),
         }
+    }
+
+    /// One that lets no text through.
+    #[cfg(feature = "kit")]
+    pub(crate) fn hiding_all(policy: Policy) -> Self {
+        Self {
+            policy,
+            values: None,
+        }
+    }
+
+    /// The values that this text may hold, ready to be found: almost always
+    /// none, which is why there is no automaton of them all. `None` where there
+    /// are too many to tell.
+    fn patterns(&self, text: &str) -> Option<Patterns> {
+        let values = self.values.as_ref()?;
+        let mut candidates = Vec::new();
+        if !values.is_empty() && text.len() >= 3 {
+            let grams = Grams::of(text);
+            let mut keyless = 0;
+            for Known { value, key } in values {
+                match key {
+                    Some(key) if !grams.may_hold(*key) => continue,
+                    Some(_) => {}
+                    None => keyless += 1,
+                }
+                if keyless > KEYLESS {
+                    return None;
+                }
+                if variants(value).iter().any(|v| text.contains(v.as_ref())) {
+                    candidates.push(value.clone());
+                }
+            }
+        }
+        Patterns::new(candidates)
     }
 
     /// The text without what must not be written. Once the exchange had more
     /// hidden values than can be remembered, that is none of it.
     pub(crate) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let key = self.policy.key();
-        let Some(patterns) = &self.patterns else {
+        let Some(patterns) = self.patterns(text) else {
             let mut out = String::new();
             key.push_value(text.as_bytes(), false, &mut out);
             return Cow::Owned(out);
@@ -76,7 +134,7 @@ impl Scrubber {
         if spans.is_empty() {
             return Cow::Borrowed(text);
         }
-        Cow::Owned(replace(text, &spans, patterns, key))
+        Cow::Owned(replace(text, &spans, &patterns, key))
     }
 
     /// Whether values of this name are never written.
@@ -104,7 +162,7 @@ impl Scrubber {
     }
 }
 
-fn replace(text: &str, spans: &[Span], patterns: &Patterns, key: &Key) -> String {
+fn replace(text: &str, spans: &[Span], patterns: &Patterns, key: &pseudonym::Key) -> String {
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
     for span in spans {
