@@ -511,8 +511,9 @@ async fn over_the_memory_limit_heads_are_kept() {
                 ("response.body", "memory_budget")
             ]
         );
-        assert!(kept.events.is_empty());
-        assert_eq!(kept.losses.events_dropped, 1);
+        // A few events are granted whatever the others hold.
+        assert_eq!(kept.events.len(), 1);
+        assert_eq!(kept.losses.events_dropped, 0);
     }
 }
 

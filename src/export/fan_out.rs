@@ -1,4 +1,4 @@
-use super::{ExportError, Exporter, Health};
+use super::{Backlog, ExportError, Exporter, Health};
 use crate::exchange::Exchange;
 
 /// Both exporters get every call, whatever the other one answers. Where both
@@ -26,6 +26,11 @@ impl<A: Exporter, B: Exporter> Exporter for (A, B) {
                 }
             }
         }
+    }
+
+    fn backlog(&self) -> Backlog {
+        let (first, second) = (self.0.backlog(), self.1.backlog());
+        Backlog::new(first.held + second.held, first.lost + second.lost)
     }
 
     fn tick(&mut self) {

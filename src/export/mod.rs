@@ -57,9 +57,33 @@ pub trait Exporter: Send + 'static {
         Health::Ok
     }
 
+    /// What it has taken and not brought where it belongs; nothing by default.
+    /// Asked as often as [`health`](Self::health).
+    fn backlog(&self) -> Backlog {
+        Backlog::default()
+    }
+
     /// Called about once a second, also while no exchanges arrive: the place
     /// to recover from a failure. Does nothing by default.
     fn tick(&mut self) {}
+}
+
+/// Exchanges that an exporter has taken and that are not where they belong.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Backlog {
+    /// Held, to be tried again.
+    pub held: u64,
+    /// Given up since the start.
+    pub lost: u64,
+}
+
+impl Backlog {
+    /// So many held, so many given up.
+    #[must_use]
+    pub fn new(held: u64, lost: u64) -> Self {
+        Self { held, lost }
+    }
 }
 
 impl<E: Exporter + ?Sized> Exporter for Box<E> {
@@ -73,6 +97,10 @@ impl<E: Exporter + ?Sized> Exporter for Box<E> {
 
     fn health(&self) -> Health {
         (**self).health()
+    }
+
+    fn backlog(&self) -> Backlog {
+        (**self).backlog()
     }
 
     fn tick(&mut self) {

@@ -52,6 +52,7 @@ impl Assembler {
 
     /// Follows the exporter's health, and warns once each time it gets worse.
     fn note_health(&self) {
+        self.counters.note_backlog(self.exporter.backlog());
         if let Some(why) = self.counters.note_health(self.exporter.health()) {
             tracing::warn!(target: "dashcam::status", "the exporter is degraded: {why}");
         }
@@ -84,7 +85,7 @@ impl Assembler {
         let head = &heads.request;
         let route = shared.route.as_ref().map(crate::context::Route::as_str);
         let request = Request {
-            method: head.method.as_str().to_owned(),
+            method: method(&mut redactor, &head.method),
             path: redactor.path(head.uri.path(), route),
             route: route.map(str::to_owned),
             query: head.uri.query().map(|query| redactor.query(query)),
@@ -160,6 +161,12 @@ impl Assembler {
         {
             losses.events_dropped = recording.dropped();
             losses.values_cut = recording.cut();
+            if recording.refused() {
+                missing.push(Missing {
+                    what: "events".to_owned(),
+                    why: "memory_budget".to_owned(),
+                });
+            }
         }
         if kept.depth == Depth::Heads {
             missing.push(Missing {
@@ -254,6 +261,7 @@ impl Handler<Job> for Assembler {
 
     fn flush(&mut self) {
         let _ = self.exporter.flush();
+        self.note_health();
     }
 
     fn tick(&mut self) {
@@ -295,8 +303,8 @@ pub(crate) fn remember_secrets(redactor: &mut Redactor<'_>, context: &RequestCon
             redactor.header(name, value, sensitive);
         }
         if body.kept > 0 {
-            let content_type = fields.text("content-type");
-            let encoding = fields.text("content-encoding");
+            let content_type = fields.single("content-type");
+            let encoding = fields.single("content-encoding");
             let known = body.prefix.get(..LINE_KNOWS).unwrap_or(&body.prefix);
             redactor.body(content_type, encoding, known, false);
         }
@@ -316,7 +324,7 @@ fn body(
     side: Side<'_>,
     depth: Depth,
 ) -> Body {
-    let content_type = head.text("content-type");
+    let content_type = head.single("content-type");
     let state = match (&side, &tee.ending) {
         (Side::Response { status, .. }, _) if *status == StatusCode::SWITCHING_PROTOCOLS => {
             BodyState::Stream
@@ -359,7 +367,7 @@ fn body(
         // Clients choose it, so it passes the policy like the header itself.
         media_type(&redactor.header("content-type", value.as_bytes(), false))
     });
-    let content_encoding = head.text("content-encoding");
+    let content_encoding = head.single("content-encoding");
     body.content_encoding = content_encoding.map(coding);
     if tee.kept > 0 {
         let ended = body.state == BodyState::Complete;
@@ -484,6 +492,16 @@ fn mode(shared: &Shared) -> Mode {
     }
     let _ = shared;
     Mode::Off
+}
+
+/// The method; one that no standard is likely to name is a client's own text.
+fn method(redactor: &mut Redactor<'_>, method: &Method) -> String {
+    let text = method.as_str();
+    if text.len() <= 20 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
+        text.to_owned()
+    } else {
+        redactor.header("method", text.as_bytes(), true)
+    }
 }
 
 fn version(version: Version) -> String {

@@ -1,4 +1,4 @@
-use crate::export::Health;
+use crate::export::{Backlog, Health};
 use std::sync::{
     Mutex, PoisonError,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -15,6 +15,7 @@ pub(crate) struct Counters {
     pub(crate) export_failed: AtomicU64,
     pub(crate) exported: AtomicU64,
     health: Mutex<Told>,
+    backlog: Mutex<Backlog>,
 }
 
 /// How the exporter is doing, and whether the log says so already.
@@ -51,6 +52,14 @@ impl Counters {
         known.told = !health.is_ok() && (known.told || untold.is_some());
         known.health = health;
         untold
+    }
+
+    pub(super) fn note_backlog(&self, backlog: Backlog) {
+        *self.backlog.lock().unwrap_or_else(PoisonError::into_inner) = backlog;
+    }
+
+    pub(crate) fn backlog(&self) -> Backlog {
+        *self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn health(&self) -> Health {

@@ -41,7 +41,10 @@ use std::{
 /// Everything that one set of layers shares to keep exchanges.
 pub(crate) struct Keeper {
     settings: Settings,
-    memory: Arc<MemoryBudget>,
+    /// Bodies and events have budgets of their own: whoever fills one with
+    /// slow uploads must not switch the recording off for the rest.
+    bodies: Arc<MemoryBudget>,
+    events: Arc<MemoryBudget>,
     counters: Arc<Counters>,
     storm: Mutex<storm::Storm>,
     worker: Worker<Job>,
@@ -79,7 +82,8 @@ impl Keeper {
         let counters = Arc::new(Counters::default());
         let assembler = Assembler::new(&settings, exporter, Arc::clone(&counters));
         Ok(Self {
-            memory: Arc::new(MemoryBudget::new(settings.limits.memory)),
+            bodies: Arc::new(MemoryBudget::new(settings.limits.memory / 4 * 3)),
+            events: Arc::new(MemoryBudget::new(settings.limits.memory / 4)),
             storm: Mutex::new(storm::Storm::new(settings.storm)),
             worker: Worker::spawn(settings.limits.queue, assembler)?,
             counters,
@@ -87,8 +91,12 @@ impl Keeper {
         })
     }
 
-    pub(crate) fn memory(&self) -> &Arc<MemoryBudget> {
-        &self.memory
+    pub(crate) fn bodies(&self) -> &Arc<MemoryBudget> {
+        &self.bodies
+    }
+
+    pub(crate) fn events(&self) -> &Arc<MemoryBudget> {
+        &self.events
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -194,7 +202,7 @@ impl Keeper {
     }
 
     fn budget(&self) -> Option<Arc<MemoryBudget>> {
-        Some(Arc::clone(&self.memory))
+        Some(Arc::clone(&self.bodies))
     }
 
     /// Classifies the trailers of a response whose head was no failure.

@@ -13,8 +13,9 @@ pub struct Limits {
     pub head: usize,
     /// Events of one request; default 64 KiB.
     pub recording: usize,
-    /// Bodies and events of all requests in flight and of all exchanges that
-    /// wait for their export; default 64 MiB. Above it heads only are kept.
+    /// Bodies (three quarters) and events (a quarter) of all requests in flight
+    /// and of all exchanges that wait for their export; default 64 MiB. Above
+    /// it heads, and the newest 4 KiB of events of each request, are kept.
     pub memory: usize,
     /// Exchanges that may wait for their export; default 1,024.
     pub queue: usize,

@@ -127,7 +127,10 @@ impl DashcamBuilder {
         let exporter = self.exporter.unwrap_or_else(|| {
             let directory = self
                 .directory
-                .or_else(|| std::env::var_os("DASHCAM_DIR").map(PathBuf::from))
+                .or_else(|| {
+                    let directory = std::env::var_os("DASHCAM_DIR")?;
+                    (!directory.is_empty()).then(|| PathBuf::from(directory))
+                })
                 .unwrap_or_else(|| PathBuf::from("dashcam"));
             Box::new(JsonLines::builder(directory).build())
         });
@@ -138,7 +141,7 @@ impl DashcamBuilder {
             verbose: Some(VerbosePlan {
                 record: record.is_some(),
                 recording_limit,
-                memory: Some(Arc::clone(keeper.memory())),
+                memory: Some(Arc::clone(keeper.events())),
                 rules: self.rules,
                 plain_header: self.plain_header.then_some(HEADER),
             }),

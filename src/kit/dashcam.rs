@@ -153,7 +153,14 @@ impl DashcamHandle {
 
 impl Drop for Dashcam {
     fn drop(&mut self) {
-        let _ = self.flush(DROP_DEADLINE);
+        if !self.flush(DROP_DEADLINE) {
+            // The log is what is stuck, perhaps, so this is the last place left.
+            let _ = writeln!(
+                io::stderr(),
+                "dashcam: the exporter or the log output is stuck; what waits for it is lost \
+                 if the process ends now"
+            );
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use crate::{
-    export::Health,
+    export::{Backlog, Health},
     keeper::{Dropped, Keeper},
     log_line::JsonLineHandle,
 };
@@ -25,14 +25,19 @@ pub struct Status {
     pub kept: u64,
     /// Exchanges that wait for the exporter.
     pub queued: usize,
-    /// Exchanges the exporter has taken.
+    /// Exchanges the exporter has taken; those it could not bring where they
+    /// belong are in the backlog.
     pub exported: u64,
+    /// Exchanges the exporter holds to try again, or has given up.
+    pub backlog: Backlog,
     /// Exchanges that should have been kept and were not.
     pub dropped: Dropped,
     /// Events that came after their request had ended.
     pub late_events: u64,
     /// Log lines dropped because the output was behind.
     pub log_lines_dropped: u64,
+    /// Log lines that the output refused.
+    pub log_lines_failed: u64,
     /// How the exporter is doing.
     pub exporter: Health,
     /// Panics of the exporter; each lost at most one exchange.
@@ -61,14 +66,16 @@ impl Status {
             recording,
             in_flight: counters.in_flight.load(Relaxed),
             finished: counters.finished.load(Relaxed),
-            bytes_held: keeper.memory().held(),
-            memory_refused: keeper.memory().refused(),
+            bytes_held: keeper.bodies().held() + keeper.events().held(),
+            memory_refused: keeper.bodies().refused() + keeper.events().refused(),
             kept: counters.kept.load(Relaxed),
             queued: keeper.queued(),
             exported: counters.exported.load(Relaxed),
+            backlog: counters.backlog(),
             dropped: counters.dropped(),
             late_events: crate::context::late_events(),
             log_lines_dropped: lines.iter().map(JsonLineHandle::dropped).sum(),
+            log_lines_failed: lines.iter().map(JsonLineHandle::failed).sum(),
             exporter: keeper.health(),
             exporter_panics: keeper.worker_panics(),
         }

@@ -1,6 +1,7 @@
 use super::{Dashcam, Recording};
 use crate::lifecycle::install_hook;
-use std::{fmt, io};
+use std::{env::VarError, fmt, io};
+use tracing::dispatcher;
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 impl Dashcam {
@@ -16,7 +17,8 @@ impl Dashcam {
     /// calls the hook that was there before. The default hook prints the panic
     /// message to standard error as it is, unredacted.
     ///
-    /// Where recording cannot work, a warning says why, once, and
+    /// Where the `log` crate has a logger already, its records stay there, and
+    /// a warning says so. Where recording cannot work, a warning says why, once, and
     /// [`status`](Self::status) keeps saying it.
     ///
     /// # Errors
@@ -30,15 +32,29 @@ impl Dashcam {
             Ok(text) if !text.trim().is_empty() => {
                 EnvFilter::try_new(&text).map_err(|error| InitError::Filter(error.to_string()))?
             }
+            Err(error @ VarError::NotUnicode(_)) => {
+                return Err(InitError::Filter(error.to_string()));
+            }
             _ => EnvFilter::new("info"),
         };
         let lines = self.json_lines().map_err(InitError::Thread)?;
-        tracing_subscriber::registry()
+        let taken = dispatcher::has_been_set();
+        let installed = tracing_subscriber::registry()
             .with(self.gate(base))
             .with(lines)
-            .try_init()
-            .map_err(|error| InitError::Installed(error.to_string()))?;
-        install_hook();
+            .try_init();
+        match installed {
+            Ok(()) => install_hook(),
+            // The subscriber is ours; only the `log` crate has a logger already.
+            Err(error) if !taken && dispatcher::has_been_set() => {
+                install_hook();
+                tracing::warn!(
+                    target: "dashcam::status",
+                    "records of the `log` crate are not recorded: {error}"
+                );
+            }
+            Err(error) => return Err(InitError::Installed(error.to_string())),
+        }
         if let Recording::Impossible { why } = self.status().recording {
             tracing::warn!(target: "dashcam::status", "requests are not recorded: {why}");
         }
@@ -50,7 +66,7 @@ impl Dashcam {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum InitError {
-    /// A global subscriber or logger is installed already.
+    /// A global subscriber is installed already.
     Installed(String),
     /// `RUST_LOG` cannot be read.
     Filter(String),

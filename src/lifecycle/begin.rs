@@ -59,7 +59,7 @@ pub(super) fn begin<B: Body>(
             watch(
                 &context,
                 keeper.settings().limits.recording,
-                Some(keeper.memory()),
+                Some(keeper.events()),
             );
             let declared = declared(&parts.headers, &body);
             let in_flight = keeper.request(&context, &parts, uri(&parts), declared);

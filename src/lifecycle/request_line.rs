@@ -17,6 +17,16 @@ pub(super) struct RequestLine {
     response_bytes: u64,
 }
 
+/// As OpenTelemetry's conventions for `http.request.method` have it: what is no
+/// known method is `_OTHER`.
+fn known(method: &Method) -> &str {
+    match method.as_str() {
+        known @ ("CONNECT" | "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT"
+        | "QUERY" | "TRACE") => known,
+        _ => "_OTHER",
+    }
+}
+
 impl RequestLine {
     pub(super) fn new(context: &RequestContext, ended: &Ended) -> Self {
         let shared = context.shared();
@@ -54,7 +64,7 @@ impl RequestLine {
                     target: crate::REQUEST_TARGET,
                     parent: span,
                     {
-                        http.request.method = self.method.as_str(),
+                        http.request.method = known(&self.method),
                         http.route = route,
                         http.response.status_code = self.status.map(|status| status.as_u16()),
                         outcome = self.outcome.as_str(),

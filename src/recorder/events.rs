@@ -27,6 +27,8 @@ pub(crate) struct Recording {
     memory: Reservation,
     dropped: u64,
     cut: u64,
+    /// Whether events went because others held the memory.
+    refused: bool,
 }
 
 #[derive(Debug)]
@@ -82,6 +84,8 @@ impl Recording {
     pub(crate) fn begin(&mut self, limit: usize, budget: Option<Arc<MemoryBudget>>) {
         self.limit = limit;
         self.memory = Reservation::of(budget);
+        // Every request has this much, whatever the others hold.
+        self.reserved = STEP;
     }
 
     /// Appends an event; drops the oldest ones where there is no room.
@@ -107,7 +111,10 @@ impl Recording {
         while self.used() + size > self.reserved {
             if self.memory.grow(STEP) {
                 self.reserved += STEP;
-            } else if !self.drop_oldest() {
+                continue;
+            }
+            self.refused = true;
+            if !self.drop_oldest() {
                 self.dropped += 1;
                 return;
             }
@@ -184,7 +191,7 @@ impl Recording {
     }
 
     fn spans_size(&self) -> usize {
-        self.span_values.len() + self.span_parts.len() * HEAD
+        self.span_values.len() + (self.spans.len() + self.span_parts.len()) * HEAD
     }
 
     /// Makes room for new paths: the older half goes, and with it the spans of
@@ -249,6 +256,10 @@ impl Recording {
         self.dropped
     }
 
+    pub(crate) fn refused(&self) -> bool {
+        self.refused
+    }
+
     pub(crate) fn cut(&self) -> u64 {
         self.cut
     }
@@ -275,6 +286,7 @@ impl Recording {
         self.dropped = 0;
         self.cut = 0;
         self.reserved = 0;
+        self.refused = false;
         self.memory = Reservation::default();
     }
 }

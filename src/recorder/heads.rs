@@ -64,6 +64,15 @@ impl HeaderFields {
         std::str::from_utf8(value).ok()
     }
 
+    /// The value of a field that may occur once. Several values, or one that is
+    /// no text, are a value that nobody knows.
+    pub(crate) fn single(&self, name: &str) -> Option<&str> {
+        let mut values = self.iter().filter(|(n, ..)| *n == name);
+        let (_, value, _) = values.next()?;
+        let known = std::str::from_utf8(value).ok();
+        Some(known.filter(|_| values.next().is_none()).unwrap_or("?"))
+    }
+
     /// Fields that did not fit.
     pub(crate) fn dropped(&self) -> u32 {
         self.dropped

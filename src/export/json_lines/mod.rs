@@ -60,7 +60,7 @@ use self::{
     stats::{Counters, add},
     writer::Writer,
 };
-use super::{ExportError, Exporter, Health};
+use super::{Backlog, ExportError, Exporter, Health};
 use crate::exchange::Exchange;
 use std::{
     fmt, io,
@@ -261,6 +261,11 @@ impl Exporter for JsonLines {
                 why: trouble.why.clone(),
             },
         }
+    }
+
+    fn backlog(&self) -> Backlog {
+        let stats = self.stats_handle().get();
+        Backlog::new(stats.held, stats.dropped_from_ring)
     }
 
     fn tick(&mut self) {
