@@ -1,19 +1,26 @@
 //! From what a request left in memory to its redacted exchange. Runs on the
 //! exporter thread.
 
+mod body;
+#[cfg(feature = "gate")]
+mod events;
+
+pub(super) use self::body::is_stream;
+
+use self::body::{Side, body, ending_text, note_memory, set_error};
 use super::{Counters, Job, Kept, Settings};
 use crate::{
     context::{PanicNote, RequestContext, Shared},
     exchange::{
-        Body, BodyState, Correlation, CorrelationSource, Depth, Environment, Exchange, Header,
-        Losses, Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
+        Correlation, CorrelationSource, Depth, Environment, Exchange, Header, Losses, Missing,
+        Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
     },
     export::{Exporter, worker::Handler},
     id::now_v7_text,
-    recorder::{BodySnapshot, Ending, HeaderFields},
+    recorder::HeaderFields,
     redact::Redactor,
 };
-use http::{Method, StatusCode, Version};
+use http::{Method, Version};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -311,151 +318,6 @@ pub(crate) fn remember_secrets(redactor: &mut Redactor<'_>, context: &RequestCon
     }
 }
 
-#[derive(Clone, Copy)]
-enum Side<'a> {
-    Request,
-    Response { status: StatusCode, to: &'a Method },
-}
-
-fn body(
-    redactor: &mut Redactor<'_>,
-    tee: &BodySnapshot,
-    head: &HeaderFields,
-    side: Side<'_>,
-    depth: Depth,
-) -> Body {
-    let content_type = head.single("content-type");
-    let state = match (&side, &tee.ending) {
-        (Side::Response { status, .. }, _) if *status == StatusCode::SWITCHING_PROTOCOLS => {
-            BodyState::Stream
-        }
-        (Side::Response { status, to }, _)
-            if *to == Method::HEAD
-                || status.is_informational()
-                || matches!(status.as_u16(), 204 | 304) =>
-        {
-            BodyState::None
-        }
-        (_, Some(Ending::Error(_))) => BodyState::Error {
-            message: String::new(),
-        },
-        _ if is_stream(content_type) => BodyState::Stream,
-        (_, Some(Ending::Complete)) => {
-            if tee.out_of_memory && tee.kept == 0 {
-                BodyState::Skipped {
-                    why: "memory_budget".to_owned(),
-                }
-            } else if tee.kept == tee.seen {
-                if tee.seen == 0 && !tee.polled && head.text("content-length").is_none() {
-                    BodyState::None
-                } else {
-                    BodyState::Complete
-                }
-            } else {
-                BodyState::Truncated
-            }
-        }
-        (Side::Request, _) if !tee.polled => BodyState::Unread,
-        (Side::Request, _) => BodyState::PartlyRead,
-        (Side::Response { .. }, _) => BodyState::Aborted,
-    };
-    let mut body = Body::new(state);
-    body.seen = tee.seen;
-    body.kept = tee.kept;
-    body.declared = tee.declared;
-    body.content_type = content_type.map(|value| {
-        // Clients choose it, so it passes the policy like the header itself.
-        media_type(&redactor.header("content-type", value.as_bytes(), false))
-    });
-    let content_encoding = head.single("content-encoding");
-    body.content_encoding = content_encoding.map(coding);
-    if tee.kept > 0 {
-        let ended = body.state == BodyState::Complete;
-        // Always, so that the redactor sees the values to hide elsewhere.
-        let content = redactor.body(content_type, content_encoding, &tee.prefix, ended);
-        let skipped = match depth {
-            Depth::Heads => Some("failure_storm"),
-            Depth::Full => tee.skipped,
-        };
-        match skipped {
-            None => body.content = Some(content),
-            Some(why) => {
-                body.kept = 0;
-                body.state = BodyState::Skipped {
-                    why: why.to_owned(),
-                };
-            }
-        }
-    }
-    body
-}
-
-pub(super) fn is_stream(content_type: Option<&str>) -> bool {
-    content_type.is_some_and(|value| {
-        let value = value.trim_start();
-        ["text/event-stream", "application/grpc"]
-            .iter()
-            .any(|stream| {
-                value
-                    .get(..stream.len())
-                    .is_some_and(|start| start.eq_ignore_ascii_case(stream))
-            })
-    })
-}
-
-/// The content coding, where it is one that is registered.
-fn coding(value: &str) -> String {
-    const REGISTERED: [&str; 7] = [
-        "br", "compress", "deflate", "dcb", "gzip", "identity", "zstd",
-    ];
-    let known = REGISTERED
-        .iter()
-        .find(|name| name.eq_ignore_ascii_case(value.trim()));
-    (*known.unwrap_or(&"other")).to_owned()
-}
-
-/// The media type without parameters but `charset`: others are free text.
-fn media_type(value: &str) -> String {
-    let mut parts = value.split(';').map(str::trim);
-    let mut kept = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/+-._*=".contains(&b);
-    for part in parts {
-        if part.len() <= 32
-            && part
-                .get(..8)
-                .is_some_and(|name| name.eq_ignore_ascii_case("charset="))
-        {
-            kept.push_str("; ");
-            kept.push_str(part);
-        }
-    }
-    kept.retain(|c| c.is_ascii() && (plain(c as u8) || c == ';' || c == ' '));
-    kept.truncate(128);
-    kept
-}
-
-fn ending_text(tee: &BodySnapshot) -> Option<String> {
-    match &tee.ending {
-        Some(Ending::Error(text)) => Some(text.clone()),
-        _ => None,
-    }
-}
-
-fn set_error(body: &mut Body, text: Option<String>) {
-    if let (BodyState::Error { message }, Some(text)) = (&mut body.state, text) {
-        *message = text;
-    }
-}
-
-fn note_memory(missing: &mut Vec<Missing>, what: &str, tee: &BodySnapshot) {
-    if tee.out_of_memory {
-        missing.push(Missing {
-            what: what.to_owned(),
-            why: "memory_budget".to_owned(),
-        });
-    }
-}
-
 fn correlation(context: &RequestContext) -> Correlation {
     let identity = context.shared().identity();
     let source = if identity.from_header {
@@ -519,140 +381,4 @@ fn since(start: Instant, at: Instant) -> u64 {
 /// RFC 3339 in UTC with microseconds.
 pub(crate) fn time_text(at: SystemTime) -> String {
     jiff::Timestamp::try_from(at).map_or_else(|_| String::new(), |at| format!("{at:.6}"))
-}
-
-#[cfg(feature = "gate")]
-mod events {
-    use super::{Depth, Redactor, since};
-    use crate::keeper::fields::{Fields, Sites, raw};
-    use crate::{
-        DECISION_TARGET,
-        exchange::{Decision, Event, Span},
-        recorder::{EventRecord, Recording, Visited},
-        redact::Scrubber,
-    };
-    use serde_json::{Map, Value};
-    use std::time::Instant;
-    use tracing::{Level, Metadata};
-
-    /// Shows the redactor every field first: a value that one event names as a
-    /// secret may stand in the text of another.
-    pub(super) fn remember_fields(redactor: &mut Redactor<'_>, recording: &Recording) {
-        let mut remember = |metadata, values| {
-            for (name, value) in raw(metadata, values) {
-                match value {
-                    Visited::Text { text, .. } => drop(redactor.field(name, text)),
-                    Visited::I64(n) => drop(redactor.field(name, &n.to_string())),
-                    Visited::U64(n) => drop(redactor.field(name, &n.to_string())),
-                    _ => {}
-                }
-            }
-        };
-        for event in recording.events() {
-            remember(event.metadata, event.values);
-            for (metadata, values) in event.spans() {
-                remember(metadata, values);
-            }
-        }
-    }
-
-    pub(super) fn render(
-        recording: &Recording,
-        scrubber: &Scrubber,
-        started: Instant,
-        depth: Depth,
-    ) -> (Vec<Event>, Vec<Decision>) {
-        let mut events = Vec::new();
-        let mut decisions = Vec::new();
-        let mut sites = Sites::new();
-        for record in recording.events() {
-            if record.metadata.target() == DECISION_TARGET {
-                decisions.push(decision(&record, scrubber, started, &mut sites));
-            } else if depth == Depth::Full || *record.metadata.level() <= Level::INFO {
-                events.push(event(&record, scrubber, started, &mut sites));
-            }
-        }
-        (events, decisions)
-    }
-
-    fn event(
-        record: &EventRecord<'_>,
-        scrubber: &Scrubber,
-        started: Instant,
-        sites: &mut Sites,
-    ) -> Event {
-        let metadata = record.metadata;
-        let site = sites.of(metadata, scrubber);
-        let fields = Fields {
-            site: &site,
-            values: record.values,
-            scrubber: Some(scrubber),
-        };
-        let mut map = fields.to_map();
-        // Records of the `log` crate carry where they came from as fields.
-        let mut logged = |name: &str| match map.remove(name) {
-            Some(Value::String(text)) => Some(text),
-            _ => None,
-        };
-        let target = logged("log.target");
-        let file = logged("log.file");
-        let _ = logged("log.module_path");
-        let line = map.remove("log.line").and_then(|line| line.as_u64());
-        Event {
-            at_us: since(started, record.at),
-            level: metadata.level().as_str().to_owned(),
-            target: target.unwrap_or_else(|| metadata.target().to_owned()),
-            message: fields.message().map(std::borrow::Cow::into_owned),
-            fields: map,
-            file: file.or_else(|| metadata.file().map(str::to_owned)),
-            line: line
-                .and_then(|line| u32::try_from(line).ok())
-                .or_else(|| metadata.line()),
-            spans: record
-                .spans()
-                .map(|(metadata, values)| Span {
-                    name: metadata.name().to_owned(),
-                    fields: object(metadata, values, scrubber, sites),
-                })
-                .collect(),
-        }
-    }
-
-    fn decision(
-        record: &EventRecord<'_>,
-        scrubber: &Scrubber,
-        started: Instant,
-        sites: &mut Sites,
-    ) -> Decision {
-        // A literal of the service's source, so it needs no redaction, and no
-        // client can make it unreadable.
-        let name = raw(record.metadata, record.values)
-            .find_map(|(name, value)| match value {
-                Visited::Text { text, .. } if name == "decision" => Some(text.to_owned()),
-                _ => None,
-            })
-            .unwrap_or_default();
-        let mut fields = object(record.metadata, record.values, scrubber, sites);
-        fields.remove("decision");
-        Decision {
-            at_us: since(started, record.at),
-            name,
-            fields,
-        }
-    }
-
-    fn object(
-        metadata: &'static Metadata<'static>,
-        values: &[u8],
-        scrubber: &Scrubber,
-        sites: &mut Sites,
-    ) -> Map<String, Value> {
-        let site = sites.of(metadata, scrubber);
-        let fields = Fields {
-            site: &site,
-            values,
-            scrubber: Some(scrubber),
-        };
-        fields.to_map()
-    }
 }

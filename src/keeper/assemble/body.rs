@@ -1,0 +1,153 @@
+//! The bodies of an exchange.
+
+use crate::{
+    exchange::{Body, BodyState, Depth, Missing},
+    recorder::{BodySnapshot, Ending, HeaderFields},
+    redact::Redactor,
+};
+use http::{Method, StatusCode};
+
+#[derive(Clone, Copy)]
+pub(super) enum Side<'a> {
+    Request,
+    Response { status: StatusCode, to: &'a Method },
+}
+
+pub(super) fn body(
+    redactor: &mut Redactor<'_>,
+    tee: &BodySnapshot,
+    head: &HeaderFields,
+    side: Side<'_>,
+    depth: Depth,
+) -> Body {
+    let content_type = head.single("content-type");
+    let state = match (&side, &tee.ending) {
+        (Side::Response { status, .. }, _) if *status == StatusCode::SWITCHING_PROTOCOLS => {
+            BodyState::Stream
+        }
+        (Side::Response { status, to }, _)
+            if *to == Method::HEAD
+                || status.is_informational()
+                || matches!(status.as_u16(), 204 | 304) =>
+        {
+            BodyState::None
+        }
+        (_, Some(Ending::Error(_))) => BodyState::Error {
+            message: String::new(),
+        },
+        _ if is_stream(content_type) => BodyState::Stream,
+        (_, Some(Ending::Complete)) => {
+            if tee.out_of_memory && tee.kept == 0 {
+                BodyState::Skipped {
+                    why: "memory_budget".to_owned(),
+                }
+            } else if tee.kept == tee.seen {
+                if tee.seen == 0 && !tee.polled && head.text("content-length").is_none() {
+                    BodyState::None
+                } else {
+                    BodyState::Complete
+                }
+            } else {
+                BodyState::Truncated
+            }
+        }
+        (Side::Request, _) if !tee.polled => BodyState::Unread,
+        (Side::Request, _) => BodyState::PartlyRead,
+        (Side::Response { .. }, _) => BodyState::Aborted,
+    };
+    let mut body = Body::new(state);
+    body.seen = tee.seen;
+    body.kept = tee.kept;
+    body.declared = tee.declared;
+    body.content_type = content_type.map(|value| {
+        // Clients choose it, so it passes the policy like the header itself.
+        media_type(&redactor.header("content-type", value.as_bytes(), false))
+    });
+    let content_encoding = head.single("content-encoding");
+    body.content_encoding = content_encoding.map(coding);
+    if tee.kept > 0 {
+        let ended = body.state == BodyState::Complete;
+        // Always, so that the redactor sees the values to hide elsewhere.
+        let content = redactor.body(content_type, content_encoding, &tee.prefix, ended);
+        let skipped = match depth {
+            Depth::Heads => Some("failure_storm"),
+            Depth::Full => tee.skipped,
+        };
+        match skipped {
+            None => body.content = Some(content),
+            Some(why) => {
+                body.kept = 0;
+                body.state = BodyState::Skipped {
+                    why: why.to_owned(),
+                };
+            }
+        }
+    }
+    body
+}
+
+pub(in crate::keeper) fn is_stream(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|value| {
+        let value = value.trim_start();
+        ["text/event-stream", "application/grpc"]
+            .iter()
+            .any(|stream| {
+                value
+                    .get(..stream.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(stream))
+            })
+    })
+}
+
+/// The content coding, where it is one that is registered.
+fn coding(value: &str) -> String {
+    const REGISTERED: [&str; 7] = [
+        "br", "compress", "deflate", "dcb", "gzip", "identity", "zstd",
+    ];
+    let known = REGISTERED
+        .iter()
+        .find(|name| name.eq_ignore_ascii_case(value.trim()));
+    (*known.unwrap_or(&"other")).to_owned()
+}
+
+/// The media type without parameters but `charset`: others are free text.
+fn media_type(value: &str) -> String {
+    let mut parts = value.split(';').map(str::trim);
+    let mut kept = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/+-._*=".contains(&b);
+    for part in parts {
+        if part.len() <= 32
+            && part
+                .get(..8)
+                .is_some_and(|name| name.eq_ignore_ascii_case("charset="))
+        {
+            kept.push_str("; ");
+            kept.push_str(part);
+        }
+    }
+    kept.retain(|c| c.is_ascii() && (plain(c as u8) || c == ';' || c == ' '));
+    kept.truncate(128);
+    kept
+}
+
+pub(super) fn ending_text(tee: &BodySnapshot) -> Option<String> {
+    match &tee.ending {
+        Some(Ending::Error(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+pub(super) fn set_error(body: &mut Body, text: Option<String>) {
+    if let (BodyState::Error { message }, Some(text)) = (&mut body.state, text) {
+        *message = text;
+    }
+}
+
+pub(super) fn note_memory(missing: &mut Vec<Missing>, what: &str, tee: &BodySnapshot) {
+    if tee.out_of_memory {
+        missing.push(Missing {
+            what: what.to_owned(),
+            why: "memory_budget".to_owned(),
+        });
+    }
+}

@@ -1,0 +1,134 @@
+//! The events and decisions of an exchange.
+
+use super::{Depth, Redactor, since};
+use crate::keeper::fields::{Fields, Sites, raw};
+use crate::{
+    DECISION_TARGET,
+    exchange::{Decision, Event, Span},
+    recorder::{EventRecord, Recording, Visited},
+    redact::Scrubber,
+};
+use serde_json::{Map, Value};
+use std::time::Instant;
+use tracing::{Level, Metadata};
+
+/// Shows the redactor every field first: a value that one event names as a
+/// secret may stand in the text of another.
+pub(super) fn remember_fields(redactor: &mut Redactor<'_>, recording: &Recording) {
+    let mut remember = |metadata, values| {
+        for (name, value) in raw(metadata, values) {
+            match value {
+                Visited::Text { text, .. } => drop(redactor.field(name, text)),
+                Visited::I64(n) => drop(redactor.field(name, &n.to_string())),
+                Visited::U64(n) => drop(redactor.field(name, &n.to_string())),
+                _ => {}
+            }
+        }
+    };
+    for event in recording.events() {
+        remember(event.metadata, event.values);
+        for (metadata, values) in event.spans() {
+            remember(metadata, values);
+        }
+    }
+}
+
+pub(super) fn render(
+    recording: &Recording,
+    scrubber: &Scrubber,
+    started: Instant,
+    depth: Depth,
+) -> (Vec<Event>, Vec<Decision>) {
+    let mut events = Vec::new();
+    let mut decisions = Vec::new();
+    let mut sites = Sites::new();
+    for record in recording.events() {
+        if record.metadata.target() == DECISION_TARGET {
+            decisions.push(decision(&record, scrubber, started, &mut sites));
+        } else if depth == Depth::Full || *record.metadata.level() <= Level::INFO {
+            events.push(event(&record, scrubber, started, &mut sites));
+        }
+    }
+    (events, decisions)
+}
+
+fn event(
+    record: &EventRecord<'_>,
+    scrubber: &Scrubber,
+    started: Instant,
+    sites: &mut Sites,
+) -> Event {
+    let metadata = record.metadata;
+    let site = sites.of(metadata, scrubber);
+    let fields = Fields {
+        site: &site,
+        values: record.values,
+        scrubber: Some(scrubber),
+    };
+    let mut map = fields.to_map();
+    // Records of the `log` crate carry where they came from as fields.
+    let mut logged = |name: &str| match map.remove(name) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    };
+    let target = logged("log.target");
+    let file = logged("log.file");
+    let _ = logged("log.module_path");
+    let line = map.remove("log.line").and_then(|line| line.as_u64());
+    Event {
+        at_us: since(started, record.at),
+        level: metadata.level().as_str().to_owned(),
+        target: target.unwrap_or_else(|| metadata.target().to_owned()),
+        message: fields.message().map(std::borrow::Cow::into_owned),
+        fields: map,
+        file: file.or_else(|| metadata.file().map(str::to_owned)),
+        line: line
+            .and_then(|line| u32::try_from(line).ok())
+            .or_else(|| metadata.line()),
+        spans: record
+            .spans()
+            .map(|(metadata, values)| Span {
+                name: metadata.name().to_owned(),
+                fields: object(metadata, values, scrubber, sites),
+            })
+            .collect(),
+    }
+}
+
+fn decision(
+    record: &EventRecord<'_>,
+    scrubber: &Scrubber,
+    started: Instant,
+    sites: &mut Sites,
+) -> Decision {
+    // A literal of the service's source, so it needs no redaction, and no
+    // client can make it unreadable.
+    let name = raw(record.metadata, record.values)
+        .find_map(|(name, value)| match value {
+            Visited::Text { text, .. } if name == "decision" => Some(text.to_owned()),
+            _ => None,
+        })
+        .unwrap_or_default();
+    let mut fields = object(record.metadata, record.values, scrubber, sites);
+    fields.remove("decision");
+    Decision {
+        at_us: since(started, record.at),
+        name,
+        fields,
+    }
+}
+
+fn object(
+    metadata: &'static Metadata<'static>,
+    values: &[u8],
+    scrubber: &Scrubber,
+    sites: &mut Sites,
+) -> Map<String, Value> {
+    let site = sites.of(metadata, scrubber);
+    let fields = Fields {
+        site: &site,
+        values,
+        scrubber: Some(scrubber),
+    };
+    fields.to_map()
+}
