@@ -156,13 +156,14 @@ impl RequestContext {
     /// Makes the request verbose as `selected` says.
     #[cfg(feature = "gate")]
     pub(crate) fn select(&self, selected: &Arc<crate::selection::Selected>) {
+        let made_live = selected.is_live() && self.0.live.set(Arc::clone(selected)).is_ok();
         {
             let mut notes = self.0.notes();
-            if notes.selected.is_none() || selected.is_live() {
+            if notes.selected.is_none() || made_live {
                 notes.selected = Some(Arc::clone(selected));
             }
         }
-        if selected.is_live() && self.0.live.set(Arc::clone(selected)).is_ok() {
+        if made_live {
             self.raise(Mode::LIVE);
         }
     }

@@ -245,16 +245,16 @@ where
 
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {
         if self.base_sees_spans {
-            self.base.on_new_span(attrs, id, cx.clone());
+            self.base.on_new_span(attrs, id, cx);
         }
-        note::new_span(attrs, id, &cx);
+        note::new_span(attrs, id);
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, cx: Context<'_, S>) {
         if self.base_sees_spans {
-            self.base.on_record(id, values, cx.clone());
+            self.base.on_record(id, values, cx);
         }
-        note::record(id, values, &cx);
+        note::record(id, values);
     }
 
     fn on_enter(&self, id: &span::Id, cx: Context<'_, S>) {
@@ -271,9 +271,9 @@ where
 
     fn on_close(&self, id: span::Id, cx: Context<'_, S>) {
         if self.base_sees_spans {
-            self.base.on_close(id, cx);
+            self.base.on_close(id.clone(), cx);
         }
-        note::closed_span();
+        note::closed_span(&id);
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {

@@ -2,7 +2,7 @@
 
 use crate::{
     context::{Mode, mode, with_current},
-    recorder::{Encoder, SpanFields, with_scratch},
+    recorder::{Encoder, Recording, with_scratch},
 };
 use std::cell::Cell;
 use tracing::{Event, Level, Metadata, Subscriber, span};
@@ -37,6 +37,14 @@ where
         } else {
             event.parent().cloned()
         };
+        // Letting go of a span can close others, and so come back here: the path
+        // is looked up while nothing is locked or borrowed.
+        let is_known =
+            |id: &span::Id| with_current(|c| c.shared().recording().span(id.into_u64()).is_some());
+        let path = match &leaf {
+            Some(id) if is_known(id) == Some(false) => path(cx, id),
+            _ => Vec::new(),
+        };
         with_current(|context| {
             let shared = context.shared();
             // This thread may not have heard yet that the request is over.
@@ -47,12 +55,12 @@ where
             if *metadata.level() == Level::ERROR {
                 shared.note_error_event(site(metadata));
             }
-            let mut recording = shared.recording();
             let span = leaf.as_ref().and_then(|id| {
-                let known = recording.span(id.into_u64());
-                known.or_else(|| recording.note_span(&cx.span(id)?))
+                let id = id.into_u64();
+                let known = shared.recording().span(id);
+                known.or_else(|| shared.recording().note_span(id, &path))
             });
-            recording.push(metadata, values, cut, span);
+            shared.recording().push(metadata, values, cut, span);
         });
         logged
     })
@@ -72,31 +80,46 @@ pub(super) fn late() {
     with_current(|context| context.shared().note_late_event());
 }
 
-pub(super) fn new_span<S>(attrs: &span::Attributes<'_>, id: &span::Id, cx: &Context<'_, S>)
+/// The spans that end in this one, outermost first; the request span, which the
+/// record itself stands for, is left out.
+fn path<S>(cx: &Context<'_, S>, leaf: &span::Id) -> Vec<(u64, &'static Metadata<'static>)>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    let Some(leaf) = cx.span(leaf) else {
+        return Vec::new();
+    };
+    leaf.scope()
+        .from_root()
+        .filter(|span| span.metadata().target() != crate::REQUEST_TARGET)
+        .map(|span| (span.id().into_u64(), span.metadata()))
+        .collect()
+}
+
+pub(super) fn new_span(attrs: &span::Attributes<'_>, id: &span::Id) {
     if mode().has(Mode::RECORD) && !attrs.is_empty() {
-        SpanFields::record_new(attrs, id, cx);
+        with_scratch(|values| {
+            attrs.record(&mut Encoder::new(values));
+            in_recording(|recording| recording.open_span(id.into_u64(), values));
+        });
     }
 }
 
-pub(super) fn record<S>(id: &span::Id, values: &span::Record<'_>, cx: &Context<'_, S>)
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
+pub(super) fn record(id: &span::Id, more: &span::Record<'_>) {
     if mode().has(Mode::RECORD) {
-        SpanFields::record_more(id, values, cx);
-        forget_spans();
+        with_scratch(|values| {
+            more.record(&mut Encoder::new(values));
+            in_recording(|recording| recording.record_span(id.into_u64(), values));
+        });
     }
 }
 
-pub(super) fn closed_span() {
+pub(super) fn closed_span(id: &span::Id) {
     if mode().has(Mode::RECORD) {
-        forget_spans();
+        in_recording(|recording| recording.close_span(id.into_u64()));
     }
 }
 
-fn forget_spans() {
-    with_current(|context| context.shared().recording().forget_spans());
+fn in_recording(f: impl FnOnce(&mut Recording)) {
+    with_current(|context| f(&mut context.shared().recording()));
 }

@@ -12,12 +12,20 @@ use http_body::Body;
 use std::any::Any;
 
 /// What becomes of a panic of the service.
-pub trait PanicResponse<B> {
+///
+/// Sealed: [`Observe`] and [`ProblemJson`] are what there is.
+pub trait PanicResponse<B>: sealed::Sealed {
     /// Whether a panic is answered; if not, it goes on.
     fn answers(&self) -> bool;
 
     /// The answer, where there is one. `id` is the request's correlation ID.
     fn respond(&self, id: &CorrelationId) -> Option<Response<B>>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Observe {}
+    impl Sealed for super::ProblemJson {}
 }
 
 /// Notes a panic and lets it go on, as if the layer were not there.

@@ -1,7 +1,6 @@
-use super::{KEEP_CAPACITY, MemoryBudget, Reservation, for_each_span};
+use super::{KEEP_CAPACITY, MemoryBudget, Reservation, merge};
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 use tracing::Metadata;
-use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 /// Memory is asked for in steps, not per event.
 const STEP: usize = 4 * 1024;
@@ -20,6 +19,9 @@ pub(crate) struct Recording {
     values: Vec<u8>,
     /// Bytes at the start of `values` whose events are gone.
     dead: usize,
+    /// Fields of spans that are open, by ID. Not in the registry's extensions:
+    /// another layer may have locked those when an event is recorded.
+    open: Vec<(u64, Vec<u8>)>,
     spans: Vec<SpanPath>,
     span_parts: Vec<SpanPart>,
     span_values: Vec<u8>,
@@ -152,24 +154,52 @@ impl Recording {
         u32::try_from(at).ok()
     }
 
-    /// Notes the path of spans that ends in `leaf`.
-    pub(crate) fn note_span<S>(&mut self, leaf: &SpanRef<'_, S>) -> Option<u32>
-    where
-        S: for<'a> LookupSpan<'a>,
-    {
+    /// Keeps the fields of a span that was opened in the request.
+    pub(crate) fn open_span(&mut self, id: u64, fields: &[u8]) {
+        let held: usize = self.open.iter().map(|(_, fields)| fields.len()).sum();
+        if held + fields.len() + (self.open.len() + 1) * HEAD > 4 * SPANS_LIMIT {
+            self.cut += 1;
+            return;
+        }
+        self.open.push((id, fields.to_vec()));
+    }
+
+    /// Adds to the fields of an open span.
+    pub(crate) fn record_span(&mut self, id: u64, more: &[u8]) {
+        match self.open.iter_mut().find(|(open, _)| *open == id) {
+            Some((_, fields)) => merge(fields, more),
+            None => self.open_span(id, more),
+        }
+        self.forget_spans();
+    }
+
+    pub(crate) fn close_span(&mut self, id: u64) {
+        self.open.retain(|(open, _)| *open != id);
+        self.forget_spans();
+    }
+
+    /// Notes the path of spans that ends in `leaf`: IDs and metadata, outermost
+    /// first.
+    pub(crate) fn note_span(
+        &mut self,
+        leaf: u64,
+        path: &[(u64, &'static Metadata<'static>)],
+    ) -> Option<u32> {
         let room = SPANS_LIMIT.min(self.limit / 4);
         while self.spans_size() > room && !self.spans.is_empty() {
             self.drop_old_spans();
         }
         let index = u32::try_from(self.spans.len()).ok()?;
         let start = self.span_parts.len();
-        for_each_span(leaf, |metadata, fields| {
+        for &(id, metadata) in path {
             let left = (2 * room).saturating_sub(self.spans_size());
             if left < HEAD {
                 self.cut += 1;
-                return;
+                continue;
             }
             let start = self.span_values.len();
+            let fields = self.open.iter().find(|(open, _)| *open == id);
+            let fields = fields.map_or(&[][..], |(_, fields)| fields);
             // The names of all spans are worth more than the fields of one.
             if fields.len() <= left / 2 {
                 self.span_values.extend_from_slice(fields);
@@ -181,9 +211,9 @@ impl Recording {
                 start,
                 end: self.span_values.len(),
             });
-        });
+        }
         self.spans.push(SpanPath {
-            id: leaf.id().into_u64(),
+            id: leaf,
             start,
             end: self.span_parts.len(),
         });
@@ -227,7 +257,7 @@ impl Recording {
 
     /// Forgets which IDs stand for which path: a span was closed, so its ID may
     /// come again, or its fields changed, and with them its descendants' paths.
-    pub(crate) fn forget_spans(&mut self) {
+    fn forget_spans(&mut self) {
         for span in &mut self.spans {
             span.id = 0;
         }
@@ -276,6 +306,8 @@ impl Recording {
         self.heads.shrink_to(KEEP_CAPACITY / HEAD);
         self.values.clear();
         self.values.shrink_to(KEEP_CAPACITY);
+        self.open.clear();
+        self.open.shrink_to(64);
         self.spans.clear();
         self.spans.shrink_to(KEEP_CAPACITY / HEAD);
         self.span_parts.clear();

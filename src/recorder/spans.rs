@@ -5,8 +5,7 @@ use tracing_subscriber::{
     registry::{LookupSpan, SpanRef},
 };
 
-/// The encoded fields of an open span, kept in its extensions. Gate and log
-/// line share them; whoever sees the span first writes them.
+/// The encoded fields of an open span, kept in its extensions for log lines.
 #[derive(Debug)]
 pub(crate) struct SpanFields(Vec<u8>);
 
