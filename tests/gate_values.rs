@@ -148,6 +148,7 @@ fn code_that_panics_while_it_is_formatted() {
 
 #[test]
 fn huge_values_are_cut_and_counted() {
+    outputs();
     let fixture = Fixture::new();
     let (long, wide) = ("word ".repeat(20_000), "ä ".repeat(20_000));
     let exchange = fixture.failing(|| {
@@ -173,6 +174,7 @@ fn huge_values_are_cut_and_counted() {
 
 #[test]
 fn the_newest_events_are_kept() {
+    outputs();
     let fixture = Fixture::new();
     let exchange = fixture.failing(|| {
         for n in 0..20_000_u32 {
@@ -199,6 +201,7 @@ fn the_newest_events_are_kept() {
 
 #[test]
 fn a_smaller_limit_keeps_fewer() {
+    outputs();
     let mut limits = dashcam::capture::Limits::default();
     limits.recording = 1024;
     let fixture = Fixture::with(|builder| builder.limits(limits));
@@ -231,6 +234,7 @@ impl Error for Failed {
 
 #[test]
 fn numbers_bytes_and_errors() {
+    outputs();
     let fixture = Fixture::new();
     let error = Failed(
         "no price",
@@ -284,6 +288,7 @@ fn numbers_bytes_and_errors() {
 
 #[test]
 fn fields_of_a_recorded_event_are_evaluated_once() {
+    outputs();
     static EVALUATED: AtomicU32 = AtomicU32::new(0);
     struct Counting;
     impl fmt::Debug for Counting {

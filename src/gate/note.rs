@@ -37,31 +37,33 @@ where
         } else {
             event.parent().cloned()
         };
-        // Letting go of a span can close others, and so come back here: the path
-        // is looked up while nothing is locked or borrowed.
-        let is_known =
-            |id: &span::Id| with_current(|c| c.shared().recording().span(id.into_u64()).is_some());
-        let path = match &leaf {
-            Some(id) if is_known(id) == Some(false) => path(cx, id),
-            _ => Vec::new(),
-        };
-        with_current(|context| {
+        let pushed = with_current(|context| {
             let shared = context.shared();
             // This thread may not have heard yet that the request is over.
             if context.mode().has(Mode::FINISHED) {
                 shared.note_late_event();
-                return;
+                return true;
             }
             if *metadata.level() == Level::ERROR {
                 shared.note_error_event(site(metadata));
             }
-            let span = leaf.as_ref().and_then(|id| {
-                let id = id.into_u64();
-                let known = shared.recording().span(id);
-                known.or_else(|| shared.recording().note_span(id, &path))
-            });
-            shared.recording().push(metadata, values, cut, span);
+            let mut recording = shared.recording();
+            let span = leaf.as_ref().map(|id| recording.span(id.into_u64()));
+            if span == Some(None) {
+                return false;
+            }
+            recording.push(metadata, values, cut, span.flatten());
+            true
         });
+        if let (Some(false), Some(leaf)) = (pushed, &leaf) {
+            // Letting go of a span can close others, and so come back here: the
+            // path is looked up while nothing is locked or borrowed.
+            let path = path(cx, leaf);
+            in_recording(|recording| {
+                let span = recording.note_span(leaf.into_u64(), &path);
+                recording.push(metadata, values, cut, span);
+            });
+        }
         logged
     })
 }
