@@ -40,6 +40,7 @@ struct Known {
 /// The most values without a key of their own that are looked for one by one.
 const KEYLESS: usize = 256;
 
+#[derive(Default)]
 struct Patterns {
     values: Vec<Box<str>>,
     long: Option<Searcher>,
@@ -110,6 +111,9 @@ impl Scrubber {
                     candidates.push(value.clone());
                 }
             }
+        }
+        if candidates.is_empty() {
+            return Some(Patterns::default());
         }
         Patterns::new(candidates)
     }
