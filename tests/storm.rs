@@ -144,7 +144,13 @@ async fn ten_thousand_failures_with_a_stalled_exporter() {
     for n in 0..500 {
         assert_answered(&app, path(n), n).await;
     }
-    let held = dashcam.status().bytes_held;
+    // The exporter holds one exchange in its hands, whose request is given back.
+    let held = PATHS.len() * (limits.full + limits.heads) as usize - 1;
+    let held = held * (4000 + ANSWER);
+    holds("the exporter is stalled", || {
+        dashcam.status().bytes_held == held
+    })
+    .await;
     let growth = Growth::start();
     for n in 500..REQUESTS {
         assert_answered(&app, path(n), n).await;
