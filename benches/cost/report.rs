@@ -65,12 +65,6 @@ const BARS: &[Bar] = &[
         "get/pass-through",
         0.33,
     ),
-    Bar::Added(
-        "post/whole stack, recording, one JSON line",
-        "post/tower-http ids, trace, one fmt JSON line",
-        "post/pass-through",
-        0.5,
-    ),
     Bar::Between(
         ["body/captured, 1 chunk", "body/captured, empty"],
         ["body/context only, 1 chunk", "body/context only, empty"],
