@@ -22,8 +22,8 @@ mod visitors;
 
 use axum::Router;
 use dashcam::Dashcam;
-use std::{env, error::Error, net::Ipv4Addr};
-use tokio::net::TcpListener;
+use std::{env, error::Error, net::Ipv4Addr, time::Duration};
+use tokio::{net::TcpListener, signal, sync::oneshot, time::timeout};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -37,17 +37,40 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .layer(dashcam.layer());
 
     let port = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .map_err(|error| format!("port {port}: {error}"))?;
     let base = format!("http://{}", listener.local_addr()?);
     println!("listening on {base}");
-    tokio::spawn(axum::serve(listener, app).into_future());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async {
+        let _ = stopped.await;
+    });
+    let server = tokio::spawn(server.into_future());
 
     let once = env::args().any(|argument| argument == "--once");
     let visits = visitors::visit(&base).await?;
     account::print(&dashcam, &visits, (!once).then_some(&*base))?;
     if !once {
         println!("\nStill listening on {base}; ctrl-c ends it.");
-        tokio::signal::ctrl_c().await?;
+        asked_to_end().await?;
     }
+    // What is under way may end first, but endless streams do not hold it up.
+    let _ = stop.send(());
+    let _ = timeout(Duration::from_secs(1), server).await;
     Ok(())
+}
+
+/// Ctrl-c, or what a supervisor sends.
+async fn asked_to_end() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            ended = signal::ctrl_c() => ended,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    signal::ctrl_c().await
 }
