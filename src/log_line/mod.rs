@@ -47,8 +47,12 @@
 //! - At most 8 MiB of events wait for the writer. What does not fit is dropped
 //!   and counted, and a line says how many.
 //! - Texts are redacted as described at [`crate::redact`]: detectors, and the
-//!   values known so far that are hidden elsewhere in the same request. A value
-//!   that only occurs *later*, such as in the response, is not known yet.
+//!   values known so far that are hidden elsewhere in the same request: its
+//!   heads, and the first 16 KiB captured of each body. A value that only occurs
+//!   *later*, such as in the response, is not known yet. A message that lost
+//!   words says where in the source it comes from (`source`).
+//! - Waiting lines keep requests of at most 16 MiB alive; beyond that a line
+//!   goes without its request, and all its text is hidden.
 //!
 //! # Ordering
 //!

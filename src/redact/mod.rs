@@ -38,7 +38,9 @@
 //! that was hidden elsewhere in the same exchange: values of six characters or
 //! more anywhere, of three to five between characters that are no letters or
 //! digits, shorter ones not at all. At most 4,096 values or 1 MiB of them are
-//! remembered; past that, no free text of the exchange is written.
+//! remembered; past that, no free text of the exchange is written. Of a body
+//! in no known format, and of the part of one that could not be parsed, words of
+//! four characters or more are remembered, at most 2,048 of them.
 //!
 //! # Suspicious names
 //!

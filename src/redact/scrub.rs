@@ -293,6 +293,7 @@ impl Patterns {
 
 impl Searcher {
     /// `None` where the automaton could not be built.
+    // Outer: could it be built; inner: was there anything to build.
     #[allow(clippy::option_option)]
     fn new(patterns: Vec<(Cow<'_, str>, usize)>) -> Option<Option<Self>> {
         if patterns.is_empty() {
