@@ -100,6 +100,8 @@ pub mod kit;
 pub mod lifecycle;
 #[cfg(feature = "kit")]
 pub mod log_line;
+#[cfg(feature = "opentelemetry")]
+pub mod opentelemetry;
 mod recorder;
 #[cfg(feature = "capture")]
 pub mod redact;
@@ -119,6 +121,10 @@ const REQUEST_TARGET: &str = "dashcam::request";
 /// The target of decision points, as `decision!` writes it.
 #[cfg(feature = "gate")]
 const DECISION_TARGET: &str = "dashcam::decision";
+
+/// The target of what a replay says of itself.
+#[cfg(feature = "gate")]
+const REPLAY_TARGET: &str = "dashcam::replay";
 
 /// What macros expand to.
 #[doc(hidden)]

@@ -67,3 +67,5 @@ mod layer;
 
 pub use self::layer::{CaptureLayer, CaptureLayerBuilder};
 pub use crate::keeper::{Classify, Dropped, Limits, ServerErrors, StormLimits};
+#[cfg(feature = "gate")]
+pub use crate::keeper::{Replay, Replays};

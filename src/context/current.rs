@@ -54,6 +54,12 @@ pub(super) fn enter(context: &RequestContext) -> Entered {
     }
 }
 
+/// Another mode than that of the current context, until that is left.
+#[cfg(feature = "gate")]
+pub(super) fn override_mode(mode: Mode) {
+    let _ = MODE.try_with(|m| m.set(mode));
+}
+
 fn set_mode(context: Option<&RequestContext>) {
     let mode = context.map_or(Mode::NONE, RequestContext::mode);
     let _ = MODE.try_with(|m| m.set(mode));

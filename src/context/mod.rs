@@ -38,17 +38,25 @@
 mod current;
 mod in_request;
 mod pool;
+#[cfg(feature = "gate")]
+mod replayed;
 mod request;
 mod shared;
-
 #[cfg(feature = "gate")]
-pub(crate) use self::current::{mode, with_current};
+mod ticket;
+
 #[cfg(feature = "kit")]
 pub(crate) use self::shared::late_events;
 pub use self::{
     current::{Entered, current},
     in_request::{InRequest, InRequestExt, in_request},
     request::RequestContext,
+};
+#[cfg(feature = "gate")]
+pub(crate) use self::{
+    current::{mode, with_current},
+    replayed::{Replayed, is_replayed, replaying, set_replayed, with_replayed},
+    ticket::{OnReason, Ticket},
 };
 pub(crate) use self::{
     request::{bounded, keep_current},

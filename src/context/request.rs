@@ -97,8 +97,10 @@ impl RequestContext {
                 .as_ref()
                 .and_then(|pending| pending.evaluate(&notes.facts));
             drop(notes);
-            if let Some(selected) = selected {
-                self.select(&selected);
+            if let Some(selected) = selected
+                && self.select(&selected)
+            {
+                self.reason_arose(true);
             }
         }
     }
@@ -113,6 +115,11 @@ impl RequestContext {
         let mut notes = self.0.notes();
         if notes.keep.len() < MAX_KEEP_REASONS && !notes.keep.contains(&why) {
             notes.keep.push(why);
+        }
+        #[cfg(feature = "gate")]
+        {
+            drop(notes);
+            self.reason_arose(false);
         }
     }
 
@@ -153,18 +160,42 @@ impl RequestContext {
         }
     }
 
-    /// Makes the request verbose as `selected` says.
+    /// Makes the request verbose as `selected` says; whether that made it live.
     #[cfg(feature = "gate")]
-    pub(crate) fn select(&self, selected: &Arc<crate::selection::Selected>) {
-        let made_live = selected.is_live() && self.0.live.set(Arc::clone(selected)).is_ok();
+    pub(crate) fn select(&self, selected: &Arc<crate::selection::Selected>) -> bool {
+        let live = selected.is_live() && self.0.live.get().is_none();
         {
             let mut notes = self.0.notes();
-            if notes.selected.is_none() || made_live {
+            if notes.selected.is_none() || live {
                 notes.selected = Some(Arc::clone(selected));
             }
         }
+        live && self.go_live(selected)
+    }
+
+    /// Shows the rest of the request; `false` where it was live before.
+    #[cfg(feature = "gate")]
+    pub(crate) fn go_live(&self, selected: &Arc<crate::selection::Selected>) -> bool {
+        let made_live = self.0.live.set(Arc::clone(selected)).is_ok();
         if made_live {
             self.raise(Mode::LIVE);
+        }
+        made_live
+    }
+
+    /// Tells whoever replays that there is a reason to keep the request.
+    #[cfg(feature = "gate")]
+    pub(crate) fn reason_arose(&self, asked: bool) {
+        let mode = self.mode();
+        if mode.has(Mode::FINISHED) || !mode.has(Mode::RECORD) {
+            return;
+        }
+        let on_reason = {
+            let notes = self.0.notes();
+            notes.ticket.as_ref().map(|t| Arc::clone(&t.on_reason))
+        };
+        if let Some(on_reason) = on_reason {
+            on_reason.reason(self, asked);
         }
     }
 

@@ -1,3 +1,5 @@
+#[cfg(feature = "gate")]
+use super::Ticket;
 use crate::id::{CorrelationId, InvalidCorrelationId, TraceParent};
 #[cfg(feature = "capture")]
 use crate::recorder::{HeaderFields, Tee};
@@ -37,6 +39,10 @@ impl Mode {
     /// The gate looks at this request's events, if only for decision points.
     #[cfg(feature = "gate")]
     pub(crate) const WATCHED: Self = Self(1 << 3);
+    /// This thread sends recorded events through the subscriber again. Never a
+    /// request's own mode.
+    #[cfg(feature = "gate")]
+    pub(crate) const REPLAY: Self = Self(1 << 4);
     const ALL: u32 = 0b1111;
 
     #[inline]
@@ -52,6 +58,9 @@ pub(crate) enum Aspect {
     Span,
     #[cfg(feature = "gate")]
     Verbose,
+    /// Whether its events are replayed, which is decided once.
+    #[cfg(feature = "gate")]
+    Replay,
 }
 
 impl Aspect {
@@ -61,6 +70,8 @@ impl Aspect {
             Self::Span => 1 << 10,
             #[cfg(feature = "gate")]
             Self::Verbose => 1 << 9,
+            #[cfg(feature = "gate")]
+            Self::Replay => 1 << 11,
         }
     }
 }
@@ -75,6 +86,8 @@ pub(crate) fn late_events() -> u64 {
 }
 
 const ERROR_EVENT: u32 = 1 << 16;
+#[cfg(feature = "gate")]
+const REPLAYED: u32 = 1 << 17;
 
 /// Who the request is.
 #[derive(Clone, Debug)]
@@ -124,6 +137,9 @@ pub(crate) struct Notes {
     pub(crate) selected: Option<Arc<Selected>>,
     #[cfg(feature = "gate")]
     pub(crate) pending: Option<Pending>,
+    /// Where its events can be replayed to, while it runs.
+    #[cfg(feature = "gate")]
+    pub(crate) ticket: Option<Ticket>,
     /// Where the first ERROR event was emitted.
     pub(crate) error_site: Option<(&'static str, u32)>,
 }
@@ -279,6 +295,17 @@ impl Shared {
         }
     }
 
+    /// Whether its events are replayed already while it runs.
+    #[cfg(feature = "gate")]
+    pub(crate) fn is_replayed(&self) -> bool {
+        self.bits.load(Relaxed) & REPLAYED != 0
+    }
+
+    #[cfg(feature = "gate")]
+    pub(crate) fn note_replayed(&self) {
+        self.bits.fetch_or(REPLAYED, Relaxed);
+    }
+
     #[cfg(feature = "gate")]
     pub(crate) fn note_late_event(&self) {
         LATE_EVENTS.fetch_add(1, Relaxed);
@@ -358,6 +385,7 @@ impl Shared {
         {
             notes.selected = None;
             notes.pending = None;
+            notes.ticket = None;
             self.live.take();
             // What was never begun is as new.
             if bits & Mode::ALL != 0 {

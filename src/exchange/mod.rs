@@ -15,7 +15,8 @@ pub use self::{
     body::{Body, BodyState, Content},
     model::{
         Correlation, CorrelationSource, Decision, Depth, Environment, Event, Exchange, Header,
-        Losses, Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Service, Span, Timing,
+        Losses, Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Service, Span, Thread,
+        Timing,
     },
     outcome::{Failure, KeepReason, Outcome},
 };

@@ -258,6 +258,34 @@ pub struct Event {
     /// The spans around it, outermost first, the request span left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<Span>,
+    /// The thread that emitted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<Thread>,
+    /// The ID of the tokio task that emitted it, with the feature `tokio`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<u64>,
+    /// Events that were dropped between the one before and this one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_before: u32,
+    /// Values of it that were cut at the limit for one value, or left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub values_cut: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // what serde asks for
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// A thread of the service.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Thread {
+    /// The number that formatting layers show for it.
+    pub id: u64,
+    /// Its name, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// A span around an event.

@@ -33,7 +33,7 @@ pub(crate) trait Handler<T>: Send + 'static {
     fn tick(&mut self) {}
 }
 
-/// Handle of a thread named `dashcam-export` that handles items in the order
+/// Handle of a thread that handles items in the order
 /// in which they were offered. Clones share the thread.
 ///
 /// When the last handle is dropped the thread handles what is queued, flushes
@@ -74,17 +74,22 @@ struct State<T> {
 }
 
 impl<T: Send + 'static> Worker<T> {
-    /// Starts the thread. The queue holds `capacity_items`, at least 1; the
+    /// Starts a thread of this name. The queue holds `capacity_items`, at least 1; the
     /// item being handled is not in the queue.
     ///
     /// # Errors
     ///
     /// The operating system does not start a thread.
-    pub(crate) fn spawn(capacity_items: usize, handler: impl Handler<T>) -> io::Result<Self> {
-        Self::spawn_ticking(capacity_items, TICK, handler)
+    pub(crate) fn spawn(
+        name: &str,
+        capacity_items: usize,
+        handler: impl Handler<T>,
+    ) -> io::Result<Self> {
+        Self::spawn_ticking(name, capacity_items, TICK, handler)
     }
 
     fn spawn_ticking(
+        name: &str,
         capacity_items: usize,
         tick_every: Duration,
         mut handler: impl Handler<T>,
@@ -108,7 +113,7 @@ impl<T: Send + 'static> Worker<T> {
         });
         let threads = Arc::clone(&shared);
         thread::Builder::new()
-            .name("dashcam-export".into())
+            .name(name.to_owned())
             .spawn(move || run(&threads, &mut handler, tick_every))?;
         Ok(Self {
             closer: Arc::new(Closer(shared)),

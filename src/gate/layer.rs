@@ -1,7 +1,7 @@
 use super::{levels, note, probe};
 use crate::{
-    DECISION_TARGET, REQUEST_TARGET,
-    context::{Mode, mode, with_current},
+    DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET,
+    context::{Mode, is_replayed, mode, with_current},
     selection::Directives,
 };
 use std::sync::OnceLock;
@@ -49,7 +49,7 @@ const FIRST_LETTERS: u32 = {
 };
 
 /// The targets of this crate that pass every base filter, at INFO and above.
-const OWN_TARGETS: &[&str] = &[DECISION_TARGET, REQUEST_TARGET];
+const OWN_TARGETS: &[&str] = &[DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET];
 
 /// The layer; see the [module page](super).
 #[derive(Debug)]
@@ -208,6 +208,9 @@ where
         if mode.has(Mode::RECORD) && self.records(metadata) {
             return true;
         }
+        if mode.has(Mode::REPLAY) && is_replayed(metadata) {
+            return true;
+        }
         self.lets_through(mode, metadata, cx)
     }
 
@@ -221,6 +224,9 @@ where
             }
             return true;
         }
+        if mode.has(Mode::REPLAY) {
+            return true;
+        }
         // The probe asks whether it arrives here, and goes no further.
         let passes =
             metadata.target() != probe::TARGET && self.lets_through(mode, metadata, cx.clone());
@@ -232,7 +238,7 @@ where
         } else if mode.has(Mode::RECORD) || metadata.target() == DECISION_TARGET {
             // Below the base filter it came this far because it is recorded.
             if !passes || is_recordable(metadata) {
-                let logged = note::event(event, &cx);
+                let logged = note::event(event, &cx, passes);
                 if logged && passes {
                     self.ask_again(metadata);
                 }

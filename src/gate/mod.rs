@@ -65,9 +65,15 @@ mod layer;
 mod levels;
 mod note;
 mod probe;
+mod replay;
+mod time;
 
-pub use self::layer::{EXCLUDED_TARGETS, Gate};
+pub use self::{
+    layer::{EXCLUDED_TARGETS, Gate},
+    time::EventTime,
+};
 pub(crate) use self::{
     levels::{installed, raise_live},
     probe::probe,
+    replay::{Announcement, ReplayValue, Stage},
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     context::{Mode, mode, with_current},
-    recorder::{Encoder, Recording, with_scratch},
+    recorder::{Encoder, NewEvent, Recording, with_scratch},
 };
 use std::cell::Cell;
 use tracing::{Event, Level, Metadata, Subscriber, span};
@@ -17,9 +17,9 @@ pub(super) fn asked() {
     let _ = ASKED.try_with(|asked| asked.set(true));
 }
 
-/// Records an event of the current request; whether its values logged, too,
-/// while they were formatted.
-pub(super) fn event<S>(event: &Event<'_>, cx: &Context<'_, S>) -> bool
+/// Records an event of the current request, which the service's own output has
+/// where it is `shown`; whether its values logged, too, while they were formatted.
+pub(super) fn event<S>(event: &Event<'_>, cx: &Context<'_, S>, shown: bool) -> bool
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -31,12 +31,18 @@ where
         event.record(&mut encoder);
         // The event may itself be one that a value of another has logged.
         let logged = ASKED.try_with(|asked| asked.replace(true)).unwrap_or(false);
-        let cut = encoder.cut();
+        let new = NewEvent {
+            cut: encoder.cut(),
+            metadata,
+            values,
+            shown,
+        };
         let leaf = if event.is_contextual() {
             cx.current_span().id().cloned()
         } else {
             event.parent().cloned()
         };
+        let error = *metadata.level() == Level::ERROR;
         let pushed = with_current(|context| {
             let shared = context.shared();
             // This thread may not have heard yet that the request is over.
@@ -44,7 +50,7 @@ where
                 shared.note_late_event();
                 return true;
             }
-            if *metadata.level() == Level::ERROR {
+            if error {
                 shared.note_error_event(site(metadata));
             }
             let mut recording = shared.recording();
@@ -52,7 +58,7 @@ where
             if span == Some(None) {
                 return false;
             }
-            recording.push(metadata, values, cut, span.flatten());
+            recording.push(new, span.flatten());
             true
         });
         if let (Some(false), Some(leaf)) = (pushed, &leaf) {
@@ -61,8 +67,11 @@ where
             let path = path(cx, leaf);
             in_recording(|recording| {
                 let span = recording.note_span(leaf.into_u64(), &path);
-                recording.push(metadata, values, cut, span);
+                recording.push(new, span);
             });
+        }
+        if error {
+            with_current(|context| context.reason_arose(false));
         }
         logged
     })

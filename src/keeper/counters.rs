@@ -14,6 +14,14 @@ pub(crate) struct Counters {
     pub(crate) queue_full: AtomicU64,
     pub(crate) export_failed: AtomicU64,
     pub(crate) exported: AtomicU64,
+    #[cfg(feature = "gate")]
+    pub(crate) replays: AtomicU64,
+    #[cfg(feature = "gate")]
+    pub(crate) replayed_events: AtomicU64,
+    #[cfg(feature = "gate")]
+    pub(crate) replay_suppressed: AtomicU64,
+    #[cfg(feature = "gate")]
+    pub(crate) replay_queue_full: AtomicU64,
     health: Mutex<Told>,
     backlog: Mutex<Backlog>,
 }
@@ -23,6 +31,22 @@ pub(crate) struct Counters {
 struct Told {
     health: Health,
     told: bool,
+}
+
+/// What was replayed so far, and what was not though it should have been.
+#[cfg(feature = "gate")]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Replays {
+    /// Replays, of which a request may have two: while it runs, and at its end.
+    pub replays: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Requests over the limits of [`Replay`](crate::capture::Replay); the next
+    /// replay of the same signature tells how many.
+    pub suppressed: u64,
+    /// Replays dropped because too many were waiting.
+    pub queue_full: u64,
 }
 
 /// Exchanges that should have been kept and were not, by reason.
@@ -65,6 +89,16 @@ impl Counters {
     pub(super) fn health(&self) -> Health {
         let known = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         known.health.clone()
+    }
+
+    #[cfg(feature = "gate")]
+    pub(crate) fn replays(&self) -> Replays {
+        Replays {
+            replays: self.replays.load(Relaxed),
+            events: self.replayed_events.load(Relaxed),
+            suppressed: self.replay_suppressed.load(Relaxed),
+            queue_full: self.replay_queue_full.load(Relaxed),
+        }
     }
 
     pub(crate) fn dropped(&self) -> Dropped {

@@ -1,4 +1,5 @@
 use crate::{
+    gate::ReplayValue,
     recorder::{Values, Visited},
     redact::Scrubber,
 };
@@ -95,7 +96,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn message(&self) -> Option<Cow<'a, str>> {
         let message = self.site.message?;
         Values(self.values).find_map(|(index, value)| match value {
-            Visited::Text { text, cut } if index == message => {
+            Visited::Text { text, cut, .. } if index == message => {
                 let shown = self.text(text);
                 Some(if cut { shown + "…" } else { shown })
             }
@@ -174,7 +175,7 @@ impl<'a> Fields<'a> {
                 Some(scrubber) => Cow::Owned(scrubber.placeholder(text)),
                 None => Cow::Borrowed(text),
             }),
-            Visited::Text { text, cut } => Shown::Text {
+            Visited::Text { text, cut, .. } => Shown::Text {
                 text: self.text(text),
                 cut,
             },
@@ -203,6 +204,52 @@ impl<'a> Fields<'a> {
                 None => whole(n.to_string().into()),
             },
         }
+    }
+
+    /// Redacted values by the index of their field, of the types they had.
+    pub(crate) fn to_values(self) -> Vec<Option<ReplayValue>> {
+        let mut all = Vec::new();
+        all.resize_with(self.site.fields.len(), || None);
+        for (index, value) in Values(self.values) {
+            let hidden = self.site.fields.get(index).is_some_and(|f| f.hidden);
+            if let Some(slot) = all.get_mut(index) {
+                *slot = Some(self.to_value(hidden, value));
+            }
+        }
+        all
+    }
+
+    fn to_value(&self, hidden: bool, value: Visited<'a>) -> ReplayValue {
+        let as_it_is = match value {
+            Visited::I64(n) => ReplayValue::I64(n),
+            Visited::U64(n) => ReplayValue::U64(n),
+            Visited::I128(n) => ReplayValue::I128(n),
+            Visited::U128(n) => ReplayValue::U128(n),
+            Visited::F64(n) => ReplayValue::F64(n),
+            Visited::Bool(value) => return ReplayValue::Bool(value),
+            Visited::Text { formatted, .. } => {
+                let text = match self.show(hidden, value) {
+                    Shown::Text { text, cut: false } => text.into_owned(),
+                    Shown::Text { text, cut: true } => format!("{text}…"),
+                    // A text is shown as one.
+                    _ => String::new(),
+                };
+                return if formatted {
+                    ReplayValue::Formatted(tracing::field::display(text))
+                } else {
+                    ReplayValue::Text(text)
+                };
+            }
+        };
+        let hidden = match value {
+            Visited::I64(n) => self.number(hidden, n),
+            Visited::U64(n) => self.number(hidden, n),
+            Visited::I128(n) => self.number(hidden, n),
+            Visited::U128(n) => self.number(hidden, n),
+            Visited::F64(n) => self.number(hidden, n),
+            _ => None,
+        };
+        hidden.map_or(as_it_is, |text| ReplayValue::Text(text.into_owned()))
     }
 
     fn number(&self, hidden: bool, value: impl Display) -> Option<Cow<'a, str>> {

@@ -5,6 +5,8 @@ mod classify;
 mod counters;
 #[cfg(feature = "gate")]
 mod fields;
+#[cfg(feature = "gate")]
+mod replay;
 mod settings;
 mod storm;
 
@@ -22,8 +24,14 @@ pub(crate) use self::{
     counters::Counters,
     settings::{Settings, settings_setters},
 };
+#[cfg(feature = "gate")]
+pub use self::{counters::Replays, settings::Replay};
 
+#[cfg(feature = "gate")]
+use self::replay::{Raise, Replayer, SoFar};
 use self::{assemble::Assembler, storm::Admission};
+#[cfg(feature = "gate")]
+use crate::context::Ticket;
 use crate::{
     context::RequestContext,
     exchange::{Depth, Failure, KeepReason, Outcome},
@@ -48,6 +56,8 @@ pub(crate) struct Keeper {
     counters: Arc<Counters>,
     storm: Mutex<storm::Storm>,
     worker: Worker<Job>,
+    #[cfg(feature = "gate")]
+    raise: Option<Arc<Raise>>,
 }
 
 /// How one request ended, as the lifecycle saw it.
@@ -62,6 +72,9 @@ pub(crate) struct Ended {
 /// Work for the exporter thread.
 pub(crate) enum Job {
     Keep(Box<Kept>),
+    /// Replay what a request that runs has recorded so far.
+    #[cfg(feature = "gate")]
+    ReplaySoFar(Box<SoFar>),
     /// Something that must not run where it was found, such as logging while
     /// the thread unwinds.
     Run(Box<dyn FnOnce() + Send>),
@@ -75,17 +88,47 @@ pub(crate) struct Kept {
     pub(crate) reasons: Vec<KeepReason>,
     pub(crate) depth: Depth,
     pub(crate) suppressed_before: u64,
+    pub(crate) signature: u64,
+    /// Where its events can be replayed to.
+    #[cfg(feature = "gate")]
+    pub(crate) ticket: Option<Ticket>,
 }
 
 impl Keeper {
     pub(crate) fn new(settings: Settings, exporter: Box<dyn Exporter>) -> io::Result<Self> {
         let counters = Arc::new(Counters::default());
-        let assembler = Assembler::new(&settings, exporter, Arc::clone(&counters));
+        #[cfg(feature = "gate")]
+        let replayer = match settings.replay {
+            Some(replay) => {
+                let record = settings.record.clone();
+                Some(Arc::new(Replayer::new(
+                    replay,
+                    record,
+                    Arc::clone(&counters),
+                )?))
+            }
+            None => None,
+        };
+        let assembler = Assembler::new(
+            &settings,
+            exporter,
+            Arc::clone(&counters),
+            #[cfg(feature = "gate")]
+            replayer.clone(),
+        );
+        let worker = Worker::spawn("dashcam-export", settings.limits.queue, assembler)?;
         Ok(Self {
+            #[cfg(feature = "gate")]
+            raise: replayer.map(|replayer| {
+                Arc::new(Raise {
+                    replayer,
+                    exporter: worker.clone(),
+                })
+            }),
             bodies: Arc::new(MemoryBudget::new(settings.limits.memory / 4 * 3)),
             events: Arc::new(MemoryBudget::new(settings.limits.memory / 4)),
             storm: Mutex::new(storm::Storm::new(settings.storm)),
-            worker: Worker::spawn(settings.limits.queue, assembler)?,
+            worker,
             counters,
             settings,
         })
@@ -120,9 +163,32 @@ impl Keeper {
         self.worker.panics()
     }
 
-    /// Waits until everything offered so far has reached the exporter.
+    /// Waits until everything offered so far has reached the exporter, and the
+    /// service's own layers where it is replayed.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
-        self.worker.flush(deadline)
+        let began = Instant::now();
+        let exported = self.worker.flush(deadline);
+        #[cfg(feature = "gate")]
+        if let Some(raise) = &self.raise {
+            let left = deadline.saturating_sub(began.elapsed());
+            return raise.replayer.flush(left) && exported;
+        }
+        let _ = began;
+        exported
+    }
+
+    /// What the request needs to be replayed, where that is on.
+    #[cfg(feature = "gate")]
+    pub(crate) fn issue_ticket(&self, context: &RequestContext, span: &tracing::Span) {
+        let Some(raise) = &self.raise else { return };
+        let dispatch = span.with_subscriber(|(_, dispatch)| dispatch.clone());
+        let dispatch = dispatch.unwrap_or_else(|| tracing::dispatcher::get_default(Clone::clone));
+        let ticket = Ticket {
+            span: span.clone(),
+            dispatch,
+            on_reason: Arc::clone(raise) as _,
+        };
+        context.shared().notes().ticket = Some(ticket);
     }
 
     /// Runs `f` on the exporter thread, or drops it where the queue is full.
@@ -222,7 +288,8 @@ impl Keeper {
     pub(crate) fn finish(&self, context: &RequestContext, ended: Ended) -> bool {
         let kept = self.keep(context, ended);
         #[cfg(feature = "gate")]
-        if !kept {
+        // A replay that is under way takes what is left.
+        if !kept && !context.shared().is_replayed() {
             // Log lines that wait, and tasks that go on, may hold the context for
             // long; its events nobody wants any more.
             context.shared().recording().reset();
@@ -235,6 +302,9 @@ impl Keeper {
 
     fn keep(&self, context: &RequestContext, ended: Ended) -> bool {
         let shared = context.shared();
+        // It holds a span: closing that is code of the service's layers.
+        #[cfg(feature = "gate")]
+        let ticket = { shared.notes().ticket.take() };
         shared.request_body().end(Ending::Dropped);
         let head_after = shared
             .heads()
@@ -268,6 +338,9 @@ impl Keeper {
             reasons,
             depth,
             suppressed_before,
+            signature,
+            #[cfg(feature = "gate")]
+            ticket,
         };
         let queued = self.worker.offer(Job::Keep(Box::new(kept))).is_ok();
         if queued {

@@ -61,6 +61,52 @@ impl Default for StormLimits {
     }
 }
 
+/// How recorded events of requests that go wrong are shown to the service's own
+/// layers, beside being in the exchange.
+///
+/// A *replay* goes through the subscriber as the events themselves would have:
+/// with their metadata, the types of their values, and in order; redacted; each
+/// once, and not those that were shown when they were emitted. It is inside a
+/// span named `replay`, a child of the request's span, and begins with an event
+/// of target `dashcam::replay` that says how many follow and how many were lost.
+///
+/// Requests are replayed that went wrong, were slow, had an ERROR event, or asked
+/// for it ([`keep`](crate::keep)); not those that a rule only records, nor the
+/// baseline sample. It happens on a thread of its own.
+#[cfg(feature = "gate")]
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Replay {
+    /// Whether a request is live from the first reason to keep it on, while it
+    /// still runs: an ERROR event, or [`keep`](crate::keep). What was recorded up
+    /// to there is replayed at once. Live events reach layers as the service
+    /// emits them: only [`JsonLine`](crate::log_line) redacts those. Default true.
+    pub live: bool,
+    /// The window after which a signature counts anew; default 60 s.
+    pub window: Duration,
+    /// Requests of one failure signature replayed in a window; default 3.
+    pub per_signature: u64,
+    /// Requests replayed per second over all signatures, but for the first of
+    /// each; default 10.
+    pub per_second: u64,
+    /// Requests that may wait for their replay; default 64. Further ones are
+    /// dropped, and counted.
+    pub queue: usize,
+}
+
+#[cfg(feature = "gate")]
+impl Default for Replay {
+    fn default() -> Self {
+        Self {
+            live: true,
+            window: Duration::from_secs(60),
+            per_signature: 3,
+            per_second: 10,
+            queue: 64,
+        }
+    }
+}
+
 /// Everything a keeper is told once.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -74,6 +120,11 @@ pub(crate) struct Settings {
     pub(crate) baseline: f64,
     /// Header whose value is the correlation ID and may be written.
     pub(crate) correlation_header: HeaderName,
+    #[cfg(feature = "gate")]
+    pub(crate) replay: Option<Replay>,
+    /// What requests record, which is what they show once they are live.
+    #[cfg(feature = "gate")]
+    pub(crate) record: crate::selection::Directives,
 }
 
 impl Default for Settings {
@@ -87,6 +138,10 @@ impl Default for Settings {
             classify: Arc::new(ServerErrors),
             baseline: 0.0,
             correlation_header: HeaderName::from_static("x-request-id"),
+            #[cfg(feature = "gate")]
+            replay: None,
+            #[cfg(feature = "gate")]
+            record: crate::selection::Directives::level(tracing::level_filters::LevelFilter::DEBUG),
         }
     }
 }
@@ -129,6 +184,14 @@ macro_rules! settings_setters {
         /// [`ServerErrors`](crate::capture::ServerErrors).
         pub fn classify(mut self, classify: impl crate::capture::Classify) -> Self {
             self.settings.classify = std::sync::Arc::new(classify);
+            self
+        }
+
+        /// Shows the recorded events of requests that go wrong to the service's own
+        /// layers, too; default off.
+        #[cfg(feature = "gate")]
+        pub fn replay(mut self, replay: crate::capture::Replay) -> Self {
+            self.settings.replay = Some(replay);
             self
         }
 

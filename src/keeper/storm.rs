@@ -164,9 +164,22 @@ fn within_second(
     *in_second <= limits.per_second
 }
 
+static KEYS: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
+
+/// What requests that run, and have a reason to be kept, have in common.
+#[cfg(feature = "gate")]
+pub(super) fn signature_so_far(context: &RequestContext) -> u64 {
+    let shared = context.shared();
+    let notes = shared.notes();
+    KEYS.hash_one((
+        shared.route.as_ref().map(crate::context::Route::as_str),
+        notes.error_site,
+        notes.keep.first(),
+    ))
+}
+
 /// What failures that are one and the same have in common.
 pub(super) fn signature(context: &RequestContext, ended: &Ended, slow: bool) -> u64 {
-    static KEYS: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
     let shared = context.shared();
     let notes = shared.notes();
     let panic = notes.panic.as_ref();

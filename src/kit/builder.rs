@@ -135,7 +135,11 @@ impl DashcamBuilder {
             Box::new(JsonLines::builder(directory).build())
         });
         let recording_limit = self.settings.limits.recording;
-        let keeper = Arc::new(Keeper::new(self.settings, exporter).map_err(BuildError::Thread)?);
+        let mut settings = self.settings;
+        if let Some(record) = &record {
+            settings.record = record.clone();
+        }
+        let keeper = Arc::new(Keeper::new(settings, exporter).map_err(BuildError::Thread)?);
         let plan = Plan {
             correlation: Some(self.correlation),
             verbose: Some(VerbosePlan {

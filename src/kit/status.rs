@@ -1,6 +1,6 @@
 use crate::{
     export::{Backlog, Health},
-    keeper::{Dropped, Keeper},
+    keeper::{Dropped, Keeper, Replays},
     log_line::JsonLineHandle,
 };
 use std::sync::atomic::Ordering::Relaxed;
@@ -32,6 +32,8 @@ pub struct Status {
     pub backlog: Backlog,
     /// Exchanges that should have been kept and were not.
     pub dropped: Dropped,
+    /// What was shown again to the service's own layers, and what was not.
+    pub replays: Replays,
     /// Events that came after their request had ended.
     pub late_events: u64,
     /// Log lines dropped because the output was behind.
@@ -73,6 +75,7 @@ impl Status {
             exported: counters.exported.load(Relaxed),
             backlog: counters.backlog(),
             dropped: counters.dropped(),
+            replays: counters.replays(),
             late_events: crate::context::late_events(),
             log_lines_dropped: lines.iter().map(JsonLineHandle::dropped).sum(),
             log_lines_failed: lines.iter().map(JsonLineHandle::failed).sum(),

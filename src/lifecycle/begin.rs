@@ -71,6 +71,15 @@ pub(super) fn begin<B: Body>(
     } else {
         Span::none()
     };
+    #[cfg(feature = "gate")]
+    if capture.is_some()
+        && let Some(keeper) = &plan.keeper
+        && crate::gate::installed()
+    {
+        // Where an outer layer made the span it is current.
+        let outer = span.is_none().then(Span::current);
+        keeper.issue_ticket(&context, outer.as_ref().unwrap_or(&span));
+    }
     let flight = Flight {
         plan: Arc::clone(plan),
         owner,

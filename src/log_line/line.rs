@@ -144,7 +144,7 @@ fn know(policy: &Policy, context: &RequestContext) -> Arc<Scrubber> {
         return Arc::clone(scrubber);
     }
     let mut redactor = Redactor::only_to_remember(policy);
-    remember_secrets(&mut redactor, context);
+    remember_secrets(&mut redactor, context, LINE_KNOWS);
     let scrubber = Arc::new(redactor.into_scrubber());
     *shared.known() = Some((progress, Arc::clone(&scrubber)));
     scrubber

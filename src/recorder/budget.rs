@@ -57,6 +57,12 @@ impl Reservation {
         Self { budget, bytes: 0 }
     }
 
+    /// Another share of the same budget, empty.
+    #[cfg(feature = "gate")]
+    pub(crate) fn another(&self) -> Self {
+        Self::of(self.budget.clone())
+    }
+
     /// Asks for more; `false` means it was refused and counted.
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         let Some(budget) = &self.budget else {

@@ -1,5 +1,5 @@
-use super::{KEEP_CAPACITY, MemoryBudget, Reservation, merge};
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use super::{KEEP_CAPACITY, MemoryBudget, Reservation, Task, paths::SpanPaths, thread::Threads};
+use std::{collections::VecDeque, sync::Arc, thread::Thread, time::Instant};
 use tracing::Metadata;
 
 /// Memory is asked for in steps, not per event.
@@ -7,9 +7,6 @@ const STEP: usize = 4 * 1024;
 /// What one event costs beside its values.
 const HEAD: usize = size_of::<EventHead>();
 const NO_SPAN: u32 = u32::MAX;
-/// Snapshots of spans one recording may hold before old ones go, in bytes. A
-/// path may take as much again, so that they are half of a recording at most.
-const SPANS_LIMIT: usize = 16 * 1024;
 
 /// The events of one request, the newest of them, in bounded memory.
 #[derive(Debug, Default)]
@@ -19,44 +16,31 @@ pub(crate) struct Recording {
     values: Vec<u8>,
     /// Bytes at the start of `values` whose events are gone.
     dead: usize,
-    /// Fields of spans that are open, by ID. Not in the registry's extensions:
-    /// another layer may have locked those when an event is recorded.
-    open: Vec<(u64, Vec<u8>)>,
-    spans: Vec<SpanPath>,
-    span_parts: Vec<SpanPart>,
-    span_values: Vec<u8>,
+    spans: SpanPaths,
+    threads: Threads,
     reserved: usize,
     memory: Reservation,
     dropped: u64,
+    /// Those of the dropped that were to come after the newest one here.
+    lost: u32,
     cut: u64,
     /// Whether events went because others held the memory.
     refused: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct EventHead {
     metadata: &'static Metadata<'static>,
     at: Instant,
     length: u32,
     span: u32,
-}
-
-#[derive(Debug)]
-struct SpanPath {
-    /// The innermost span's ID while it may still be open, else 0: the
-    /// registry gives IDs out again.
-    id: u64,
-    /// Range in `span_parts`.
-    start: usize,
-    end: usize,
-}
-
-#[derive(Debug)]
-struct SpanPart {
-    metadata: &'static Metadata<'static>,
-    /// Range in `span_values`.
-    start: usize,
-    end: usize,
+    /// Events that were dropped between the one before and this.
+    lost: u32,
+    cut: u16,
+    thread: u16,
+    task: Task,
+    /// Whether the service's own output has it.
+    shown: bool,
 }
 
 /// One event, read back.
@@ -65,8 +49,16 @@ pub(crate) struct EventRecord<'r> {
     pub(crate) metadata: &'static Metadata<'static>,
     pub(crate) at: Instant,
     pub(crate) values: &'r [u8],
-    spans: &'r [SpanPart],
-    span_values: &'r [u8],
+    /// Events that were dropped right before this one.
+    pub(crate) lost_before: u32,
+    /// Values of it that were cut or left out.
+    pub(crate) cut: u16,
+    pub(crate) thread: Option<&'r Thread>,
+    pub(crate) task: Task,
+    /// Whether the service's own output has it.
+    pub(crate) shown: bool,
+    span: u32,
+    paths: &'r SpanPaths,
 }
 
 impl<'r> EventRecord<'r> {
@@ -74,12 +66,19 @@ impl<'r> EventRecord<'r> {
     pub(crate) fn spans(
         &self,
     ) -> impl Iterator<Item = (&'static Metadata<'static>, &'r [u8])> + use<'r> {
-        let values = self.span_values;
-        self.spans.iter().map(move |part| {
-            let fields = values.get(part.start..part.end).unwrap_or_default();
-            (part.metadata, fields)
-        })
+        self.paths.spans(self.span)
     }
+}
+
+/// What is put into a recording.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewEvent<'e> {
+    pub(crate) metadata: &'static Metadata<'static>,
+    pub(crate) values: &'e [u8],
+    /// Values of it that were cut or left out.
+    pub(crate) cut: u32,
+    /// Whether the service's own output has it.
+    pub(crate) shown: bool,
 }
 
 impl Recording {
@@ -91,23 +90,33 @@ impl Recording {
     }
 
     /// Appends an event; drops the oldest ones where there is no room.
-    pub(crate) fn push(
-        &mut self,
-        metadata: &'static Metadata<'static>,
-        values: &[u8],
-        cut: u32,
-        span: Option<u32>,
-    ) {
-        self.cut += u64::from(cut);
-        let size = values.len() + HEAD;
-        let Ok(length) = u32::try_from(values.len()) else {
+    pub(crate) fn push(&mut self, event: NewEvent<'_>, span: Option<u32>) {
+        self.cut += u64::from(event.cut);
+        let size = event.values.len() + HEAD;
+        let length = u32::try_from(event.values.len()).ok();
+        let Some(length) = length.filter(|_| self.make_room(size)) else {
             self.dropped += 1;
+            self.lost = self.lost.saturating_add(1);
             return;
         };
+        self.values.extend_from_slice(event.values);
+        self.heads.push_back(EventHead {
+            metadata: event.metadata,
+            at: Instant::now(),
+            length,
+            span: span.unwrap_or(NO_SPAN),
+            lost: std::mem::take(&mut self.lost),
+            cut: u16::try_from(event.cut).unwrap_or(u16::MAX),
+            thread: self.threads.current(),
+            task: Task::current(),
+            shown: event.shown,
+        });
+    }
+
+    fn make_room(&mut self, size: usize) -> bool {
         while self.used() + size > self.limit {
             if !self.drop_oldest() {
-                self.dropped += 1;
-                return;
+                return false;
             }
         }
         while self.used() + size > self.reserved {
@@ -117,21 +126,14 @@ impl Recording {
             }
             self.refused = true;
             if !self.drop_oldest() {
-                self.dropped += 1;
-                return;
+                return false;
             }
         }
-        self.values.extend_from_slice(values);
-        self.heads.push_back(EventHead {
-            metadata,
-            at: Instant::now(),
-            length,
-            span: span.unwrap_or(NO_SPAN),
-        });
+        true
     }
 
     fn used(&self) -> usize {
-        self.values.len() - self.dead + self.heads.len() * HEAD + self.span_values.len()
+        self.values.len() - self.dead + self.heads.len() * HEAD + self.spans.values_len()
     }
 
     fn drop_oldest(&mut self) -> bool {
@@ -139,6 +141,11 @@ impl Recording {
             return false;
         };
         self.dropped += 1;
+        let lost = self
+            .heads
+            .front_mut()
+            .map_or(&mut self.lost, |next| &mut next.lost);
+        *lost = lost.saturating_add(head.lost).saturating_add(1);
         self.dead += head.length as usize;
         // Moving the rest only when half is dead keeps the cost per event constant.
         if self.dead > self.values.len() / 2 {
@@ -150,117 +157,39 @@ impl Recording {
 
     /// The index of a span path that was noted under this ID and is still good.
     pub(crate) fn span(&self, id: u64) -> Option<u32> {
-        let at = self.spans.iter().rposition(|span| span.id == id)?;
-        u32::try_from(at).ok()
+        self.spans.of(id)
     }
 
     /// Keeps the fields of a span that was opened in the request.
     pub(crate) fn open_span(&mut self, id: u64, fields: &[u8]) {
-        let held: usize = self.open.iter().map(|(_, fields)| fields.len()).sum();
-        if held + fields.len() + (self.open.len() + 1) * HEAD > 4 * SPANS_LIMIT {
-            self.cut += 1;
-            return;
-        }
-        self.open.push((id, fields.to_vec()));
+        self.spans.open(id, fields);
     }
 
     /// Adds to the fields of an open span.
     pub(crate) fn record_span(&mut self, id: u64, more: &[u8]) {
-        match self.open.iter_mut().find(|(open, _)| *open == id) {
-            Some((_, fields)) => merge(fields, more),
-            None => self.open_span(id, more),
-        }
-        self.forget_spans();
+        self.spans.record(id, more);
     }
 
     pub(crate) fn close_span(&mut self, id: u64) {
-        self.open.retain(|(open, _)| *open != id);
-        self.forget_spans();
+        self.spans.close(id);
     }
 
     /// Notes the path of spans that ends in `leaf`: IDs and metadata, outermost
-    /// first.
+    /// first. Events whose spans had to go for it have none any more.
     pub(crate) fn note_span(
         &mut self,
         leaf: u64,
         path: &[(u64, &'static Metadata<'static>)],
     ) -> Option<u32> {
-        let room = SPANS_LIMIT.min(self.limit / 4);
-        while self.spans_size() > room && !self.spans.is_empty() {
-            self.drop_old_spans();
-        }
-        let index = u32::try_from(self.spans.len()).ok()?;
-        let start = self.span_parts.len();
-        for &(id, metadata) in path {
-            let left = (2 * room).saturating_sub(self.spans_size());
-            if left < HEAD {
-                self.cut += 1;
-                continue;
-            }
-            let start = self.span_values.len();
-            let fields = self.open.iter().find(|(open, _)| *open == id);
-            let fields = fields.map_or(&[][..], |(_, fields)| fields);
-            // The names of all spans are worth more than the fields of one.
-            if fields.len() <= left / 2 {
-                self.span_values.extend_from_slice(fields);
-            } else {
-                self.cut += 1;
-            }
-            self.span_parts.push(SpanPart {
-                metadata,
-                start,
-                end: self.span_values.len(),
-            });
-        }
-        self.spans.push(SpanPath {
-            id: leaf,
-            start,
-            end: self.span_parts.len(),
-        });
-        Some(index)
-    }
-
-    fn spans_size(&self) -> usize {
-        self.span_values.len() + (self.spans.len() + self.span_parts.len()) * HEAD
-    }
-
-    /// Makes room for new paths: the older half goes, and with it the spans of
-    /// the events that it belongs to, where they are still there.
-    fn drop_old_spans(&mut self) {
-        let paths = self.spans.len().div_ceil(2);
-        let parts = self
-            .spans
-            .get(paths)
-            .map_or(self.span_parts.len(), |path| path.start);
-        let values = self
-            .span_parts
-            .get(parts)
-            .map_or(self.span_values.len(), |part| part.start);
-        self.spans.drain(..paths);
-        self.span_parts.drain(..parts);
-        self.span_values.drain(..values);
-        for path in &mut self.spans {
-            path.start -= parts;
-            path.end -= parts;
-        }
-        for part in &mut self.span_parts {
-            part.start -= values;
-            part.end -= values;
-        }
-        let paths = u32::try_from(paths).unwrap_or(NO_SPAN);
-        for head in &mut self.heads {
-            if head.span != NO_SPAN {
-                head.span = head.span.checked_sub(paths).unwrap_or(NO_SPAN);
+        let (index, gone) = self.spans.note(leaf, path, self.limit);
+        if gone > 0 {
+            for head in &mut self.heads {
+                if head.span != NO_SPAN {
+                    head.span = head.span.checked_sub(gone).unwrap_or(NO_SPAN);
+                }
             }
         }
-    }
-
-    /// Forgets which IDs stand for which path: a span was closed, so its ID may
-    /// come again, or its fields changed, and with them its descendants' paths.
-    fn forget_spans(&mut self) {
-        for span in &mut self.spans {
-            span.id = 0;
-        }
+        index
     }
 
     pub(crate) fn events(&self) -> impl Iterator<Item = EventRecord<'_>> {
@@ -272,14 +201,49 @@ impl Recording {
                 metadata: head.metadata,
                 at: head.at,
                 values: self.values.get(start..at).unwrap_or_default(),
-                spans: self
-                    .spans
-                    .get(head.span as usize)
-                    .and_then(|span| self.span_parts.get(span.start..span.end))
-                    .unwrap_or_default(),
-                span_values: &self.span_values,
+                lost_before: head.lost,
+                cut: head.cut,
+                thread: self.threads.get(head.thread),
+                task: head.task,
+                shown: head.shown,
+                span: head.span,
+                paths: &self.spans,
             }
         })
+    }
+
+    /// Whether there are events that the service's own output has not shown.
+    pub(crate) fn has_unshown(&self) -> bool {
+        self.heads.iter().any(|head| !head.shown)
+    }
+
+    /// A copy of the events that the service's own output has not shown, which
+    /// from now on count as shown. `None` where there are none, or no memory.
+    pub(crate) fn take_unshown(&mut self) -> Option<Self> {
+        let mut copy = Self {
+            limit: self.limit,
+            spans: self.spans.copy(),
+            threads: self.threads.clone(),
+            memory: self.memory.another(),
+            dropped: self.dropped,
+            cut: self.cut(),
+            ..Self::default()
+        };
+        if !self.has_unshown() || !copy.memory.grow(self.used()) {
+            return None;
+        }
+        let mut at = self.dead;
+        for head in &mut self.heads {
+            let start = at;
+            at += head.length as usize;
+            if !head.shown {
+                copy.values
+                    .extend_from_slice(self.values.get(start..at).unwrap_or_default());
+                copy.heads.push_back(head.clone());
+                head.shown = true;
+            }
+        }
+        Some(copy)
     }
 
     pub(crate) fn dropped(&self) -> u64 {
@@ -291,7 +255,7 @@ impl Recording {
     }
 
     pub(crate) fn cut(&self) -> u64 {
-        self.cut
+        self.cut + self.spans.cut()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -306,16 +270,11 @@ impl Recording {
         self.heads.shrink_to(KEEP_CAPACITY / HEAD);
         self.values.clear();
         self.values.shrink_to(KEEP_CAPACITY);
-        self.open.clear();
-        self.open.shrink_to(64);
-        self.spans.clear();
-        self.spans.shrink_to(KEEP_CAPACITY / HEAD);
-        self.span_parts.clear();
-        self.span_parts.shrink_to(KEEP_CAPACITY / HEAD);
-        self.span_values.clear();
-        self.span_values.shrink_to(KEEP_CAPACITY);
+        self.spans.reset();
+        self.threads.reset();
         self.dead = 0;
         self.dropped = 0;
+        self.lost = 0;
         self.cut = 0;
         self.reserved = 0;
         self.refused = false;

@@ -8,9 +8,13 @@ mod events;
 #[cfg(feature = "capture")]
 mod heads;
 #[cfg(feature = "gate")]
+mod paths;
+#[cfg(feature = "gate")]
 mod spans;
 #[cfg(feature = "capture")]
 mod tee;
+#[cfg(feature = "gate")]
+mod thread;
 #[cfg(feature = "gate")]
 mod values;
 
@@ -18,8 +22,9 @@ mod values;
 pub(crate) use self::budget::{MemoryBudget, Reservation};
 #[cfg(feature = "gate")]
 pub(crate) use self::{
-    events::{EventRecord, Recording},
+    events::{EventRecord, NewEvent, Recording},
     spans::{SpanFields, for_each_span},
+    thread::{Task, thread_id},
     values::{Encoder, Values, Visited, merge, with_scratch},
 };
 #[cfg(feature = "capture")]

@@ -187,7 +187,12 @@ pub(crate) enum Visited<'b> {
     U128(u128),
     F64(f64),
     Bool(bool),
-    Text { text: &'b str, cut: bool },
+    Text {
+        text: &'b str,
+        cut: bool,
+        /// Whether it was a value's `Debug` or `Display`, not a string.
+        formatted: bool,
+    },
 }
 
 /// Reads the fields back, as (index of the field, value), in order.
@@ -221,6 +226,7 @@ impl<'b> Iterator for Values<'b> {
                 Visited::Text {
                     text: std::str::from_utf8(text).ok()?,
                     cut: tag & CUT != 0,
+                    formatted: tag & !CUT == DEBUG,
                 }
             }
             _ => return None,

@@ -46,7 +46,7 @@ fn stalled() -> (Probe, Receiver<String>, Sender<()>) {
 #[test]
 fn handles_in_order_and_flushes_after() {
     let (handler, seen) = probe();
-    let worker = Worker::spawn(8, handler).unwrap();
+    let worker = Worker::spawn("test", 8, handler).unwrap();
     worker.offer(1).unwrap();
     worker.offer(2).unwrap();
     assert!(worker.flush(LONG));
@@ -57,7 +57,7 @@ fn handles_in_order_and_flushes_after() {
 #[test]
 fn flush_of_an_idle_worker_runs_the_handlers_flush() {
     let (handler, seen) = probe();
-    let worker = Worker::<u32>::spawn(1, handler).unwrap();
+    let worker = Worker::<u32>::spawn("test", 1, handler).unwrap();
     assert!(worker.flush(LONG));
     assert!(worker.flush(LONG));
     assert_eq!(seen.try_iter().collect::<Vec<_>>(), ["flush", "flush"]);
@@ -66,7 +66,7 @@ fn flush_of_an_idle_worker_runs_the_handlers_flush() {
 #[test]
 fn full_queue_gives_the_item_back_while_the_handler_is_stalled() {
     let (handler, seen, open) = stalled();
-    let worker = Worker::spawn(3, handler).unwrap();
+    let worker = Worker::spawn("test", 3, handler).unwrap();
     worker.offer(1).unwrap();
     // The handler holds item 1 from here on and nothing releases it.
     assert_eq!(seen.recv().unwrap(), "start 1");
@@ -87,7 +87,7 @@ fn full_queue_gives_the_item_back_while_the_handler_is_stalled() {
 #[test]
 fn capacity_zero_means_one() {
     let (handler, _seen) = probe();
-    let worker = Worker::spawn(0, handler).unwrap();
+    let worker = Worker::spawn("test", 0, handler).unwrap();
     worker.offer(1).unwrap();
     assert!(worker.flush(LONG));
 }
@@ -95,7 +95,7 @@ fn capacity_zero_means_one() {
 #[test]
 fn flush_gives_up_at_the_deadline() {
     let (handler, seen, open) = stalled();
-    let worker = Worker::spawn(3, handler).unwrap();
+    let worker = Worker::spawn("test", 3, handler).unwrap();
     worker.offer(1).unwrap();
     assert_eq!(seen.recv().unwrap(), "start 1");
     assert!(!worker.flush(Duration::ZERO));
@@ -111,7 +111,7 @@ fn flush_gives_up_at_the_deadline() {
 #[test]
 fn flush_does_not_wait_for_later_items() {
     let (handler, seen, open) = stalled();
-    let worker = Worker::spawn(3, handler).unwrap();
+    let worker = Worker::spawn("test", 3, handler).unwrap();
     worker.offer(1).unwrap();
     assert_eq!(seen.recv().unwrap(), "start 1");
     let other = worker.clone();
@@ -133,7 +133,7 @@ fn flush_does_not_wait_for_later_items() {
 #[test]
 fn several_threads_flush_and_offer() {
     let (handler, seen) = probe();
-    let worker = Worker::spawn(10_000, handler).unwrap();
+    let worker = Worker::spawn("test", 10_000, handler).unwrap();
     let threads: Vec<_> = (0..4)
         .map(|_| {
             let worker = worker.clone();
@@ -156,7 +156,7 @@ fn several_threads_flush_and_offer() {
 #[test]
 fn a_panicking_handler_goes_on() {
     let (handler, seen) = probe();
-    let worker = Worker::spawn(8, handler).unwrap();
+    let worker = Worker::spawn("test", 8, handler).unwrap();
     for item in [13, 13, 7] {
         worker.offer(item).unwrap();
     }
@@ -179,7 +179,7 @@ fn a_payload_that_panics_in_drop_does_not_end_the_thread() {
             std::panic::panic_any(Bomb);
         }
     }
-    let worker = Worker::spawn(8, Thrower).unwrap();
+    let worker = Worker::spawn("test", 8, Thrower).unwrap();
     worker.offer(1).unwrap();
     assert!(worker.flush(LONG));
     assert_eq!(worker.panics(), 1);
@@ -188,7 +188,7 @@ fn a_payload_that_panics_in_drop_does_not_end_the_thread() {
 #[test]
 fn dropping_the_last_handle_drains() {
     let (handler, seen, open) = stalled();
-    let worker = Worker::spawn(8, handler).unwrap();
+    let worker = Worker::spawn("test", 8, handler).unwrap();
     let other = worker.clone();
     for item in 1..=3 {
         worker.offer(item).unwrap();
@@ -211,7 +211,7 @@ fn offers_while_a_panic_unwinds() {
         }
     }
     let (handler, seen) = probe();
-    let worker = Worker::spawn(8, handler).unwrap();
+    let worker = Worker::spawn("test", 8, handler).unwrap();
     let late = Late(worker.clone());
     let unwound = catch_unwind(AssertUnwindSafe(move || {
         let _late = late;
@@ -225,7 +225,7 @@ fn offers_while_a_panic_unwinds() {
 #[test]
 fn a_poisoned_lock_is_used_on() {
     let (handler, _seen) = probe();
-    let worker = Worker::spawn(8, handler).unwrap();
+    let worker = Worker::spawn("test", 8, handler).unwrap();
     let poisoner = worker.clone();
     let poisoned = thread::spawn(move || {
         let _guard = poisoner.shared().lock();
@@ -248,7 +248,7 @@ fn ticks_when_idle_and_between_items() {
         }
     }
     let (log, seen) = channel();
-    let worker = Worker::spawn_ticking(8, Duration::from_millis(1), Ticker(log)).unwrap();
+    let worker = Worker::spawn_ticking("test", 8, Duration::from_millis(1), Ticker(log)).unwrap();
     assert_eq!(seen.recv().unwrap(), "tick");
     worker.offer(1).unwrap();
     while seen.recv().unwrap() != "item" {}
@@ -258,6 +258,6 @@ fn ticks_when_idle_and_between_items() {
 #[test]
 fn shows_itself() {
     let (handler, _seen) = probe();
-    let worker = Worker::<u32>::spawn(8, handler).unwrap();
+    let worker = Worker::<u32>::spawn("test", 8, handler).unwrap();
     assert!(format!("{worker:?}").contains("capacity: 8"));
 }

@@ -4,8 +4,8 @@ use super::{Depth, Redactor, since};
 use crate::keeper::fields::{Fields, Sites, raw};
 use crate::{
     DECISION_TARGET,
-    exchange::{Decision, Event, Span},
-    recorder::{EventRecord, Recording, Visited},
+    exchange::{Decision, Event, Span, Thread},
+    recorder::{EventRecord, Recording, Visited, thread_id},
     redact::Scrubber,
 };
 use serde_json::{Map, Value};
@@ -92,6 +92,15 @@ fn event(
                 fields: object(metadata, values, scrubber, sites),
             })
             .collect(),
+        thread: record.thread.and_then(|thread| {
+            Some(Thread {
+                id: thread_id(thread)?,
+                name: thread.name().map(str::to_owned),
+            })
+        }),
+        task: record.task.id(),
+        lost_before: record.lost_before,
+        values_cut: record.cut.into(),
     }
 }
 

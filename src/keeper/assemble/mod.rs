@@ -4,13 +4,21 @@
 mod body;
 #[cfg(feature = "gate")]
 mod events;
+#[cfg(feature = "gate")]
+mod secrets;
 
 pub(super) use self::body::is_stream;
+#[cfg(feature = "kit")]
+pub(crate) use self::secrets::LINE_KNOWS;
+#[cfg(feature = "gate")]
+pub(crate) use self::secrets::remember_secrets;
 
 use self::body::{Side, body, ending_text, note_memory, set_error};
+#[cfg(feature = "gate")]
+use super::replay::{Playback, Replayer, SoFar};
 use super::{Counters, Job, Kept, Settings};
 use crate::{
-    context::{PanicNote, RequestContext, Shared},
+    context::{Aspect, PanicNote, RequestContext, Shared},
     exchange::{
         Correlation, CorrelationSource, Depth, Environment, Exchange, Header, Losses, Missing,
         Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
@@ -20,6 +28,8 @@ use crate::{
     recorder::HeaderFields,
     redact::Redactor,
 };
+#[cfg(feature = "gate")]
+use crate::{recorder::Recording, redact::Scrubber};
 use http::{Method, Version};
 use serde_json::Value;
 use std::{
@@ -34,6 +44,16 @@ pub(super) struct Assembler {
     exporter: Box<dyn Exporter>,
     counters: Arc<Counters>,
     environment: Environment,
+    #[cfg(feature = "gate")]
+    replayer: Option<Arc<Replayer>>,
+}
+
+/// What a replay needs of an exchange that was put together.
+struct Rest {
+    #[cfg(feature = "gate")]
+    recording: Recording,
+    #[cfg(feature = "gate")]
+    scrubber: Scrubber,
 }
 
 impl Assembler {
@@ -41,6 +61,7 @@ impl Assembler {
         settings: &Settings,
         exporter: Box<dyn Exporter>,
         counters: Arc<Counters>,
+        #[cfg(feature = "gate")] replayer: Option<Arc<Replayer>>,
     ) -> Self {
         let this = Self {
             settings: settings.clone(),
@@ -51,6 +72,8 @@ impl Assembler {
                 pid: std::process::id(),
                 platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
             },
+            #[cfg(feature = "gate")]
+            replayer,
         };
         // So that `status` knows of an unusable exporter from the start.
         this.note_health();
@@ -65,7 +88,8 @@ impl Assembler {
         }
     }
 
-    fn exchange(&self, kept: &Kept) -> Exchange {
+    /// The exchange, and what else was found on the way.
+    fn exchange(&self, kept: &Kept) -> (Exchange, Rest) {
         let shared = kept.context.shared();
         // Redaction takes its time, and what is left of the request may still
         // run: all is copied or taken first, so that nobody waits for a lock.
@@ -224,7 +248,70 @@ impl Assembler {
                 *why = text(why);
             }
         }
-        exchange
+        let rest = Rest {
+            #[cfg(feature = "gate")]
+            recording,
+            #[cfg(feature = "gate")]
+            scrubber,
+        };
+        (exchange, rest)
+    }
+
+    /// Replays a request at its end, where that is due.
+    #[cfg(feature = "gate")]
+    fn replay(&self, kept: &mut Kept, rest: Rest) {
+        let (Some(replayer), Some(ticket)) = (&self.replayer, kept.ticket.take()) else {
+            return;
+        };
+        let shared = kept.context.shared();
+        let wanted = || {
+            use crate::exchange::KeepReason::{Asked, ErrorEvent, Outcome, Slow};
+            let due = |reason: &_| matches!(reason, Outcome | Slow | ErrorEvent | Asked { .. });
+            kept.depth == Depth::Full && kept.reasons.iter().any(due)
+        };
+        // What began while it ran goes on to its end.
+        let suppressed_before = if shared.is_replayed() {
+            Some(0)
+        } else if wanted() && rest.recording.has_unshown() && shared.claim(Aspect::Replay) {
+            replayer.admit(kept.signature, false)
+        } else {
+            None
+        };
+        if let Some(suppressed_before) = suppressed_before {
+            replayer.play(Playback {
+                context: kept.context.clone(),
+                ticket,
+                recording: rest.recording,
+                scrubber: Arc::new(rest.scrubber),
+                suppressed_before,
+            });
+        }
+    }
+
+    /// Replays what a request that runs has recorded so far, redacted as far as
+    /// it is known by now what it hides.
+    #[cfg(feature = "gate")]
+    fn replay_so_far(&self, so_far: SoFar) {
+        let Some(replayer) = &self.replayer else {
+            return;
+        };
+        let shared = so_far.context.shared();
+        let recording = { shared.recording().take_unshown() };
+        let Some(recording) = recording else { return };
+        let mut redactor = Redactor::only_to_remember(&self.settings.policy);
+        remember_secrets(&mut redactor, &so_far.context, usize::MAX);
+        let facts = { shared.notes().facts.clone() };
+        for (name, value) in &facts {
+            redactor.fact(name, value);
+        }
+        events::remember_fields(&mut redactor, &recording);
+        replayer.play(Playback {
+            context: so_far.context,
+            ticket: so_far.ticket,
+            recording,
+            scrubber: Arc::new(redactor.into_scrubber()),
+            suppressed_before: so_far.suppressed_before,
+        });
     }
 
     fn header_fields(
@@ -252,11 +339,18 @@ impl Assembler {
 
 impl Handler<Job> for Assembler {
     fn handle(&mut self, job: Job) {
-        let kept = match job {
+        #[cfg_attr(not(feature = "gate"), allow(unused_mut))]
+        let mut kept = match job {
             Job::Keep(kept) => kept,
+            #[cfg(feature = "gate")]
+            Job::ReplaySoFar(so_far) => return self.replay_so_far(*so_far),
             Job::Run(f) => return f(),
         };
-        let exchange = self.exchange(&kept);
+        let (exchange, rest) = self.exchange(&kept);
+        #[cfg(feature = "gate")]
+        self.replay(&mut kept, rest);
+        #[cfg(not(feature = "gate"))]
+        let Rest {} = rest;
         // What the request held is given back before the exporter may block.
         drop(kept);
         match self.exporter.export(&exchange) {
@@ -274,47 +368,6 @@ impl Handler<Job> for Assembler {
     fn tick(&mut self) {
         self.exporter.tick();
         self.note_health();
-    }
-}
-
-/// What a log line knows of each body: lines are many, so their work is bounded.
-#[cfg(feature = "kit")]
-pub(crate) const LINE_KNOWS: usize = 16 * 1024;
-
-/// Shows the redactor heads and bodies of a request that may still run: all is
-/// copied first, so that the request never waits for a lock.
-#[cfg(feature = "kit")]
-pub(crate) fn remember_secrets(redactor: &mut Redactor<'_>, context: &RequestContext) {
-    let shared = context.shared();
-    let (uri, request_fields, response_fields) = {
-        let heads = shared.heads();
-        (
-            heads.request.uri.clone(),
-            heads.request.fields.clone(),
-            heads.response.fields.clone(),
-        )
-    };
-    let route = shared.route.as_ref().map(crate::context::Route::as_str);
-    redactor.path(uri.path(), route);
-    if let Some(query) = uri.query() {
-        redactor.query(query);
-    }
-    let id = context.correlation_id().as_str().as_bytes();
-    let request_body = shared.request_body().snapshot();
-    let response_body = shared.response_body().snapshot();
-    for (fields, body) in [
-        (request_fields, request_body),
-        (response_fields, response_body),
-    ] {
-        for (name, value, sensitive) in fields.iter().filter(|(_, value, _)| *value != id) {
-            redactor.header(name, value, sensitive);
-        }
-        if body.kept > 0 {
-            let content_type = fields.single("content-type");
-            let encoding = fields.single("content-encoding");
-            let known = body.prefix.get(..LINE_KNOWS).unwrap_or(&body.prefix);
-            redactor.body(content_type, encoding, known, false);
-        }
     }
 }
 

@@ -1,0 +1,27 @@
+use super::RequestContext;
+use std::{fmt, sync::Arc};
+use tracing::{Dispatch, Span};
+
+/// What a replay of a request's events needs, held while the request runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Ticket {
+    /// The request's span: held, so that replayed events still have a parent.
+    pub(crate) span: Span,
+    pub(crate) dispatch: Dispatch,
+    pub(crate) on_reason: Arc<dyn OnReason>,
+}
+
+/// Hears of a reason to keep a request while it still runs.
+///
+/// Called where the reason arises, possibly inside of a tracing callback: it
+/// must not emit events, and not wait.
+pub(crate) trait OnReason: Send + Sync {
+    /// `asked` where a rule chose the request, rather than a failure.
+    fn reason(&self, context: &RequestContext, asked: bool);
+}
+
+impl fmt::Debug for dyn OnReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnReason")
+    }
+}

@@ -1,0 +1,188 @@
+//! Sends recorded events through the subscriber again.
+//!
+//! They keep their metadata, the types of their values and their order, and are
+//! inside a span named `replay`, a child of the request's, by which every layer
+//! can tell them from live ones. Layers see them as they see any event, so their
+//! own filters remain ceilings.
+
+use crate::REPLAY_TARGET;
+use tracing::{
+    Dispatch, Event, Level, Metadata, Value,
+    field::{DisplayValue, Field, FieldSet, ValueSet},
+    metadata::Kind,
+    span,
+    subscriber::Interest,
+};
+use tracing_core::{callsite::Callsite, metadata};
+
+/// A value of a replayed event, as its own type where it has one.
+#[derive(Debug)]
+pub(crate) enum ReplayValue {
+    Bool(bool),
+    I64(i64),
+    U64(u64),
+    I128(i128),
+    U128(u128),
+    F64(f64),
+    Text(String),
+    /// What was given as `Debug` or `Display`, so that no layer quotes it.
+    Formatted(DisplayValue<String>),
+}
+
+impl ReplayValue {
+    fn as_value(&self) -> &dyn Value {
+        match self {
+            Self::Bool(value) => value,
+            Self::I64(value) => value,
+            Self::U64(value) => value,
+            Self::I128(value) => value,
+            Self::U128(value) => value,
+            Self::F64(value) => value,
+            Self::Text(value) => value,
+            Self::Formatted(value) => value,
+        }
+    }
+}
+
+/// What a replay says of itself at its beginning.
+#[derive(Debug)]
+pub(crate) struct Announcement {
+    pub(crate) events: u64,
+    /// Events that were dropped from the recording.
+    pub(crate) lost: u64,
+    pub(crate) values_cut: u64,
+    /// Requests that failed alike and were not replayed since the last one.
+    pub(crate) suppressed_before: u64,
+}
+
+/// The `replay` span, open and entered on this thread.
+#[derive(Debug)]
+pub(crate) struct Stage<'d> {
+    dispatch: &'d Dispatch,
+    /// `None` where a filter of the service's own refuses the span.
+    span: Option<span::Id>,
+    parent: Option<span::Id>,
+}
+
+impl<'d> Stage<'d> {
+    pub(crate) fn open(dispatch: &'d Dispatch, request: Option<span::Id>) -> Self {
+        let span = dispatch.enabled(&SPAN).then(|| {
+            let fields = SPAN.fields();
+            let values = fields.value_set(&[]);
+            let attributes = match request.clone() {
+                Some(request) => span::Attributes::child_of(request, &SPAN, &values),
+                None => span::Attributes::new_root(&SPAN, &values),
+            };
+            let span = dispatch.new_span(&attributes);
+            dispatch.enter(&span);
+            span
+        });
+        Self {
+            dispatch,
+            parent: span.clone().or(request),
+            span,
+        }
+    }
+
+    /// Says what follows.
+    pub(crate) fn announce(&self, what: &Announcement) {
+        let values = [
+            Some(ReplayValue::Formatted(tracing::field::display(
+                "recorded events follow".to_owned(),
+            ))),
+            Some(ReplayValue::U64(what.events)),
+            Some(ReplayValue::U64(what.lost)),
+            Some(ReplayValue::U64(what.values_cut)),
+            Some(ReplayValue::U64(what.suppressed_before)),
+        ];
+        self.emit(&ANNOUNCEMENT, &values);
+    }
+
+    /// Shows an event to the layers; `false` where they refuse it.
+    pub(crate) fn emit(
+        &self,
+        metadata: &'static Metadata<'static>,
+        values: &[Option<ReplayValue>],
+    ) -> bool {
+        // Filters of single layers decide here, and remember it for what follows.
+        if !self.dispatch.enabled(metadata) {
+            return false;
+        }
+        with_values(metadata.fields(), values, |values| {
+            self.dispatch
+                .event(&Event::new_child_of(self.parent.clone(), metadata, values));
+        });
+        true
+    }
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        if let Some(span) = self.span.take() {
+            self.dispatch.exit(&span);
+            self.dispatch.try_close(span);
+        }
+    }
+}
+
+/// Sets of values are made of arrays: the least that holds all fields is taken.
+fn with_values(fields: &FieldSet, values: &[Option<ReplayValue>], f: impl FnOnce(&ValueSet<'_>)) {
+    let all: Vec<Field> = fields.iter().collect();
+    match all.len() {
+        0 => f(&fields.value_set(&[])),
+        1..=4 => with_array::<4>(fields, &all, values, f),
+        5..=8 => with_array::<8>(fields, &all, values, f),
+        9..=16 => with_array::<16>(fields, &all, values, f),
+        17..=32 => with_array::<32>(fields, &all, values, f),
+        _ => with_array::<256>(fields, &all, values, f),
+    }
+}
+
+fn with_array<const N: usize>(
+    fields: &FieldSet,
+    all: &[Field],
+    values: &[Option<ReplayValue>],
+    f: impl FnOnce(&ValueSet<'_>),
+) {
+    let Some(any) = all.first() else { return };
+    let array: [(&Field, Option<&dyn Value>); N] = std::array::from_fn(|n| {
+        let value = values.get(n).and_then(Option::as_ref);
+        // Behind the last field the places stay empty.
+        match all.get(n) {
+            Some(field) => (field, value.map(ReplayValue::as_value)),
+            None => (any, None),
+        }
+    });
+    f(&fields.value_set(&array));
+}
+
+/// A callsite that is only ever dispatched by hand.
+struct ByHand(&'static Metadata<'static>);
+
+impl Callsite for ByHand {
+    fn set_interest(&self, _: Interest) {}
+
+    fn metadata(&self) -> &Metadata<'_> {
+        self.0
+    }
+}
+
+static SPAN_SITE: ByHand = ByHand(&SPAN);
+static SPAN: Metadata<'static> = metadata! {
+    name: "replay",
+    target: REPLAY_TARGET,
+    level: Level::INFO,
+    fields: &[],
+    callsite: &SPAN_SITE,
+    kind: Kind::SPAN,
+};
+
+static ANNOUNCEMENT_SITE: ByHand = ByHand(&ANNOUNCEMENT);
+static ANNOUNCEMENT: Metadata<'static> = metadata! {
+    name: "replay",
+    target: REPLAY_TARGET,
+    level: Level::INFO,
+    fields: &["message", "events", "events_lost", "values_cut", "suppressed_before"],
+    callsite: &ANNOUNCEMENT_SITE,
+    kind: Kind::EVENT,
+};
