@@ -60,6 +60,10 @@
 //! (an `EnvFilter` added with `.with`) refuses events before the gate is asked;
 //! use it as the gate's base instead. Filters of single layers
 //! (`layer.with_filter(…)`) may stay: they remain ceilings.
+//!
+//! Where layers with and without a filter of their own are mixed, add the gate
+//! last: `tracing-subscriber` may otherwise conclude that somebody wants TRACE
+//! events, and have every one of them asked about.
 
 mod layer;
 mod levels;
