@@ -29,6 +29,7 @@
 //! | log input and output | [`capture`] | `capture` |
 //! | log key decision points | [`decision!`] | `capture` |
 //! | debug events of a subset of the traffic | [`selection`], [`verbose`], [`gate`] | `gate` |
+//! | debug events of what failed, in the log and in traces | [`capture::Replay`], [`opentelemetry`] | `gate`, `opentelemetry` |
 //! | anonymised production data | [`redact`], [`exchange`] | `capture` |
 //! | where exchanges go | [`export`] | `capture` |
 //! | all of it, ready made | [`kit`], [`log_line`] | `kit` |
@@ -47,7 +48,8 @@
 //! 7. The exchange ends with the response body: complete, failed, dropped.
 //! 8. The keeper looks for a reason to keep it. Without one all is forgotten.
 //! 9. What is kept goes to a thread of its own, through a bounded queue.
-//! 10. There it is redacted, put together and written.
+//! 10. There it is redacted, put together and written, and where that is wanted
+//!     its events are shown to the service's own layers.
 //!
 //! # Features
 //!
@@ -58,6 +60,8 @@
 //! | `log` | yes | records of the `log` crate; includes `kit` |
 //! | `gate` | by `kit` | recording and verbose events, through `tracing-subscriber`; includes `capture` |
 //! | `capture` | by `gate` | payload capture, redaction, the exchange, exporters |
+//! | `opentelemetry` | no | replayed events on the spans of `tracing-opentelemetry` 0.34; includes `gate` |
+//! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
 //! | `testing` | no | what tests of services need; includes `kit` |
 //! | `full` | no | everything |
 
