@@ -9,6 +9,7 @@
 mod bodies;
 mod events;
 mod redaction;
+mod replay;
 mod report;
 mod stacks;
 
@@ -29,6 +30,7 @@ fn cases() -> Vec<Case> {
     all.extend(stacks::cases());
     all.extend(bodies::cases());
     all.extend(redaction::cases());
+    all.extend(replay::cases());
     all
 }
 

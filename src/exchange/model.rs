@@ -100,6 +100,10 @@ pub struct Correlation {
     /// The W3C parent ID of the inbound `traceparent`, 16 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<String>,
+    /// The ID of the request's own span in that trace, 16 hex digits, as log
+    /// lines have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span_id: Option<String>,
 }
 
 /// Where a correlation ID came from.

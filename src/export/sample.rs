@@ -20,6 +20,7 @@ pub(crate) fn sample(id: &str) -> Exchange {
             rejected: None,
             trace_id: None,
             parent_id: None,
+            span_id: None,
         },
         started_at: "2025-01-02T03:04:05.678901Z".into(),
         timing: Timing {

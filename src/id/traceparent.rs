@@ -4,10 +4,12 @@ use std::fmt;
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The inbound parent of W3C Trace Context, level 2, section 3.2.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct TraceParent {
     trace_id: [u8; 16],
     parent_id: [u8; 8],
+    /// The request's own span in the trace, made here.
+    span_id: [u8; 8],
 }
 
 impl TraceParent {
@@ -39,6 +41,8 @@ impl TraceParent {
         (trace_id != [0; 16] && parent_id != [0; 8]).then_some(Self {
             trace_id,
             parent_id,
+            // Zeros are no ID (section 3.2.2.4).
+            span_id: fastrand::u64(1..).to_be_bytes(),
         })
     }
 
@@ -48,6 +52,10 @@ impl TraceParent {
 
     pub(crate) fn parent_id(&self) -> impl fmt::Display + '_ {
         Hex(&self.parent_id)
+    }
+
+    pub(crate) fn span_id(&self) -> impl fmt::Display + '_ {
+        Hex(&self.span_id)
     }
 }
 
@@ -88,6 +96,8 @@ mod tests {
             "4bf92f3577b34da6a3ce929d0e0e4736"
         );
         assert_eq!(parsed.parent_id().to_string(), "00f067aa0ba902b7");
+        let again = TraceParent::parse(GOOD.as_bytes()).unwrap();
+        assert_ne!(parsed.span_id().to_string(), again.span_id().to_string());
         let later = format!("cc{}-what-comes", &GOOD[2..]);
         assert!(TraceParent::parse(later.as_bytes()).is_some());
         for bad in [
@@ -102,7 +112,7 @@ mod tests {
             &GOOD.replace('-', "_"),
             &GOOD[..54],
         ] {
-            assert_eq!(TraceParent::parse(bad.as_bytes()), None, "{bad}");
+            assert!(TraceParent::parse(bad.as_bytes()).is_none(), "{bad}");
         }
     }
 

@@ -213,13 +213,13 @@ impl<'a> Fields<'a> {
         for (index, value) in Values(self.values) {
             let hidden = self.site.fields.get(index).is_some_and(|f| f.hidden);
             if let Some(slot) = all.get_mut(index) {
-                *slot = Some(self.to_value(hidden, value));
+                *slot = Some(self.typed(hidden, value));
             }
         }
         all
     }
 
-    fn to_value(&self, hidden: bool, value: Visited<'a>) -> ReplayValue {
+    fn typed(&self, hidden: bool, value: Visited<'a>) -> ReplayValue {
         let as_it_is = match value {
             Visited::I64(n) => ReplayValue::I64(n),
             Visited::U64(n) => ReplayValue::U64(n),

@@ -390,6 +390,7 @@ fn correlation(context: &RequestContext) -> Correlation {
         rejected: identity.rejected.map(|why| why.as_str().to_owned()),
         trace_id: identity.parent.map(|parent| parent.trace_id().to_string()),
         parent_id: identity.parent.map(|parent| parent.parent_id().to_string()),
+        span_id: identity.parent.map(|parent| parent.span_id().to_string()),
     }
 }
 

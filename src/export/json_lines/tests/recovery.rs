@@ -193,7 +193,7 @@ fn behind_a_worker() {
     }
 
     let dir = TempDir::new();
-    let worker = Worker::spawn(64, Export(JsonLines::builder(dir.path()).build())).unwrap();
+    let worker = Worker::spawn("test", 64, Export(JsonLines::builder(dir.path()).build())).unwrap();
     for id in ids(0..50) {
         worker.offer(sample(&id)).unwrap();
     }
