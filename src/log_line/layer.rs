@@ -32,6 +32,23 @@ impl JsonLine {
         })
     }
 
+    /// Puts the fields of events at the top of their line instead of below
+    /// `fields`. Those whose name the line has itself stay there.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # use dashcam::{log_line::JsonLine, redact::Policy};
+    /// let lines = JsonLine::new(std::io::stdout(), Policy::strict())?.flatten_fields();
+    /// # let _ = lines;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn flatten_fields(self) -> Self {
+        self.writer.flatten_fields();
+        self
+    }
+
     /// Flushes and counts, after the layer has gone into a subscriber.
     #[must_use]
     pub fn handle(&self) -> JsonLineHandle {
@@ -52,7 +69,7 @@ where
             let values = bytes.len();
             with_spans(|spans| {
                 if let Some(leaf) = cx.event_span(event) {
-                    for_each_span(&leaf, |metadata, fields| {
+                    for_each_span(leaf, |metadata, fields| {
                         let start = bytes.len();
                         bytes.extend_from_slice(fields);
                         let end = bytes.len();

@@ -61,6 +61,7 @@
 mod json;
 mod layer;
 mod line;
+mod places;
 mod writer;
 
 pub use self::{layer::JsonLine, writer::JsonLineHandle};

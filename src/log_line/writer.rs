@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread,
     time::{Duration, Instant, SystemTime},
@@ -130,6 +130,7 @@ struct Shared {
     done: Condvar,
     dropped: AtomicU64,
     failed: AtomicU64,
+    flat: AtomicBool,
 }
 
 impl Shared {
@@ -220,6 +221,10 @@ impl JsonLineHandle {
         if wake {
             shared.work.notify_one();
         }
+    }
+
+    pub(super) fn flatten_fields(&self) {
+        self.0.0.flat.store(true, Relaxed);
     }
 
     /// Waits until every line so far was given to the output, at most until
@@ -342,8 +347,9 @@ impl Writer {
     fn write(&mut self, batch: &Batch, text: &mut Vec<u8>) -> io::Result<()> {
         let mut result = Ok(());
         let mut waiting = 0;
+        let flat = self.shared.flat.load(Relaxed);
         for line in batch.lines() {
-            self.renderer.line(&line, text);
+            self.renderer.line(&line, flat, text);
             waiting += 1;
             if text.len() >= CHUNK {
                 result = result.and(self.give(text, &mut waiting));
@@ -351,7 +357,7 @@ impl Writer {
         }
         let dropped = self.shared.dropped.load(Relaxed);
         if dropped > self.told {
-            self.renderer.loss(dropped - self.told, text);
+            self.renderer.loss(dropped - self.told, flat, text);
             self.told = dropped;
         }
         result.and(self.give(text, &mut waiting))

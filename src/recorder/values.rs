@@ -200,6 +200,20 @@ impl<'b> Values<'b> {
         self.0 = rest;
         Some(*head)
     }
+
+    /// Passes over the next value, and says of which field it is.
+    pub(crate) fn pass(&mut self) -> Option<usize> {
+        let [index, tag] = self.take::<2>()?;
+        let length = match tag & !CUT {
+            I64 | U64 | F64 => 8,
+            I128 | U128 => 16,
+            BOOL => 1,
+            STR | DEBUG => usize::try_from(u32::from_le_bytes(self.take()?)).ok()?,
+            _ => return None,
+        };
+        self.0 = self.0.get(length..)?;
+        Some(index.into())
+    }
 }
 
 impl<'b> Iterator for Values<'b> {

@@ -1,6 +1,6 @@
 use super::{
     decode, detect,
-    grams::{Grams, Key},
+    grams::{Grams, Key, Keys},
     memory::Memory,
     policy::Policy,
     pseudonym,
@@ -10,6 +10,7 @@ use std::{
     borrow::Cow,
     fmt::{self, Display, Write},
     ops::Range,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 /// Values of this many characters are replaced wherever they occur; shorter
@@ -29,6 +30,9 @@ pub(crate) struct Scrubber {
     policy: Policy,
     /// `None` where there were too many values to remember.
     values: Option<Vec<Known>>,
+    /// What each text is held against first; `None` where there are no values.
+    keys: Option<Box<Keys>>,
+    hiding: u64,
 }
 
 /// A value to look for.
@@ -53,6 +57,11 @@ struct Searcher {
     of: Vec<usize>,
 }
 
+fn fresh() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Relaxed)
+}
+
 /// A part of a text that goes, and the value that it is a variant of.
 struct Span {
     range: Range<usize>,
@@ -68,16 +77,41 @@ impl fmt::Debug for Scrubber {
 
 impl Scrubber {
     pub(super) fn new(policy: Policy, memory: Memory) -> Self {
+        let values: Option<Vec<_>> = memory.into_values().map(|values| {
+            let known = |value: Box<str>| Known {
+                key: Key::of(&value),
+                value,
+            };
+            values.into_iter().map(known).collect()
+        });
+        let some = values.as_ref().filter(|values| !values.is_empty());
         Self {
             policy,
-            values: memory.into_values().map(|values| {
-                let known = |value: Box<str>| Known {
-                    key: Key::of(&value),
-                    value,
-                };
-                values.into_iter().map(known).collect()
-            }),
+            keys: some.map(|values| Box::new(Keys::of(values.iter().map(|v| v.key)))),
+            hiding: if values.as_ref().is_some_and(Vec::is_empty) {
+                0
+            } else {
+                fresh()
+            },
+            values,
         }
+    }
+
+    /// A number that two scrubbers of one policy share only where they hide
+    /// the same.
+    #[cfg(feature = "kit")]
+    pub(crate) fn hiding(&self) -> u64 {
+        self.hiding
+    }
+
+    /// Whether this text certainly has nothing that has to go.
+    fn passes(&self, text: &str) -> bool {
+        let values = match (&self.values, &self.keys) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(_), Some(keys)) => !keys.may_be_in(text),
+        };
+        values && detect::clear(text.as_bytes())
     }
 
     /// One that lets no text through.
@@ -86,6 +120,8 @@ impl Scrubber {
         Self {
             policy,
             values: None,
+            keys: None,
+            hiding: fresh(),
         }
     }
 
@@ -121,6 +157,13 @@ impl Scrubber {
     /// The text without what must not be written. Once the exchange had more
     /// hidden values than can be remembered, that is none of it.
     pub(crate) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.passes(text) {
+            return Cow::Borrowed(text);
+        }
+        self.search(text)
+    }
+
+    fn search<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let key = self.policy.key();
         let Some(patterns) = self.patterns(text) else {
             let mut out = String::new();
