@@ -122,7 +122,7 @@ fn lines_in_requests(go: Op<'_>, lines: u32) {
             Ok::<_, Infallible>(Response::new(String::new()))
         },
     ));
-    let items: Vec<_> = (0..14)
+    let items: Vec<_> = (0..18)
         .map(|n| format!(r#"{{"sku":"item-{n}","count":{n},"note":"as discussed","price":12.5}}"#))
         .collect();
     let body = format!(

@@ -112,6 +112,13 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// The encoding of the message, where it comes first and alone.
+    pub(crate) fn leading_message(&self) -> Option<&'a [u8]> {
+        let values = Values(self.values);
+        let leads = !self.site.namesakes && values.peek() == self.site.message;
+        (leads && !self.values.is_empty()).then(|| values.encoded())
+    }
+
     fn is_message(&self, index: usize) -> bool {
         match self.site.message {
             None => false,
@@ -180,10 +187,14 @@ impl<'a> Fields<'a> {
     ) {
         let once = self.each_once();
         let mut values = Values(self.values);
-        while let Some((index, value)) = values.next() {
+        while let Some(index) = values.peek() {
             if self.is_message(index) || !wanted(index) {
+                values.pass();
                 continue;
             }
+            let Some((_, value)) = values.next() else {
+                return;
+            };
             let again = |(later, _)| self.key(later) == self.key(index);
             if !once && values.clone().any(again) {
                 continue;
@@ -207,6 +218,7 @@ impl<'a> Fields<'a> {
         !self.site.namesakes
     }
 
+    #[inline]
     fn show(&self, hidden: bool, value: Visited<'a>) -> Shown<'a> {
         let whole = |text| Shown::Text { text, cut: false };
         match value {

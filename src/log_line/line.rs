@@ -74,12 +74,16 @@ impl Renderer {
             out.extend_from_slice(b",\"target\":");
             json::string(out, event.logged_target().unwrap_or("log"));
         }
-        if let Some(message) = event.message() {
-            out.extend_from_slice(b",\"message\":");
-            json::string(out, &message);
-            // Whose words went out of it still says where it comes from.
-            if matches!(message, Cow::Owned(_)) {
-                out.extend_from_slice(&place.source);
+        let encoded = event.leading_message();
+        match encoded.and_then(|encoded| place.last.text(scrubber.hiding(), encoded)) {
+            Some(text) => out.extend_from_slice(text),
+            None => {
+                let start = out.len();
+                message(out, &event, &place.source);
+                let text = out.get(start..).unwrap_or_default();
+                if let Some(encoded) = encoded {
+                    place.last.remember(scrubber.hiding(), encoded, text);
+                }
             }
         }
         if !line.id.is_empty() {
@@ -156,6 +160,18 @@ fn know(policy: &Policy, context: &RequestContext) -> Arc<Scrubber> {
     scrubber
 }
 
+fn message(out: &mut Vec<u8>, event: &Fields<'_>, source: &[u8]) {
+    let Some(message) = event.message() else {
+        return;
+    };
+    out.extend_from_slice(b",\"message\":");
+    json::string(out, &message);
+    // Whose words went out of it still says where it comes from.
+    if matches!(message, Cow::Owned(_)) {
+        out.extend_from_slice(source);
+    }
+}
+
 /// Writes a span; the one that its callsite had before is copied.
 fn span(out: &mut Vec<u8>, place: &mut Place, values: &[u8], scrubber: &Scrubber) {
     if let Some(text) = place.last.text(scrubber.hiding(), values) {
@@ -192,6 +208,7 @@ fn fields(out: &mut Vec<u8>, place: &Place, fields: &Fields<'_>, wanted: impl Fn
     }
 }
 
+#[inline]
 fn member(out: &mut Vec<u8>, place: &Place, index: usize, value: &Shown<'_>) {
     // Each field of the callsite has its name there.
     if let Some((name, _)) = place.names.get(index) {

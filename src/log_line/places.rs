@@ -38,7 +38,7 @@ pub(super) struct Place {
     /// For each field: its name, quoted, with the colon, and whether it is reserved.
     pub(super) names: Vec<(Vec<u8>, bool)>,
     pub(super) reserved: bool,
-    pub(super) last: LastSpan,
+    pub(super) last: Last,
 }
 
 impl Place {
@@ -75,7 +75,7 @@ impl Place {
             reserved: names.iter().any(|(_, reserved)| *reserved),
             names,
             site,
-            last: LastSpan::default(),
+            last: Last::default(),
         }
     }
 }
@@ -85,17 +85,17 @@ fn member(out: &mut Vec<u8>, name: &[u8], value: &str) {
     string(out, value);
 }
 
-/// How the last span of a callsite came out: the events in a span repeat it.
+/// How the last message or span of a callsite came out: most messages are
+/// always the same, and the events in a span repeat it.
 #[derive(Debug, Default)]
-pub(super) struct LastSpan {
-    /// Which values were hidden in it.
+pub(super) struct Last {
+    /// What was hidden in it.
     hiding: u64,
     values: Vec<u8>,
     text: Vec<u8>,
 }
 
-impl LastSpan {
-    /// Longer ones are not remembered.
+impl Last {
     const LIMIT: usize = 512;
 
     /// What these values became, where the same had to be hidden.
@@ -104,6 +104,7 @@ impl LastSpan {
             .then_some(&self.text)
     }
 
+    /// Longer ones are not remembered: they vary, and there are many callsites.
     pub(super) fn remember(&mut self, hiding: u64, values: &[u8], text: &[u8]) {
         self.values.clear();
         self.text.clear();

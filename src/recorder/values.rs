@@ -201,6 +201,19 @@ impl<'b> Values<'b> {
         Some(*head)
     }
 
+    /// Of which field the next value is.
+    pub(crate) fn peek(&self) -> Option<usize> {
+        self.0.first().map(|index| usize::from(*index))
+    }
+
+    /// The encoding of the next value.
+    pub(crate) fn encoded(&self) -> &'b [u8] {
+        let mut rest = Self(self.0);
+        rest.pass();
+        let length = self.0.len() - rest.0.len();
+        self.0.get(..length).unwrap_or_default()
+    }
+
     /// Passes over the next value, and says of which field it is.
     pub(crate) fn pass(&mut self) -> Option<usize> {
         let [index, tag] = self.take::<2>()?;

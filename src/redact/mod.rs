@@ -75,6 +75,7 @@ mod pseudonym;
 mod redactor;
 mod scrub;
 mod url;
+mod values;
 
 #[cfg(test)]
 mod props;
