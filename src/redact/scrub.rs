@@ -186,7 +186,7 @@ fn placeholders(text: &str) -> Vec<Range<usize>> {
 }
 
 /// Joins overlapping spans. What is more than one value is a text of its own.
-fn merge(mut spans: Vec<Span>) -> Vec<Span> {
+pub(super) fn merge(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort_by_key(|s| {
         (
             s.range.start,

@@ -17,8 +17,8 @@ const PATTERNS: usize = 4 << 20;
 /// The most values without a key of their own that are looked for one by one.
 const KEYLESS: usize = 256;
 
-/// The most steps of looking for one value after the other; beyond that an
-/// automaton finds them all in one pass.
+/// With fewer steps than this, values are looked for one after the other;
+/// otherwise an automaton finds them all in one pass.
 const FEW: usize = 32;
 
 /// The hidden values of one exchange.
@@ -66,11 +66,15 @@ impl Values {
 
     /// Adds where they are in a text. `None` where there are too many to tell.
     pub(super) fn find(&self, text: &str, out: &mut Vec<Span>) -> Option<()> {
+        self.find_in(text, FEW, out)
+    }
+
+    fn find_in(&self, text: &str, few: usize, out: &mut Vec<Span>) -> Option<()> {
         if !self.may_be_in(text) {
             return Some(());
         }
         let grams = Grams::of(text);
-        let (mut keyless, mut steps) = (0, 0);
+        let (mut keyless, mut left) = (0, few);
         // Those that occur, should they be too many.
         let mut found = Vec::new();
         for (index, Known { value, key, .. }) in self.known.iter().enumerate() {
@@ -83,14 +87,14 @@ impl Values {
                 return None;
             }
             for variant in variants(value) {
-                let before = steps;
-                occurrences(text, &variant, index, &mut steps, out);
-                if steps > before || (steps > FEW && text.contains(&*variant)) {
+                let before = left;
+                occurrences(text, &variant, index, &mut left, out);
+                if left < before || (left == 0 && text.contains(&*variant)) {
                     found.push((variant, index));
                 }
             }
         }
-        if steps > FEW {
+        if left == 0 {
             out.clear();
             Patterns::new(found)?.find(text, out);
         }
@@ -104,15 +108,15 @@ impl Values {
     }
 }
 
-/// Adds where a variant occurs, as long as there were few steps.
-fn occurrences(text: &str, variant: &str, value: usize, steps: &mut usize, out: &mut Vec<Span>) {
+/// Adds where a variant occurs, as long as steps are left.
+fn occurrences(text: &str, variant: &str, value: usize, left: &mut usize, out: &mut Vec<Span>) {
     let long = is_long(variant);
     let first = variant.chars().next().map_or(1, char::len_utf8);
     let mut from = 0;
-    while *steps <= FEW
+    while *left > 0
         && let Some(at) = text.get(from..).and_then(|rest| rest.find(variant))
     {
-        *steps += 1;
+        *left -= 1;
         let range = from + at..from + at + variant.len();
         // It may overlap itself.
         from = range.start + first;
@@ -287,4 +291,36 @@ fn lower(url: &str) -> String {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::scrub::merge;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn one_after_the_other_finds_what_the_automaton_finds(
+            values in prop::collection::btree_set("[ab1é\"% -]{3,8}", 1..12),
+            parts in prop::collection::vec("[ab1é\"% -]{0,6}", 0..8),
+            said in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        ) {
+            let all: Vec<Box<str>> = values.iter().map(|v| v.as_str().into()).collect();
+            let mut text = parts.concat();
+            for index in said {
+                let value = &all[index.index(all.len())];
+                text.push_str(&variants(value).pop().unwrap());
+                text.push_str(value);
+            }
+            let values = Values::of(all).unwrap();
+            let found = |few| {
+                let mut spans = Vec::new();
+                values.find_in(&text, few, &mut spans).unwrap();
+                let spans = merge(spans);
+                spans.into_iter().map(|span| (span.range, span.value)).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(found(usize::MAX), found(0));
+        }
+    }
 }
