@@ -6,7 +6,7 @@ use super::{
 use crate::{
     context::RequestContext,
     keeper::{Fields, LINE_KNOWS, Shown, remember_secrets, time_text},
-    redact::{Policy, Redactor, Scrubber},
+    redact::{Decisions, Policy, Redactor, Scrubber},
 };
 use std::{
     borrow::Cow,
@@ -27,6 +27,8 @@ pub(super) struct Line<'b> {
 /// Formats lines.
 pub(super) struct Renderer {
     policy: Policy,
+    /// What the last request showed of names.
+    decisions: Decisions,
     /// Detectors only, for events outside of requests and our own.
     plain: Scrubber,
     places: Places,
@@ -41,6 +43,7 @@ impl Renderer {
             plain: Redactor::new(&policy).into_scrubber(),
             blind: Scrubber::hiding_all(policy.clone()),
             policy,
+            decisions: Decisions::default(),
             places: Places::new(),
             clock: Clock::default(),
         }
@@ -50,12 +53,17 @@ impl Renderer {
     pub(super) fn line(&mut self, line: &Line<'_>, flat: bool, out: &mut Vec<u8>) {
         let Self {
             policy,
+            decisions,
             plain,
             places,
             blind,
             clock,
         } = self;
-        let known = line.head.request.context().map(|c| know(policy, c));
+        let known = line
+            .head
+            .request
+            .context()
+            .map(|c| know(policy, decisions, c));
         let (plain, blind) = (&*plain, &*blind);
         let scrubber = match (&known, &line.head.request) {
             (Some(known), _) => known,
@@ -138,7 +146,7 @@ impl Renderer {
 
 /// What has to be hidden in a request as far as it has come; collected once
 /// for as long as nothing more passes.
-fn know(policy: &Policy, context: &RequestContext) -> Arc<Scrubber> {
+fn know(policy: &Policy, decisions: &mut Decisions, context: &RequestContext) -> Arc<Scrubber> {
     let shared = context.shared();
     let progress = {
         let heads = shared.heads();
@@ -153,8 +161,9 @@ fn know(policy: &Policy, context: &RequestContext) -> Arc<Scrubber> {
     {
         return Arc::clone(scrubber);
     }
-    let mut redactor = Redactor::only_to_remember(policy);
+    let mut redactor = Redactor::only_to_remember(policy, std::mem::take(decisions));
     remember_secrets(&mut redactor, context);
+    *decisions = redactor.take_decisions();
     let scrubber = Arc::new(redactor.into_scrubber());
     *shared.known() = Some((progress, Arc::clone(&scrubber)));
     scrubber
