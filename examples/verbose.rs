@@ -5,7 +5,7 @@
 //! cargo run --example verbose 2> verbose.jsonl
 //! ```
 //!
-//! Standard output is a plain `fmt` text layer at `warn`; standard error is the
+//! Standard output is a plain `fmt` text layer at `info`; standard error is the
 //! JSON log line. `REQUESTS` is the number of requests (default 3000).
 
 use axum::{Router, extract::Path, routing::get};
@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     tracing_subscriber::registry()
         .with(fmt::layer().with_ansi(false).with_timer(EventTime::utc()))
         .with(dashcam.json_lines_to(std::io::stderr())?)
-        .with(dashcam.gate(EnvFilter::new("warn")))
+        .with(dashcam.gate(EnvFilter::new("info")))
         .init();
     let app = Router::new()
         .route("/items/{id}", get(item))

@@ -78,7 +78,14 @@ struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut digits = [0; 32];
+        let places = digits.chunks_exact_mut(2).zip(self.0);
+        for (place, byte) in places {
+            let digit = |n: u8| if n < 10 { b'0' + n } else { b'a' - 10 + n };
+            place.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
+        }
+        let text = digits.get(..2 * self.0.len()).unwrap_or_default();
+        f.write_str(std::str::from_utf8(text).unwrap_or_default())
     }
 }
 

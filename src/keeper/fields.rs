@@ -14,36 +14,38 @@ const SMALL: u64 = 1_000_000_000_000;
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) metadata: &'static Metadata<'static>,
-    fields: Vec<SiteField>,
+    pub(crate) fields: Vec<SiteField>,
     message: Option<usize>,
+    /// Whether two fields have one name, which `tracing` allows.
+    namesakes: bool,
 }
 
 #[derive(Debug)]
-struct SiteField {
-    name: &'static str,
-    /// The name as a JSON string and a colon.
-    quoted: Box<[u8]>,
+pub(crate) struct SiteField {
+    pub(crate) name: &'static str,
     /// Whether the name forbids to write the value.
     hidden: bool,
+    /// The first field of this name.
+    first: usize,
 }
 
 impl Site {
-    fn new(metadata: &'static Metadata<'static>, scrubber: &Scrubber) -> Self {
-        let fields = metadata.fields();
+    pub(crate) fn new(metadata: &'static Metadata<'static>, scrubber: &Scrubber) -> Self {
+        let names = || metadata.fields().iter().map(|field| field.name());
+        let first = |name: &str| names().position(|other| other == name);
+        let fields: Vec<_> = names()
+            .enumerate()
+            .map(|(index, name)| SiteField {
+                name,
+                hidden: scrubber.hides(name),
+                first: first(name).unwrap_or(index),
+            })
+            .collect();
         Self {
             metadata,
-            message: fields.iter().position(|field| field.name() == "message"),
-            fields: fields
-                .iter()
-                .map(|field| SiteField {
-                    name: field.name(),
-                    // A string always serialises.
-                    quoted: serde_json::to_string(field.name())
-                        .map(|name| (name + ":").into_bytes().into())
-                        .unwrap_or_default(),
-                    hidden: scrubber.hides(field.name()),
-                })
-                .collect(),
+            message: first("message"),
+            namesakes: fields.iter().enumerate().any(|(n, f)| f.first != n),
+            fields,
         }
     }
 }
@@ -94,14 +96,43 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The message.
     pub(crate) fn message(&self) -> Option<Cow<'a, str>> {
-        let message = self.site.message?;
-        Values(self.values).find_map(|(index, value)| match value {
-            Visited::Text { text, cut, .. } if index == message => {
-                let shown = self.text(text);
-                Some(if cut { shown + "…" } else { shown })
-            }
-            _ => None,
+        let mut messages = Values(self.values).filter(|(index, _)| self.is_message(*index));
+        let (_, mut message) = messages.next()?;
+        if self.site.namesakes
+            && let Some((_, later)) = messages.last()
+        {
+            message = later;
+        }
+        Some(match self.show(false, message) {
+            Shown::Text { text, cut: false } => text,
+            Shown::Text { text, cut: true } => text + "…",
+            Shown::Bool(value) => value.to_string().into(),
+            Shown::I64(n) => n.to_string().into(),
+            Shown::U64(n) => n.to_string().into(),
+            Shown::F64(n) => n.to_string().into(),
         })
+    }
+
+    /// The encoding of the message, where it comes first and alone.
+    pub(crate) fn leading_message(&self) -> Option<&'a [u8]> {
+        let values = Values(self.values);
+        let leads = !self.site.namesakes && values.peek() == self.site.message;
+        (leads && !self.values.is_empty()).then(|| values.encoded())
+    }
+
+    fn is_message(&self, index: usize) -> bool {
+        match self.site.message {
+            None => false,
+            Some(message) => {
+                message == index || (self.site.namesakes && self.key(index) == message)
+            }
+        }
+    }
+
+    /// What the values of one name have in common.
+    fn key(&self, index: usize) -> usize {
+        let field = self.site.fields.get(index);
+        field.map_or(index, |field| field.first)
     }
 
     /// The target of a record of the `log` crate, which has it as a field.
@@ -113,11 +144,6 @@ impl<'a> Fields<'a> {
             Visited::Text { text, .. } if name == "log.target" => Some(text),
             _ => None,
         })
-    }
-
-    /// Whether there is anything beside the message.
-    pub(crate) fn is_empty(&self) -> bool {
-        Values(self.values).all(|(index, _)| Some(index) == self.site.message)
     }
 
     fn text(&self, text: &'a str) -> Cow<'a, str> {
@@ -153,21 +179,47 @@ pub(crate) enum Shown<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Calls `f` with the quoted name and the value of each field but the
-    /// message, redacted, in order.
-    pub(crate) fn each(&self, mut f: impl FnMut(&[u8], &'static str, Shown<'a>)) {
+    /// Calls `f` with the index, the name and the value of each wanted field
+    /// but the message, redacted, in order.
+    pub(crate) fn each(
+        &self,
+        wanted: impl Fn(usize) -> bool,
+        mut f: impl FnMut(usize, &'static str, Shown<'a>),
+    ) {
+        let once = self.each_once();
         let mut values = Values(self.values);
-        while let Some((index, value)) = values.next() {
-            let replaced = || values.clone().any(|(later, _)| later == index);
-            if Some(index) == self.site.message || replaced() {
+        while let Some(index) = values.peek() {
+            if self.is_message(index) || !wanted(index) {
+                values.pass();
+                continue;
+            }
+            let Some((_, value)) = values.next() else {
+                return;
+            };
+            let again = |(later, _)| self.key(later) == self.key(index);
+            if !once && values.clone().any(again) {
                 continue;
             }
             if let Some(field) = self.site.fields.get(index) {
-                f(&field.quoted, field.name, self.show(field.hidden, value));
+                f(index, field.name, self.show(field.hidden, value));
             }
         }
     }
 
+    /// Whether no name occurs twice: almost always fields are in their order.
+    fn each_once(&self) -> bool {
+        let mut rest = Values(self.values);
+        let mut least = 0;
+        while let Some(index) = rest.pass() {
+            if index < least {
+                return false;
+            }
+            least = index + 1;
+        }
+        !self.site.namesakes
+    }
+
+    #[inline]
     fn show(&self, hidden: bool, value: Visited<'a>) -> Shown<'a> {
         let whole = |text| Shown::Text { text, cut: false };
         match value {
@@ -260,17 +312,20 @@ impl<'a> Fields<'a> {
     /// As a JSON object.
     pub(crate) fn to_map(self) -> Map<String, Value> {
         let mut map = Map::new();
-        self.each(|_, name, shown| {
-            let value = match shown {
-                Shown::Text { text, cut: false } => Value::String(text.into_owned()),
-                Shown::Text { text, cut: true } => Value::String(format!("{text}…")),
-                Shown::Bool(value) => Value::Bool(value),
-                Shown::I64(n) => n.into(),
-                Shown::U64(n) => n.into(),
-                Shown::F64(n) => n.into(),
-            };
-            map.insert(name.to_owned(), value);
-        });
+        self.each(
+            |_| true,
+            |_, name, shown| {
+                let value = match shown {
+                    Shown::Text { text, cut: false } => Value::String(text.into_owned()),
+                    Shown::Text { text, cut: true } => Value::String(format!("{text}…")),
+                    Shown::Bool(value) => Value::Bool(value),
+                    Shown::I64(n) => n.into(),
+                    Shown::U64(n) => n.into(),
+                    Shown::F64(n) => n.into(),
+                };
+                map.insert(name.to_owned(), value);
+            },
+        );
         map
     }
 }

@@ -13,7 +13,7 @@ mod storm;
 #[cfg(feature = "kit")]
 pub(crate) use self::{
     assemble::{LINE_KNOWS, remember_secrets, time_text},
-    fields::{Fields, Shown, Sites},
+    fields::{Fields, Shown, Site},
 };
 pub use self::{
     classify::{Classify, ServerErrors},

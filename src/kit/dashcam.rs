@@ -82,7 +82,8 @@ impl Dashcam {
         self.json_lines_to(io::stdout())
     }
 
-    /// The JSON line layer to another output.
+    /// The JSON line layer to another output. Its options are on the layer, such
+    /// as [`JsonLine::flatten_fields`].
     ///
     /// # Errors
     ///

@@ -3,47 +3,6 @@
 
 use std::fmt::{self, Write};
 
-/// An object that is being written: `{`, members, `}`.
-pub(super) struct Object<'o> {
-    out: &'o mut Vec<u8>,
-    empty: bool,
-}
-
-impl<'o> Object<'o> {
-    pub(super) fn open(out: &'o mut Vec<u8>) -> Self {
-        out.push(b'{');
-        Self { out, empty: true }
-    }
-
-    /// Writes a name; its value has to follow.
-    pub(super) fn name(&mut self, name: &str) -> &mut Vec<u8> {
-        if !std::mem::replace(&mut self.empty, false) {
-            self.out.push(b',');
-        }
-        string(self.out, name);
-        self.out.push(b':');
-        self.out
-    }
-
-    /// Writes a name that is quoted already, with its colon.
-    pub(super) fn quoted_name(&mut self, name: &[u8]) -> &mut Vec<u8> {
-        if !std::mem::replace(&mut self.empty, false) {
-            self.out.push(b',');
-        }
-        self.out.extend_from_slice(name);
-        self.out
-    }
-
-    /// Writes a member that is a text.
-    pub(super) fn text(&mut self, name: &str, value: &str) {
-        string(self.name(name), value);
-    }
-
-    pub(super) fn close(self) {
-        self.out.push(b'}');
-    }
-}
-
 /// Writes a string with its quotes, escaped as RFC 8259 (section 7) asks.
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');

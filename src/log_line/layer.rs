@@ -1,12 +1,13 @@
 use super::writer::{JsonLineHandle, SpanHead, Writer};
 use crate::{
-    context::with_current,
+    context::{Mode, mode, with_current, with_replayed},
     recorder::{Encoder, SpanFields, for_each_span, with_scratch},
     redact::Policy,
 };
 use std::{
     cell::Cell,
     io::{self, Write},
+    sync::Arc,
 };
 use tracing::{Event, Subscriber, span};
 use tracing_subscriber::{
@@ -32,6 +33,23 @@ impl JsonLine {
         })
     }
 
+    /// Puts the fields of events at the top of their line instead of below
+    /// `fields`. Those whose name the line has itself stay there.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # use dashcam::{log_line::JsonLine, redact::Policy};
+    /// let lines = JsonLine::new(std::io::stdout(), Policy::strict())?.flatten_fields();
+    /// # let _ = lines;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn flatten_fields(self) -> Self {
+        self.writer.flatten_fields();
+        self
+    }
+
     /// Flushes and counts, after the layer has gone into a subscriber.
     #[must_use]
     pub fn handle(&self) -> JsonLineHandle {
@@ -51,23 +69,41 @@ where
             event.record(&mut Encoder::new(bytes));
             let values = bytes.len();
             with_spans(|spans| {
-                if let Some(leaf) = cx.event_span(event) {
-                    for_each_span(&leaf, |metadata, fields| {
-                        let start = bytes.len();
-                        bytes.extend_from_slice(fields);
-                        let end = bytes.len();
-                        spans.push(SpanHead {
-                            metadata,
-                            start,
-                            end,
-                        });
+                let mut add = |metadata, fields: &[u8]| {
+                    let start = bytes.len();
+                    bytes.extend_from_slice(fields);
+                    let end = bytes.len();
+                    spans.push(SpanHead {
+                        metadata,
+                        start,
+                        end,
                     });
+                };
+                // A replayed event has the spans that it had.
+                let mut replayed = if mode().has(Mode::REPLAY) {
+                    with_replayed(|replayed| {
+                        for (metadata, fields) in replayed.spans.iter().rev() {
+                            let fields = replayed.values.get(fields.clone());
+                            add(metadata, fields.unwrap_or_default());
+                        }
+                        (replayed.at, Arc::clone(&replayed.scrubber))
+                    })
+                } else {
+                    None
+                };
+                if replayed.is_none()
+                    && let Some(leaf) = cx.event_span(event)
+                {
+                    for_each_span(leaf, add);
                 }
                 let own = metadata.target() == crate::REQUEST_TARGET;
-                let push = |context: Option<(&_, _)>| {
-                    self.writer.push(metadata, bytes, values, spans, context);
+                let mut push = |context: Option<(&_, _)>| {
+                    self.writer
+                        .push(metadata, bytes, values, spans, context, replayed.take());
                 };
-                with_current(|context| push(Some((context, own)))).unwrap_or_else(|| push(None));
+                if with_current(|context| push(Some((context, own)))).is_none() {
+                    push(None);
+                }
             });
         });
     }

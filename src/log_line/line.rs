@@ -1,12 +1,12 @@
 use super::{
-    json::{self, Object},
+    json,
+    places::{Place, Places},
     writer::{Head, Request, SpanHead},
 };
 use crate::{
-    REQUEST_TARGET,
     context::RequestContext,
-    keeper::{Fields, LINE_KNOWS, Shown, Sites, remember_secrets, time_text},
-    redact::{Policy, Redactor, Scrubber},
+    keeper::{Fields, LINE_KNOWS, Shown, remember_secrets, time_text},
+    redact::{Decisions, Policy, Redactor, Scrubber},
 };
 use std::{
     borrow::Cow,
@@ -19,6 +19,7 @@ pub(super) struct Line<'b> {
     pub(super) head: &'b Head,
     pub(super) id: &'b str,
     pub(super) values: &'b [u8],
+    /// Innermost first.
     pub(super) spans: &'b [SpanHead],
     pub(super) bytes: &'b [u8],
 }
@@ -26,9 +27,11 @@ pub(super) struct Line<'b> {
 /// Formats lines.
 pub(super) struct Renderer {
     policy: Policy,
+    /// What the last request showed of names.
+    decisions: Decisions,
     /// Detectors only, for events outside of requests and our own.
     plain: Scrubber,
-    sites: Sites,
+    places: Places,
     /// For lines that had to go without their request.
     blind: Scrubber,
     clock: Clock,
@@ -40,95 +43,117 @@ impl Renderer {
             plain: Redactor::new(&policy).into_scrubber(),
             blind: Scrubber::hiding_all(policy.clone()),
             policy,
-            sites: Sites::new(),
+            decisions: Decisions::default(),
+            places: Places::new(),
             clock: Clock::default(),
         }
     }
 
-    pub(super) fn line(&mut self, line: &Line<'_>, out: &mut Vec<u8>) {
-        self.clock.tell(line.head.at);
-        let metadata = line.head.metadata;
-        let own = metadata.target() == REQUEST_TARGET;
-        let known = line.head.request.context().map(|c| know(&self.policy, c));
+    /// Writes a line; `flat`: with the event's fields at its top.
+    pub(super) fn line(&mut self, line: &Line<'_>, flat: bool, out: &mut Vec<u8>) {
+        let Self {
+            policy,
+            decisions,
+            plain,
+            places,
+            blind,
+            clock,
+        } = self;
+        let known = line
+            .head
+            .request
+            .context()
+            .map(|c| know(policy, decisions, c));
+        let (plain, blind) = (&*plain, &*blind);
+        let replayed = matches!(line.head.request, Request::Replayed(_));
         let scrubber = match (&known, &line.head.request) {
             (Some(known), _) => known,
-            (None, Request::TooMuch) => &self.blind,
-            (None, _) => &self.plain,
+            (None, Request::Replayed(scrubber)) => scrubber,
+            (None, Request::TooMuch) => blind,
+            (None, _) => plain,
         };
-        let site = self.sites.of(metadata, &self.plain);
+        let place = places.of(line.head.metadata, plain);
         let event = Fields {
-            site: &site,
+            site: &place.site,
             values: line.values,
-            scrubber: (!own).then_some(scrubber),
+            scrubber: (!place.own && !replayed).then_some(scrubber),
         };
-        let mut object = Object::open(out);
-        object.text("timestamp", &self.clock.text);
-        object.text("level", metadata.level().as_str());
-        object.text("target", event.logged_target().unwrap_or(metadata.target()));
-        if let Some(message) = event.message() {
-            object.text("message", &message);
-            // Whose words went out of it still says where it comes from.
-            if matches!(message, Cow::Owned(_))
-                && let (Some(file), Some(line)) = (metadata.file(), metadata.line())
-            {
-                json::display(object.name("source"), format_args!("{file}:{line}"));
+        clock.open(line.head.at, out);
+        out.extend_from_slice(&place.head);
+        if place.logged {
+            out.extend_from_slice(b",\"target\":");
+            json::string(out, event.logged_target().unwrap_or("log"));
+        }
+        let encoded = event.leading_message().filter(|_| !replayed);
+        match encoded.and_then(|encoded| place.last.text(scrubber.hiding(), encoded)) {
+            Some(text) => out.extend_from_slice(text),
+            None => {
+                let start = out.len();
+                message(out, &event, &place.source);
+                let text = out.get(start..).unwrap_or_default();
+                if let Some(encoded) = encoded {
+                    place.last.remember(scrubber.hiding(), encoded, text);
+                }
             }
         }
         if !line.id.is_empty() {
-            object.text("correlation_id", line.id);
+            out.extend_from_slice(b",\"correlation_id\":");
+            json::string(out, line.id);
         }
         if let Some(parent) = &line.head.parent {
-            json::display(object.name("trace_id"), parent.trace_id());
+            out.extend_from_slice(b",\"trace_id\":");
+            json::display(out, parent.trace_id());
+            out.extend_from_slice(b",\"span_id\":");
+            json::display(out, parent.span_id());
         }
-        if !event.is_empty() {
-            fields(object.name("fields"), &event);
+        if replayed {
+            out.extend_from_slice(b",\"replayed\":true");
+        }
+        let names = &place.names;
+        let reserved = |index| names.get(index).is_some_and(|(_, reserved)| *reserved);
+        if flat {
+            event.each(
+                |index| !reserved(index),
+                |index, _, value| {
+                    out.push(b',');
+                    member(out, place, index, &value);
+                },
+            );
+        }
+        if !flat || place.reserved {
+            fields(out, place, &event, |index| !flat || reserved(index));
+        }
+        for (n, head) in line.spans.iter().rev().enumerate() {
+            out.extend_from_slice(if n == 0 { b",\"spans\":[" } else { b"," });
+            let values = line.bytes.get(head.start..head.end).unwrap_or_default();
+            span(out, places.of(head.metadata, plain), values, scrubber);
         }
         if !line.spans.is_empty() {
-            let out = object.name("spans");
-            out.push(b'[');
-            for (n, span) in line.spans.iter().enumerate() {
-                if n > 0 {
-                    out.push(b',');
-                }
-                let site = self.sites.of(span.metadata, &self.plain);
-                let values = line.bytes.get(span.start..span.end).unwrap_or_default();
-                span_object(
-                    out,
-                    &Fields {
-                        site: &site,
-                        values,
-                        scrubber: Some(scrubber),
-                    },
-                );
-            }
             out.push(b']');
         }
-        object.close();
-        out.push(b'\n');
+        out.extend_from_slice(b"}\n");
     }
 
     /// Says that lines were lost.
-    pub(super) fn loss(&mut self, lines: u64, out: &mut Vec<u8>) {
-        self.clock.tell(SystemTime::now());
-        let mut object = Object::open(out);
-        object.text("timestamp", &self.clock.text);
-        object.text("level", "WARN");
-        object.text("target", "dashcam::log_line");
-        object.text("message", "log lines were dropped: the output is too slow");
-        let fields = object.name("fields");
-        let mut inner = Object::open(fields);
-        inner
-            .name("dropped")
-            .extend_from_slice(itoa::Buffer::new().format(lines).as_bytes());
-        inner.close();
-        object.close();
-        out.push(b'\n');
+    pub(super) fn loss(&mut self, lines: u64, flat: bool, out: &mut Vec<u8>) {
+        self.clock.open(SystemTime::now(), out);
+        out.extend_from_slice(
+            br#","level":"WARN","target":"dashcam::log_line","message":"log lines were dropped: the output is too slow""#,
+        );
+        let (before, after): (&[u8], &[u8]) = if flat {
+            (b",\"dropped\":", b"}\n")
+        } else {
+            (b",\"fields\":{\"dropped\":", b"}}\n")
+        };
+        out.extend_from_slice(before);
+        out.extend_from_slice(itoa::Buffer::new().format(lines).as_bytes());
+        out.extend_from_slice(after);
     }
 }
 
 /// What has to be hidden in a request as far as it has come; collected once
 /// for as long as nothing more passes.
-fn know(policy: &Policy, context: &RequestContext) -> Arc<Scrubber> {
+fn know(policy: &Policy, decisions: &mut Decisions, context: &RequestContext) -> Arc<Scrubber> {
     let shared = context.shared();
     let progress = {
         let heads = shared.heads();
@@ -143,67 +168,109 @@ fn know(policy: &Policy, context: &RequestContext) -> Arc<Scrubber> {
     {
         return Arc::clone(scrubber);
     }
-    let mut redactor = Redactor::only_to_remember(policy);
+    let mut redactor = Redactor::only_to_remember(policy, std::mem::take(decisions));
     remember_secrets(&mut redactor, context, LINE_KNOWS);
+    *decisions = redactor.take_decisions();
     let scrubber = Arc::new(redactor.into_scrubber());
     *shared.known() = Some((progress, Arc::clone(&scrubber)));
     scrubber
 }
 
-fn span_object(out: &mut Vec<u8>, span: &Fields<'_>) {
-    let mut object = Object::open(out);
-    object.text("name", span.site.metadata.name());
-    if !span.is_empty() {
-        fields(object.name("fields"), span);
+fn message(out: &mut Vec<u8>, event: &Fields<'_>, source: &[u8]) {
+    let Some(message) = event.message() else {
+        return;
+    };
+    out.extend_from_slice(b",\"message\":");
+    json::string(out, &message);
+    // Whose words went out of it still says where it comes from.
+    if matches!(message, Cow::Owned(_)) {
+        out.extend_from_slice(source);
     }
-    object.close();
 }
 
-fn fields(out: &mut Vec<u8>, fields: &Fields<'_>) {
-    let mut object = Object::open(out);
-    fields.each(|quoted, _, value| {
-        let out = object.quoted_name(quoted);
-        match value {
-            Shown::Text { text, cut: false } => json::string(out, &text),
-            Shown::Text { text, cut: true } => json::display(out, format_args!("{text}…")),
-            Shown::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-            Shown::I64(n) => out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
-            Shown::U64(n) => out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
-            Shown::F64(n) => out.extend_from_slice(zmij::Buffer::new().format(n).as_bytes()),
+/// Writes a span; the one that its callsite had before is copied.
+fn span(out: &mut Vec<u8>, place: &mut Place, values: &[u8], scrubber: &Scrubber) {
+    if let Some(text) = place.last.text(scrubber.hiding(), values) {
+        out.extend_from_slice(text);
+        return;
+    }
+    let start = out.len();
+    out.extend_from_slice(&place.span);
+    let recorded = Fields {
+        site: &place.site,
+        values,
+        scrubber: Some(scrubber),
+    };
+    fields(out, place, &recorded, |_| true);
+    out.push(b'}');
+    let text = out.get(start..).unwrap_or_default();
+    place.last.remember(scrubber.hiding(), values, text);
+}
+
+/// Writes the wanted fields as a member of the object around them, where
+/// there are any.
+fn fields(out: &mut Vec<u8>, place: &Place, fields: &Fields<'_>, wanted: impl Fn(usize) -> bool) {
+    let mut any = false;
+    fields.each(wanted, |index, _, value| {
+        if std::mem::replace(&mut any, true) {
+            out.push(b',');
+        } else {
+            out.extend_from_slice(b",\"fields\":{");
         }
+        member(out, place, index, &value);
     });
-    object.close();
+    if any {
+        out.push(b'}');
+    }
 }
 
-/// Formats times; the text up to the second is made once a second.
+#[inline]
+fn member(out: &mut Vec<u8>, place: &Place, index: usize, value: &Shown<'_>) {
+    // Each field of the callsite has its name there.
+    if let Some((name, _)) = place.names.get(index) {
+        out.extend_from_slice(name);
+    }
+    match value {
+        Shown::Text { text, cut: false } => json::string(out, text),
+        Shown::Text { text, cut: true } => json::display(out, format_args!("{text}…")),
+        Shown::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+        Shown::I64(n) => out.extend_from_slice(itoa::Buffer::new().format(*n).as_bytes()),
+        Shown::U64(n) => out.extend_from_slice(itoa::Buffer::new().format(*n).as_bytes()),
+        Shown::F64(n) => out.extend_from_slice(zmij::Buffer::new().format(*n).as_bytes()),
+    }
+}
+
+/// Opens lines with their time; the text up to the second is made once a second.
 #[derive(Debug, Default)]
 struct Clock {
     second: u64,
-    prefix: String,
-    text: String,
+    /// Six digits are to be filled in; not where the time has no text.
+    dated: bool,
+    text: Vec<u8>,
 }
 
 impl Clock {
-    fn tell(&mut self, at: SystemTime) {
+    fn open(&mut self, at: SystemTime, out: &mut Vec<u8>) {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        if self.prefix.is_empty() || since.as_secs() != self.second {
+        if self.text.is_empty() || since.as_secs() != self.second {
             self.second = since.as_secs();
+            self.text.clear();
+            self.text.extend_from_slice(b"{\"timestamp\":");
             let whole = UNIX_EPOCH + std::time::Duration::from_secs(self.second);
-            let text = time_text(whole);
-            // `2026-11-23T09:12:03` of `2026-11-23T09:12:03.000000Z`.
-            self.prefix = text.split('.').next().unwrap_or_default().to_owned();
+            // As `2026-11-23T09:12:03.000000Z`.
+            let time = time_text(whole);
+            self.dated = time.ends_with(".000000Z");
+            json::string(&mut self.text, &time);
         }
-        self.text.clear();
-        self.text.push_str(&self.prefix);
-        self.text.push('.');
-        let mut rest = since.subsec_micros();
-        let mut unit = 100_000;
-        while unit > 0 {
-            // One digit, so the cast loses nothing.
-            self.text.push(char::from(b'0' + (rest / unit) as u8));
-            rest %= unit;
-            unit /= 10;
+        if self.dated {
+            let mut rest = since.subsec_micros();
+            // The six digits before `Z` and the quote.
+            for digit in self.text.iter_mut().rev().skip(2).take(6) {
+                // One digit, so the cast loses nothing.
+                *digit = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
         }
-        self.text.push('Z');
+        out.extend_from_slice(&self.text);
     }
 }

@@ -9,6 +9,31 @@
 //!  "message":"priced","correlation_id":"0193…","fields":{"total":15},"spans":[{"name":"price"}]}
 //! ```
 //!
+//! # Members
+//!
+//! In this order; what there is nothing for is left out:
+//!
+//! | name | value |
+//! |---|---|
+//! | `timestamp` | RFC 3339 in UTC, with microseconds |
+//! | `level` | `ERROR`, `WARN`, `INFO`, `DEBUG`, `TRACE` |
+//! | `target` | the event's target; of a record of the `log` crate that record's |
+//! | `message` | its text |
+//! | `source` | `file:line`, where the message was redacted or cut |
+//! | `correlation_id` | that of the request |
+//! | `trace_id`, `span_id` | that of the inbound `traceparent`, and the request's own in that trace |
+//! | `replayed` | `true`, where the event was recorded and is shown now because its request [went wrong](crate::capture::Replay); times and spans are those it had |
+//! | the event's fields | with [`JsonLine::flatten_fields`], as they were recorded |
+//! | `fields` | an object of the event's fields, as they were recorded |
+//! | `spans` | the spans around the event, outermost first: `name` and `fields` of each |
+//!
+//! With flattened fields, `fields` has only those that are named as one of
+//! these members. No object has a name twice: of two fields of one name the later one is written.
+//! A text that was too long ends in `…`. Integers beyond 64 bits, `NaN` and
+//! infinities are texts.
+//!
+//! # Examples
+//!
 //! Beside other layers, without `init_tracing`:
 //!
 //! ```
@@ -25,14 +50,14 @@
 //! # }
 //! ```
 //!
-//! Alone, with a redaction policy of its own:
+//! Alone, with a redaction policy of its own, and fields at the top:
 //!
 //! ```
 //! use dashcam::{log_line::JsonLine, redact::Policy};
 //! use tracing_subscriber::prelude::*;
 //!
 //! # fn main() -> std::io::Result<()> {
-//! let lines = JsonLine::new(std::io::sink(), Policy::strict())?;
+//! let lines = JsonLine::new(std::io::sink(), Policy::strict())?.flatten_fields();
 //! let subscriber = tracing_subscriber::registry().with(lines);
 //! # let _ = subscriber;
 //! # Ok(())
@@ -61,6 +86,7 @@
 mod json;
 mod layer;
 mod line;
+mod places;
 mod writer;
 
 pub use self::{layer::JsonLine, writer::JsonLineHandle};

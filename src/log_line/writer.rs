@@ -1,12 +1,16 @@
 use super::line::{Line, Renderer};
-use crate::{context::RequestContext, id::TraceParent, redact::Policy};
+use crate::{
+    context::RequestContext,
+    id::TraceParent,
+    redact::{Policy, Scrubber},
+};
 use std::{
     fmt,
     io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread,
     time::{Duration, Instant, SystemTime},
@@ -53,6 +57,8 @@ pub(super) enum Request {
     /// It needs none: it is outside of requests, or our own.
     None,
     Known(RequestContext),
+    /// It is replayed: the event is redacted already, its spans are by this.
+    Replayed(Arc<Scrubber>),
     /// Waiting lines hold too much already, so all its text has to be hidden.
     TooMuch,
 }
@@ -61,7 +67,7 @@ impl Request {
     pub(super) fn context(&self) -> Option<&RequestContext> {
         match self {
             Self::Known(context) => Some(context),
-            Self::None | Self::TooMuch => None,
+            Self::None | Self::Replayed(_) | Self::TooMuch => None,
         }
     }
 }
@@ -130,6 +136,7 @@ struct Shared {
     done: Condvar,
     dropped: AtomicU64,
     failed: AtomicU64,
+    flat: AtomicBool,
 }
 
 impl Shared {
@@ -162,12 +169,16 @@ impl JsonLineHandle {
         values: usize,
         spans: &[SpanHead],
         context: Option<(&RequestContext, bool)>,
+        replayed: Option<(SystemTime, Arc<Scrubber>)>,
     ) {
         let shared = &self.0.0;
-        let at = SystemTime::now();
+        let (at, scrubber) = match replayed {
+            Some((at, scrubber)) => (at, Some(scrubber)),
+            None => (SystemTime::now(), None),
+        };
         let id = context.map_or("", |(context, _)| context.correlation_id().as_str());
         let holds = context
-            .filter(|(_, own)| !own)
+            .filter(|(_, own)| !own && scrubber.is_none())
             .map(|(context, _)| (context, context.shared().weight()));
         let mut guard = shared.lock();
         let State { batch, .. } = &mut *guard;
@@ -177,7 +188,7 @@ impl JsonLineHandle {
             return;
         }
         let request = match holds {
-            None => Request::None,
+            None => scrubber.map_or(Request::None, Request::Replayed),
             Some((context, weight)) => {
                 let last = batch.heads.last().and_then(|head| head.request.context());
                 let more = if last.is_some_and(|last| last.is(context)) {
@@ -220,6 +231,10 @@ impl JsonLineHandle {
         if wake {
             shared.work.notify_one();
         }
+    }
+
+    pub(super) fn flatten_fields(&self) {
+        self.0.0.flat.store(true, Relaxed);
     }
 
     /// Waits until every line so far was given to the output, at most until
@@ -342,8 +357,9 @@ impl Writer {
     fn write(&mut self, batch: &Batch, text: &mut Vec<u8>) -> io::Result<()> {
         let mut result = Ok(());
         let mut waiting = 0;
+        let flat = self.shared.flat.load(Relaxed);
         for line in batch.lines() {
-            self.renderer.line(&line, text);
+            self.renderer.line(&line, flat, text);
             waiting += 1;
             if text.len() >= CHUNK {
                 result = result.and(self.give(text, &mut waiting));
@@ -351,7 +367,7 @@ impl Writer {
         }
         let dropped = self.shared.dropped.load(Relaxed);
         if dropped > self.told {
-            self.renderer.loss(dropped - self.told, text);
+            self.renderer.loss(dropped - self.told, flat, text);
             self.told = dropped;
         }
         result.and(self.give(text, &mut waiting))

@@ -47,21 +47,22 @@ impl SpanFields {
 }
 
 /// Calls `f` with the metadata and the encoded fields of each span around an
-/// event, outermost first; the request span, which the record itself stands
+/// event, innermost first; the request span, which the record itself stands
 /// for, is left out.
 pub(crate) fn for_each_span<S>(
-    leaf: &SpanRef<'_, S>,
+    leaf: SpanRef<'_, S>,
     mut f: impl FnMut(&'static Metadata<'static>, &[u8]),
 ) where
     S: for<'a> LookupSpan<'a>,
 {
-    for span in leaf.scope().from_root() {
+    let mut next = Some(leaf);
+    while let Some(span) = next {
         let metadata = span.metadata();
-        if metadata.target() == crate::REQUEST_TARGET {
-            continue;
+        if metadata.target() != crate::REQUEST_TARGET {
+            let extensions = span.extensions();
+            let fields = extensions.get::<SpanFields>();
+            f(metadata, fields.map_or(&[], |fields| fields.0.as_slice()));
         }
-        let extensions = span.extensions();
-        let fields = extensions.get::<SpanFields>();
-        f(metadata, fields.map_or(&[], |fields| fields.0.as_slice()));
+        next = span.parent();
     }
 }

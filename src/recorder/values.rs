@@ -205,6 +205,33 @@ impl<'b> Values<'b> {
         self.0 = rest;
         Some(*head)
     }
+
+    /// Of which field the next value is.
+    pub(crate) fn peek(&self) -> Option<usize> {
+        self.0.first().map(|index| usize::from(*index))
+    }
+
+    /// The encoding of the next value.
+    pub(crate) fn encoded(&self) -> &'b [u8] {
+        let mut rest = Self(self.0);
+        rest.pass();
+        let length = self.0.len() - rest.0.len();
+        self.0.get(..length).unwrap_or_default()
+    }
+
+    /// Passes over the next value, and says of which field it is.
+    pub(crate) fn pass(&mut self) -> Option<usize> {
+        let [index, tag] = self.take::<2>()?;
+        let length = match tag & !CUT {
+            I64 | U64 | F64 => 8,
+            I128 | U128 => 16,
+            BOOL => 1,
+            STR | DEBUG => usize::try_from(u32::from_le_bytes(self.take()?)).ok()?,
+            _ => return None,
+        };
+        self.0 = self.0.get(length..)?;
+        Some(index.into())
+    }
 }
 
 impl<'b> Iterator for Values<'b> {

@@ -51,7 +51,7 @@ pub(super) fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: 
         r.remember(&value.iter().map(|&b| char::from(b)).collect::<String>());
         return r.hide(value);
     };
-    let rule = r.policy().header_rule(name);
+    let rule = r.header_rule(name);
     let rule = Rule {
         suspicious: rule.suspicious || sensitive,
         ..rule

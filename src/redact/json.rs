@@ -16,7 +16,7 @@ const DEPTH: usize = 128;
 pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let done = Machine::new(r, bytes, ended, false).run()?;
-    if done.text.trim().is_empty() && !bytes.is_empty() {
+    if done.blank && !bytes.is_empty() {
         return None;
     }
     Some(Content::Text {
@@ -31,7 +31,12 @@ pub(super) fn is_number(text: &str) -> bool {
 }
 
 struct Done {
+    /// Empty where the redactor only remembers.
     text: String,
+    /// Whether the text differs from the input.
+    replaced: bool,
+    /// Whether there was nothing but white space.
+    blank: bool,
     unparsed: usize,
     /// One JSON value and nothing else.
     complete: bool,
@@ -57,10 +62,13 @@ struct Frame {
 struct Machine<'a, 'r, 'p> {
     r: &'r mut Redactor<'p>,
     input: &'a [u8],
+    /// The same, checked once, where all of it is UTF-8.
+    text: Option<&'a str>,
     at: usize,
     /// Input up to here is in `out`, as it was or replaced.
     copied: usize,
     out: Vec<u8>,
+    replaced: bool,
     stack: Vec<Frame>,
     expect: Expect,
     /// What the name says about the value that comes next.
@@ -79,11 +87,17 @@ struct Error;
 impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
     fn new(r: &'r mut Redactor<'p>, input: &'a [u8], ended: bool, nested: bool) -> Self {
         Self {
-            r,
             input,
+            text: std::str::from_utf8(input).ok(),
             at: 0,
             copied: 0,
-            out: Vec::with_capacity(input.len() + input.len() / 4),
+            out: if r.only_remembers() {
+                Vec::new()
+            } else {
+                Vec::with_capacity(input.len() + input.len() / 4)
+            },
+            r,
+            replaced: false,
             stack: Vec::new(),
             expect: Expect::Value,
             rule: Rule::default(),
@@ -106,8 +120,11 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             }
         };
         self.copy(end);
+        let parsed = self.input.get(..end).unwrap_or_default();
         Some(Done {
             text: String::from_utf8(self.out).ok()?,
+            replaced: self.replaced,
+            blank: parsed.trim_ascii().is_empty(),
             unparsed: self.input.len() - end,
             complete: end == self.input.len() && self.expect == Expect::Nothing,
         })
@@ -185,6 +202,9 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
 
     /// Copies the input up to here, unless it was replaced.
     fn copy(&mut self, to: usize) {
+        if self.r.only_remembers() {
+            return;
+        }
         let kept = self.input.get(self.copied..to).unwrap_or_default();
         self.out.extend_from_slice(kept);
         self.copied = self.copied.max(to);
@@ -192,10 +212,13 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
 
     /// Writes a string in the place of the token that ends at `end`.
     fn replace(&mut self, end: usize, text: &str) {
-        self.copy(self.at);
-        self.out.push(b'"');
-        self.out.extend_from_slice(text.as_bytes());
-        self.out.push(b'"');
+        self.replaced = true;
+        if !self.r.only_remembers() {
+            self.copy(self.at);
+            self.out.push(b'"');
+            self.out.extend_from_slice(text.as_bytes());
+            self.out.push(b'"');
+        }
         self.copied = end;
         self.at = end;
     }
@@ -233,11 +256,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         if cut && end != self.input.len() {
             return Err(Error);
         }
-        let text = self
-            .input
-            .get(self.at..end)
-            .and_then(|t| std::str::from_utf8(t).ok());
-        let text = text.ok_or(Error)?;
+        let text = self.text(self.at, end).ok_or(Error)?;
         if cut || self.rule.suspicious || detect::number(text) {
             let placeholder = self.r.hide_number(text, cut);
             self.replace(end, &placeholder);
@@ -245,6 +264,23 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             self.keep(end);
         }
         Ok(())
+    }
+
+    /// A part of the input between ASCII characters.
+    fn text(&self, from: usize, to: usize) -> Option<&'a str> {
+        match self.text {
+            Some(text) => text.get(from..to),
+            None => std::str::from_utf8(self.input.get(from..to)?).ok(),
+        }
+    }
+
+    /// The content of a string.
+    fn content(&self, scan: Scan) -> Option<&str> {
+        if scan.escaped {
+            std::str::from_utf8(&self.decoded).ok()
+        } else {
+            self.text(self.at + 1, scan.end)
+        }
     }
 
     /// Reads the string at the current place.
@@ -262,19 +298,18 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
 
     fn string(&mut self) -> Result<(), Error> {
         let (scan, raw) = self.scan()?;
-        if scan.stop == Stop::Quote {
-            let bytes = if scan.escaped { &self.decoded } else { raw };
-            if let Ok(text) = std::str::from_utf8(bytes) {
-                let policy = self.r.policy();
-                let json = !policy.is_strict() && text.trim_start().starts_with(['{', '[']);
-                if json && !self.rule.suspicious && !self.nested {
-                    let text = text.to_owned();
-                    return self.embedded(&text, raw, scan);
-                }
-                if !json && policy.string_stays(self.rule, text) {
-                    self.keep(scan.after());
-                    return Ok(());
-                }
+        if scan.stop == Stop::Quote
+            && let Some(text) = self.content(scan)
+        {
+            let policy = self.r.policy();
+            let json = !policy.is_strict() && text.trim_start().starts_with(['{', '[']);
+            if json && !self.rule.suspicious && !self.nested {
+                let text = text.to_owned();
+                return self.embedded(&text, raw, scan);
+            }
+            if !json && policy.string_stays(self.rule, text) {
+                self.keep(scan.after());
+                return Ok(());
             }
         }
         self.hide(raw, scan);
@@ -285,7 +320,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
     fn embedded(&mut self, text: &str, raw: &[u8], scan: Scan) -> Result<(), Error> {
         let inner = Machine::new(self.r, text.as_bytes(), true, true).run();
         match inner.filter(|i| i.complete) {
-            Some(inner) if inner.text == text => self.keep(scan.after()),
+            Some(inner) if !inner.replaced => self.keep(scan.after()),
             Some(inner) => {
                 let quoted = serde_json::to_string(&inner.text).map_err(|_| Error)?;
                 let quoted = quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"'));
@@ -299,15 +334,21 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
     fn key(&mut self) -> Result<(), Error> {
         let (scan, raw) = self.scan()?;
         let above = self.stack.last().map(|f| f.rule).unwrap_or_default();
-        let bytes = if scan.escaped { &self.decoded } else { raw };
-        let (stays, rule) = match std::str::from_utf8(bytes) {
-            Ok(key) => {
+        let decoded = std::mem::take(&mut self.decoded);
+        let key = if scan.escaped {
+            std::str::from_utf8(&decoded).ok()
+        } else {
+            self.text(self.at + 1, scan.end)
+        };
+        let (stays, rule) = match key {
+            Some(key) => {
                 let (stays, rule) = self.r.key(key);
                 // Below a suspicious name the keys may be what it names.
                 (stays && !above.suspicious, rule)
             }
-            Err(_) => (false, Rule::default()),
+            None => (false, Rule::default()),
         };
+        self.decoded = decoded;
         self.rule = Rule {
             suspicious: rule.suspicious || above.suspicious,
             ..rule

@@ -1,6 +1,10 @@
 //! What was hidden in one exchange.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::LazyLock,
+};
 
 /// The most values that are remembered.
 const VALUES: usize = 4096;
@@ -20,9 +24,53 @@ const BYTES: usize = 1 << 20;
 /// The hidden values. Past its limits it only knows that it is incomplete.
 #[derive(Default)]
 pub(super) struct Memory {
-    values: HashSet<Box<str>>,
+    values: HashSet<Box<str>, Seeded>,
     bytes: usize,
     full: bool,
+}
+
+/// A fast hasher for the few thousand short values of one exchange. Seeded, so
+/// that nobody can choose values that all meet.
+#[derive(Clone, Copy, Default)]
+struct Seeded;
+
+struct Folded(u64);
+
+static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0));
+
+impl BuildHasher for Seeded {
+    type Hasher = Folded;
+
+    fn build_hasher(&self) -> Folded {
+        Folded(*SEED)
+    }
+}
+
+impl Hasher for Folded {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some((word, after)) = rest.split_first_chunk() {
+            self.write_u64(u64::from_le_bytes(*word));
+            rest = after;
+        }
+        // Behind its bytes the length, so that no two rests are one.
+        let start = rest.len() as u64;
+        let last = rest.iter().fold(start, |n, &b| n << 8 | u64::from(b));
+        self.write_u64(last);
+    }
+
+    fn write_u8(&mut self, _: u8) {
+        // The mark behind a text: the lengths in `write` do as well.
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        let product = u128::from(self.0 ^ word) * u128::from(*SEED | 1);
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Memory {

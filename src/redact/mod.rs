@@ -75,6 +75,7 @@ mod pseudonym;
 mod redactor;
 mod scrub;
 mod url;
+mod values;
 
 #[cfg(test)]
 mod props;
@@ -84,6 +85,8 @@ mod tests;
 mod tests_text;
 
 pub use self::policy::{Policy, PolicyError};
+#[cfg(feature = "kit")]
+pub(crate) use self::redactor::Decisions;
 pub(crate) use self::{redactor::Redactor, scrub::Scrubber};
 
 /// Whether a text is one placeholder and nothing else.

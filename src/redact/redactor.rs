@@ -11,7 +11,7 @@ use crate::exchange::Content;
 pub(crate) struct Redactor<'p> {
     policy: &'p Policy,
     memory: Memory,
-    keys: KeyCache,
+    decisions: Decisions,
     /// Whether only what is remembered matters, not what is returned.
     only_remembers: bool,
 }
@@ -21,18 +21,37 @@ impl<'p> Redactor<'p> {
         Self {
             policy,
             memory: Memory::default(),
-            keys: KeyCache::default(),
+            decisions: Decisions::default(),
             only_remembers: false,
         }
     }
 
     /// One whose answers are empty: it only collects what has to be hidden,
-    /// which spares the hashes.
-    pub(crate) fn only_to_remember(policy: &'p Policy) -> Self {
+    /// which spares the hashes. The decisions are those of the last one.
+    #[cfg(feature = "kit")]
+    pub(crate) fn only_to_remember(policy: &'p Policy, decisions: Decisions) -> Self {
         Self {
             only_remembers: true,
+            decisions,
             ..Self::new(policy)
         }
+    }
+
+    /// Gives the decisions to the next one under the same policy.
+    #[cfg(feature = "kit")]
+    pub(crate) fn take_decisions(&mut self) -> Decisions {
+        std::mem::take(&mut self.decisions)
+    }
+
+    pub(super) fn only_remembers(&self) -> bool {
+        self.only_remembers
+    }
+
+    /// What the name of a header says about its value.
+    pub(super) fn header_rule(&mut self, name: &str) -> Rule {
+        let policy = self.policy;
+        let decide = || (true, policy.header_rule(name));
+        self.decisions.headers.get(name, decide).1
     }
 
     pub(crate) fn policy(&self) -> &'p Policy {
@@ -151,7 +170,10 @@ impl<'p> Redactor<'p> {
     }
 
     pub(super) fn hide_cut(&mut self, value: &[u8], cut: bool) -> String {
-        self.remember(&String::from_utf8_lossy(value));
+        match std::str::from_utf8(value) {
+            Ok(value) => self.remember(value),
+            Err(_) => self.remember(&String::from_utf8_lossy(value)),
+        }
         let mut out = String::new();
         if self.only_remembers {
             return out;
@@ -191,7 +213,8 @@ impl<'p> Redactor<'p> {
 
     /// Whether a key may be written, and what it says about its values.
     pub(super) fn key(&mut self, key: &str) -> (bool, Rule) {
-        self.keys.get(key, self.policy)
+        let policy = self.policy;
+        self.decisions.keys.get(key, || decide(key, policy))
     }
 }
 
@@ -225,6 +248,13 @@ impl Media {
 /// The longest key that is cached, in bytes.
 const CACHED: usize = 24;
 
+/// What was decided about names under one policy.
+#[derive(Default)]
+pub(crate) struct Decisions {
+    keys: KeyCache,
+    headers: KeyCache,
+}
+
 /// Decisions about keys, which repeat in lists of objects.
 #[derive(Default)]
 struct KeyCache(Vec<Option<Cached>>);
@@ -237,10 +267,10 @@ struct Cached {
 }
 
 impl KeyCache {
-    fn get(&mut self, key: &str, policy: &Policy) -> (bool, Rule) {
+    fn get(&mut self, key: &str, decide: impl FnOnce() -> (bool, Rule)) -> (bool, Rule) {
         let bytes = key.as_bytes();
         if bytes.len() > CACHED {
-            return decide(key, policy);
+            return decide();
         }
         if self.0.is_empty() {
             self.0.resize(64, None);
@@ -254,7 +284,7 @@ impl KeyCache {
         {
             return hit.decision;
         }
-        let decision = decide(key, policy);
+        let decision = decide();
         let mut cached = Cached {
             key: [0; CACHED],
             length: bytes.len(),

@@ -29,7 +29,10 @@ use crate::{
     redact::Redactor,
 };
 #[cfg(feature = "gate")]
-use crate::{recorder::Recording, redact::Scrubber};
+use crate::{
+    recorder::Recording,
+    redact::{Decisions, Scrubber},
+};
 use http::{Method, Version};
 use serde_json::Value;
 use std::{
@@ -298,7 +301,7 @@ impl Assembler {
         let shared = so_far.context.shared();
         let recording = { shared.recording().take_unshown() };
         let Some(recording) = recording else { return };
-        let mut redactor = Redactor::only_to_remember(&self.settings.policy);
+        let mut redactor = Redactor::only_to_remember(&self.settings.policy, Decisions::default());
         remember_secrets(&mut redactor, &so_far.context, usize::MAX);
         let facts = { shared.notes().facts.clone() };
         for (name, value) in &facts {

@@ -16,10 +16,14 @@ pub(super) use self::digits::number;
 /// The sensitive parts of a text: in order, not overlapping, on character
 /// boundaries.
 pub(super) fn find(text: &str, names: &Names) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
     if clear(text.as_bytes()) {
-        return found;
+        return Vec::new();
     }
+    look(text, names)
+}
+
+fn look(text: &str, names: &Names) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
     pairs::scan(text, names, &mut found);
     let bytes = text.as_bytes();
     digits::scan(bytes, &mut found);
@@ -36,33 +40,64 @@ pub(super) fn is_sensitive(text: &str, names: &Names) -> bool {
 /// The shortest run of token characters that a detector could take.
 const SHORTEST_TOKEN: usize = 13;
 /// Fewer digits than this are in no card, account or phone number.
-const FEWEST_DIGITS: usize = 8;
+const FEWEST_DIGITS: u32 = 8;
 
 /// Whether a text has nothing that a detector starts from: no character that
 /// pairs, addresses, phone numbers and keys need, no long run, few digits, and
 /// no word that could be a scheme. Most of what developers log is like that,
 /// and one pass is much cheaper than all detectors.
-fn clear(text: &[u8]) -> bool {
-    let (mut run, mut digits, mut last) = (0, 0, 0);
-    for &b in text {
-        match b {
-            b'@' | b'=' | b':' | b'+' | b'%' => return false,
-            b' ' | b'\t' if matches!(last, b'r' | b'R' | b'c' | b'C') => return false,
-            // As private keys begin.
-            b'-' if last == b'-' => return false,
-            b' ' | b'\t' | b'"' | b'\'' | b',' | b';' | b'(' | b')' | b'[' | b']' | b'{' | b'}' => {
-                run = 0;
+pub(super) fn clear(text: &[u8]) -> bool {
+    let (mut since, mut digits, mut last) = (0, 0, 0);
+    for (at, &b) in text.iter().enumerate() {
+        let kind = KINDS[usize::from(b)];
+        // Letters are most of all text.
+        if kind != 0 {
+            if kind & START != 0 || (last << 1) & kind & SECOND != 0 {
+                return false;
             }
-            _ => run += 1,
+            digits += u32::from(kind & DIGIT);
+            if kind & GAP != 0 {
+                if at - since >= SHORTEST_TOKEN {
+                    return false;
+                }
+                since = at + 1;
+            }
         }
-        digits += usize::from(b.is_ascii_digit());
-        if run >= SHORTEST_TOKEN || digits >= FEWEST_DIGITS {
-            return false;
-        }
-        last = b;
+        last = kind;
     }
-    true
+    text.len() - since < SHORTEST_TOKEN && digits < FEWEST_DIGITS
 }
+
+/// Alone enough for a detector to look closer.
+const START: u8 = 1 << 7;
+/// One digit; in the lowest place, to be counted.
+const DIGIT: u8 = 1;
+/// Ends a run.
+const GAP: u8 = 1 << 1;
+/// Suspicious behind a character that has the bit below this one: white space
+/// behind the last letter of a scheme, and, as private keys begin, two hyphens.
+const SECOND: u8 = SPACE | HYPHEN;
+const SCHEME: u8 = 1 << 2;
+const SPACE: u8 = 1 << 3;
+const HYPHEN: u8 = 1 << 5;
+
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        kinds[b] = match b as u8 {
+            b'@' | b'=' | b':' | b'+' | b'%' => START,
+            b'0'..=b'9' => DIGIT,
+            b'r' | b'R' | b'c' | b'C' => SCHEME,
+            b' ' | b'\t' => GAP | SPACE,
+            b'"' | b'\'' | b',' | b';' | b'(' | b')' | b'[' | b']' | b'{' | b'}' => GAP,
+            b'-' => HYPHEN | HYPHEN >> 1,
+            _ => 0,
+        };
+        b += 1;
+    }
+    kinds
+};
 
 fn merge(text: &str, mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found.sort_unstable_by_key(|r| r.start);

@@ -1,4 +1,6 @@
 use super::*;
+use proptest::prelude::*;
+use std::sync::LazyLock;
 
 fn found(text: &str) -> Vec<&str> {
     let ranges = find(text, &Names::new());
@@ -181,5 +183,22 @@ fn hostile_input_takes_linear_time() {
     ] {
         let text = seed.repeat(1 + (128 << 10) / seed.len());
         find(&text, &names);
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_clear_has_nothing(
+        text in "[ -~\té]{0,40}",
+        words in prop::collection::vec(
+            "bearer |Basic |-----BEGIN |AKIA|sk-|[0-9]{1,9}|[a-zA-Z0-9]{1,15}|[-+@:=%. \t(\"]",
+            0..6,
+        ),
+    ) {
+        static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
+        for text in [text, words.concat()] {
+            let found = look(&text, &NAMES);
+            prop_assert!(!clear(text.as_bytes()) || found.is_empty(), "{text:?}");
+        }
     }
 }

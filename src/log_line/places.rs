@@ -1,0 +1,153 @@
+//! What is known of a callsite before its next line comes.
+
+use super::json::string;
+use crate::{REQUEST_TARGET, keeper::Site, redact::Scrubber};
+use std::{array, ptr};
+use tracing::Metadata;
+
+/// Names at the top of a line, or kept for it. An event's own field of such a
+/// name stays below `fields`.
+const RESERVED: &[&str] = &[
+    "timestamp",
+    "level",
+    "target",
+    "message",
+    "source",
+    "correlation_id",
+    "trace_id",
+    "span_id",
+    "fields",
+    "spans",
+    "replayed",
+];
+
+/// A callsite, and the parts of a line that are always the same for it.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) site: Site,
+    /// Whether it is a line of our own, which holds no free text.
+    pub(super) own: bool,
+    /// Whether it is a record of the `log` crate, which has its target as a field.
+    pub(super) logged: bool,
+    /// `,"level":"…","target":"…"`; without the target for records of `log`.
+    pub(super) head: Vec<u8>,
+    /// `,"source":"…"`, where it is known.
+    pub(super) source: Vec<u8>,
+    /// `{"name":"…"`, where it is a span.
+    pub(super) span: Vec<u8>,
+    /// For each field: its name, quoted, with the colon, and whether it is reserved.
+    pub(super) names: Vec<(Vec<u8>, bool)>,
+    pub(super) reserved: bool,
+    pub(super) last: Last,
+}
+
+impl Place {
+    fn new(metadata: &'static Metadata<'static>, scrubber: &Scrubber) -> Self {
+        let site = Site::new(metadata, scrubber);
+        let logged = metadata.target() == "log";
+        let mut head = Vec::new();
+        member(&mut head, b",\"level\":", metadata.level().as_str());
+        if !logged {
+            member(&mut head, b",\"target\":", metadata.target());
+        }
+        let mut source = Vec::new();
+        if let (Some(file), Some(line)) = (metadata.file(), metadata.line()) {
+            member(&mut source, b",\"source\":", &format!("{file}:{line}"));
+        }
+        let mut span = Vec::new();
+        member(&mut span, b"{\"name\":", metadata.name());
+        let names: Vec<_> = site
+            .fields
+            .iter()
+            .map(|field| {
+                let mut name = Vec::new();
+                string(&mut name, field.name);
+                name.push(b':');
+                (name, RESERVED.contains(&field.name))
+            })
+            .collect();
+        Self {
+            own: metadata.target() == REQUEST_TARGET,
+            logged,
+            head,
+            source,
+            span,
+            reserved: names.iter().any(|(_, reserved)| *reserved),
+            names,
+            site,
+            last: Last::default(),
+        }
+    }
+}
+
+fn member(out: &mut Vec<u8>, name: &[u8], value: &str) {
+    out.extend_from_slice(name);
+    string(out, value);
+}
+
+/// How the last message or span of a callsite came out: most messages are
+/// always the same, and the events in a span repeat it.
+#[derive(Debug, Default)]
+pub(super) struct Last {
+    /// What was hidden in it.
+    hiding: u64,
+    values: Vec<u8>,
+    text: Vec<u8>,
+}
+
+impl Last {
+    const LIMIT: usize = 512;
+
+    /// What these values became, where the same had to be hidden.
+    pub(super) fn text(&self, hiding: u64, values: &[u8]) -> Option<&[u8]> {
+        (self.hiding == hiding && self.values == values && !self.text.is_empty())
+            .then_some(&self.text)
+    }
+
+    /// Longer ones are not remembered: they vary, and there are many callsites.
+    pub(super) fn remember(&mut self, hiding: u64, values: &[u8], text: &[u8]) {
+        self.values.clear();
+        self.text.clear();
+        if values.len() <= Self::LIMIT && text.len() <= 2 * Self::LIMIT {
+            self.hiding = hiding;
+            self.values.extend_from_slice(values);
+            self.text.extend_from_slice(text);
+        }
+    }
+}
+
+/// The callsites seen of late, found by the address of their metadata.
+#[derive(Debug)]
+pub(super) struct Places(Box<[Set; Self::SETS]>);
+
+/// Those that share a hash, the newest first.
+type Set = [Option<Box<Place>>; 4];
+
+impl Places {
+    const SETS: usize = 256;
+
+    pub(super) fn new() -> Self {
+        Self(Box::new(array::from_fn(|_| Set::default())))
+    }
+
+    pub(super) fn of(
+        &mut self,
+        metadata: &'static Metadata<'static>,
+        scrubber: &Scrubber,
+    ) -> &mut Place {
+        // The golden ratio: its highest bits tell apart what lies at equal distances.
+        let hash = (ptr::from_ref(metadata).addr() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let set = &mut self.0[(hash >> 56) as usize % Self::SETS];
+        let same = |place: &Option<Box<Place>>| {
+            place
+                .as_ref()
+                .is_some_and(|place| ptr::eq(place.site.metadata, metadata))
+        };
+        let at = set.iter().position(same).unwrap_or_else(|| {
+            set.rotate_right(1);
+            set[0] = None;
+            0
+        });
+        set[at % set.len()].get_or_insert_with(|| Box::new(Place::new(metadata, scrubber)))
+    }
+}
