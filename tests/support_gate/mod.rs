@@ -357,3 +357,43 @@ fn check_outside(when: &str, outputs: &[&dyn Output]) {
         assert_eq!(output.count(&message), 1, "{when}");
     }
 }
+
+/// Replays of everything that goes wrong, however much that is.
+pub(crate) fn replay_all(live: bool) -> dashcam::capture::Replay {
+    let mut replay = dashcam::capture::Replay::default();
+    replay.live = live;
+    replay.per_signature = u64::MAX;
+    replay.per_second = u64::MAX;
+    replay.queue = usize::MAX;
+    replay
+}
+
+/// Waits until something holds.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "waited for: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A failing request's answer.
+pub(crate) const FAILED: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+
+/// Sends a request to a service and reads the response to its end.
+pub(crate) async fn send<S, B>(service: S, request: Request<axum::body::Body>) -> StatusCode
+where
+    S: tower::Service<Request<axum::body::Body>, Response = Response<B>>,
+    S::Error: fmt::Debug,
+    B: http_body::Body,
+    B::Error: fmt::Debug,
+{
+    let (head, body) = service.oneshot(request).await.unwrap().into_parts();
+    body.collect().await.unwrap();
+    head.status
+}
+
+/// A request for this path without a body.
+pub(crate) fn get(path: &str) -> Request<axum::body::Body> {
+    Request::get(path).body(axum::body::Body::empty()).unwrap()
+}
