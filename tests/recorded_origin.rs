@@ -229,6 +229,28 @@ fn the_first_kept_event_says_how_many_were_dropped() {
 }
 
 #[test]
+fn events_without_their_spans_say_so() {
+    output();
+    let fixture = Fixture::new();
+    let exchange = fixture.failing(|| {
+        for n in 0..300 {
+            let span = tracing::info_span!("one of many", n);
+            span.in_scope(|| tracing::debug!(n, "inside"));
+        }
+    });
+    let without = |e: &&Event| e.spans.is_empty();
+    let cut = exchange.events.iter().filter(without).count() as u64;
+    assert!(cut > 0, "all have their spans");
+    for event in &exchange.events {
+        assert_eq!(event.values_cut, u32::from(event.spans.is_empty()));
+        let own = event.spans.iter().map(|s| &s.fields["n"]);
+        assert!(own.eq(event.spans.iter().map(|_| &event.fields["n"])));
+    }
+    assert_eq!(exchange.events.len(), 300);
+    assert_eq!(exchange.losses.values_cut, cut);
+}
+
+#[test]
 fn what_does_not_fit_is_missed_where_it_was() {
     output();
     let fixture = limited(|limits| limits.recording = 2048);
