@@ -4,34 +4,62 @@
 
 mod support_gate;
 
-use dashcam::exchange::Exchange;
+use dashcam::exchange::{Event, Exchange};
 use http::StatusCode;
 use serde_json::Value;
-use std::{collections::HashSet, sync::Mutex};
-use support_gate::{Buffer, FAILED, Fixture, fmt_json, replay_all, request, until};
-use tracing::{Id, Subscriber, span::Attributes};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use support_gate::{Buffer, DEADLINE, FAILED, Fixture, Output, fmt_json, replay_all, request};
+use tracing::{Id, Span, Subscriber};
 use tracing_subscriber::{
     EnvFilter,
     layer::{Context, Layer},
     prelude::*,
-    registry::LookupSpan,
 };
 
-/// Counts spans that have an ID which another one had before them.
-#[derive(Debug, Default)]
-struct Ids(Mutex<(HashSet<u64>, u64)>);
+/// What it says when a replay has begun, and what it then waits for.
+type Pause = (mpsc::Sender<()>, mpsc::Receiver<()>);
 
-static IDS: std::sync::LazyLock<Ids> = std::sync::LazyLock::new(Ids::default);
+/// Holds a replay up once it has begun, where it is told to.
+struct HoldUp;
 
-struct Watch;
+static PAUSE: Mutex<Option<Pause>> = Mutex::new(None);
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Watch {
-    fn on_new_span(&self, _: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
-        let mut ids = IDS.0.lock().unwrap();
-        if !ids.0.insert(id.into_u64() & 0xff_ffff) {
-            ids.1 += 1;
+impl<S: Subscriber> Layer<S> for HoldUp {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "dashcam::replay"
+            && let Some((begun, go_on)) = PAUSE.lock().unwrap().take()
+        {
+            begun.send(()).unwrap();
+            go_on.recv_timeout(DEADLINE).unwrap();
         }
     }
+}
+
+/// One subscriber for the process, whichever test comes first; one test at a time.
+fn output() -> (&'static Buffer, MutexGuard<'static, ()>) {
+    static OUTPUT: OnceLock<Buffer> = OnceLock::new();
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let buffer = OUTPUT.get_or_init(|| {
+        let buffer = Buffer::default();
+        tracing_subscriber::registry()
+            .with(fmt_json(&buffer))
+            .with(dashcam::gate::Gate::new(EnvFilter::new("info")))
+            .with(HoldUp)
+            .init();
+        buffer
+    });
+    (buffer, turn)
+}
+
+fn fixture() -> Fixture {
+    Fixture::with(|builder| builder.replay(replay_all(false)))
+}
+
+/// A span that has the ID which another one had, if there is one to be had.
+fn impostor(id: &Id) -> Option<Span> {
+    let mut spans = (0..100_000).map(|_| tracing::info_span!("impostor"));
+    spans.find(|span| span.id().as_ref() == Some(id))
 }
 
 /// Opens and closes spans of other names, a few at a time.
@@ -98,7 +126,7 @@ fn check_lines(lines: &[Value], exchange: &Exchange, tag: &str) {
     assert_eq!(own.len(), exchange.events.len(), "each once");
     for (line, event) in own.into_iter().zip(&exchange.events) {
         assert_eq!(Some(&message(line)), event.message.as_ref());
-        assert_eq!(line["fields"]["step"], event.fields["step"]);
+        assert_eq!(line["fields"].get("step"), event.fields.get("step"));
         let spans = line["spans"].as_array().unwrap();
         let names: Vec<_> = spans.iter().map(|s| s["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["request", "replay"], "{line}");
@@ -108,23 +136,76 @@ fn check_lines(lines: &[Value], exchange: &Exchange, tag: &str) {
 }
 
 #[test]
-fn replays_stay_with_their_own_spans() {
-    let fixture = Fixture::with(|builder| {
-        let mut limits = dashcam::capture::Limits::default();
-        limits.recording = 1024 * 1024;
-        builder.replay(replay_all(false)).limits(limits)
+fn a_span_with_the_id_of_another_is_not_taken_for_it() {
+    let _turn = output();
+    let exchange = fixture().failing(|| {
+        let mut outer = tracing::info_span!("outer", n = 1).entered();
+        for round in 0..2 {
+            let inner = tracing::info_span!("inner", round);
+            let id = inner.id().unwrap();
+            inner.in_scope(|| tracing::debug!("in itself"));
+            drop(inner);
+            let impostor = impostor(&id).expect("IDs come again");
+            impostor.in_scope(|| tracing::debug!("in another"));
+            drop(impostor);
+            let id = outer.id().unwrap();
+            drop(outer);
+            let impostor = self::impostor(&id).expect("IDs come again");
+            impostor.in_scope(|| tracing::debug!("in another, outside"));
+            drop(impostor);
+            outer = tracing::info_span!("outer", n = 1).entered();
+        }
+        drop(outer);
+        tracing::debug!("in none");
     });
-    let json = Buffer::default();
-    tracing_subscriber::registry()
-        .with(fmt_json(&json))
-        .with(Watch)
-        .with(fixture.dashcam.gate(EnvFilter::new("info")))
-        .init();
+    let path = |event: &Event| {
+        let spans = event.spans.iter();
+        let spans = spans.map(|s| format!("{} {}", s.name, s.fields.len()));
+        spans.collect::<Vec<_>>().join("/")
+    };
+    let paths: Vec<_> = exchange.events.iter().map(path).collect();
+    let round = ["outer 1/inner 1", "outer 1/impostor 0", "impostor 0"];
+    assert_eq!(paths[..3], round);
+    assert_eq!(paths[3..6], round);
+    assert_eq!(paths[6..], [""]);
+}
+
+#[test]
+fn a_replay_that_waits_keeps_its_span() {
+    let (output, _turn) = output();
+    let fixture = fixture();
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, wait) = mpsc::channel();
+    *PAUSE.lock().unwrap() = Some((begun, wait));
+    let mut ids = Vec::new();
+    for tag in ["held up", "waiting"] {
+        fixture.call(request(), FAILED, || {
+            ids.push(Span::current().id().unwrap());
+            tracing::debug!("{tag} event");
+        });
+    }
+    has_begun.recv_timeout(DEADLINE).unwrap();
+    assert!(!fixture.dashcam.flush(std::time::Duration::from_millis(1)));
+    for id in &ids {
+        assert!(impostor(id).is_none(), "the span is still there");
+    }
+    go_on.send(()).unwrap();
+    let kept = fixture.take();
+    for (exchange, tag) in kept.iter().zip(["held up", "waiting"]) {
+        check_lines(&output.lines(), exchange, tag);
+    }
+    assert_eq!(output.count("waiting event"), 1);
+}
+
+#[test]
+fn replays_stay_with_their_own_spans() {
+    let (output, _turn) = output();
+    let fixture = fixture();
 
     // Within one request.
     let exchange = fixture.failing(|| work("alone", 25));
     check(&exchange, "alone", 25);
-    check_lines(&json.lines(), &exchange, "alone");
+    check_lines(&output.lines(), &exchange, "alone");
 
     // Between what one request records and its replay, in other requests and
     // outside of any, while the replays of others are under way.
@@ -144,19 +225,12 @@ fn replays_stay_with_their_own_spans() {
     });
     let kept = fixture.take();
     assert_eq!(kept.len(), tags.len());
-    let lines = json.lines();
+    let lines = output.lines();
     for tag in tags {
-        let begins = |e: &&Exchange| {
-            e.events[0].fields["step"] == 0
-                && e.events[0].message.as_ref().unwrap().starts_with(tag)
-        };
-        let exchange = kept.iter().find(begins).unwrap();
+        let first = format!("{tag} outer");
+        let is = |e: &&Exchange| e.events[0].message.as_ref() == Some(&first);
+        let exchange = kept.iter().find(is).unwrap();
         check(exchange, tag, 20);
         check_lines(&lines, exchange, tag);
     }
-    until("the spans are closed", || {
-        fixture.dashcam.status().in_flight == 0
-    });
-    let reused = IDS.0.lock().unwrap().1;
-    assert!(reused > 20_000, "{reused} IDs were used again");
 }
