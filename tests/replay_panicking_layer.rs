@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::SeqCst},
 };
 use support_gate::{
-    Buffer, DEADLINE, FAILED, Fixture, Output, Seen, fmt_json, messages, replay_all, request,
+    Buffer, DEADLINE, FAILED, Fixture, Output, Seen, fmt_json, messages, replay_all, request, until,
 };
 use tracing::{Id, Level, Subscriber, level_filters::LevelFilter, span::Attributes};
 use tracing_subscriber::{
@@ -19,18 +19,21 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Panics where it is told to, once, on the thread of the replays.
+/// Panics wherever it is told to, on the thread of the replays.
 struct Panicking;
 
 static WHERE: Mutex<&str> = Mutex::new("");
+static OVER: AtomicBool = AtomicBool::new(false);
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
 impl Panicking {
     fn at(place: &str) {
-        let mut told = WHERE.lock().unwrap();
-        if *told == place && std::thread::current().name() == Some("dashcam-replay") {
-            *told = "";
-            drop(told);
+        if std::thread::current().name() != Some("dashcam-replay") {
+            return;
+        }
+        // So that the replay is what holds the request's span.
+        until("the request is over", || OVER.load(SeqCst));
+        if WHERE.lock().unwrap().contains(place) {
             PANICKED.store(true, SeqCst);
             panic!("a layer panics at {place}");
         }
@@ -58,8 +61,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Panicking {
         Self::at("exit");
     }
 
-    fn on_close(&self, _: Id, _: Context<'_, S>) {
-        Self::at("close");
+    fn on_close(&self, id: Id, cx: Context<'_, S>) {
+        Self::at(match cx.span(&id).unwrap().name() {
+            "request" => "end",
+            _ => "close",
+        });
     }
 }
 
@@ -92,17 +98,27 @@ fn the_others_go_on() {
         "event",
         "exit",
         "close",
+        "end",
+        "event, exit",
+        "event, close",
+        "event, end",
+        "event, exit, close, end",
+        "new span, enter, announcement, event, exit, close, end",
     ];
+    let mut panics = 0;
     for (n, place) in places.iter().enumerate() {
         PANICKED.store(false, SeqCst);
+        OVER.store(false, SeqCst);
         *WHERE.lock().unwrap() = place;
         fixture.call(request(), FAILED, || {
             tracing::debug!("{place} debug");
             tracing::info!("{place} info");
             tracing::debug!("{place} second");
         });
+        OVER.store(true, SeqCst);
         assert!(fixture.dashcam.flush(DEADLINE), "after a panic at {place}");
         assert!(PANICKED.load(SeqCst), "it panicked at {place}");
+        *WHERE.lock().unwrap() = "";
         let exchange = fixture.only();
         let own = ["debug", "info", "second"].map(|m| format!("{place} {m}"));
         assert_eq!(messages(&exchange), own);
@@ -137,6 +153,8 @@ fn the_others_go_on() {
         }
         let status = fixture.dashcam.status();
         assert_eq!(status.replays.replays, 3 * (n as u64 + 1));
+        panics += u64::from(*place != "end");
+        assert_eq!(status.replays.panics, panics, "after {place}");
         assert_eq!((status.in_flight, status.bytes_held), (0, 0));
         assert_eq!(status.replays.suppressed + status.replays.queue_full, 0);
     }

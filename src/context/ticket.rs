@@ -1,5 +1,9 @@
 use super::RequestContext;
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 use tracing::{Dispatch, Span};
 
 /// What a replay of a request's events needs, held while the request runs.
@@ -9,6 +13,14 @@ pub(crate) struct Ticket {
     pub(crate) span: Span,
     pub(crate) dispatch: Dispatch,
     pub(crate) on_reason: Arc<dyn OnReason>,
+}
+
+impl Ticket {
+    /// Lets go of the span on a thread of ours. Whatever the layers do then must
+    /// cost nothing but that.
+    pub(crate) fn end(self) {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(self.span)));
+    }
 }
 
 /// Hears of a reason to keep a request while it still runs.

@@ -80,8 +80,9 @@ impl Replayer {
     }
 
     pub(super) fn play(&self, playback: Playback) {
-        if self.worker.offer(playback).is_err() {
+        if let Err(playback) = self.worker.offer(playback) {
             self.counters.replay_queue_full.fetch_add(1, Relaxed);
+            playback.ticket.end();
         }
     }
 
@@ -141,6 +142,18 @@ struct Player {
 
 impl Handler<Playback> for Player {
     fn handle(&mut self, playback: Playback) {
+        let played = catch_unwind(AssertUnwindSafe(|| self.play(&playback)));
+        // Before this thread unwinds: to close a span is code of the layers, too.
+        playback.ticket.end();
+        if let Err(payload) = played {
+            self.counters.replay_panics.fetch_add(1, Relaxed);
+            resume_unwind(payload);
+        }
+    }
+}
+
+impl Player {
+    fn play(&mut self, playback: &Playback) {
         let hidden: Vec<_> = playback.recording.events().filter(|e| !e.shown).collect();
         if hidden.is_empty() {
             return;
@@ -158,7 +171,7 @@ impl Handler<Playback> for Player {
                     suppressed_before: playback.suppressed_before,
                 });
                 for event in &hidden {
-                    self.show(&stage, &playback, event);
+                    self.show(&stage, playback, event);
                 }
             }));
             set_replayed(None);
@@ -168,9 +181,7 @@ impl Handler<Playback> for Player {
             }
         });
     }
-}
 
-impl Player {
     fn show(&mut self, stage: &Stage<'_>, playback: &Playback, event: &EventRecord<'_>) {
         let scrubber = &playback.scrubber;
         let site = self.sites.of(event.metadata, scrubber);

@@ -285,6 +285,8 @@ impl Assembler {
                 scrubber: Arc::new(rest.scrubber),
                 suppressed_before,
             });
+        } else {
+            ticket.end();
         }
     }
 
@@ -297,7 +299,9 @@ impl Assembler {
         };
         let shared = so_far.context.shared();
         let recording = { shared.recording().take_unshown() };
-        let Some(recording) = recording else { return };
+        let Some(recording) = recording else {
+            return so_far.ticket.end();
+        };
         let mut redactor = Redactor::only_to_remember(&self.settings.policy);
         remember_secrets(&mut redactor, &so_far.context, usize::MAX);
         let facts = { shared.notes().facts.clone() };
