@@ -5,16 +5,34 @@ mod support_gate;
 
 use dashcam::context::in_request;
 use futures_util::FutureExt;
-use std::{sync::Barrier, thread};
+use std::{
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    thread,
+};
 use support_gate::{Buffer, FAILED, Fixture, Output, fmt_json, messages, replay_all, request};
-use tracing::subscriber::{set_default, with_default};
-use tracing_subscriber::{EnvFilter, prelude::*};
+use tracing::{
+    Id, Subscriber,
+    span::Attributes,
+    subscriber::{set_default, with_default},
+};
+use tracing_subscriber::{
+    EnvFilter,
+    layer::{Context, Layer},
+    prelude::*,
+    registry::LookupSpan,
+};
 
 /// A subscriber of this fixture's gate, and what it shows.
 fn subscriber(
     fixture: &Fixture,
     base: &str,
-) -> (impl tracing::Subscriber + Send + Sync + use<>, Buffer) {
+) -> (
+    impl Subscriber + for<'a> LookupSpan<'a> + Send + Sync + use<>,
+    Buffer,
+) {
     let buffer = Buffer::default();
     let subscriber = tracing_subscriber::registry()
         .with(fmt_json(&buffer))
@@ -140,4 +158,33 @@ fn a_subscriber_that_is_gone_still_has_its_replays() {
     assert_eq!(spans(&output, "before"), ["request", "replay"]);
     assert_eq!(spans(&output, "after"), ["request"], "it was live");
     assert_eq!(output.count("outside"), 0);
+}
+
+/// Counts spans that are open.
+#[derive(Clone, Default)]
+struct Open(Arc<AtomicUsize>);
+
+impl<S: Subscriber> Layer<S> for Open {
+    fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        self.0.fetch_add(1, SeqCst);
+    }
+
+    fn on_close(&self, _: Id, _: Context<'_, S>) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+#[test]
+fn spans_of_replayed_requests_are_closed() {
+    let fixture = Fixture::with(|builder| builder.replay(replay_all(false)));
+    let (subscriber, output) = subscriber(&fixture, "info");
+    let open = Open::default();
+    let _default = set_default(subscriber.with(open.clone()));
+    tracing::info_span!("around").in_scope(|| {
+        for n in 0..3 {
+            fixture.failing(|| tracing::debug!("{n} debug"));
+            assert_eq!(spans(&output, &format!("{n} debug")).len(), 3);
+        }
+    });
+    assert_eq!(open.0.load(SeqCst), 0);
 }

@@ -4,7 +4,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
-use tracing::{Dispatch, Span};
+use tracing::{Dispatch, Span, dispatcher::with_default};
 
 /// What a replay of a request's events needs, held while the request runs.
 #[derive(Clone, Debug)]
@@ -16,10 +16,12 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// Lets go of the span on a thread of ours. Whatever the layers do then must
-    /// cost nothing but that.
+    /// Lets go of the span on a thread of ours. What closes with it the registry
+    /// closes in the subscriber of the thread, and whatever the layers do then
+    /// must cost nothing but that.
     pub(crate) fn end(self) {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(self.span)));
+        let Self { span, dispatch, .. } = self;
+        let _ = catch_unwind(AssertUnwindSafe(|| with_default(&dispatch, || drop(span))));
     }
 }
 

@@ -20,6 +20,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
+use tracing::dispatcher::with_default;
 
 /// Decides which requests are replayed, and hands them to the thread.
 pub(super) struct Replayer {
@@ -142,7 +143,10 @@ struct Player {
 
 impl Handler<Playback> for Player {
     fn handle(&mut self, playback: Playback) {
-        let played = catch_unwind(AssertUnwindSafe(|| self.play(&playback)));
+        // Spans close in the subscriber of the thread.
+        let dispatch = &playback.ticket.dispatch;
+        let play = || with_default(dispatch, || self.play(&playback));
+        let played = catch_unwind(AssertUnwindSafe(play));
         // Before this thread unwinds: to close a span is code of the layers, too.
         playback.ticket.end();
         if let Err(payload) = played {
