@@ -79,5 +79,5 @@ pub use self::{
 pub(crate) use self::{
     levels::{installed, raise_live},
     probe::probe,
-    replay::{Announcement, ReplayValue, Stage},
+    replay::{Announcement, ReplayValue, Stage, in_subscriber},
 };

@@ -5,9 +5,11 @@
 //! can tell them from live ones. Layers see them as they see any event, so their
 //! own filters remain ceilings.
 
+use super::Gate;
 use crate::REPLAY_TARGET;
+use std::ptr;
 use tracing::{
-    Dispatch, Event, Level, Metadata, Value,
+    Dispatch, Event, Level, Metadata, Value, dispatcher,
     field::{DisplayValue, Field, FieldSet, ValueSet},
     metadata::Kind,
     span,
@@ -41,6 +43,20 @@ impl ReplayValue {
             Self::Text(value) => value,
             Self::Formatted(value) => value,
         }
+    }
+}
+
+/// Runs `f` with this subscriber current. A registry closes the spans around one
+/// that closes in the subscriber of the thread, whatever it is.
+pub(crate) fn in_subscriber<R>(dispatch: &Dispatch, f: impl FnOnce() -> R) -> R {
+    let gate = |dispatch: &Dispatch| dispatch.downcast_ref::<Gate>().map(ptr::from_ref);
+    let this = gate(dispatch);
+    // Almost always it is the global one, and to make it a scoped one would cost
+    // every event of the process something.
+    if this.is_some() && dispatcher::get_default(gate) == this {
+        f()
+    } else {
+        dispatcher::with_default(dispatch, f)
     }
 }
 

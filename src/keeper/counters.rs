@@ -22,6 +22,8 @@ pub(crate) struct Counters {
     pub(crate) replay_suppressed: AtomicU64,
     #[cfg(feature = "gate")]
     pub(crate) replay_queue_full: AtomicU64,
+    #[cfg(feature = "gate")]
+    pub(crate) replay_panics: AtomicU64,
     health: Mutex<Told>,
     backlog: Mutex<Backlog>,
 }
@@ -47,6 +49,8 @@ pub struct Replays {
     pub suppressed: u64,
     /// Replays dropped because too many were waiting.
     pub queue_full: u64,
+    /// Replays in which a layer panicked; what was left of them is lost.
+    pub panics: u64,
 }
 
 /// Exchanges that should have been kept and were not, by reason.
@@ -98,6 +102,7 @@ impl Counters {
             events: self.replayed_events.load(Relaxed),
             suppressed: self.replay_suppressed.load(Relaxed),
             queue_full: self.replay_queue_full.load(Relaxed),
+            panics: self.replay_panics.load(Relaxed),
         }
     }
 

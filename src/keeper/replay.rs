@@ -9,7 +9,7 @@ use super::{
 use crate::{
     context::{Aspect, OnReason, Replayed, RequestContext, Ticket, replaying, set_replayed},
     export::worker::{Handler, Worker},
-    gate::{Announcement, Stage},
+    gate::{Announcement, Stage, in_subscriber},
     recorder::{EventRecord, Recording},
     redact::Scrubber,
     selection::{Directives, Selected},
@@ -80,8 +80,9 @@ impl Replayer {
     }
 
     pub(super) fn play(&self, playback: Playback) {
-        if self.worker.offer(playback).is_err() {
+        if let Err(playback) = self.worker.offer(playback) {
             self.counters.replay_queue_full.fetch_add(1, Relaxed);
+            end(playback.ticket);
         }
     }
 
@@ -133,6 +134,14 @@ pub(crate) struct SoFar {
     pub(super) suppressed_before: u64,
 }
 
+/// Lets go of a request's span on a thread of ours: whatever the layers do then
+/// costs nothing but that.
+pub(super) fn end(ticket: Ticket) {
+    let Ticket { span, dispatch, .. } = ticket;
+    let close = || in_subscriber(&dispatch, || drop(span));
+    let _ = catch_unwind(AssertUnwindSafe(close));
+}
+
 /// The thread's side.
 struct Player {
     sites: Sites,
@@ -141,6 +150,19 @@ struct Player {
 
 impl Handler<Playback> for Player {
     fn handle(&mut self, playback: Playback) {
+        let play = || in_subscriber(&playback.ticket.dispatch, || self.play(&playback));
+        let played = catch_unwind(AssertUnwindSafe(play));
+        // Before this thread unwinds: to close a span is code of the layers, too.
+        end(playback.ticket);
+        if let Err(payload) = played {
+            self.counters.replay_panics.fetch_add(1, Relaxed);
+            resume_unwind(payload);
+        }
+    }
+}
+
+impl Player {
+    fn play(&mut self, playback: &Playback) {
         let hidden: Vec<_> = playback.recording.events().filter(|e| !e.shown).collect();
         if hidden.is_empty() {
             return;
@@ -158,7 +180,7 @@ impl Handler<Playback> for Player {
                     suppressed_before: playback.suppressed_before,
                 });
                 for event in &hidden {
-                    self.show(&stage, &playback, event);
+                    self.show(&stage, playback, event);
                 }
             }));
             set_replayed(None);
@@ -168,9 +190,7 @@ impl Handler<Playback> for Player {
             }
         });
     }
-}
 
-impl Player {
     fn show(&mut self, stage: &Stage<'_>, playback: &Playback, event: &EventRecord<'_>) {
         let scrubber = &playback.scrubber;
         let site = self.sites.of(event.metadata, scrubber);

@@ -187,7 +187,7 @@ impl Recording {
     }
 
     /// Notes the path of spans that ends in `leaf`: IDs and metadata, outermost
-    /// first. Events whose spans had to go for it have none any more.
+    /// first. Events whose spans had to go for it have none any more, and say so.
     pub(crate) fn note_span(
         &mut self,
         leaf: u64,
@@ -195,10 +195,15 @@ impl Recording {
     ) -> Option<u32> {
         let (index, gone) = self.spans.note(leaf, path, self.limit);
         if gone > 0 {
-            for head in self.heads_mut() {
-                if head.span != NO_SPAN {
-                    head.span = head.span.checked_sub(gone).unwrap_or(NO_SPAN);
+            for head in self.heads.iter_mut().skip(self.dead_heads) {
+                if head.span == NO_SPAN {
+                    continue;
                 }
+                head.span = head.span.checked_sub(gone).unwrap_or_else(|| {
+                    head.cut = head.cut.saturating_add(1);
+                    self.cut += 1;
+                    NO_SPAN
+                });
             }
         }
         index

@@ -15,7 +15,7 @@ pub(crate) use self::secrets::remember_secrets;
 
 use self::body::{Side, body, ending_text, note_memory, set_error};
 #[cfg(feature = "gate")]
-use super::replay::{Playback, Replayer, SoFar};
+use super::replay::{Playback, Replayer, SoFar, end};
 use super::{Counters, Job, Kept, Settings};
 use crate::{
     context::{Aspect, PanicNote, RequestContext, Shared},
@@ -288,6 +288,8 @@ impl Assembler {
                 scrubber: Arc::new(rest.scrubber),
                 suppressed_before,
             });
+        } else {
+            end(ticket);
         }
     }
 
@@ -300,7 +302,9 @@ impl Assembler {
         };
         let shared = so_far.context.shared();
         let recording = { shared.recording().take_unshown() };
-        let Some(recording) = recording else { return };
+        let Some(recording) = recording else {
+            return end(so_far.ticket);
+        };
         let mut redactor = Redactor::only_to_remember(&self.settings.policy, Decisions::default());
         remember_secrets(&mut redactor, &so_far.context, usize::MAX);
         let facts = { shared.notes().facts.clone() };
