@@ -135,6 +135,17 @@ impl Gate {
             || mode.has(Mode::LIVE) && Self::live_enables(metadata)
     }
 
+    #[inline(never)]
+    fn decides<S: Subscriber>(
+        &self,
+        mode: Mode,
+        metadata: &Metadata<'_>,
+        cx: Context<'_, S>,
+    ) -> bool {
+        note::asked();
+        mode.has(Mode::RECORD) && self.records(metadata) || self.lets_through(mode, metadata, cx)
+    }
+
     /// A value that logs while it is formatted makes per-layer filters decide
     /// on its own event, and forget what they decided on the one around it.
     fn ask_again(&self, metadata: &Metadata<'_>) {
@@ -199,16 +210,15 @@ where
         }
     }
 
+    // Asked for every event of the process. What follows the comparison is a
+    // function of its own, so that the usual no has no registers to save.
+    #[inline]
     fn enabled(&self, metadata: &Metadata<'_>, cx: Context<'_, S>) -> bool {
         let mode = mode();
         if mode == Mode::NONE && *metadata.level() > self.refused_above {
             return false;
         }
-        note::asked();
-        if mode.has(Mode::RECORD) && self.records(metadata) {
-            return true;
-        }
-        self.lets_through(mode, metadata, cx)
+        self.decides(mode, metadata, cx)
     }
 
     fn event_enabled(&self, event: &Event<'_>, cx: Context<'_, S>) -> bool {
