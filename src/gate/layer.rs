@@ -1,10 +1,16 @@
-use super::{levels, note, probe};
+use super::{GateHandle, levels, note, probe};
 use crate::{
     DECISION_TARGET, REQUEST_TARGET,
     context::{Mode, mode, with_current},
-    selection::Directives,
+    selection::{Directives, Recorded},
 };
-use std::sync::OnceLock;
+use std::{
+    ptr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 use tracing::{
     Dispatch, Event, Level, Metadata, Subscriber, dispatcher::WeakDispatch,
     level_filters::LevelFilter, span, subscriber::Interest,
@@ -61,8 +67,13 @@ pub struct Gate {
     refused_above: LevelFilter,
     /// Whether the base filter looks into spans and must be told of them.
     base_sees_spans: bool,
-    record: Option<Directives>,
+    recorded: Arc<Recorded>,
     dispatch: OnceLock<WeakDispatch>,
+    /// Whether another gate of the same subscriber records, and this one only
+    /// filters.
+    second: AtomicBool,
+    /// Whether there is such a gate beside this one.
+    has_second: AtomicBool,
 }
 
 impl Gate {
@@ -79,33 +90,68 @@ impl Gate {
             // Lines of our own are at INFO.
             refused_above: base_max.max(LevelFilter::INFO),
             base_sees_spans,
-            record: Some(Directives::level(LevelFilter::DEBUG)),
+            recorded: Arc::new(Recorded::new(Some(Directives::level(LevelFilter::DEBUG)))),
             dispatch: OnceLock::new(),
+            second: AtomicBool::new(false),
+            has_second: AtomicBool::new(false),
         }
     }
 
-    /// Records what these directives name instead of DEBUG everywhere.
+    /// Records what these directives name instead of DEBUG everywhere. Handles
+    /// taken before, a [`Dashcam`](crate::Dashcam)'s too, change this gate no more.
     #[must_use]
     pub fn record(mut self, directives: Directives) -> Self {
-        self.record = Some(directives);
+        self.recorded = Arc::new(Recorded::new(Some(directives)));
         self
     }
 
     /// Records nothing: disabled events cost exactly what they cost without a
-    /// gate. Live requests still work.
+    /// gate. Live requests still work. Handles taken before, a
+    /// [`Dashcam`](crate::Dashcam)'s too, change this gate no more.
     #[must_use]
     pub fn record_off(mut self) -> Self {
-        self.record = None;
+        self.recorded = Arc::new(Recorded::new(None));
         self
+    }
+
+    /// The switch for what is recorded, for while the gate is in use.
+    #[must_use]
+    pub fn handle(&self) -> GateHandle {
+        GateHandle::new(Arc::clone(&self.recorded))
+    }
+
+    /// Lets this switch say what is recorded.
+    #[cfg(feature = "kit")]
+    pub(crate) fn switched_by(mut self, handle: &GateHandle) -> Self {
+        self.recorded = Arc::clone(handle.recorded());
+        self
+    }
+
+    pub(super) fn has_second(&self) -> bool {
+        self.has_second.load(Relaxed)
+    }
+
+    fn is_second(&self) -> bool {
+        self.second.load(Relaxed)
     }
 
     /// Whether this is recorded, or, asked by `enabled!`, would be.
     fn records(&self, metadata: &Metadata<'_>) -> bool {
-        !metadata.is_span()
-            && self.record.as_ref().is_some_and(|directives| {
+        if metadata.is_span() {
+            return false;
+        }
+        // Where another gate records, it is for that one to say.
+        self.is_second()
+            || self.recorded.is_on_and(|directives| {
                 directives.wants(metadata) && !is_excluded(metadata.target())
                     || metadata.target() == probe::TARGET
             })
+    }
+
+    /// Whether the base filter can ever enable this, whatever the spans.
+    fn base_may_enable<S: Subscriber>(&self, metadata: &'static Metadata<'static>) -> bool {
+        *metadata.level() <= self.base_max
+            && !<EnvFilter as Layer<S>>::register_callsite(&self.base, metadata).is_never()
     }
 
     fn base_enables<S: Subscriber>(&self, metadata: &Metadata<'_>, cx: Context<'_, S>) -> bool {
@@ -185,27 +231,34 @@ where
 {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
         let _ = self.dispatch.set(dispatch.downgrade());
-        levels::set_installed();
+        // The outermost gate is the one that is found.
+        if let Some(first) = dispatch.downcast_ref::<Self>()
+            && !ptr::eq(first, self)
+        {
+            self.second.store(true, Relaxed);
+            first.has_second.store(true, Relaxed);
+        }
+        levels::install(dispatch);
     }
 
+    /// One answer under every configuration, so that none can be out of date:
+    /// `tracing` may store an answer long after it was given. It is never
+    /// `always`: in a recording request filters of single layers decide on events
+    /// that then do not come, because they are only recorded or only asked about.
+    /// They let go of such a decision when they are asked about the next event,
+    /// so nothing may pass without being asked about.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        let base = <EnvFilter as Layer<S>>::register_callsite(&self.base, metadata);
-        if is_own(metadata) || base.is_always() {
-            if self.record.is_none() && levels::live() == LevelFilter::OFF {
-                return Interest::always();
-            }
-            // In a chosen request filters of single layers decide on events that
-            // then do not come, because they are only recorded or only asked
-            // about. They let go of such a decision when they are asked about
-            // the next event, so nothing may pass without being asked about.
-            Interest::sometimes()
-        } else if base.is_sometimes() {
-            base
-        } else if metadata.target() != probe::TARGET && is_excluded(metadata.target()) {
+        if self.base_sees_spans && metadata.is_span() {
+            // It learns by the question which spans are its own.
+            let _ = <EnvFilter as Layer<S>>::register_callsite(&self.base, metadata);
+        }
+        if is_excluded(metadata.target())
+            && metadata.target() != probe::TARGET
+            && !is_own(metadata)
+            && !self.base_may_enable::<S>(metadata)
+        {
             Interest::never()
         } else {
-            // Never `never` for what may be wanted later: such an answer can
-            // outlive the configuration it was made under.
             Interest::sometimes()
         }
     }
@@ -230,6 +283,9 @@ where
                 note::error_site(metadata);
             }
             return true;
+        }
+        if self.is_second() {
+            return self.lets_through(mode, metadata, cx);
         }
         // The probe asks whether it arrives here, and goes no further.
         let passes =
@@ -257,14 +313,18 @@ where
         if self.base_sees_spans {
             self.base.on_new_span(attrs, id, cx);
         }
-        note::new_span(attrs, id);
+        if !self.is_second() {
+            note::new_span(attrs, id);
+        }
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, cx: Context<'_, S>) {
         if self.base_sees_spans {
             self.base.on_record(id, values, cx);
         }
-        note::record(id, values);
+        if !self.is_second() {
+            note::record(id, values);
+        }
     }
 
     fn on_enter(&self, id: &span::Id, cx: Context<'_, S>) {
@@ -283,18 +343,16 @@ where
         if self.base_sees_spans {
             self.base.on_close(id.clone(), cx);
         }
-        note::closed_span(&id);
+        if !self.is_second() {
+            note::closed_span(&id);
+        }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        let record = self
-            .record
-            .as_ref()
-            .map_or(LevelFilter::OFF, Directives::max_level);
         // INFO for the request span and line.
         Some(
             self.base_max
-                .max(record)
+                .max(self.recorded.max_level())
                 .max(levels::live())
                 .max(LevelFilter::INFO),
         )

@@ -3,10 +3,10 @@ use crate::{
     correlation::CorrelationIdLayer,
     exchange::Service,
     export::{Exporter, JsonLines, Memory},
-    gate::raise_live,
+    gate::{GateHandle, raise_live},
     keeper::{Keeper, Settings},
     lifecycle::{CorrelationPlan, Plan, VerbosePlan},
-    selection::{Directives, InvalidDirectives, Rules},
+    selection::{Directives, InvalidDirectives, Recorded, Rules},
     verbose::HEADER,
 };
 use std::{fmt, io, path::PathBuf, sync::Arc};
@@ -118,7 +118,7 @@ impl DashcamBuilder {
     ///
     /// Directives that cannot be read, or no thread to be had.
     pub fn build(self) -> Result<Dashcam, BuildError> {
-        let record = self.record.map_err(BuildError::Directives)?;
+        let recorded = Arc::new(Recorded::new(self.record.map_err(BuildError::Directives)?));
         raise_live(if self.plain_header {
             LevelFilter::TRACE
         } else {
@@ -139,7 +139,7 @@ impl DashcamBuilder {
         let plan = Plan {
             correlation: Some(self.correlation),
             verbose: Some(VerbosePlan {
-                record: record.is_some(),
+                recorded: Arc::clone(&recorded),
                 recording_limit,
                 memory: Some(Arc::clone(keeper.events())),
                 rules: self.rules,
@@ -149,7 +149,11 @@ impl DashcamBuilder {
             span: true,
             request_line: self.request_line,
         };
-        Ok(Dashcam::new(Arc::new(plan), keeper, record))
+        Ok(Dashcam::new(
+            Arc::new(plan),
+            keeper,
+            GateHandle::new(recorded),
+        ))
     }
 }
 
