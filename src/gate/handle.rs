@@ -5,11 +5,10 @@ use std::sync::Arc;
 /// Changes what a [`Gate`](super::Gate) records while requests run; from
 /// [`Gate::handle`](super::Gate::handle). Cheap to clone, and from any thread.
 ///
-/// A change is seen by all threads when the call returns. It lets `tracing`
-/// look at every callsite of the process once more, which takes about a
-/// millisecond for 10,000 of them, so it does not belong into each request. No
-/// event that the base filter shows is lost meanwhile, and none below it is
-/// shown.
+/// A change is seen by all threads when the call returns. Where the most verbose
+/// level changes, `tracing` looks at every callsite of the process once more,
+/// which takes a fraction of a millisecond for 10,000 of them. No event that the
+/// base filter shows is lost meanwhile, and none below it is shown.
 ///
 /// A request in flight goes on as a recorded one: from the change on it records
 /// by the new directives, or, where recording was switched off, only what the

@@ -1,4 +1,8 @@
-use super::{GateHandle, levels, note, probe};
+use super::{
+    GateHandle,
+    excluded::{is_excluded, most_let_through},
+    levels, note, probe,
+};
 use crate::{
     DECISION_TARGET, REQUEST_TARGET,
     context::{Mode, mode, with_current},
@@ -21,39 +25,6 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Targets whose events are never recorded, and never shown below the base
-/// filter: the HTTP stack under the service and telemetry itself. A target
-/// stands for everything below it (`hyper` for `hyper::proto`).
-pub const EXCLUDED_TARGETS: &[&str] = &[
-    "dashcam",
-    "h2",
-    "hyper",
-    "hyper_util",
-    "mio",
-    "opentelemetry",
-    "opentelemetry_sdk",
-    "opentelemetry_otlp",
-    "reqwest",
-    "rustls",
-    "tokio",
-    "tokio_util",
-    "tonic",
-    "tower",
-    "tracing_opentelemetry",
-    "want",
-];
-
-/// A bit for each letter that an excluded target begins with.
-const FIRST_LETTERS: u32 = {
-    let mut letters = 0;
-    let mut n = 0;
-    while n < EXCLUDED_TARGETS.len() {
-        letters |= 1 << (EXCLUDED_TARGETS[n].as_bytes()[0] & 31);
-        n += 1;
-    }
-    letters
-};
-
 /// The targets of this crate that pass every base filter, at INFO and above.
 const OWN_TARGETS: &[&str] = &[DECISION_TARGET, REQUEST_TARGET];
 
@@ -65,6 +36,8 @@ pub struct Gate {
     base_max: LevelFilter,
     /// Above this level nothing is let through outside of requests.
     refused_above: LevelFilter,
+    /// Above this level the base filter lets no excluded target through.
+    excluded_above: LevelFilter,
     /// Whether the base filter looks into spans and must be told of them.
     base_sees_spans: bool,
     recorded: Arc<Recorded>,
@@ -82,13 +55,15 @@ impl Gate {
     pub fn new(base: EnvFilter) -> Self {
         // An EnvFilter tells what it looks at only through its text form, where
         // a span directive has brackets.
-        let base_sees_spans = base.to_string().contains('[');
+        let text = base.to_string();
+        let base_sees_spans = text.contains('[');
         let base_max = EnvFilter::max_level_hint(&base).unwrap_or(LevelFilter::TRACE);
         Self {
             base,
             base_max,
             // Lines of our own are at INFO.
             refused_above: base_max.max(LevelFilter::INFO),
+            excluded_above: most_let_through(&text, base_max).max(LevelFilter::INFO),
             base_sees_spans,
             recorded: Arc::new(Recorded::new(Some(Directives::level(LevelFilter::DEBUG)))),
             dispatch: OnceLock::new(),
@@ -142,16 +117,8 @@ impl Gate {
         }
         // Where another gate records, it is for that one to say.
         self.is_second()
-            || self.recorded.is_on_and(|directives| {
-                directives.wants(metadata) && !is_excluded(metadata.target())
-                    || metadata.target() == probe::TARGET
-            })
-    }
-
-    /// Whether the base filter can ever enable this, whatever the spans.
-    fn base_may_enable<S: Subscriber>(&self, metadata: &'static Metadata<'static>) -> bool {
-        *metadata.level() <= self.base_max
-            && !<EnvFilter as Layer<S>>::register_callsite(&self.base, metadata).is_never()
+            || self.recorded.wants(metadata) && !is_excluded(metadata.target())
+            || metadata.target() == probe::TARGET && self.recorded.is_on()
     }
 
     fn base_enables<S: Subscriber>(&self, metadata: &Metadata<'_>, cx: Context<'_, S>) -> bool {
@@ -181,6 +148,14 @@ impl Gate {
             || mode.has(Mode::LIVE) && Self::live_enables(metadata)
     }
 
+    /// It learns by the question which spans are its own.
+    #[cold]
+    fn tell_base<S: Subscriber>(&self, metadata: &'static Metadata<'static>) {
+        if metadata.is_span() {
+            let _ = <EnvFilter as Layer<S>>::register_callsite(&self.base, metadata);
+        }
+    }
+
     #[inline(never)]
     fn decides<S: Subscriber>(
         &self,
@@ -205,24 +180,15 @@ fn is_own(metadata: &Metadata<'_>) -> bool {
     *metadata.level() <= Level::INFO && OWN_TARGETS.contains(&metadata.target())
 }
 
+/// Whether events below INFO of this target are neither recorded nor shown.
+fn is_never(target: &str) -> bool {
+    is_excluded(target) && target != probe::TARGET
+}
+
 /// Whether an event is part of its request: decisions are, the request line,
 /// and what the HTTP stack and telemetry say, are not.
 fn is_recordable(metadata: &Metadata<'_>) -> bool {
     metadata.target() == DECISION_TARGET || !is_excluded(metadata.target())
-}
-
-pub(super) fn is_excluded(target: &str) -> bool {
-    // Most targets begin with no letter of theirs, which is one bit to look at.
-    let may_be = target
-        .as_bytes()
-        .first()
-        .is_some_and(|first| FIRST_LETTERS >> (first & 31) & 1 == 1);
-    may_be
-        && EXCLUDED_TARGETS.iter().any(|excluded| {
-            target
-                .strip_prefix(excluded)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-        })
 }
 
 impl<S> Layer<S> for Gate
@@ -247,16 +213,12 @@ where
     /// that then do not come, because they are only recorded or only asked about.
     /// They let go of such a decision when they are asked about the next event,
     /// so nothing may pass without being asked about.
+    #[inline]
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.base_sees_spans && metadata.is_span() {
-            // It learns by the question which spans are its own.
-            let _ = <EnvFilter as Layer<S>>::register_callsite(&self.base, metadata);
+        if self.base_sees_spans {
+            self.tell_base::<S>(metadata);
         }
-        if is_excluded(metadata.target())
-            && metadata.target() != probe::TARGET
-            && !is_own(metadata)
-            && !self.base_may_enable::<S>(metadata)
-        {
+        if *metadata.level() > self.excluded_above && is_never(metadata.target()) {
             Interest::never()
         } else {
             Interest::sometimes()

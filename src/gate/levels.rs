@@ -1,6 +1,7 @@
 //! The most verbose level that can be wanted, over the whole process, and how
 //! it changes.
 
+use super::Gate;
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicU8, Ordering::SeqCst},
@@ -62,15 +63,14 @@ pub(crate) fn raise_live(level: LevelFilter) {
     let index = LEVELS.iter().position(|l| *l == level).unwrap_or(0);
     let index = u8::try_from(index).unwrap_or(0);
     if LIVE.load(SeqCst) < index {
-        change(|| {
-            LIVE.fetch_max(index, SeqCst);
-        });
+        change(|| LIVE.fetch_max(index, SeqCst) < index);
     }
 }
 
-/// Changes what the gates' level hints are made of, and has `tracing`, and the
-/// `log` crate where it is bridged to a gate, take them over.
-pub(super) fn change(apply: impl FnOnce()) {
+/// Changes what the gates' level hints are made of. Where a hint differs then, as
+/// `apply` says, `tracing`, and the `log` crate where it is bridged to a gate,
+/// take it over; a gate's answers about callsites are the same at any time.
+pub(super) fn change(apply: impl FnOnce() -> bool) {
     // Two changes at once could leave the level of the one with the other's
     // directives.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -79,17 +79,24 @@ pub(super) fn change(apply: impl FnOnce()) {
     let _one_at_a_time = lock(&ONE_AT_A_TIME);
     #[cfg(feature = "log")]
     let before = LevelFilter::current();
-    apply();
+    if !apply() {
+        return;
+    }
     gate = any_gate();
     let Some(gate) = &gate else {
         // The hint is read when a gate is installed.
         return;
     };
-    // Where there is one subscriber only, `tracing` asks the one of this
-    // thread, which can be none: then every callsite would be switched off.
-    dispatcher::with_default(gate, || {
+    let rebuild = || {
         callsite::rebuild_interest_cache();
         #[cfg(feature = "log")]
         super::log_bridge::follow(before);
-    });
+    };
+    // Where there is one subscriber only, `tracing` asks the one of this
+    // thread, which can be none: then every callsite would be switched off.
+    if dispatcher::get_default(|current| current.is::<Gate>()) {
+        rebuild();
+    } else {
+        dispatcher::with_default(gate, rebuild);
+    }
 }

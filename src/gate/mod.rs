@@ -71,6 +71,7 @@
 //! use it as the gate's base instead. Filters of single layers
 //! (`layer.with_filter(…)`) may stay: they remain ceilings.
 
+mod excluded;
 mod handle;
 mod layer;
 mod levels;
@@ -79,10 +80,7 @@ mod log_bridge;
 mod note;
 mod probe;
 
-pub use self::{
-    handle::GateHandle,
-    layer::{EXCLUDED_TARGETS, Gate},
-};
+pub use self::{excluded::EXCLUDED_TARGETS, handle::GateHandle, layer::Gate};
 pub(crate) use self::{
     levels::{installed, raise_live},
     probe::{doubled, probe},
