@@ -7,10 +7,15 @@
 //! names contain one of the words. Without valgrind only times are printed.
 
 mod bodies;
+mod configuration;
 mod events;
+mod lines;
 mod redaction;
 mod replay;
 mod report;
+mod requests;
+mod setup;
+mod spans;
 mod stacks;
 
 use std::{
@@ -27,6 +32,10 @@ pub(crate) struct Case {
 fn cases() -> Vec<Case> {
     let mut all = Vec::new();
     all.extend(events::cases());
+    all.extend(spans::cases());
+    all.extend(lines::cases());
+    all.extend(requests::cases());
+    all.extend(configuration::cases());
     all.extend(stacks::cases());
     all.extend(bodies::cases());
     all.extend(redaction::cases());
@@ -76,8 +85,14 @@ pub(crate) struct Figures {
 
 fn measure(name: &'static str, valgrind: bool) -> Figures {
     // Short operations need many, or what threads do at the start shows.
-    let short = name.starts_with("event/rec") || name.starts_with("event/static");
-    let (few, many) = if short { (1_000, 41_000) } else { (200, 2_200) };
+    let starts = |with: &[&str]| with.iter().any(|start| name.starts_with(start));
+    let (few, many) = if starts(&["event/rec", "event/static", "span/debug, "]) {
+        (1_000, 41_000)
+    } else if starts(&["configuration/"]) {
+        (4, 24)
+    } else {
+        (200, 2_200)
+    };
     let per_op = |read: &dyn Fn(u32) -> Option<f64>| {
         Some((read(many)? - read(few)?) / f64::from(many - few))
     };

@@ -1,4 +1,4 @@
-use crate::Figures;
+use crate::{Figures, configuration::CALLSITES};
 
 pub(crate) fn row(figures: &Figures) -> String {
     let number = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.1}"));
@@ -21,6 +21,11 @@ enum Bar {
     Between([&'static str; 2], [&'static str; 2], f64, f64),
     /// `(a - c) / (b - c)` at most this: the ratio of what two add to a third.
     Added(&'static str, &'static str, &'static str, f64),
+    /// `(a - b) / n` at most this, in instructions.
+    Each(&'static str, &'static str, usize, f64),
+    /// What one with 20 events costs over one without beside the events: `2 * a
+    /// - b - c` with 20, 40 and none, at most this, in instructions.
+    Beside(&'static str, &'static str, &'static str, f64),
     /// `a - b` at most this, in allocations.
     Allocations(&'static str, &'static str, f64),
     /// `a` at most this, in instructions.
@@ -42,6 +47,31 @@ const BARS: &[Bar] = &[
     Bar::Ratio("event/recorded, 3 fields", "event/fmt json, 3 fields", 0.12),
     Bar::Most("event/recorded, 6 fields", 2400.0),
     Bar::Ratio("event/recorded, 6 fields", "event/fmt json, 6 fields", 0.12),
+    Bar::Ratio("span/debug, outside of a request", "span/debug, fmt", 0.1),
+    Bar::Ratio("span/debug, in a recording request", "span/debug, fmt", 0.1),
+    Bar::Beside(
+        "request/recorded, 20 events",
+        "request/recorded, 40 events",
+        "request/nothing recorded, no event",
+        100.0,
+    ),
+    Bar::Ratio(
+        "request/whole stack, 40 debug events recorded and dropped",
+        "request/no layer, 40 debug events through fmt json",
+        0.2,
+    ),
+    Bar::Each(
+        "configuration/10,000 callsites, gate, base info",
+        "configuration/10,000 callsites, fmt alone",
+        CALLSITES,
+        15.0,
+    ),
+    Bar::Each(
+        "configuration/10,000 callsites, gate, base with targets",
+        "configuration/10,000 callsites, fmt alone",
+        CALLSITES,
+        15.0,
+    ),
     Bar::Ratio(
         "line/ours in a 3-field span",
         "line/fmt json in a 3-field span",
@@ -122,6 +152,21 @@ pub(crate) fn ratios(results: &[Figures]) {
                     most,
                 )
             }
+            Bar::Each(a, b, n, most) => (
+                format!("({a} - {b}) / {n}, Ir"),
+                instructions(a)
+                    .zip(instructions(b))
+                    .map(|(a, b)| (a - b) / n as f64),
+                most,
+            ),
+            Bar::Beside(twenty, forty, none, most) => (
+                format!("2 * {twenty} - {forty} - {none}, Ir"),
+                instructions(twenty)
+                    .zip(instructions(forty))
+                    .zip(instructions(none))
+                    .map(|((twenty, forty), none)| 2.0 * twenty - forty - none),
+                most,
+            ),
             Bar::Allocations(a, b, most) => (
                 format!("{a} - {b}, allocations"),
                 allocations(a).zip(allocations(b)).map(|(a, b)| a - b),

@@ -170,6 +170,13 @@ impl RequestContext {
                 notes.selected = Some(Arc::clone(selected));
             }
         }
+        if !selected.is_live()
+            && self.mode().has(Mode::WATCHED)
+            && self.0.deep.set(Arc::clone(selected)).is_ok()
+        {
+            self.raise(Mode::RECORD);
+            self.raise(Mode::DEEP);
+        }
         live && self.go_live(selected)
     }
 

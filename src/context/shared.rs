@@ -43,7 +43,10 @@ impl Mode {
     /// request's own mode.
     #[cfg(feature = "gate")]
     pub(crate) const REPLAY: Self = Self(1 << 4);
-    const ALL: u32 = 0b1111;
+    /// What its own rule names is recorded, too.
+    #[cfg(feature = "gate")]
+    pub(crate) const DEEP: Self = Self(1 << 5);
+    const ALL: u32 = 0b10_1111;
 
     #[inline]
     pub(crate) const fn has(self, other: Self) -> bool {
@@ -189,6 +192,9 @@ pub(crate) struct Shared {
     notes: Mutex<Notes>,
     #[cfg(feature = "gate")]
     pub(crate) live: OnceLock<Arc<Selected>>,
+    /// The rule by which more of it is recorded than of others.
+    #[cfg(feature = "gate")]
+    pub(crate) deep: OnceLock<Arc<Selected>>,
     #[cfg(feature = "gate")]
     recording: Mutex<Recording>,
     #[cfg(feature = "capture")]
@@ -224,6 +230,8 @@ impl Default for Shared {
             notes: Mutex::default(),
             #[cfg(feature = "gate")]
             live: OnceLock::new(),
+            #[cfg(feature = "gate")]
+            deep: OnceLock::new(),
             #[cfg(feature = "gate")]
             recording: Mutex::default(),
             #[cfg(feature = "capture")]
@@ -387,6 +395,7 @@ impl Shared {
             notes.pending = None;
             notes.ticket = None;
             self.live.take();
+            self.deep.take();
             // What was never begun is as new.
             if bits & Mode::ALL != 0 {
                 get_mut(&mut self.recording).reset();

@@ -1,10 +1,20 @@
-use super::{levels, note, probe};
+use super::{
+    GateHandle,
+    excluded::{is_excluded, most_let_through},
+    levels, note, probe,
+};
 use crate::{
     DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET,
     context::{Mode, is_replayed, mode, with_current},
-    selection::Directives,
+    selection::{Directives, Recorded},
 };
-use std::sync::OnceLock;
+use std::{
+    ptr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 use tracing::{
     Dispatch, Event, Level, Metadata, Subscriber, dispatcher::WeakDispatch,
     level_filters::LevelFilter, span, subscriber::Interest,
@@ -13,39 +23,6 @@ use tracing_subscriber::{
     EnvFilter,
     layer::{Context, Layer},
     registry::LookupSpan,
-};
-
-/// Targets whose events are never recorded, and never shown below the base
-/// filter: the HTTP stack under the service and telemetry itself. A target
-/// stands for everything below it (`hyper` for `hyper::proto`).
-pub const EXCLUDED_TARGETS: &[&str] = &[
-    "dashcam",
-    "h2",
-    "hyper",
-    "hyper_util",
-    "mio",
-    "opentelemetry",
-    "opentelemetry_sdk",
-    "opentelemetry_otlp",
-    "reqwest",
-    "rustls",
-    "tokio",
-    "tokio_util",
-    "tonic",
-    "tower",
-    "tracing_opentelemetry",
-    "want",
-];
-
-/// A bit for each letter that an excluded target begins with.
-const FIRST_LETTERS: u32 = {
-    let mut letters = 0;
-    let mut n = 0;
-    while n < EXCLUDED_TARGETS.len() {
-        letters |= 1 << (EXCLUDED_TARGETS[n].as_bytes()[0] & 31);
-        n += 1;
-    }
-    letters
 };
 
 /// The targets of this crate that pass every base filter, at INFO and above.
@@ -59,10 +36,17 @@ pub struct Gate {
     base_max: LevelFilter,
     /// Above this level nothing is let through outside of requests.
     refused_above: LevelFilter,
+    /// Above this level the base filter lets no excluded target through.
+    excluded_above: LevelFilter,
     /// Whether the base filter looks into spans and must be told of them.
     base_sees_spans: bool,
-    record: Option<Directives>,
+    recorded: Arc<Recorded>,
     dispatch: OnceLock<WeakDispatch>,
+    /// Whether another gate of the same subscriber records, and this one only
+    /// filters.
+    second: AtomicBool,
+    /// Whether there is such a gate beside this one.
+    has_second: AtomicBool,
 }
 
 impl Gate {
@@ -71,41 +55,71 @@ impl Gate {
     pub fn new(base: EnvFilter) -> Self {
         // An EnvFilter tells what it looks at only through its text form, where
         // a span directive has brackets.
-        let base_sees_spans = base.to_string().contains('[');
+        let text = base.to_string();
+        let base_sees_spans = text.contains('[');
         let base_max = EnvFilter::max_level_hint(&base).unwrap_or(LevelFilter::TRACE);
         Self {
             base,
             base_max,
             // Lines of our own are at INFO.
             refused_above: base_max.max(LevelFilter::INFO),
+            excluded_above: most_let_through(&text, base_max).max(LevelFilter::INFO),
             base_sees_spans,
-            record: Some(Directives::level(LevelFilter::DEBUG)),
+            recorded: Arc::new(Recorded::new(Some(Directives::level(LevelFilter::DEBUG)))),
             dispatch: OnceLock::new(),
+            second: AtomicBool::new(false),
+            has_second: AtomicBool::new(false),
         }
     }
 
-    /// Records what these directives name instead of DEBUG everywhere.
+    /// Records what these directives name instead of DEBUG everywhere. Handles
+    /// taken before, a [`Dashcam`](crate::Dashcam)'s too, change this gate no more.
     #[must_use]
     pub fn record(mut self, directives: Directives) -> Self {
-        self.record = Some(directives);
+        self.recorded = Arc::new(Recorded::new(Some(directives)));
         self
     }
 
     /// Records nothing: disabled events cost exactly what they cost without a
-    /// gate. Live requests still work.
+    /// gate. Live requests still work. Handles taken before, a
+    /// [`Dashcam`](crate::Dashcam)'s too, change this gate no more.
     #[must_use]
     pub fn record_off(mut self) -> Self {
-        self.record = None;
+        self.recorded = Arc::new(Recorded::new(None));
         self
     }
 
+    /// The switch for what is recorded, for while the gate is in use.
+    #[must_use]
+    pub fn handle(&self) -> GateHandle {
+        GateHandle::new(Arc::clone(&self.recorded))
+    }
+
+    /// Lets this switch say what is recorded.
+    #[cfg(feature = "kit")]
+    pub(crate) fn switched_by(mut self, handle: &GateHandle) -> Self {
+        self.recorded = Arc::clone(handle.recorded());
+        self
+    }
+
+    pub(super) fn has_second(&self) -> bool {
+        self.has_second.load(Relaxed)
+    }
+
+    fn is_second(&self) -> bool {
+        self.second.load(Relaxed)
+    }
+
     /// Whether this is recorded, or, asked by `enabled!`, would be.
-    fn records(&self, metadata: &Metadata<'_>) -> bool {
-        !metadata.is_span()
-            && self.record.as_ref().is_some_and(|directives| {
-                directives.wants(metadata) && !is_excluded(metadata.target())
-                    || metadata.target() == probe::TARGET
-            })
+    fn records(&self, mode: Mode, metadata: &Metadata<'_>) -> bool {
+        if metadata.is_span() {
+            return false;
+        }
+        // Where another gate records, it is for that one to say.
+        self.is_second()
+            || (self.recorded.wants(metadata) || mode.has(Mode::DEEP) && is_deep(metadata))
+                && !is_excluded(metadata.target())
+            || metadata.target() == probe::TARGET && self.recorded.is_on()
     }
 
     fn base_enables<S: Subscriber>(&self, metadata: &Metadata<'_>, cx: Context<'_, S>) -> bool {
@@ -135,6 +149,27 @@ impl Gate {
             || mode.has(Mode::LIVE) && Self::live_enables(metadata)
     }
 
+    /// It learns by the question which spans are its own.
+    #[cold]
+    fn tell_base<S: Subscriber>(&self, metadata: &'static Metadata<'static>) {
+        if metadata.is_span() {
+            let _ = <EnvFilter as Layer<S>>::register_callsite(&self.base, metadata);
+        }
+    }
+
+    #[inline(never)]
+    fn decides<S: Subscriber>(
+        &self,
+        mode: Mode,
+        metadata: &Metadata<'_>,
+        cx: Context<'_, S>,
+    ) -> bool {
+        note::asked();
+        mode.has(Mode::RECORD) && self.records(mode, metadata)
+            || mode.has(Mode::REPLAY) && is_replayed(metadata)
+            || self.lets_through(mode, metadata, cx)
+    }
+
     /// A value that logs while it is formatted makes per-layer filters decide
     /// on its own event, and forget what they decided on the one around it.
     fn ask_again(&self, metadata: &Metadata<'_>) {
@@ -144,8 +179,21 @@ impl Gate {
     }
 }
 
+/// Whether the rule by which more of the current request is recorded names this.
+fn is_deep(metadata: &Metadata<'_>) -> bool {
+    with_current(|context| {
+        let deep = context.shared().deep.get();
+        deep.is_some_and(|selected| selected.directives.wants(metadata))
+    }) == Some(true)
+}
+
 fn is_own(metadata: &Metadata<'_>) -> bool {
     *metadata.level() <= Level::INFO && OWN_TARGETS.contains(&metadata.target())
+}
+
+/// Whether events below INFO of this target are neither recorded nor shown.
+fn is_never(target: &str) -> bool {
+    is_excluded(target) && target != probe::TARGET
 }
 
 /// Whether an event is part of its request: decisions are, the request line,
@@ -154,64 +202,49 @@ fn is_recordable(metadata: &Metadata<'_>) -> bool {
     metadata.target() == DECISION_TARGET || !is_excluded(metadata.target())
 }
 
-pub(super) fn is_excluded(target: &str) -> bool {
-    // Most targets begin with no letter of theirs, which is one bit to look at.
-    let may_be = target
-        .as_bytes()
-        .first()
-        .is_some_and(|first| FIRST_LETTERS >> (first & 31) & 1 == 1);
-    may_be
-        && EXCLUDED_TARGETS.iter().any(|excluded| {
-            target
-                .strip_prefix(excluded)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-        })
-}
-
 impl<S> Layer<S> for Gate
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
         let _ = self.dispatch.set(dispatch.downgrade());
-        levels::set_installed();
+        // The outermost gate is the one that is found.
+        if let Some(first) = dispatch.downcast_ref::<Self>()
+            && !ptr::eq(first, self)
+        {
+            self.second.store(true, Relaxed);
+            first.has_second.store(true, Relaxed);
+        }
+        levels::install(dispatch);
     }
 
+    /// One answer under every configuration, so that none can be out of date:
+    /// `tracing` may store an answer long after it was given. It is never
+    /// `always`: in a recording request filters of single layers decide on events
+    /// that then do not come, because they are only recorded or only asked about.
+    /// They let go of such a decision when they are asked about the next event,
+    /// so nothing may pass without being asked about.
+    #[inline]
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        let base = <EnvFilter as Layer<S>>::register_callsite(&self.base, metadata);
-        if is_own(metadata) || base.is_always() {
-            if self.record.is_none() && levels::live() == LevelFilter::OFF {
-                return Interest::always();
-            }
-            // In a chosen request filters of single layers decide on events that
-            // then do not come, because they are only recorded or only asked
-            // about. They let go of such a decision when they are asked about
-            // the next event, so nothing may pass without being asked about.
-            Interest::sometimes()
-        } else if base.is_sometimes() {
-            base
-        } else if metadata.target() != probe::TARGET && is_excluded(metadata.target()) {
+        if self.base_sees_spans {
+            self.tell_base::<S>(metadata);
+        }
+        if *metadata.level() > self.excluded_above && is_never(metadata.target()) {
             Interest::never()
         } else {
-            // Never `never` for what may be wanted later: such an answer can
-            // outlive the configuration it was made under.
             Interest::sometimes()
         }
     }
 
+    // Asked for every event of the process. What follows the comparison is a
+    // function of its own, so that the usual no has no registers to save.
+    #[inline]
     fn enabled(&self, metadata: &Metadata<'_>, cx: Context<'_, S>) -> bool {
         let mode = mode();
         if mode == Mode::NONE && *metadata.level() > self.refused_above {
             return false;
         }
-        note::asked();
-        if mode.has(Mode::RECORD) && self.records(metadata) {
-            return true;
-        }
-        if mode.has(Mode::REPLAY) && is_replayed(metadata) {
-            return true;
-        }
-        self.lets_through(mode, metadata, cx)
+        self.decides(mode, metadata, cx)
     }
 
     fn event_enabled(&self, event: &Event<'_>, cx: Context<'_, S>) -> bool {
@@ -226,6 +259,9 @@ where
         }
         if mode.has(Mode::REPLAY) {
             return true;
+        }
+        if self.is_second() {
+            return self.lets_through(mode, metadata, cx);
         }
         // The probe asks whether it arrives here, and goes no further.
         let passes =
@@ -253,14 +289,18 @@ where
         if self.base_sees_spans {
             self.base.on_new_span(attrs, id, cx);
         }
-        note::new_span(attrs, id);
+        if !self.is_second() {
+            note::new_span(attrs, id);
+        }
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, cx: Context<'_, S>) {
         if self.base_sees_spans {
             self.base.on_record(id, values, cx);
         }
-        note::record(id, values);
+        if !self.is_second() {
+            note::record(id, values);
+        }
     }
 
     fn on_enter(&self, id: &span::Id, cx: Context<'_, S>) {
@@ -279,18 +319,16 @@ where
         if self.base_sees_spans {
             self.base.on_close(id.clone(), cx);
         }
-        note::closed_span(&id);
+        if !self.is_second() {
+            note::closed_span(&id);
+        }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        let record = self
-            .record
-            .as_ref()
-            .map_or(LevelFilter::OFF, Directives::max_level);
         // INFO for the request span and line.
         Some(
             self.base_max
-                .max(record)
+                .max(self.recorded.max_level())
                 .max(levels::live())
                 .max(LevelFilter::INFO),
         )

@@ -1,12 +1,18 @@
-//! The most verbose level that can be wanted, over the whole process.
+//! The most verbose level that can be wanted, over the whole process, and how
+//! it changes.
 
+use super::Gate;
 use std::sync::{
-    Mutex, PoisonError,
+    Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicU8, Ordering::SeqCst},
 };
-use tracing::level_filters::LevelFilter;
+use tracing::{
+    Dispatch, callsite, dispatcher, dispatcher::WeakDispatch, level_filters::LevelFilter,
+};
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
+/// The subscribers that have a gate.
+static GATES: Mutex<Vec<WeakDispatch>> = Mutex::new(Vec::new());
 static LIVE: AtomicU8 = AtomicU8::new(0);
 
 /// Whether a gate was put into a subscriber of this process.
@@ -14,8 +20,23 @@ pub(crate) fn installed() -> bool {
     INSTALLED.load(SeqCst)
 }
 
-pub(super) fn set_installed() {
+/// Notes that this subscriber has a gate.
+pub(super) fn install(dispatch: &Dispatch) {
     INSTALLED.store(true, SeqCst);
+    let mut gates = lock(&GATES);
+    let alive: Vec<_> = gates.iter().filter_map(WeakDispatch::upgrade).collect();
+    *gates = alive.iter().map(Dispatch::downgrade).collect();
+    gates.push(dispatch.downgrade());
+    // Before `alive`: what only that keeps has destructors of others.
+    drop(gates);
+}
+
+fn any_gate() -> Option<Dispatch> {
+    lock(&GATES).iter().find_map(WeakDispatch::upgrade)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const LEVELS: [LevelFilter; 6] = [
@@ -35,14 +56,47 @@ pub(super) fn live() -> LevelFilter {
         .unwrap_or(LevelFilter::TRACE)
 }
 
-/// Makes room for live requests at this level.
+/// Makes room for live requests at this level. It never goes down again: rules
+/// are in layers that services clone and drop at will, and one that is still in
+/// use must not lose its level to one that is gone.
 pub(crate) fn raise_live(level: LevelFilter) {
-    // Rebuilding from two threads at once can leave stale answers behind.
-    static REBUILD: Mutex<()> = Mutex::new(());
     let index = LEVELS.iter().position(|l| *l == level).unwrap_or(0);
     let index = u8::try_from(index).unwrap_or(0);
-    let _one_at_a_time = REBUILD.lock().unwrap_or_else(PoisonError::into_inner);
-    if LIVE.fetch_max(index, SeqCst) < index && installed() {
-        tracing::callsite::rebuild_interest_cache();
+    if LIVE.load(SeqCst) < index {
+        change(|| LIVE.fetch_max(index, SeqCst) < index);
+    }
+}
+
+/// Changes what the gates' level hints are made of. Where a hint differs then, as
+/// `apply` says, `tracing`, and the `log` crate where it is bridged to a gate,
+/// take it over; a gate's answers about callsites are the same at any time.
+pub(super) fn change(apply: impl FnOnce() -> bool) {
+    // Two changes at once could leave the level of the one with the other's
+    // directives.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    // Dropped after the lock, because it may be the last of its subscriber.
+    let gate;
+    let _one_at_a_time = lock(&ONE_AT_A_TIME);
+    #[cfg(feature = "log")]
+    let before = LevelFilter::current();
+    if !apply() {
+        return;
+    }
+    gate = any_gate();
+    let Some(gate) = &gate else {
+        // The hint is read when a gate is installed.
+        return;
+    };
+    let rebuild = || {
+        callsite::rebuild_interest_cache();
+        #[cfg(feature = "log")]
+        super::log_bridge::follow(before);
+    };
+    // Where there is one subscriber only, `tracing` asks the one of this
+    // thread, which can be none: then every callsite would be switched off.
+    if dispatcher::get_default(|current| current.is::<Gate>()) {
+        rebuild();
+    } else {
+        dispatcher::with_default(gate, rebuild);
     }
 }

@@ -18,14 +18,22 @@
 //! # }
 //! ```
 //!
-//! Without the kit:
+//! Without the kit, and with a switch for what is recorded:
 //!
 //! ```
 //! use dashcam::gate::Gate;
 //! use tracing_subscriber::{EnvFilter, prelude::*};
 //!
-//! let subscriber = tracing_subscriber::registry().with(Gate::new(EnvFilter::new("info")));
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let gate = Gate::new(EnvFilter::new("info"));
+//! let handle = gate.handle();
+//! let subscriber = tracing_subscriber::registry().with(gate);
+//! handle.record("debug,sqlx=trace".parse()?);
+//! handle.record_off();
+//! assert!(!handle.is_recording());
 //! # let _ = subscriber;
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # Guarantees
@@ -48,7 +56,9 @@
 //! - A `log`-crate record below the base filter is recorded only where
 //!   `LogTracer` is installed, as `init_tracing` does with the feature `log`.
 //! - One gate in a registry: it records for every [`Dashcam`](crate::kit) of the
-//!   process, and a second one records what both let through twice.
+//!   process. Of several the outermost records; the others only filter, as their
+//!   base filters say, and
+//!   [`Status::warnings`](crate::kit::Status::warnings) tells it.
 //! - A value given to `Span::record` must not log while it is formatted, not even
 //!   below the base filter, where a `fmt` layer is installed too: that layer
 //!   formats it while it holds the span, and the record of the event inside
@@ -65,19 +75,20 @@
 //! last: `tracing-subscriber` may otherwise conclude that somebody wants TRACE
 //! events, and have every one of them asked about.
 
+mod excluded;
+mod handle;
 mod layer;
 mod levels;
+#[cfg(feature = "log")]
+mod log_bridge;
 mod note;
 mod probe;
 mod replay;
 mod time;
 
-pub use self::{
-    layer::{EXCLUDED_TARGETS, Gate},
-    time::EventTime,
-};
+pub use self::{excluded::EXCLUDED_TARGETS, handle::GateHandle, layer::Gate, time::EventTime};
 pub(crate) use self::{
     levels::{installed, raise_live},
-    probe::probe,
+    probe::{doubled, probe},
     replay::{Announcement, ReplayValue, Stage, in_subscriber},
 };

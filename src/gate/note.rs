@@ -17,6 +17,15 @@ pub(super) fn asked() {
     let _ = ASKED.try_with(|asked| asked.set(true));
 }
 
+/// Whether the gate is asked anything on this thread while `f` runs.
+#[cfg(feature = "log")]
+pub(super) fn is_asked_by(f: impl FnOnce()) -> bool {
+    let _ = ASKED.try_with(|asked| asked.set(false));
+    f();
+    // A value that is being formatted may have led here.
+    ASKED.try_with(|asked| asked.replace(true)).unwrap_or(false)
+}
+
 /// Records an event of the current request, which the service's own output has
 /// where it is `shown`; whether its values logged, too, while they were formatted.
 pub(super) fn event<S>(event: &Event<'_>, cx: &Context<'_, S>, shown: bool) -> bool

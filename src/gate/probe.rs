@@ -1,12 +1,15 @@
 //! Finds out whether recording can work in this process at all.
 
-use super::levels;
+use super::{Gate, levels};
 use crate::context::{Identity, Mode, RequestContext};
 use std::{
     fmt,
     time::{Instant, SystemTime},
 };
-use tracing::{Level, level_filters::STATIC_MAX_LEVEL};
+use tracing::{
+    Level, dispatcher,
+    level_filters::{LevelFilter, STATIC_MAX_LEVEL},
+};
 
 pub(super) const TARGET: &str = "dashcam::probe";
 
@@ -36,13 +39,23 @@ impl fmt::Display for Obstacle {
     }
 }
 
-/// Sends a debug event through the current subscriber, as a recording request
-/// would, and looks whether it was recorded.
-pub(crate) fn probe() -> Result<(), Obstacle> {
+/// Whether the current subscriber has a second gate.
+pub(crate) fn doubled() -> bool {
+    dispatcher::get_default(|dispatch| {
+        dispatch
+            .downcast_ref::<Gate>()
+            .is_some_and(Gate::has_second)
+    })
+}
+
+/// Sends a debug event through the current subscriber, as a request that
+/// records up to this level would, and looks whether it was recorded.
+pub(crate) fn probe(recorded: LevelFilter) -> Result<(), Obstacle> {
     if !levels::installed() {
         return Err(Obstacle::NoGate);
     }
-    if STATIC_MAX_LEVEL < Level::DEBUG {
+    let debug = recorded >= Level::DEBUG;
+    if debug && STATIC_MAX_LEVEL < Level::DEBUG {
         return Err(Obstacle::StaticLevel);
     }
     let identity = Identity {
@@ -55,7 +68,13 @@ pub(crate) fn probe() -> Result<(), Obstacle> {
     let context = RequestContext::new(identity, Instant::now(), SystemTime::UNIX_EPOCH, None);
     context.shared().recording().begin(1024, None);
     context.raise(Mode::RECORD);
-    context.in_scope(|| tracing::debug!(target: TARGET, "probe"));
+    context.in_scope(|| {
+        if debug {
+            tracing::debug!(target: TARGET, "probe");
+        } else {
+            tracing::error!(target: TARGET, "probe");
+        }
+    });
     let recorded = context.shared().recording().len();
     if recorded == 1 {
         Ok(())

@@ -100,7 +100,7 @@ impl Keeper {
         #[cfg(feature = "gate")]
         let replayer = match settings.replay {
             Some(replay) => {
-                let record = settings.record.clone();
+                let record = Arc::clone(&settings.record);
                 Some(Arc::new(Replayer::new(
                     replay,
                     record,

@@ -12,7 +12,7 @@ use crate::{
     gate::{Announcement, Stage, in_subscriber},
     recorder::{EventRecord, Recording},
     redact::Scrubber,
-    selection::{Directives, Selected},
+    selection::{Recorded, Selected},
 };
 use std::{
     io,
@@ -24,8 +24,10 @@ use std::{
 /// Decides which requests are replayed, and hands them to the thread.
 pub(super) struct Replayer {
     storm: Mutex<Storm>,
-    /// What the rest of a request shows after a reason to keep it.
-    live: Option<Arc<Selected>>,
+    /// Whether a request is live after a reason to keep it.
+    live: bool,
+    /// What it shows then.
+    record: Arc<Recorded>,
     counters: Arc<Counters>,
     worker: Worker<Playback>,
 }
@@ -44,7 +46,7 @@ impl Replayer {
     /// `record` is what a request records: it is what it shows once it is live.
     pub(super) fn new(
         settings: Replay,
-        record: Directives,
+        record: Arc<Recorded>,
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
         let limits = StormLimits {
@@ -59,9 +61,8 @@ impl Replayer {
         };
         Ok(Self {
             storm: Mutex::new(Storm::new(limits)),
-            live: settings
-                .live
-                .then(|| Arc::new(Selected::live("a reason to keep it".to_owned(), record))),
+            live: settings.live,
+            record,
             counters,
             worker: Worker::spawn("dashcam-replay", settings.queue, player)?,
         })
@@ -112,8 +113,11 @@ impl OnReason for Raise {
             return;
         };
         shared.note_replayed();
-        if let Some(live) = &self.replayer.live {
-            context.go_live(live);
+        if self.replayer.live
+            && let Some(record) = self.replayer.record.directives()
+        {
+            let by = "a reason to keep it".to_owned();
+            context.go_live(&Arc::new(Selected::live(by, record)));
         }
         let ticket = shared.notes().ticket.clone();
         let Some(ticket) = ticket else { return };

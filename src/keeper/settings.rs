@@ -124,7 +124,7 @@ pub(crate) struct Settings {
     pub(crate) replay: Option<Replay>,
     /// What requests record, which is what they show once they are live.
     #[cfg(feature = "gate")]
-    pub(crate) record: crate::selection::Directives,
+    pub(crate) record: Arc<crate::selection::Recorded>,
 }
 
 impl Default for Settings {
@@ -141,7 +141,7 @@ impl Default for Settings {
             #[cfg(feature = "gate")]
             replay: None,
             #[cfg(feature = "gate")]
-            record: crate::selection::Directives::level(tracing::level_filters::LevelFilter::DEBUG),
+            record: Arc::default(),
         }
     }
 }

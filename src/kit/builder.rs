@@ -3,10 +3,10 @@ use crate::{
     correlation::CorrelationIdLayer,
     exchange::Service,
     export::{Exporter, JsonLines, Memory},
-    gate::raise_live,
+    gate::{GateHandle, raise_live},
     keeper::{Keeper, Settings},
     lifecycle::{CorrelationPlan, Plan, VerbosePlan},
-    selection::{Directives, InvalidDirectives, Rules},
+    selection::{Directives, InvalidDirectives, Recorded, Rules},
     verbose::HEADER,
 };
 use std::{fmt, io, path::PathBuf, sync::Arc};
@@ -118,11 +118,11 @@ impl DashcamBuilder {
     ///
     /// Directives that cannot be read, or no thread to be had.
     pub fn build(self) -> Result<Dashcam, BuildError> {
-        let record = self.record.map_err(BuildError::Directives)?;
+        let recorded = Arc::new(Recorded::new(self.record.map_err(BuildError::Directives)?));
         raise_live(if self.plain_header {
             LevelFilter::TRACE
         } else {
-            self.rules.max_live_level()
+            self.rules.max_level()
         });
         let exporter = self.exporter.unwrap_or_else(|| {
             let directory = self
@@ -136,14 +136,12 @@ impl DashcamBuilder {
         });
         let recording_limit = self.settings.limits.recording;
         let mut settings = self.settings;
-        if let Some(record) = &record {
-            settings.record = record.clone();
-        }
+        settings.record = Arc::clone(&recorded);
         let keeper = Arc::new(Keeper::new(settings, exporter).map_err(BuildError::Thread)?);
         let plan = Plan {
             correlation: Some(self.correlation),
             verbose: Some(VerbosePlan {
-                record: record.is_some(),
+                recorded: Arc::clone(&recorded),
                 recording_limit,
                 memory: Some(Arc::clone(keeper.events())),
                 rules: self.rules,
@@ -153,7 +151,11 @@ impl DashcamBuilder {
             span: true,
             request_line: self.request_line,
         };
-        Ok(Dashcam::new(Arc::new(plan), keeper, record))
+        Ok(Dashcam::new(
+            Arc::new(plan),
+            keeper,
+            GateHandle::new(recorded),
+        ))
     }
 }
 

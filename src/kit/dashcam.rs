@@ -1,17 +1,18 @@
 use super::{DashcamBuilder, DashcamLayer, Recording, Status};
 use crate::{
-    gate::{Gate, probe},
+    gate::{Gate, GateHandle, doubled, probe},
     keeper::Keeper,
     lifecycle::Plan,
     log_line::{JsonLine, JsonLineHandle},
-    selection::Directives,
+    selection::InvalidDirectives,
 };
 use std::{
     fmt,
     io::{self, Write},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, Once, PoisonError},
     time::Duration,
 };
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 /// The ready-made stack, and the guard that flushes it.
@@ -25,7 +26,6 @@ use tracing_subscriber::EnvFilter;
 #[must_use = "dropping it flushes; keep it until the service ends"]
 pub struct Dashcam {
     plan: Arc<Plan>,
-    record: Option<Directives>,
     handle: DashcamHandle,
 }
 
@@ -34,9 +34,12 @@ pub struct Dashcam {
 #[derive(Clone, Debug)]
 pub struct DashcamHandle {
     keeper: Arc<Keeper>,
-    records: bool,
+    gate: GateHandle,
     lines: Arc<Mutex<Vec<JsonLineHandle>>>,
 }
+
+const SECOND_GATE: &str = "the registry has more than one gate: the outermost records, the others only \
+     filter; leave one of them out";
 
 const DROP_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -46,31 +49,31 @@ impl Dashcam {
         DashcamBuilder::new()
     }
 
-    pub(super) fn new(plan: Arc<Plan>, keeper: Arc<Keeper>, record: Option<Directives>) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, keeper: Arc<Keeper>, gate: GateHandle) -> Self {
         Self {
             plan,
             handle: DashcamHandle {
                 keeper,
-                records: record.is_some(),
+                gate,
                 lines: Arc::default(),
             },
-            record,
         }
     }
 
-    /// The layer for `Router::layer` or a `ServiceBuilder`.
+    /// The layer for `Router::layer` or a `ServiceBuilder`. Where the registry
+    /// has two gates by then, a warning says so.
     pub fn layer(&self) -> DashcamLayer {
+        static ONCE: Once = Once::new();
+        if doubled() {
+            ONCE.call_once(|| tracing::warn!(target: "dashcam::status", "{SECOND_GATE}"));
+        }
         DashcamLayer::new(Arc::clone(&self.plan))
     }
 
     /// The gate over this base filter, for a registry of the service's own.
     #[must_use]
     pub fn gate(&self, base: EnvFilter) -> Gate {
-        let gate = Gate::new(base);
-        match &self.record {
-            Some(directives) => gate.record(directives.clone()),
-            None => gate.record_off(),
-        }
+        Gate::new(base).switched_by(&self.handle.gate)
     }
 
     /// The JSON line layer to standard output, for a registry of the service's own.
@@ -104,6 +107,20 @@ impl Dashcam {
         self.handle.status()
     }
 
+    /// As [`DashcamHandle::set_record_level`].
+    ///
+    /// # Errors
+    ///
+    /// Directives that cannot be read; nothing changes.
+    pub fn set_record_level(&self, directives: &str) -> Result<(), InvalidDirectives> {
+        self.handle.set_record_level(directives)
+    }
+
+    /// As [`DashcamHandle::set_record_off`].
+    pub fn set_record_off(&self) {
+        self.handle.set_record_off();
+    }
+
     /// A handle for the state of the service.
     #[must_use]
     pub fn handle(&self) -> DashcamHandle {
@@ -123,14 +140,44 @@ impl DashcamHandle {
     /// What is going on; cheap enough for a health endpoint.
     #[must_use]
     pub fn status(&self) -> Status {
-        let recording = match probe() {
-            _ if !self.records => Recording::Off,
-            Ok(()) => Recording::On,
-            Err(obstacle) => Recording::Impossible {
-                why: obstacle.to_string(),
-            },
+        let level = self.gate.recorded().max_level();
+        let recording = if level == LevelFilter::OFF {
+            Recording::Off
+        } else {
+            match probe(level) {
+                Ok(()) => Recording::On,
+                Err(obstacle) => Recording::Impossible {
+                    why: obstacle.to_string(),
+                },
+            }
         };
-        Status::read(&self.keeper, recording, &self.lines())
+        let mut status = Status::read(&self.keeper, recording, &self.lines());
+        if doubled() {
+            status.warnings.push(SECOND_GATE.to_owned());
+        }
+        status
+    }
+
+    /// From now on records what these directives name, as
+    /// [`record_level`](DashcamBuilder::record_level) does from the start, also
+    /// where recording was off. What a change means for requests in flight and
+    /// what it costs is said at [`GateHandle`].
+    ///
+    /// It reaches the gates made by [`Dashcam::gate`] and
+    /// [`Dashcam::init_tracing`]. Requests that begin from now on are recorded
+    /// whichever gate is installed.
+    ///
+    /// # Errors
+    ///
+    /// Directives that cannot be read; nothing changes.
+    pub fn set_record_level(&self, directives: &str) -> Result<(), InvalidDirectives> {
+        self.gate.record(directives.parse()?);
+        Ok(())
+    }
+
+    /// From now on records nothing; [`Status::recording`] is `Off`.
+    pub fn set_record_off(&self) {
+        self.gate.record_off();
     }
 
     /// As [`Dashcam::flush`].

@@ -12,6 +12,9 @@ use std::sync::atomic::Ordering::Relaxed;
 pub struct Status {
     /// Whether events are recorded.
     pub recording: Recording,
+    /// What is set up in a way that nobody means, in words; nothing stops
+    /// working because of it.
+    pub warnings: Vec<String>,
     /// Requests that have begun and not ended.
     pub in_flight: u64,
     /// Requests that have ended.
@@ -66,6 +69,7 @@ impl Status {
         let counters = keeper.counters();
         Self {
             recording,
+            warnings: Vec::new(),
             in_flight: counters.in_flight.load(Relaxed),
             finished: counters.finished.load(Relaxed),
             bytes_held: keeper.bodies().held() + keeper.events().held(),

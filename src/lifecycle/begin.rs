@@ -161,7 +161,7 @@ fn set_request_header(correlation: &CorrelationPlan, context: &RequestContext, p
 fn select(verbose: &super::VerbosePlan, context: &RequestContext, parts: &Parts) {
     let shared = context.shared();
     watch(context, verbose.recording_limit, verbose.memory.as_ref());
-    if verbose.record && context.mode().has(Mode::WATCHED) {
+    if verbose.recorded.is_on() && context.mode().has(Mode::WATCHED) {
         context.raise(Mode::RECORD);
     }
     let arrival = crate::selection::Arrival {

@@ -12,7 +12,7 @@ use crate::keeper::Keeper;
 #[cfg(feature = "gate")]
 use crate::{
     recorder::MemoryBudget,
-    selection::{Arrival, Directives, Pending, Rules, Selected},
+    selection::{Arrival, Directives, Pending, Recorded, Rules, Selected},
 };
 
 /// What one layer does in the lifecycle.
@@ -129,7 +129,8 @@ impl fmt::Debug for CorrelationPlan {
 #[cfg(feature = "gate")]
 #[derive(Clone, Debug)]
 pub(crate) struct VerbosePlan {
-    pub(crate) record: bool,
+    /// Says whether requests are recorded; what of them, the gate knows.
+    pub(crate) recorded: Arc<Recorded>,
     pub(crate) recording_limit: usize,
     pub(crate) memory: Option<Arc<MemoryBudget>>,
     pub(crate) rules: Rules,
@@ -141,7 +142,9 @@ pub(crate) struct VerbosePlan {
 impl Default for VerbosePlan {
     fn default() -> Self {
         Self {
-            record: true,
+            recorded: Arc::new(Recorded::new(Some(Directives::level(
+                tracing::level_filters::LevelFilter::DEBUG,
+            )))),
             recording_limit: 64 * 1024,
             memory: None,
             rules: Rules::default(),

@@ -30,6 +30,11 @@ impl Directives {
         self.max
     }
 
+    /// The level, where it holds for every target.
+    pub(super) fn uniform(&self) -> Option<LevelFilter> {
+        self.uniform
+    }
+
     /// Whether events or spans like this one are wanted.
     #[inline]
     pub(crate) fn wants(&self, metadata: &Metadata<'_>) -> bool {

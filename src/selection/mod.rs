@@ -35,10 +35,14 @@
 //! them.
 
 mod directives;
+mod recorded;
 mod rule;
 
-pub(crate) use self::rule::{Arrival, Pending, Selected};
 pub use self::{
     directives::{Directives, InvalidDirectives},
     rule::{Rule, Rules},
+};
+pub(crate) use self::{
+    recorded::Recorded,
+    rule::{Arrival, Pending, Selected},
 };

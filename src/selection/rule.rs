@@ -92,14 +92,16 @@ impl Rule {
     }
 
     /// Keeps the exchange of what it selects, but shows nothing in the
-    /// service's own output.
+    /// service's own output. What [`verbose`](Self::verbose) names is recorded,
+    /// beside what is recorded of every request.
     #[must_use]
     pub fn record_only(mut self) -> Self {
         self.selected.live = false;
         self
     }
 
-    /// What to show: a level, or levels per target.
+    /// What to show, or to record: a level, or levels per target. Default
+    /// `debug`.
     ///
     /// # Errors
     ///
@@ -150,11 +152,10 @@ impl Rules {
         self.0.is_empty()
     }
 
-    /// The most verbose level that a live rule asks for.
-    pub(crate) fn max_live_level(&self) -> LevelFilter {
+    /// The most verbose level that a rule asks for.
+    pub(crate) fn max_level(&self) -> LevelFilter {
         self.0
             .iter()
-            .filter(|(rule, _)| rule.selected.live)
             .map(|(rule, _)| rule.selected.directives.max_level())
             .max()
             .unwrap_or(LevelFilter::OFF)

@@ -1,7 +1,7 @@
 use crate::{
     gate::raise_live,
     lifecycle::{Lifecycle, Observe, Plan, VerbosePlan},
-    selection::Rules,
+    selection::{Recorded, Rules},
 };
 use http::HeaderName;
 use std::sync::Arc;
@@ -30,12 +30,12 @@ impl VerboseLayer {
 
     /// Records no request.
     pub fn record_off(self) -> Self {
-        self.with(|plan| plan.record = false)
+        self.with(|plan| plan.recorded = Arc::new(Recorded::new(None)))
     }
 
     /// Selects by these rules.
     pub fn rules(self, rules: Rules) -> Self {
-        raise_live(rules.max_live_level());
+        raise_live(rules.max_level());
         self.with(|plan| plan.rules = rules)
     }
 

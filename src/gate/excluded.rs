@@ -1,0 +1,158 @@
+//! What is never recorded.
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+
+/// Targets whose events are never recorded, and never shown below the base
+/// filter: the HTTP stack under the service and telemetry itself. A target
+/// stands for everything below it (`hyper` for `hyper::proto`).
+pub const EXCLUDED_TARGETS: &[&str] = &[
+    "dashcam",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "mio",
+    "opentelemetry",
+    "opentelemetry_sdk",
+    "opentelemetry_otlp",
+    "reqwest",
+    "rustls",
+    "tokio",
+    "tokio_util",
+    "tonic",
+    "tower",
+    "tracing_opentelemetry",
+    "want",
+];
+
+/// Where the targets that begin with a letter are in the list, by the letter's
+/// lowest five bits: from and to. The list is in alphabetical order.
+const BY_LETTER: [(u8, u8); 32] = {
+    let mut ranges = [(0, 0); 32];
+    let mut n = 0;
+    while n < EXCLUDED_TARGETS.len() {
+        let letter = (EXCLUDED_TARGETS[n].as_bytes()[0] & 31) as usize;
+        let n8 = n as u8;
+        if ranges[letter].1 == 0 {
+            ranges[letter].0 = n8;
+        }
+        assert!(ranges[letter].0 == n8 || ranges[letter].1 == n8, "in order");
+        ranges[letter].1 = n8 + 1;
+        n += 1;
+    }
+    ranges
+};
+
+/// A bit for each pair of letters that a target of the list begins with.
+const PAIRS: u64 = {
+    let mut pairs = 0;
+    let mut n = 0;
+    while n < EXCLUDED_TARGETS.len() {
+        let target = EXCLUDED_TARGETS[n].as_bytes();
+        pairs |= 1 << pair(target[0], target[1]);
+        n += 1;
+    }
+    pairs
+};
+
+/// Spreads pairs over the bits so that few other crates share one.
+const fn pair(first: u8, second: u8) -> u8 {
+    (first.wrapping_mul(21) ^ second) & 63
+}
+
+/// Whether a target is one of the list, or below one.
+#[inline]
+pub(super) fn is_excluded(target: &str) -> bool {
+    // Asked about every event and every callsite, and mostly not.
+    let [first, second, ..] = target.as_bytes() else {
+        return false;
+    };
+    PAIRS >> pair(*first, *second) & 1 == 1 && is_listed(*first, target.as_bytes())
+}
+
+#[inline]
+fn is_listed(first: u8, target: &[u8]) -> bool {
+    let (from, to) = BY_LETTER[usize::from(first & 31)];
+    let candidates = EXCLUDED_TARGETS.get(usize::from(from)..usize::from(to));
+    candidates.unwrap_or_default().iter().any(|excluded| {
+        let excluded = excluded.as_bytes();
+        // Whether it ends there is known sooner than what it is. And letter by
+        // letter: a call would cost more than these few.
+        match target.get(excluded.len()..) {
+            Some([] | [b':', b':', ..]) => excluded.iter().zip(target).rev().all(|(a, b)| a == b),
+            _ => false,
+        }
+    })
+}
+
+/// The most verbose level at which a base filter with this text can let an
+/// excluded target through, or more.
+pub(super) fn most_let_through(base: &str, base_max: LevelFilter) -> LevelFilter {
+    if base.contains('[') {
+        return base_max;
+    }
+    let Ok(levels) = base.parse::<Targets>() else {
+        return base_max;
+    };
+    let of_targets = levels.iter().filter(|(target, _)| {
+        EXCLUDED_TARGETS
+            .iter()
+            .any(|excluded| excluded.starts_with(target) || target.starts_with(excluded))
+    });
+    let of_targets = of_targets.map(|(_, level)| level);
+    of_targets
+        .chain(levels.default_level())
+        .max()
+        .unwrap_or(LevelFilter::OFF)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EXCLUDED_TARGETS, is_excluded, most_let_through};
+    use tracing::level_filters::LevelFilter;
+    use tracing_subscriber::EnvFilter;
+
+    #[test]
+    fn what_a_base_lets_through_of_them() {
+        for (base, most) in [
+            ("info", LevelFilter::INFO),
+            ("off", LevelFilter::OFF),
+            ("", LevelFilter::ERROR),
+            ("a=debug", LevelFilter::OFF),
+            ("info,a=debug,hyper=warn", LevelFilter::INFO),
+            ("warn,hyper=debug", LevelFilter::DEBUG),
+            ("warn,hyper::proto=debug", LevelFilter::DEBUG),
+            // A directive is a prefix of targets.
+            ("warn,hy=trace", LevelFilter::TRACE),
+            ("warn,h2", LevelFilter::TRACE),
+            ("info,[work]=debug", LevelFilter::DEBUG),
+            ("info,[work{tenant=acme}]=debug", LevelFilter::TRACE),
+        ] {
+            let filter = EnvFilter::new(base);
+            let max = EnvFilter::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
+            assert_eq!(most_let_through(&filter.to_string(), max), most, "{base}");
+        }
+    }
+
+    #[test]
+    fn a_target_stands_for_itself_and_what_is_below() {
+        for target in EXCLUDED_TARGETS {
+            assert!(is_excluded(target), "{target}");
+            assert!(is_excluded(&format!("{target}::inside")), "{target}");
+            for other in [
+                format!("{target}x"),
+                format!("{target}:"),
+                format!("{target}:x"),
+                format!("x{target}"),
+                target[1..].to_owned(),
+                target.to_uppercase(),
+            ] {
+                let listed = EXCLUDED_TARGETS.contains(&other.as_str());
+                assert_eq!(is_excluded(&other), listed, "{other}");
+            }
+        }
+        for other in ["", ":", "::", "o", "orders", "my::hyper", "\u{e9}"] {
+            assert!(!is_excluded(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+use super::levels;
+use crate::selection::{Directives, Recorded};
+use std::sync::Arc;
+
+/// Changes what a [`Gate`](super::Gate) records while requests run; from
+/// [`Gate::handle`](super::Gate::handle). Cheap to clone, and from any thread.
+///
+/// A change is seen by all threads when the call returns. Where the most verbose
+/// level changes, `tracing` looks at every callsite of the process once more,
+/// which takes a fraction of a millisecond for 10,000 of them. No event that the
+/// base filter shows is lost meanwhile, and none below it is shown.
+///
+/// A request in flight goes on as a recorded one: from the change on it records
+/// by the new directives, or, where recording was switched off, only what the
+/// base filter shows.
+#[derive(Clone, Debug)]
+pub struct GateHandle {
+    recorded: Arc<Recorded>,
+}
+
+impl GateHandle {
+    pub(crate) fn new(recorded: Arc<Recorded>) -> Self {
+        Self { recorded }
+    }
+
+    /// Records what these directives name.
+    pub fn record(&self, directives: Directives) {
+        levels::change(|| self.recorded.set(Some(directives)));
+    }
+
+    /// Records nothing. Where no live request can come either, disabled events
+    /// then cost what they cost without a gate.
+    pub fn record_off(&self) {
+        levels::change(|| self.recorded.set(None));
+    }
+
+    /// Whether anything is recorded, as far as this switch goes.
+    #[must_use]
+    pub fn is_recording(&self) -> bool {
+        self.recorded.is_on()
+    }
+
+    #[cfg(feature = "kit")]
+    pub(crate) fn recorded(&self) -> &Arc<Recorded> {
+        &self.recorded
+    }
+}

@@ -1,0 +1,37 @@
+//! The level of the `log` crate, which knows nothing of `tracing`'s.
+
+use super::{note, probe};
+use tracing::level_filters::LevelFilter;
+
+/// Sets the level of the `log` crate to that of `tracing`, where its records
+/// come to the gate and its level was that of `tracing` before. Any other level
+/// was set by somebody for a reason.
+pub(super) fn follow(before: LevelFilter) {
+    let now = LevelFilter::current();
+    if now != before && log::max_level() == of(before) && comes_here() {
+        log::set_max_level(of(now));
+    }
+}
+
+/// Whether the logger asks the gate. It is only asked, so no logger writes
+/// anything.
+fn comes_here() -> bool {
+    let question = log::Metadata::builder()
+        .level(log::Level::Error)
+        .target(probe::TARGET)
+        .build();
+    note::is_asked_by(|| {
+        log::logger().enabled(&question);
+    })
+}
+
+fn of(level: LevelFilter) -> log::LevelFilter {
+    match level {
+        LevelFilter::OFF => log::LevelFilter::Off,
+        LevelFilter::ERROR => log::LevelFilter::Error,
+        LevelFilter::WARN => log::LevelFilter::Warn,
+        LevelFilter::INFO => log::LevelFilter::Info,
+        LevelFilter::DEBUG => log::LevelFilter::Debug,
+        _ => log::LevelFilter::Trace,
+    }
+}
