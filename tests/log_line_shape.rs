@@ -278,7 +278,7 @@ fn a_megabyte_says_that_it_was_cut() {
     for flat in [false, true] {
         let huge = "\u{1}\"ä".repeat(250_000);
         let lines = lines_of(flat, || {
-            tracing::info!(text = huge.as_str(), n = 1, "{huge}")
+            tracing::info!(text = huge.as_str(), n = 1, "{huge}");
         });
         let line = &lines[0].value;
         let fields = if flat { line } else { &line["fields"] };

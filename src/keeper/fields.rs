@@ -222,6 +222,7 @@ impl<'a> Fields<'a> {
     #[inline]
     fn show(&self, hidden: bool, value: Visited<'a>) -> Shown<'a> {
         let whole = |text| Shown::Text { text, cut: false };
+        let stays = |n: u64| n < SMALL || Scrubber::integer_stays(n);
         match value {
             Visited::Text { text, .. } if hidden => whole(match self.scrubber {
                 Some(scrubber) => Cow::Owned(scrubber.placeholder(text)),
@@ -232,8 +233,8 @@ impl<'a> Fields<'a> {
                 cut,
             },
             Visited::Bool(value) => Shown::Bool(value),
-            Visited::I64(n) if !hidden && n.unsigned_abs() < SMALL => Shown::I64(n),
-            Visited::U64(n) if !hidden && n < SMALL => Shown::U64(n),
+            Visited::I64(n) if !hidden && stays(n.unsigned_abs()) => Shown::I64(n),
+            Visited::U64(n) if !hidden && stays(n) => Shown::U64(n),
             Visited::I64(n) => self.number(hidden, n).map_or(Shown::I64(n), whole),
             Visited::U64(n) => self.number(hidden, n).map_or(Shown::U64(n), whole),
             Visited::I128(n) => whole(

@@ -158,6 +158,12 @@ impl Scrubber {
         out
     }
 
+    /// Whether a whole number, given without its sign, may stay by its look.
+    #[cfg(feature = "gate")]
+    pub(crate) fn integer_stays(n: u64) -> bool {
+        !detect::integer(n)
+    }
+
     /// The placeholder of a number that is hidden by its name, or that looks
     /// like one that has to be.
     pub(crate) fn number(&self, hidden: bool, value: &impl Display) -> Option<String> {

@@ -44,6 +44,22 @@ pub(in crate::redact) fn number(text: &str) -> bool {
         || (mantissa.len() != text.len() && is_card(digits(mantissa)))
 }
 
+/// As [`number`], of a whole number without its sign.
+pub(in crate::redact) fn integer(n: u64) -> bool {
+    let mut digits = [b'0'; 20];
+    let (mut rest, mut first) = (n, digits.len());
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        if rest == 0 {
+            break;
+        }
+        // One digit, so the cast loses nothing.
+        *digit += (rest % 10) as u8;
+        rest /= 10;
+        first = at;
+    }
+    digits.get(first..).is_some_and(is_card)
+}
+
 /// Looks at the run of digit groups that starts here; returns its end.
 fn cards(text: &[u8], from: usize, out: &mut Vec<Range<usize>>) -> usize {
     let mut digits = Vec::new();

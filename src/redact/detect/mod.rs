@@ -11,7 +11,7 @@ mod urls;
 use super::names::Names;
 use std::ops::Range;
 
-pub(super) use self::digits::number;
+pub(super) use self::digits::{integer, number};
 
 /// The sensitive parts of a text: in order, not overlapping, on character
 /// boundaries.

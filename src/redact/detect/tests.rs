@@ -202,3 +202,12 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn integers_are_numbers(n in any::<u64>(), length in 1_u32..20) {
+        for n in [n, n % 10_u64.pow(length), 4_111_111_111_111_111, 0] {
+            prop_assert_eq!(integer(n), number(&n.to_string()), "{}", n);
+        }
+    }
+}
