@@ -5,6 +5,7 @@
 mod support_gate;
 
 use dashcam::{
+    kit::DashcamBuilder,
     selection::{Rule, Rules},
     verbose::VerboseLayer,
 };
@@ -14,7 +15,7 @@ use tracing_subscriber::{EnvFilter, prelude::*};
 
 #[test]
 fn the_level_of_log_follows() {
-    let fixture = Fixture::with(|builder| builder.record_off());
+    let fixture = Fixture::with(DashcamBuilder::record_off);
     let json = Buffer::default();
     // `init` installs the bridge.
     tracing_subscriber::registry()

@@ -3,7 +3,10 @@
 
 mod support_gate;
 
-use dashcam::{exchange::Mode, kit::Recording};
+use dashcam::{
+    exchange::Mode,
+    kit::{DashcamBuilder, Recording},
+};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use support_gate::{Buffer, DEADLINE, Fixture, Output, Seen, bump, fmt_json, messages};
 use tracing::{Level, level_filters::LevelFilter};
@@ -11,7 +14,7 @@ use tracing_subscriber::{EnvFilter, prelude::*};
 
 #[test]
 fn off_on_and_by_target() {
-    let fixture = Fixture::with(|builder| builder.record_off());
+    let fixture = Fixture::with(DashcamBuilder::record_off);
     let (json, seen) = (Buffer::default(), Seen::default());
     tracing_subscriber::registry()
         .with(fmt_json(&json))

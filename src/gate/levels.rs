@@ -94,7 +94,7 @@ pub(super) fn change(apply: impl FnOnce() -> bool) {
     };
     // Where there is one subscriber only, `tracing` asks the one of this
     // thread, which can be none: then every callsite would be switched off.
-    if dispatcher::get_default(|current| current.is::<Gate>()) {
+    if dispatcher::get_default(Dispatch::is::<Gate>) {
         rebuild();
     } else {
         dispatcher::with_default(gate, rebuild);

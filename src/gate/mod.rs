@@ -54,11 +54,18 @@
 //!   request, because output layers could not bear them; recorded events name
 //!   the spans that exist. Live requests have all spans.
 //! - A `log`-crate record below the base filter is recorded only where
-//!   `LogTracer` is installed, as `init_tracing` does with the feature `log`.
+//!   `LogTracer` is installed, as `init_tracing` does with the feature `log`. The
+//!   level of the `log` crate follows changes where it was that of `tracing`;
+//!   another level that the service has set stays.
 //! - One gate in a registry: it records for every [`Dashcam`](crate::kit) of the
 //!   process. Of several the outermost records; the others only filter, as their
 //!   base filters say, and
 //!   [`Status::warnings`](crate::kit::Status::warnings) tells it.
+//! - A subscriber in a `Box` or an `Arc` does not tell its layers that it is
+//!   installed; a gate in it is not found. Hand it over as it is.
+//! - With a base that names targets (`info,my_service=debug`) a refused event of
+//!   the other targets costs a search in the base where its level is one that the
+//!   base has somewhere.
 //! - A value given to `Span::record` must not log while it is formatted, not even
 //!   below the base filter, where a `fmt` layer is installed too: that layer
 //!   formats it while it holds the span, and the record of the event inside

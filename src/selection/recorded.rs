@@ -82,7 +82,7 @@ impl Recorded {
 }
 
 fn rank(directives: Option<&Directives>) -> u8 {
-    match directives.map(|directives| directives.uniform()) {
+    match directives.map(Directives::uniform) {
         None => 0,
         Some(Some(level)) => level.into_level().map_or(0, |level| of(&level)),
         Some(None) => BY_TARGET,
