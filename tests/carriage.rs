@@ -22,6 +22,7 @@ use std::{
 use support_gate::{DEADLINE, FAILED, Fixture, Output, Seen, get, messages, request, send};
 use tokio::{sync::oneshot, task::yield_now};
 use tower::{BoxError, ServiceBuilder, ServiceExt, buffer::BufferLayer, service_fn};
+use tracing::Instrument;
 use tracing_subscriber::{EnvFilter, prelude::*};
 
 /// One subscriber for the process, whichever test comes first.
@@ -137,11 +138,15 @@ async fn work_elsewhere_hands_the_request_on() {
         assert!(endless.await.unwrap_err().is_cancelled());
         FAILED
     };
+    let handler = handler.instrument(tracing::info_span!("around"));
     fixture.serve(request(), handler).await;
-    assert_eq!(
-        messages(&fixture.only()),
-        ["task", "blocking", "thread", "farewell"]
-    );
+    let exchange = fixture.only();
+    let all = ["task", "blocking", "thread", "farewell"];
+    assert_eq!(messages(&exchange), all);
+    for event in &exchange.events {
+        assert_eq!(event.spans.len(), 1, "the span is carried, too: {event:?}");
+        assert_eq!(event.spans[0].name, "around");
+    }
 }
 
 /// A handler that calls this one in the same process, over and over down to 0.

@@ -5,7 +5,10 @@
 mod support_gate;
 
 use std::{fs, path::Path};
-use support_gate::{Seen, Shown, Traffic};
+use support_gate::{
+    Seen,
+    traffic::{Shown, Traffic},
+};
 use tracing::Level;
 use tracing_appender::{non_blocking, rolling};
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};

@@ -3,7 +3,10 @@
 
 mod support_gate;
 
-use support_gate::{Buffer, Seen, Shown, Traffic, fmt_json, fmt_text};
+use support_gate::{
+    Buffer, Seen, fmt_json, fmt_text,
+    traffic::{Shown, Traffic},
+};
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{EnvFilter, prelude::*};
 

@@ -7,7 +7,10 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::SeqCst},
     thread,
 };
-use support_gate::{Buffer, Seen, Shown, Traffic, fmt_json, fmt_text};
+use support_gate::{
+    Buffer, Seen, fmt_json, fmt_text,
+    traffic::{Shown, Traffic},
+};
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{EnvFilter, prelude::*, reload};
 

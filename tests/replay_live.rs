@@ -187,7 +187,7 @@ fn as_often_as_the_budget_allows_and_says_what_it_left_out() {
     let count = |message: &str| output().count(message);
     let fail = || {
         fixture.call(request(), StatusCode::BAD_GATEWAY, || {
-            tracing::debug!("budget debug")
+            tracing::debug!("budget debug");
         });
         assert_eq!(fixture.take().len(), 1, "the exchange has its own budget");
     };

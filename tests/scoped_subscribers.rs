@@ -8,11 +8,13 @@ use futures_util::FutureExt;
 use std::{
     sync::{
         Arc, Barrier,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     thread,
 };
-use support_gate::{Buffer, FAILED, Fixture, Output, fmt_json, messages, replay_all, request};
+use support_gate::{
+    Buffer, FAILED, Fixture, Output, fmt_json, messages, replay_all, request, until,
+};
 use tracing::{
     Id, Subscriber,
     span::Attributes,
@@ -160,17 +162,26 @@ fn a_subscriber_that_is_gone_still_has_its_replays() {
     assert_eq!(output.count("outside"), 0);
 }
 
-/// Counts spans that are open.
+/// Counts spans that are open, and has replays wait for the end of requests.
 #[derive(Clone, Default)]
-struct Open(Arc<AtomicUsize>);
+struct Open {
+    spans: Arc<AtomicUsize>,
+    over: Arc<AtomicBool>,
+}
 
 impl<S: Subscriber> Layer<S> for Open {
     fn on_new_span(&self, _: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
-        self.0.fetch_add(1, SeqCst);
+        self.spans.fetch_add(1, SeqCst);
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "dashcam::replay" {
+            until("the request is over", || self.over.load(SeqCst));
+        }
     }
 
     fn on_close(&self, _: Id, _: Context<'_, S>) {
-        self.0.fetch_sub(1, SeqCst);
+        self.spans.fetch_sub(1, SeqCst);
     }
 }
 
@@ -182,9 +193,13 @@ fn spans_of_replayed_requests_are_closed() {
     let _default = set_default(subscriber.with(open.clone()));
     tracing::info_span!("around").in_scope(|| {
         for n in 0..3 {
-            fixture.failing(|| tracing::debug!("{n} debug"));
+            open.over.store(false, SeqCst);
+            fixture.call(request(), FAILED, || tracing::debug!("{n} debug"));
+            // Now only the replay holds the request's span.
+            open.over.store(true, SeqCst);
+            fixture.only();
             assert_eq!(spans(&output, &format!("{n} debug")).len(), 3);
         }
     });
-    assert_eq!(open.0.load(SeqCst), 0);
+    assert_eq!(open.spans.load(SeqCst), 0);
 }
