@@ -235,3 +235,19 @@ fn errors_beyond_the_budget_make_nothing_live() {
     assert_eq!(fixture.take().len(), 3);
     assert_eq!(fixture.dashcam.status().replays.suppressed, 2);
 }
+
+#[test]
+fn what_a_storm_cuts_short_is_counted() {
+    output();
+    let mut storm = dashcam::capture::StormLimits::default();
+    (storm.full, storm.heads) = (1, 1);
+    let fixture = Fixture::with(|builder| builder.replay(Replay::default()).storm(storm));
+    for _ in 0..5 {
+        fixture.call(request(), StatusCode::BAD_GATEWAY, || {
+            tracing::debug!("storm debug");
+        });
+    }
+    assert_eq!(fixture.take().len(), 2);
+    let replays = fixture.dashcam.status().replays;
+    assert_eq!((replays.replays, replays.suppressed), (1, 4));
+}

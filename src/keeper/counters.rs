@@ -44,8 +44,9 @@ pub struct Replays {
     pub replays: u64,
     /// Events in them.
     pub events: u64,
-    /// Requests over the limits of [`Replay`](crate::capture::Replay); the next
-    /// replay of the same signature tells how many.
+    /// Requests over the limits of [`Replay`](crate::capture::Replay), of which
+    /// the next replay of the same signature tells how many, and requests of
+    /// which [`StormLimits`](crate::capture::StormLimits) kept less than all.
     pub suppressed: u64,
     /// Replays dropped because too many were waiting.
     pub queue_full: u64,

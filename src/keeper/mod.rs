@@ -31,7 +31,7 @@ pub use self::{counters::Replays, settings::Replay};
 use self::replay::{Raise, Replayer, SoFar};
 use self::{assemble::Assembler, storm::Admission};
 #[cfg(feature = "gate")]
-use crate::context::Ticket;
+use crate::context::{Aspect, Ticket};
 use crate::{
     context::RequestContext,
     exchange::{Depth, Failure, KeepReason, Outcome},
@@ -325,6 +325,14 @@ impl Keeper {
             Admission::Heads { suppressed } => (Depth::Heads, suppressed),
             Admission::Count => {
                 self.counters.suppressed.fetch_add(1, Relaxed);
+                #[cfg(feature = "gate")]
+                if let Some(raise) = &self.raise
+                    && replay::is_due(&reasons)
+                    && shared.recording().has_unshown()
+                    && shared.claim(Aspect::Replay)
+                {
+                    raise.replayer.suppress();
+                }
                 return false;
             }
         };

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     context::{Aspect, OnReason, Replayed, RequestContext, Ticket, replaying, set_replayed},
+    exchange::KeepReason,
     export::worker::{Handler, Worker},
     gate::{Announcement, Stage, in_subscriber},
     recorder::{EventRecord, Recording},
@@ -74,10 +75,15 @@ impl Replayer {
         match self.storm().admit(signature, asked, Instant::now()) {
             Admission::Full { suppressed } => Some(suppressed),
             Admission::Heads { .. } | Admission::Count => {
-                self.counters.replay_suppressed.fetch_add(1, Relaxed);
+                self.suppress();
                 None
             }
         }
+    }
+
+    /// Counts a request that is not replayed though it should be.
+    pub(super) fn suppress(&self) {
+        self.counters.replay_suppressed.fetch_add(1, Relaxed);
     }
 
     pub(super) fn play(&self, playback: Playback) {
@@ -94,6 +100,13 @@ impl Replayer {
     fn storm(&self) -> MutexGuard<'_, Storm> {
         self.storm.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether requests that are kept for these reasons are replayed.
+pub(super) fn is_due(reasons: &[KeepReason]) -> bool {
+    use KeepReason::{Asked, ErrorEvent, Outcome, Slow};
+    let due = |reason: &_| matches!(reason, Outcome | Slow | ErrorEvent | Asked { .. });
+    reasons.iter().any(due)
 }
 
 /// Makes a request live, and replays it so far, once there is a reason.

@@ -9,7 +9,10 @@ use crate::{
 use std::{
     fmt,
     io::{self, Write},
-    sync::{Arc, Mutex, Once, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use tracing::level_filters::LevelFilter;
@@ -27,6 +30,8 @@ use tracing_subscriber::EnvFilter;
 pub struct Dashcam {
     plan: Arc<Plan>,
     handle: DashcamHandle,
+    /// Whether the log says already what is wrong with the set-up.
+    told: AtomicBool,
 }
 
 /// Asks a [`Dashcam`] how it is doing, from anywhere: cheap to clone, for the
@@ -57,17 +62,35 @@ impl Dashcam {
                 gate,
                 lines: Arc::default(),
             },
+            told: AtomicBool::new(false),
         }
     }
 
-    /// The layer for `Router::layer` or a `ServiceBuilder`. Where the registry
-    /// has two gates by then, a warning says so.
+    /// The layer for `Router::layer` or a `ServiceBuilder`. Where there is a
+    /// subscriber by then, and [`status`](Self::status) knows of something wrong
+    /// with it, a warning says so, once.
     pub fn layer(&self) -> DashcamLayer {
-        static ONCE: Once = Once::new();
-        if doubled() {
-            ONCE.call_once(|| tracing::warn!(target: "dashcam::status", "{SECOND_GATE}"));
+        if tracing::dispatcher::has_been_set() {
+            self.self_test();
         }
         DashcamLayer::new(Arc::clone(&self.plan))
+    }
+
+    /// Tells once in the log what is wrong with the set-up.
+    pub(super) fn self_test(&self) {
+        if self.told.load(Relaxed) {
+            return;
+        }
+        let status = self.status();
+        let mut problems = status.warnings;
+        if let Recording::Impossible { why } = status.recording {
+            problems.push(format!("requests are not recorded: {why}"));
+        }
+        if !problems.is_empty() && !self.told.swap(true, Relaxed) {
+            for problem in problems {
+                tracing::warn!(target: "dashcam::status", "{problem}");
+            }
+        }
     }
 
     /// The gate over this base filter, for a registry of the service's own.

@@ -1,4 +1,4 @@
-use super::{Dashcam, Recording};
+use super::Dashcam;
 use crate::lifecycle::install_hook;
 use std::{env::VarError, fmt, io};
 use tracing::dispatcher;
@@ -55,9 +55,7 @@ impl Dashcam {
             }
             Err(error) => return Err(InitError::Installed(error.to_string())),
         }
-        if let Recording::Impossible { why } = self.status().recording {
-            tracing::warn!(target: "dashcam::status", "requests are not recorded: {why}");
-        }
+        self.self_test();
         Ok(())
     }
 }

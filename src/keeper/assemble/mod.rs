@@ -15,7 +15,7 @@ pub(crate) use self::secrets::remember_secrets;
 
 use self::body::{Side, body, ending_text, note_memory, set_error};
 #[cfg(feature = "gate")]
-use super::replay::{Playback, Replayer, SoFar, end};
+use super::replay::{Playback, Replayer, SoFar, end, is_due};
 use super::{Counters, Job, Kept, Settings};
 use crate::{
     context::{Aspect, PanicNote, RequestContext, Shared},
@@ -267,16 +267,19 @@ impl Assembler {
             return;
         };
         let shared = kept.context.shared();
-        let wanted = || {
-            use crate::exchange::KeepReason::{Asked, ErrorEvent, Outcome, Slow};
-            let due = |reason: &_| matches!(reason, Outcome | Slow | ErrorEvent | Asked { .. });
-            kept.depth == Depth::Full && kept.reasons.iter().any(due)
-        };
         // What began while it ran goes on to its end.
         let suppressed_before = if shared.is_replayed() {
             Some(0)
-        } else if wanted() && rest.recording.has_unshown() && shared.claim(Aspect::Replay) {
-            replayer.admit(kept.signature, false)
+        } else if is_due(&kept.reasons)
+            && rest.recording.has_unshown()
+            && shared.claim(Aspect::Replay)
+        {
+            if kept.depth == Depth::Full {
+                replayer.admit(kept.signature, false)
+            } else {
+                replayer.suppress();
+                None
+            }
         } else {
             None
         };

@@ -1,4 +1,4 @@
-//! A second gate in the registry is told in the log, once a process.
+//! What is wrong with the registry is told in the log, once.
 #![cfg(feature = "full")]
 
 mod support_gate;
@@ -30,4 +30,23 @@ fn making_the_layer_warns_of_it_once() {
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("more than one gate"), "{warnings:?}");
     assert_eq!(seen.at(Level::WARN), 1);
+}
+
+#[test]
+fn and_of_another_global_filter() {
+    let (fixture, seen) = (Fixture::new(), Seen::default());
+    let filtered = tracing_subscriber::registry()
+        .with(seen.clone())
+        .with(fixture.dashcam.gate(EnvFilter::new("info")))
+        .with(EnvFilter::new("warn"));
+    tracing::subscriber::with_default(filtered, || {
+        let _ = fixture.dashcam.layer();
+        let _ = fixture.dashcam.layer();
+    });
+    let warnings = seen.messages();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("requests are not recorded: another global filter"),
+        "{warnings:?}"
+    );
 }
