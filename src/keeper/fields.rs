@@ -1,7 +1,7 @@
 use crate::{
     gate::ReplayValue,
     recorder::{Values, Visited},
-    redact::Scrubber,
+    redact::{Policy, Scrubber},
 };
 use serde_json::{Map, Value};
 use std::{borrow::Cow, fmt::Display, ptr, sync::Arc};
@@ -24,20 +24,20 @@ pub(crate) struct Site {
 pub(crate) struct SiteField {
     pub(crate) name: &'static str,
     /// Whether the name forbids to write the value.
-    hidden: bool,
+    pub(crate) hidden: bool,
     /// The first field of this name.
     first: usize,
 }
 
 impl Site {
-    pub(crate) fn new(metadata: &'static Metadata<'static>, scrubber: &Scrubber) -> Self {
+    pub(crate) fn new(metadata: &'static Metadata<'static>, policy: &Policy) -> Self {
         let names = || metadata.fields().iter().map(|field| field.name());
         let first = |name: &str| names().position(|other| other == name);
         let fields: Vec<_> = names()
             .enumerate()
             .map(|(index, name)| SiteField {
                 name,
-                hidden: scrubber.hides(name),
+                hidden: policy.hides_field(name),
                 first: first(name).unwrap_or(index),
             })
             .collect();
@@ -64,7 +64,7 @@ impl Sites {
     pub(crate) fn of(
         &mut self,
         metadata: &'static Metadata<'static>,
-        scrubber: &Scrubber,
+        policy: &Policy,
     ) -> Arc<Site> {
         let at = (ptr::from_ref(metadata).addr() >> 4) % Self::SLOTS;
         let slot = self.0.get_mut(at);
@@ -73,7 +73,7 @@ impl Sites {
         {
             return Arc::clone(site);
         }
-        let site = Arc::new(Site::new(metadata, scrubber));
+        let site = Arc::new(Site::new(metadata, policy));
         if let Some(slot) = slot {
             *slot = Some(Arc::clone(&site));
         }

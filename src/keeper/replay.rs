@@ -210,7 +210,7 @@ impl Player {
 
     fn show(&mut self, stage: &Stage<'_>, playback: &Playback, event: &EventRecord<'_>) {
         let scrubber = &playback.scrubber;
-        let site = self.sites.of(event.metadata, scrubber);
+        let site = self.sites.of(event.metadata, scrubber.policy());
         let values = Fields {
             site: &site,
             values: event.values,

@@ -43,7 +43,7 @@ pub(super) struct Place {
 
 impl Place {
     fn new(metadata: &'static Metadata<'static>, scrubber: &Scrubber) -> Self {
-        let site = Site::new(metadata, scrubber);
+        let site = Site::new(metadata, scrubber.policy());
         let logged = metadata.target() == "log";
         let mut head = Vec::new();
         member(&mut head, b",\"level\":", metadata.level().as_str());

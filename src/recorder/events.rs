@@ -1,5 +1,5 @@
 use super::{KEEP_CAPACITY, MemoryBudget, Reservation, Task, paths::SpanPaths, thread::Threads};
-use std::{sync::Arc, thread::Thread, time::Instant};
+use std::{collections::VecDeque, sync::Arc, thread::Thread, time::Instant};
 use tracing::Metadata;
 
 /// Memory is asked for in steps, not per event.
@@ -12,10 +12,9 @@ const NO_SPAN: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
     limit: usize,
-    heads: Vec<EventHead>,
+    heads: VecDeque<EventHead>,
     values: Vec<u8>,
-    /// Heads, and bytes of `values`, at the start whose events are gone.
-    dead_heads: usize,
+    /// Bytes at the start of `values` whose events are gone.
     dead: usize,
     spans: SpanPaths,
     threads: Threads,
@@ -101,7 +100,7 @@ impl Recording {
             return;
         };
         self.values.extend_from_slice(event.values);
-        self.heads.push(EventHead {
+        self.heads.push_back(EventHead {
             metadata: event.metadata,
             at: Instant::now(),
             length,
@@ -134,37 +133,24 @@ impl Recording {
     }
 
     fn used(&self) -> usize {
-        self.values.len() - self.dead + self.len() * HEAD + self.spans.values_len()
+        self.values.len() - self.dead + self.heads.len() * HEAD + self.spans.values_len()
     }
 
     fn drop_oldest(&mut self) -> bool {
-        let Some((head, rest)) = self.heads_mut().split_first_mut() else {
+        let Some(head) = self.heads.pop_front() else {
             return false;
         };
-        let (length, lost) = (head.length as usize, head.lost.saturating_add(1));
-        match rest.first_mut() {
-            Some(next) => next.lost = next.lost.saturating_add(lost),
-            None => self.lost = self.lost.saturating_add(lost),
-        }
         self.dropped += 1;
-        self.dead_heads += 1;
-        self.dead += length;
+        let next = self.heads.front_mut();
+        let lost = next.map_or(&mut self.lost, |next| &mut next.lost);
+        *lost = lost.saturating_add(head.lost).saturating_add(1);
+        self.dead += head.length as usize;
         // Moving the rest only when half is dead keeps the cost per event constant.
-        if self.dead > self.values.len() / 2 || self.dead_heads > self.heads.len() / 2 {
-            self.heads.drain(..self.dead_heads);
+        if self.dead > self.values.len() / 2 {
             self.values.drain(..self.dead);
-            self.dead_heads = 0;
             self.dead = 0;
         }
         true
-    }
-
-    fn heads(&self) -> &[EventHead] {
-        self.heads.get(self.dead_heads..).unwrap_or_default()
-    }
-
-    fn heads_mut(&mut self) -> &mut [EventHead] {
-        self.heads.get_mut(self.dead_heads..).unwrap_or_default()
     }
 
     /// The index of a span path that was noted under this ID and is still good.
@@ -195,7 +181,7 @@ impl Recording {
     ) -> Option<u32> {
         let (index, gone) = self.spans.note(leaf, path, self.limit);
         if gone > 0 {
-            for head in self.heads.iter_mut().skip(self.dead_heads) {
+            for head in &mut self.heads {
                 if head.span == NO_SPAN {
                     continue;
                 }
@@ -211,7 +197,7 @@ impl Recording {
 
     pub(crate) fn events(&self) -> impl Iterator<Item = EventRecord<'_>> {
         let mut at = self.dead;
-        self.heads().iter().map(move |head| {
+        self.heads.iter().map(move |head| {
             let start = at;
             at += head.length as usize;
             EventRecord {
@@ -231,7 +217,7 @@ impl Recording {
 
     /// Whether there are events that the service's own output has not shown.
     pub(crate) fn has_unshown(&self) -> bool {
-        self.heads().iter().any(|head| !head.shown)
+        self.heads.iter().any(|head| !head.shown)
     }
 
     /// A copy of the events that the service's own output has not shown, which
@@ -250,13 +236,13 @@ impl Recording {
             return None;
         }
         let mut at = self.dead;
-        for head in self.heads.iter_mut().skip(self.dead_heads) {
+        for head in &mut self.heads {
             let start = at;
             at += head.length as usize;
             if !head.shown {
                 copy.values
                     .extend_from_slice(self.values.get(start..at).unwrap_or_default());
-                copy.heads.push(head.clone());
+                copy.heads.push_back(head.clone());
                 head.shown = true;
             }
         }
@@ -276,7 +262,7 @@ impl Recording {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.heads.len() - self.dead_heads
+        self.heads.len()
     }
 
     /// Empties it for the next request; small buffers stay allocated. Until
@@ -289,7 +275,6 @@ impl Recording {
         self.values.shrink_to(KEEP_CAPACITY);
         self.spans.reset();
         self.threads.reset();
-        self.dead_heads = 0;
         self.dead = 0;
         self.dropped = 0;
         self.lost = 0;

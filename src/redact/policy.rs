@@ -194,6 +194,12 @@ impl Policy {
         self.rule(name, names::QUERY, &self.0.query)
     }
 
+    /// Whether values of event fields of this name are never written.
+    #[cfg(feature = "gate")]
+    pub(crate) fn hides_field(&self, name: &str) -> bool {
+        self.field_rule(name).suspicious
+    }
+
     pub(super) fn field_rule(&self, name: &str) -> Rule {
         self.rule(name, names::FIELDS, &self.0.fields)
     }

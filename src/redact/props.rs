@@ -263,7 +263,7 @@ proptest! {
             r.path(&text, None);
             r.query(&text);
             r.fact(&text, &text);
-            r.field(&text, &text);
+            r.remember(&text);
             r.into_scrubber().text(&text);
         }
     }

@@ -113,13 +113,6 @@ impl<'p> Redactor<'p> {
         })
     }
 
-    /// A named value of an event or a span: its replacement where the name is
-    /// suspicious. What stays is developer's text and still to be scrubbed.
-    pub(crate) fn field(&mut self, name: &str, value: &str) -> Option<String> {
-        let rule = self.policy.field_rule(name);
-        rule.suspicious.then(|| self.hide(value.as_bytes()))
-    }
-
     /// A fact: the value where it may stay, or its placeholder.
     pub(crate) fn fact(&mut self, name: &str, value: &str) -> String {
         let rule = self.policy.field_rule(name);

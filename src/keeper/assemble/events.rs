@@ -5,23 +5,33 @@ use crate::keeper::fields::{Fields, Sites, raw};
 use crate::{
     DECISION_TARGET,
     exchange::{Decision, Event, Span, Thread},
-    recorder::{EventRecord, Recording, Visited, thread_id},
+    recorder::{EventRecord, Recording, Values, Visited, thread_id},
     redact::Scrubber,
 };
 use serde_json::{Map, Value};
 use std::time::Instant;
 use tracing::{Level, Metadata};
 
-/// Shows the redactor every field first: a value that one event names as a
-/// secret may stand in the text of another.
-pub(super) fn remember_fields(redactor: &mut Redactor<'_>, recording: &Recording) {
+/// Shows the redactor every field that its name forbids to write: such a value
+/// may stand in the text of another event.
+pub(super) fn remember_fields(
+    redactor: &mut Redactor<'_>,
+    recording: &Recording,
+    sites: &mut Sites,
+) {
     let mut remember = |metadata, values| {
-        for (name, value) in raw(metadata, values) {
+        let site = sites.of(metadata, redactor.policy());
+        for (index, value) in Values(values) {
+            if !site.fields.get(index).is_some_and(|field| field.hidden) {
+                continue;
+            }
             match value {
-                Visited::Text { text, .. } => drop(redactor.field(name, text)),
-                Visited::I64(n) => drop(redactor.field(name, &n.to_string())),
-                Visited::U64(n) => drop(redactor.field(name, &n.to_string())),
-                _ => {}
+                Visited::Text { text, .. } => redactor.remember(text),
+                Visited::I64(n) => redactor.remember(&n.to_string()),
+                Visited::U64(n) => redactor.remember(&n.to_string()),
+                Visited::I128(n) => redactor.remember(&n.to_string()),
+                Visited::U128(n) => redactor.remember(&n.to_string()),
+                Visited::F64(_) | Visited::Bool(_) => {}
             }
         }
     };
@@ -38,15 +48,15 @@ pub(super) fn render(
     scrubber: &Scrubber,
     started: Instant,
     depth: Depth,
+    sites: &mut Sites,
 ) -> (Vec<Event>, Vec<Decision>) {
     let mut events = Vec::new();
     let mut decisions = Vec::new();
-    let mut sites = Sites::new();
     for record in recording.events() {
         if record.metadata.target() == DECISION_TARGET {
-            decisions.push(decision(&record, scrubber, started, &mut sites));
+            decisions.push(decision(&record, scrubber, started, sites));
         } else if depth == Depth::Full || *record.metadata.level() <= Level::INFO {
-            events.push(event(&record, scrubber, started, &mut sites));
+            events.push(event(&record, scrubber, started, sites));
         }
     }
     (events, decisions)
@@ -59,7 +69,7 @@ fn event(
     sites: &mut Sites,
 ) -> Event {
     let metadata = record.metadata;
-    let site = sites.of(metadata, scrubber);
+    let site = sites.of(metadata, scrubber.policy());
     let fields = Fields {
         site: &site,
         values: record.values,
@@ -133,7 +143,7 @@ fn object(
     scrubber: &Scrubber,
     sites: &mut Sites,
 ) -> Map<String, Value> {
-    let site = sites.of(metadata, scrubber);
+    let site = sites.of(metadata, scrubber.policy());
     let fields = Fields {
         site: &site,
         values,

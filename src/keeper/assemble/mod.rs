@@ -15,6 +15,8 @@ pub(crate) use self::secrets::remember_secrets;
 
 use self::body::{Side, body, ending_text, note_memory, set_error};
 #[cfg(feature = "gate")]
+use super::fields::Sites;
+#[cfg(feature = "gate")]
 use super::replay::{Playback, Replayer, SoFar, end, is_due};
 use super::{Counters, Job, Kept, Settings};
 use crate::{
@@ -49,6 +51,8 @@ pub(super) struct Assembler {
     environment: Environment,
     #[cfg(feature = "gate")]
     replayer: Option<Arc<Replayer>>,
+    #[cfg(feature = "gate")]
+    sites: Sites,
 }
 
 /// What a replay needs of an exchange that was put together.
@@ -77,6 +81,8 @@ impl Assembler {
             },
             #[cfg(feature = "gate")]
             replayer,
+            #[cfg(feature = "gate")]
+            sites: Sites::new(),
         };
         // So that `status` knows of an unusable exporter from the start.
         this.note_health();
@@ -92,7 +98,7 @@ impl Assembler {
     }
 
     /// The exchange, and what else was found on the way.
-    fn exchange(&self, kept: &Kept) -> (Exchange, Rest) {
+    fn exchange(&mut self, kept: &Kept) -> (Exchange, Rest) {
         let shared = kept.context.shared();
         // Redaction takes its time, and what is left of the request may still
         // run: all is copied or taken first, so that nobody waits for a lock.
@@ -182,13 +188,14 @@ impl Assembler {
             })
             .collect();
         #[cfg(feature = "gate")]
-        events::remember_fields(&mut redactor, &recording);
+        events::remember_fields(&mut redactor, &recording, &mut self.sites);
         // From here on every value that has to be hidden is known.
         let scrubber = redactor.into_scrubber();
         let text = |text: &str| scrubber.text(text).into_owned();
 
         #[cfg(feature = "gate")]
-        let (events, decisions) = events::render(&recording, &scrubber, started, kept.depth);
+        let (events, decisions) =
+            events::render(&recording, &scrubber, started, kept.depth, &mut self.sites);
         #[cfg(not(feature = "gate"))]
         let (events, decisions) = (Vec::new(), Vec::new());
         #[cfg(feature = "gate")]
@@ -299,7 +306,7 @@ impl Assembler {
     /// Replays what a request that runs has recorded so far, redacted as far as
     /// it is known by now what it hides.
     #[cfg(feature = "gate")]
-    fn replay_so_far(&self, so_far: SoFar) {
+    fn replay_so_far(&mut self, so_far: SoFar) {
         let Some(replayer) = &self.replayer else {
             return;
         };
@@ -314,7 +321,7 @@ impl Assembler {
         for (name, value) in &facts {
             redactor.fact(name, value);
         }
-        events::remember_fields(&mut redactor, &recording);
+        events::remember_fields(&mut redactor, &recording, &mut self.sites);
         replayer.play(Playback {
             context: so_far.context,
             ticket: so_far.ticket,
