@@ -5,6 +5,8 @@ mod body;
 #[cfg(feature = "gate")]
 mod events;
 #[cfg(feature = "gate")]
+mod replay;
+#[cfg(feature = "gate")]
 mod secrets;
 
 pub(super) use self::body::is_stream;
@@ -17,10 +19,10 @@ use self::body::{Side, body, ending_text, note_memory, set_error};
 #[cfg(feature = "gate")]
 use super::fields::Sites;
 #[cfg(feature = "gate")]
-use super::replay::{Playback, Replayer, SoFar, end, is_due};
+use super::replay::Replayer;
 use super::{Counters, Job, Kept, Settings};
 use crate::{
-    context::{Aspect, PanicNote, RequestContext, Shared},
+    context::{PanicNote, RequestContext, Shared},
     exchange::{
         Correlation, CorrelationSource, Depth, Environment, Exchange, Header, Losses, Missing,
         Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
@@ -31,10 +33,7 @@ use crate::{
     redact::Redactor,
 };
 #[cfg(feature = "gate")]
-use crate::{
-    recorder::Recording,
-    redact::{Decisions, Scrubber},
-};
+use crate::{recorder::Recording, redact::Scrubber};
 use http::{Method, Version};
 use serde_json::Value;
 use std::{
@@ -265,70 +264,6 @@ impl Assembler {
             scrubber,
         };
         (exchange, rest)
-    }
-
-    /// Replays a request at its end, where that is due.
-    #[cfg(feature = "gate")]
-    fn replay(&self, kept: &mut Kept, rest: Rest) {
-        let (Some(replayer), Some(ticket)) = (&self.replayer, kept.ticket.take()) else {
-            return;
-        };
-        let shared = kept.context.shared();
-        // What began while it ran goes on to its end.
-        let suppressed_before = if shared.is_replayed() {
-            Some(0)
-        } else if is_due(&kept.reasons)
-            && rest.recording.has_unshown()
-            && shared.claim(Aspect::Replay)
-        {
-            if kept.depth == Depth::Full {
-                replayer.admit(kept.signature, false)
-            } else {
-                replayer.suppress();
-                None
-            }
-        } else {
-            None
-        };
-        if let Some(suppressed_before) = suppressed_before {
-            replayer.play(Playback {
-                context: kept.context.clone(),
-                ticket,
-                recording: rest.recording,
-                scrubber: Arc::new(rest.scrubber),
-                suppressed_before,
-            });
-        } else {
-            end(ticket);
-        }
-    }
-
-    /// Replays what a request that runs has recorded so far, redacted as far as
-    /// it is known by now what it hides.
-    #[cfg(feature = "gate")]
-    fn replay_so_far(&mut self, so_far: SoFar) {
-        let Some(replayer) = &self.replayer else {
-            return;
-        };
-        let shared = so_far.context.shared();
-        let recording = { shared.recording().take_unshown() };
-        let Some(recording) = recording else {
-            return end(so_far.ticket);
-        };
-        let mut redactor = Redactor::only_to_remember(&self.settings.policy, Decisions::default());
-        remember_secrets(&mut redactor, &so_far.context, usize::MAX);
-        let facts = { shared.notes().facts.clone() };
-        for (name, value) in &facts {
-            redactor.fact(name, value);
-        }
-        events::remember_fields(&mut redactor, &recording, &mut self.sites);
-        replayer.play(Playback {
-            context: so_far.context,
-            ticket: so_far.ticket,
-            recording,
-            scrubber: Arc::new(redactor.into_scrubber()),
-            suppressed_before: so_far.suppressed_before,
-        });
     }
 
     fn header_fields(
