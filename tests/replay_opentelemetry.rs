@@ -29,7 +29,7 @@ fn a_failing_requests_span_has_its_events_with_their_times() {
         .with(
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer("test"))
-                .with_filter(TrueTimes),
+                .with_filter(TrueTimes::new()),
         )
         .with(seen.clone())
         .with(fixture.dashcam.gate(EnvFilter::new("info")))

@@ -19,8 +19,8 @@ enum Bar {
     Over(&'static str, &'static str, f64),
     /// `((a - b) - (c - d)) / n` at most this, in instructions.
     Between([&'static str; 2], [&'static str; 2], f64, f64),
-    /// `(a - c) / (b - c)` at most this: the ratio of what two add to a third.
-    Added(&'static str, &'static str, &'static str, f64),
+    /// `(a - b) / (c - d)` at most this: the ratio of what two add to others.
+    Added([&'static str; 2], [&'static str; 2], f64),
     /// `(a - b) / n` at most this, in instructions.
     Each(&'static str, &'static str, usize, f64),
     /// What one with 20 events costs over one without beside the events: `2 * a
@@ -77,6 +77,14 @@ const BARS: &[Bar] = &[
         "line/fmt json in a 3-field span",
         0.12,
     ),
+    Bar::Added(
+        [
+            "replay/kept with 40 events, replayed",
+            "replay/kept with 40 events",
+        ],
+        ["replay/live, 40 events", "replay/live, no events"],
+        1.15,
+    ),
     Bar::Over("get/correlation ID", "get/pass-through", 2600.0),
     Bar::Allocations("get/correlation ID", "get/pass-through", 4.0),
     Bar::Ratio(
@@ -90,9 +98,14 @@ const BARS: &[Bar] = &[
         8.0,
     ),
     Bar::Added(
-        "get/whole stack, recording, one JSON line",
-        "get/tower-http ids, trace, one fmt JSON line",
-        "get/pass-through",
+        [
+            "get/whole stack, recording, one JSON line",
+            "get/pass-through",
+        ],
+        [
+            "get/tower-http ids, trace, one fmt JSON line",
+            "get/pass-through",
+        ],
         0.33,
     ),
     Bar::Between(
@@ -144,11 +157,11 @@ pub(crate) fn ratios(results: &[Figures]) {
                     most,
                 )
             }
-            Bar::Added(a, b, base, most) => {
-                let over = |a| Some(instructions(a)? - instructions(base)?);
+            Bar::Added([a, b], [c, d], most) => {
+                let difference = |a, b| Some(instructions(a)? - instructions(b)?);
                 (
-                    format!("{a} / {b}, each over {base}"),
-                    over(a).zip(over(b)).map(|(a, b)| a / b),
+                    format!("({a} - {b}) / ({c} - {d})"),
+                    difference(a, b).zip(difference(c, d)).map(|(a, b)| a / b),
                     most,
                 )
             }

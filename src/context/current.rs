@@ -54,15 +54,26 @@ pub(super) fn enter(context: &RequestContext) -> Entered {
     }
 }
 
-/// Another mode than that of the current context, until that is left.
+/// From now on this thread replays, whatever context it enters meanwhile.
 #[cfg(feature = "gate")]
-pub(super) fn override_mode(mode: Mode) {
-    let _ = MODE.try_with(|m| m.set(mode));
+pub(super) fn enter_replay() {
+    let _ = MODE.try_with(|m| m.set(Mode::REPLAY));
+}
+
+#[cfg(feature = "gate")]
+pub(super) fn leave_replay() {
+    let _ = MODE.try_with(|m| m.set(Mode::NONE));
 }
 
 fn set_mode(context: Option<&RequestContext>) {
     let mode = context.map_or(Mode::NONE, RequestContext::mode);
-    let _ = MODE.try_with(|m| m.set(mode));
+    let _ = MODE.try_with(|m| {
+        #[cfg(feature = "gate")]
+        if m.get() == Mode::REPLAY {
+            return;
+        }
+        m.set(mode);
+    });
 }
 
 fn swap(context: Option<RequestContext>) -> Option<RequestContext> {

@@ -55,7 +55,7 @@ pub use self::{
 #[cfg(feature = "gate")]
 pub(crate) use self::{
     current::{mode, with_current},
-    replayed::{Replayed, is_replayed, replaying, set_replayed, with_replayed},
+    replayed::{Replayed, replayed_at, replaying, set_replayed, with_replayed},
     ticket::{OnReason, Ticket},
 };
 pub(crate) use self::{

@@ -1,6 +1,6 @@
 //! The recorded event that this thread sends through the subscriber again.
 
-use super::{Mode, RequestContext, current};
+use super::{RequestContext, current};
 use crate::redact::Scrubber;
 use std::{cell::RefCell, ops::Range, ptr, sync::Arc, time::SystemTime};
 use tracing::Metadata;
@@ -19,26 +19,36 @@ pub(crate) struct Replayed {
     pub(crate) spans: Vec<(&'static Metadata<'static>, Range<usize>)>,
     pub(crate) values: Vec<u8>,
     pub(crate) scrubber: Arc<Scrubber>,
+    /// Whether it came to the layers.
+    pub(crate) arrived: bool,
     /// Whether a layer asked to be spared the event, because it wants it with
     /// its own time by another way.
     #[cfg(feature = "opentelemetry")]
     pub(crate) apart: bool,
 }
 
-/// Runs `f` on what this thread replays now.
-pub(crate) fn with_replayed<R>(f: impl FnOnce(&mut Replayed) -> R) -> Option<R> {
+/// Runs `f` on what this thread replays now, where it is the event of this
+/// callsite: layers that log while they are shown a replayed event do so by
+/// callsites of their own.
+pub(crate) fn with_replayed<R>(
+    metadata: &Metadata<'_>,
+    f: impl FnOnce(&mut Replayed) -> R,
+) -> Option<R> {
+    let this = ptr::from_ref(metadata).addr();
+    in_slot(|replayed| (ptr::from_ref(replayed.metadata).addr() == this).then(|| f(replayed)))
+        .flatten()
+}
+
+/// When the event that this thread replays now was emitted.
+pub(crate) fn replayed_at() -> Option<SystemTime> {
+    in_slot(|replayed| replayed.at)
+}
+
+fn in_slot<R>(f: impl FnOnce(&mut Replayed) -> R) -> Option<R> {
     REPLAYED
         .try_with(|slot| slot.try_borrow_mut().ok()?.as_mut().map(f))
         .ok()
         .flatten()
-}
-
-/// Whether this is the event that this thread replays.
-pub(crate) fn is_replayed(metadata: &Metadata<'_>) -> bool {
-    // By address: a callsite has one metadata, and layers that log while they
-    // are shown an event do so by callsites of their own.
-    let this = ptr::from_ref(metadata).addr();
-    with_replayed(|replayed| ptr::from_ref(replayed.metadata).addr() == this) == Some(true)
 }
 
 /// Makes an event, or none, the replayed one; returns the one before.
@@ -54,9 +64,15 @@ pub(crate) fn set_replayed(replayed: Option<Replayed>) -> Option<Replayed> {
 /// Runs `f` with the request current, and nothing recorded or let through but
 /// what is replayed.
 pub(crate) fn replaying<R>(context: &RequestContext, f: impl FnOnce() -> R) -> R {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            set_replayed(None);
+            current::leave_replay();
+        }
+    }
     let _entered = context.enter();
-    current::override_mode(Mode::REPLAY);
-    let result = f();
-    set_replayed(None);
-    result
+    current::enter_replay();
+    let _leave = Leave;
+    f()
 }

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET,
-    context::{Mode, is_replayed, mode, with_current},
+    context::{Mode, mode, with_current, with_replayed},
     selection::{Directives, Recorded},
 };
 use std::{
@@ -72,20 +72,20 @@ impl Gate {
         }
     }
 
-    /// Records what these directives name instead of DEBUG everywhere. Handles
-    /// taken before, a [`Dashcam`](crate::Dashcam)'s too, change this gate no more.
+    /// Records what these directives name instead of DEBUG everywhere. Where the
+    /// gate is a [`Dashcam`](crate::Dashcam)'s, that records so from now on.
     #[must_use]
-    pub fn record(mut self, directives: Directives) -> Self {
-        self.recorded = Arc::new(Recorded::new(Some(directives)));
+    pub fn record(self, directives: Directives) -> Self {
+        self.recorded.set(Some(directives));
         self
     }
 
     /// Records nothing: disabled events cost exactly what they cost without a
-    /// gate. Live requests still work. Handles taken before, a
-    /// [`Dashcam`](crate::Dashcam)'s too, change this gate no more.
+    /// gate. Live requests still work. Where the gate is a
+    /// [`Dashcam`](crate::Dashcam)'s, that records nothing from now on.
     #[must_use]
-    pub fn record_off(mut self) -> Self {
-        self.recorded = Arc::new(Recorded::new(None));
+    pub fn record_off(self) -> Self {
+        self.recorded.set(None);
         self
     }
 
@@ -146,7 +146,7 @@ impl Gate {
     ) -> bool {
         is_own(metadata)
             || self.base_enables(metadata, cx)
-            || mode.has(Mode::LIVE) && Self::live_enables(metadata)
+            || mode.has(Mode::LIVE) && !mode.has(Mode::FINISHED) && Self::live_enables(metadata)
     }
 
     /// It learns by the question which spans are its own.
@@ -166,12 +166,13 @@ impl Gate {
     ) -> bool {
         note::asked();
         mode.has(Mode::RECORD) && self.records(mode, metadata)
-            || mode.has(Mode::REPLAY) && is_replayed(metadata)
+            || mode.has(Mode::REPLAY) && with_replayed(metadata, |_| ()).is_some()
             || self.lets_through(mode, metadata, cx)
     }
 
     /// A value that logs while it is formatted makes per-layer filters decide
-    /// on its own event, and forget what they decided on the one around it.
+    /// on its own event, and forget what they decided on the event or span
+    /// around it.
     fn ask_again(&self, metadata: &Metadata<'_>) {
         if let Some(dispatch) = self.dispatch.get().and_then(WeakDispatch::upgrade) {
             dispatch.enabled(metadata);
@@ -285,12 +286,18 @@ where
         passes
     }
 
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if mode().has(Mode::REPLAY) {
+            with_replayed(event.metadata(), |replayed| replayed.arrived = true);
+        }
+    }
+
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {
         if self.base_sees_spans {
             self.base.on_new_span(attrs, id, cx);
         }
-        if !self.is_second() {
-            note::new_span(attrs, id);
+        if !self.is_second() && note::new_span(attrs, id) {
+            self.ask_again(attrs.metadata());
         }
     }
 

@@ -93,6 +93,8 @@ mod probe;
 mod replay;
 mod time;
 
+#[cfg(feature = "kit")]
+pub(crate) use self::note::is_asked_by;
 pub use self::{excluded::EXCLUDED_TARGETS, handle::GateHandle, layer::Gate, time::EventTime};
 pub(crate) use self::{
     levels::{installed, raise_live},

@@ -17,12 +17,12 @@ pub(super) fn asked() {
     let _ = ASKED.try_with(|asked| asked.set(true));
 }
 
-/// Whether the gate is asked anything on this thread while `f` runs.
-#[cfg(feature = "log")]
-pub(super) fn is_asked_by(f: impl FnOnce()) -> bool {
+/// Whether the gate is asked anything on this thread while `f` runs, such as by
+/// a value that logs while it is formatted.
+pub(crate) fn is_asked_by(f: impl FnOnce()) -> bool {
     let _ = ASKED.try_with(|asked| asked.set(false));
     f();
-    // A value that is being formatted may have led here.
+    // What `f` does may itself be part of what another asked for.
     ASKED.try_with(|asked| asked.replace(true)).unwrap_or(false)
 }
 
@@ -36,10 +36,7 @@ where
     // The service's own formatting code runs here, so nothing is borrowed yet.
     with_scratch(|values| {
         let mut encoder = Encoder::new(values);
-        let _ = ASKED.try_with(|asked| asked.set(false));
-        event.record(&mut encoder);
-        // The event may itself be one that a value of another has logged.
-        let logged = ASKED.try_with(|asked| asked.replace(true)).unwrap_or(false);
+        let logged = is_asked_by(|| event.record(&mut encoder));
         let new = NewEvent {
             cut: encoder.cut(),
             metadata,
@@ -47,9 +44,11 @@ where
             shown,
         };
         let leaf = if event.is_contextual() {
-            cx.current_span().id().cloned()
+            let current = cx.current_span();
+            current.id().cloned().zip(current.metadata())
         } else {
-            event.parent().cloned()
+            let parent = event.parent().and_then(|parent| cx.span(parent));
+            parent.map(|parent| (parent.id(), parent.metadata()))
         };
         let error = *metadata.level() == Level::ERROR;
         let pushed = with_current(|context| {
@@ -63,20 +62,22 @@ where
                 shared.note_error_event(site(metadata));
             }
             let mut recording = shared.recording();
-            let span = leaf.as_ref().map(|id| recording.span(id.into_u64()));
+            let span = leaf
+                .as_ref()
+                .map(|(id, metadata)| recording.span(id.into_u64(), metadata));
             if span == Some(None) {
                 return false;
             }
             recording.push(new, span.flatten());
             true
         });
-        if let (Some(false), Some(leaf)) = (pushed, &leaf) {
+        if let (Some(false), Some((leaf, _))) = (pushed, &leaf) {
             // Letting go of a span can close others, and so come back here: the
             // path is looked up while nothing is locked or borrowed.
             let path = path(cx, leaf);
             in_recording(|recording| {
-                let span = recording.note_span(leaf.into_u64(), &path);
-                recording.push(new, span);
+                let span = recording.note_span(&path);
+                recording.push(new, Some(span));
             });
         }
         if error {
@@ -100,8 +101,7 @@ pub(super) fn late() {
     with_current(|context| context.shared().note_late_event());
 }
 
-/// The spans that end in this one, outermost first; the request span, which the
-/// record itself stands for, is left out.
+/// The spans that end in this one, outermost first.
 fn path<S>(cx: &Context<'_, S>, leaf: &span::Id) -> Vec<(u64, &'static Metadata<'static>)>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -111,18 +111,21 @@ where
     };
     leaf.scope()
         .from_root()
-        .filter(|span| span.metadata().target() != crate::REQUEST_TARGET)
         .map(|span| (span.id().into_u64(), span.metadata()))
         .collect()
 }
 
-pub(super) fn new_span(attrs: &span::Attributes<'_>, id: &span::Id) {
-    if mode().has(Mode::RECORD) && !attrs.is_empty() {
-        with_scratch(|values| {
-            attrs.record(&mut Encoder::new(values));
-            in_recording(|recording| recording.open_span(id.into_u64(), values));
-        });
+/// Notes a new span of the current request; whether its values logged while they
+/// were formatted.
+pub(super) fn new_span(attrs: &span::Attributes<'_>, id: &span::Id) -> bool {
+    if !mode().has(Mode::RECORD) {
+        return false;
     }
+    with_scratch(|values| {
+        let logged = is_asked_by(|| attrs.record(&mut Encoder::new(values)));
+        in_recording(|recording| recording.open_span(id.into_u64(), attrs.metadata(), values));
+        logged
+    })
 }
 
 pub(super) fn record(id: &span::Id, more: &span::Record<'_>) {

@@ -1,13 +1,13 @@
 //! Finds out whether recording can work in this process at all.
 
-use super::{Gate, levels};
+use super::Gate;
 use crate::context::{Identity, Mode, RequestContext};
 use std::{
     fmt,
     time::{Instant, SystemTime},
 };
 use tracing::{
-    Level, dispatcher,
+    Dispatch, Level, dispatcher,
     level_filters::{LevelFilter, STATIC_MAX_LEVEL},
 };
 
@@ -51,7 +51,8 @@ pub(crate) fn doubled() -> bool {
 /// Sends a debug event through the current subscriber, as a request that
 /// records up to this level would, and looks whether it was recorded.
 pub(crate) fn probe(recorded: LevelFilter) -> Result<(), Obstacle> {
-    if !levels::installed() {
+    // No other subscriber shall see the question.
+    if !dispatcher::get_default(Dispatch::is::<Gate>) {
         return Err(Obstacle::NoGate);
     }
     let debug = recorded >= Level::DEBUG;

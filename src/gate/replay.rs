@@ -7,9 +7,13 @@
 
 use super::Gate;
 use crate::REPLAY_TARGET;
-use std::ptr;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
+    sync::Once,
+};
 use tracing::{
-    Dispatch, Event, Level, Metadata, Value, dispatcher,
+    Dispatch, Event, Level, Metadata, Value, callsite, dispatcher,
     field::{DisplayValue, Field, FieldSet, ValueSet},
     metadata::Kind,
     span,
@@ -71,32 +75,51 @@ pub(crate) struct Announcement {
     pub(crate) suppressed_before: u64,
 }
 
-/// The `replay` span, open and entered on this thread.
+/// The `replay` span, which is entered on this thread while it is open.
 #[derive(Debug)]
 pub(crate) struct Stage<'d> {
     dispatch: &'d Dispatch,
-    /// `None` where a filter of the service's own refuses the span.
+    /// `None` where it is not open, or a filter of the service's own refuses it.
     span: Option<span::Id>,
-    parent: Option<span::Id>,
+    request: Option<span::Id>,
 }
 
 impl<'d> Stage<'d> {
-    pub(crate) fn open(dispatch: &'d Dispatch, request: Option<span::Id>) -> Self {
-        let span = dispatch.enabled(&SPAN).then(|| {
-            let fields = SPAN.fields();
-            let values = fields.value_set(&[]);
-            let attributes = match request.clone() {
-                Some(request) => span::Attributes::child_of(request, &SPAN, &values),
-                None => span::Attributes::new_root(&SPAN, &values),
-            };
-            let span = dispatch.new_span(&attributes);
-            dispatch.enter(&span);
-            span
-        });
+    pub(crate) fn new(dispatch: &'d Dispatch, request: Option<span::Id>) -> Self {
         Self {
             dispatch,
-            parent: span.clone().or(request),
-            span,
+            span: None,
+            request,
+        }
+    }
+
+    /// Opens the span; whatever becomes of it, [`close`](Self::close) has to follow.
+    pub(crate) fn open(&mut self) {
+        static REGISTER: Once = Once::new();
+        // Layers may look at callsites before they see anything of them.
+        REGISTER.call_once(|| {
+            callsite::register(&SPAN_SITE);
+            callsite::register(&ANNOUNCEMENT_SITE);
+        });
+        if !self.dispatch.enabled(&SPAN) {
+            return;
+        }
+        let fields = SPAN.fields();
+        let values = fields.value_set(&[]);
+        let attributes = match self.request.clone() {
+            Some(request) => span::Attributes::child_of(request, &SPAN, &values),
+            None => span::Attributes::new_root(&SPAN, &values),
+        };
+        let span = self.span.insert(self.dispatch.new_span(&attributes));
+        self.dispatch.enter(span);
+    }
+
+    /// Leaves and closes the span. Not done when dropped: it is code of layers,
+    /// which must not run while a thread unwinds.
+    pub(crate) fn close(&mut self) {
+        if let Some(span) = self.span.take() {
+            let span = Closing(self.dispatch, span);
+            self.dispatch.exit(&span.1);
         }
     }
 
@@ -114,30 +137,30 @@ impl<'d> Stage<'d> {
         self.emit(&ANNOUNCEMENT, &values);
     }
 
-    /// Shows an event to the layers; `false` where they refuse it.
+    /// Shows an event to the layers.
     pub(crate) fn emit(
         &self,
         metadata: &'static Metadata<'static>,
         values: &[Option<ReplayValue>],
-    ) -> bool {
+    ) {
         // Filters of single layers decide here, and remember it for what follows.
-        if !self.dispatch.enabled(metadata) {
-            return false;
+        if self.dispatch.enabled(metadata) {
+            let parent = self.span.as_ref().or(self.request.as_ref());
+            with_values(metadata.fields(), values, |values| {
+                self.dispatch
+                    .event(&Event::new_child_of(parent.cloned(), metadata, values));
+            });
         }
-        with_values(metadata.fields(), values, |values| {
-            self.dispatch
-                .event(&Event::new_child_of(self.parent.clone(), metadata, values));
-        });
-        true
     }
 }
 
-impl Drop for Stage<'_> {
+/// Closes a span, though a layer may panic as it is left.
+struct Closing<'d>(&'d Dispatch, span::Id);
+
+impl Drop for Closing<'_> {
     fn drop(&mut self) {
-        if let Some(span) = self.span.take() {
-            self.dispatch.exit(&span);
-            self.dispatch.try_close(span);
-        }
+        let close = || self.0.try_close(self.1.clone());
+        let _ = catch_unwind(AssertUnwindSafe(close));
     }
 }
 

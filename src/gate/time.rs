@@ -1,4 +1,4 @@
-use crate::context::with_replayed;
+use crate::context::replayed_at;
 use std::fmt;
 use tracing_subscriber::fmt::{
     format::Writer,
@@ -19,6 +19,9 @@ use tracing_subscriber::fmt::{
 /// let layer = fmt::layer::<tracing_subscriber::Registry>().with_timer(EventTime::utc());
 /// # let _ = layer;
 /// ```
+///
+/// What a layer logs itself while it is shown a replayed event has that event's
+/// time, too.
 ///
 /// # Errors
 ///
@@ -46,7 +49,7 @@ impl<T> EventTime<T> {
 
 impl<T: FormatTime> FormatTime for EventTime<T> {
     fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
-        match with_replayed(|replayed| replayed.at) {
+        match replayed_at() {
             Some(at) => match jiff::Timestamp::try_from(at) {
                 Ok(at) => write!(writer, "{at:.6}"),
                 // Before the first or after the last year that has four digits.

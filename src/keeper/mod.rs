@@ -28,16 +28,16 @@ pub(crate) use self::{
 pub use self::{counters::Replays, settings::Replay};
 
 #[cfg(feature = "gate")]
-use self::replay::{Raise, Replayer, SoFar};
+use self::replay::Replayer;
 use self::{assemble::Assembler, storm::Admission};
-#[cfg(feature = "gate")]
-use crate::context::{Aspect, Ticket};
 use crate::{
     context::RequestContext,
     exchange::{Depth, Failure, KeepReason, Outcome},
     export::{Exporter, Health, worker::Worker},
     recorder::{Ending, MemoryBudget},
 };
+#[cfg(feature = "gate")]
+use crate::{context::Ticket, recorder::Recording};
 use http::{HeaderMap, StatusCode, Uri, request, response};
 use std::{
     fmt, io,
@@ -57,7 +57,7 @@ pub(crate) struct Keeper {
     storm: Mutex<storm::Storm>,
     worker: Worker<Job>,
     #[cfg(feature = "gate")]
-    raise: Option<Arc<Raise>>,
+    replayer: Option<Arc<Replayer>>,
 }
 
 /// How one request ended, as the lifecycle saw it.
@@ -72,9 +72,6 @@ pub(crate) struct Ended {
 /// Work for the exporter thread.
 pub(crate) enum Job {
     Keep(Box<Kept>),
-    /// Replay what a request that runs has recorded so far.
-    #[cfg(feature = "gate")]
-    ReplaySoFar(Box<SoFar>),
     /// Something that must not run where it was found, such as logging while
     /// the thread unwinds.
     Run(Box<dyn FnOnce() + Send>),
@@ -88,10 +85,8 @@ pub(crate) struct Kept {
     pub(crate) reasons: Vec<KeepReason>,
     pub(crate) depth: Depth,
     pub(crate) suppressed_before: u64,
-    pub(crate) signature: u64,
-    /// Where its events can be replayed to.
     #[cfg(feature = "gate")]
-    pub(crate) ticket: Option<Ticket>,
+    pub(crate) recording: Arc<Recording>,
 }
 
 impl Keeper {
@@ -104,27 +99,17 @@ impl Keeper {
                 Some(Arc::new(Replayer::new(
                     replay,
                     record,
+                    settings.policy.clone(),
                     Arc::clone(&counters),
                 )?))
             }
             None => None,
         };
-        let assembler = Assembler::new(
-            &settings,
-            exporter,
-            Arc::clone(&counters),
-            #[cfg(feature = "gate")]
-            replayer.clone(),
-        );
+        let assembler = Assembler::new(&settings, exporter, Arc::clone(&counters));
         let worker = Worker::spawn("dashcam-export", settings.limits.queue, assembler)?;
         Ok(Self {
             #[cfg(feature = "gate")]
-            raise: replayer.map(|replayer| {
-                Arc::new(Raise {
-                    replayer,
-                    exporter: worker.clone(),
-                })
-            }),
+            replayer,
             bodies: Arc::new(MemoryBudget::new(settings.limits.memory / 4 * 3)),
             events: Arc::new(MemoryBudget::new(settings.limits.memory / 4)),
             storm: Mutex::new(storm::Storm::new(settings.storm)),
@@ -166,27 +151,29 @@ impl Keeper {
     /// Waits until everything offered so far has reached the exporter, and the
     /// service's own layers where it is replayed.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
+        #[cfg(feature = "gate")]
         let began = Instant::now();
         let exported = self.worker.flush(deadline);
         #[cfg(feature = "gate")]
-        if let Some(raise) = &self.raise {
+        if let Some(replayer) = &self.replayer {
             let left = deadline.saturating_sub(began.elapsed());
-            return raise.replayer.flush(left) && exported;
+            return replayer.flush(left) && exported;
         }
-        let _ = began;
         exported
     }
 
     /// What the request needs to be replayed, where that is on.
     #[cfg(feature = "gate")]
     pub(crate) fn issue_ticket(&self, context: &RequestContext, span: &tracing::Span) {
-        let Some(raise) = &self.raise else { return };
+        let Some(replayer) = &self.replayer else {
+            return;
+        };
         let dispatch = span.with_subscriber(|(_, dispatch)| dispatch.clone());
         let dispatch = dispatch.unwrap_or_else(|| tracing::dispatcher::get_default(Clone::clone));
         let ticket = Ticket {
             span: span.clone(),
             dispatch,
-            on_reason: Arc::clone(raise) as _,
+            on_reason: Arc::clone(replayer) as _,
         };
         context.shared().notes().ticket = Some(ticket);
     }
@@ -286,21 +273,6 @@ impl Keeper {
     /// Called once for every request, possibly from a drop while the thread
     /// unwinds: it only decides and hands over.
     pub(crate) fn finish(&self, context: &RequestContext, ended: Ended) -> bool {
-        let kept = self.keep(context, ended);
-        #[cfg(feature = "gate")]
-        // A replay that is under way takes what is left.
-        if !kept && !context.shared().is_replayed() {
-            // Log lines that wait, and tasks that go on, may hold the context for
-            // long; its events nobody wants any more.
-            context.shared().recording().reset();
-        }
-        // Last, so that who sees a request finished finds it queued.
-        self.counters.finished.fetch_add(1, Relaxed);
-        self.counters.in_flight.fetch_sub(1, Relaxed);
-        kept
-    }
-
-    fn keep(&self, context: &RequestContext, ended: Ended) -> bool {
         let shared = context.shared();
         // It holds a span: closing that is code of the service's layers.
         #[cfg(feature = "gate")]
@@ -313,42 +285,53 @@ impl Keeper {
             .map_or(ended.duration, |at| at.duration_since(shared.started));
         let slow = head_after > self.settings.slow;
         let (reasons, asked) = self.reasons(context, &ended, slow);
-        if reasons.is_empty() {
-            return false;
-        }
-        let signature = storm::signature(context, &ended, slow);
+        let kept = if reasons.is_empty() {
+            #[cfg(feature = "gate")]
+            // Log lines that wait, and tasks that go on, may hold the context for
+            // long; its events nobody wants any more.
+            shared.recording().reset();
+            false
+        } else {
+            own_uri(&mut shared.heads().request.uri);
+            shared.request_body().own_content();
+            shared.response_body().own_content();
+            let signature = storm::signature(context, &ended, slow);
+            #[cfg(feature = "gate")]
+            let recording = Arc::new(std::mem::take(&mut *shared.recording()));
+            #[cfg(feature = "gate")]
+            if let (Some(replayer), Some(ticket)) = (&self.replayer, ticket) {
+                replayer.at_end(context, ticket, &recording, &reasons, signature);
+            }
+            let kept = Kept {
+                context: context.clone(),
+                ended,
+                slow,
+                reasons,
+                depth: Depth::Full,
+                suppressed_before: 0,
+                #[cfg(feature = "gate")]
+                recording,
+            };
+            self.keep(kept, signature, asked)
+        };
+        // Last, so that who sees a request finished finds it queued.
+        self.counters.finished.fetch_add(1, Relaxed);
+        self.counters.in_flight.fetch_sub(1, Relaxed);
+        kept
+    }
+
+    /// Queues an exchange as far as the budget allows, and says whether.
+    fn keep(&self, mut kept: Kept, signature: u64, asked: bool) -> bool {
         let admission = self.storm().admit(signature, asked, Instant::now());
-        let (depth, suppressed_before) = match admission {
+        (kept.depth, kept.suppressed_before) = match admission {
             Admission::Full { suppressed } => (Depth::Full, suppressed),
             // The content is not written, but it says what must be hidden in
             // the texts that are, and on log lines that wait for their writer.
             Admission::Heads { suppressed } => (Depth::Heads, suppressed),
             Admission::Count => {
                 self.counters.suppressed.fetch_add(1, Relaxed);
-                #[cfg(feature = "gate")]
-                if let Some(raise) = &self.raise
-                    && replay::is_due(&reasons)
-                    && shared.recording().has_unshown()
-                    && shared.claim(Aspect::Replay)
-                {
-                    raise.replayer.suppress();
-                }
                 return false;
             }
-        };
-        own_uri(&mut shared.heads().request.uri);
-        shared.request_body().own_content();
-        shared.response_body().own_content();
-        let kept = Kept {
-            context: context.clone(),
-            ended,
-            slow,
-            reasons,
-            depth,
-            suppressed_before,
-            signature,
-            #[cfg(feature = "gate")]
-            ticket,
         };
         let queued = self.worker.offer(Job::Keep(Box::new(kept))).is_ok();
         if queued {

@@ -2,7 +2,8 @@
 //! layers, on a thread of its own.
 
 use super::{
-    Counters, Job, Replay, StormLimits,
+    Counters, Replay, StormLimits,
+    assemble::{remember_fields, remember_secrets},
     fields::{Fields, Sites},
     storm::{Admission, Storm, signature_so_far},
 };
@@ -12,12 +13,12 @@ use crate::{
     export::worker::{Handler, Worker},
     gate::{Announcement, Stage, in_subscriber},
     recorder::{EventRecord, Recording},
-    redact::Scrubber,
+    redact::{Decisions, Policy, Redactor, Scrubber},
     selection::{Recorded, Selected},
 };
 use std::{
     io,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -33,14 +34,14 @@ pub(super) struct Replayer {
     worker: Worker<Playback>,
 }
 
-/// Recorded events on their way to the layers.
-pub(super) struct Playback {
-    pub(super) context: RequestContext,
-    pub(super) ticket: Ticket,
-    pub(super) recording: Recording,
-    pub(super) scrubber: Arc<Scrubber>,
+/// A request on its way to the layers.
+struct Playback {
+    context: RequestContext,
+    ticket: Ticket,
+    /// `None` where the request still runs, and is replayed up to now.
+    recording: Option<Arc<Recording>>,
     /// Requests like it that were not replayed since the last one that was.
-    pub(super) suppressed_before: u64,
+    suppressed_before: u64,
 }
 
 impl Replayer {
@@ -48,6 +49,7 @@ impl Replayer {
     pub(super) fn new(
         settings: Replay,
         record: Arc<Recorded>,
+        policy: Policy,
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
         let limits = StormLimits {
@@ -57,6 +59,7 @@ impl Replayer {
             per_second: settings.per_second,
         };
         let player = Player {
+            policy,
             sites: Sites::new(),
             counters: Arc::clone(&counters),
         };
@@ -69,27 +72,49 @@ impl Replayer {
         })
     }
 
-    /// Whether a request like this may be replayed, and how many like it were
-    /// not since the last one.
-    pub(super) fn admit(&self, signature: u64, asked: bool) -> Option<u64> {
-        match self.storm().admit(signature, asked, Instant::now()) {
-            Admission::Full { suppressed } => Some(suppressed),
-            Admission::Heads { .. } | Admission::Count => {
-                self.suppress();
-                None
-            }
+    /// Replays a request that has ended, where that is due.
+    pub(super) fn at_end(
+        &self,
+        context: &RequestContext,
+        ticket: Ticket,
+        recording: &Arc<Recording>,
+        reasons: &[KeepReason],
+        signature: u64,
+    ) {
+        let shared = context.shared();
+        let suppressed_before = if !recording.has_unshown() {
+            None
+        } else if shared.is_replayed() {
+            // What began while it ran goes on to its end.
+            Some(0)
+        } else if is_due(reasons) && shared.claim(Aspect::Replay) {
+            self.admit(signature, false)
+        } else {
+            None
+        };
+        let Some(suppressed_before) = suppressed_before else {
+            return;
+        };
+        let playback = Playback {
+            context: context.clone(),
+            ticket,
+            recording: Some(Arc::clone(recording)),
+            suppressed_before,
+        };
+        if self.worker.offer(playback).is_err() {
+            self.counters.replay_queue_full.fetch_add(1, Relaxed);
         }
     }
 
-    /// Counts a request that is not replayed though it should be.
-    pub(super) fn suppress(&self) {
-        self.counters.replay_suppressed.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn play(&self, playback: Playback) {
-        if let Err(playback) = self.worker.offer(playback) {
-            self.counters.replay_queue_full.fetch_add(1, Relaxed);
-            end(playback.ticket);
+    /// Whether a request like this may be replayed, and how many like it were
+    /// not since the last one.
+    fn admit(&self, signature: u64, asked: bool) -> Option<u64> {
+        match self.storm().admit(signature, asked, Instant::now()) {
+            Admission::Full { suppressed } => Some(suppressed),
+            Admission::Heads { .. } | Admission::Count => {
+                self.counters.replay_suppressed.fetch_add(1, Relaxed);
+                None
+            }
         }
     }
 
@@ -103,113 +128,120 @@ impl Replayer {
 }
 
 /// Whether requests that are kept for these reasons are replayed.
-pub(super) fn is_due(reasons: &[KeepReason]) -> bool {
+fn is_due(reasons: &[KeepReason]) -> bool {
     use KeepReason::{Asked, ErrorEvent, Outcome, Slow};
     let due = |reason: &_| matches!(reason, Outcome | Slow | ErrorEvent | Asked { .. });
     reasons.iter().any(due)
 }
 
 /// Makes a request live, and replays it so far, once there is a reason.
-pub(super) struct Raise {
-    pub(super) replayer: Arc<Replayer>,
-    pub(super) exporter: Worker<Job>,
-}
-
-impl OnReason for Raise {
+impl OnReason for Replayer {
     fn reason(&self, context: &RequestContext, asked: bool) {
         let shared = context.shared();
-        if !shared.claim(Aspect::Replay) {
+        // Otherwise its end decides, when all that it hides is known.
+        if !self.live || !shared.claim(Aspect::Replay) {
             return;
         }
-        let signature = signature_so_far(context);
-        let Some(suppressed_before) = self.replayer.admit(signature, asked) else {
+        let Some(suppressed_before) = self.admit(signature_so_far(context), asked) else {
             return;
         };
         shared.note_replayed();
-        if self.replayer.live
-            && let Some(record) = self.replayer.record.directives()
-        {
+        if let Some(record) = self.record.directives() {
             let by = "a reason to keep it".to_owned();
             context.go_live(&Arc::new(Selected::live(by, record)));
         }
         let ticket = shared.notes().ticket.clone();
         let Some(ticket) = ticket else { return };
-        let so_far = SoFar {
+        // Where it cannot be queued the end of the request shows all of it.
+        let _ = self.worker.offer(Playback {
             context: context.clone(),
             ticket,
+            recording: None,
             suppressed_before,
-        };
-        // Where it cannot be queued the end of the request shows all of it.
-        let _ = self.exporter.offer(Job::ReplaySoFar(Box::new(so_far)));
+        });
     }
-}
-
-/// A request that runs, to be replayed up to now.
-pub(crate) struct SoFar {
-    pub(super) context: RequestContext,
-    pub(super) ticket: Ticket,
-    pub(super) suppressed_before: u64,
-}
-
-/// Lets go of a request's span on a thread of ours: whatever the layers do then
-/// costs nothing but that.
-pub(super) fn end(ticket: Ticket) {
-    let Ticket { span, dispatch, .. } = ticket;
-    let close = || in_subscriber(&dispatch, || drop(span));
-    let _ = catch_unwind(AssertUnwindSafe(close));
 }
 
 /// The thread's side.
 struct Player {
+    policy: Policy,
     sites: Sites,
     counters: Arc<Counters>,
 }
 
 impl Handler<Playback> for Player {
     fn handle(&mut self, playback: Playback) {
-        let play = || in_subscriber(&playback.ticket.dispatch, || self.play(&playback));
-        let played = catch_unwind(AssertUnwindSafe(play));
-        // Before this thread unwinds: to close a span is code of the layers, too.
-        end(playback.ticket);
-        if let Err(payload) = played {
+        let dispatch = playback.ticket.dispatch.clone();
+        if !in_subscriber(&dispatch, || self.play(&playback)) {
             self.counters.replay_panics.fetch_add(1, Relaxed);
-            resume_unwind(payload);
         }
+        // With it the request's span closes, which is code of the layers.
+        let end = || in_subscriber(&dispatch, || drop(playback));
+        let _ = catch_unwind(AssertUnwindSafe(end));
     }
 }
 
 impl Player {
-    fn play(&mut self, playback: &Playback) {
-        let hidden: Vec<_> = playback.recording.events().filter(|e| !e.shown).collect();
-        if hidden.is_empty() {
-            return;
+    /// What a request hides, as far as it has come.
+    fn secrets(&mut self, context: &RequestContext, recording: &Recording) -> Scrubber {
+        let mut redactor = Redactor::only_to_remember(&self.policy, Decisions::default());
+        remember_secrets(&mut redactor, context, usize::MAX);
+        let facts = { context.shared().notes().facts.clone() };
+        for (name, value) in &facts {
+            redactor.fact(name, value);
         }
+        remember_fields(&mut redactor, recording, &mut self.sites);
+        redactor.into_scrubber()
+    }
+
+    /// Shows the events; `false` where a layer panicked meanwhile.
+    fn play(&mut self, playback: &Playback) -> bool {
+        let so_far = || {
+            let mut recording = playback.context.shared().recording();
+            recording.copy_unshown().map(Arc::new)
+        };
+        let Some(recording) = playback.recording.clone().or_else(so_far) else {
+            return true;
+        };
+        let hidden: Vec<_> = recording.events().filter(|e| !e.shown).collect();
+        let scrubber = Arc::new(self.secrets(&playback.context, &recording));
         self.counters.replays.fetch_add(1, Relaxed);
         let Ticket { span, dispatch, .. } = &playback.ticket;
         replaying(&playback.context, || {
-            let stage = Stage::open(dispatch, span.id());
-            // The span has to be left before a panic of somebody's layer goes on.
+            let mut stage = Stage::new(dispatch, span.id());
             let played = catch_unwind(AssertUnwindSafe(|| {
+                stage.open();
                 stage.announce(&Announcement {
                     events: hidden.len() as u64,
-                    lost: playback.recording.dropped(),
-                    values_cut: playback.recording.cut(),
+                    lost: recording.dropped(),
+                    values_cut: recording.cut(),
                     suppressed_before: playback.suppressed_before,
                 });
                 for event in &hidden {
-                    self.show(&stage, playback, event);
+                    self.show(&stage, playback, &scrubber, event);
                 }
             }));
             set_replayed(None);
-            drop(stage);
-            if let Err(payload) = played {
-                resume_unwind(payload);
+            // Not while this thread unwinds: a second panic would end the process.
+            let closed = catch_unwind(AssertUnwindSafe(|| stage.close()));
+            match played.and(closed) {
+                Ok(()) => true,
+                Err(payload) => {
+                    // Its destructor is the layer's code, too.
+                    std::mem::forget(payload);
+                    false
+                }
             }
-        });
+        })
     }
 
-    fn show(&mut self, stage: &Stage<'_>, playback: &Playback, event: &EventRecord<'_>) {
-        let scrubber = &playback.scrubber;
+    fn show(
+        &mut self,
+        stage: &Stage<'_>,
+        playback: &Playback,
+        scrubber: &Arc<Scrubber>,
+        event: &EventRecord<'_>,
+    ) {
         let site = self.sites.of(event.metadata, scrubber.policy());
         let values = Fields {
             site: &site,
@@ -225,6 +257,7 @@ impl Player {
             spans: Vec::new(),
             values: Vec::new(),
             scrubber: Arc::clone(scrubber),
+            arrived: false,
             #[cfg(feature = "opentelemetry")]
             apart: false,
         };
@@ -235,14 +268,16 @@ impl Player {
             replayed.spans.push((metadata, start..end));
         }
         set_replayed(Some(replayed));
-        if stage.emit(event.metadata, &values) {
-            self.counters.replayed_events.fetch_add(1, Relaxed);
-        }
+        stage.emit(event.metadata, &values);
+        let Some(replayed) = set_replayed(None).filter(|replayed| replayed.arrived) else {
+            return;
+        };
+        self.counters.replayed_events.fetch_add(1, Relaxed);
         #[cfg(feature = "opentelemetry")]
-        if let Some(replayed) = set_replayed(None)
-            && replayed.apart
-        {
+        if replayed.apart {
             crate::opentelemetry::add_event(&playback.ticket.span, &replayed, &values);
         }
+        #[cfg(not(feature = "opentelemetry"))]
+        drop(replayed);
     }
 }

@@ -174,7 +174,8 @@ pub(super) fn signature_so_far(context: &RequestContext) -> u64 {
     KEYS.hash_one((
         shared.route.as_ref().map(crate::context::Route::as_str),
         notes.error_site,
-        notes.keep.first(),
+        // Not for what: that is free text, and each would be a signature.
+        notes.keep.is_empty(),
     ))
 }
 
@@ -188,7 +189,8 @@ pub(super) fn signature(context: &RequestContext, ended: &Ended, slow: bool) -> 
         &ended.outcome,
         ended.status.map(|status| status.as_u16()),
         slow,
-        panic.and_then(|panic| panic.location.as_ref().or(panic.message.as_ref())),
+        // Not the message: that is free text, and each would be a signature.
+        panic.map(|panic| panic.location.as_ref()),
         notes.error_site,
     ))
 }

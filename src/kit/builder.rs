@@ -137,6 +137,10 @@ impl DashcamBuilder {
         let recording_limit = self.settings.limits.recording;
         let mut settings = self.settings;
         settings.record = Arc::clone(&recorded);
+        if settings.replay.is_some_and(|replay| replay.live) {
+            // Requests that are live already stay so where recording is switched off.
+            raise_live(recorded.max_level());
+        }
         let keeper = Arc::new(Keeper::new(settings, exporter).map_err(BuildError::Thread)?);
         let plan = Plan {
             correlation: Some(self.correlation),

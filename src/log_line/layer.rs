@@ -1,15 +1,16 @@
 use super::writer::{JsonLineHandle, SpanHead, Writer};
 use crate::{
     context::{Mode, mode, with_current, with_replayed},
+    gate::is_asked_by,
     recorder::{Encoder, SpanFields, for_each_span, with_scratch},
     redact::Policy,
 };
 use std::{
     cell::Cell,
     io::{self, Write},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
-use tracing::{Event, Subscriber, span};
+use tracing::{Dispatch, Event, Metadata, Subscriber, dispatcher::WeakDispatch, span};
 use tracing_subscriber::{
     layer::{Context, Layer},
     registry::LookupSpan,
@@ -19,6 +20,7 @@ use tracing_subscriber::{
 #[derive(Debug)]
 pub struct JsonLine {
     writer: JsonLineHandle,
+    dispatch: OnceLock<WeakDispatch>,
 }
 
 impl JsonLine {
@@ -30,6 +32,7 @@ impl JsonLine {
     pub fn new(output: impl Write + Send + 'static, policy: Policy) -> io::Result<Self> {
         Ok(Self {
             writer: Writer::spawn(Box::new(output), policy)?,
+            dispatch: OnceLock::new(),
         })
     }
 
@@ -50,6 +53,17 @@ impl JsonLine {
         self
     }
 
+    /// Runs code of the service that formats values of an event or a span. Where
+    /// a value logs, filters of layers further out have decided on that event
+    /// last, and are asked again about the one around it.
+    fn formatting(&self, metadata: &Metadata<'_>, f: impl FnOnce()) {
+        if is_asked_by(f)
+            && let Some(dispatch) = self.dispatch.get().and_then(WeakDispatch::upgrade)
+        {
+            dispatch.enabled(metadata);
+        }
+    }
+
     /// Flushes and counts, after the layer has gone into a subscriber.
     #[must_use]
     pub fn handle(&self) -> JsonLineHandle {
@@ -61,12 +75,16 @@ impl<S> Layer<S> for JsonLine
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        let _ = self.dispatch.set(dispatch.downgrade());
+    }
+
     fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
         let metadata = event.metadata();
         // The service's own formatting code runs here, and the spans are locked
         // that other layers lock too, so nothing of ours is locked yet.
         with_scratch(|bytes| {
-            event.record(&mut Encoder::new(bytes));
+            self.formatting(metadata, || event.record(&mut Encoder::new(bytes)));
             let values = bytes.len();
             with_spans(|spans| {
                 let mut add = |metadata, fields: &[u8]| {
@@ -81,7 +99,7 @@ where
                 };
                 // A replayed event has the spans that it had.
                 let mut replayed = if mode().has(Mode::REPLAY) {
-                    with_replayed(|replayed| {
+                    with_replayed(metadata, |replayed| {
                         for (metadata, fields) in replayed.spans.iter().rev() {
                             let fields = replayed.values.get(fields.clone());
                             add(metadata, fields.unwrap_or_default());
@@ -110,7 +128,9 @@ where
 
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {
         if !attrs.is_empty() && attrs.metadata().target() != crate::REQUEST_TARGET {
-            SpanFields::record_new(attrs, id, &cx);
+            self.formatting(attrs.metadata(), || {
+                SpanFields::record_new(attrs, id, &cx);
+            });
         }
     }
 

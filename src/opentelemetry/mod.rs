@@ -21,20 +21,19 @@
 //! let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("orders"));
 //! let subscriber = tracing_subscriber::registry()
 //!     .with(dashcam.gate(EnvFilter::new("info")))
-//!     .with(spans.with_filter(TrueTimes));
+//!     .with(spans.with_filter(TrueTimes::new()));
 //! # let _ = subscriber;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Together with a filter of the layer's own:
+//! Over a filter of the layer's own, which remains a ceiling for replayed events:
 //!
 //! ```
 //! use dashcam::opentelemetry::TrueTimes;
 //! use tracing::level_filters::LevelFilter;
-//! use tracing_subscriber::{Registry, filter::FilterExt};
 //!
-//! let filter = FilterExt::<Registry>::and(TrueTimes, LevelFilter::DEBUG);
+//! let filter = TrueTimes::over(LevelFilter::DEBUG);
 //! # let _ = filter;
 //! ```
 //!
@@ -63,36 +62,84 @@ use crate::{
     gate::ReplayValue,
 };
 use ::opentelemetry::{Key, KeyValue, Value};
-use std::ptr;
-use tracing::{Metadata, Span, Subscriber, level_filters::LevelFilter, subscriber::Interest};
+use tracing::{
+    Event, Metadata, Span, Subscriber,
+    level_filters::LevelFilter,
+    span::{Attributes, Id, Record},
+    subscriber::Interest,
+};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::{Context, Filter};
 
 /// The filter; see the [module page](self).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TrueTimes;
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct TrueTimes<F = LevelFilter> {
+    over: Option<F>,
+}
 
-impl<S: Subscriber> Filter<S> for TrueTimes {
-    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        if !mode().has(Mode::REPLAY) {
-            return true;
+impl TrueTimes {
+    /// Lets everything through but replayed events.
+    pub const fn new() -> Self {
+        Self { over: None }
+    }
+}
+
+impl Default for TrueTimes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<F> TrueTimes<F> {
+    /// Lets through what this filter lets through, but replayed events; of those
+    /// it decides which are added to the span.
+    pub const fn over(filter: F) -> Self {
+        Self { over: Some(filter) }
+    }
+}
+
+impl<S: Subscriber, F: Filter<S>> Filter<S> for TrueTimes<F> {
+    fn enabled(&self, metadata: &Metadata<'_>, cx: &Context<'_, S>) -> bool {
+        let enabled = Filter::enabled(&self.over, metadata, cx);
+        if !enabled || !mode().has(Mode::REPLAY) {
+            return enabled;
         }
-        let this = ptr::from_ref(metadata).addr();
-        let noted = with_replayed(|replayed| {
-            let is_it = ptr::from_ref(replayed.metadata).addr() == this;
-            replayed.apart |= is_it;
-            is_it
-        });
-        noted != Some(true) && metadata.target() != REPLAY_TARGET
+        let noted = with_replayed(metadata, |replayed| replayed.apart = true);
+        noted.is_none() && metadata.target() != REPLAY_TARGET
     }
 
-    fn callsite_enabled(&self, _: &'static Metadata<'static>) -> Interest {
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
         // A replay asks whatever the callsite's interest is.
-        Interest::always()
+        Filter::<S>::callsite_enabled(&self.over, metadata)
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, cx: &Context<'_, S>) -> bool {
+        Filter::event_enabled(&self.over, event, cx)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        None
+        Filter::<S>::max_level_hint(&self.over)
+    }
+
+    fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, cx: Context<'_, S>) {
+        self.over.on_new_span(attrs, id, cx);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, cx: Context<'_, S>) {
+        self.over.on_record(id, values, cx);
+    }
+
+    fn on_enter(&self, id: &Id, cx: Context<'_, S>) {
+        self.over.on_enter(id, cx);
+    }
+
+    fn on_exit(&self, id: &Id, cx: Context<'_, S>) {
+        self.over.on_exit(id, cx);
+    }
+
+    fn on_close(&self, id: Id, cx: Context<'_, S>) {
+        self.over.on_close(id, cx);
     }
 }
 

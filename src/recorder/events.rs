@@ -1,4 +1,8 @@
-use super::{KEEP_CAPACITY, MemoryBudget, Reservation, Task, paths::SpanPaths, thread::Threads};
+use super::{
+    KEEP_CAPACITY, MemoryBudget, Reservation, Task,
+    span_tree::{NO_SPAN, SpanTree},
+    thread::Threads,
+};
 use std::{collections::VecDeque, sync::Arc, thread::Thread, time::Instant};
 use tracing::Metadata;
 
@@ -6,7 +10,6 @@ use tracing::Metadata;
 const STEP: usize = 4 * 1024;
 /// What one event costs beside its values.
 const HEAD: usize = size_of::<EventHead>();
-const NO_SPAN: u32 = u32::MAX;
 
 /// The events of one request, the newest of them, in bounded memory.
 #[derive(Debug, Default)]
@@ -16,7 +19,7 @@ pub(crate) struct Recording {
     values: Vec<u8>,
     /// Bytes at the start of `values` whose events are gone.
     dead: usize,
-    spans: SpanPaths,
+    spans: SpanTree,
     threads: Threads,
     reserved: usize,
     memory: Reservation,
@@ -58,15 +61,13 @@ pub(crate) struct EventRecord<'r> {
     /// Whether the service's own output has it.
     pub(crate) shown: bool,
     span: u32,
-    paths: &'r SpanPaths,
+    tree: &'r SpanTree,
 }
 
 impl<'r> EventRecord<'r> {
     /// Metadata and encoded fields of the spans around it, outermost first.
-    pub(crate) fn spans(
-        &self,
-    ) -> impl Iterator<Item = (&'static Metadata<'static>, &'r [u8])> + use<'r> {
-        self.paths.spans(self.span)
+    pub(crate) fn spans(&self) -> Vec<(&'static Metadata<'static>, &'r [u8])> {
+        self.tree.path(self.span)
     }
 }
 
@@ -93,7 +94,9 @@ impl Recording {
     pub(crate) fn push(&mut self, event: NewEvent<'_>, span: Option<u32>) {
         self.cut += u64::from(event.cut);
         let size = event.values.len() + HEAD;
-        let length = u32::try_from(event.values.len()).ok();
+        // One that never fits should not drive out all others first.
+        let fits = size + self.spans.size() <= self.limit;
+        let length = u32::try_from(event.values.len()).ok().filter(|_| fits);
         let Some(length) = length.filter(|_| self.make_room(size)) else {
             self.dropped += 1;
             self.lost = self.lost.saturating_add(1);
@@ -119,12 +122,7 @@ impl Recording {
                 return false;
             }
         }
-        while self.used() + size > self.reserved {
-            if self.memory.grow(STEP) {
-                self.reserved += STEP;
-                continue;
-            }
-            self.refused = true;
+        while !self.reserve(size) {
             if !self.drop_oldest() {
                 return false;
             }
@@ -132,8 +130,20 @@ impl Recording {
         true
     }
 
+    /// Asks for memory for so much more.
+    fn reserve(&mut self, more: usize) -> bool {
+        while self.used() + more > self.reserved {
+            if !self.memory.grow(STEP) {
+                self.refused = true;
+                return false;
+            }
+            self.reserved += STEP;
+        }
+        true
+    }
+
     fn used(&self) -> usize {
-        self.values.len() - self.dead + self.heads.len() * HEAD + self.spans.values_len()
+        self.values.len() - self.dead + self.heads.len() * HEAD + self.spans.size()
     }
 
     fn drop_oldest(&mut self) -> bool {
@@ -153,46 +163,59 @@ impl Recording {
         true
     }
 
-    /// The index of a span path that was noted under this ID and is still good.
-    pub(crate) fn span(&self, id: u64) -> Option<u32> {
-        self.spans.of(id)
+    /// The open span of this ID and callsite, where it is noted as it is now.
+    pub(crate) fn span(&self, id: u64, metadata: &'static Metadata<'static>) -> Option<u32> {
+        self.spans.find(id, metadata)
     }
 
-    /// Keeps the fields of a span that was opened in the request.
-    pub(crate) fn open_span(&mut self, id: u64, fields: &[u8]) {
-        self.spans.open(id, fields);
+    /// Notes that a span was opened in the request, and keeps its fields.
+    pub(crate) fn open_span(
+        &mut self,
+        id: u64,
+        metadata: &'static Metadata<'static>,
+        fields: &[u8],
+    ) {
+        self.spans.close(id);
+        if fields.is_empty() {
+            return;
+        }
+        if self.spans.fits(fields.len()) && self.reserve(fields.len()) {
+            self.spans.begin(id, metadata, fields);
+        } else {
+            self.spans.cut_one();
+        }
     }
 
-    /// Adds to the fields of an open span.
+    /// Adds to the fields of an open span, or keeps those of one that was opened
+    /// elsewhere.
     pub(crate) fn record_span(&mut self, id: u64, more: &[u8]) {
-        self.spans.record(id, more);
+        if self.spans.fits(more.len()) && self.reserve(more.len()) {
+            self.spans.record(id, more);
+        } else {
+            self.spans.cut_one();
+        }
     }
 
     pub(crate) fn close_span(&mut self, id: u64) {
         self.spans.close(id);
     }
 
-    /// Notes the path of spans that ends in `leaf`: IDs and metadata, outermost
-    /// first. Events whose spans had to go for it have none any more, and say so.
-    pub(crate) fn note_span(
-        &mut self,
-        leaf: u64,
-        path: &[(u64, &'static Metadata<'static>)],
-    ) -> Option<u32> {
-        let (index, gone) = self.spans.note(leaf, path, self.limit);
-        if gone > 0 {
-            for head in &mut self.heads {
-                if head.span == NO_SPAN {
-                    continue;
+    /// Notes the spans of a path, outermost first; the innermost one. Spans take
+    /// no more than half of the recording: then old events go with theirs.
+    pub(crate) fn note_span(&mut self, path: &[(u64, &'static Metadata<'static>)]) -> u32 {
+        if self.spans.noted() > self.limit / 2 {
+            loop {
+                self.spans
+                    .sweep(self.heads.iter_mut().map(|head| &mut head.span));
+                if self.spans.noted() <= self.limit / 4 || self.heads.is_empty() {
+                    break;
                 }
-                head.span = head.span.checked_sub(gone).unwrap_or_else(|| {
-                    head.cut = head.cut.saturating_add(1);
-                    self.cut += 1;
-                    NO_SPAN
-                });
+                for _ in 0..self.heads.len().div_ceil(4) {
+                    self.drop_oldest();
+                }
             }
         }
-        index
+        self.spans.note(path, self.limit / 4)
     }
 
     pub(crate) fn events(&self) -> impl Iterator<Item = EventRecord<'_>> {
@@ -210,7 +233,7 @@ impl Recording {
                 task: head.task,
                 shown: head.shown,
                 span: head.span,
-                paths: &self.spans,
+                tree: &self.spans,
             }
         })
     }
@@ -220,33 +243,36 @@ impl Recording {
         self.heads.iter().any(|head| !head.shown)
     }
 
-    /// A copy of the events that the service's own output has not shown, which
-    /// from now on count as shown. `None` where there are none, or no memory.
-    pub(crate) fn take_unshown(&mut self) -> Option<Self> {
-        let mut copy = Self {
-            limit: self.limit,
-            spans: self.spans.copy(),
-            threads: self.threads.clone(),
-            memory: self.memory.another(),
-            dropped: self.dropped,
-            cut: self.cut(),
-            ..Self::default()
-        };
-        if !self.has_unshown() || !copy.memory.grow(self.used()) {
+    /// A copy, and from now on all its events count as shown. `None` where all are
+    /// shown already, or there is no memory.
+    pub(crate) fn copy_unshown(&mut self) -> Option<Self> {
+        let mut memory = self.memory.another();
+        if !self.has_unshown() || !memory.grow(self.used()) {
             return None;
         }
-        let mut at = self.dead;
+        let copy = Self {
+            limit: self.limit,
+            heads: self.heads.clone(),
+            values: self.values.get(self.dead..).unwrap_or_default().to_vec(),
+            dead: 0,
+            spans: self.spans.clone(),
+            threads: self.threads.clone(),
+            reserved: self.reserved,
+            memory,
+            dropped: self.dropped,
+            lost: self.lost,
+            cut: self.cut,
+            refused: self.refused,
+        };
         for head in &mut self.heads {
-            let start = at;
-            at += head.length as usize;
-            if !head.shown {
-                copy.values
-                    .extend_from_slice(self.values.get(start..at).unwrap_or_default());
-                copy.heads.push_back(head.clone());
-                head.shown = true;
-            }
+            head.shown = true;
         }
         Some(copy)
+    }
+
+    /// Metadata and encoded fields of the spans that are open.
+    pub(crate) fn open_spans(&self) -> impl Iterator<Item = (&'static Metadata<'static>, &[u8])> {
+        self.spans.open()
     }
 
     pub(crate) fn dropped(&self) -> u64 {

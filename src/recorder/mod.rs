@@ -8,7 +8,7 @@ mod events;
 #[cfg(feature = "capture")]
 mod heads;
 #[cfg(feature = "gate")]
-mod paths;
+mod span_tree;
 #[cfg(feature = "gate")]
 mod spans;
 #[cfg(feature = "capture")]

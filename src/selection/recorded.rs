@@ -27,6 +27,7 @@ impl Default for Recorded {
 
 impl Recorded {
     pub(crate) fn new(directives: Option<Directives>) -> Self {
+        let directives = directives.filter(names_something);
         Self {
             rank: AtomicU8::new(rank(directives.as_ref())),
             directives: ArcSwapOption::new(directives.map(Arc::new)),
@@ -36,6 +37,7 @@ impl Recorded {
     /// Whether the most verbose level is another one then. Callers take turns,
     /// or level and directives would not belong together.
     pub(crate) fn set(&self, directives: Option<Directives>) -> bool {
+        let directives = directives.filter(names_something);
         let before = self.max_level();
         let rank = rank(directives.as_ref());
         self.directives.store(directives.map(Arc::new));
@@ -79,6 +81,11 @@ impl Recorded {
             .as_ref()
             .is_some_and(|directives| directives.wants(metadata))
     }
+}
+
+/// `off` is a directive, too.
+fn names_something(directives: &Directives) -> bool {
+    directives.max_level() != LevelFilter::OFF
 }
 
 fn rank(directives: Option<&Directives>) -> u8 {

@@ -14,7 +14,7 @@ use tracing::{Level, Metadata};
 
 /// Shows the redactor every field that its name forbids to write: such a value
 /// may stand in the text of another event.
-pub(super) fn remember_fields(
+pub(in crate::keeper) fn remember_fields(
     redactor: &mut Redactor<'_>,
     recording: &Recording,
     sites: &mut Sites,
@@ -31,7 +31,8 @@ pub(super) fn remember_fields(
                 Visited::U64(n) => redactor.remember(&n.to_string()),
                 Visited::I128(n) => redactor.remember(&n.to_string()),
                 Visited::U128(n) => redactor.remember(&n.to_string()),
-                Visited::F64(_) | Visited::Bool(_) => {}
+                Visited::F64(n) => redactor.remember(&n.to_string()),
+                Visited::Bool(_) => {}
             }
         }
     };
@@ -40,6 +41,9 @@ pub(super) fn remember_fields(
         for (metadata, values) in event.spans() {
             remember(metadata, values);
         }
+    }
+    for (metadata, values) in recording.open_spans() {
+        remember(metadata, values);
     }
 }
 
@@ -97,6 +101,7 @@ fn event(
             .or_else(|| metadata.line()),
         spans: record
             .spans()
+            .into_iter()
             .map(|(metadata, values)| Span {
                 name: metadata.name().to_owned(),
                 fields: object(metadata, values, scrubber, sites),

@@ -5,11 +5,11 @@ mod body;
 #[cfg(feature = "gate")]
 mod events;
 #[cfg(feature = "gate")]
-mod replay;
-#[cfg(feature = "gate")]
 mod secrets;
 
 pub(super) use self::body::is_stream;
+#[cfg(feature = "gate")]
+pub(super) use self::events::remember_fields;
 #[cfg(feature = "kit")]
 pub(crate) use self::secrets::LINE_KNOWS;
 #[cfg(feature = "gate")]
@@ -18,8 +18,6 @@ pub(crate) use self::secrets::remember_secrets;
 use self::body::{Side, body, ending_text, note_memory, set_error};
 #[cfg(feature = "gate")]
 use super::fields::Sites;
-#[cfg(feature = "gate")]
-use super::replay::Replayer;
 use super::{Counters, Job, Kept, Settings};
 use crate::{
     context::{PanicNote, RequestContext, Shared},
@@ -32,8 +30,6 @@ use crate::{
     recorder::HeaderFields,
     redact::Redactor,
 };
-#[cfg(feature = "gate")]
-use crate::{recorder::Recording, redact::Scrubber};
 use http::{Method, Version};
 use serde_json::Value;
 use std::{
@@ -49,17 +45,7 @@ pub(super) struct Assembler {
     counters: Arc<Counters>,
     environment: Environment,
     #[cfg(feature = "gate")]
-    replayer: Option<Arc<Replayer>>,
-    #[cfg(feature = "gate")]
     sites: Sites,
-}
-
-/// What a replay needs of an exchange that was put together.
-struct Rest {
-    #[cfg(feature = "gate")]
-    recording: Recording,
-    #[cfg(feature = "gate")]
-    scrubber: Scrubber,
 }
 
 impl Assembler {
@@ -67,7 +53,6 @@ impl Assembler {
         settings: &Settings,
         exporter: Box<dyn Exporter>,
         counters: Arc<Counters>,
-        #[cfg(feature = "gate")] replayer: Option<Arc<Replayer>>,
     ) -> Self {
         let this = Self {
             settings: settings.clone(),
@@ -78,8 +63,6 @@ impl Assembler {
                 pid: std::process::id(),
                 platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
             },
-            #[cfg(feature = "gate")]
-            replayer,
             #[cfg(feature = "gate")]
             sites: Sites::new(),
         };
@@ -96,8 +79,7 @@ impl Assembler {
         }
     }
 
-    /// The exchange, and what else was found on the way.
-    fn exchange(&mut self, kept: &Kept) -> (Exchange, Rest) {
+    fn exchange(&mut self, kept: &Kept) -> Exchange {
         let shared = kept.context.shared();
         // Redaction takes its time, and what is left of the request may still
         // run: all is copied or taken first, so that nobody waits for a lock.
@@ -115,7 +97,7 @@ impl Assembler {
             )
         };
         #[cfg(feature = "gate")]
-        let recording = std::mem::take(&mut *shared.recording());
+        let recording = &*kept.recording;
         let id = kept.context.correlation_id().as_str();
         let fields = |redactor: &mut Redactor<'_>, fields: &HeaderFields| {
             self.header_fields(redactor, fields, id)
@@ -187,7 +169,7 @@ impl Assembler {
             })
             .collect();
         #[cfg(feature = "gate")]
-        events::remember_fields(&mut redactor, &recording, &mut self.sites);
+        events::remember_fields(&mut redactor, recording, &mut self.sites);
         // From here on every value that has to be hidden is known.
         let scrubber = redactor.into_scrubber();
         let text = |text: &str| scrubber.text(text).into_owned();
@@ -257,13 +239,7 @@ impl Assembler {
                 *why = text(why);
             }
         }
-        let rest = Rest {
-            #[cfg(feature = "gate")]
-            recording,
-            #[cfg(feature = "gate")]
-            scrubber,
-        };
-        (exchange, rest)
+        exchange
     }
 
     fn header_fields(
@@ -291,18 +267,11 @@ impl Assembler {
 
 impl Handler<Job> for Assembler {
     fn handle(&mut self, job: Job) {
-        #[cfg_attr(not(feature = "gate"), allow(unused_mut))]
-        let mut kept = match job {
+        let kept = match job {
             Job::Keep(kept) => kept,
-            #[cfg(feature = "gate")]
-            Job::ReplaySoFar(so_far) => return self.replay_so_far(*so_far),
             Job::Run(f) => return f(),
         };
-        let (exchange, rest) = self.exchange(&kept);
-        #[cfg(feature = "gate")]
-        self.replay(&mut kept, rest);
-        #[cfg(not(feature = "gate"))]
-        let Rest {} = rest;
+        let exchange = self.exchange(&kept);
         // What the request held is given back before the exporter may block.
         drop(kept);
         match self.exporter.export(&exchange) {

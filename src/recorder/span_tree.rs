@@ -1,0 +1,284 @@
+//! The spans around recorded events, each noted once for all events in it.
+
+use super::{KEEP_CAPACITY, merge};
+use std::ptr;
+use tracing::Metadata;
+
+/// What one span costs beside its fields.
+const HEAD: usize = size_of::<Node>();
+/// No span, or no span around.
+pub(super) const NO_SPAN: u32 = u32::MAX;
+/// Fields of spans that are open, in bytes.
+const OPEN_LIMIT: usize = 32 * 1024;
+/// What one open span costs beside its fields.
+const OPEN_HEAD: usize = size_of::<Open>();
+/// Spans of one path; of deeper ones the middle is left out.
+const DEPTH: usize = 64;
+
+/// Spans and the fields they had when an event in them was recorded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SpanTree {
+    /// Fields of spans that are open, by ID. Not in the registry's extensions:
+    /// another layer may have locked those when an event is recorded.
+    open: Vec<Open>,
+    open_size: usize,
+    /// Parents come before their children.
+    nodes: Vec<Node>,
+    values: Vec<u8>,
+    /// Spans, or fields of spans, that were left out.
+    cut: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    id: u64,
+    /// `None` for a span that was opened outside of the request.
+    metadata: Option<&'static Metadata<'static>>,
+    fields: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    /// The span's ID while it is open and as it was noted, else 0: fields change,
+    /// and the registry gives IDs out again.
+    id: u64,
+    metadata: &'static Metadata<'static>,
+    parent: u32,
+    /// Range in `values`.
+    start: u32,
+    end: u32,
+}
+
+impl SpanTree {
+    /// The open span of this ID and callsite, where it is noted as it is now.
+    pub(super) fn find(&self, id: u64, metadata: &'static Metadata<'static>) -> Option<u32> {
+        let is_it = |node: &Node| node.id == id && ptr::eq(node.metadata, metadata);
+        let at = self.nodes.iter().rposition(is_it)?;
+        u32::try_from(at).ok()
+    }
+
+    /// Notes the spans of a path, outermost first, as far as they are not noted
+    /// yet, in this many bytes; the innermost one.
+    pub(super) fn note(
+        &mut self,
+        path: &[(u64, &'static Metadata<'static>)],
+        mut room: usize,
+    ) -> u32 {
+        let middle = path.len().saturating_sub(DEPTH);
+        self.cut += middle as u64;
+        let (outer, inner) = path.split_at(path.len().min(DEPTH / 2));
+        let inner = inner.get(middle..).unwrap_or_default();
+        let mut parent = NO_SPAN;
+        for &(id, metadata) in outer.iter().chain(inner) {
+            parent = match self.find(id, metadata) {
+                Some(known) if self.parent(known) == parent => known,
+                _ if room < HEAD => {
+                    self.cut += 1;
+                    continue;
+                }
+                _ => {
+                    let before = self.noted();
+                    let added = self.add(id, metadata, parent, room / 2);
+                    room = room.saturating_sub(self.noted() - before);
+                    added
+                }
+            };
+        }
+        parent
+    }
+
+    fn parent(&self, node: u32) -> u32 {
+        self.nodes
+            .get(node as usize)
+            .map_or(NO_SPAN, |node| node.parent)
+    }
+
+    fn add(
+        &mut self,
+        id: u64,
+        metadata: &'static Metadata<'static>,
+        parent: u32,
+        longest: usize,
+    ) -> u32 {
+        let start = self.values.len();
+        // The names of all spans are worth more than the fields of one.
+        if let Some(open) = self.open.iter().find(|open| open.id == id) {
+            if open.fields.len() <= longest {
+                self.values.extend_from_slice(&open.fields);
+            } else {
+                self.cut += 1;
+            }
+        }
+        let (Ok(index), Ok(start), Ok(end)) = (
+            u32::try_from(self.nodes.len()),
+            u32::try_from(start),
+            u32::try_from(self.values.len()),
+        ) else {
+            // The recording's limit keeps everything far below.
+            return NO_SPAN;
+        };
+        self.nodes.push(Node {
+            id,
+            metadata,
+            parent,
+            start,
+            end,
+        });
+        index
+    }
+
+    /// Metadata and encoded fields of the spans that end in this one, outermost
+    /// first; the request's own, which the record itself stands for, is left out.
+    pub(super) fn path(&self, leaf: u32) -> Vec<(&'static Metadata<'static>, &[u8])> {
+        let mut path = Vec::new();
+        let mut at = leaf;
+        while let Some(node) = self.nodes.get(at as usize) {
+            if node.metadata.target() != crate::REQUEST_TARGET {
+                let fields = self.values.get(node.start as usize..node.end as usize);
+                path.push((node.metadata, fields.unwrap_or_default()));
+            }
+            at = node.parent;
+        }
+        path.reverse();
+        path
+    }
+
+    /// Keeps the fields of a span that begins.
+    pub(super) fn begin(&mut self, id: u64, metadata: &'static Metadata<'static>, fields: &[u8]) {
+        self.open.push(Open {
+            id,
+            metadata: Some(metadata),
+            fields: fields.to_vec(),
+        });
+        self.open_size += fields.len() + OPEN_HEAD;
+    }
+
+    /// Metadata and encoded fields of the spans that are open, where both are known.
+    pub(super) fn open(&self) -> impl Iterator<Item = (&'static Metadata<'static>, &[u8])> {
+        let open = self.open.iter();
+        open.filter_map(|open| Some((open.metadata?, open.fields.as_slice())))
+    }
+
+    /// Whether so much more may be kept of the fields of open spans.
+    pub(super) fn fits(&self, more: usize) -> bool {
+        self.open_size + more + OPEN_HEAD <= OPEN_LIMIT
+    }
+
+    /// Adds to the fields of a span.
+    pub(super) fn record(&mut self, id: u64, more: &[u8]) {
+        match self.open.iter_mut().find(|open| open.id == id) {
+            Some(open) => {
+                let before = open.fields.len();
+                merge(&mut open.fields, more);
+                self.open_size = self.open_size + open.fields.len() - before;
+            }
+            None => {
+                self.open.push(Open {
+                    id,
+                    metadata: None,
+                    fields: more.to_vec(),
+                });
+                self.open_size += more.len() + OPEN_HEAD;
+            }
+        }
+        self.forget(id);
+    }
+
+    pub(super) fn cut_one(&mut self) {
+        self.cut += 1;
+    }
+
+    pub(super) fn close(&mut self, id: u64) {
+        self.open.retain(|open| {
+            let stays = open.id != id;
+            if !stays {
+                self.open_size -= open.fields.len() + OPEN_HEAD;
+            }
+            stays
+        });
+        self.forget(id);
+    }
+
+    /// Forgets a span as it was noted, and with it all that is noted below it.
+    fn forget(&mut self, id: u64) {
+        let Some(first) = self.nodes.iter().position(|node| node.id == id) else {
+            return;
+        };
+        for at in first..self.nodes.len() {
+            let gone = |node: &Node| {
+                let parent = self.nodes.get(node.parent as usize);
+                node.id == id || node.parent as usize >= first && parent.is_some_and(|p| p.id == 0)
+            };
+            if self.nodes.get(at).is_some_and(gone)
+                && let Some(node) = self.nodes.get_mut(at)
+            {
+                node.id = 0;
+            }
+        }
+    }
+
+    /// Bytes, of which the open spans' fields are a part.
+    pub(super) fn size(&self) -> usize {
+        self.noted() + self.open_size
+    }
+
+    /// Bytes of what is noted.
+    pub(super) fn noted(&self) -> usize {
+        self.values.len() + self.nodes.len() * HEAD
+    }
+
+    pub(super) fn cut(&self) -> u64 {
+        self.cut
+    }
+
+    /// Drops the spans that no event is in. `leaves` are those of the events;
+    /// they are changed to where the spans are then.
+    pub(super) fn sweep<'l>(&mut self, leaves: impl Iterator<Item = &'l mut u32>) {
+        let mut used = vec![false; self.nodes.len()];
+        let leaves: Vec<&mut u32> = leaves.collect();
+        for leaf in &leaves {
+            let mut at = **leaf as usize;
+            while let Some(mark) = used.get_mut(at).filter(|mark| !**mark) {
+                *mark = true;
+                at = self.nodes.get(at).map_or(usize::MAX, |n| n.parent as usize);
+            }
+        }
+        let (mut nodes, mut values) = (Vec::new(), Vec::new());
+        let mut moved = vec![NO_SPAN; self.nodes.len()];
+        let to = |moved: &[u32], at: u32| moved.get(at as usize).copied().unwrap_or(NO_SPAN);
+        for (at, node) in self.nodes.drain(..).enumerate() {
+            if !used.get(at).copied().unwrap_or_default() {
+                continue;
+            }
+            let start = u32::try_from(values.len()).unwrap_or(0);
+            let fields = self.values.get(node.start as usize..node.end as usize);
+            values.extend_from_slice(fields.unwrap_or_default());
+            if let Some(slot) = moved.get_mut(at) {
+                *slot = u32::try_from(nodes.len()).unwrap_or(NO_SPAN);
+            }
+            nodes.push(Node {
+                parent: to(&moved, node.parent),
+                start,
+                end: u32::try_from(values.len()).unwrap_or(start),
+                ..node
+            });
+        }
+        for leaf in leaves {
+            *leaf = to(&moved, *leaf);
+        }
+        self.nodes = nodes;
+        self.values = values;
+    }
+
+    /// Empties it; small buffers stay allocated.
+    pub(super) fn reset(&mut self) {
+        self.open.clear();
+        self.open.shrink_to(64);
+        self.open_size = 0;
+        self.nodes.clear();
+        self.nodes.shrink_to(KEEP_CAPACITY / HEAD);
+        self.values.clear();
+        self.values.shrink_to(KEEP_CAPACITY);
+        self.cut = 0;
+    }
+}
