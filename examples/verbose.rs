@@ -36,7 +36,7 @@ async fn query(id: u32) -> u32 {
     let rows = if id == UNLUCKY { 250_000 } else { 1 };
     info_span!("query", table = "items").in_scope(|| debug!(rows, "scanning"));
     if id == UNLUCKY {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::sleep(Duration::from_millis(800)).await;
     }
     rows
 }
@@ -45,7 +45,7 @@ async fn query(id: u32) -> u32 {
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let dashcam = Dashcam::builder()
         .service("items", env!("CARGO_PKG_VERSION"))
-        .slow(Duration::from_millis(200))
+        .slow(Duration::from_millis(500))
         .replay(Replay::default())
         .without_request_line()
         .in_memory(100)

@@ -86,8 +86,9 @@ fn the_one_slow_request_is_told_in_both_formats_with_true_times() {
         assert_eq!(event["timestamp"], at);
     }
     // The store took its time between the third and the fourth.
-    let at =
-        |n: usize| -> jiff::Timestamp { events[n]["timestamp"].as_str().unwrap().parse().unwrap() };
-    assert!(at(3).duration_since(at(2)).as_millis() >= 300);
-    assert!(at(1).duration_since(at(0)).as_millis() < 300);
+    let at = |n: usize| -> jiff::Timestamp {
+        let text = events[n]["timestamp"].as_str().unwrap();
+        text.parse().unwrap()
+    };
+    assert!(at(3).duration_since(at(2)).as_millis() >= 800);
 }

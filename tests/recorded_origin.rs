@@ -229,25 +229,39 @@ fn the_first_kept_event_says_how_many_were_dropped() {
 }
 
 #[test]
-fn events_without_their_spans_say_so() {
+fn events_have_their_spans_however_many_there_were() {
     output();
-    let fixture = Fixture::new();
-    let exchange = fixture.failing(|| {
-        for n in 0..300 {
-            let span = tracing::info_span!("one of many", n);
-            span.in_scope(|| tracing::debug!(n, "inside"));
+    for (limit, whole) in [(64 * 1024, true), (8 * 1024, false)] {
+        let fixture = limited(|limits| limits.recording = limit);
+        let exchange = fixture.failing(|| {
+            let around = tracing::info_span!("around", name = "all");
+            let _around = around.enter();
+            for n in 0..300 {
+                let span = tracing::info_span!("one of many", n);
+                span.in_scope(|| tracing::debug!(n, "inside"));
+                tracing::debug!(n, "between");
+            }
+        });
+        let kept = exchange.events.len();
+        assert!(kept > 20 && whole == (kept == 600), "{kept}");
+        for event in &exchange.events {
+            let names: Vec<_> = event.spans.iter().map(|s| &*s.name).collect();
+            let inside = event.message.as_deref() == Some("inside");
+            let expected: &[_] = if inside {
+                &["around", "one of many"]
+            } else {
+                &["around"]
+            };
+            assert_eq!(names, expected);
+            assert_eq!(event.spans[0].fields["name"], "all");
+            if let Some(own) = event.spans.get(1) {
+                assert_eq!(own.fields["n"], event.fields["n"]);
+            }
         }
-    });
-    let without = |e: &&Event| e.spans.is_empty();
-    let cut = exchange.events.iter().filter(without).count() as u64;
-    assert!(cut > 0, "all have their spans");
-    for event in &exchange.events {
-        assert_eq!(event.values_cut, u32::from(event.spans.is_empty()));
-        let own = event.spans.iter().map(|s| &s.fields["n"]);
-        assert!(own.eq(event.spans.iter().map(|_| &event.fields["n"])));
+        assert_eq!(exchange.losses.values_cut, 0);
+        assert_eq!(exchange.losses.events_dropped, 600 - kept as u64);
+        assert_eq!(u64::from(exchange.events[0].lost_before), 600 - kept as u64);
     }
-    assert_eq!(exchange.events.len(), 300);
-    assert_eq!(exchange.losses.values_cut, cut);
 }
 
 #[test]

@@ -237,7 +237,7 @@ fn errors_beyond_the_budget_make_nothing_live() {
 }
 
 #[test]
-fn what_a_storm_cuts_short_is_counted() {
+fn what_a_storm_keeps_less_of_is_replayed_by_its_own_budget() {
     output();
     let mut storm = dashcam::capture::StormLimits::default();
     (storm.full, storm.heads) = (1, 1);
@@ -249,5 +249,85 @@ fn what_a_storm_cuts_short_is_counted() {
     }
     assert_eq!(fixture.take().len(), 2);
     let replays = fixture.dashcam.status().replays;
-    assert_eq!((replays.replays, replays.suppressed), (1, 4));
+    assert_eq!((replays.replays, replays.suppressed), (3, 2));
+    assert_eq!(output().count("storm debug"), 3);
+}
+
+#[test]
+fn a_reason_in_other_words_is_no_other_signature() {
+    output();
+    let fixture = fixture(|replay| {
+        replay.per_signature = 2;
+        replay.per_second = 10;
+    });
+    for n in 0..40 {
+        fixture.call(request(), StatusCode::OK, || {
+            tracing::debug!("other words");
+            dashcam::keep(format!("order {n} is odd"));
+        });
+    }
+    assert_eq!(fixture.take().len(), 40);
+    assert_eq!(output().count("other words"), 2);
+    assert_eq!(fixture.dashcam.status().replays.suppressed, 38);
+}
+
+#[test]
+fn what_was_shown_before_is_known_to_be_hidden() {
+    output();
+    let fixture = fixture(|_| {});
+    fixture.call(request(), StatusCode::OK, || {
+        let span = tracing::info_span!("login", token = "t0ken-of-the-span");
+        let _span = span.enter();
+        tracing::info!(password = "s3cret-of-the-event", "shown");
+        tracing::debug!("repeats s3cret-of-the-event and t0ken-of-the-span");
+        tracing::error!("directory down");
+    });
+    fixture.take();
+    let replayed = output().lines().into_iter().find(|line| {
+        let message = line["fields"]["message"].as_str();
+        message.is_some_and(|m| m.starts_with("repeats "))
+    });
+    let message = replayed.unwrap()["fields"]["message"].to_string();
+    assert!(
+        !message.contains("s3cret") && !message.contains("t0ken"),
+        "{message}"
+    );
+}
+
+#[test]
+fn without_live_nothing_is_shown_before_the_end() {
+    output();
+    let fixture = fixture(|replay| replay.live = false);
+    let handler = async {
+        tracing::debug!("patient debug");
+        dashcam::keep("odd");
+        tracing::error!("patient reason");
+        assert!(fixture.dashcam.flush(DEADLINE));
+        assert_eq!(output().count("patient debug"), 0);
+        StatusCode::OK
+    };
+    tokio_test::block_on(fixture.serve(request(), handler));
+    fixture.take();
+    assert_eq!(output().count("patient debug"), 1);
+}
+
+#[test]
+fn live_ends_with_the_request() {
+    output();
+    let fixture = fixture(|_| {});
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let mut stray = None;
+    fixture.call(request(), StatusCode::OK, || {
+        tracing::error!("stray reason");
+        stray = Some(std::thread::spawn(dashcam::context::in_request(
+            move || {
+                wait.recv().unwrap();
+                tracing::debug!("stray debug");
+            },
+        )));
+    });
+    go.send(()).unwrap();
+    stray.unwrap().join().unwrap();
+    fixture.take();
+    assert_eq!(output().count("stray debug"), 0);
 }

@@ -8,7 +8,7 @@
 use super::Gate;
 use crate::REPLAY_TARGET;
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     ptr,
     sync::Once,
 };
@@ -116,10 +116,17 @@ impl<'d> Stage<'d> {
 
     /// Leaves and closes the span. Not done when dropped: it is code of layers,
     /// which must not run while a thread unwinds.
+    ///
+    /// # Panics
+    ///
+    /// Where a layer does, after both.
     pub(crate) fn close(&mut self) {
-        if let Some(span) = self.span.take() {
-            let span = Closing(self.dispatch, span);
-            self.dispatch.exit(&span.1);
+        let Some(span) = self.span.take() else { return };
+        let left = catch_unwind(AssertUnwindSafe(|| self.dispatch.exit(&span)));
+        let close = || drop(self.dispatch.try_close(span));
+        let closed = catch_unwind(AssertUnwindSafe(close));
+        if let Err(payload) = left.and(closed) {
+            resume_unwind(payload);
         }
     }
 
@@ -151,16 +158,6 @@ impl<'d> Stage<'d> {
                     .event(&Event::new_child_of(parent.cloned(), metadata, values));
             });
         }
-    }
-}
-
-/// Closes a span, though a layer may panic as it is left.
-struct Closing<'d>(&'d Dispatch, span::Id);
-
-impl Drop for Closing<'_> {
-    fn drop(&mut self) {
-        let close = || self.0.try_close(self.1.clone());
-        let _ = catch_unwind(AssertUnwindSafe(close));
     }
 }
 

@@ -272,8 +272,36 @@ mod tests {
 
     #[test]
     fn directives_must_say_something() {
-        assert!("".parse::<Directives>().is_err());
-        assert!("a=b=c".parse::<Directives>().is_err());
+        for bad in [
+            "",
+            " ",
+            ",",
+            "debug,",
+            "a=b=c",
+            "a=",
+            "=debug",
+            "info, my app=debug",
+            "a[span]=debug",
+            "a=louder",
+            &"a=debug,".repeat(10_000),
+        ] {
+            let error = bad.parse::<Directives>().unwrap_err().to_string();
+            assert!(error.len() < 300, "{error}");
+        }
+        let error = "info,my_app=louder".parse::<Directives>().unwrap_err();
+        assert!(error.to_string().contains("\"my_app=louder\""), "{error}");
+        for (good, max) in [
+            ("info, my_app=debug", LevelFilter::DEBUG),
+            ("my_app", LevelFilter::TRACE),
+            ("off", LevelFilter::OFF),
+            ("warn,my_app::db=3", LevelFilter::INFO),
+        ] {
+            assert_eq!(
+                good.parse::<Directives>().unwrap().max_level(),
+                max,
+                "{good}"
+            );
+        }
         let d: Directives = "info,my_app=trace".parse().unwrap();
         assert_eq!(d.max_level(), LevelFilter::TRACE);
         assert_eq!(
