@@ -12,8 +12,9 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     thread,
+    time::Instant,
 };
-use support_gate::{Fixture, messages};
+use support_gate::{DEADLINE, Fixture, messages};
 use tracing::{Event, Level, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{EnvFilter, Layer, layer::Context, prelude::*};
 
@@ -89,10 +90,10 @@ fn no_event_is_lost_or_shown_by_a_change() {
         .with(plain.clone())
         .init();
     let now = Now::default();
-    let done = AtomicBool::new(false);
+    let (done, exact) = (AtomicBool::new(false), AtomicU64::new(0));
     *now.level.lock().unwrap() = Some(Level::DEBUG);
 
-    let (emitted, exact) = thread::scope(|scope| {
+    let (emitted, unchanged) = thread::scope(|scope| {
         let emitters: Vec<_> = (0..EMITTERS)
             .map(|_| {
                 scope.spawn(|| {
@@ -114,6 +115,7 @@ fn no_event_is_lost_or_shown_by_a_change() {
                         // Even and unchanged: it ran under one configuration.
                         if number % 2 == 0 && now.number.load(SeqCst) == number {
                             requests.push((id.unwrap(), level));
+                            exact.fetch_add(1, SeqCst);
                         }
                     }
                     (emitted, requests)
@@ -141,6 +143,11 @@ fn no_event_is_lost_or_shown_by_a_change() {
             // Gives the others a turn, sometimes several.
             (0..random(&mut seed) % 8).for_each(|_| thread::yield_now());
         }
+        // On a busy machine the changes may be over before anybody had a turn.
+        let until = Instant::now() + DEADLINE;
+        while exact.load(SeqCst) < 50 && Instant::now() < until {
+            thread::yield_now();
+        }
         done.store(true, SeqCst);
         let mut all = (0, Vec::new());
         for emitter in emitters {
@@ -161,7 +168,7 @@ fn no_event_is_lost_or_shown_by_a_change() {
         .map(|exchange| (exchange.correlation.id.as_str(), exchange))
         .collect();
     let mut checked = 0;
-    for (id, level) in &exact {
+    for (id, level) in &unchanged {
         // The queue drops what is too much for it; what was kept is exact.
         let Some(exchange) = exchanges.get(id.as_str()) else {
             continue;
@@ -169,5 +176,5 @@ fn no_event_is_lost_or_shown_by_a_change() {
         assert_eq!(messages(exchange), expected(*level), "{level:?}");
         checked += 1;
     }
-    assert!(checked > 20, "{checked} of {}", exact.len());
+    assert!(checked > 20, "{checked} of {}", unchanged.len());
 }

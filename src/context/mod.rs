@@ -65,7 +65,7 @@ pub(crate) use self::{
 
 /// Keeps the exchange of the current request, however it ends, and says why.
 ///
-/// Does nothing outside of a request. At most 16 reasons of a request are
+/// Does nothing outside of a request, nor after its end. At most 16 reasons of a request are
 /// noted, each cut at 256 bytes; a literal costs no allocation.
 pub fn keep(why: impl Into<std::borrow::Cow<'static, str>>) {
     keep_current(why.into());

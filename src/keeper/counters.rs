@@ -42,11 +42,10 @@ struct Told {
 pub struct Replays {
     /// Replays, of which a request may have two: while it runs, and at its end.
     pub replays: u64,
-    /// Events in them.
+    /// Events in them that came to the layers, whose own filters may refuse them.
     pub events: u64,
-    /// Requests over the limits of [`Replay`](crate::capture::Replay), of which
-    /// the next replay of the same signature tells how many, and requests of
-    /// which [`StormLimits`](crate::capture::StormLimits) kept less than all.
+    /// Requests over the limits of [`Replay`](crate::capture::Replay); the next
+    /// replay of the same signature tells how many.
     pub suppressed: u64,
     /// Replays dropped because too many were waiting.
     pub queue_full: u64,

@@ -72,7 +72,12 @@ impl Default for StormLimits {
 ///
 /// Requests are replayed that went wrong, were slow, had an ERROR event, or asked
 /// for it ([`keep`](crate::keep)); not those that a rule only records, nor the
-/// baseline sample. It happens on a thread of its own.
+/// baseline sample. It happens on a thread of its own, which also closes the span
+/// of a replayed request: a layer that measures until then measures the replay.
+///
+/// This budget is not that of [`StormLimits`]: a request can be replayed of which
+/// only heads are kept. Layers whose own filters refuse DEBUG events see the
+/// `dashcam::replay` event only.
 #[cfg(feature = "gate")]
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -80,11 +85,14 @@ pub struct Replay {
     /// Whether a request is live from the first reason to keep it on, while it
     /// still runs: an ERROR event, or [`keep`](crate::keep). What was recorded up
     /// to there is replayed at once. Live events reach layers as the service
-    /// emits them: only [`JsonLine`](crate::log_line) redacts those. Default true.
+    /// emits them: only [`JsonLine`](crate::log_line) redacts those. Otherwise all
+    /// is replayed at the end of the request, redacted. Default true.
     pub live: bool,
     /// The window after which a signature counts anew; default 60 s.
     pub window: Duration,
-    /// Requests of one failure signature replayed in a window; default 3.
+    /// Requests of one failure signature replayed in a window; default 3. A
+    /// signature is route, outcome, status, and the place of the panic or of the
+    /// first ERROR event.
     pub per_signature: u64,
     /// Requests replayed per second over all signatures, but for the first of
     /// each; default 10.
