@@ -123,9 +123,8 @@ impl<'d> Stage<'d> {
     pub(crate) fn close(&mut self) {
         let Some(span) = self.span.take() else { return };
         let left = catch_unwind(AssertUnwindSafe(|| self.dispatch.exit(&span)));
-        let close = || drop(self.dispatch.try_close(span));
-        let closed = catch_unwind(AssertUnwindSafe(close));
-        if let Err(payload) = left.and(closed) {
+        let closed = catch_unwind(AssertUnwindSafe(|| self.dispatch.try_close(span)));
+        if let Err(payload) = left.and(closed.map(|_| ())) {
             resume_unwind(payload);
         }
     }
