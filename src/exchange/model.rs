@@ -262,7 +262,7 @@ pub struct Event {
     /// The spans around it, outermost first, the request span left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<Span>,
-    /// The thread that emitted it.
+    /// The thread that emitted it, for the first 64 threads of a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<Thread>,
     /// The ID of the tokio task that emitted it, with the feature `tokio`.

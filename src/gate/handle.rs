@@ -8,7 +8,9 @@ use std::sync::Arc;
 /// A change is seen by all threads when the call returns. Where the most verbose
 /// level changes, `tracing` looks at every callsite of the process once more,
 /// which takes a fraction of a millisecond for 10,000 of them. No event that the
-/// base filter shows is lost meanwhile, and none below it is shown.
+/// base filter shows is lost meanwhile, and none below it is shown. Not to be used
+/// by a layer while it is shown something: `tracing` may then be in the midst of
+/// using its subscriber, and panic.
 ///
 /// A request in flight goes on as a recorded one: from the change on it records
 /// by the new directives, or, where recording was switched off, only what the
