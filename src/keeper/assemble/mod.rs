@@ -176,7 +176,7 @@ impl Assembler {
 
         #[cfg(feature = "gate")]
         let (events, decisions) =
-            events::render(&recording, &scrubber, started, kept.depth, &mut self.sites);
+            events::render(recording, &scrubber, started, kept.depth, &mut self.sites);
         #[cfg(not(feature = "gate"))]
         let (events, decisions) = (Vec::new(), Vec::new());
         #[cfg(feature = "gate")]
