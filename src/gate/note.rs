@@ -62,6 +62,9 @@ where
             if error {
                 shared.note_error_event(site(metadata));
             }
+            if shown && let Some(selected) = shared.live.get() {
+                selected.spend_bytes(values.len());
+            }
             let mut recording = shared.recording();
             let span = leaf.as_ref().map(|id| recording.span(id.into_u64()));
             if span == Some(None) {
@@ -84,6 +87,22 @@ where
         }
         logged
     })
+}
+
+/// Takes an event of the current, live request from its budget; where there is
+/// none left the request is not live any more.
+pub(super) fn may_show() -> bool {
+    let shown = with_current(|context| {
+        let Some(selected) = context.shared().live.get() else {
+            return true;
+        };
+        let may = selected.may_show();
+        if !may {
+            context.mute(selected);
+        }
+        may
+    });
+    shown != Some(false)
 }
 
 /// Notes where an ERROR event came from without recording it.

@@ -35,14 +35,35 @@
 //! them.
 
 mod directives;
+mod engine;
+#[cfg(feature = "rules-file")]
+mod file;
+mod model;
+#[cfg(feature = "rules-file")]
+mod parse;
+mod peer;
 mod recorded;
-mod rule;
+mod source;
+mod status;
+mod steering;
+mod switch;
 
 pub use self::{
     directives::{Directives, InvalidDirectives},
-    rule::{Rule, Rules},
+    model::{Budget, Glob, InvalidRule, Mode, Network, Rule, Rules, Sample, SampleKey, Text, When},
+    peer::Peer,
+    source::{News, RuleSlot, RuleSource},
+    status::{Counts, RuleStatus, SourceStatus, VerboseStatus},
+    steering::Steering,
+    switch::{OffBy, VERBOSE_OFF},
 };
 pub(crate) use self::{
+    engine::{Admission, Arrival, Hold, Pending, Selected, Shortage},
+    peer::peer,
     recorded::Recorded,
-    rule::{Arrival, Pending, Selected},
 };
+#[cfg(feature = "rules-file")]
+pub use self::{file::RulesFile, parse::RulesError};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,439 @@
+use super::{Glob, InvalidRule, Network, Text};
+use http::{HeaderName, Method};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess, SeqAccess},
+};
+use std::{fmt, marker::PhantomData, str::FromStr};
+
+/// Conditions on a request. All that are given must hold.
+///
+/// A condition on a fact that is not stated yet is open: neither it nor its
+/// opposite holds until the service states the fact.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct When {
+    #[serde(skip_serializing_if = "Some1::is_empty")]
+    pub(in crate::selection) method: Some1<MethodName>,
+    #[serde(skip_serializing_if = "Some1::is_empty")]
+    pub(in crate::selection) route: Some1<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::selection) path: Option<PathIs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::selection) host: Option<Text>,
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub(in crate::selection) header: Named<HeaderKey>,
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub(in crate::selection) query: Named<String>,
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub(in crate::selection) cookie: Named<String>,
+    #[serde(skip_serializing_if = "Some1::is_empty")]
+    pub(in crate::selection) client: Some1<Network>,
+    #[serde(skip_serializing_if = "Some1::is_empty")]
+    pub(in crate::selection) content_type: Some1<String>,
+    #[serde(skip_serializing_if = "Named::is_empty", deserialize_with = "facts")]
+    pub(in crate::selection) fact: Named<String>,
+    #[serde(skip_serializing_if = "Some1::is_empty")]
+    pub(in crate::selection) all: Some1<When>,
+    #[serde(skip_serializing_if = "Some1::is_empty")]
+    pub(in crate::selection) any: Some1<When>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::selection) not: Option<Box<When>>,
+}
+
+impl When {
+    /// No condition: all traffic.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// This method, or one of those that were given before.
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Self {
+        self.method.0.push(MethodName(method));
+        self
+    }
+
+    /// This route template, as the router writes it, or one of those that were
+    /// given before.
+    #[must_use]
+    pub fn route(mut self, template: impl Into<String>) -> Self {
+        self.route.0.push(template.into());
+        self
+    }
+
+    /// A path like this.
+    #[must_use]
+    pub fn path(mut self, glob: Glob) -> Self {
+        match &mut self.path {
+            Some(PathIs::Like(globs)) => globs.push(glob),
+            None => self.path = Some(PathIs::Like(vec![glob])),
+            Some(PathIs::Text(_)) => return self.and(Self::new().path(glob)),
+        }
+        self
+    }
+
+    /// A path that begins so.
+    #[must_use]
+    pub fn path_prefix(mut self, prefix: impl Into<String>) -> Self {
+        let path = PathIs::Text(Text::prefix(prefix));
+        if self.path.is_some() {
+            return self.and(Self {
+                path: Some(path),
+                ..Self::default()
+            });
+        }
+        self.path = Some(path);
+        self
+    }
+
+    /// A host like this, without its port, in any case. Set by the client.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<Text>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// A header like this; of repeated ones one suffices. Set by the client.
+    #[must_use]
+    pub fn header(self, name: HeaderName, value: impl Into<Text>) -> Self {
+        self.named(|when| &mut when.header, HeaderKey(name), value.into())
+    }
+
+    /// A key of the query like this; of repeated ones one suffices. Set by the
+    /// client.
+    #[must_use]
+    pub fn query(self, key: impl Into<String>, value: impl Into<Text>) -> Self {
+        self.named(|when| &mut when.query, key.into(), value.into())
+    }
+
+    /// A cookie like this. Set by the client.
+    #[must_use]
+    pub fn cookie(self, name: impl Into<String>, value: impl Into<Text>) -> Self {
+        self.named(|when| &mut when.cookie, name.into(), value.into())
+    }
+
+    /// The peer of the connection is in this network, or in one of those that
+    /// were given before; see [`Peer`](crate::selection::Peer).
+    #[must_use]
+    pub fn client(mut self, network: Network) -> Self {
+        self.client.0.push(network);
+        self
+    }
+
+    /// This media type, parameters left out, or one of those that were given
+    /// before; `image/*` is any of a kind.
+    #[must_use]
+    pub fn content_type(mut self, media_type: impl Into<String>) -> Self {
+        self.content_type.0.push(media_type.into());
+        self
+    }
+
+    /// The service has stated a fact like this.
+    #[must_use]
+    pub fn fact(self, name: impl Into<String>, value: impl Into<Text>) -> Self {
+        self.named(|when| &mut when.fact, name.into(), value.into())
+    }
+
+    /// Those hold, too.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.all.0.push(other);
+        self
+    }
+
+    /// One of these holds, too.
+    #[must_use]
+    pub fn any(mut self, of: impl IntoIterator<Item = Self>) -> Self {
+        let any = Some1(of.into_iter().collect());
+        if self.any.is_empty() {
+            self.any = any;
+            return self;
+        }
+        self.and(Self {
+            any,
+            ..Self::default()
+        })
+    }
+
+    /// These do not hold together.
+    #[must_use]
+    pub fn not(mut self, other: Self) -> Self {
+        if self.not.is_some() {
+            return self.and(Self::new().not(other));
+        }
+        self.not = Some(Box::new(other));
+        self
+    }
+
+    /// How many single conditions there are.
+    pub(in crate::selection) fn conditions(&self) -> usize {
+        let here = [
+            usize::from(!self.method.is_empty()),
+            usize::from(!self.route.is_empty()),
+            usize::from(self.path.is_some()),
+            usize::from(self.host.is_some()),
+            self.header.0.len(),
+            self.query.0.len(),
+            self.cookie.0.len(),
+            usize::from(!self.client.is_empty()),
+            usize::from(!self.content_type.is_empty()),
+            self.fact.0.len(),
+        ];
+        let parts = self
+            .all
+            .0
+            .iter()
+            .chain(&self.any.0)
+            .chain(self.not.as_deref());
+        here.into_iter().sum::<usize>() + parts.map(Self::conditions).sum::<usize>()
+    }
+
+    fn named<N: PartialEq>(
+        mut self,
+        of: impl Fn(&mut Self) -> &mut Named<N>,
+        name: N,
+        value: Text,
+    ) -> Self {
+        if of(&mut self).0.iter().any(|(n, _)| *n == name) {
+            let mut other = Self::new();
+            of(&mut other).0.push((name, value));
+            return self.and(other);
+        }
+        of(&mut self).0.push((name, value));
+        self
+    }
+}
+
+/// What a path has to be like.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::selection) enum PathIs {
+    Like(Vec<Glob>),
+    Text(Text),
+}
+
+impl Serialize for PathIs {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Like(globs) => one_or_all(globs, to),
+            Self::Text(text) => text.serialize(to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PathIs {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = PathIs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "a pattern such as `/orders/*`, a list of patterns, or a table with `prefix` \
+                     or `regex`",
+                )
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<PathIs, E> {
+                let glob = text.parse().map_err(E::custom)?;
+                Ok(PathIs::Like(vec![glob]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<PathIs, A::Error> {
+                some_of(seq, "a list with at least one pattern").map(PathIs::Like)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PathIs, A::Error> {
+                Text::deserialize(de::value::MapAccessDeserializer::new(map)).map(PathIs::Text)
+            }
+        }
+
+        from.deserialize_any(Visitor)
+    }
+}
+
+/// A method, read as it is written: methods have a case.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::selection) struct MethodName(pub(in crate::selection) Method);
+
+impl FromStr for MethodName {
+    type Err = InvalidRule;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRule> {
+        let lower = text.bytes().any(|b| b.is_ascii_lowercase());
+        match text.parse() {
+            Ok(method) if !lower => Ok(Self(method)),
+            _ => Err(InvalidRule::new(
+                "expected a method such as `GET`, in capitals",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for MethodName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+super::serde_as_text!(MethodName, "a method such as `GET`");
+
+/// The name of a header.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::selection) struct HeaderKey(pub(in crate::selection) HeaderName);
+
+impl FromStr for HeaderKey {
+    type Err = InvalidRule;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRule> {
+        let name = text.parse().map(Self);
+        name.map_err(|_| InvalidRule::new("expected the name of a header"))
+    }
+}
+
+impl fmt::Display for HeaderKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+super::serde_as_text!(HeaderKey, "the name of a header");
+
+/// One, or a list of at least one; empty only where it is left out.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::selection) struct Some1<T>(pub(in crate::selection) Vec<T>);
+
+impl<T> Some1<T> {
+    pub(in crate::selection) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T> Default for Some1<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Serialize> Serialize for Some1<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        one_or_all(&self.0, to)
+    }
+}
+
+fn one_or_all<T: Serialize, S: Serializer>(all: &[T], to: S) -> Result<S::Ok, S::Error> {
+    match all {
+        [one] => one.serialize(to),
+        all => all.serialize(to),
+    }
+}
+
+pub(super) fn some_of<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(
+    mut seq: A,
+    expected: &'static str,
+) -> Result<Vec<T>, A::Error> {
+    let mut all = Vec::new();
+    while let Some(one) = seq.next_element()? {
+        all.push(one);
+    }
+    if all.is_empty() {
+        return Err(de::Error::invalid_length(0, &expected));
+    }
+    Ok(all)
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Some1<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = Some1<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one, or a list of at least one")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Some1<T>, E> {
+                let one = T::deserialize(de::value::StrDeserializer::new(text))?;
+                Ok(Some1(vec![one]))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Some1<T>, A::Error> {
+                let one = T::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(Some1(vec![one]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Some1<T>, A::Error> {
+                some_of(seq, "a list of at least one").map(Some1)
+            }
+        }
+
+        from.deserialize_any(Visitor(PhantomData))
+    }
+}
+
+/// Names and what their values have to be like, in the order they were given.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::selection) struct Named<N>(pub(in crate::selection) Vec<(N, Text)>);
+
+impl<N> Named<N> {
+    pub(in crate::selection) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<N> Default for Named<N> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<N: Serialize> Serialize for Named<N> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, text)| (name, text)))
+    }
+}
+
+impl<'de, N: Deserialize<'de> + PartialEq> Deserialize<'de> for Named<N> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor<N>(PhantomData<N>);
+
+        impl<'de, N: Deserialize<'de> + PartialEq> de::Visitor<'de> for Visitor<N> {
+            type Value = Named<N>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of names and what their values have to be like")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<N>, A::Error> {
+                let mut all: Vec<(N, Text)> = Vec::new();
+                while let Some(name) = map.next_key()? {
+                    if all.iter().any(|(n, _)| *n == name) {
+                        return Err(de::Error::custom("expected each name once"));
+                    }
+                    all.push((name, map.next_value()?));
+                }
+                if all.is_empty() {
+                    return Err(de::Error::invalid_length(0, &"at least one name"));
+                }
+                Ok(Named(all))
+            }
+        }
+
+        from.deserialize_map(Visitor(PhantomData))
+    }
+}
+
+/// A fact can come at any time, so that it is absent is never known.
+fn facts<'de, D: Deserializer<'de>>(from: D) -> Result<Named<String>, D::Error> {
+    let facts = Named::deserialize(from)?;
+    let absent = |(_, text): &(_, Text)| text.0 == super::Is::Absent;
+    if facts.0.iter().any(absent) {
+        return Err(de::Error::custom(
+            "expected no `present = false` of a fact: it may still come",
+        ));
+    }
+    Ok(facts)
+}
