@@ -34,6 +34,7 @@
 //! inside the router (`Router::layer`), facts only after the code that states
 //! them.
 
+mod check;
 mod directives;
 mod engine;
 #[cfg(feature = "rules-file")]
@@ -47,8 +48,10 @@ mod source;
 mod status;
 mod steering;
 mod switch;
+mod why;
 
 pub use self::{
+    check::{Warning, WarningKind},
     directives::{Directives, InvalidDirectives},
     model::{Budget, Glob, InvalidRule, Mode, Network, Rule, Rules, Sample, SampleKey, Text, When},
     peer::Peer,
@@ -56,6 +59,7 @@ pub use self::{
     status::{Counts, RuleStatus, SourceStatus, VerboseStatus},
     steering::Steering,
     switch::{OffBy, VERBOSE_OFF},
+    why::{Described, RuleVerdict, Verdict, Why},
 };
 pub(crate) use self::{
     engine::{Admission, Arrival, Hold, Pending, Selected, Shortage},
@@ -67,3 +71,5 @@ pub use self::{file::RulesFile, parse::RulesError};
 
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]
+mod tests_text;

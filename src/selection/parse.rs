@@ -18,7 +18,8 @@ impl Rules {
                     .map_err(|error| (field(error.path()), error.into_inner()))
             });
         read.map_err(|(field, error)| {
-            RulesError::new(at(error.span()), field, error.message().to_owned())
+            let span = rule_span(text, &field).or_else(|| error.span());
+            RulesError::new(at(span), field, error.message().to_owned())
         })
     }
 
@@ -109,6 +110,18 @@ impl fmt::Display for RulesError {
 }
 
 impl std::error::Error for RulesError {}
+
+/// Where a rule is that is wrong as a whole: the parser says where the list is.
+fn rule_span(text: &str, field: &str) -> Option<Range<usize>> {
+    let index: usize = field
+        .strip_prefix("rule[")?
+        .strip_suffix(']')?
+        .parse()
+        .ok()?;
+    let document = toml::de::DeTable::parse(text).ok()?;
+    let rules = document.get_ref().get("rule")?.get_ref();
+    Some(rules.as_array()?.get(index)?.span())
+}
 
 fn position(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at.min(text.len())).unwrap_or_default();

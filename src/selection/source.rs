@@ -86,19 +86,17 @@ impl RuleSlot {
         let Some(steering) = self.steering.upgrade() else {
             return;
         };
-        let (problem, gone) = match news {
-            News::Nothing => return,
-            News::Rules(rules) => return steering.set_rules(self.source, rules),
-            News::Problem(problem) => (problem, false),
-            News::Gone(problem) => (problem, true),
-        };
-        if gone {
-            steering.set_rules(self.source, Rules::default());
+        match news {
+            News::Nothing => {}
+            News::Rules(rules) => steering.set_rules(self.source, rules),
+            News::Problem(problem) => steering.set_problem(self.source, problem),
+            News::Gone(problem) => {
+                steering.set_rules(self.source, Rules::default());
+                steering.set_problem(self.source, problem);
+            }
         }
-        if steering.set_problem(self.source, problem.clone()) {
-            let source = steering.name(self.source);
-            let what = if gone { "ended" } else { "stay as they were" };
-            tracing::warn!(target: "dashcam::rules", "rules of {source} {what}: {problem}");
+        if let Some((source, problem)) = steering.untold(self.source) {
+            tracing::warn!(target: "dashcam::rules", "the rules of {source}: {problem}");
         }
     }
 

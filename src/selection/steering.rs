@@ -39,6 +39,8 @@ struct Source {
     name: String,
     rules: Rules,
     problem: Option<String>,
+    /// Whether the log says so.
+    told: bool,
 }
 
 impl Steering {
@@ -91,6 +93,7 @@ impl Steering {
             name: name.into(),
             rules: Rules::default(),
             problem: None,
+            told: false,
         });
         RuleSlot::new(&self.0, sources.len() - 1)
     }
@@ -140,6 +143,10 @@ impl Steering {
         }
     }
 
+    pub(super) fn key(&self) -> &SampleKey {
+        &self.0.key
+    }
+
     pub(crate) fn is_off(&self) -> bool {
         self.0.switch.is_off()
     }
@@ -184,6 +191,7 @@ impl Inner {
             return;
         };
         place.problem = None;
+        place.told = false;
         if place.rules == rules {
             return;
         }
@@ -196,23 +204,25 @@ impl Inner {
         self.set.store(Arc::new(set));
     }
 
-    /// Notes a problem of a source; whether it is another one than before.
-    pub(super) fn set_problem(&self, source: usize, problem: String) -> bool {
-        let mut sources = self.sources();
-        let Some(place) = sources.get_mut(source) else {
-            return false;
-        };
-        let is_new = place.problem.as_ref() != Some(&problem);
-        place.problem = Some(problem);
-        is_new
+    /// Notes a problem of a source.
+    pub(super) fn set_problem(&self, source: usize, problem: String) {
+        if let Some(place) = self.sources().get_mut(source) {
+            place.told &= place.problem.as_ref() == Some(&problem);
+            place.problem = Some(problem);
+        }
     }
 
-    pub(super) fn name(&self, source: usize) -> String {
-        let sources = self.sources();
-        sources
-            .get(source)
-            .map(|s| s.name.clone())
-            .unwrap_or_default()
+    /// The name and the problem of a source that the log knows nothing of yet.
+    /// Before there is a subscriber, nobody can be told.
+    pub(super) fn untold(&self, source: usize) -> Option<(String, String)> {
+        if !tracing::dispatcher::has_been_set() {
+            return None;
+        }
+        let mut sources = self.sources();
+        let place = sources.get_mut(source).filter(|place| !place.told)?;
+        let problem = place.problem.clone()?;
+        place.told = true;
+        Some((place.name.clone(), problem))
     }
 
     fn compile(&self, rules: &Rules) -> Set {

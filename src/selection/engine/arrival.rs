@@ -98,7 +98,7 @@ impl<'r> Arrival<'r> {
     }
 
     /// Hands over the key of a sample, `None` where there is none or two.
-    pub(super) fn key<R>(&self, by: &By, f: impl FnOnce(Option<&[u8]>) -> R) -> R {
+    pub(in crate::selection) fn key<R>(&self, by: &By, f: impl FnOnce(Option<&[u8]>) -> R) -> R {
         match by {
             By::Fact(name) => f(fact(self.facts, name)),
             By::CorrelationId => f(Some(self.correlation_id.as_bytes())),

@@ -16,6 +16,6 @@ pub(crate) use self::{
 pub(super) use self::{
     node::{Node, Test},
     selected::{Overall, Terms},
-    set::{Entry, Set, Window as Time},
+    set::{Entry, Set, Window as Time, sample_of},
     spending::Spent,
 };

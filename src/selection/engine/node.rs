@@ -117,6 +117,17 @@ impl Node {
         }
     }
 
+    /// Whether it holds by what is known when the request arrives.
+    pub(in crate::selection) fn now(&self, arrival: &Arrival<'_>) -> Option<bool> {
+        let mut memory = Memory::default();
+        self.remember(arrival, &mut memory);
+        match self.is_open() {
+            true => self.decide(&mut memory.rewound(), arrival.facts),
+            // Of these there can be more than there are bits.
+            false => Some(self.holds(arrival)),
+        }
+    }
+
     /// Whether it holds by what was remembered and what is stated by now; `None`
     /// where a fact is missing that decides. Every part is asked.
     pub(super) fn decide(&self, memory: &mut Memory, facts: Facts<'_>) -> Option<bool> {

@@ -74,6 +74,14 @@ impl Share {
     }
 }
 
+/// Whether the key that the request has by now is in the share of the rule.
+pub(in crate::selection) fn sample_of(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> bool {
+    rule.sample.as_ref().is_none_or(|sample| {
+        let share = Share::of(sample, rule);
+        arrival.key(&share.by, |value| share.has(key, value))
+    })
+}
+
 impl Set {
     pub(in crate::selection) fn new(entries: Vec<Entry>, key: SampleKey) -> Self {
         Self {

@@ -61,11 +61,6 @@ impl Glob {
         let whole = parts.next().is_some() || self.rest == Rest::Nothing;
         (before.is_empty() && whole).then_some(first)
     }
-
-    /// Whether every path matches.
-    pub(in crate::selection) fn is_any(&self) -> bool {
-        self.rest == Rest::Anything && matches!(self.literal(), b"" | b"/")
-    }
 }
 
 /// All places in the pattern at once, one bit each: linear, whatever a client
