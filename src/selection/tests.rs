@@ -243,6 +243,10 @@ fn combinations() {
     let no = || w().header(a(), "2");
     assert!(holds(w().any([no(), yes()]), &request));
     assert!(!holds(w().any([no(), no()]), &request));
+    assert!(!holds(w().any([]), &request), "one of none");
+    let none: [&str; 0] = [];
+    assert!(!holds(w().header(a(), Text::one_of(none)), &request));
+    assert!(!holds(w().any([yes()]).any([no()]), &request), "both");
     assert!(!holds(w().not(yes()), &request));
     assert!(holds(w().not(no()).not(no()), &request));
     assert!(!holds(w().not(no()).not(yes()), &request));

@@ -231,6 +231,26 @@ fn errors_say_where_and_what() {
     assert!(Rules::from_json_value(&text).is_err());
 }
 
+/// However deep, on the stack of a thread.
+#[test]
+fn nesting_has_an_end() {
+    for depth in [20, 60, 100, 126, 10_000] {
+        let (open, close) = ("{\"not\":".repeat(depth), "}".repeat(depth));
+        let when = format!("{open}{{}}{close}");
+        let json = format!(
+            "{{\"rule\":[{{\"name\":\"n\",\"expires\":\"2100-01-01T00:00:00Z\",\"when\":{when}}}]}}"
+        );
+        let read = Rules::from_json(&json);
+        assert_eq!(read.is_ok(), depth <= 20, "{depth}");
+        let toml = format!(
+            "[[rule]]\nname = \"n\"\nexpires = 2100-01-01T00:00:00Z\nwhen = {}{{}}{}",
+            "{ not = ".repeat(depth),
+            "}".repeat(depth)
+        );
+        assert_eq!(Rules::from_toml(&toml).is_ok(), depth <= 20, "{depth}");
+    }
+}
+
 #[test]
 fn why_says_which_condition() {
     let now = SystemTime::now();

@@ -158,6 +158,15 @@ impl Steering {
     pub fn why(&self, request: &Described) -> Why {
         self.in_use().why(request, self.key())
     }
+
+    /// The rule that the compiled rules select it by.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn selects(&self, request: &Described) -> Option<String> {
+        let mut pending = super::Pending::default();
+        let set = self.set();
+        let selected = set.evaluate(&request.arrival(), &mut pending)?;
+        Some(selected.by.clone())
+    }
 }
 
 fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> RuleVerdict {

@@ -189,10 +189,16 @@ impl Rule {
         if self.from.is_some_and(|from| from >= self.expires) {
             return Some("expected `from` to be before `expires`");
         }
+        if self.when.depth() > MAX_DEPTH {
+            return Some("expected conditions nested at most 32 deep");
+        }
         (self.when.conditions() > MAX_CONDITIONS)
             .then_some("expected at most 64 conditions in a rule")
     }
 }
+
+/// How deep conditions of a text may be in others.
+const MAX_DEPTH: usize = 32;
 
 /// How many single conditions a rule may have.
 pub(in crate::selection) const MAX_CONDITIONS: usize = 64;

@@ -7,8 +7,7 @@ use std::{fmt, sync::Arc};
 
 /// Rules in their order: the first that matches wins.
 ///
-/// In JSON and TOML a table with the list `rule`; see [`parse`](Self::from_toml)
-/// and `docs/rules.md`.
+/// As text a table with the list `rule`; `docs/rules.md` describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules(Vec<Arc<Rule>>);
 

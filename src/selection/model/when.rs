@@ -147,6 +147,10 @@ impl When {
     #[must_use]
     pub fn any(mut self, of: impl IntoIterator<Item = Self>) -> Self {
         let any = Some1(of.into_iter().collect());
+        if any.is_empty() {
+            // One of none: never.
+            return self.not(Self::new());
+        }
         if self.any.is_empty() {
             self.any = any;
             return self;
@@ -188,6 +192,17 @@ impl When {
             .chain(&self.any.0)
             .chain(self.not.as_deref());
         here.into_iter().sum::<usize>() + parts.map(Self::conditions).sum::<usize>()
+    }
+
+    /// How deep they are in each other.
+    pub(super) fn depth(&self) -> usize {
+        let parts = self
+            .all
+            .0
+            .iter()
+            .chain(&self.any.0)
+            .chain(self.not.as_deref());
+        parts.map(|part| part.depth() + 1).max().unwrap_or(0)
     }
 
     fn named<N: PartialEq>(
