@@ -200,6 +200,7 @@ fn by_rule(
         correlation_id: context.correlation_id().as_str(),
         at: shared.started_at,
         facts: &notes.facts,
+        seen: crate::selection::Seen::default(),
     };
     set.evaluate(&arrival, &mut notes.pending).cloned()
 }

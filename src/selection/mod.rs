@@ -96,7 +96,8 @@ pub use self::{
     why::{Described, RuleVerdict, Verdict, Why},
 };
 pub(crate) use self::{
-    engine::{Admission, Arrival, Hold, Pending, Selected, Shortage},
+    engine::{Admission, Arrival, Hold, Pending, Seen, Selected, Shortage},
+    model::Address,
     peer::peer,
     recorded::Recorded,
 };

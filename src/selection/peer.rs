@@ -1,3 +1,4 @@
+use super::Address;
 use http::Extensions;
 use std::net::IpAddr;
 
@@ -15,15 +16,15 @@ use std::net::IpAddr;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Peer(pub IpAddr);
 
-pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+pub(crate) fn peer(extensions: &Extensions) -> Option<Address> {
     if let Some(Peer(address)) = extensions.get() {
-        return Some(*address);
+        return Some((*address).into());
     }
     #[cfg(feature = "axum")]
     if let Some(axum::extract::ConnectInfo(address)) =
         extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()
     {
-        return Some(address.ip());
+        return Some(address.ip().into());
     }
     None
 }

@@ -58,7 +58,8 @@ impl Request {
             uri_host: self.uri_host,
             route: self.route,
             headers: &self.headers,
-            client: self.client,
+            client: self.client.map(Into::into),
+            seen: engine::Seen::default(),
             correlation_id: "0b1e5f0e-7c8a-4b52-9f0f-6b3f7a1d2c3e",
             at: self.at,
             facts: &self.facts,
@@ -88,10 +89,13 @@ fn by(steering: &Steering, request: &Request) -> Option<String> {
 /// Whether these conditions hold for the request, found by them or not.
 fn holds(when: When, request: &Request) -> bool {
     let found = steering([Rule::new("found", later()).when(when.clone())]);
-    // Nested in `any` it is no condition that the index finds rules by.
-    let any = When::new().any([when]);
+    // So it is no condition that the index finds rules by.
+    let any = When::new().not(When::new().not(when.clone()));
     let looked = steering([Rule::new("looked at", later()).when(any)]);
+    let other = When::new().header(HeaderName::from_static("x-none"), "none");
+    let either = steering([Rule::new("either", later()).when(When::new().any([other, when]))]);
     let found = by(&found, request).is_some();
+    assert_eq!(found, by(&either, request).is_some());
     assert_eq!(found, by(&looked, request).is_some());
     found
 }
@@ -131,8 +135,11 @@ fn conditions_expiry_order_and_facts() {
         "stated before"
     );
     request.at = now + Duration::from_secs(7200);
-    let (selected, pending) = request.selected(&rules);
-    assert!(selected.is_none() && pending.is_empty(), "all are over");
+    request.facts.clear();
+    let (selected, mut pending) = request.selected(&rules);
+    assert_eq!(selected, None);
+    let raised = pending.evaluate(&stated("acme"), request.at);
+    assert!(raised.is_none(), "all are over");
 }
 
 #[test]

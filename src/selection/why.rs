@@ -2,7 +2,7 @@
 
 use super::{
     Rules, SampleKey, Steering,
-    engine::{Arrival, Node, Time, sample_of},
+    engine::{Arrival, Node, Seen, Time, sample_of},
     model::{By, Rule, time_text},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -83,7 +83,8 @@ impl Described {
             uri_host: self.uri.host(),
             route: self.route.as_deref(),
             headers: &self.headers,
-            client: self.client,
+            client: self.client.map(Into::into),
+            seen: Seen::default(),
             correlation_id: &self.correlation_id,
             at: self.at,
             facts: &self.facts,

@@ -1,15 +1,15 @@
 use crate::selection::{
-    Text,
+    Address, Text,
     model::{By, Is},
 };
 use http::{
-    HeaderMap, Method,
-    header::{CONTENT_TYPE, COOKIE, HOST},
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{CONTENT_TYPE, COOKIE, GetAll, HOST},
 };
-use std::{borrow::Cow, fmt, net::IpAddr, time::SystemTime};
+use std::{borrow::Cow, cell::OnceCell, fmt, time::SystemTime};
 
 /// What is known of a request when it arrives.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Arrival<'r> {
     pub(crate) method: &'r Method,
     pub(crate) path: &'r str,
@@ -18,12 +18,20 @@ pub(crate) struct Arrival<'r> {
     pub(crate) uri_host: Option<&'r str>,
     pub(crate) route: Option<&'r str>,
     pub(crate) headers: &'r HeaderMap,
-    pub(crate) client: Option<IpAddr>,
+    pub(crate) client: Option<Address>,
     pub(crate) correlation_id: &'r str,
     pub(crate) at: SystemTime,
     /// Facts that were stated before.
     pub(crate) facts: Facts<'r>,
+    pub(crate) seen: Seen<'r>,
 }
+
+/// Headers that many rules look at, looked up once. Rules know them by number.
+#[derive(Debug, Default)]
+pub(crate) struct Seen<'r>([OnceCell<GetAll<'r, HeaderValue>>; SEEN]);
+
+/// How many headers have a number.
+pub(super) const SEEN: usize = 8;
 
 pub(crate) type Facts<'r> = &'r [(Cow<'static, str>, String)];
 
@@ -70,11 +78,13 @@ impl<'r> Arrival<'r> {
             .map(|part| pair(part).unwrap_or((part, b"")))
     }
 
-    pub(super) fn header_is(&self, name: &http::HeaderName, text: &Text) -> bool {
-        one_is(
-            text,
-            self.headers.get_all(name).iter().map(|v| v.as_bytes()),
-        )
+    pub(super) fn header_is(&self, name: &HeaderName, seen: Option<u8>, text: &Text) -> bool {
+        let cell = seen.and_then(|n| self.seen.0.get(usize::from(n)));
+        let values = match cell {
+            Some(cell) => cell.get_or_init(|| self.headers.get_all(name)).iter(),
+            None => self.headers.get_all(name).iter(),
+        };
+        one_is(text, values.map(HeaderValue::as_bytes))
     }
 
     pub(super) fn cookie_is(&self, name: &str, text: &Text) -> bool {
@@ -121,7 +131,7 @@ impl<'r> Arrival<'r> {
             }
             By::Client => {
                 let mut text = AddressText::EMPTY;
-                let client = self.client.map(|client| client.to_canonical());
+                let client = self.client.map(Address::ip);
                 let written = client.and_then(|c| fmt::write(&mut text, format_args!("{c}")).ok());
                 f(written.and_then(|()| text.bytes.get(..text.len)))
             }

@@ -1,5 +1,8 @@
 use super::{Arrival, Entry, Node, Test, arrival::decoded};
-use crate::selection::model::{Is, PathIs};
+use crate::selection::{
+    Network,
+    model::{Is, PathIs},
+};
 use http::{HeaderName, Method};
 use std::{
     collections::HashMap,
@@ -22,6 +25,10 @@ pub(super) struct Block {
     found: HashMap<u64, Mask, BuildHasherDefault<AsItIs>>,
     methods: [Mask; METHODS.len() + 1],
     headers: Vec<HeaderName>,
+    /// Rules that are found by the peer.
+    networks: Vec<(Network, usize)>,
+    /// Rules that only wait for facts: without one they need not be looked at.
+    waiting: Mask,
     kinds: u8,
 }
 
@@ -46,10 +53,16 @@ enum Kind {
     Cookie,
     Query,
     Header,
+    // By less than the value; looked up together with those above.
+    Segments,
+    CookieName,
+    QueryName,
     HeaderName,
+    HeaderStart,
 }
 
 impl Kind {
+    /// Of one of those that are looked up by themselves.
     const fn bit(self) -> u8 {
         1 << self as u8
     }
@@ -62,6 +75,8 @@ impl Block {
             found: HashMap::default(),
             methods: [[0; WORDS]; METHODS.len() + 1],
             headers: Vec::new(),
+            networks: Vec::new(),
+            waiting: [0; WORDS],
             kinds: 0,
         };
         for (n, entry) in entries.iter().enumerate() {
@@ -87,24 +102,43 @@ impl Block {
                 set(mask, n);
             }
         }
-        match tests().filter_map(anchor).min_by_key(|anchor| anchor.rank) {
-            None => set(&mut self.always, n),
-            Some(anchor) => {
-                self.kinds |= anchor.kind.bit();
-                if let Some(name) = anchor.header
-                    && !self.headers.contains(&name)
-                {
-                    self.headers.push(name);
-                }
-                for hash in anchor.hashes {
-                    set(self.found.entry(hash).or_insert([0; WORDS]), n);
-                }
+        let Some(anchor) = best(&entry.closed) else {
+            let only_waits = entry.only_waits();
+            set(
+                if only_waits {
+                    &mut self.waiting
+                } else {
+                    &mut self.always
+                },
+                n,
+            );
+            return;
+        };
+        self.networks
+            .extend(anchor.networks.into_iter().map(|network| (network, n)));
+        self.kinds |= anchor.kinds;
+        for name in anchor.headers {
+            if !self.headers.contains(&name) {
+                self.headers.push(name);
             }
+        }
+        for hash in anchor.hashes {
+            set(self.found.entry(hash).or_insert([0; WORDS]), n);
         }
     }
 
     pub(super) fn candidates(&self, arrival: &Arrival<'_>) -> Mask {
         let mut mask = self.always;
+        if !arrival.facts.is_empty() {
+            mask.iter_mut().zip(self.waiting).for_each(|(a, b)| *a |= b);
+        }
+        if let Some(client) = arrival.client {
+            for (network, n) in &self.networks {
+                if network.has(client) {
+                    set(&mut mask, *n);
+                }
+            }
+        }
         if self.kinds != 0 {
             self.look_up(arrival, &mut mask);
         }
@@ -130,8 +164,12 @@ impl Block {
         if has(Kind::Segment)
             && let Some(path) = arrival.path.as_bytes().strip_prefix(b"/")
         {
-            let end = path.iter().position(|b| *b == b'/').unwrap_or(path.len());
-            add(Kind::Segment, b"", path.get(..end).unwrap_or_default());
+            let mut parts = path.splitn(3, |b| *b == b'/');
+            let first = parts.next().unwrap_or_default();
+            add(Kind::Segment, b"", first);
+            if let Some(second) = parts.next() {
+                add(Kind::Segments, first, second);
+            }
         }
         if has(Kind::Host)
             && let Some(host) = arrival.host()
@@ -146,39 +184,45 @@ impl Block {
         if has(Kind::Cookie) {
             for (name, value) in arrival.cookies() {
                 add(Kind::Cookie, name, value);
+                add(Kind::CookieName, name, b"");
             }
         }
         if has(Kind::Query) {
             for (name, value) in arrival.pairs() {
                 decoded(name, |name| {
+                    let name = name.unwrap_or_default();
+                    add(Kind::QueryName, name, b"");
                     decoded(value, |value| {
-                        add(
-                            Kind::Query,
-                            name.unwrap_or_default(),
-                            value.unwrap_or_default(),
-                        );
+                        add(Kind::Query, name, value.unwrap_or_default());
                     });
                 });
             }
         }
-        if has(Kind::Header) || has(Kind::HeaderName) {
+        if has(Kind::Header) {
+            let mut header = |name: &HeaderName, value: &[u8]| {
+                let name = name.as_str().as_bytes();
+                add(Kind::HeaderName, name, b"");
+                add(Kind::Header, name, value);
+                if let Some(start) = value.get(..START) {
+                    add(Kind::HeaderStart, name, start);
+                }
+            };
             // Whichever there are fewer of.
             if self.headers.len() <= arrival.headers.len() {
                 for name in &self.headers {
-                    for value in arrival.headers.get_all(name) {
-                        add(Kind::HeaderName, name.as_str().as_bytes(), b"");
-                        add(Kind::Header, name.as_str().as_bytes(), value.as_bytes());
-                    }
+                    let values = arrival.headers.get_all(name);
+                    values.iter().for_each(|v| header(name, v.as_bytes()));
                 }
             } else {
-                for (name, value) in arrival.headers {
-                    add(Kind::HeaderName, name.as_str().as_bytes(), b"");
-                    add(Kind::Header, name.as_str().as_bytes(), value.as_bytes());
-                }
+                let all = arrival.headers.iter();
+                all.for_each(|(name, v)| header(name, v.as_bytes()));
             }
         }
     }
 }
+
+/// How much of a prefix rules are found by.
+const START: usize = 4;
 
 fn set(mask: &mut Mask, n: usize) {
     if let Some(word) = mask.get_mut(n / 64) {
@@ -186,82 +230,109 @@ fn set(mask: &mut Mask, n: usize) {
     }
 }
 
-/// The numbers of the bits that are set, ascending.
-pub(super) fn bits(mask: Mask) -> impl Iterator<Item = usize> {
-    mask.into_iter().enumerate().flat_map(|(n, mut word)| {
-        std::iter::from_fn(move || {
-            let bit = word.trailing_zeros() as usize;
-            if word == 0 {
-                return None;
-            }
-            word &= word - 1;
-            Some(n * 64 + bit)
-        })
-    })
-}
-
-/// How a rule can be found by one of its conditions.
+/// How a rule can be found: a request that it selects has one of these.
 struct Anchor {
     /// Less is better: what few requests have goes first.
     rank: u8,
-    kind: Kind,
-    header: Option<HeaderName>,
+    kinds: u8,
+    headers: Vec<HeaderName>,
+    networks: Vec<Network>,
     hashes: Vec<u64>,
 }
 
-fn anchor(test: &Test) -> Option<Anchor> {
-    let anchor = |rank, kind, header: Option<&HeaderName>, hashes| {
+/// The best of conditions that all have to hold.
+fn best(of: &[Node]) -> Option<Anchor> {
+    of.iter()
+        .filter_map(anchor)
+        .min_by_key(|anchor| anchor.rank)
+}
+
+fn anchor(node: &Node) -> Option<Anchor> {
+    match node {
+        Node::Test(test) => anchor_of(test),
+        Node::All(of) => best(of),
+        // By whichever of them holds.
+        Node::Any(of) => of.iter().map(anchor).reduce(|a, b| {
+            let (mut a, b) = (a?, b?);
+            a.rank = a.rank.max(b.rank);
+            a.kinds |= b.kinds;
+            a.headers.extend(b.headers);
+            a.networks.extend(b.networks);
+            a.hashes.extend(b.hashes);
+            Some(a)
+        })?,
+        Node::Not(_) | Node::Fact(..) => None,
+    }
+}
+
+fn anchor_of(test: &Test) -> Option<Anchor> {
+    let anchor = |rank, kind: Kind, hashes| {
         Some(Anchor {
             rank,
-            kind,
-            header: header.cloned(),
+            kinds: kind.bit(),
+            headers: Vec::new(),
+            networks: Vec::new(),
             hashes,
         })
     };
+    let one = |kind, name: &str, value: &[u8]| vec![hash(kind, name.as_bytes(), value)];
     let all = |kind, name: &str, values: &[String]| -> Vec<u64> {
         let hash = |value: &String| hash(kind, name.as_bytes(), value.as_bytes());
         values.iter().map(hash).collect()
     };
     match test {
-        Test::Header(name, text) => match &text.0 {
-            Is::OneOf(values) => {
-                let hashes = all(Kind::Header, name.as_str(), values);
-                anchor(0, Kind::Header, Some(name), hashes)
-            }
-            Is::Absent => None,
-            _ => {
-                let hash = hash(Kind::HeaderName, name.as_str().as_bytes(), b"");
-                anchor(6, Kind::HeaderName, Some(name), vec![hash])
-            }
-        },
+        Test::Header(name, _, text) => {
+            let header = name.as_str();
+            let (rank, hashes) = match &text.0 {
+                Is::Absent => return None,
+                Is::OneOf(values) => (0, all(Kind::Header, header, values)),
+                Is::Prefix(prefix) if prefix.len() >= START => {
+                    let start = prefix.as_bytes().get(..START)?;
+                    (6, one(Kind::HeaderStart, header, start))
+                }
+                _ => (8, one(Kind::HeaderName, header, b"")),
+            };
+            let found = anchor(rank, Kind::Header, hashes)?;
+            Some(Anchor {
+                headers: vec![name.clone()],
+                ..found
+            })
+        }
         Test::Cookie(name, text) => match &text.0 {
-            Is::OneOf(values) => anchor(1, Kind::Cookie, None, all(Kind::Cookie, name, values)),
-            _ => None,
+            Is::Absent => None,
+            Is::OneOf(values) => anchor(1, Kind::Cookie, all(Kind::Cookie, name, values)),
+            _ => anchor(7, Kind::Cookie, one(Kind::CookieName, name, b"")),
         },
-        // Longer values are not decoded, and would not be found.
         Test::Query(key, text) => match &text.0 {
-            Is::OneOf(values) => anchor(2, Kind::Query, None, all(Kind::Query, key, values)),
-            _ => None,
+            Is::Absent => None,
+            Is::OneOf(values) => anchor(2, Kind::Query, all(Kind::Query, key, values)),
+            _ => anchor(7, Kind::Query, one(Kind::QueryName, key, b"")),
         },
-        Test::Route(templates) => anchor(3, Kind::Route, None, all(Kind::Route, "", templates)),
+        Test::Route(templates) => anchor(3, Kind::Route, all(Kind::Route, "", templates)),
         Test::Path(PathIs::Like(globs)) => {
             let segments = globs.iter().map(|glob| {
-                let segment = glob.first_segment()?;
-                Some(hash(Kind::Segment, b"", segment))
+                Some(match glob.segments()? {
+                    (first, Some(second)) => hash(Kind::Segments, first, second),
+                    (first, None) => hash(Kind::Segment, b"", first),
+                })
             });
-            anchor(4, Kind::Segment, None, segments.collect::<Option<_>>()?)
+            anchor(4, Kind::Segment, segments.collect::<Option<_>>()?)
         }
         Test::Host(text) => match &text.0 {
-            Is::OneOf(values) => anchor(5, Kind::Host, None, all(Kind::Host, "", values)),
+            Is::OneOf(values) => anchor(5, Kind::Host, all(Kind::Host, "", values)),
             _ => None,
         },
-        Test::ContentType(types) if types.iter().all(|t| !t.ends_with("/*")) => anchor(
-            7,
-            Kind::ContentType,
-            None,
-            all(Kind::ContentType, "", types),
-        ),
-        Test::Method(_) | Test::Path(_) | Test::Client(_) | Test::ContentType(_) => None,
+        Test::ContentType(types) if types.iter().all(|t| !t.ends_with("/*")) => {
+            anchor(9, Kind::ContentType, all(Kind::ContentType, "", types))
+        }
+        Test::Client(networks) => Some(Anchor {
+            rank: 8,
+            kinds: 0,
+            headers: Vec::new(),
+            networks: networks.clone(),
+            hashes: Vec::new(),
+        }),
+        Test::Method(_) | Test::Path(_) | Test::ContentType(_) => None,
     }
 }
 

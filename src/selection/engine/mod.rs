@@ -9,7 +9,7 @@ mod set;
 mod spending;
 
 pub(crate) use self::{
-    arrival::Arrival,
+    arrival::{Arrival, Seen},
     pending::Pending,
     selected::{Admission, Hold, Selected, Shortage},
 };

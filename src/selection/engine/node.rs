@@ -20,7 +20,8 @@ pub(in crate::selection) enum Test {
     Route(Vec<String>),
     Path(PathIs),
     Host(Text),
-    Header(HeaderName, Text),
+    /// With the number that the header is looked up under.
+    Header(HeaderName, Option<u8>, Text),
     Query(String, Text),
     Cookie(String, Text),
     Client(Vec<Network>),
@@ -52,7 +53,7 @@ impl Node {
             all.push(Self::Test(Test::ContentType(when.content_type.0.clone())));
         }
         for (name, text) in &when.header.0 {
-            all.push(Self::Test(Test::Header(name.0.clone(), text.clone())));
+            all.push(Self::Test(Test::Header(name.0.clone(), None, text.clone())));
         }
         for (name, text) in &when.cookie.0 {
             all.push(Self::Test(Test::Cookie(name.clone(), text.clone())));
@@ -80,6 +81,16 @@ impl Node {
         match all.len() {
             1 => all.pop().unwrap_or(Self::All(Vec::new())),
             _ => Self::All(all),
+        }
+    }
+
+    /// Hands over the headers that are looked at, and their numbers.
+    pub(super) fn headers(&mut self, f: &mut impl FnMut(&HeaderName, &mut Option<u8>)) {
+        match self {
+            Self::Test(Test::Header(name, seen, _)) => f(name, seen),
+            Self::Test(_) | Self::Fact(..) => {}
+            Self::All(of) | Self::Any(of) => of.iter_mut().for_each(|node| node.headers(f)),
+            Self::Not(of) => of.headers(f),
         }
     }
 
@@ -192,12 +203,12 @@ impl Test {
             Self::Path(PathIs::Like(globs)) => globs.iter().any(|g| g.matches(arrival.path)),
             Self::Path(PathIs::Text(text)) => text.matches(Some(arrival.path.as_bytes())),
             Self::Host(text) => text.matches_any_case(arrival.host()),
-            Self::Header(name, text) => arrival.header_is(name, text),
+            Self::Header(name, seen, text) => arrival.header_is(name, *seen, text),
             Self::Query(key, text) => arrival.query_is(key, text),
             Self::Cookie(name, text) => arrival.cookie_is(name, text),
             Self::Client(networks) => arrival
                 .client
-                .is_some_and(|client| networks.iter().any(|n| n.contains(client))),
+                .is_some_and(|client| networks.iter().any(|n| n.has(client))),
             Self::ContentType(types) => arrival
                 .media_type()
                 .is_some_and(|is| types.iter().any(|t| is_media_type(t, is))),
@@ -250,7 +261,7 @@ impl fmt::Display for Test {
             Self::Path(PathIs::Like(globs)) => list(f, "path like", globs),
             Self::Path(PathIs::Text(text)) => write!(f, "path {text}"),
             Self::Host(text) => write!(f, "host {text}"),
-            Self::Header(name, text) => write!(f, "header {name} {text}"),
+            Self::Header(name, _, text) => write!(f, "header {name} {text}"),
             Self::Query(key, text) => write!(f, "query {key} {text}"),
             Self::Cookie(name, text) => write!(f, "cookie {name} {text}"),
             Self::Client(networks) => list(f, "client in", networks),

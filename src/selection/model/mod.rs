@@ -12,6 +12,7 @@ mod time;
 mod verbose;
 mod when;
 
+pub(crate) use self::network::Address;
 pub use self::{
     budget::Budget,
     glob::Glob,

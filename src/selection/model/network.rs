@@ -5,8 +5,9 @@ use std::{fmt, net::IpAddr, str::FromStr};
 /// address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Network {
-    address: IpAddr,
-    prefix: u8,
+    first: Address,
+    /// How many bits of an address it leaves open.
+    open: u8,
 }
 
 impl Network {
@@ -14,29 +15,63 @@ impl Network {
     /// one counts as the IPv4 address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        let same = |a: u128, b: u128, bits: u32| {
-            let other = bits - u32::from(self.prefix);
-            (a ^ b).checked_shr(other).unwrap_or(0) == 0
-        };
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => same(a.to_bits().into(), b.to_bits().into(), 32),
-            (IpAddr::V6(a), IpAddr::V6(b)) => same(a.to_bits(), b.to_bits(), 128),
-            _ => false,
-        }
+        self.has(Address::from(address))
     }
 
-    fn masked(&self) -> Self {
-        let address = match self.address {
-            IpAddr::V4(a) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix));
-                IpAddr::V4((a.to_bits() & mask.unwrap_or(0)).into())
-            }
-            IpAddr::V6(a) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix));
-                IpAddr::V6((a.to_bits() & mask.unwrap_or(0)).into())
-            }
-        };
-        Self { address, ..*self }
+    #[inline]
+    pub(in crate::selection) fn has(&self, address: Address) -> bool {
+        let differ = self.first.bits ^ address.bits;
+        self.first.v4 == address.v4 && differ.checked_shr(self.open.into()).unwrap_or(0) == 0
+    }
+
+    fn masked(self) -> Self {
+        let mask = u128::MAX.checked_shl(self.open.into()).unwrap_or(0);
+        let mut masked = self;
+        masked.first.bits &= mask;
+        masked
+    }
+}
+
+/// An address as one number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Address {
+    bits: u128,
+    v4: bool,
+}
+
+impl Address {
+    fn width(self) -> u8 {
+        if self.v4 { 32 } else { 128 }
+    }
+
+    pub(in crate::selection) fn ip(self) -> IpAddr {
+        if self.v4 {
+            // It has as many bits.
+            IpAddr::V4((self.bits as u32).into())
+        } else {
+            IpAddr::V6(self.bits.into())
+        }
+    }
+}
+
+impl From<IpAddr> for Address {
+    fn from(address: IpAddr) -> Self {
+        Self::as_written(address.to_canonical())
+    }
+}
+
+impl Address {
+    fn as_written(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(a) => Self {
+                bits: a.to_bits().into(),
+                v4: true,
+            },
+            IpAddr::V6(a) => Self {
+                bits: a.to_bits(),
+                v4: false,
+            },
+        }
     }
 }
 
@@ -50,18 +85,15 @@ impl FromStr for Network {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
         };
-        let address: IpAddr = address.parse().map_err(|_| expected())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
+        let first = Address::as_written(address.parse().map_err(|_| expected())?);
         let digits = |prefix: &str| prefix.bytes().all(|b| b.is_ascii_digit());
         let prefix = match prefix {
-            None => most,
+            None => first.width(),
             Some(prefix) if digits(prefix) => prefix.parse().map_err(|_| expected())?,
             Some(_) => return Err(expected()),
         };
-        if prefix > most {
-            return Err(expected());
-        }
-        let network = Self { address, prefix };
+        let open = first.width().checked_sub(prefix).ok_or_else(expected)?;
+        let network = Self { first, open };
         // Read as it stands it would select more than its author may think.
         if network.masked() == network {
             Ok(network)
@@ -76,7 +108,7 @@ impl FromStr for Network {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
+        write!(f, "{}/{}", self.first.ip(), self.first.width() - self.open)
     }
 }
 
