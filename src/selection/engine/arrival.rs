@@ -114,7 +114,7 @@ impl<'r> Arrival<'r> {
             By::CorrelationId => f(Some(self.correlation_id.as_bytes())),
             By::Header(name) => {
                 let mut values = self.headers.get_all(name).iter();
-                f(only(&mut values).map(|v| v.as_bytes()))
+                f(only(&mut values).map(HeaderValue::as_bytes))
             }
             By::Cookie(name) => {
                 let named = |(n, value): (&[u8], &'r [u8])| (n == name.as_bytes()).then_some(value);

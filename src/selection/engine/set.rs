@@ -287,8 +287,8 @@ impl Entry {
             let open = self.open.iter();
             open.for_each(|node| node.remember(arrival, &mut memory));
         }
-        let may_hold = !waits_for_key && !(self.needs_fact && arrival.facts.is_empty());
-        if may_hold && self.all_hold(memory.rewound(), arrival.facts) {
+        let waits = waits_for_key || self.needs_fact && arrival.facts.is_empty();
+        if !waits && self.all_hold(memory.rewound(), arrival.facts) {
             return Verdict::Selects;
         }
         Verdict::Waits(memory)

@@ -34,11 +34,11 @@ pub struct When {
     #[serde(skip_serializing_if = "Named::is_empty", deserialize_with = "facts")]
     pub(in crate::selection) fact: Named<String>,
     #[serde(skip_serializing_if = "Some1::is_empty")]
-    pub(in crate::selection) all: Some1<When>,
+    pub(in crate::selection) all: Some1<Self>,
     #[serde(skip_serializing_if = "Some1::is_empty")]
-    pub(in crate::selection) any: Some1<When>,
+    pub(in crate::selection) any: Some1<Self>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::selection) not: Option<Box<When>>,
+    pub(in crate::selection) not: Option<Box<Self>>,
 }
 
 impl When {
