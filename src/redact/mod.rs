@@ -85,7 +85,7 @@ mod tests;
 mod tests_text;
 
 pub use self::policy::{Policy, PolicyError};
-#[cfg(feature = "kit")]
+#[cfg(feature = "gate")]
 pub(crate) use self::redactor::Decisions;
 pub(crate) use self::{redactor::Redactor, scrub::Scrubber};
 

@@ -28,7 +28,7 @@ impl<'p> Redactor<'p> {
 
     /// One whose answers are empty: it only collects what has to be hidden,
     /// which spares the hashes. The decisions are those of the last one.
-    #[cfg(feature = "kit")]
+    #[cfg(feature = "gate")]
     pub(crate) fn only_to_remember(policy: &'p Policy, decisions: Decisions) -> Self {
         Self {
             only_remembers: true,
