@@ -1,6 +1,7 @@
 //! Rules as plain data.
 
 mod budget;
+mod fields;
 mod glob;
 mod network;
 mod rule;
@@ -24,12 +25,12 @@ pub use self::{
     when::When,
 };
 pub(super) use self::{
+    fields::PathIs,
     rule::MAX_CONDITIONS,
     sample::{By, in_share},
     text::Is,
     time::text as time_text,
     verbose::Verbose,
-    when::PathIs,
 };
 
 use std::fmt;
