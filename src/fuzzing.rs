@@ -4,8 +4,10 @@ use crate::{
     exchange::Content,
     id::TraceParent,
     redact::{Policy, Redactor},
+    selection::{Described, Rules, SampleKey, Steering},
 };
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use std::time::SystemTime;
 
 /// A secret that no redacted output may hold.
 pub const SECRET: &str = "hunter2-correct-horse";
@@ -63,4 +65,33 @@ pub fn head(values: &[&[u8]]) {
         }
     }
     let _ = TraceParent::from_headers(&headers);
+}
+
+/// Reads rules, TOML or JSON. What is read is written and read again as the same,
+/// and the compiled rules select what their explanation says.
+pub fn rules(text: &str) {
+    let rules = Rules::from_toml(text).or_else(|_| Rules::from_json(text));
+    let Ok(rules) = rules else { return };
+    let written = serde_json::to_string(&rules).unwrap_or_default();
+    assert_eq!(Rules::from_json(&written).as_ref(), Ok(&rules), "{written}");
+    let now = SystemTime::now();
+    rules.check(now);
+    for facts in [&[][..], &[("tenant", "acme"), ("user", "u")]] {
+        let uri = "/orders/7?a=1&b=%20x".parse().unwrap_or_default();
+        let mut request = Described::new(Method::POST, uri).at(now);
+        for (name, value) in [
+            ("host", "example.org:80"),
+            ("cookie", "a=1; b=2"),
+            ("x-a", "1"),
+        ] {
+            let name = HeaderName::from_static(name);
+            request = request.header(name, HeaderValue::from_static(value));
+        }
+        for (name, value) in facts {
+            request = request.fact(*name, *value);
+        }
+        let why = rules.why(&request, &SampleKey::default());
+        let steering = Steering::new().rules(rules.clone());
+        assert_eq!(steering.selects(&request), why.selected, "{written}");
+    }
 }

@@ -14,6 +14,7 @@ mod redaction;
 mod replay;
 mod report;
 mod requests;
+mod rules;
 mod setup;
 mod spans;
 mod stacks;
@@ -40,6 +41,7 @@ fn cases() -> Vec<Case> {
     all.extend(bodies::cases());
     all.extend(redaction::cases());
     all.extend(replay::cases());
+    all.extend(rules::cases());
     all
 }
 

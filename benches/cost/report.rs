@@ -28,11 +28,15 @@ enum Bar {
     Beside(&'static str, &'static str, &'static str, f64),
     /// `a - b` at most this, in allocations.
     Allocations(&'static str, &'static str, f64),
+    /// `a - b` at most this, in nanoseconds.
+    Faster(&'static str, &'static str, f64),
     /// `a` at most this, in instructions.
     Most(&'static str, f64),
 }
 
 const BARS: &[Bar] = &[
+    Bar::Allocations("rules/500 mixed, none selects", "rules/none", 0.0),
+    Bar::Faster("rules/500 mixed, none selects", "rules/none", 1000.0),
     Bar::Over("event/recording off", "event/static off", 1.0),
     Bar::Most("event/recording on, outside", 65.0),
     Bar::Most("event/recording on, outside, 3 layers", 65.0),
@@ -185,6 +189,14 @@ pub(crate) fn ratios(results: &[Figures]) {
                 allocations(a).zip(allocations(b)).map(|(a, b)| a - b),
                 most,
             ),
+            Bar::Faster(a, b, most) => {
+                let nanoseconds = |name: &str| Some(find(name)?.nanoseconds);
+                (
+                    format!("{a} - {b}, ns"),
+                    nanoseconds(a).zip(nanoseconds(b)).map(|(a, b)| a - b),
+                    most,
+                )
+            }
             Bar::Most(a, most) => (format!("{a}, Ir"), instructions(a), most),
         };
         let Some(value) = value else { continue };

@@ -1,5 +1,7 @@
 use super::{Identity, Mode, Route, Shared, current, pool};
 use crate::id::{CorrelationId, TraceParent};
+#[cfg(feature = "gate")]
+use crate::selection::{Admission, Shortage};
 use std::{
     borrow::Cow,
     fmt,
@@ -64,6 +66,10 @@ impl RequestContext {
     /// Whether verbose events of this request reach the service's own output.
     #[must_use]
     pub fn is_live(&self) -> bool {
+        #[cfg(feature = "gate")]
+        if self.mode().has(Mode::MUTED) {
+            return false;
+        }
         self.mode().has(Mode::LIVE)
     }
 
@@ -92,10 +98,14 @@ impl RequestContext {
         }
         #[cfg(feature = "gate")]
         {
-            let selected = notes
-                .pending
-                .as_ref()
-                .and_then(|pending| pending.evaluate(&notes.facts));
+            if notes.pending.is_empty() {
+                return;
+            }
+            let now = SystemTime::now();
+            let selected = {
+                let notes = &mut *notes;
+                notes.pending.evaluate(&notes.facts, now)
+            };
             drop(notes);
             if let Some(selected) = selected
                 && self.select(&selected)
@@ -160,24 +170,59 @@ impl RequestContext {
         }
     }
 
-    /// Makes the request verbose as `selected` says; whether that made it live.
+    /// Makes the request verbose as `selected` says, as far as budgets go;
+    /// whether that made it live.
     #[cfg(feature = "gate")]
     pub(crate) fn select(&self, selected: &Arc<crate::selection::Selected>) -> bool {
-        let live = selected.is_live() && self.0.live.get().is_none();
+        // A request has its place only while it runs.
+        if self.0.live.get().is_some() || self.mode().has(Mode::FINISHED) {
+            return false;
+        }
+        let (selected, hold) = match selected.admit() {
+            Admission::Granted(hold) => (Arc::clone(selected), hold),
+            Admission::Recorded(recorded, hold) => {
+                self.0.notes().shortage = Some(Shortage::Live);
+                (recorded, Some(hold))
+            }
+            Admission::Refused(shortage) => {
+                let mut notes = self.0.notes();
+                notes.shortage = notes.shortage.or(shortage);
+                return false;
+            }
+        };
+        let live = selected.is_live();
         {
             let mut notes = self.0.notes();
             if notes.selected.is_none() || live {
-                notes.selected = Some(Arc::clone(selected));
+                notes.selected = Some(Arc::clone(&selected));
+                notes.hold = hold;
+                self.0.note_held();
             }
         }
-        if !selected.is_live()
-            && self.mode().has(Mode::WATCHED)
-            && self.0.deep.set(Arc::clone(selected)).is_ok()
+        if !live && self.mode().has(Mode::WATCHED) && self.0.deep.set(Arc::clone(&selected)).is_ok()
         {
             self.raise(Mode::RECORD);
             self.raise(Mode::DEEP);
         }
-        live && self.go_live(selected)
+        live && self.go_live(&selected)
+    }
+
+    /// Shows no more of a live request, because a budget is used up.
+    #[cfg(feature = "gate")]
+    pub(crate) fn mute(&self, selected: &crate::selection::Selected) {
+        if self.0.raise(Mode::MUTED) {
+            selected.count_cut_short();
+            self.0.notes().shortage = Some(Shortage::Events);
+        }
+        current::refresh(self);
+    }
+
+    /// Gives its place among verbose requests back.
+    #[cfg(feature = "gate")]
+    pub(crate) fn release(&self) {
+        if self.0.is_held() {
+            self.0.notes().hold = None;
+        }
     }
 
     /// Shows the rest of the request; `false` where it was live before.

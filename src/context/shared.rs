@@ -8,7 +8,7 @@ use crate::redact::Scrubber;
 #[cfg(feature = "gate")]
 use crate::{
     recorder::Recording,
-    selection::{Pending, Selected},
+    selection::{Hold, Pending, Selected, Shortage},
 };
 #[cfg(feature = "capture")]
 use std::sync::atomic::AtomicUsize;
@@ -46,7 +46,10 @@ impl Mode {
     /// What its own rule names is recorded, too.
     #[cfg(feature = "gate")]
     pub(crate) const DEEP: Self = Self(1 << 5);
-    const ALL: u32 = 0b10_1111;
+    /// It was live, until a budget was used up.
+    #[cfg(feature = "gate")]
+    pub(crate) const MUTED: Self = Self(1 << 6);
+    const ALL: u32 = 0b110_1111;
 
     #[inline]
     pub(crate) const fn has(self, other: Self) -> bool {
@@ -91,6 +94,8 @@ pub(crate) fn late_events() -> u64 {
 const ERROR_EVENT: u32 = 1 << 16;
 #[cfg(feature = "gate")]
 const REPLAYED: u32 = 1 << 17;
+#[cfg(feature = "gate")]
+const HELD: u32 = 1 << 18;
 
 /// Who the request is.
 #[derive(Clone, Debug)]
@@ -139,7 +144,13 @@ pub(crate) struct Notes {
     #[cfg(feature = "gate")]
     pub(crate) selected: Option<Arc<Selected>>,
     #[cfg(feature = "gate")]
-    pub(crate) pending: Option<Pending>,
+    pub(crate) pending: Pending,
+    /// Its place among the requests that are verbose at once.
+    #[cfg(feature = "gate")]
+    pub(crate) hold: Option<Hold>,
+    /// What it went without because a budget was used up.
+    #[cfg(feature = "gate")]
+    pub(crate) shortage: Option<Shortage>,
     /// Where its events can be replayed to, while it runs.
     #[cfg(feature = "gate")]
     pub(crate) ticket: Option<Ticket>,
@@ -269,8 +280,9 @@ impl Shared {
         Mode(self.bits.load(Relaxed) & Mode::ALL)
     }
 
-    pub(crate) fn raise(&self, mode: Mode) {
-        self.bits.fetch_or(mode.0, Relaxed);
+    /// Adds to the mode; whether it is new.
+    pub(crate) fn raise(&self, mode: Mode) -> bool {
+        self.bits.fetch_or(mode.0, Relaxed) & mode.0 == 0
     }
 
     /// Takes an aspect for the calling layer; `false` where another one has it.
@@ -312,6 +324,17 @@ impl Shared {
     #[cfg(feature = "gate")]
     pub(crate) fn note_replayed(&self) {
         self.bits.fetch_or(REPLAYED, Relaxed);
+    }
+
+    /// Notes that the request has a place among verbose ones.
+    #[cfg(feature = "gate")]
+    pub(super) fn note_held(&self) {
+        self.bits.fetch_or(HELD, Relaxed);
+    }
+
+    #[cfg(feature = "gate")]
+    pub(super) fn is_held(&self) -> bool {
+        self.bits.load(Relaxed) & HELD != 0
     }
 
     #[cfg(feature = "gate")]
@@ -392,7 +415,9 @@ impl Shared {
         #[cfg(feature = "gate")]
         {
             notes.selected = None;
-            notes.pending = None;
+            notes.pending.reset();
+            notes.hold = None;
+            notes.shortage = None;
             notes.ticket = None;
             self.live.take();
             self.deep.take();

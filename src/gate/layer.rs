@@ -133,9 +133,16 @@ impl Gate {
                 .shared()
                 .live
                 .get()
-                .is_some_and(|selected| selected.directives.wants(metadata))
+                .is_some_and(|selected| selected.shows(metadata))
         }) == Some(true)
             && !is_excluded(metadata.target())
+    }
+
+    /// Whether the budget has room for an event that passes: of those that the
+    /// base filter lets through none is counted.
+    #[inline(never)]
+    fn may_show<S: Subscriber>(&self, metadata: &Metadata<'_>, cx: Context<'_, S>) -> bool {
+        is_own(metadata) || self.base_enables(metadata, cx) || note::may_show()
     }
 
     fn lets_through<S: Subscriber>(
@@ -146,7 +153,10 @@ impl Gate {
     ) -> bool {
         is_own(metadata)
             || self.base_enables(metadata, cx)
-            || mode.has(Mode::LIVE) && !mode.has(Mode::FINISHED) && Self::live_enables(metadata)
+            || mode.has(Mode::LIVE)
+                && !mode.has(Mode::FINISHED)
+                && !mode.has(Mode::MUTED)
+                && Self::live_enables(metadata)
     }
 
     /// It learns by the question which spans are its own.
@@ -265,8 +275,9 @@ where
             return self.lets_through(mode, metadata, cx);
         }
         // The probe asks whether it arrives here, and goes no further.
-        let passes =
-            metadata.target() != probe::TARGET && self.lets_through(mode, metadata, cx.clone());
+        let passes = metadata.target() != probe::TARGET
+            && self.lets_through(mode, metadata, cx.clone())
+            && (!mode.has(Mode::LIVE) || self.may_show(metadata, cx.clone()));
         if mode.has(Mode::FINISHED) {
             // The request line comes after the end by its nature.
             if !is_own(metadata) {

@@ -61,6 +61,9 @@ where
             if error {
                 shared.note_error_event(site(metadata));
             }
+            if shown && let Some(selected) = shared.live.get() {
+                selected.spend_bytes(values.len());
+            }
             let mut recording = shared.recording();
             let span = leaf
                 .as_ref()
@@ -85,6 +88,22 @@ where
         }
         logged
     })
+}
+
+/// Takes an event of the current, live request from its budget; where there is
+/// none left the request is not live any more.
+pub(super) fn may_show() -> bool {
+    let shown = with_current(|context| {
+        let Some(selected) = context.shared().live.get() else {
+            return true;
+        };
+        let may = selected.may_show();
+        if !may {
+            context.mute(selected);
+        }
+        may
+    });
+    shown != Some(false)
 }
 
 /// Notes where an ERROR event came from without recording it.

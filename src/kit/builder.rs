@@ -6,11 +6,15 @@ use crate::{
     gate::{GateHandle, raise_live},
     keeper::{Keeper, Settings},
     lifecycle::{CorrelationPlan, Plan, VerbosePlan},
-    selection::{Directives, InvalidDirectives, Recorded, Rules},
+    selection::{
+        Budget, Directives, InvalidDirectives, Recorded, RuleSource, Rules, SampleKey, Steering,
+    },
     verbose::HEADER,
 };
 use std::{fmt, io, path::PathBuf, sync::Arc};
 use tracing::level_filters::LevelFilter;
+
+type AddSource = Box<dyn FnOnce(Steering) -> io::Result<Steering> + Send>;
 
 /// Settings of a [`Dashcam`]; every one has a safe default.
 #[must_use]
@@ -19,6 +23,9 @@ pub struct DashcamBuilder {
     correlation: CorrelationPlan,
     record: Result<Option<Directives>, InvalidDirectives>,
     rules: Rules,
+    sources: Vec<AddSource>,
+    verbose_budget: Budget,
+    sample_key: SampleKey,
     plain_header: bool,
     request_line: bool,
     exporter: Option<Box<dyn Exporter>>,
@@ -32,6 +39,9 @@ impl DashcamBuilder {
             correlation: CorrelationPlan::default(),
             record: Ok(Some(Directives::level(LevelFilter::DEBUG))),
             rules: Rules::default(),
+            sources: Vec::new(),
+            verbose_budget: Budget::overall(),
+            sample_key: SampleKey::default(),
             plain_header: false,
             request_line: true,
             exporter: None,
@@ -94,6 +104,34 @@ impl DashcamBuilder {
         self
     }
 
+    /// Who is verbose, as this source says while the service runs. Its rules come
+    /// after those of [`rules`](Self::rules) and of sources that were added before.
+    pub fn rule_source(mut self, source: impl RuleSource) -> Self {
+        self.sources
+            .push(Box::new(|steering| steering.source(source)));
+        self
+    }
+
+    /// Who is verbose, as this file says; see
+    /// [`RulesFile`](crate::selection::RulesFile).
+    #[cfg(feature = "rules-file")]
+    pub fn rules_file(self, path: impl Into<PathBuf>) -> Self {
+        self.rule_source(crate::selection::RulesFile::new(path))
+    }
+
+    /// How much all rules together may make verbose; default
+    /// [`Budget::overall`].
+    pub fn verbose_budget(mut self, budget: Budget) -> Self {
+        self.verbose_budget = budget;
+        self
+    }
+
+    /// The key by which samples of rules are drawn.
+    pub fn sample_key(mut self, key: SampleKey) -> Self {
+        self.sample_key = key;
+        self
+    }
+
     /// Obeys the header `x-dashcam-verbose: <directives>` of *anybody who can
     /// send a request*. For development only.
     pub fn with_insecure_plain_header(mut self) -> Self {
@@ -119,11 +157,13 @@ impl DashcamBuilder {
     /// Directives that cannot be read, or no thread to be had.
     pub fn build(self) -> Result<Dashcam, BuildError> {
         let recorded = Arc::new(Recorded::new(self.record.map_err(BuildError::Directives)?));
-        raise_live(if self.plain_header {
-            LevelFilter::TRACE
-        } else {
-            self.rules.max_level()
-        });
+        if self.plain_header {
+            raise_live(LevelFilter::TRACE);
+        }
+        let mut steering = Steering::with(self.verbose_budget, self.sample_key).rules(self.rules);
+        for add in self.sources {
+            steering = add(steering).map_err(BuildError::Thread)?;
+        }
         let exporter = self.exporter.unwrap_or_else(|| {
             let directory = self
                 .directory
@@ -148,7 +188,7 @@ impl DashcamBuilder {
                 recorded: Arc::clone(&recorded),
                 recording_limit,
                 memory: Some(Arc::clone(keeper.events())),
-                rules: self.rules,
+                steering: steering.clone(),
                 plain_header: self.plain_header.then_some(HEADER),
             }),
             keeper: Some(Arc::clone(&keeper)),
@@ -159,6 +199,7 @@ impl DashcamBuilder {
             Arc::new(plan),
             keeper,
             GateHandle::new(recorded),
+            steering,
         ))
     }
 }
@@ -185,7 +226,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directives(error) => write!(f, "record_level: {error}"),
-            Self::Thread(error) => write!(f, "no thread for the exporter: {error}"),
+            Self::Thread(error) => write!(f, "no thread to be had: {error}"),
         }
     }
 }

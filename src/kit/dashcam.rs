@@ -4,7 +4,7 @@ use crate::{
     keeper::Keeper,
     lifecycle::Plan,
     log_line::{JsonLine, JsonLineHandle},
-    selection::InvalidDirectives,
+    selection::{InvalidDirectives, Steering},
 };
 use std::{
     fmt,
@@ -40,6 +40,7 @@ pub struct Dashcam {
 pub struct DashcamHandle {
     keeper: Arc<Keeper>,
     gate: GateHandle,
+    steering: Steering,
     lines: Arc<Mutex<Vec<JsonLineHandle>>>,
 }
 
@@ -54,12 +55,18 @@ impl Dashcam {
         DashcamBuilder::new()
     }
 
-    pub(super) fn new(plan: Arc<Plan>, keeper: Arc<Keeper>, gate: GateHandle) -> Self {
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        keeper: Arc<Keeper>,
+        gate: GateHandle,
+        steering: Steering,
+    ) -> Self {
         Self {
             plan,
             handle: DashcamHandle {
                 keeper,
                 gate,
+                steering,
                 lines: Arc::default(),
             },
             told: AtomicBool::new(false),
@@ -144,6 +151,12 @@ impl Dashcam {
         self.handle.set_record_off();
     }
 
+    /// As [`DashcamHandle::steering`].
+    #[must_use]
+    pub fn steering(&self) -> &Steering {
+        self.handle.steering()
+    }
+
     /// A handle for the state of the service.
     #[must_use]
     pub fn handle(&self) -> DashcamHandle {
@@ -175,6 +188,7 @@ impl DashcamHandle {
             }
         };
         let mut status = Status::read(&self.keeper, recording, &self.lines());
+        status.verbose = self.steering.status();
         if doubled() {
             status.warnings.push(SECOND_GATE.to_owned());
         }
@@ -201,6 +215,13 @@ impl DashcamHandle {
     /// From now on records nothing; [`Status::recording`] is `Off`.
     pub fn set_record_off(&self) {
         self.gate.record_off();
+    }
+
+    /// The rules in use, their sources, and the switch that turns everything
+    /// verbose off: [`Steering::switch_off`].
+    #[must_use]
+    pub fn steering(&self) -> &Steering {
+        &self.steering
     }
 
     /// As [`Dashcam::flush`].

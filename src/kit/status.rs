@@ -2,6 +2,7 @@ use crate::{
     export::{Backlog, Health},
     keeper::{Dropped, Keeper, Replays},
     log_line::JsonLineHandle,
+    selection::VerboseStatus,
 };
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -15,6 +16,8 @@ pub struct Status {
     /// What is set up in a way that nobody means, in words; nothing stops
     /// working because of it.
     pub warnings: Vec<String>,
+    /// What rules make verbose, and where they come from.
+    pub verbose: VerboseStatus,
     /// Requests that have begun and not ended.
     pub in_flight: u64,
     /// Requests that have ended.
@@ -70,6 +73,7 @@ impl Status {
         Self {
             recording,
             warnings: Vec::new(),
+            verbose: VerboseStatus::default(),
             in_flight: counters.in_flight.load(Relaxed),
             finished: counters.finished.load(Relaxed),
             bytes_held: keeper.bodies().held() + keeper.events().held(),

@@ -159,25 +159,50 @@ fn set_request_header(correlation: &CorrelationPlan, context: &RequestContext, p
 
 #[cfg(feature = "gate")]
 fn select(verbose: &super::VerbosePlan, context: &RequestContext, parts: &Parts) {
-    let shared = context.shared();
     watch(context, verbose.recording_limit, verbose.memory.as_ref());
     if verbose.recorded.is_on() && context.mode().has(Mode::WATCHED) {
         context.raise(Mode::RECORD);
     }
-    let arrival = crate::selection::Arrival {
-        method: &parts.method,
-        path: uri(parts).path(),
-        route: shared.route.as_ref().map(Route::as_str),
-        headers: &parts.headers,
-        at: shared.started_at,
-    };
-    let (selected, pending) = verbose.select(&arrival);
-    if pending.is_some() {
-        shared.notes().pending = pending;
+    if verbose.steering.is_off() {
+        return;
     }
-    if let Some(selected) = selected {
+    let by_header = verbose.by_header(&parts.headers);
+    let by_rule = by_rule(verbose, context, parts);
+    if let Some(selected) = by_header.or(by_rule) {
         context.select(&selected);
     }
+}
+
+#[cfg(feature = "gate")]
+fn by_rule(
+    verbose: &super::VerbosePlan,
+    context: &RequestContext,
+    parts: &Parts,
+) -> Option<Arc<crate::selection::Selected>> {
+    let set = verbose.steering.set();
+    if set.is_empty() {
+        return None;
+    }
+    let shared = context.shared();
+    let uri = uri(parts);
+    // An outer layer may have begun the request, and facts may be stated. No code
+    // of the service runs while they are looked at.
+    let mut notes = shared.notes();
+    let notes = &mut *notes;
+    let arrival = crate::selection::Arrival {
+        method: &parts.method,
+        path: uri.path(),
+        query: uri.query(),
+        uri_host: uri.host(),
+        route: shared.route.as_ref().map(Route::as_str),
+        headers: &parts.headers,
+        client: crate::selection::peer(&parts.extensions),
+        correlation_id: context.correlation_id().as_str(),
+        at: shared.started_at,
+        facts: &notes.facts,
+        seen: crate::selection::Seen::default(),
+    };
+    set.evaluate(&arrival, &mut notes.pending).cloned()
 }
 
 /// Makes room for what the gate notes: decisions and ERROR events in any case.

@@ -176,6 +176,10 @@ impl Flight {
         if self.owner && !self.context.mode().has(Mode::FINISHED) {
             self.context.raise(Mode::FINISHED);
         }
+        #[cfg(feature = "gate")]
+        if self.owner {
+            self.context.release();
+        }
     }
 
     #[cfg(feature = "capture")]

@@ -12,7 +12,7 @@ use crate::keeper::Keeper;
 #[cfg(feature = "gate")]
 use crate::{
     recorder::MemoryBudget,
-    selection::{Arrival, Directives, Pending, Recorded, Rules, Selected},
+    selection::{Directives, Recorded, Selected, Steering},
 };
 
 /// What one layer does in the lifecycle.
@@ -133,7 +133,7 @@ pub(crate) struct VerbosePlan {
     pub(crate) recorded: Arc<Recorded>,
     pub(crate) recording_limit: usize,
     pub(crate) memory: Option<Arc<MemoryBudget>>,
-    pub(crate) rules: Rules,
+    pub(crate) steering: Steering,
     /// The header whose plain text selects, where that was allowed.
     pub(crate) plain_header: Option<HeaderName>,
 }
@@ -147,7 +147,7 @@ impl Default for VerbosePlan {
             )))),
             recording_limit: 64 * 1024,
             memory: None,
-            rules: Rules::default(),
+            steering: Steering::default(),
             plain_header: None,
         }
     }
@@ -155,27 +155,20 @@ impl Default for VerbosePlan {
 
 #[cfg(feature = "gate")]
 impl VerbosePlan {
-    pub(super) fn select(&self, arrival: &Arrival<'_>) -> (Option<Arc<Selected>>, Option<Pending>) {
-        let by_header = self.plain_header.as_ref().and_then(|name| {
-            let mut values = arrival.headers.get_all(name).iter();
-            let value = values.next()?;
-            // Two answers to one question are none.
-            if values.next().is_some() || value.len() > 256 {
-                return None;
-            }
-            let directives = match value.to_str().ok()?.trim() {
-                "" | "1" | "true" => Directives::level(tracing::level_filters::LevelFilter::DEBUG),
-                text => text.parse().ok()?,
-            };
-            Some(Arc::new(Selected::live(
-                name.as_str().to_owned(),
-                directives,
-            )))
-        });
-        if self.rules.is_empty() {
-            return (by_header, None);
+    /// What the header asks for, where that is allowed.
+    pub(super) fn by_header(&self, headers: &HeaderMap) -> Option<Arc<Selected>> {
+        let name = self.plain_header.as_ref()?;
+        let mut values = headers.get_all(name).iter();
+        let value = values.next()?;
+        // Two answers to one question are none.
+        if values.next().is_some() || value.len() > 256 {
+            return None;
         }
-        let (by_rule, pending) = self.rules.evaluate(arrival);
-        (by_header.or_else(|| by_rule.cloned()), pending)
+        let directives = match value.to_str().ok()?.trim() {
+            "" | "1" | "true" => Directives::level(tracing::level_filters::LevelFilter::DEBUG),
+            text => text.parse().ok()?,
+        };
+        let selected = Selected::live(name.as_str().to_owned(), directives);
+        Some(self.steering.by_header(selected))
     }
 }

@@ -1,48 +1,110 @@
 //! Who is verbose: rules, and what they ask for.
 //!
 //! A [`Rule`] names the traffic it is about, what to show of it, and when it
-//! ends; there is no rule without an end. Rules are evaluated once when a
-//! request arrives and again when the service states a
-//! [fact](crate::context::RequestContext::fact) that a rule waits for.
+//! ends; there is no rule without an end. Rules are evaluated in order when a
+//! request arrives, and the first that matches wins. They are evaluated again when
+//! the service states a [fact](crate::context::RequestContext::fact) that a rule
+//! waits for, which can raise the request to live from there on.
 //!
-//! # Example
+//! # Examples
+//!
+//! Rules in code, and what they make of a request:
 //!
 //! ```
-//! use dashcam::selection::{Rule, Rules};
+//! use dashcam::selection::{Described, Rule, Rules, SampleKey};
+//! use http::Method;
 //! use std::time::{Duration, SystemTime};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let one_hour = SystemTime::now() + Duration::from_secs(3600);
 //! let rules = Rules::new([
 //!     Rule::new("acme-checkout", one_hour)
-//!         .method(http::Method::POST)
-//!         .route("/orders/{id}")
+//!         .method(Method::POST)
+//!         .path("/orders/*".parse()?)
 //!         .fact("tenant", "acme")
 //!         .verbose("info,my_service=trace,sqlx=debug")?,
 //! ]);
-//! # let _ = rules;
+//! let request = Described::new(Method::POST, "/orders/7".parse()?);
+//! let why = rules.why(&request, &SampleKey::default());
+//! assert_eq!(why.selected, None);
+//! assert_eq!(why.rules[0].waits, ["fact tenant = \"acme\""]);
+//!
+//! let why = rules.why(&request.fact("tenant", "acme"), &SampleKey::default());
+//! assert_eq!(why.selected.as_deref(), Some("acme-checkout"));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Headers are set by the client: a rule that selects by header lets clients
-//! select themselves. Prefer facts.
+//! The same as text, which `docs/rules.md` describes field by field, and what an
+//! error looks like:
+//!
+#![cfg_attr(feature = "rules-file", doc = "```")]
+#![cfg_attr(not(feature = "rules-file"), doc = "```ignore")]
+//! use dashcam::selection::{Rules, Steering};
+//!
+//! let text = r#"
+//! [[rule]]
+//! name    = "acme-checkout"
+//! expires = 2100-01-01T12:00:00Z
+//! when    = { method = "POST", path = "/orders/*", fact = { tenant = "acme" } }
+//! sample  = { percent = 5, by = "fact:user" }
+//! budget  = { per_second = 5, total = 500 }
+//! "#;
+//! let steering = Steering::new().rules(Rules::from_toml(text)?);
+//! assert_eq!(steering.status().rules[0].name, "acme-checkout");
+//!
+//! let wrong = Rules::from_toml(&text.replace("method", "methd")).unwrap_err();
+//! assert_eq!((wrong.line, wrong.field.as_str()), (Some(5), "rule[0].when.methd"));
+//! # Ok::<(), dashcam::selection::RulesError>(())
+//! ```
+//!
+//! Headers, cookies, the query and the host are set by the client: a rule that
+//! selects by them alone lets clients select themselves, and
+//! [`check`](Rules::check) says so. Prefer facts.
 //!
 //! # Ordering
 //!
 //! Rules see the request as it reaches the layer. Route templates exist only
 //! inside the router (`Router::layer`), facts only after the code that states
-//! them.
+//! them, and [`Peer`] only where the server or an outer layer says it.
 
+mod check;
 mod directives;
+mod engine;
+#[cfg(feature = "rules-file")]
+mod file;
+mod model;
+#[cfg(feature = "rules-file")]
+mod parse;
+mod peer;
 mod recorded;
-mod rule;
+mod source;
+mod status;
+mod steering;
+mod switch;
+mod why;
 
 pub use self::{
+    check::{Warning, WarningKind},
     directives::{Directives, InvalidDirectives},
-    rule::{Rule, Rules},
+    model::{Budget, Glob, InvalidRule, Mode, Network, Rule, Rules, Sample, SampleKey, Text, When},
+    peer::Peer,
+    source::{News, RuleSlot, RuleSource},
+    status::{Counts, RuleStatus, SourceStatus, VerboseStatus},
+    steering::Steering,
+    switch::{OffBy, VERBOSE_OFF},
+    why::{Described, RuleVerdict, Verdict, Why},
 };
 pub(crate) use self::{
+    engine::{Admission, Arrival, Hold, Pending, Seen, Selected, Shortage},
+    model::Address,
+    peer::peer,
     recorded::Recorded,
-    rule::{Arrival, Pending, Selected},
 };
+#[cfg(feature = "rules-file")]
+pub use self::{file::RulesFile, parse::RulesError};
+
+#[cfg(test)]
+mod tests;
+#[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]
+mod tests_text;

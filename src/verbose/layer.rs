@@ -1,7 +1,7 @@
 use crate::{
     gate::raise_live,
     lifecycle::{Lifecycle, Observe, Plan, VerbosePlan},
-    selection::{Recorded, Rules},
+    selection::{Recorded, Rules, Steering},
 };
 use http::HeaderName;
 use std::sync::Arc;
@@ -35,8 +35,12 @@ impl VerboseLayer {
 
     /// Selects by these rules.
     pub fn rules(self, rules: Rules) -> Self {
-        raise_live(rules.max_level());
-        self.with(|plan| plan.rules = rules)
+        self.steering(Steering::new().rules(rules))
+    }
+
+    /// Selects by rules that can change.
+    pub fn steering(self, steering: Steering) -> Self {
+        self.with(|plan| plan.steering = steering)
     }
 
     /// Obeys the header `x-dashcam-verbose: <directives>` (`debug`,

@@ -189,6 +189,12 @@ impl Assembler {
                     why: "memory_budget".to_owned(),
                 });
             }
+            if let Some(shortage) = { shared.notes().shortage } {
+                missing.push(Missing {
+                    what: shortage.what().to_owned(),
+                    why: "verbose_budget".to_owned(),
+                });
+            }
         }
         if kept.depth == Depth::Heads {
             missing.push(Missing {

@@ -1,0 +1,218 @@
+//! What rules say that their author may not mean.
+
+use super::{
+    Mode, Rules, When,
+    model::{By, Is, Rule, time_text},
+};
+use serde::Serialize;
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+/// Something about a rule that works, and that its author may not mean.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Warning {
+    /// The rule's name.
+    pub rule: String,
+    /// What it is about.
+    pub kind: WarningKind,
+    /// The same in words.
+    pub text: String,
+}
+
+/// What a warning is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WarningKind {
+    /// Only what the client says decides: whoever knows the rule can select
+    /// himself.
+    ClientControlled,
+    /// It has expired.
+    Expired,
+    /// It ends later than in seven days.
+    FarExpiry,
+    /// It has no condition and no sample: all traffic.
+    AllTraffic,
+    /// Its sample selects nobody, or everybody.
+    Sample,
+    /// A rule before it selects everything that it could.
+    Shadowed,
+    /// It can select nothing.
+    Never,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.rule, self.text)
+    }
+}
+
+const FAR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+impl Rules {
+    /// What the rules' author may not mean, at this time.
+    #[must_use]
+    pub fn check(&self, now: SystemTime) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        for (n, rule) in self.iter().enumerate() {
+            let mut warn = |kind, text: String| {
+                warnings.push(Warning {
+                    rule: rule.name.clone(),
+                    kind,
+                    text,
+                });
+            };
+            if rule.expires <= now {
+                warn(
+                    WarningKind::Expired,
+                    format!("it expired at {}", time_text(rule.expires)),
+                );
+                continue;
+            }
+            if rule
+                .expires
+                .duration_since(now)
+                .is_ok_and(|left| left > FAR)
+            {
+                warn(
+                    WarningKind::FarExpiry,
+                    format!(
+                        "it ends in more than seven days, at {}",
+                        time_text(rule.expires)
+                    ),
+                );
+            }
+            let sampled = rule.sample.as_ref().map(super::Sample::share);
+            if sampled == Some(0.0) {
+                warn(
+                    WarningKind::Sample,
+                    "its sample of 0 % selects nobody".to_owned(),
+                );
+            }
+            if sampled == Some(100.0) {
+                warn(
+                    WarningKind::Sample,
+                    "its sample of 100 % selects everybody who has the key".to_owned(),
+                );
+            }
+            if is_all(&rule.when) && sampled.is_none_or(|share| share >= 100.0) {
+                let what = match rule.mode {
+                    Mode::Live => "live",
+                    Mode::Record => "recorded",
+                };
+                warn(WarningKind::AllTraffic, format!("all traffic is {what}"));
+            }
+            if never(&rule.when) {
+                warn(
+                    WarningKind::Never,
+                    "it can select nothing: it wants an absent fact, or one of no values, or has \
+                     more than 64 conditions"
+                        .to_owned(),
+                );
+            }
+            let said = client_says(rule);
+            if !said.is_empty() {
+                warn(
+                    WarningKind::ClientControlled,
+                    format!(
+                        "clients select themselves by what they send ({}); prefer a fact",
+                        said.join(", ")
+                    ),
+                );
+            }
+            let before = self.iter().take(n).find(|before| shadows(before, rule));
+            if let Some(before) = before {
+                let name = &before.name;
+                warn(
+                    WarningKind::Shadowed,
+                    format!("the rule {name:?} before it selects all that it could"),
+                );
+            }
+        }
+        warnings
+    }
+}
+
+/// Whether every request matches.
+fn is_all(when: &When) -> bool {
+    when.conditions() == 0 && when.not.is_none() && when.all.0.iter().all(is_all) && {
+        when.any.is_empty() || when.any.0.iter().any(is_all)
+    }
+}
+
+fn never(when: &When) -> bool {
+    let facts = when.fact.0.iter();
+    let texts = facts.clone().map(|(_, text)| text);
+    texts.clone().any(|text| text.0 == Is::Absent)
+        || texts
+            .clone()
+            .any(|text| matches!(&text.0, Is::OneOf(of) if of.is_empty()))
+        || when.all.0.iter().any(never)
+        || when.conditions() > super::model::MAX_CONDITIONS
+}
+
+/// Whether all that a rule can select is selected by one before it.
+fn shadows(before: &Rule, rule: &Rule) -> bool {
+    let in_force = before
+        .from
+        .is_none_or(|from| rule.from.is_some_and(|own| from <= own))
+        && before.expires >= rule.expires;
+    let same = before.when == rule.when || is_all(&before.when);
+    in_force && same && before.sample.is_none()
+}
+
+/// What a rule goes by that clients choose; empty where something else, which
+/// they do not choose, has to hold, too.
+fn client_says(rule: &Rule) -> Vec<&'static str> {
+    let mut said = Vec::new();
+    let when = &rule.when;
+    // The route, the method and the path are chosen by clients as well, but are
+    // what the service offers.
+    if trusted(when) {
+        return said;
+    }
+    collect(when, &mut said);
+    match rule.sample.as_ref().map(super::Sample::key) {
+        Some(By::Header(_)) => said.push("key of the sample: header"),
+        Some(By::Cookie(_)) => said.push("key of the sample: cookie"),
+        Some(By::Query(_)) => said.push("key of the sample: query"),
+        Some(By::CorrelationId) => said.push("key of the sample: correlation ID"),
+        Some(By::Fact(_) | By::Client) | None => {}
+    }
+    said.sort_unstable();
+    said.dedup();
+    said
+}
+
+/// Whether something has to hold that clients do not choose.
+fn trusted(when: &When) -> bool {
+    !when.fact.is_empty()
+        || !when.client.is_empty()
+        || when.all.0.iter().any(trusted)
+        || !when.any.is_empty() && when.any.0.iter().all(trusted)
+}
+
+fn collect(when: &When, said: &mut Vec<&'static str>) {
+    let here = [
+        (when.host.is_some(), "host"),
+        (!when.header.is_empty(), "header"),
+        (!when.query.is_empty(), "query"),
+        (!when.cookie.is_empty(), "cookie"),
+        (!when.content_type.is_empty(), "content type"),
+    ];
+    said.extend(
+        here.iter()
+            .filter(|(given, _)| *given)
+            .map(|(_, what)| what),
+    );
+    let parts = when
+        .all
+        .0
+        .iter()
+        .chain(&when.any.0)
+        .chain(when.not.as_deref());
+    parts.for_each(|when| collect(when, said));
+}

@@ -1,0 +1,214 @@
+use crate::selection::{
+    Address, Text,
+    model::{By, Is},
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{CONTENT_TYPE, COOKIE, GetAll, HOST},
+};
+use std::{borrow::Cow, cell::OnceCell, fmt, time::SystemTime};
+
+/// What is known of a request when it arrives.
+#[derive(Debug)]
+pub(crate) struct Arrival<'r> {
+    pub(crate) method: &'r Method,
+    pub(crate) path: &'r str,
+    pub(crate) query: Option<&'r str>,
+    /// The host of the URI; HTTP/2 has it there.
+    pub(crate) uri_host: Option<&'r str>,
+    pub(crate) route: Option<&'r str>,
+    pub(crate) headers: &'r HeaderMap,
+    pub(crate) client: Option<Address>,
+    pub(crate) correlation_id: &'r str,
+    pub(crate) at: SystemTime,
+    /// Facts that were stated before.
+    pub(crate) facts: Facts<'r>,
+    pub(crate) seen: Seen<'r>,
+}
+
+/// Headers that many rules look at, looked up once. Rules know them by number.
+#[derive(Debug, Default)]
+pub(crate) struct Seen<'r>([OnceCell<GetAll<'r, HeaderValue>>; SEEN]);
+
+/// How many headers have a number.
+pub(super) const SEEN: usize = 8;
+
+pub(crate) type Facts<'r> = &'r [(Cow<'static, str>, String)];
+
+/// Values of a query are decoded up to this length.
+const MAX_DECODED: usize = 1024;
+
+impl<'r> Arrival<'r> {
+    /// The host without its port.
+    pub(super) fn host(&self) -> Option<&'r [u8]> {
+        let host = match self.uri_host {
+            Some(host) => host.as_bytes(),
+            None => only(self.headers.get_all(HOST).iter())?.as_bytes(),
+        };
+        let mut end = host.len();
+        if let Some(colon) = host.iter().rposition(|b| *b == b':') {
+            // Not one inside of an IPv6 address.
+            let port = host.get(colon + 1..).unwrap_or_default();
+            if port.iter().all(u8::is_ascii_digit) && !host.ends_with(b"]") {
+                end = colon;
+            }
+        }
+        host.get(..end)
+    }
+
+    /// The media type without parameters.
+    pub(super) fn media_type(&self) -> Option<&'r [u8]> {
+        let value = only(self.headers.get_all(CONTENT_TYPE).iter())?.as_bytes();
+        let end = value.iter().position(|b| *b == b';');
+        let media_type = value.get(..end.unwrap_or(value.len()))?;
+        Some(media_type.trim_ascii())
+    }
+
+    pub(super) fn cookies(&self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> + use<'r> {
+        let lines = self.headers.get_all(COOKIE).iter();
+        lines.flat_map(|line| line.as_bytes().split(|b| *b == b';').filter_map(pair))
+    }
+
+    /// Names and values of the query, as they are encoded.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> + use<'r> {
+        let query = self.query.unwrap_or_default().as_bytes();
+        query
+            .split(|b| *b == b'&')
+            .filter(|part| !part.is_empty())
+            .map(|part| pair(part).unwrap_or((part, b"")))
+    }
+
+    pub(super) fn header_is(&self, name: &HeaderName, seen: Option<u8>, text: &Text) -> bool {
+        let cell = seen.and_then(|n| self.seen.0.get(usize::from(n)));
+        let values = match cell {
+            Some(cell) => cell.get_or_init(|| self.headers.get_all(name)).iter(),
+            None => self.headers.get_all(name).iter(),
+        };
+        one_is(text, values.map(HeaderValue::as_bytes))
+    }
+
+    pub(super) fn cookie_is(&self, name: &str, text: &Text) -> bool {
+        let named = |(n, value): (&[u8], &'r [u8])| (n == name.as_bytes()).then_some(value);
+        one_is(text, self.cookies().filter_map(named))
+    }
+
+    pub(super) fn query_is(&self, key: &str, text: &Text) -> bool {
+        let mut is = text.0 == Is::Absent;
+        for (name, value) in self.pairs() {
+            if !decoded(name, |name| name == Some(key.as_bytes())) {
+                continue;
+            }
+            match text.0 {
+                Is::Absent => return false,
+                Is::Present => return true,
+                _ => is |= decoded(value, |value| value.is_some() && text.matches(value)),
+            }
+        }
+        is
+    }
+
+    /// Hands over the key of a sample, `None` where there is none or two.
+    pub(in crate::selection) fn key<R>(&self, by: &By, f: impl FnOnce(Option<&[u8]>) -> R) -> R {
+        match by {
+            By::Fact(name) => f(fact(self.facts, name)),
+            By::CorrelationId => f(Some(self.correlation_id.as_bytes())),
+            By::Header(name) => {
+                let mut values = self.headers.get_all(name).iter();
+                f(only(&mut values).map(HeaderValue::as_bytes))
+            }
+            By::Cookie(name) => {
+                let named = |(n, value): (&[u8], &'r [u8])| (n == name.as_bytes()).then_some(value);
+                f(only(self.cookies().filter_map(named)))
+            }
+            By::Query(name) => {
+                let named = |(n, value): (&'r [u8], &'r [u8])| {
+                    decoded(n, |n| n == Some(name.as_bytes())).then_some(value)
+                };
+                match only(self.pairs().filter_map(named)) {
+                    Some(value) => decoded(value, f),
+                    None => f(None),
+                }
+            }
+            By::Client => {
+                let mut text = AddressText::EMPTY;
+                let client = self.client.map(Address::ip);
+                let written = client.and_then(|c| fmt::write(&mut text, format_args!("{c}")).ok());
+                f(written.and_then(|()| text.bytes.get(..text.len)))
+            }
+        }
+    }
+}
+
+/// Two answers to one question are none.
+fn only<T>(values: impl IntoIterator<Item = T>) -> Option<T> {
+    let mut values = values.into_iter();
+    let first = values.next()?;
+    values.next().is_none().then_some(first)
+}
+
+/// Whether one of several values is like this.
+fn one_is<'v>(text: &Text, mut values: impl Iterator<Item = &'v [u8]>) -> bool {
+    match text.0 {
+        Is::Absent => values.next().is_none(),
+        _ => values.any(|value| text.matches(Some(value))),
+    }
+}
+
+pub(super) fn fact<'f>(facts: Facts<'f>, name: &str) -> Option<&'f [u8]> {
+    let known = facts.iter().find(|(n, _)| n == name);
+    known.map(|(_, value)| value.as_bytes())
+}
+
+fn pair(part: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = part.iter().position(|b| *b == b'=')?;
+    let name = part.get(..at)?.trim_ascii();
+    Some((name, part.get(at + 1..)?.trim_ascii()))
+}
+
+/// Hands over the text without percent-encoding; `None` where it is too long.
+pub(super) fn decoded<R>(text: &[u8], f: impl FnOnce(Option<&[u8]>) -> R) -> R {
+    if !text.iter().any(|b| matches!(b, b'%' | b'+')) {
+        return f((text.len() <= MAX_DECODED).then_some(text));
+    }
+    let mut buffer = [0_u8; MAX_DECODED];
+    let mut len = 0;
+    // The crate wants a plus to be a space beforehand.
+    for part in text.split_inclusive(|b| *b == b'+') {
+        let (part, plus) = match part.strip_suffix(b"+") {
+            Some(part) => (part, true),
+            None => (part, false),
+        };
+        let bytes = percent_encoding::percent_decode(part);
+        for byte in bytes.chain(plus.then_some(b' ')) {
+            let Some(place) = buffer.get_mut(len) else {
+                return f(None);
+            };
+            *place = byte;
+            len += 1;
+        }
+    }
+    f(buffer.get(..len))
+}
+
+/// Room for the longest address.
+struct AddressText {
+    bytes: [u8; 45],
+    len: usize,
+}
+
+impl AddressText {
+    const EMPTY: Self = Self {
+        bytes: [0; 45],
+        len: 0,
+    };
+}
+
+impl fmt::Write for AddressText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        let place = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}

@@ -1,0 +1,21 @@
+//! Rules as they are evaluated.
+
+mod arrival;
+mod index;
+mod node;
+mod pending;
+mod selected;
+mod set;
+mod spending;
+
+pub(crate) use self::{
+    arrival::{Arrival, Seen},
+    pending::Pending,
+    selected::{Admission, Hold, Selected, Shortage},
+};
+pub(super) use self::{
+    node::{Node, Test},
+    selected::{Overall, Terms},
+    set::{Entry, Set, Window as Time, sample_of},
+    spending::Spent,
+};

@@ -1,0 +1,271 @@
+use super::arrival::{Arrival, Facts, fact};
+use crate::selection::{Network, Text, When, model::PathIs};
+use http::{HeaderName, Method};
+use std::fmt;
+
+/// Conditions, put together.
+#[derive(Debug)]
+pub(in crate::selection) enum Node {
+    Test(Test),
+    Fact(String, Text),
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
+}
+
+/// A condition on what is known when the request arrives.
+#[derive(Debug)]
+pub(in crate::selection) enum Test {
+    Method(Vec<Method>),
+    Route(Vec<String>),
+    Path(PathIs),
+    Host(Text),
+    /// With the number that the header is looked up under.
+    Header(HeaderName, Option<u8>, Text),
+    Query(String, Text),
+    Cookie(String, Text),
+    Client(Vec<Network>),
+    ContentType(Vec<String>),
+}
+
+impl Node {
+    /// What has to hold, each by itself.
+    pub(in crate::selection) fn of(when: &When) -> Vec<Self> {
+        let mut all = Vec::new();
+        let mut test = |given: bool, test: &dyn Fn() -> Test| {
+            if given {
+                all.push(Self::Test(test()));
+            }
+        };
+        // The cheap ones first.
+        test(!when.method.is_empty(), &|| {
+            Test::Method(when.method.0.iter().map(|m| m.0.clone()).collect())
+        });
+        test(!when.route.is_empty(), &|| {
+            Test::Route(when.route.0.clone())
+        });
+        test(!when.client.is_empty(), &|| {
+            Test::Client(when.client.0.clone())
+        });
+        all.extend(when.path.iter().cloned().map(Test::Path).map(Self::Test));
+        all.extend(when.host.iter().cloned().map(Test::Host).map(Self::Test));
+        if !when.content_type.is_empty() {
+            all.push(Self::Test(Test::ContentType(when.content_type.0.clone())));
+        }
+        for (name, text) in &when.header.0 {
+            all.push(Self::Test(Test::Header(name.0.clone(), None, text.clone())));
+        }
+        for (name, text) in &when.cookie.0 {
+            all.push(Self::Test(Test::Cookie(name.clone(), text.clone())));
+        }
+        for (name, text) in &when.query.0 {
+            all.push(Self::Test(Test::Query(name.clone(), text.clone())));
+        }
+        for (name, text) in &when.fact.0 {
+            all.push(Self::Fact(name.clone(), text.clone()));
+        }
+        for when in &when.all.0 {
+            all.extend(Self::of(when));
+        }
+        if !when.any.is_empty() {
+            all.push(Self::Any(when.any.0.iter().map(Self::together).collect()));
+        }
+        if let Some(when) = &when.not {
+            all.push(Self::Not(Box::new(Self::together(when))));
+        }
+        all
+    }
+
+    fn together(when: &When) -> Self {
+        let mut all = Self::of(when);
+        match all.len() {
+            1 => all.pop().unwrap_or(Self::All(Vec::new())),
+            _ => Self::All(all),
+        }
+    }
+
+    /// Hands over the headers that are looked at, and their numbers.
+    pub(super) fn headers(&mut self, f: &mut impl FnMut(&HeaderName, &mut Option<u8>)) {
+        match self {
+            Self::Test(Test::Header(name, seen, _)) => f(name, seen),
+            Self::Test(_) | Self::Fact(..) => {}
+            Self::All(of) | Self::Any(of) => of.iter_mut().for_each(|node| node.headers(f)),
+            Self::Not(of) => of.headers(f),
+        }
+    }
+
+    /// Whether it can wait for a fact.
+    pub(in crate::selection) fn is_open(&self) -> bool {
+        match self {
+            Self::Test(_) => false,
+            Self::Fact(..) => true,
+            Self::All(of) | Self::Any(of) => of.iter().any(Self::is_open),
+            Self::Not(of) => of.is_open(),
+        }
+    }
+
+    /// Whether it holds, where it is not open.
+    pub(super) fn holds(&self, arrival: &Arrival<'_>) -> bool {
+        match self {
+            Self::Test(test) => test.holds(arrival),
+            Self::Fact(name, text) => text.matches(fact(arrival.facts, name)),
+            Self::All(of) => of.iter().all(|node| node.holds(arrival)),
+            Self::Any(of) => of.iter().any(|node| node.holds(arrival)),
+            Self::Not(of) => !of.holds(arrival),
+        }
+    }
+
+    /// Notes what the tests in it say, for when the request is not at hand any
+    /// more. Every one is asked, so that the order says which bit is whose.
+    pub(super) fn remember(&self, arrival: &Arrival<'_>, memory: &mut Memory) {
+        match self {
+            Self::Test(test) => memory.push(test.holds(arrival)),
+            Self::Fact(..) => {}
+            Self::All(of) | Self::Any(of) => {
+                of.iter().for_each(|node| node.remember(arrival, memory));
+            }
+            Self::Not(of) => of.remember(arrival, memory),
+        }
+    }
+
+    /// Whether it holds by what is known when the request arrives.
+    pub(in crate::selection) fn now(&self, arrival: &Arrival<'_>) -> Option<bool> {
+        let mut memory = Memory::default();
+        self.remember(arrival, &mut memory);
+        match self.is_open() {
+            true => self.decide(&mut memory.rewound(), arrival.facts),
+            // Of these there can be more than there are bits.
+            false => Some(self.holds(arrival)),
+        }
+    }
+
+    /// Whether it holds by what was remembered and what is stated by now; `None`
+    /// where a fact is missing that decides. Every part is asked.
+    pub(super) fn decide(&self, memory: &mut Memory, facts: Facts<'_>) -> Option<bool> {
+        match self {
+            Self::Test(_) => Some(memory.next()),
+            Self::Fact(name, text) => {
+                let value = fact(facts, name)?;
+                Some(text.matches(Some(value)))
+            }
+            Self::All(of) => decide_all(of, true, memory, facts),
+            Self::Any(of) => decide_all(of, false, memory, facts),
+            Self::Not(of) => of.decide(memory, facts).map(|holds| !holds),
+        }
+    }
+}
+
+/// `unless` all, or any, are: one that is not decides, and one that is open
+/// leaves it open.
+fn decide_all(of: &[Node], unless: bool, memory: &mut Memory, facts: Facts<'_>) -> Option<bool> {
+    let mut decided = Some(unless);
+    for node in of {
+        match node.decide(memory, facts) {
+            Some(holds) if holds != unless => decided = Some(holds),
+            None if decided == Some(unless) => decided = None,
+            Some(_) | None => {}
+        }
+    }
+    decided
+}
+
+/// One bit for each test of a rule that waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Memory {
+    bits: u64,
+    at: u32,
+}
+
+impl Memory {
+    fn push(&mut self, holds: bool) {
+        self.bits |= u64::from(holds).checked_shl(self.at).unwrap_or(0);
+        self.at += 1;
+    }
+
+    fn next(&mut self) -> bool {
+        let bit = self.bits.checked_shr(self.at).unwrap_or(0) & 1;
+        self.at += 1;
+        bit == 1
+    }
+
+    pub(super) fn rewound(self) -> Self {
+        Self { at: 0, ..self }
+    }
+}
+
+impl Test {
+    pub(super) fn holds(&self, arrival: &Arrival<'_>) -> bool {
+        match self {
+            Self::Method(methods) => methods.contains(arrival.method),
+            Self::Route(templates) => arrival
+                .route
+                .is_some_and(|route| templates.iter().any(|t| t == route)),
+            Self::Path(PathIs::Like(globs)) => globs.iter().any(|g| g.matches(arrival.path)),
+            Self::Path(PathIs::Text(text)) => text.matches(Some(arrival.path.as_bytes())),
+            Self::Host(text) => text.matches_any_case(arrival.host()),
+            Self::Header(name, seen, text) => arrival.header_is(name, *seen, text),
+            Self::Query(key, text) => arrival.query_is(key, text),
+            Self::Cookie(name, text) => arrival.cookie_is(name, text),
+            Self::Client(networks) => arrival
+                .client
+                .is_some_and(|client| networks.iter().any(|n| n.has(client))),
+            Self::ContentType(types) => arrival
+                .media_type()
+                .is_some_and(|is| types.iter().any(|t| is_media_type(t, is))),
+        }
+    }
+}
+
+fn is_media_type(wanted: &str, is: &[u8]) -> bool {
+    match wanted.strip_suffix("/*") {
+        Some(kind) => {
+            is.get(..kind.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(kind.as_bytes()))
+                && is.get(kind.len()) == Some(&b'/')
+        }
+        None => wanted.as_bytes().eq_ignore_ascii_case(is),
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, of: &[Self], between: &str| {
+            f.write_str("(")?;
+            for (n, node) in of.iter().enumerate() {
+                write!(f, "{}{node}", if n == 0 { "" } else { between })?;
+            }
+            f.write_str(")")
+        };
+        match self {
+            Self::Test(test) => test.fmt(f),
+            Self::Fact(name, text) => write!(f, "fact {name} {text}"),
+            Self::All(of) => list(f, of, " and "),
+            Self::Any(of) => list(f, of, " or "),
+            Self::Not(of) => write!(f, "not {of}"),
+        }
+    }
+}
+
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, what: &str, of: &[T]) -> fmt::Result {
+            write!(f, "{what} ")?;
+            for (n, one) in of.iter().enumerate() {
+                write!(f, "{}{one}", if n == 0 { "" } else { " or " })?;
+            }
+            Ok(())
+        }
+        match self {
+            Self::Method(methods) => list(f, "method", methods),
+            Self::Route(templates) => list(f, "route", templates),
+            Self::Path(PathIs::Like(globs)) => list(f, "path like", globs),
+            Self::Path(PathIs::Text(text)) => write!(f, "path {text}"),
+            Self::Host(text) => write!(f, "host {text}"),
+            Self::Header(name, _, text) => write!(f, "header {name} {text}"),
+            Self::Query(key, text) => write!(f, "query {key} {text}"),
+            Self::Cookie(name, text) => write!(f, "cookie {name} {text}"),
+            Self::Client(networks) => list(f, "client in", networks),
+            Self::ContentType(types) => list(f, "content type", types),
+        }
+    }
+}

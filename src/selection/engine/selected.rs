@@ -1,0 +1,244 @@
+use super::spending::{Spent, second};
+use crate::selection::{Budget, Directives, switch::Switch};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+use tracing::Metadata;
+
+/// What was selected, and by what.
+#[derive(Clone, Debug)]
+pub(crate) struct Selected {
+    pub(crate) by: String,
+    live: bool,
+    pub(crate) directives: Directives,
+    switch: Option<Arc<Switch>>,
+    terms: Option<Terms>,
+}
+
+/// Under which budgets.
+#[derive(Clone, Debug)]
+pub(in crate::selection) struct Terms {
+    pub(in crate::selection) limits: Budget,
+    pub(in crate::selection) spent: Arc<Spent>,
+    pub(in crate::selection) overall: Arc<Overall>,
+    /// What is left of a live selection that is over its budget.
+    pub(in crate::selection) recorded: Option<Arc<Selected>>,
+}
+
+/// What all selections share.
+#[derive(Debug)]
+pub(in crate::selection) struct Overall {
+    pub(in crate::selection) limits: Budget,
+    pub(in crate::selection) spent: Spent,
+}
+
+/// What becomes of a request that was selected.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    /// As it was selected.
+    Granted(Option<Hold>),
+    /// Recorded, though it was selected to be live.
+    Recorded(Arc<Selected>, Hold),
+    /// Nothing; with the reason, where it was a budget.
+    Refused(Option<Shortage>),
+}
+
+/// Which part of a request went without because of a budget.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Shortage {
+    /// It was not selected.
+    Selection,
+    /// It was only recorded.
+    Live,
+    /// It was live for a part of its time.
+    Events,
+}
+
+impl Shortage {
+    /// How the exchange says it.
+    pub(crate) fn what(self) -> &'static str {
+        match self {
+            Self::Selection => "selection",
+            Self::Live => "live events",
+            Self::Events => "live events from some point on",
+        }
+    }
+}
+
+/// A request's place among those that are verbose at once, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    spent: Arc<Spent>,
+    overall: Arc<Overall>,
+    live: bool,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.spent.end(self.live);
+        self.overall.spent.end(self.live);
+    }
+}
+
+impl Selected {
+    /// Live, under no budget.
+    pub(crate) fn live(by: String, directives: Directives) -> Self {
+        Self {
+            by,
+            live: true,
+            directives,
+            switch: None,
+            terms: None,
+        }
+    }
+
+    pub(in crate::selection) fn new(
+        by: String,
+        directives: Directives,
+        live: bool,
+        switch: &Arc<Switch>,
+        terms: Terms,
+    ) -> Self {
+        Self {
+            by,
+            live,
+            directives,
+            switch: Some(Arc::clone(switch)),
+            terms: Some(terms),
+        }
+    }
+
+    /// Ends with this switch.
+    pub(in crate::selection) fn switched_by(mut self, switch: &Arc<Switch>) -> Self {
+        self.switch = Some(Arc::clone(switch));
+        self
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// Whether a live request shows events and spans like this one.
+    pub(crate) fn shows(&self, metadata: &Metadata<'_>) -> bool {
+        self.directives.wants(metadata) && !self.is_off()
+    }
+
+    fn is_off(&self) -> bool {
+        self.switch.as_ref().is_some_and(|switch| switch.is_off())
+    }
+
+    pub(in crate::selection) fn terms(&self) -> Option<&Terms> {
+        self.terms.as_ref()
+    }
+
+    /// Asks the budgets.
+    pub(crate) fn admit(&self) -> Admission {
+        self.admit_in(second())
+    }
+
+    pub(super) fn admit_in(&self, second: u32) -> Admission {
+        if self.is_off() {
+            return Admission::Refused(None);
+        }
+        let Some(terms) = &self.terms else {
+            return Admission::Granted(None);
+        };
+        let (rule, all) = (&*terms.spent, &terms.overall.spent);
+        let count = |of: fn(&Spent) -> &_| {
+            let of: fn(&Spent) -> &std::sync::atomic::AtomicU64 = of;
+            of(rule).fetch_add(1, Relaxed);
+            of(all).fetch_add(1, Relaxed);
+        };
+        if !terms.take_total() {
+            count(|spent| &spent.refused);
+            return Admission::Refused(Some(Shortage::Selection));
+        }
+        if self.live && terms.begin(true, second) {
+            count(|spent| &spent.made_live);
+            return Admission::Granted(Some(terms.hold(true)));
+        }
+        if !terms.begin(false, second) {
+            terms.give_back_total();
+            count(|spent| &spent.refused);
+            return Admission::Refused(Some(Shortage::Selection));
+        }
+        match &terms.recorded {
+            Some(recorded) if self.live => {
+                count(|spent| &spent.only_recorded);
+                Admission::Recorded(Arc::clone(recorded), terms.hold(false))
+            }
+            _ => {
+                count(|spent| &spent.recorded);
+                Admission::Granted(Some(terms.hold(false)))
+            }
+        }
+    }
+
+    /// Whether one more event of a live request may be shown.
+    pub(crate) fn may_show(&self) -> bool {
+        let Some(terms) = &self.terms else {
+            return true;
+        };
+        terms.take_event(second())
+    }
+
+    /// Counts a request that stops being live because of its events.
+    pub(crate) fn count_cut_short(&self) {
+        if let Some(terms) = &self.terms {
+            terms.spent.cut_short.fetch_add(1, Relaxed);
+            terms.overall.spent.cut_short.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Notes how large an event was that was shown.
+    pub(crate) fn spend_bytes(&self, bytes: usize) {
+        if let Some(terms) = &self.terms {
+            let second = second();
+            terms.spent.spend_bytes(&terms.limits, bytes, second);
+            let overall = &terms.overall;
+            overall.spent.spend_bytes(&overall.limits, bytes, second);
+        }
+    }
+}
+
+impl Terms {
+    fn take_total(&self) -> bool {
+        if !self.spent.take_total(&self.limits) {
+            return false;
+        }
+        let taken = self.overall.spent.take_total(&self.overall.limits);
+        if !taken {
+            self.spent.give_back_total();
+        }
+        taken
+    }
+
+    fn give_back_total(&self) {
+        self.spent.give_back_total();
+        self.overall.spent.give_back_total();
+    }
+
+    fn begin(&self, live: bool, second: u32) -> bool {
+        if !self.spent.begin(live, &self.limits, second) {
+            return false;
+        }
+        let overall = &self.overall;
+        let begun = overall.spent.begin(live, &overall.limits, second);
+        if !begun {
+            self.spent.take_back(live, second);
+        }
+        begun
+    }
+
+    fn hold(&self, live: bool) -> Hold {
+        Hold {
+            spent: Arc::clone(&self.spent),
+            overall: Arc::clone(&self.overall),
+            live,
+        }
+    }
+
+    fn take_event(&self, second: u32) -> bool {
+        let overall = &self.overall;
+        self.spent.take_event(&self.limits, second)
+            && overall.spent.take_event(&overall.limits, second)
+    }
+}

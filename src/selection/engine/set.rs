@@ -1,0 +1,320 @@
+use super::{
+    Arrival, Node, Pending, Selected,
+    arrival::{Facts, SEEN, fact},
+    index::{BLOCK, Block},
+    node::Memory,
+    pending::Waiting,
+};
+use crate::selection::{
+    Sample, SampleKey,
+    model::{By, MAX_CONDITIONS, Rule, in_share},
+};
+use http::HeaderName;
+use std::{sync::Arc, time::SystemTime};
+use tracing::level_filters::LevelFilter;
+
+/// Rules, compiled. Evaluating them allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Set {
+    entries: Box<[Entry]>,
+    blocks: Box<[Block]>,
+    /// Rules that every request waits for, until there are facts.
+    waiting: Box<[u32]>,
+    key: SampleKey,
+}
+
+/// One rule of a set.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    time: Window,
+    /// What can be decided when the request arrives.
+    pub(super) closed: Vec<Node>,
+    /// What may wait for facts.
+    open: Vec<Node>,
+    /// Whether nothing is decided before there is a fact.
+    needs_fact: bool,
+    /// Whether there is something to remember beside facts.
+    is_mixed: bool,
+    sample: Option<Share>,
+    selected: Arc<Selected>,
+    rule: Arc<Rule>,
+}
+
+/// When a rule is in force.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::selection) struct Window {
+    from: u64,
+    until: u64,
+}
+
+impl Window {
+    pub(in crate::selection) fn of(rule: &Rule) -> Self {
+        Self {
+            from: rule.from.map_or(0, nanos),
+            until: nanos(rule.expires),
+        }
+    }
+
+    pub(in crate::selection) fn contains(self, at: SystemTime) -> bool {
+        self.has(nanos(at))
+    }
+
+    #[inline]
+    fn has(self, at: u64) -> bool {
+        (self.from..self.until).contains(&at)
+    }
+}
+
+/// Since 1970; of times before it the same, and of those after 2554.
+fn nanos(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    })
+}
+
+#[derive(Debug)]
+struct Share {
+    by: By,
+    seed: String,
+    percent: f64,
+}
+
+impl Share {
+    fn of(sample: &Sample, rule: &Rule) -> Self {
+        Self {
+            by: sample.key().clone(),
+            seed: sample.seed_of(&rule.name).to_owned(),
+            percent: sample.share(),
+        }
+    }
+
+    fn has(&self, key: &SampleKey, value: Option<&[u8]>) -> bool {
+        value.is_some_and(|value| in_share(key, &self.seed, value, self.percent))
+    }
+}
+
+/// Whether the key that the request has by now is in the share of the rule.
+pub(in crate::selection) fn sample_of(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> bool {
+    rule.sample.as_ref().is_none_or(|sample| {
+        let share = Share::of(sample, rule);
+        arrival.key(&share.by, |value| share.has(key, value))
+    })
+}
+
+impl Set {
+    pub(in crate::selection) fn new(mut entries: Vec<Entry>, key: SampleKey) -> Self {
+        number_headers(&mut entries);
+        let waiting = (0_u32..)
+            .zip(&entries)
+            .filter(|(_, entry)| entry.only_waits());
+        Self {
+            waiting: waiting.map(|(n, _)| n).collect(),
+            blocks: entries.chunks(BLOCK).map(Block::new).collect(),
+            entries: entries.into(),
+            key,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(in crate::selection) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(super) fn entry(&self, index: u32) -> Option<&Entry> {
+        self.entries.get(index as usize)
+    }
+
+    pub(super) fn key(&self) -> &SampleKey {
+        &self.key
+    }
+
+    /// The most verbose level that a rule asks for.
+    pub(crate) fn max_level(&self) -> LevelFilter {
+        let levels = self
+            .entries
+            .iter()
+            .map(|e| e.selected.directives.max_level());
+        levels.max().unwrap_or(LevelFilter::OFF)
+    }
+
+    /// The first rule that matches. Those before it that wait for facts are
+    /// put into `pending`, which was reset.
+    pub(crate) fn evaluate(
+        self: &Arc<Self>,
+        arrival: &Arrival<'_>,
+        pending: &mut Pending,
+    ) -> Option<&Arc<Selected>> {
+        let selected = self.first(arrival, pending);
+        let end = selected.map_or(u32::MAX, |(n, _)| n);
+        pending.end = end;
+        if !pending.waiting.is_empty() || self.waiting.first().is_some_and(|n| *n < end) {
+            pending.set = Some(Arc::clone(self));
+        }
+        selected.map(|(_, entry)| &entry.selected)
+    }
+
+    /// Rules that wait in every request.
+    pub(super) fn waiting(&self) -> &[u32] {
+        &self.waiting
+    }
+
+    fn first(&self, arrival: &Arrival<'_>, pending: &mut Pending) -> Option<(u32, &Entry)> {
+        let at = nanos(arrival.at);
+        for (n, block) in self.blocks.iter().enumerate() {
+            for (word, mut bits) in block.candidates(arrival).into_iter().enumerate() {
+                while bits != 0 {
+                    let index = n * BLOCK + word * 64 + bits.trailing_zeros() as usize;
+                    bits &= bits - 1;
+                    let Some(entry) = self.entries.get(index) else {
+                        continue;
+                    };
+                    if !entry.is_possible(at, arrival) {
+                        continue;
+                    }
+                    match entry.evaluate(&self.key, arrival) {
+                        Verdict::Selects => return Some((number(index), entry)),
+                        Verdict::Waits(memory) if !entry.only_waits() => {
+                            let rule = number(index);
+                            pending.waiting.push(Waiting { rule, memory });
+                        }
+                        Verdict::Waits(_) | Verdict::Fails => {}
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// Gives numbers to the headers that are looked at most.
+fn number_headers(entries: &mut [Entry]) {
+    let mut found: Vec<(HeaderName, usize)> = Vec::new();
+    let nodes = |entry: &mut Entry, f: &mut dyn FnMut(&HeaderName, &mut Option<u8>)| {
+        let all = entry.closed.iter_mut().chain(&mut entry.open);
+        all.for_each(|node| node.headers(&mut |name, seen| f(name, seen)));
+    };
+    for entry in &mut *entries {
+        nodes(
+            entry,
+            &mut |name, _| match found.iter_mut().find(|(n, _)| n == name) {
+                Some((_, times)) => *times += 1,
+                None => found.push((name.clone(), 1)),
+            },
+        );
+    }
+    found.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    found.truncate(SEEN);
+    for entry in entries {
+        nodes(entry, &mut |name, seen| {
+            let at = found.iter().position(|(n, _)| n == name);
+            *seen = at.and_then(|at| u8::try_from(at).ok());
+        });
+    }
+}
+
+enum Verdict {
+    Selects,
+    Fails,
+    Waits(Memory),
+}
+
+impl Entry {
+    pub(in crate::selection) fn new(rule: &Arc<Rule>, selected: Arc<Selected>) -> Self {
+        let mut nodes = Node::of(&rule.when);
+        // More than there is room for to remember; it cannot come from a text.
+        if rule.when.conditions() > MAX_CONDITIONS {
+            nodes.push(Node::Any(Vec::new()));
+        }
+        let (open, closed) = nodes.into_iter().partition(Node::is_open);
+        Self {
+            rule: Arc::clone(rule),
+            time: Window::of(rule),
+            closed,
+            is_mixed: open.iter().any(|node| !matches!(node, Node::Fact(..))),
+            needs_fact: open.iter().any(|node| matches!(node, Node::Fact(..))),
+            open,
+            sample: rule.sample.as_ref().map(|sample| Share::of(sample, rule)),
+            selected,
+        }
+    }
+
+    pub(in crate::selection) fn rule(&self) -> &Arc<Rule> {
+        &self.rule
+    }
+
+    pub(in crate::selection) fn selected(&self) -> &Arc<Selected> {
+        &self.selected
+    }
+
+    /// Whether it looks at nothing but facts, and cannot match without one.
+    pub(super) fn only_waits(&self) -> bool {
+        let by_fact = |share: &Share| matches!(share.by, By::Fact(_));
+        let sampled_by_fact = self.sample.as_ref().is_some_and(by_fact);
+        self.closed.is_empty()
+            && !self.is_mixed
+            && (self.needs_fact || sampled_by_fact)
+            && (self.sample.is_none() || sampled_by_fact)
+    }
+
+    /// What is quick to say: most rules that are looked at end here.
+    #[inline]
+    fn is_possible(&self, at: u64, arrival: &Arrival<'_>) -> bool {
+        self.time.has(at) && self.closed.iter().all(|node| node.holds(arrival))
+    }
+
+    fn evaluate(&self, key: &SampleKey, arrival: &Arrival<'_>) -> Verdict {
+        let mut waits_for_key = false;
+        if let Some(share) = &self.sample {
+            let has = arrival.key(&share.by, |value| share.has(key, value));
+            if !has && !matches!(share.by, By::Fact(_)) {
+                return Verdict::Fails;
+            }
+            waits_for_key = !has;
+        }
+        if self.open.is_empty() && !waits_for_key {
+            return Verdict::Selects;
+        }
+        let mut memory = Memory::default();
+        if self.is_mixed {
+            let open = self.open.iter();
+            open.for_each(|node| node.remember(arrival, &mut memory));
+        }
+        let waits = waits_for_key || self.needs_fact && arrival.facts.is_empty();
+        if !waits && self.all_hold(memory.rewound(), arrival.facts) {
+            return Verdict::Selects;
+        }
+        Verdict::Waits(memory)
+    }
+
+    fn all_hold(&self, mut memory: Memory, facts: Facts<'_>) -> bool {
+        let mut hold = self.open.iter();
+        hold.all(|node| node.decide(&mut memory, facts) == Some(true))
+    }
+
+    /// Whether it selects a request that has these facts by now.
+    pub(super) fn decides(
+        &self,
+        key: &SampleKey,
+        memory: Memory,
+        facts: Facts<'_>,
+        now: SystemTime,
+    ) -> bool {
+        let in_share = || match &self.sample {
+            Some(share) => match &share.by {
+                By::Fact(name) => share.has(key, fact(facts, name)),
+                // It was asked when the request came.
+                _ => true,
+            },
+            None => true,
+        };
+        self.time.contains(now) && self.all_hold(memory, facts) && in_share()
+    }
+}

@@ -1,0 +1,240 @@
+use super::{InvalidRule, serde_as_text};
+use std::{fmt, str::FromStr};
+
+/// A pattern of whole paths: `*` is any text within a segment, `**` any text.
+/// All other characters stand for themselves.
+///
+/// Paths are compared as clients send them, percent-encoding included. The time
+/// it takes is bounded by the length of the path.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Glob {
+    text: String,
+    /// The bytes before the first star.
+    literal: usize,
+    rest: Rest,
+}
+
+/// What follows the literal beginning.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Rest {
+    Nothing,
+    /// `**` at the end.
+    Anything,
+    /// `*` at the end.
+    Segment,
+    Tokens(Vec<Token>),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Token {
+    Byte(u8),
+    Star,
+    DoubleStar,
+}
+
+/// As many tokens as a word has bits for, one bit being for the end.
+const MAX_LEN: usize = 127;
+
+impl Glob {
+    /// Whether the whole path is like this.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        let Some(rest) = path.as_bytes().strip_prefix(self.literal()) else {
+            return false;
+        };
+        match &self.rest {
+            Rest::Nothing => rest.is_empty(),
+            Rest::Anything => true,
+            Rest::Segment => !rest.contains(&b'/'),
+            Rest::Tokens(tokens) => run(tokens, rest),
+        }
+    }
+
+    fn literal(&self) -> &[u8] {
+        self.text.as_bytes().get(..self.literal).unwrap_or_default()
+    }
+
+    /// The first segment and, where there is one, the second, as far as every
+    /// path that matches has the same.
+    pub(in crate::selection) fn segments(&self) -> Option<(&[u8], Option<&[u8]>)> {
+        let mut parts = self.literal().splitn(4, |b| *b == b'/');
+        let (before, first) = (parts.next()?, parts.next()?);
+        let (second, third) = (parts.next(), parts.next());
+        let ends = self.rest == Rest::Nothing;
+        let second = second.filter(|_| third.is_some() || ends);
+        let whole = second.is_some() || self.literal().iter().filter(|b| **b == b'/').count() > 1;
+        (before.is_empty() && (whole || ends)).then_some((first, second))
+    }
+}
+
+/// All places in the pattern at once, one bit each: linear, whatever a client
+/// sends.
+fn run(tokens: &[Token], path: &[u8]) -> bool {
+    // A star may stand for nothing.
+    let skip = |mut at: u128| {
+        for (n, token) in tokens.iter().enumerate() {
+            if *token != Token::Byte(b'/') && !matches!(token, Token::Byte(_)) {
+                at |= (at & 1 << n) << 1;
+            }
+        }
+        at
+    };
+    let mut at = skip(1);
+    for byte in path {
+        let (mut next, mut left) = (0_u128, at);
+        while left != 0 {
+            let n = left.trailing_zeros();
+            left &= left - 1;
+            match tokens.get(n as usize) {
+                Some(Token::Byte(b)) if b == byte => next |= 1 << (n + 1),
+                Some(Token::DoubleStar) => next |= 1 << n,
+                Some(Token::Star) if *byte != b'/' => next |= 1 << n,
+                _ => {}
+            }
+        }
+        if next == 0 {
+            return false;
+        }
+        at = skip(next);
+    }
+    at & 1 << tokens.len() != 0
+}
+
+impl FromStr for Glob {
+    type Err = InvalidRule;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRule> {
+        if text.len() > MAX_LEN {
+            return Err(InvalidRule::new("expected a pattern of at most 127 bytes"));
+        }
+        if !text.starts_with(['/', '*']) {
+            return Err(InvalidRule::new(
+                "expected a pattern of whole paths, such as `/orders/*` or `/api/**`",
+            ));
+        }
+        let literal = text.find('*').unwrap_or(text.len());
+        let rest = match text.get(literal..).unwrap_or_default() {
+            "" => Rest::Nothing,
+            "*" => Rest::Segment,
+            "**" => Rest::Anything,
+            rest => Rest::Tokens(tokens(rest)?),
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            literal,
+            rest,
+        })
+    }
+}
+
+fn tokens(text: &str) -> Result<Vec<Token>, InvalidRule> {
+    let mut tokens = Vec::new();
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        tokens.push(match byte {
+            b'*' if bytes.next_if_eq(&b'*').is_none() => Token::Star,
+            b'*' if bytes.peek() == Some(&b'*') => {
+                return Err(InvalidRule::new("expected at most two stars in a row"));
+            }
+            b'*' => Token::DoubleStar,
+            byte => Token::Byte(byte),
+        });
+    }
+    Ok(tokens)
+}
+
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+serde_as_text!(Glob, "a pattern of paths such as `/orders/*`");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn matches(glob: &str, path: &str) -> bool {
+        glob.parse::<Glob>().unwrap().matches(path)
+    }
+
+    #[test]
+    fn globs() {
+        for (glob, yes, no) in [
+            ("/a", &["/a"][..], &["/", "/a/", "/ab"][..]),
+            ("/a/*", &["/a/", "/a/b"], &["/a", "/a/b/c"]),
+            ("/a/**", &["/a/", "/a/b/c"], &["/a", "/b/a/"]),
+            (
+                "/a/*/c",
+                &["/a/b/c", "/a//c"],
+                &["/a/c", "/a/b/b/c", "/a/b/cc"],
+            ),
+            ("/a/**/c", &["/a/b/c", "/a/b/b/c", "/a//c"], &["/a/c"]),
+            ("**.png", &["/a/b.png", ".png"], &["/a.png/b"]),
+            ("/a*b*c", &["/abc", "/axbxbc"], &["/ab/c", "/abcd"]),
+            ("/**/x*y/**", &["//xy/", "/a/x1y/z/z"], &["/xy/", "/a/x/y/"]),
+            ("**", &["", "/", "/a/b"], &[]),
+        ] {
+            yes.iter()
+                .for_each(|path| assert!(matches(glob, path), "{glob} {path}"));
+            no.iter()
+                .for_each(|path| assert!(!matches(glob, path), "{glob} {path}"));
+        }
+        for bad in ["", "a", "a/*", "/***/x", &format!("/{}", "a".repeat(127))] {
+            assert!(bad.parse::<Glob>().is_err(), "{bad}");
+        }
+        let segments = |glob: &str| {
+            let glob: Glob = glob.parse().unwrap();
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            glob.segments()
+                .map(|(first, second)| (text(first), second.map(text)))
+        };
+        for (glob, first, second) in [
+            ("/a/*", Some("a"), None),
+            ("/a", Some("a"), None),
+            ("/a/b", Some("a"), Some("b")),
+            ("/a/b*", Some("a"), None),
+            ("/a/b/**", Some("a"), Some("b")),
+            ("/a/b/c/d", Some("a"), Some("b")),
+            ("/a/", Some("a"), Some("")),
+            ("/", Some(""), None),
+            ("/a*", None, None),
+            ("/a**", None, None),
+            ("**", None, None),
+        ] {
+            let expected = first.map(|first| (first.to_owned(), second.map(str::to_owned)));
+            assert_eq!(segments(glob), expected, "{glob}");
+        }
+    }
+
+    /// The same by the definition.
+    fn by_definition(glob: &[u8], path: &[u8]) -> bool {
+        match glob {
+            [] => path.is_empty(),
+            [b'*', b'*', rest @ ..] => (0..=path.len()).any(|n| by_definition(rest, &path[n..])),
+            [b'*', rest @ ..] => (0..=path.len())
+                .take_while(|n| !path[..*n].contains(&b'/'))
+                .any(|n| by_definition(rest, &path[n..])),
+            [byte, rest @ ..] => path.first() == Some(byte) && by_definition(rest, &path[1..]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn as_defined(glob in "/[ab/*]{0,8}", path in "/[ab/]{0,10}") {
+            prop_assume!(!glob.contains("***"));
+            let expected = by_definition(glob.as_bytes(), path.as_bytes());
+            prop_assert_eq!(matches(&glob, &path), expected);
+            let parsed: Glob = glob.parse().unwrap();
+            if let Some((first, second)) = parsed.segments()
+                && expected
+            {
+                let mut parts = path.as_bytes()[1..].split(|b| *b == b'/');
+                prop_assert_eq!(parts.next(), Some(first));
+                prop_assert!(second.is_none() || parts.next() == second);
+            }
+        }
+    }
+}

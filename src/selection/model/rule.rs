@@ -1,0 +1,220 @@
+use super::{Budget, Glob, Network, Sample, Text, Verbose, When, time};
+use crate::selection::InvalidDirectives;
+use http::{HeaderName, Method};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::time::SystemTime;
+
+/// Selects some traffic for verbose tracing until it expires.
+///
+/// Every condition that is given must hold. Defaults: no condition (all
+/// traffic), live, `debug`, no budget of its own.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, remote = "Self")]
+pub struct Rule {
+    pub(in crate::selection) name: String,
+    #[serde(
+        default,
+        with = "time::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(in crate::selection) from: Option<SystemTime>,
+    #[serde(with = "time")]
+    pub(in crate::selection) expires: SystemTime,
+    /// Required in a file: what lost its end must not select everything.
+    pub(in crate::selection) when: When,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::selection) sample: Option<Sample>,
+    #[serde(default)]
+    pub(in crate::selection) verbose: Verbose,
+    #[serde(default)]
+    pub(in crate::selection) mode: Mode,
+    #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
+    pub(in crate::selection) budget: Budget,
+}
+
+/// What a rule does with what it selects.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Mode {
+    /// Shows it in the service's own output at once, and keeps its exchange.
+    #[default]
+    Live,
+    /// Keeps its exchange.
+    Record,
+}
+
+impl Rule {
+    /// A rule of this name that ends at `expires`.
+    #[must_use]
+    pub fn new(name: impl Into<String>, expires: SystemTime) -> Self {
+        Self {
+            name: name.into(),
+            from: None,
+            expires,
+            when: When::default(),
+            sample: None,
+            verbose: Verbose::default(),
+            mode: Mode::Live,
+            budget: Budget::default(),
+        }
+    }
+
+    /// Selects nothing before this time.
+    #[must_use]
+    pub fn from(mut self, time: SystemTime) -> Self {
+        self.from = Some(time);
+        self
+    }
+
+    /// Only this method, or one of those that were given before.
+    #[must_use]
+    pub fn method(self, method: Method) -> Self {
+        self.change(|when| when.method(method))
+    }
+
+    /// Only this route template, as the router writes it, or one of those that
+    /// were given before.
+    #[must_use]
+    pub fn route(self, template: impl Into<String>) -> Self {
+        self.change(|when| when.route(template))
+    }
+
+    /// Only paths like this.
+    #[must_use]
+    pub fn path(self, glob: Glob) -> Self {
+        self.change(|when| when.path(glob))
+    }
+
+    /// Only paths that begin so.
+    #[must_use]
+    pub fn path_prefix(self, prefix: impl Into<String>) -> Self {
+        self.change(|when| when.path_prefix(prefix))
+    }
+
+    /// Only requests with a header like this. Clients control headers: anybody
+    /// who knows the value selects himself.
+    #[must_use]
+    pub fn header(self, name: HeaderName, value: impl Into<Text>) -> Self {
+        self.change(|when| when.header(name, value))
+    }
+
+    /// Only peers in this network, or in one of those that were given before.
+    #[must_use]
+    pub fn client(self, network: Network) -> Self {
+        self.change(|when| when.client(network))
+    }
+
+    /// Only once the service has stated a fact like this.
+    #[must_use]
+    pub fn fact(self, name: impl Into<String>, value: impl Into<Text>) -> Self {
+        self.change(|when| when.fact(name, value))
+    }
+
+    /// Only where these hold, too.
+    #[must_use]
+    pub fn when(self, conditions: When) -> Self {
+        self.change(|when| {
+            if when == When::default() {
+                conditions
+            } else {
+                when.and(conditions)
+            }
+        })
+    }
+
+    /// Only this share of it.
+    #[must_use]
+    pub fn sample(mut self, sample: Sample) -> Self {
+        self.sample = Some(sample);
+        self
+    }
+
+    /// At most so much.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Keeps the exchange of what it selects, but shows nothing in the
+    /// service's own output. What [`verbose`](Self::verbose) names is recorded,
+    /// beside what is recorded of every request.
+    #[must_use]
+    pub fn record_only(mut self) -> Self {
+        self.mode = Mode::Record;
+        self
+    }
+
+    /// What to show, or to record: a level, or levels per target. Default
+    /// `debug`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidDirectives`] where the text is not a list of directives.
+    pub fn verbose(mut self, directives: &str) -> Result<Self, InvalidDirectives> {
+        self.verbose = Verbose::new(directives)?;
+        Ok(self)
+    }
+
+    /// The name, which stands in exchanges and in the status.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// When it ends.
+    #[must_use]
+    pub fn expires(&self) -> SystemTime {
+        self.expires
+    }
+
+    /// What it does with what it selects.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    fn change(mut self, change: impl FnOnce(When) -> When) -> Self {
+        self.when = change(self.when);
+        self
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        if self.name.is_empty() || self.name.len() > 128 || self.name.contains(char::is_control) {
+            return Some(
+                "expected `name` to be a text of 1 to 128 bytes without control characters",
+            );
+        }
+        if self.from.is_some_and(|from| from >= self.expires) {
+            return Some("expected `from` to be before `expires`");
+        }
+        if self.when.depth() > MAX_DEPTH {
+            return Some("expected conditions nested at most 32 deep");
+        }
+        (self.when.conditions() > MAX_CONDITIONS)
+            .then_some("expected at most 64 conditions in a rule")
+    }
+}
+
+/// How deep conditions of a text may be in others.
+const MAX_DEPTH: usize = 32;
+
+/// How many single conditions a rule may have.
+pub(in crate::selection) const MAX_CONDITIONS: usize = 64;
+
+impl Serialize for Rule {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let rule = Self::deserialize(from)?;
+        match rule.problem() {
+            Some(problem) => Err(de::Error::custom(problem)),
+            None => Ok(rule),
+        }
+    }
+}

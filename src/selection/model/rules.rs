@@ -1,0 +1,114 @@
+use super::Rule;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeSeed, SeqAccess},
+};
+use std::{fmt, sync::Arc};
+
+/// Rules in their order: the first that matches wins.
+///
+/// As text a table with the list `rule`; `docs/rules.md` describes it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rules(Vec<Arc<Rule>>);
+
+impl Rules {
+    /// These rules.
+    #[must_use]
+    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
+        Self(rules.into_iter().map(Arc::new).collect())
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The rules, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+
+    pub(in crate::selection) fn shared(&self) -> &[Arc<Rule>] {
+        &self.0
+    }
+
+    pub(in crate::selection) fn append(&mut self, other: &Self) {
+        self.0.extend(other.0.iter().cloned());
+    }
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    rule: Vec<&'a Rule>,
+}
+
+impl Serialize for Rules {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let rule = self.iter().collect();
+        Written { rule }.serialize(to)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Read {
+    rule: List,
+}
+
+impl<'de> Deserialize<'de> for Rules {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Read::deserialize(from).map(|read| Self(read.rule.0))
+    }
+}
+
+#[derive(Default)]
+struct List(Vec<Arc<Rule>>);
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = List;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of rules")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List, A::Error> {
+                let mut rules = Vec::new();
+                while let Some(rule) = seq.next_element_seed(Next(&rules))? {
+                    rules.push(Arc::new(rule));
+                }
+                Ok(List(rules))
+            }
+        }
+
+        from.deserialize_seq(Visitor)
+    }
+}
+
+/// A rule whose name none of these has, so that the error stands at the rule.
+struct Next<'a>(&'a [Arc<Rule>]);
+
+impl<'de> DeserializeSeed<'de> for Next<'_> {
+    type Value = Rule;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Rule, D::Error> {
+        let rule = <Rule as Deserialize>::deserialize(from)?;
+        if self.0.iter().any(|other| other.name == rule.name) {
+            return Err(de::Error::custom(format_args!(
+                "expected each name once, and {:?} is the name of a rule before",
+                rule.name
+            )));
+        }
+        Ok(rule)
+    }
+}

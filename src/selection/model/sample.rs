@@ -1,0 +1,273 @@
+use super::{InvalidRule, serde_as_text, siphash::siphash};
+use http::HeaderName;
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// A share of what the conditions of a rule let through, the same for equal
+/// keys: whoever is in it stays in it while the share grows.
+///
+/// ```
+/// use dashcam::selection::Sample;
+///
+/// // Half a percent of the users, each always or never.
+/// let sample = Sample::percent(0.5)?.by("fact:user")?;
+/// # let _ = sample;
+/// # Ok::<(), dashcam::selection::InvalidRule>(())
+/// ```
+///
+/// The hash is specified in `docs/rules.md`, so that another language can say
+/// beforehand who will be selected.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    percent: Percent,
+    #[serde(default)]
+    by: By,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seed: Option<String>,
+}
+
+impl Sample {
+    /// This share, by correlation ID: a request and what follows from it in
+    /// other services are selected together.
+    ///
+    /// # Errors
+    ///
+    /// Not a number from 0 to 100.
+    pub fn percent(percent: f64) -> Result<Self, InvalidRule> {
+        Ok(Self {
+            percent: percent.try_into()?,
+            by: By::default(),
+            seed: None,
+        })
+    }
+
+    /// By another key: `fact:NAME`, `header:NAME`, `cookie:NAME`, `query:NAME`,
+    /// `client` (the peer's address) or `correlation_id`. Requests without the
+    /// key are not selected.
+    ///
+    /// # Errors
+    ///
+    /// None of these.
+    pub fn by(mut self, key: &str) -> Result<Self, InvalidRule> {
+        self.by = key.parse()?;
+        Ok(self)
+    }
+
+    /// Hashes with this text instead of the rule's name: rules with equal seeds
+    /// select the same keys.
+    #[must_use]
+    pub fn seed(mut self, seed: impl Into<String>) -> Self {
+        self.seed = Some(seed.into());
+        self
+    }
+
+    pub(in crate::selection) fn key(&self) -> &By {
+        &self.by
+    }
+
+    pub(in crate::selection) fn share(&self) -> f64 {
+        self.percent.0
+    }
+
+    pub(in crate::selection) fn seed_of<'a>(&'a self, rule: &'a str) -> &'a str {
+        self.seed.as_deref().unwrap_or(rule)
+    }
+
+    /// Whether this key is in the share of the rule of this name.
+    #[must_use]
+    pub fn selects(&self, key: &SampleKey, rule: &str, value: &[u8]) -> bool {
+        in_share(key, self.seed_of(rule), value, self.percent.0)
+    }
+}
+
+/// The documented mapping; an empty key is none.
+pub(in crate::selection) fn in_share(
+    key: &SampleKey,
+    seed: &str,
+    value: &[u8],
+    percent: f64,
+) -> bool {
+    const TWO_TO_53: f64 = 9_007_199_254_740_992.0;
+    if value.is_empty() {
+        return false;
+    }
+    let hash = siphash(&key.0, &[seed.as_bytes(), &[0], value]);
+    // 53 bits are exact in a double in every language.
+    let position = (hash >> 11) as f64 / TWO_TO_53;
+    position * 100.0 < percent
+}
+
+/// The key of the hash of [`Sample`]: 16 bytes, by default the ASCII text
+/// `dashcam-sample-1`.
+///
+/// With a key of their own, equal on all instances, services keep clients that
+/// choose their keys from choosing such as are selected.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct SampleKey([u8; 16]);
+
+impl SampleKey {
+    /// A key of the service's own.
+    #[must_use]
+    pub fn new(key: [u8; 16]) -> Self {
+        Self(key)
+    }
+}
+
+impl Default for SampleKey {
+    fn default() -> Self {
+        Self(*b"dashcam-sample-1")
+    }
+}
+
+impl fmt::Debug for SampleKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SampleKey(..)")
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(try_from = "f64")]
+struct Percent(f64);
+
+impl TryFrom<f64> for Percent {
+    type Error = InvalidRule;
+
+    fn try_from(percent: f64) -> Result<Self, InvalidRule> {
+        if (0.0..=100.0).contains(&percent) {
+            Ok(Self(percent))
+        } else {
+            Err(InvalidRule::new("expected a number from 0 to 100"))
+        }
+    }
+}
+
+/// What a sample is sticky by.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(in crate::selection) enum By {
+    Fact(String),
+    Header(HeaderName),
+    Cookie(String),
+    Query(String),
+    Client,
+    #[default]
+    CorrelationId,
+}
+
+impl FromStr for By {
+    type Err = InvalidRule;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRule> {
+        let expected = || {
+            InvalidRule::new(
+                "expected `fact:NAME`, `header:NAME`, `cookie:NAME`, `query:NAME`, `client` or \
+                 `correlation_id`",
+            )
+        };
+        match text.split_once(':') {
+            None if text == "client" => Ok(Self::Client),
+            None if text == "correlation_id" => Ok(Self::CorrelationId),
+            None | Some((_, "")) => Err(expected()),
+            Some(("fact", name)) => Ok(Self::Fact(name.to_owned())),
+            Some(("cookie", name)) => Ok(Self::Cookie(name.to_owned())),
+            Some(("query", name)) => Ok(Self::Query(name.to_owned())),
+            Some(("header", name)) => name
+                .parse()
+                .map(Self::Header)
+                .map_err(|_| InvalidRule::new("expected the name of a header after `header:`")),
+            Some(_) => Err(expected()),
+        }
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fact(name) => write!(f, "fact:{name}"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+            Self::Query(name) => write!(f, "query:{name}"),
+            Self::Client => f.write_str("client"),
+            Self::CorrelationId => f.write_str("correlation_id"),
+        }
+    }
+}
+
+serde_as_text!(
+    By,
+    "a key such as `fact:user`, `header:x-user`, `client` or `correlation_id`"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: u32 = 1_000_000;
+
+    fn selected(percent: f64) -> Vec<bool> {
+        let (sample, key) = (Sample::percent(percent).unwrap(), SampleKey::default());
+        let has = |n: u32| sample.selects(&key, "acme-checkout", format!("user-{n}").as_bytes());
+        (0..KEYS).map(has).collect()
+    }
+
+    fn count(selected: &[bool]) -> u32 {
+        selected.iter().map(|s| u32::from(*s)).sum()
+    }
+
+    /// Within the interval that 99.9 % of fair draws are in; the keys are fixed, so
+    /// it either always holds or never.
+    #[test]
+    fn shares_are_as_large_as_they_say() {
+        for percent in [0.1, 1.0, 5.0, 50.0] {
+            let (n, p) = (f64::from(KEYS), percent / 100.0);
+            let half = 3.2905 * (n * p * (1.0 - p)).sqrt();
+            let found = f64::from(count(&selected(percent)));
+            assert!((found - n * p).abs() <= half, "{percent} %: {found} of {n}");
+        }
+        assert_eq!(count(&selected(0.0)), 0);
+        assert_eq!(count(&selected(100.0)), KEYS);
+    }
+
+    #[test]
+    fn widening_drops_nobody() {
+        let (five, ten) = (selected(5.0), selected(10.0));
+        assert!(five.iter().zip(&ten).all(|(five, ten)| !five || *ten));
+        assert!(count(&ten) > count(&five));
+    }
+
+    #[test]
+    fn rules_draw_apart_and_seeds_together() {
+        let key = SampleKey::default();
+        let sample = Sample::percent(50.0).unwrap();
+        let both = |a: &Sample, b: &Sample| {
+            let same = |n: &u32| {
+                let value = n.to_le_bytes();
+                a.selects(&key, "a", &value) == b.selects(&key, "b", &value)
+            };
+            (0..1_000).filter(same).count()
+        };
+        assert!((400..600).contains(&both(&sample, &sample)));
+        let seeded = sample.clone().seed("s");
+        assert_eq!(both(&seeded, &seeded), 1_000);
+    }
+
+    /// Those of `docs/rules.md`.
+    #[test]
+    fn published_vectors() {
+        let at = |key: &SampleKey, seed: &str, value: &str| {
+            siphash(&key.0, &[seed.as_bytes(), &[0], value.as_bytes()])
+        };
+        let key = SampleKey::default();
+        let vectors = [
+            at(&key, "acme-checkout", "user-1"),
+            at(&key, "acme-checkout", "user-2"),
+            at(&SampleKey::new(std::array::from_fn(|n| n as u8)), "s", "é"),
+        ];
+        let published = [
+            0xd079_6900_1726_f8f6,
+            0x96d3_aa1c_d00e_b085,
+            0x38cc_8309_3ef0_c2ae,
+        ];
+        assert_eq!(vectors, published, "{vectors:#018x?}");
+    }
+}

@@ -1,0 +1,287 @@
+use super::{InvalidRule, Network};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess, SeqAccess},
+};
+use std::{fmt, net::IpAddr};
+
+/// What a value of a request has to be like.
+///
+/// ```
+/// use dashcam::selection::{Rule, Text};
+/// # use std::time::SystemTime;
+///
+/// let rule = Rule::new("acme", SystemTime::now())
+///     .fact("tenant", Text::one_of(["acme", "acme-test"]))
+///     .fact("user", Text::prefix("qa-"));
+/// # let _ = rule;
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Text(pub(in crate::selection) Is);
+
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::selection) enum Is {
+    OneOf(Vec<String>),
+    Prefix(String),
+    Regex(Pattern),
+    Network(Vec<Network>),
+    Present,
+    Absent,
+}
+
+impl Text {
+    /// Exactly this.
+    #[must_use]
+    pub fn equals(value: impl Into<String>) -> Self {
+        Self(Is::OneOf(vec![value.into()]))
+    }
+
+    /// Exactly one of these.
+    #[must_use]
+    pub fn one_of<T: Into<String>>(values: impl IntoIterator<Item = T>) -> Self {
+        Self(Is::OneOf(values.into_iter().map(Into::into).collect()))
+    }
+
+    /// Something that begins so.
+    #[must_use]
+    pub fn prefix(prefix: impl Into<String>) -> Self {
+        Self(Is::Prefix(prefix.into()))
+    }
+
+    /// An address in one of these networks.
+    #[must_use]
+    pub fn network(networks: impl IntoIterator<Item = Network>) -> Self {
+        Self(Is::Network(networks.into_iter().collect()))
+    }
+
+    /// Something that the expression, in the syntax of the crate `regex` without
+    /// Unicode classes, matches as a whole.
+    ///
+    /// # Errors
+    ///
+    /// The text is no such expression, or one that takes more than 64 KiB.
+    #[cfg(feature = "rules-regex")]
+    pub fn regex(expression: &str) -> Result<Self, InvalidRule> {
+        Pattern::new(expression).map(|pattern| Self(Is::Regex(pattern)))
+    }
+
+    /// Anything.
+    #[must_use]
+    pub fn present() -> Self {
+        Self(Is::Present)
+    }
+
+    /// Nothing: it must not be there. Of a fact this is never known.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self(Is::Absent)
+    }
+
+    /// Whether a value, `None` for one that is not there, is like this.
+    pub(in crate::selection) fn matches(&self, value: Option<&[u8]>) -> bool {
+        match (&self.0, value) {
+            (Is::Absent, value) => value.is_none(),
+            (_, None) => false,
+            (Is::Present, Some(_)) => true,
+            (Is::OneOf(texts), Some(value)) => texts.iter().any(|t| t.as_bytes() == value),
+            (Is::Prefix(prefix), Some(value)) => value.starts_with(prefix.as_bytes()),
+            (Is::Regex(pattern), Some(value)) => pattern.matches(value),
+            (Is::Network(networks), Some(value)) => str::from_utf8(value)
+                .ok()
+                .and_then(|text| text.parse::<IpAddr>().ok())
+                .is_some_and(|address| networks.iter().any(|n| n.contains(address))),
+        }
+    }
+
+    /// As [`matches`](Self::matches), where case makes no difference.
+    pub(in crate::selection) fn matches_any_case(&self, value: Option<&[u8]>) -> bool {
+        match (&self.0, value) {
+            (Is::OneOf(texts), Some(value)) => texts
+                .iter()
+                .any(|t| t.as_bytes().eq_ignore_ascii_case(value)),
+            (Is::Prefix(prefix), Some(value)) => value
+                .get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes())),
+            _ => self.matches(value),
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for Text {
+    fn from(value: T) -> Self {
+        Self::equals(value)
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Is::OneOf(texts) => match texts.as_slice() {
+                [text] => write!(f, "= {text:?}"),
+                texts => write!(f, "one of {texts:?}"),
+            },
+            Is::Prefix(prefix) => write!(f, "begins with {prefix:?}"),
+            Is::Regex(pattern) => write!(f, "matches {:?}", pattern.text),
+            Is::Network(networks) => {
+                f.write_str("in ")?;
+                for (n, network) in networks.iter().enumerate() {
+                    write!(f, "{}{network}", if n == 0 { "" } else { ", " })?;
+                }
+                Ok(())
+            }
+            Is::Present => f.write_str("present"),
+            Is::Absent => f.write_str("absent"),
+        }
+    }
+}
+
+/// A regular expression of whole values.
+#[derive(Clone, Debug)]
+pub(in crate::selection) struct Pattern {
+    text: String,
+    #[cfg(feature = "rules-regex")]
+    regex: regex::bytes::Regex,
+}
+
+impl Pattern {
+    #[cfg(feature = "rules-regex")]
+    fn new(text: &str) -> Result<Self, InvalidRule> {
+        const SIZE: usize = 64 * 1024;
+        const NESTING: u32 = 50;
+        let build = |text: &str| {
+            regex::bytes::RegexBuilder::new(text)
+                .unicode(false)
+                .size_limit(SIZE)
+                .dfa_size_limit(SIZE)
+                .nest_limit(NESTING)
+                .build()
+        };
+        let expected = |error: regex::Error| {
+            let error = error.to_string();
+            let last = error.lines().last().unwrap_or_default();
+            InvalidRule::new(format!("expected a regular expression: {last}"))
+        };
+        // By itself first: it must not close the group around it.
+        build(text).map_err(expected)?;
+        Ok(Self {
+            text: text.to_owned(),
+            regex: build(&format!(r"\A(?:{text})\z")).map_err(expected)?,
+        })
+    }
+
+    #[cfg(not(feature = "rules-regex"))]
+    fn new(_: &str) -> Result<Self, InvalidRule> {
+        Err(InvalidRule::new(
+            "regular expressions need the feature `rules-regex` of dashcam",
+        ))
+    }
+
+    fn matches(&self, value: &[u8]) -> bool {
+        #[cfg(feature = "rules-regex")]
+        {
+            self.regex.is_match(value)
+        }
+        #[cfg(not(feature = "rules-regex"))]
+        {
+            let _ = value;
+            false
+        }
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        match &self.0 {
+            Is::OneOf(texts) => match texts.as_slice() {
+                [text] => to.serialize_str(text),
+                texts => texts.serialize(to),
+            },
+            other => {
+                let mut map = to.serialize_map(Some(1))?;
+                match other {
+                    Is::Prefix(prefix) => map.serialize_entry("prefix", prefix)?,
+                    Is::Regex(pattern) => map.serialize_entry("regex", &pattern.text)?,
+                    Is::Network(networks) => map.serialize_entry("network", networks)?,
+                    Is::Absent => map.serialize_entry("present", &false)?,
+                    Is::Present | Is::OneOf(_) => map.serialize_entry("present", &true)?,
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Visitor)
+    }
+}
+
+struct Visitor;
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Field {
+    Equals,
+    Prefix,
+    Regex,
+    Network,
+    Present,
+}
+
+impl<'de> de::Visitor<'de> for Visitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a text, a list of texts, or a table with one of `equals`, `prefix`, `regex`, \
+             `network`, `present`",
+        )
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+        Ok(Text::equals(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Text, A::Error> {
+        let texts = super::fields::some_of(seq, "a list with at least one text")?;
+        Ok(Text(Is::OneOf(texts)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
+        let Some(field) = map.next_key()? else {
+            return Err(de::Error::invalid_length(0, &self));
+        };
+        let text = Text(match field {
+            Field::Equals => Is::OneOf(map.next_value::<super::fields::Some1<String>>()?.0),
+            Field::Prefix => Is::Prefix(map.next_value()?),
+            Field::Regex => Is::Regex(map.next_value::<PatternText>()?.0),
+            Field::Network => Is::Network(map.next_value::<super::fields::Some1<Network>>()?.0),
+            Field::Present if map.next_value()? => Is::Present,
+            Field::Present => Is::Absent,
+        });
+        match map.next_key::<Field>()? {
+            None => Ok(text),
+            Some(_) => Err(de::Error::custom(
+                "expected one of `equals`, `prefix`, `regex`, `network`, `present`, not two",
+            )),
+        }
+    }
+}
+
+/// Errors of the expression are errors of its own field.
+struct PatternText(Pattern);
+
+impl<'de> Deserialize<'de> for PatternText {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Pattern::new(&text).map(Self).map_err(de::Error::custom)
+    }
+}

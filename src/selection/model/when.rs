@@ -1,0 +1,233 @@
+use super::{
+    Glob, Network, Text,
+    fields::{HeaderKey, MethodName, Named, PathIs, Some1},
+};
+use http::{HeaderName, Method};
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+/// Conditions on a request. All that are given must hold.
+///
+/// A condition on a fact that is not stated yet is open: neither it nor its
+/// opposite holds until the service states the fact.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct When {
+    #[serde(skip_serializing_if = "Some1::is_empty")]
+    pub(in crate::selection) method: Some1<MethodName>,
+    #[serde(skip_serializing_if = "Some1::is_empty")]
+    pub(in crate::selection) route: Some1<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::selection) path: Option<PathIs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::selection) host: Option<Text>,
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub(in crate::selection) header: Named<HeaderKey>,
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub(in crate::selection) query: Named<String>,
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub(in crate::selection) cookie: Named<String>,
+    #[serde(skip_serializing_if = "Some1::is_empty")]
+    pub(in crate::selection) client: Some1<Network>,
+    #[serde(skip_serializing_if = "Some1::is_empty")]
+    pub(in crate::selection) content_type: Some1<String>,
+    #[serde(skip_serializing_if = "Named::is_empty", deserialize_with = "facts")]
+    pub(in crate::selection) fact: Named<String>,
+    #[serde(skip_serializing_if = "Some1::is_empty")]
+    pub(in crate::selection) all: Some1<Self>,
+    #[serde(skip_serializing_if = "Some1::is_empty")]
+    pub(in crate::selection) any: Some1<Self>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::selection) not: Option<Box<Self>>,
+}
+
+impl When {
+    /// No condition: all traffic.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// This method, or one of those that were given before.
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Self {
+        self.method.0.push(MethodName(method));
+        self
+    }
+
+    /// This route template, as the router writes it, or one of those that were
+    /// given before.
+    #[must_use]
+    pub fn route(mut self, template: impl Into<String>) -> Self {
+        self.route.0.push(template.into());
+        self
+    }
+
+    /// A path like this.
+    #[must_use]
+    pub fn path(mut self, glob: Glob) -> Self {
+        match &mut self.path {
+            Some(PathIs::Like(globs)) => globs.push(glob),
+            None => self.path = Some(PathIs::Like(vec![glob])),
+            Some(PathIs::Text(_)) => return self.and(Self::new().path(glob)),
+        }
+        self
+    }
+
+    /// A path that begins so.
+    #[must_use]
+    pub fn path_prefix(mut self, prefix: impl Into<String>) -> Self {
+        let path = PathIs::Text(Text::prefix(prefix));
+        if self.path.is_some() {
+            return self.and(Self {
+                path: Some(path),
+                ..Self::default()
+            });
+        }
+        self.path = Some(path);
+        self
+    }
+
+    /// A host like this, without its port, in any case. Set by the client.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<Text>) -> Self {
+        self.host = Some(host.into());
+        self
+    }
+
+    /// A header like this; of repeated ones one suffices. Set by the client.
+    #[must_use]
+    pub fn header(self, name: HeaderName, value: impl Into<Text>) -> Self {
+        self.named(|when| &mut when.header, HeaderKey(name), value.into())
+    }
+
+    /// A key of the query like this; of repeated ones one suffices. Set by the
+    /// client.
+    #[must_use]
+    pub fn query(self, key: impl Into<String>, value: impl Into<Text>) -> Self {
+        self.named(|when| &mut when.query, key.into(), value.into())
+    }
+
+    /// A cookie like this. Set by the client.
+    #[must_use]
+    pub fn cookie(self, name: impl Into<String>, value: impl Into<Text>) -> Self {
+        self.named(|when| &mut when.cookie, name.into(), value.into())
+    }
+
+    /// The peer of the connection is in this network, or in one of those that
+    /// were given before; see [`Peer`](crate::selection::Peer).
+    #[must_use]
+    pub fn client(mut self, network: Network) -> Self {
+        self.client.0.push(network);
+        self
+    }
+
+    /// This media type, parameters left out, or one of those that were given
+    /// before; `image/*` is any of a kind.
+    #[must_use]
+    pub fn content_type(mut self, media_type: impl Into<String>) -> Self {
+        self.content_type.0.push(media_type.into());
+        self
+    }
+
+    /// The service has stated a fact like this.
+    #[must_use]
+    pub fn fact(self, name: impl Into<String>, value: impl Into<Text>) -> Self {
+        self.named(|when| &mut when.fact, name.into(), value.into())
+    }
+
+    /// Those hold, too.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.all.0.push(other);
+        self
+    }
+
+    /// One of these holds, too.
+    #[must_use]
+    pub fn any(mut self, of: impl IntoIterator<Item = Self>) -> Self {
+        let any = Some1(of.into_iter().collect());
+        if any.is_empty() {
+            // One of none: never.
+            return self.not(Self::new());
+        }
+        if self.any.is_empty() {
+            self.any = any;
+            return self;
+        }
+        self.and(Self {
+            any,
+            ..Self::default()
+        })
+    }
+
+    /// These do not hold together.
+    #[must_use]
+    pub fn not(mut self, other: Self) -> Self {
+        if self.not.is_some() {
+            return self.and(Self::new().not(other));
+        }
+        self.not = Some(Box::new(other));
+        self
+    }
+
+    /// How many single conditions there are.
+    pub(in crate::selection) fn conditions(&self) -> usize {
+        let here = [
+            usize::from(!self.method.is_empty()),
+            usize::from(!self.route.is_empty()),
+            usize::from(self.path.is_some()),
+            usize::from(self.host.is_some()),
+            self.header.0.len(),
+            self.query.0.len(),
+            self.cookie.0.len(),
+            usize::from(!self.client.is_empty()),
+            usize::from(!self.content_type.is_empty()),
+            self.fact.0.len(),
+        ];
+        let parts = self
+            .all
+            .0
+            .iter()
+            .chain(&self.any.0)
+            .chain(self.not.as_deref());
+        here.into_iter().sum::<usize>() + parts.map(Self::conditions).sum::<usize>()
+    }
+
+    /// How deep they are in each other.
+    pub(super) fn depth(&self) -> usize {
+        let parts = self
+            .all
+            .0
+            .iter()
+            .chain(&self.any.0)
+            .chain(self.not.as_deref());
+        parts.map(|part| part.depth() + 1).max().unwrap_or(0)
+    }
+
+    fn named<N: PartialEq>(
+        mut self,
+        of: impl Fn(&mut Self) -> &mut Named<N>,
+        name: N,
+        value: Text,
+    ) -> Self {
+        if of(&mut self).0.iter().any(|(n, _)| *n == name) {
+            let mut other = Self::new();
+            of(&mut other).0.push((name, value));
+            return self.and(other);
+        }
+        of(&mut self).0.push((name, value));
+        self
+    }
+}
+
+/// A fact can come at any time, so that it is absent is never known.
+fn facts<'de, D: Deserializer<'de>>(from: D) -> Result<Named<String>, D::Error> {
+    let facts = Named::deserialize(from)?;
+    let absent = |(_, text): &(_, Text)| text.0 == super::Is::Absent;
+    if facts.0.iter().any(absent) {
+        return Err(de::Error::custom(
+            "expected no `present = false` of a fact: it may still come",
+        ));
+    }
+    Ok(facts)
+}

@@ -1,0 +1,86 @@
+use super::{
+    OffBy,
+    engine::{Spent, Time},
+    model::Rule,
+};
+use std::{sync::atomic::Ordering::Relaxed, time::SystemTime};
+
+/// What is verbose, as rules say it, at one moment. Counts are of this process.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct VerboseStatus {
+    /// Who switched all of it off; `None` where nobody did.
+    pub off_by: Option<OffBy>,
+    /// Of all rules since the start, also of those that are not in use any more.
+    pub spent: Counts,
+    /// Where rules come from.
+    pub sources: Vec<SourceStatus>,
+    /// The rules in use, in order.
+    pub rules: Vec<RuleStatus>,
+}
+
+/// A source of rules.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SourceStatus {
+    /// Its name, such as the path of a file.
+    pub name: String,
+    /// How many rules of it are in use.
+    pub rules: usize,
+    /// Why its newest version is not in use.
+    pub problem: Option<String>,
+}
+
+/// A rule in use.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RuleStatus {
+    /// Its name.
+    pub name: String,
+    /// When it ends.
+    pub expires: SystemTime,
+    /// Whether it can select now: it has begun, and has not ended.
+    pub in_force: bool,
+    /// What it has selected.
+    pub spent: Counts,
+}
+
+/// Requests that were selected, and what budgets did to them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Made live.
+    pub live: u64,
+    /// Recorded, because the rule only records.
+    pub recorded: u64,
+    /// Recorded only, because a budget for live ones was used up.
+    pub only_recorded: u64,
+    /// Not selected, because a budget was used up.
+    pub refused: u64,
+    /// Live for a part of their time, because the budget of events or bytes was
+    /// used up.
+    pub cut_short: u64,
+}
+
+impl Counts {
+    pub(super) fn of(spent: &Spent) -> Self {
+        Self {
+            live: spent.made_live.load(Relaxed),
+            recorded: spent.recorded.load(Relaxed),
+            only_recorded: spent.only_recorded.load(Relaxed),
+            refused: spent.refused.load(Relaxed),
+            cut_short: spent.cut_short.load(Relaxed),
+        }
+    }
+}
+
+impl RuleStatus {
+    pub(super) fn of(rule: &Rule, spent: &Spent, now: SystemTime) -> Self {
+        Self {
+            name: rule.name.clone(),
+            expires: rule.expires,
+            in_force: Time::of(rule).contains(now),
+            spent: Counts::of(spent),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+use super::{
+    Budget, OffBy, Rules, SampleKey,
+    engine::{Entry, Overall, Selected, Set, Spent, Terms},
+    model::{Mode, Rule},
+    source::{RuleSlot, RuleSource, spawn},
+    status::{RuleStatus, SourceStatus, VerboseStatus},
+    switch::Switch,
+};
+use arc_swap::{ArcSwap, Guard};
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+use tracing::level_filters::LevelFilter;
+
+/// The rules in use, where they come from, what they have spent, and the switch
+/// that ends all of it.
+///
+/// Cheap to clone; all clones are the same. Rules of several sources are one
+/// after the other, in the order in which the sources were added. A new set takes
+/// the place of the old one at once: a request sees one set, also where it waits
+/// for facts.
+#[derive(Clone)]
+pub struct Steering(Arc<Inner>);
+
+pub(super) struct Inner {
+    set: ArcSwap<Set>,
+    switch: Arc<Switch>,
+    overall: Arc<Overall>,
+    key: SampleKey,
+    sources: Mutex<Vec<Source>>,
+    /// Makes room in the gate for what rules ask for.
+    raise: fn(LevelFilter),
+}
+
+/// What one source has said so far.
+struct Source {
+    name: String,
+    rules: Rules,
+    problem: Option<String>,
+    /// Whether the log says so.
+    told: bool,
+}
+
+impl Steering {
+    /// No rule, [`Budget::overall`], and the default key.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(Budget::overall(), SampleKey::default())
+    }
+
+    /// No rule, a budget for all of them together, and the key of samples.
+    #[must_use]
+    pub fn with(overall: Budget, key: SampleKey) -> Self {
+        Self(Arc::new(Inner {
+            set: ArcSwap::default(),
+            switch: Arc::new(Switch::from_environment()),
+            overall: Arc::new(Overall {
+                limits: overall,
+                spent: Spent::default(),
+            }),
+            key,
+            sources: Mutex::default(),
+            raise: crate::gate::raise_live,
+        }))
+    }
+
+    /// Uses these rules, too.
+    #[must_use]
+    pub fn rules(self, rules: Rules) -> Self {
+        self.slot("fixed").set(rules);
+        self
+    }
+
+    /// Uses what this source says, too, asked by a thread of its own until the
+    /// last clone is gone.
+    ///
+    /// # Errors
+    ///
+    /// The operating system gave no thread.
+    pub fn source(self, source: impl RuleSource) -> io::Result<Self> {
+        let slot = self.slot(source.name());
+        spawn(source, slot)?;
+        Ok(self)
+    }
+
+    /// A place for rules that somebody hands over when there are new ones.
+    #[must_use]
+    pub fn slot(&self, name: impl Into<String>) -> RuleSlot {
+        let mut sources = self.0.sources();
+        sources.push(Source {
+            name: name.into(),
+            rules: Rules::default(),
+            problem: None,
+            told: false,
+        });
+        RuleSlot::new(&self.0, sources.len() - 1)
+    }
+
+    /// Ends everything verbose that rules and headers have begun, and begins
+    /// nothing, whatever they say. Requests in flight show no more; what
+    /// [`Replay`](crate::capture::Replay) does has its own setting.
+    pub fn switch_off(&self) {
+        self.0.switch.off();
+    }
+
+    /// Undoes [`switch_off`](Self::switch_off), not
+    /// [`VERBOSE_OFF`](super::VERBOSE_OFF).
+    pub fn switch_on(&self) {
+        self.0.switch.on();
+    }
+
+    /// Whether everything is off, and by whom.
+    #[must_use]
+    pub fn off_by(&self) -> Option<OffBy> {
+        self.0.switch.off_by()
+    }
+
+    /// The rules in use, in order.
+    #[must_use]
+    pub fn in_use(&self) -> Rules {
+        let mut all = Rules::default();
+        self.0.sources().iter().for_each(|s| all.append(&s.rules));
+        all
+    }
+
+    /// What is selected, and how much of it.
+    #[must_use]
+    pub fn status(&self) -> VerboseStatus {
+        let now = SystemTime::now();
+        let sources = self.0.sources().iter().map(SourceStatus::of).collect();
+        let set = self.0.set.load();
+        let rule = |entry: &Entry| {
+            let terms = entry.selected().terms()?;
+            Some(RuleStatus::of(entry.rule(), &terms.spent, now))
+        };
+        VerboseStatus {
+            off_by: self.off_by(),
+            spent: super::status::Counts::of(&self.0.overall.spent),
+            sources,
+            rules: set.entries().iter().filter_map(rule).collect(),
+        }
+    }
+
+    pub(super) fn key(&self) -> &SampleKey {
+        &self.0.key
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.0.switch.is_off()
+    }
+
+    /// The set of now.
+    pub(crate) fn set(&self) -> Guard<Arc<Set>> {
+        self.0.set.load()
+    }
+
+    /// What a header asked for.
+    pub(crate) fn by_header(&self, selected: Selected) -> Arc<Selected> {
+        Arc::new(selected.switched_by(&self.0.switch))
+    }
+}
+
+impl Default for Steering {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SourceStatus {
+    fn of(source: &Source) -> Self {
+        Self {
+            name: source.name.clone(),
+            rules: source.rules.len(),
+            problem: source.problem.clone(),
+        }
+    }
+}
+
+impl Inner {
+    fn sources(&self) -> MutexGuard<'_, Vec<Source>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces what one source said.
+    pub(super) fn set_rules(&self, source: usize, rules: Rules) {
+        // Held to the end, so that two changes come one after the other.
+        let mut sources = self.sources();
+        let Some(place) = sources.get_mut(source) else {
+            return;
+        };
+        place.problem = None;
+        place.told = false;
+        if place.rules == rules {
+            return;
+        }
+        place.rules = rules;
+        let mut all = Rules::default();
+        sources.iter().for_each(|source| all.append(&source.rules));
+        let set = self.compile(&all);
+        // Before the rules are in force: their first request must find the room.
+        (self.raise)(set.max_level());
+        self.set.store(Arc::new(set));
+    }
+
+    /// Notes a problem of a source.
+    pub(super) fn set_problem(&self, source: usize, problem: String) {
+        if let Some(place) = self.sources().get_mut(source) {
+            place.told &= place.problem.as_ref() == Some(&problem);
+            place.problem = Some(problem);
+        }
+    }
+
+    /// The name and the problem of a source that the log knows nothing of yet.
+    /// Before there is a subscriber, nobody can be told.
+    pub(super) fn untold(&self, source: usize) -> Option<(String, String)> {
+        if !tracing::dispatcher::has_been_set() {
+            return None;
+        }
+        let mut sources = self.sources();
+        let place = sources.get_mut(source).filter(|place| !place.told)?;
+        let problem = place.problem.clone()?;
+        place.told = true;
+        Some((place.name.clone(), problem))
+    }
+
+    fn compile(&self, rules: &Rules) -> Set {
+        let before = self.set.load();
+        let entry = |rule: &Arc<Rule>| {
+            let same = |entry: &&Entry| {
+                entry.rule().name == rule.name && entry.rule().expires == rule.expires
+            };
+            let known = before.entries().iter().find(same);
+            let spent = known.and_then(|entry| entry.selected().terms());
+            let spent = spent
+                .map(|terms| Arc::clone(&terms.spent))
+                .unwrap_or_default();
+            Entry::new(rule, self.selected(rule, &spent))
+        };
+        let entries = rules.shared().iter().map(entry).collect();
+        Set::new(entries, self.key)
+    }
+
+    fn selected(&self, rule: &Rule, spent: &Arc<Spent>) -> Arc<Selected> {
+        let selected = |live, recorded| {
+            let terms = Terms {
+                limits: rule.budget,
+                spent: Arc::clone(spent),
+                overall: Arc::clone(&self.overall),
+                recorded,
+            };
+            let directives = rule.verbose.directives().clone();
+            let by = rule.name.clone();
+            Arc::new(Selected::new(by, directives, live, &self.switch, terms))
+        };
+        match rule.mode {
+            Mode::Live => selected(true, Some(selected(false, None))),
+            Mode::Record => selected(false, None),
+        }
+    }
+}
+
+impl fmt::Debug for Steering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Steering")
+            .field("off_by", &self.off_by())
+            .field("rules", &self.in_use().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,474 @@
+//! Conditions, order, facts and samples, as requests meet them.
+
+use super::{
+    engine::{Arrival, Pending},
+    *,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// A request as the tests describe it.
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) query: Option<&'static str>,
+    pub(super) uri_host: Option<&'static str>,
+    pub(super) route: Option<&'static str>,
+    pub(super) headers: HeaderMap,
+    pub(super) client: Option<std::net::IpAddr>,
+    pub(super) at: SystemTime,
+    pub(super) facts: Vec<(Cow<'static, str>, String)>,
+}
+
+impl Request {
+    pub(super) fn new() -> Self {
+        Self {
+            method: Method::GET,
+            path: "/",
+            query: None,
+            uri_host: None,
+            route: None,
+            headers: HeaderMap::new(),
+            client: None,
+            at: SystemTime::now(),
+            facts: Vec::new(),
+        }
+    }
+
+    fn with(header: &'static str, value: &str) -> Self {
+        let mut request = Self::new();
+        request.add(header, value);
+        request
+    }
+
+    fn add(&mut self, header: &'static str, value: &str) {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        self.headers.append(header, value);
+    }
+
+    pub(super) fn arrival(&self) -> Arrival<'_> {
+        Arrival {
+            method: &self.method,
+            path: self.path,
+            query: self.query,
+            uri_host: self.uri_host,
+            route: self.route,
+            headers: &self.headers,
+            client: self.client.map(Into::into),
+            seen: engine::Seen::default(),
+            correlation_id: "0b1e5f0e-7c8a-4b52-9f0f-6b3f7a1d2c3e",
+            at: self.at,
+            facts: &self.facts,
+        }
+    }
+
+    fn selected(&self, steering: &Steering) -> (Option<String>, Pending) {
+        let mut pending = Pending::default();
+        let set = steering.set();
+        let selected = set.evaluate(&self.arrival(), &mut pending);
+        (selected.map(|s| s.by.clone()), pending)
+    }
+}
+
+pub(super) fn later() -> SystemTime {
+    SystemTime::now() + Duration::from_secs(3600)
+}
+
+fn steering(rules: impl IntoIterator<Item = Rule>) -> Steering {
+    Steering::new().rules(Rules::new(rules))
+}
+
+fn by(steering: &Steering, request: &Request) -> Option<String> {
+    request.selected(steering).0
+}
+
+/// Whether these conditions hold for the request, found by them or not.
+fn holds(when: When, request: &Request) -> bool {
+    let found = steering([Rule::new("found", later()).when(when.clone())]);
+    // So it is no condition that the index finds rules by.
+    let any = When::new().not(When::new().not(when.clone()));
+    let looked = steering([Rule::new("looked at", later()).when(any)]);
+    let other = When::new().header(HeaderName::from_static("x-none"), "none");
+    let either = steering([Rule::new("either", later()).when(When::new().any([other, when]))]);
+    let found = by(&found, request).is_some();
+    assert_eq!(found, by(&either, request).is_some());
+    assert_eq!(found, by(&looked, request).is_some());
+    found
+}
+
+#[test]
+fn conditions_expiry_order_and_facts() {
+    let now = SystemTime::now();
+    let rules = steering([
+        Rule::new("over", now),
+        Rule::new("not yet", later()).from(now + Duration::from_secs(60)),
+        Rule::new("tenant", later()).fact("tenant", "acme"),
+        Rule::new("posts", later())
+            .method(Method::POST)
+            .route("/orders/{id}")
+            .path_prefix("/orders/")
+            .header(HeaderName::from_static("x-debug"), "yes"),
+        Rule::new("after", later()).fact("tenant", "acme"),
+    ]);
+    let mut request = Request::with("x-debug", "yes");
+    request.method = Method::POST;
+    request.path = "/orders/1";
+    request.route = Some("/orders/{id}");
+    request.at = now;
+    assert_eq!(by(&rules, &request).as_deref(), Some("posts"));
+    request.method = Method::GET;
+    let (selected, mut pending) = request.selected(&rules);
+    assert_eq!(selected, None);
+    let stated = |value: &str| [("tenant".into(), value.to_owned())];
+    assert!(pending.evaluate(&stated("other"), now).is_none());
+    let raised = pending.evaluate(&stated("acme"), now).unwrap();
+    assert_eq!(raised.by, "tenant");
+    assert!(pending.is_empty(), "what comes after it waits no longer");
+    request.facts = stated("acme").into();
+    assert_eq!(
+        by(&rules, &request).as_deref(),
+        Some("tenant"),
+        "stated before"
+    );
+    request.at = now + Duration::from_secs(7200);
+    request.facts.clear();
+    let (selected, mut pending) = request.selected(&rules);
+    assert_eq!(selected, None);
+    let raised = pending.evaluate(&stated("acme"), request.at);
+    assert!(raised.is_none(), "all are over");
+}
+
+#[test]
+fn each_condition() {
+    let request = Request::new;
+    let w = When::new;
+    let mut post = request();
+    post.method = Method::POST;
+    assert!(holds(w().method(Method::GET).method(Method::POST), &post));
+    assert!(!holds(w().method(Method::GET), &post));
+    let own = Method::from_bytes(b"PURGE").unwrap();
+    assert!(!holds(w().method(own.clone()), &post));
+    post.method = own.clone();
+    assert!(holds(w().method(own), &post));
+
+    let mut routed = request();
+    routed.route = Some("/orders/{id}");
+    routed.path = "/orders/7";
+    assert!(holds(w().route("/other").route("/orders/{id}"), &routed));
+    assert!(!holds(w().route("/orders/{ID}"), &routed));
+    assert!(!holds(w().route("/orders/{id}"), &request()));
+    assert!(holds(w().path("/orders/*".parse().unwrap()), &routed));
+    assert!(!holds(w().path("/orders".parse().unwrap()), &routed));
+    assert!(holds(w().path_prefix("/or"), &routed));
+    assert!(!holds(w().path_prefix("/or").path_prefix("/x"), &routed));
+
+    for host in ["Example.org", "example.org:8080", "EXAMPLE.ORG:"] {
+        assert!(
+            holds(w().host("example.ORG"), &Request::with("host", host)),
+            "{host}"
+        );
+    }
+    assert!(!holds(
+        w().host("example.org"),
+        &Request::with("host", "example.org.evil")
+    ));
+    assert!(holds(w().host("[::1]"), &Request::with("host", "[::1]:80")));
+    assert!(holds(w().host("[::1]"), &Request::with("host", "[::1]")));
+    let mut uri = Request::with("host", "other");
+    uri.uri_host = Some("example.org");
+    assert!(holds(w().host(Text::prefix("EXAMPLE.")), &uri));
+
+    let name = || HeaderName::from_static("x-a");
+    let mut twice = Request::with("x-a", "one");
+    twice.add("x-a", "two");
+    for text in [
+        Text::equals("two"),
+        Text::one_of(["zero", "two"]),
+        Text::prefix("tw"),
+        Text::present(),
+    ] {
+        assert!(holds(w().header(name(), text.clone()), &twice), "{text}");
+        assert!(
+            !holds(w().header(name(), text.clone()), &request()),
+            "{text}"
+        );
+    }
+    assert!(
+        !holds(w().header(name(), "TWO"), &twice),
+        "values have a case"
+    );
+    assert!(holds(w().header(name(), Text::absent()), &request()));
+    assert!(!holds(w().header(name(), Text::absent()), &twice));
+
+    let mut query = request();
+    query.query = Some("a=1&b=x%20y&b=+z&flag&%63=d");
+    assert!(holds(w().query("a", "1"), &query));
+    assert!(holds(w().query("b", "x y"), &query));
+    assert!(holds(w().query("b", " z"), &query));
+    assert!(holds(w().query("flag", ""), &query));
+    assert!(holds(w().query("flag", Text::present()), &query));
+    assert!(holds(w().query("c", "d"), &query));
+    assert!(!holds(w().query("a", "2"), &query));
+    assert!(holds(w().query("d", Text::absent()), &query));
+    assert!(!holds(w().query("a", Text::absent()), &query));
+
+    let mut cookies = Request::with("cookie", "a=1; b = x=y ;c");
+    cookies.add("cookie", "d=4");
+    assert!(holds(w().cookie("a", "1").cookie("d", "4"), &cookies));
+    assert!(holds(w().cookie("b", "x=y"), &cookies));
+    assert!(!holds(w().cookie("a", "4"), &cookies));
+    assert!(holds(w().cookie("z", Text::absent()), &cookies));
+
+    let mut client = request();
+    let network = || "10.0.0.0/8".parse().unwrap();
+    assert!(!holds(w().client(network()), &client));
+    client.client = Some("10.1.2.3".parse().unwrap());
+    assert!(holds(w().client(network()), &client));
+    client.client = Some("11.1.2.3".parse().unwrap());
+    assert!(!holds(w().client(network()), &client));
+
+    let json = Request::with("content-type", "Application/JSON; charset=utf-8");
+    assert!(holds(w().content_type("application/json"), &json));
+    assert!(holds(
+        w().content_type("text/plain").content_type("application/*"),
+        &json
+    ));
+    assert!(!holds(w().content_type("app/*"), &json));
+    assert!(!holds(w().content_type("application/json"), &request()));
+}
+
+#[test]
+fn combinations() {
+    let w = When::new;
+    let a = || HeaderName::from_static("x-a");
+    let request = Request::with("x-a", "1");
+    let yes = || w().header(a(), "1");
+    let no = || w().header(a(), "2");
+    assert!(holds(w().any([no(), yes()]), &request));
+    assert!(!holds(w().any([no(), no()]), &request));
+    assert!(!holds(w().any([]), &request), "one of none");
+    let none: [&str; 0] = [];
+    assert!(!holds(w().header(a(), Text::one_of(none)), &request));
+    assert!(!holds(w().any([yes()]).any([no()]), &request), "both");
+    assert!(!holds(w().not(yes()), &request));
+    assert!(holds(w().not(no()).not(no()), &request));
+    assert!(!holds(w().not(no()).not(yes()), &request));
+    assert!(!holds(yes().and(no()), &request));
+    assert!(holds(
+        yes().and(yes().any([no(), yes().not(no())])),
+        &request
+    ));
+    assert!(
+        !holds(yes().header(a(), "2"), &request),
+        "both, of one name"
+    );
+    assert!(holds(w(), &request), "no condition is all traffic");
+}
+
+#[cfg(feature = "rules-regex")]
+#[test]
+fn expressions_match_whole_values() {
+    let is = |expression: &str, value: &str| {
+        let text = Text::regex(expression).unwrap();
+        let name = HeaderName::from_static("x-a");
+        holds(When::new().header(name, text), &Request::with("x-a", value))
+    };
+    assert!(is("a|b", "a") && is("a|b", "b") && is("[0-9]{3}", "123"));
+    assert!(!is("a|b", "ab") && !is("a", "a\u{e9}") && !is("^a", "ab"));
+    for bad in ["a)|(b", "(", "a{1000}{1000}", &"(".repeat(100)] {
+        assert!(Text::regex(bad).is_err(), "{bad}");
+    }
+}
+
+/// An open condition stays open, whatever is around it.
+#[test]
+fn facts_that_are_not_stated() {
+    let w = When::new;
+    let acme = || w().fact("tenant", "acme");
+    let name = HeaderName::from_static("x-a");
+    let rules = |when: When| steering([Rule::new("rule", later()).when(when)]);
+    let stated = |facts: &[(&'static str, &str)]| -> Vec<(Cow<'static, str>, String)> {
+        let owned = |(n, v): &(&'static str, &str)| ((*n).into(), (*v).to_owned());
+        facts.iter().map(owned).collect()
+    };
+    let now = SystemTime::now();
+    let request = Request::with("x-a", "1");
+
+    // All but one tenant: nothing is known before there is a tenant.
+    let (selected, mut pending) = request.selected(&rules(w().not(acme())));
+    assert!(selected.is_none());
+    assert!(pending.evaluate(&stated(&[("user", "u")]), now).is_none());
+    assert!(
+        pending
+            .evaluate(&stated(&[("tenant", "acme")]), now)
+            .is_none()
+    );
+    assert!(
+        pending
+            .evaluate(&stated(&[("tenant", "other")]), now)
+            .is_some()
+    );
+
+    // What was known when it came is remembered.
+    let mixed = |value: &str| {
+        let header = w().header(name.clone(), value);
+        w().any([
+            header.and(acme()),
+            w().fact("user", "u").not(w().header(name.clone(), "2")),
+        ])
+    };
+    let evaluate = |value: &str, facts: &[(&'static str, &str)]| {
+        let (selected, mut pending) = request.selected(&rules(mixed(value)));
+        assert!(selected.is_none());
+        pending.evaluate(&stated(facts), now).is_some()
+    };
+    assert!(evaluate("1", &[("tenant", "acme")]));
+    assert!(!evaluate("2", &[("tenant", "acme")]));
+    assert!(evaluate("2", &[("tenant", "acme"), ("user", "u")]));
+    // It is decided by what is known.
+    let either = w().any([acme(), w().header(name.clone(), "1")]);
+    assert!(by(&rules(either), &request).is_some());
+    // A rule that ends meanwhile.
+    let (_, mut pending) = request.selected(&rules(acme()));
+    let after = now + Duration::from_secs(7200);
+    assert!(
+        pending
+            .evaluate(&stated(&[("tenant", "acme")]), after)
+            .is_none()
+    );
+}
+
+#[test]
+fn by_address_that_is_a_fact() {
+    let network = Text::network(["192.0.2.0/24".parse().unwrap()]);
+    let rules = steering([Rule::new("office", later()).fact("client.address", network)]);
+    let mut request = Request::new();
+    for (address, is) in [("192.0.2.7", true), ("192.0.3.7", false), ("x", false)] {
+        request.facts = vec![("client.address".into(), address.to_owned())];
+        assert_eq!(by(&rules, &request).is_some(), is, "{address}");
+    }
+}
+
+#[test]
+fn keys_of_samples() {
+    let rules = |key: &str| {
+        let sample = Sample::percent(100.0).unwrap().by(key).unwrap();
+        steering([Rule::new("sampled", later()).sample(sample)])
+    };
+    let mut request = Request::with("x-user", "u");
+    request.add("cookie", "sid=1; two=1; two=2");
+    request.query = Some("k=%41&empty=");
+    request.client = Some("::ffff:10.0.0.1".parse().unwrap());
+    for key in [
+        "correlation_id",
+        "header:x-user",
+        "cookie:sid",
+        "query:k",
+        "client",
+    ] {
+        assert!(by(&rules(key), &request).is_some(), "{key}");
+    }
+    for key in [
+        "header:x-other",
+        "cookie:two",
+        "query:empty",
+        "query:z",
+        "fact:user",
+    ] {
+        assert!(by(&rules(key), &request).is_none(), "{key}");
+    }
+    let (_, mut pending) = request.selected(&rules("fact:user"));
+    let facts = [("user".into(), "u".to_owned())];
+    assert!(pending.evaluate(&facts, SystemTime::now()).is_some());
+    for bad in ["", "user", "fact:", "header:a b", "client:x"] {
+        assert!(Sample::percent(1.0).unwrap().by(bad).is_err(), "{bad}");
+    }
+    for bad in [-0.1, 100.1, f64::NAN, f64::INFINITY] {
+        assert!(Sample::percent(bad).is_err(), "{bad}");
+    }
+}
+
+/// More rules than the index has bits for.
+#[test]
+fn a_thousand_rules_in_order() {
+    let rule = |n: usize| {
+        let rule = Rule::new(format!("{n}"), later());
+        match n % 4 {
+            0 => rule.header(HeaderName::from_static("x-n"), format!("{}", n / 4)),
+            1 => rule.path(format!("/{}/*", n / 4).parse().unwrap()),
+            2 => rule.fact("n", format!("{}", n / 4)),
+            _ => rule.when(When::new().query("n", format!("{}", n / 4))),
+        }
+    };
+    let rules = steering((0..1_300).map(rule));
+    for n in [0, 1, 127, 128, 300, 324] {
+        let mut request = Request::with("x-n", &n.to_string());
+        assert_eq!(by(&rules, &request), Some((4 * n).to_string()));
+        request.headers.clear();
+        request.path = Box::leak(format!("/{n}/x").into_boxed_str());
+        assert_eq!(by(&rules, &request), Some((4 * n + 1).to_string()));
+        request.path = "/";
+        request.query = Some(Box::leak(format!("n={n}").into_boxed_str()));
+        let (selected, mut pending) = request.selected(&rules);
+        assert_eq!(selected, Some((4 * n + 3).to_string()));
+        let facts = [("n".into(), n.to_string())];
+        let raised = pending.evaluate(&facts, SystemTime::now()).unwrap();
+        assert_eq!(raised.by, (4 * n + 2).to_string());
+    }
+}
+
+#[test]
+fn a_pending_request_keeps_the_set_it_began_with() {
+    let steering = Steering::new();
+    let slot = steering.slot("test");
+    let rules = |name: &str| Rules::new([Rule::new(name, later()).fact("a", "1")]);
+    slot.set(rules("old"));
+    let (_, mut pending) = Request::new().selected(&steering);
+    slot.set(rules("new"));
+    let facts = [("a".into(), "1".to_owned())];
+    let selected = pending.evaluate(&facts, SystemTime::now()).unwrap();
+    assert_eq!(selected.by, "old");
+    assert!(Arc::strong_count(&selected) >= 1);
+}
+
+#[test]
+fn directives_must_say_something() {
+    use tracing::level_filters::LevelFilter;
+    for bad in [
+        "",
+        " ",
+        ",",
+        "debug,",
+        "a=b=c",
+        "a=",
+        "=debug",
+        "info, my app=debug",
+        "a[span]=debug",
+        "a=louder",
+        &"a=debug,".repeat(10_000),
+    ] {
+        let error = bad.parse::<Directives>().unwrap_err().to_string();
+        assert!(error.len() < 300, "{error}");
+    }
+    let error = "info,my_app=louder".parse::<Directives>().unwrap_err();
+    assert!(error.to_string().contains("\"my_app=louder\""), "{error}");
+    for (good, max) in [
+        ("info, my_app=debug", LevelFilter::DEBUG),
+        ("my_app", LevelFilter::TRACE),
+        ("off", LevelFilter::OFF),
+        ("warn,my_app::db=3", LevelFilter::INFO),
+    ] {
+        let directives: Directives = good.parse().unwrap();
+        assert_eq!(directives.max_level(), max, "{good}");
+    }
+    let d: Directives = "info,my_app=trace".parse().unwrap();
+    assert_eq!(d.max_level(), LevelFilter::TRACE);
+    assert_eq!(
+        "debug".parse::<Directives>().unwrap().max_level(),
+        LevelFilter::DEBUG
+    );
+}

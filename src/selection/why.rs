@@ -1,0 +1,210 @@
+//! Who would be selected, and why not.
+
+use super::{
+    Rules, SampleKey, Steering,
+    engine::{Arrival, Node, Seen, Time, sample_of},
+    model::{By, Rule, time_text},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use serde::Serialize;
+use std::{borrow::Cow, net::IpAddr, time::SystemTime};
+
+/// A request as somebody describes it who asks [`why`](Rules::why).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Described {
+    method: Method,
+    uri: Uri,
+    route: Option<String>,
+    headers: HeaderMap,
+    facts: Vec<(Cow<'static, str>, String)>,
+    client: Option<IpAddr>,
+    correlation_id: String,
+    at: SystemTime,
+}
+
+impl Described {
+    /// A request of this method for this path, with its query, or URI. It comes
+    /// now, with nothing else.
+    pub fn new(method: Method, uri: Uri) -> Self {
+        Self {
+            method,
+            uri,
+            route: None,
+            headers: HeaderMap::new(),
+            facts: Vec::new(),
+            client: None,
+            correlation_id: String::new(),
+            at: SystemTime::now(),
+        }
+    }
+
+    /// The template of its route.
+    pub fn route(mut self, template: impl Into<String>) -> Self {
+        self.route = Some(template.into());
+        self
+    }
+
+    /// One more header.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// A fact that the service states. Others count as not stated yet.
+    pub fn fact(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.facts.push((name.into().into(), value.into()));
+        self
+    }
+
+    /// The peer of its connection.
+    pub fn client(mut self, address: IpAddr) -> Self {
+        self.client = Some(address);
+        self
+    }
+
+    /// Its correlation ID.
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.correlation_id = id.into();
+        self
+    }
+
+    /// When it comes.
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.at = time;
+        self
+    }
+
+    fn arrival(&self) -> Arrival<'_> {
+        Arrival {
+            method: &self.method,
+            path: self.uri.path(),
+            query: self.uri.query(),
+            uri_host: self.uri.host(),
+            route: self.route.as_deref(),
+            headers: &self.headers,
+            client: self.client.map(Into::into),
+            seen: Seen::default(),
+            correlation_id: &self.correlation_id,
+            at: self.at,
+            facts: &self.facts,
+        }
+    }
+}
+
+/// What rules make of a request, but for budgets and switches.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Why {
+    /// The name of the rule that selects it.
+    pub selected: Option<String>,
+    /// Every rule, in order.
+    pub rules: Vec<RuleVerdict>,
+}
+
+/// What one rule makes of it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RuleVerdict {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub verdict: Verdict,
+    /// What does not hold, in words.
+    pub fails: Vec<String>,
+    /// What waits for a fact, in words.
+    pub waits: Vec<String>,
+}
+
+/// What a rule does with a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It selects it.
+    Selects,
+    /// It would, but a rule before it does.
+    ComesAfter,
+    /// It would, once the service states what it waits for.
+    Waits,
+    /// It does not.
+    Fails,
+}
+
+impl Rules {
+    /// What these rules make of a request.
+    #[must_use]
+    pub fn why(&self, request: &Described, key: &SampleKey) -> Why {
+        let arrival = request.arrival();
+        let mut selected = None;
+        let rules = self.iter().map(|rule| {
+            let mut verdict = judge(rule, &arrival, key);
+            if verdict.verdict == Verdict::Selects {
+                if selected.is_some() {
+                    verdict.verdict = Verdict::ComesAfter;
+                } else {
+                    selected = Some(rule.name.clone());
+                }
+            }
+            verdict
+        });
+        let rules = rules.collect();
+        Why { selected, rules }
+    }
+}
+
+impl Steering {
+    /// What the rules in use make of a request.
+    #[must_use]
+    pub fn why(&self, request: &Described) -> Why {
+        self.in_use().why(request, self.key())
+    }
+
+    /// The rule that the compiled rules select it by.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn selects(&self, request: &Described) -> Option<String> {
+        let mut pending = super::Pending::default();
+        let set = self.set();
+        let selected = set.evaluate(&request.arrival(), &mut pending)?;
+        Some(selected.by.clone())
+    }
+}
+
+fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> RuleVerdict {
+    let (mut fails, mut waits) = (Vec::new(), Vec::new());
+    if !Time::of(rule).contains(arrival.at) {
+        fails.push(match rule.from {
+            Some(from) if arrival.at < from => format!("it begins at {}", time_text(from)),
+            _ => format!("it expired at {}", time_text(rule.expires)),
+        });
+    }
+    for node in Node::of(&rule.when) {
+        match node.now(arrival) {
+            Some(true) => {}
+            Some(false) => fails.push(node.to_string()),
+            None => waits.push(node.to_string()),
+        }
+    }
+    if let Some(sample) = &rule.sample {
+        let by = sample.key();
+        let is_missing = arrival.key(by, |value| value.is_none_or(<[u8]>::is_empty));
+        let share = sample.share();
+        match by {
+            By::Fact(_) if is_missing => waits.push(format!("sample by {by}")),
+            _ if is_missing => fails.push(format!("sample by {by}: the request has no such key")),
+            _ if sample_of(rule, arrival, key) => {}
+            _ => fails.push(format!("sample by {by}: not among these {share} %")),
+        }
+    }
+    let verdict = match (fails.is_empty(), waits.is_empty()) {
+        (true, true) => Verdict::Selects,
+        (true, false) => Verdict::Waits,
+        (false, _) => Verdict::Fails,
+    };
+    RuleVerdict {
+        name: rule.name.clone(),
+        verdict,
+        fails,
+        waits,
+    }
+}

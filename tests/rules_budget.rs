@@ -1,0 +1,131 @@
+//! Budgets of rules: what is over them is recorded only, or not selected, and the
+//! exchange and the status say so.
+#![cfg(feature = "full")]
+
+mod support_gate;
+
+use dashcam::{
+    exchange::{Exchange, Mode},
+    selection::{Budget, Counts, Rule, Rules},
+};
+use http::StatusCode;
+use std::time::{Duration, SystemTime};
+use support_gate::{Fixture, Output, Seen, request};
+use tracing_subscriber::{EnvFilter, prelude::*};
+
+fn rule(change: impl FnOnce(&mut Budget)) -> Rule {
+    let soon = SystemTime::now() + Duration::from_secs(3600);
+    let mut budget = Budget::unlimited();
+    change(&mut budget);
+    Rule::new("all", soon).budget(budget)
+}
+
+fn with(rule: Rule, f: impl FnOnce(&Fixture, &Seen)) {
+    let fixture = Fixture::with(|builder| builder.rules(Rules::new([rule])));
+    let seen = Seen::default();
+    let subscriber = tracing_subscriber::registry()
+        .with(fixture.dashcam.gate(EnvFilter::new("info")))
+        .with(seen.clone());
+    tracing::subscriber::with_default(subscriber, || f(&fixture, &seen));
+}
+
+fn live() -> Mode {
+    Mode::Live {
+        by: "all".to_owned(),
+    }
+}
+
+fn missing(exchange: &Exchange) -> Vec<(&str, &str)> {
+    let missing = exchange.missing.iter();
+    missing.map(|m| (m.what.as_str(), m.why.as_str())).collect()
+}
+
+fn counts(fixture: &Fixture) -> Counts {
+    let status = fixture.dashcam.status().verbose;
+    assert_eq!(status.rules[0].spent, status.spent);
+    status.spent
+}
+
+#[test]
+fn at_once_then_recorded_then_nothing() {
+    with(rule(|budget| budget.at_once = Some(1)), |fixture, seen| {
+        tokio_test::block_on(fixture.serve(request(), async {
+            tracing::debug!("one");
+            let two = async {
+                tracing::debug!("two");
+                let three = async {
+                    tracing::debug!("three");
+                    StatusCode::INTERNAL_SERVER_ERROR
+                };
+                fixture.serve(request(), three).await;
+                StatusCode::OK
+            };
+            fixture.serve(request(), two).await
+        }));
+        let kept = fixture.take();
+        let modes: Vec<_> = kept.iter().map(|e| e.mode.clone()).collect();
+        assert_eq!(modes, [Mode::Recorded, Mode::Recorded, live()]);
+        assert_eq!(missing(&kept[0]), [("selection", "verbose_budget")]);
+        assert_eq!(missing(&kept[1]), [("live events", "verbose_budget")]);
+        assert_eq!(missing(&kept[2]), []);
+        assert_eq!(kept[0].keep.len(), 1, "only because it failed");
+        assert_eq!(seen.count("one"), 1);
+        assert_eq!(seen.count("two") + seen.count("three"), 0);
+        let spent = counts(fixture);
+        assert_eq!((spent.live, spent.only_recorded, spent.refused), (1, 1, 1));
+        // The places are free again.
+        fixture.healthy(|| tracing::debug!("four"));
+        assert_eq!(seen.count("four"), 1);
+    });
+}
+
+#[test]
+fn the_total_ends_the_rule() {
+    with(rule(|budget| budget.total = Some(2)), |fixture, seen| {
+        for _ in 0..4 {
+            fixture.healthy(|| tracing::debug!("said"));
+        }
+        assert_eq!(fixture.take().len(), 2);
+        assert_eq!(seen.count("said"), 2);
+        assert_eq!(counts(fixture).refused, 2);
+        // In the next set, under the same name and end, it goes on counting.
+        let slot = fixture.dashcam.steering().slot("another");
+        let other = Rule::new("other", SystemTime::now() + Duration::from_secs(60));
+        slot.set(Rules::new([other.path_prefix("/none")]));
+        assert_eq!(fixture.dashcam.steering().in_use().len(), 2);
+        fixture.healthy(|| tracing::debug!("said"));
+        assert_eq!(seen.count("said"), 2);
+    });
+}
+
+#[test]
+fn events_end_a_live_request() {
+    let rule = rule(|budget| budget.events_per_second = Some(0));
+    with(rule, |fixture, seen| {
+        fixture.healthy(|| {
+            assert!(dashcam::current().unwrap().is_live());
+            tracing::info!("of the base filter");
+            assert!(dashcam::current().unwrap().is_live());
+            tracing::debug!("not shown");
+            assert!(!dashcam::current().unwrap().is_live());
+        });
+        let exchange = fixture.only();
+        assert_eq!(exchange.mode, live());
+        assert_eq!(exchange.events.len(), 2, "both are recorded");
+        let said = [("live events from some point on", "verbose_budget")];
+        assert_eq!(missing(&exchange), said);
+        assert_eq!(seen.count("of the base filter"), 1);
+        assert_eq!(seen.count("not shown"), 0);
+        assert_eq!(counts(fixture).cut_short, 1);
+    });
+}
+
+#[test]
+fn rules_that_record_have_budgets_too() {
+    let rule = rule(|budget| budget.at_once = Some(0)).record_only();
+    with(rule, |fixture, _| {
+        fixture.healthy(|| tracing::debug!("x"));
+        assert!(fixture.take().is_empty());
+        assert_eq!(counts(fixture).refused, 1);
+    });
+}
