@@ -336,6 +336,7 @@ fn stress(first: u64, replays: bool, change: impl FnOnce(DashcamBuilder) -> Dash
     limits.memory = 1024 * 1024 * 1024;
     let fixture = Arc::new(Fixture::with(|builder| {
         let builder = builder.rules(rules).limits(limits).slow(Duration::MAX);
+        let builder = builder.verbose_budget(dashcam::selection::Budget::unlimited());
         change(builder)
     }));
     let runtime = tokio::runtime::Builder::new_multi_thread()
