@@ -9,7 +9,7 @@ use dashcam::{
     context::InRequestExt,
     exchange::{Event, Exchange},
     kit::DashcamBuilder,
-    selection::{Rule, Rules},
+    selection::{Budget, Rule, Rules},
 };
 use fastrand::Rng;
 use http::{Request, StatusCode, header::HeaderName};
@@ -335,8 +335,11 @@ fn stress(first: u64, replays: bool, change: impl FnOnce(DashcamBuilder) -> Dash
     limits.queue = usize::MAX;
     limits.memory = 1024 * 1024 * 1024;
     let fixture = Arc::new(Fixture::with(|builder| {
-        let builder = builder.rules(rules).limits(limits).slow(Duration::MAX);
-        let builder = builder.verbose_budget(dashcam::selection::Budget::unlimited());
+        let builder = builder
+            .rules(rules)
+            .verbose_budget(Budget::unlimited())
+            .limits(limits)
+            .slow(Duration::MAX);
         change(builder)
     }));
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -107,4 +107,6 @@ pub use self::{file::RulesFile, parse::RulesError};
 #[cfg(test)]
 mod tests;
 #[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]
+mod tests_props;
+#[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]
 mod tests_text;

@@ -3,10 +3,9 @@
 
 use super::{tests::later, *};
 use http::{HeaderName, HeaderValue, Method};
-use proptest::prelude::*;
 use std::time::{Duration, SystemTime};
 
-const SAMPLE: &str = r#"
+pub(super) const SAMPLE: &str = r#"
 [[rule]]
 name    = "acme-checkout"
 expires = 2026-11-23T12:00:00Z
@@ -17,7 +16,7 @@ mode    = "live"
 budget  = { per_second = 5, total = 500 }
 "#;
 
-const ALL: &str = r#"
+pub(super) const ALL: &str = r#"
 [[rule]]
 name = "all of it"
 from = 2026-11-23T11:00:00+01:00
@@ -355,101 +354,4 @@ fn check_warns() {
         "{}",
         text[0]
     );
-}
-
-fn conditions() -> impl Strategy<Value = serde_json::Value> {
-    let leaf = prop_oneof![
-        Just(serde_json::json!({ "method": "GET" })),
-        "[ab]".prop_map(|v| serde_json::json!({ "header": { "x-a": v } })),
-        "[ab]".prop_map(|v| serde_json::json!({ "query": { "q": v } })),
-        "[ab]".prop_map(|v| serde_json::json!({ "fact": { "f": v } })),
-        "[ab]".prop_map(|v| serde_json::json!({ "fact": { "g": v } })),
-    ];
-    leaf.prop_recursive(3, 16, 3, |inner| {
-        let some = prop::collection::vec(inner.clone(), 1..4);
-        prop_oneof![
-            some.clone()
-                .prop_map(|all| serde_json::json!({ "all": all })),
-            some.prop_map(|any| serde_json::json!({ "any": any })),
-            inner.prop_map(|not| serde_json::json!({ "not": not })),
-        ]
-    })
-}
-
-/// What a condition is by the definition: facts that are not there leave it open.
-fn by_definition(
-    when: &serde_json::Value,
-    header: &str,
-    query: &str,
-    facts: &[Option<&str>],
-) -> Option<bool> {
-    let (kind, value) = when.as_object().unwrap().iter().next().unwrap();
-    let each = || {
-        value
-            .as_array()
-            .cloned()
-            .unwrap_or_else(|| vec![value.clone()])
-    };
-    let parts = || {
-        each()
-            .iter()
-            .map(|w| by_definition(w, header, query, facts))
-            .collect::<Vec<_>>()
-    };
-    match kind.as_str() {
-        "method" => Some(true),
-        "header" => Some(value["x-a"] == header),
-        "query" => Some(value["q"] == query),
-        "fact" if value.get("f").is_some() => facts[0].map(|f| value["f"] == f),
-        "fact" => facts[1].map(|g| value["g"] == g),
-        "all" if parts().contains(&Some(false)) => Some(false),
-        "all" => (!parts().contains(&None)).then_some(true),
-        "any" if parts().contains(&Some(true)) => Some(true),
-        "any" => (!parts().contains(&None)).then_some(false),
-        _ => parts()[0].map(|holds| !holds),
-    }
-}
-
-proptest! {
-    /// At arrival and after each fact a rule selects exactly where its conditions
-    /// are known to hold.
-    #[test]
-    fn conditions_are_as_defined(
-        when in conditions(),
-        header in "[ab]",
-        query in prop_oneof![Just("a"), Just("b")],
-        stated in prop::collection::vec((0..2_usize, prop_oneof![Just("a"), Just("b")]), 0..4),
-    ) {
-        let text = serde_json::json!({ "rule": [
-            { "name": "r", "expires": "2100-01-01T00:00:00Z", "when": when.clone() },
-        ]});
-        let rules = Rules::from_json_value(&text).unwrap();
-        let steering = Steering::new().rules(rules);
-        let mut request = super::tests::Request::new();
-        request.headers.insert("x-a", header.parse().unwrap());
-        let whole = format!("q={query}");
-        request.query = Some(Box::leak(whole.into_boxed_str()));
-        let mut pending = super::engine::Pending::default();
-        let set = steering.set();
-        let mut selected = set.evaluate(&request.arrival(), &mut pending).is_some();
-        let mut known = [None, None];
-        prop_assert_eq!(selected, by_definition(&when, &header, query, &known) == Some(true));
-        let mut facts: Vec<(std::borrow::Cow<'static, str>, String)> = Vec::new();
-        for (n, value) in stated {
-            known[n] = Some(value);
-            let name = ["f", "g"][n];
-            facts.retain(|(other, _)| other != name);
-            facts.push((name.into(), value.to_owned()));
-            let raised = pending.evaluate(&facts, SystemTime::now()).is_some();
-            let holds = by_definition(&when, &header, query, &known) == Some(true);
-            prop_assert_eq!(raised, holds && !selected);
-            selected |= raised;
-        }
-    }
-
-    #[test]
-    fn any_text_is_read_or_refused(text in "\\PC*") {
-        let _ = Rules::from_toml(&text);
-        let _ = Rules::from_json(&text);
-    }
 }
