@@ -2,7 +2,7 @@
 
 use crate::{
     exchange::Content,
-    id::TraceParent,
+    id::{TraceContext, TraceId},
     redact::{Policy, Redactor},
     selection::{Described, Rules, SampleKey, Steering},
 };
@@ -64,7 +64,35 @@ pub fn head(values: &[&[u8]]) {
             headers.append("traceparent", value);
         }
     }
-    let _ = TraceParent::from_headers(&headers);
+    let _ = TraceContext::parent(&headers);
+}
+
+/// Reads the trace headers of a request, and writes those of a call: what goes
+/// out is valid and read again as the same.
+pub fn trace(fields: &[(u8, &[u8])]) {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        let name = ["traceparent", "tracestate", "baggage"][usize::from(name % 3)];
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            headers.append(name, value);
+        }
+    }
+    let read = |headers: &HeaderMap| {
+        let parent = TraceContext::parent(headers);
+        TraceContext::inbound(headers, parent, || {
+            TraceId::mint_at(std::time::SystemTime::now())
+        })
+    };
+    let here = read(&headers);
+    let mut sent = HeaderMap::new();
+    here.propagate(&mut sent);
+    here.propagate_baggage(&mut sent);
+    let there = read(&sent);
+    assert_eq!(there.trace_id(), here.trace_id());
+    assert!(there.parent_id().is_some_and(|id| id != here.span_id()));
+    assert_eq!(there.flags(), here.flags());
+    assert_eq!(there.trace_state(), here.trace_state());
+    assert_eq!(there.baggage(), here.baggage());
 }
 
 /// Reads rules, TOML or JSON. What is read is written and read again as the same,

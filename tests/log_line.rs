@@ -405,3 +405,29 @@ fn what_waits_is_written_when_the_layer_goes() {
     has_ended.recv_timeout(DEADLINE).unwrap();
     assert_eq!(buffer.with_message("last words").len(), 1);
 }
+
+#[test]
+fn lines_of_a_request_without_parent_name_the_trace_it_starts() {
+    let (fixture, buffer) = (Fixture::new(), Buffer::default());
+    let subscriber = tracing_subscriber::registry()
+        .with(fixture.dashcam.gate(EnvFilter::new("info")))
+        .with(fixture.dashcam.json_lines_to(buffer.clone()).unwrap());
+    let mut trace = None;
+    tracing::subscriber::with_default(subscriber, || {
+        let request = http::Request::new(support_gate::Body::default());
+        fixture.call(request, http::StatusCode::OK, || {
+            tracing::info!("inside");
+            trace = dashcam::current().map(|request| request.trace_context().clone());
+        });
+    });
+    assert!(fixture.dashcam.flush(DEADLINE));
+    let trace = trace.unwrap();
+    let lines = buffer.lines();
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        let id = line["correlation_id"].as_str().unwrap();
+        assert_eq!(line["trace_id"], trace.trace_id().to_string());
+        assert_eq!(line["trace_id"], id.replace('-', ""));
+        assert_eq!(line["span_id"], trace.span_id().to_string());
+    }
+}

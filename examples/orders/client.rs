@@ -1,5 +1,5 @@
 //! The HTTP client: whatever is sent with it from inside of a request carries
-//! that request's correlation ID.
+//! that request's correlation ID and goes on with its trace.
 
 use axum::{
     body::Bytes,

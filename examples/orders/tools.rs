@@ -80,7 +80,10 @@ struct Call {
     arguments: Value,
 }
 
-/// Calls other services, one after the other, with the ID of this request.
+/// Calls other services, one after the other, with the ID of this request and in
+/// its trace. Its form is that of the W3C's conformance suite of Trace Context:
+/// `python test.py http://127.0.0.1:3000/fanout`, from `test/` of
+/// <https://github.com/w3c/trace-context>.
 /// Whoever can reach it can make it call anything: nothing for a public service.
 async fn fanout(State(client): State<HttpClient>, Json(calls): Json<Vec<Call>>) -> StatusCode {
     for call in calls {

@@ -1,5 +1,5 @@
 use super::{Identity, Mode, Route, Shared, current, pool};
-use crate::id::{CorrelationId, TraceParent};
+use crate::id::{CorrelationId, TraceContext, TraceId};
 #[cfg(feature = "gate")]
 use crate::selection::{Admission, Shortage};
 use std::{
@@ -55,6 +55,15 @@ impl RequestContext {
     #[must_use]
     pub fn client_correlation_id(&self) -> Option<&CorrelationId> {
         self.0.identity().client_id.as_ref()
+    }
+
+    /// Its place in its W3C trace.
+    #[must_use]
+    pub fn trace_context(&self) -> &TraceContext {
+        static NONE: std::sync::LazyLock<TraceContext> =
+            std::sync::LazyLock::new(|| TraceContext::start(TraceId::mint_at(SystemTime::now())));
+        // Every context is made with one; the fallback is never taken.
+        self.0.identity().trace.as_ref().unwrap_or(&NONE)
     }
 
     /// When the request reached the layer.
@@ -142,11 +151,6 @@ impl RequestContext {
     pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         let _entered = self.enter();
         f()
-    }
-
-    /// The trace ID of the inbound `traceparent`.
-    pub(crate) fn parent(&self) -> Option<&TraceParent> {
-        self.0.identity().parent.as_ref()
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 #[cfg(feature = "gate")]
 use super::Ticket;
-use crate::id::{CorrelationId, InvalidCorrelationId, TraceParent};
+use crate::id::{CorrelationId, InvalidCorrelationId, TraceContext, TraceParent};
 #[cfg(feature = "capture")]
 use crate::recorder::{HeaderFields, Tee};
 #[cfg(feature = "kit")]
@@ -104,7 +104,10 @@ pub(crate) struct Identity {
     pub(crate) from_header: bool,
     pub(crate) client_id: Option<CorrelationId>,
     pub(crate) rejected: Option<InvalidCorrelationId>,
-    pub(crate) parent: Option<TraceParent>,
+    /// Its place in its trace; every context is made with one.
+    pub(crate) trace: Option<TraceContext>,
+    /// The parent that a stranger sent, which is not the request's.
+    pub(crate) client_parent: Option<TraceParent>,
 }
 
 /// A route template, held as the router gave it.
@@ -228,7 +231,8 @@ impl Default for Shared {
                 from_header: false,
                 client_id: None,
                 rejected: None,
-                parent: None,
+                trace: None,
+                client_parent: None,
             },
             adopted: OnceLock::new(),
             started: Instant::now(),
@@ -399,6 +403,7 @@ impl Shared {
     pub(super) fn reset(&mut self) {
         self.identity.id = None;
         self.identity.client_id = None;
+        self.identity.trace = None;
         self.adopted.take();
         self.route = None;
         let bits = std::mem::take(self.bits.get_mut());

@@ -35,8 +35,17 @@ impl CorrelationIdLayer {
         self.with(|plan| plan.make = Some(Arc::new(make)))
     }
 
-    /// Trusts no inbound ID: every request gets a new one, and a valid ID of
-    /// the client is kept beside it.
+    /// Says the trace in the response, for browsers and other clients that read
+    /// `Server-Timing: trace;desc="00-<trace ID>-<span ID>-<flags>"`. Off by
+    /// default, because it is for every client to read.
+    pub fn server_timing(self) -> Self {
+        self.with(|plan| plan.server_timing = true)
+    }
+
+    /// Trusts no inbound ID: every request gets a new one and starts a trace of
+    /// its own, and valid IDs of the client are kept beside them. The client's
+    /// `tracestate`, flags and `baggage` go nowhere, and where the service looks
+    /// at the request's headers it finds our `traceparent` in the place of theirs.
     pub fn edge(self) -> Self {
         self.with(|plan| plan.trust = Trust::Edge)
     }

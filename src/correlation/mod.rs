@@ -3,7 +3,9 @@
 //! [`CorrelationIdLayer`] accepts a valid inbound ID or mints one, puts it on
 //! the request (header and [`RequestContext`](crate::context::RequestContext)
 //! extension), on the request span and on the response.
-//! [`PropagateCorrelationIdLayer`] puts the current ID on outgoing requests.
+//! It also takes part in W3C Trace Context, level 2: every request belongs to a
+//! trace, that of its caller or one of its own.
+//! [`PropagateCorrelationIdLayer`] puts both on outgoing requests.
 //!
 //! # Example
 //!
@@ -40,6 +42,39 @@
 //! # let _ = layer;
 //! ```
 //!
+//! What a service calls is in the same trace, and every call has an ID of its own:
+//!
+//! ```
+//! use dashcam::correlation::{CorrelationIdLayer, TraceParent, correlation_headers};
+//! use http::{Request, Response};
+//! use http_body_util::Full;
+//! use std::convert::Infallible;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let service = ServiceBuilder::new()
+//!     .layer(CorrelationIdLayer::new().server_timing())
+//!     .service(service_fn(|request: Request<_>| async move {
+//!         # let _: Request<dashcam::lifecycle::RequestBody<Full<bytes::Bytes>>> = request;
+//!         let (one, other) = (correlation_headers(), correlation_headers());
+//!         assert_ne!(one["traceparent"], other["traceparent"]);
+//!         let sent = TraceParent::parse(one["traceparent"].as_bytes());
+//!         let request = dashcam::current().expect("a request is under way");
+//!         let trace = request.trace_context();
+//!         assert_eq!(sent.map(|sent| sent.trace_id), Ok(trace.trace_id()));
+//!         Ok::<_, Infallible>(Response::new(Full::<bytes::Bytes>::default()))
+//!     }));
+//! let request = Request::get("/")
+//!     .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+//!     .body(Full::default())?;
+//! let response = service.oneshot(request).await?;
+//! let timing = response.headers()["server-timing"].to_str()?;
+//! assert!(timing.starts_with("trace;desc=\"00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Which ID
 //!
 //! 1. The one value of the header, if it is 1 to 128 of `A-Z a-z 0-9 . _ -`.
@@ -50,6 +85,21 @@
 //! value never. In [edge mode](CorrelationIdLayer::edge) the ID is always new
 //! and a valid one of the client is kept beside it.
 //!
+//! # Which trace
+//!
+//! One valid `traceparent` is gone on with: its trace ID, the flags *sampled* and
+//! *random*, and the `tracestate`, to which nothing is added. Without one, with an
+//! invalid one or with several a trace starts: its ID is the minted correlation
+//! ID's UUID, else another UUIDv7; *random* is set; *sampled* is not, because
+//! nothing is recorded for a tracing system here; a `tracestate` is dropped. In
+//! edge mode a trace starts in any case.
+//!
+//! `baggage` is passed on as it came, within the 64 members and 8,192 bytes that
+//! its specification names; not in edge mode. It and the values of `tracestate`
+//! are in no log line, and in an exchange only where the policy allows the header.
+//!
+//! All this needs no OpenTelemetry, and takes no notice of it.
+//!
 //! # Ordering
 //!
 //! Outermost, so that every answer has the ID: what layers outside of it
@@ -57,6 +107,9 @@
 //! what the HTTP implementation answers itself (400 to a malformed request,
 //! 431). In `axum`, `Router::layer` also covers the fallback (404);
 //! `route_layer` does not.
+//!
+//! On the side of the client the layer's place matters little: it only adds
+//! headers. Inside of a layer that retries, each attempt has an ID of its own.
 
 #[cfg(feature = "axum")]
 mod extract;
@@ -67,6 +120,12 @@ mod propagate;
 pub use self::extract::MissingCorrelationId;
 pub use self::{
     layer::CorrelationIdLayer,
-    propagate::{PropagateCorrelationId, PropagateCorrelationIdLayer, correlation_headers},
+    propagate::{
+        PropagateCorrelationId, PropagateCorrelationIdLayer, add_correlation_headers,
+        correlation_headers,
+    },
 };
-pub use crate::id::{CorrelationId, InvalidCorrelationId, MakeCorrelationId, UuidV7};
+pub use crate::id::{
+    CorrelationId, InvalidCorrelationId, InvalidTraceContext, MakeCorrelationId, SpanId,
+    TraceContext, TraceFlags, TraceId, TraceParent, TraceState, UuidV7,
+};

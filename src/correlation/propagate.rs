@@ -1,16 +1,19 @@
-use crate::context::current;
-use http::{HeaderName, HeaderValue, Request};
+use crate::context::{RequestContext, current};
+use http::{HeaderMap, HeaderName, Request};
 use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
 const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Puts the current request's correlation ID on outgoing requests that have none.
+/// Puts the current request's identity on outgoing requests: its correlation ID,
+/// a `traceparent` with a fresh ID for the call, and the `tracestate` and
+/// `baggage` that came in.
 ///
-/// For clients: wrap the client service with it. The ID is that of the request
-/// in whose code `call` runs; in spawned tasks use
-/// [`in_request`](crate::context::InRequestExt::in_request).
+/// For clients: wrap the client service with it. The request is that in whose
+/// code `call` runs; in spawned tasks use
+/// [`in_request`](crate::context::InRequestExt::in_request). A header that is
+/// there already stays; where that is a `traceparent`, no `tracestate` is added.
 ///
 /// ```
 /// use dashcam::correlation::PropagateCorrelationIdLayer;
@@ -24,23 +27,70 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 ///     .service(client);
 /// # let _ = client;
 /// ```
+///
+/// A `tonic` channel is such a service, too. Clients that are none take
+/// [`correlation_headers`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PropagateCorrelationIdLayer {
-    header: HeaderName,
+    sent: Sent,
 }
 
-impl PropagateCorrelationIdLayer {
-    /// Header `x-request-id`.
-    pub fn new() -> Self {
+/// What is put on outgoing requests.
+#[derive(Clone, Debug)]
+struct Sent {
+    header: HeaderName,
+    trace: bool,
+    baggage: bool,
+}
+
+impl Sent {
+    fn all() -> Self {
         Self {
             header: DEFAULT_HEADER,
+            trace: true,
+            baggage: true,
         }
     }
 
-    /// Another header.
+    fn put(&self, context: &RequestContext, headers: &mut HeaderMap) {
+        if !headers.contains_key(&self.header) {
+            let id = context.correlation_id().as_header_value().clone();
+            headers.insert(self.header.clone(), id);
+        }
+        let trace = context.trace_context();
+        if self.trace {
+            trace.propagate(headers);
+        }
+        if self.baggage {
+            trace.propagate_baggage(headers);
+        }
+    }
+}
+
+impl PropagateCorrelationIdLayer {
+    /// Header `x-request-id`, W3C Trace Context and W3C Baggage.
+    pub fn new() -> Self {
+        Self { sent: Sent::all() }
+    }
+
+    /// Another header for the correlation ID.
     pub fn header(mut self, name: HeaderName) -> Self {
-        self.header = name;
+        self.sent.header = name;
+        self
+    }
+
+    /// Sends no `traceparent` and no `tracestate`, such as where a tracing
+    /// library of the service does.
+    pub fn without_trace_context(mut self) -> Self {
+        self.sent.trace = false;
+        self
+    }
+
+    /// Sends no `baggage`, such as to services of others: what is in it is
+    /// between the callers and whoever reads it.
+    pub fn without_baggage(mut self) -> Self {
+        self.sent.baggage = false;
         self
     }
 }
@@ -57,7 +107,7 @@ impl<S> Layer<S> for PropagateCorrelationIdLayer {
     fn layer(&self, inner: S) -> Self::Service {
         PropagateCorrelationId {
             inner,
-            header: self.header.clone(),
+            sent: self.sent.clone(),
         }
     }
 }
@@ -66,7 +116,7 @@ impl<S> Layer<S> for PropagateCorrelationIdLayer {
 #[derive(Clone, Debug)]
 pub struct PropagateCorrelationId<S> {
     inner: S,
-    header: HeaderName,
+    sent: Sent,
 }
 
 impl<S, B> Service<Request<B>> for PropagateCorrelationId<S>
@@ -82,27 +132,44 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if !request.headers().contains_key(&self.header)
-            && let Some(context) = current()
-        {
-            let id = context.correlation_id().as_header_value().clone();
-            request.headers_mut().insert(self.header.clone(), id);
+        if let Some(context) = current() {
+            self.sent.put(&context, request.headers_mut());
         }
         self.inner.call(request)
     }
 }
 
-/// The headers that carry the current request's identity, for any client that
-/// takes headers; none outside of a request. The name is `x-request-id`,
-/// whatever the layer's header is.
+/// The headers that carry the current request's identity to one outgoing call,
+/// for any client that takes headers; none outside of a request.
+///
+/// They are what [`PropagateCorrelationIdLayer`] sends. Ask for each call: the
+/// ID in `traceparent` is that of the call. The name of the correlation ID's
+/// header is `x-request-id`, whatever the layer's header is.
+///
+/// With `reqwest` it is `client.get(url).headers(correlation_headers())`. Where
+/// the call may have headers of its own under these names,
+/// [`add_correlation_headers`] leaves them.
 ///
 /// ```
 /// let mut request = http::Request::new(());
 /// request.headers_mut().extend(dashcam::correlation::correlation_headers());
 /// ```
 #[must_use]
-pub fn correlation_headers() -> Option<(HeaderName, HeaderValue)> {
-    let context = current()?;
-    let id = context.correlation_id().as_header_value().clone();
-    Some((DEFAULT_HEADER, id))
+pub fn correlation_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    add_correlation_headers(&mut headers);
+    headers
+}
+
+/// Adds [`correlation_headers`] to the headers of a call, where it has none of
+/// these names.
+///
+/// ```
+/// let mut request = http::Request::new(());
+/// dashcam::correlation::add_correlation_headers(request.headers_mut());
+/// ```
+pub fn add_correlation_headers(headers: &mut HeaderMap) {
+    if let Some(context) = current() {
+        Sent::all().put(&context, headers);
+    }
 }

@@ -94,16 +94,24 @@ pub struct Correlation {
     /// Why an inbound ID was not accepted; never the value itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<String>,
-    /// The W3C trace ID of the inbound `traceparent`, 32 hex digits.
+    /// The W3C trace ID, 32 hex digits: that of the inbound `traceparent`, or of
+    /// a trace started here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
-    /// The W3C parent ID of the inbound `traceparent`, 16 hex digits.
+    /// The W3C parent ID of the inbound `traceparent`, 16 hex digits; none where
+    /// the trace was started here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<String>,
     /// The ID of the request's own span in that trace, 16 hex digits, as log
     /// lines have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span_id: Option<String>,
+    /// The trace ID that a client outside sent, kept beside ours in edge mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_trace_id: Option<String>,
+    /// The parent ID that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_parent_id: Option<String>,
 }
 
 /// Where a correlation ID came from.

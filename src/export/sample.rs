@@ -21,6 +21,8 @@ pub(crate) fn sample(id: &str) -> Exchange {
             trace_id: None,
             parent_id: None,
             span_id: None,
+            client_trace_id: None,
+            client_parent_id: None,
         },
         started_at: "2025-01-02T03:04:05.678901Z".into(),
         timing: Timing {

@@ -64,7 +64,8 @@ pub(crate) fn probe(recorded: LevelFilter) -> Result<(), Obstacle> {
         from_header: false,
         client_id: None,
         rejected: None,
-        parent: None,
+        trace: None,
+        client_parent: None,
     };
     let context = RequestContext::new(identity, Instant::now(), SystemTime::UNIX_EPOCH, None);
     context.shared().recording().begin(1024, None);

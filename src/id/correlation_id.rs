@@ -50,6 +50,11 @@ impl CorrelationId {
             .map_err(|_| InvalidCorrelationId::Character)
     }
 
+    /// The ID of a trace as that of the request.
+    pub(crate) fn of_trace(trace_id: super::TraceId) -> Result<Self, InvalidCorrelationId> {
+        Self::from_checked(Bytes::from_owner(trace_id.to_hex()))
+    }
+
     pub(super) fn from_checked(text: Bytes) -> Result<Self, InvalidCorrelationId> {
         HeaderValue::from_maybe_shared(text)
             .map(Self)

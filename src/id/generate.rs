@@ -1,4 +1,4 @@
-use super::CorrelationId;
+use super::{CorrelationId, TraceId};
 use bytes::Bytes;
 use std::{
     fmt,
@@ -47,7 +47,13 @@ impl AsRef<[u8]> for Text {
 }
 
 fn mint(now: SystemTime) -> CorrelationId {
-    let text = Bytes::from_owner(Text(encode(now)));
+    id_of(uuid(now))
+}
+
+fn id_of(uuid: uuid::Uuid) -> CorrelationId {
+    let mut text = [0; 36];
+    uuid.hyphenated().encode_lower(&mut text);
+    let text = Bytes::from_owner(Text(text));
     // Hexadecimal digits and hyphens are header text; the fallback is never taken.
     CorrelationId::from_checked(text).unwrap_or_else(|_| CorrelationId::unavailable())
 }
@@ -68,12 +74,6 @@ fn uuid(now: SystemTime) -> uuid::Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
-fn encode(now: SystemTime) -> [u8; 36] {
-    let mut text = [0; 36];
-    uuid(now).hyphenated().encode_lower(&mut text);
-    text
-}
-
 impl CorrelationId {
     fn unavailable() -> Self {
         Self(http::HeaderValue::from_static("unavailable"))
@@ -82,6 +82,20 @@ impl CorrelationId {
     /// Mints a UUIDv7 for a request that arrived at `now`.
     pub(crate) fn mint_at(now: SystemTime) -> Self {
         mint(now)
+    }
+
+    /// The same, and the trace ID that is the same UUID.
+    pub(crate) fn mint_with_trace(now: SystemTime) -> (Self, TraceId) {
+        let uuid = uuid(now);
+        (id_of(uuid), TraceId::from_uuid(uuid))
+    }
+}
+
+impl TraceId {
+    /// A UUIDv7 for a trace that starts at `now`. Its last 62 bits are random,
+    /// more than the flag *random* asks for.
+    pub(crate) fn mint_at(now: SystemTime) -> Self {
+        Self::from_uuid(uuid(now))
     }
 }
 

@@ -1,13 +1,26 @@
-//! Identifiers: the correlation ID, its generator and the inbound W3C parent.
+//! Identifiers: the correlation ID and its generator, and the request's place in
+//! a W3C trace.
 
+mod baggage;
+#[cfg(test)]
+mod cases;
 mod correlation_id;
 mod generate;
+mod hex;
+#[cfg(test)]
+mod tests;
+mod trace_context;
+mod trace_id;
 mod traceparent;
+mod tracestate;
 
 #[cfg(feature = "capture")]
 pub(crate) use self::generate::now_v7_text;
-pub(crate) use self::traceparent::TraceParent;
 pub use self::{
     correlation_id::{CorrelationId, InvalidCorrelationId},
     generate::{MakeCorrelationId, UuidV7},
+    trace_context::TraceContext,
+    trace_id::{InvalidTraceContext, SpanId, TraceFlags, TraceId},
+    traceparent::TraceParent,
+    tracestate::TraceState,
 };

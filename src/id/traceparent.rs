@@ -1,134 +1,132 @@
-use http::{HeaderMap, HeaderName};
-use std::fmt;
+use super::{
+    hex,
+    trace_id::{InvalidTraceContext, SpanId, TraceFlags, TraceId},
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::{fmt, str::FromStr};
 
-static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The inbound parent of W3C Trace Context, level 2, section 3.2.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TraceParent {
-    trace_id: [u8; 16],
-    parent_id: [u8; 8],
-    /// The request's own span in the trace, made here.
-    span_id: [u8; 8],
+/// The length of a header of version 00.
+const LEN: usize = 55;
+
+/// The value of a `traceparent` header: W3C Trace Context, level 2, section
+/// `traceparent` header.
+///
+/// Shown as version 00, whichever version was read.
+///
+/// ```
+/// use dashcam::correlation::TraceParent;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let parent: TraceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse()?;
+/// assert!(parent.flags.is_sampled());
+/// // What a later version adds is not understood, and left out.
+/// let later = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff-more";
+/// let later: TraceParent = later.parse()?;
+/// assert_eq!(later.to_string(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub struct TraceParent {
+    /// The trace.
+    pub trace_id: TraceId,
+    /// The operation that sends it.
+    pub parent_id: SpanId,
+    /// The flags of version 00.
+    pub flags: TraceFlags,
 }
 
 impl TraceParent {
-    /// Reads the one valid `traceparent` field; several, or an invalid one, are none.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
+    /// Puts one together.
+    #[must_use]
+    pub const fn new(trace_id: TraceId, parent_id: SpanId, flags: TraceFlags) -> Self {
+        Self {
+            trace_id,
+            parent_id,
+            flags,
+        }
+    }
+
+    /// The one valid `traceparent` field; several, or an invalid one, are none.
+    pub(super) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(&TRACEPARENT).iter();
         let value = values.next()?;
         if values.next().is_some() {
             return None;
         }
-        Self::parse(value.as_bytes())
+        Self::parse(value.as_bytes()).ok()
     }
 
-    fn parse(text: &[u8]) -> Option<Self> {
-        let text = text.trim_ascii();
-        let version = hex::<1>(text.get(0..2)?)?[0];
-        // Version 00 ends after the flags; later ones may go on after a hyphen.
-        let ends = match text.get(55) {
+    /// Reads a field value; blanks and tabs around it are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTraceContext`] where the trace has to be started anew: version
+    /// 00 is exactly 55 characters, a later one may go on after a hyphen, `ff`
+    /// is no version, digits are lower case, IDs are not zero.
+    pub fn parse(text: &[u8]) -> Result<Self, InvalidTraceContext> {
+        use InvalidTraceContext::Form;
+        let text = trim_ows(text);
+        let part = |range| text.get(range).ok_or(Form);
+        let [version] = hex::decode(part(0..2)?).ok_or(Form)?;
+        let ends = match text.get(LEN) {
             None => version != 0xff,
             Some(next) => !matches!(version, 0 | 0xff) && *next == b'-',
         };
         let hyphens = [2, 35, 52].iter().all(|&at| text.get(at) == Some(&b'-'));
         if !ends || !hyphens {
-            return None;
+            return Err(Form);
         }
-        let trace_id = hex(text.get(3..35)?)?;
-        let parent_id = hex(text.get(36..52)?)?;
-        hex::<1>(text.get(53..55)?)?;
-        (trace_id != [0; 16] && parent_id != [0; 8]).then_some(Self {
-            trace_id,
-            parent_id,
-            // Zeros are no ID (section 3.2.2.4).
-            span_id: fastrand::u64(1..).to_be_bytes(),
+        let [flags] = hex::decode(part(53..LEN)?).ok_or(Form)?;
+        Ok(Self {
+            trace_id: TraceId::parse(part(3..35)?)?,
+            parent_id: SpanId::parse(part(36..52)?)?,
+            flags: TraceFlags::from_bits(flags),
         })
     }
 
-    pub(crate) fn trace_id(&self) -> impl fmt::Display + '_ {
-        Hex(&self.trace_id)
+    /// The field value.
+    #[must_use]
+    pub fn to_header_value(self) -> HeaderValue {
+        // Digits and hyphens are header text, so the fallback is never taken.
+        HeaderValue::from_bytes(&self.text()).unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    pub(crate) fn parent_id(&self) -> impl fmt::Display + '_ {
-        Hex(&self.parent_id)
-    }
-
-    pub(crate) fn span_id(&self) -> impl fmt::Display + '_ {
-        Hex(&self.span_id)
+    pub(super) fn text(self) -> [u8; LEN] {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        let mut put = |range, bytes: &[u8]| {
+            if let Some(place) = text.get_mut::<std::ops::Range<usize>>(range) {
+                hex::encode(bytes, place);
+            }
+        };
+        put(3..35, &self.trace_id.to_bytes());
+        put(36..52, &self.parent_id.to_bytes());
+        put(53..LEN, &[self.flags.bits()]);
+        text
     }
 }
 
-fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    let digit = |b: u8| match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        // Upper case is not allowed on the wire.
-        b'a'..=b'f' => Some(b - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        *byte = digit(*high)? << 4 | digit(*low)?;
+impl FromStr for TraceParent {
+    type Err = InvalidTraceContext;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text.as_bytes())
     }
-    Some(bytes)
 }
 
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
+impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 32];
-        let places = digits.chunks_exact_mut(2).zip(self.0);
-        for (place, byte) in places {
-            let digit = |n: u8| if n < 10 { b'0' + n } else { b'a' - 10 + n };
-            place.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
-        }
-        let text = digits.get(..2 * self.0.len()).unwrap_or_default();
-        f.write_str(std::str::from_utf8(text).unwrap_or_default())
+        hex::show(&self.text(), f)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-
-    #[test]
-    fn reads_valid_and_refuses_invalid() {
-        let parsed = TraceParent::parse(GOOD.as_bytes()).unwrap();
-        assert_eq!(
-            parsed.trace_id().to_string(),
-            "4bf92f3577b34da6a3ce929d0e0e4736"
-        );
-        assert_eq!(parsed.parent_id().to_string(), "00f067aa0ba902b7");
-        let again = TraceParent::parse(GOOD.as_bytes()).unwrap();
-        assert_ne!(parsed.span_id().to_string(), again.span_id().to_string());
-        let later = format!("cc{}-what-comes", &GOOD[2..]);
-        assert!(TraceParent::parse(later.as_bytes()).is_some());
-        for bad in [
-            "",
-            "00",
-            &GOOD.to_uppercase(),
-            &format!("ff{}", &GOOD[2..]),
-            &format!("{GOOD}-x"),
-            &format!("cc{}.x", &GOOD[2..]),
-            &GOOD.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32)),
-            &GOOD.replace("00f067aa0ba902b7", &"0".repeat(16)),
-            &GOOD.replace('-', "_"),
-            &GOOD[..54],
-        ] {
-            assert!(TraceParent::parse(bad.as_bytes()).is_none(), "{bad}");
-        }
+/// Optional white space of HTTP is blanks and tabs, nothing else.
+pub(super) fn trim_ows(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
     }
-
-    #[test]
-    fn two_fields_are_none() {
-        let mut headers = HeaderMap::new();
-        headers.append("traceparent", GOOD.parse().unwrap());
-        assert!(TraceParent::from_headers(&headers).is_some());
-        headers.append("traceparent", GOOD.parse().unwrap());
-        assert!(TraceParent::from_headers(&headers).is_none());
-    }
+    text
 }

@@ -1,4 +1,8 @@
-use super::{Plan, RequestBody, flight::Flight, plan::CorrelationPlan};
+use super::{
+    Plan, RequestBody,
+    flight::Flight,
+    plan::{CorrelationPlan, Trust},
+};
 use crate::context::{Aspect, Identity, Mode, RequestContext, Route};
 #[cfg(feature = "gate")]
 use crate::recorder::MemoryBudget;
@@ -40,6 +44,9 @@ pub(super) fn begin<B: Body>(
             shared.adopt(correlation.identify(&parts.headers, shared.started_at));
         }
         set_request_header(correlation, &context, &mut parts);
+        if correlation.trust == Trust::Edge {
+            context.trace_context().replace_in(&mut parts.headers);
+        }
     }
 
     #[cfg(feature = "gate")]

@@ -116,6 +116,14 @@ impl Flight {
                 parts.headers.insert(correlation.header.clone(), id.clone());
             }
         }
+        if self.correlates
+            && let Some(correlation) = &self.plan.correlation
+            && correlation.server_timing
+        {
+            // The service may have timings of its own.
+            let value = self.context.trace_context().server_timing();
+            parts.headers.append("server-timing", value);
+        }
         if !self.span.is_none() {
             self.span
                 .record("http.response.status_code", parts.status.as_u16());

@@ -1,4 +1,6 @@
-use crate::id::{CorrelationId, InvalidCorrelationId, MakeCorrelationId, TraceParent};
+use crate::id::{
+    CorrelationId, InvalidCorrelationId, MakeCorrelationId, TraceContext, TraceId, TraceParent,
+};
 use http::{HeaderMap, HeaderName};
 use std::{
     fmt,
@@ -45,6 +47,8 @@ pub(crate) struct CorrelationPlan {
     pub(crate) header: HeaderName,
     pub(crate) trust: Trust,
     pub(crate) echo: bool,
+    /// Whether the response says the trace.
+    pub(crate) server_timing: bool,
     pub(crate) extra_characters: fn(u8) -> bool,
     /// `None` is UUIDv7 from the time of arrival.
     pub(crate) make: Option<Arc<dyn MakeCorrelationId>>,
@@ -56,6 +60,7 @@ impl Default for CorrelationPlan {
             header: HeaderName::from_static("x-request-id"),
             trust: Trust::Inbound,
             echo: true,
+            server_timing: false,
             extra_characters: |_| false,
             make: None,
         }
@@ -68,24 +73,36 @@ impl CorrelationPlan {
         headers: &HeaderMap,
         now: SystemTime,
     ) -> crate::context::Identity {
-        let parent = TraceParent::from_headers(headers);
+        let parent = TraceContext::parent(headers);
         let inbound = self.inbound(headers);
         let rejected = inbound.as_ref().and_then(|id| id.as_ref().err().copied());
         let inbound = inbound.and_then(Result::ok);
-        let (id, from_header, client_id) = match (self.trust, inbound) {
-            (Trust::Inbound, Some(id)) => (id, true, None),
-            (Trust::Inbound, None) => {
-                let id = parent.as_ref().and_then(from_parent);
-                (id.unwrap_or_else(|| self.make(now)), false, None)
-            }
-            (Trust::Edge, client_id) => (self.make(now), false, client_id),
+        // Of a stranger nothing is believed, and all is kept beside our own.
+        let edge = self.trust == Trust::Edge;
+        let (inbound, client_id) = if edge {
+            (None, inbound)
+        } else {
+            (inbound, None)
+        };
+        let (parent, client_parent) = if edge { (None, parent) } else { (parent, None) };
+        let from_header = inbound.is_some();
+        let (id, minted) = match inbound.or_else(|| parent.and_then(from_parent)) {
+            Some(id) => (id, None),
+            None => self.make(now),
+        };
+        let trace_id = || minted.unwrap_or_else(|| TraceId::mint_at(now));
+        let trace = if edge {
+            TraceContext::start(trace_id())
+        } else {
+            TraceContext::inbound(headers, parent, trace_id)
         };
         crate::context::Identity {
             id: Some(id),
             from_header,
             client_id,
             rejected,
-            parent,
+            trace: Some(trace),
+            client_parent,
         }
     }
 
@@ -101,18 +118,23 @@ impl CorrelationPlan {
         })
     }
 
-    fn make(&self, now: SystemTime) -> CorrelationId {
-        match &self.make {
-            // A generator that panics must not take the request with it.
-            Some(make) => catch_unwind(AssertUnwindSafe(|| make.make_correlation_id()))
-                .unwrap_or_else(|_| CorrelationId::mint_at(now)),
-            None => CorrelationId::mint_at(now),
+    /// Makes an ID, and where it is ours the trace ID that goes with it.
+    fn make(&self, now: SystemTime) -> (CorrelationId, Option<TraceId>) {
+        // A generator that panics must not take the request with it.
+        let made = self
+            .make
+            .as_ref()
+            .and_then(|make| catch_unwind(AssertUnwindSafe(|| make.make_correlation_id())).ok());
+        if let Some(id) = made {
+            return (id, None);
         }
+        let (id, trace_id) = CorrelationId::mint_with_trace(now);
+        (id, Some(trace_id))
     }
 }
 
-fn from_parent(parent: &TraceParent) -> Option<CorrelationId> {
-    CorrelationId::new(&parent.trace_id().to_string()).ok()
+fn from_parent(parent: TraceParent) -> Option<CorrelationId> {
+    CorrelationId::of_trace(parent.trace_id).ok()
 }
 
 impl fmt::Debug for CorrelationPlan {

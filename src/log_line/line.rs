@@ -100,11 +100,13 @@ impl Renderer {
             out.extend_from_slice(b",\"correlation_id\":");
             json::string(out, line.id);
         }
-        if let Some(parent) = &line.head.parent {
-            out.extend_from_slice(b",\"trace_id\":");
-            json::display(out, parent.trace_id());
-            out.extend_from_slice(b",\"span_id\":");
-            json::display(out, parent.span_id());
+        if let Some((trace_id, span_id)) = line.head.trace {
+            // Digits need no escape.
+            out.extend_from_slice(b",\"trace_id\":\"");
+            out.extend_from_slice(&trace_id.to_hex());
+            out.extend_from_slice(b"\",\"span_id\":\"");
+            out.extend_from_slice(&span_id.to_hex());
+            out.push(b'"');
         }
         if replayed {
             out.extend_from_slice(b",\"replayed\":true");

@@ -21,7 +21,7 @@
 //! | `message` | its text |
 //! | `source` | `file:line`, where the message was redacted or cut |
 //! | `correlation_id` | that of the request |
-//! | `trace_id`, `span_id` | that of the inbound `traceparent`, and the request's own in that trace |
+//! | `trace_id`, `span_id` | the request's W3C trace, continued or started here, and its own operation in it |
 //! | `replayed` | `true`, where the event was recorded and is shown now because its request [went wrong](crate::capture::Replay); times and spans are those it had |
 //! | the event's fields | with [`JsonLine::flatten_fields`], as they were recorded |
 //! | `fields` | an object of the event's fields, as they were recorded |

@@ -1,7 +1,7 @@
 use super::line::{Line, Renderer};
 use crate::{
     context::RequestContext,
-    id::TraceParent,
+    id::{SpanId, TraceId},
     redact::{Policy, Scrubber},
 };
 use std::{
@@ -47,7 +47,7 @@ pub(super) struct Head {
     pub(super) values: usize,
     /// The first of its spans; they go on until the next head's first.
     pub(super) spans: usize,
-    pub(super) parent: Option<TraceParent>,
+    pub(super) trace: Option<(TraceId, SpanId)>,
     pub(super) request: Request,
 }
 
@@ -221,7 +221,10 @@ impl JsonLineHandle {
             id: id.len(),
             values,
             spans: first_span,
-            parent: context.and_then(|(context, _)| context.parent().copied()),
+            trace: context.map(|(context, _)| {
+                let trace = context.trace_context();
+                (trace.trace_id(), trace.span_id())
+            }),
             // Our own line has no free text; holding its request would keep
             // the buffers from the next one.
             request,

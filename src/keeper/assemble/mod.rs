@@ -300,11 +300,11 @@ impl Handler<Job> for Assembler {
 
 fn correlation(context: &RequestContext) -> Correlation {
     let identity = context.shared().identity();
+    let trace = context.trace_context();
     let source = if identity.from_header {
         CorrelationSource::Header
-    } else if identity
-        .parent
-        .is_some_and(|parent| parent.trace_id().to_string() == context.correlation_id().as_str())
+    } else if trace.parent_id().is_some()
+        && trace.trace_id().to_hex() == context.correlation_id().as_str().as_bytes()
     {
         CorrelationSource::Traceparent
     } else {
@@ -315,9 +315,11 @@ fn correlation(context: &RequestContext) -> Correlation {
         source,
         client_id: identity.client_id.as_ref().map(ToString::to_string),
         rejected: identity.rejected.map(|why| why.as_str().to_owned()),
-        trace_id: identity.parent.map(|parent| parent.trace_id().to_string()),
-        parent_id: identity.parent.map(|parent| parent.parent_id().to_string()),
-        span_id: identity.parent.map(|parent| parent.span_id().to_string()),
+        trace_id: Some(trace.trace_id().to_string()),
+        parent_id: trace.parent_id().map(|id| id.to_string()),
+        span_id: Some(trace.span_id().to_string()),
+        client_trace_id: identity.client_parent.map(|p| p.trace_id.to_string()),
+        client_parent_id: identity.client_parent.map(|p| p.parent_id.to_string()),
     }
 }
 

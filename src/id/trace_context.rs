@@ -1,0 +1,175 @@
+use super::{
+    SpanId, TraceFlags, TraceId, TraceParent, TraceState, baggage, baggage::BAGGAGE,
+    traceparent::TRACEPARENT, tracestate::TRACESTATE,
+};
+use http::{HeaderMap, HeaderValue, header::Entry};
+use std::{fmt, sync::Arc};
+
+/// A request's place in its trace: W3C Trace Context, level 2.
+///
+/// A request with a valid `traceparent` goes on with the trace it names, its
+/// flags and its `tracestate`. Any other request starts one, with the flag
+/// *random* and without *sampled*: dashcam is no tracing system and records no
+/// trace data, so it decides nothing and leaves a caller's decision as it is. A
+/// started trace ID is a UUIDv7; where the correlation ID was minted here, both
+/// are the same UUID.
+#[derive(Clone)]
+pub struct TraceContext {
+    trace_id: TraceId,
+    parent_id: Option<SpanId>,
+    span_id: SpanId,
+    flags: TraceFlags,
+    /// Most requests carry nothing.
+    carried: Option<Arc<Carried>>,
+}
+
+/// What goes on to other services as it came.
+#[derive(Debug, Default)]
+struct Carried {
+    state: Option<TraceState>,
+    baggage: Option<HeaderValue>,
+}
+
+impl TraceContext {
+    /// Goes on with the trace of `parent`, or starts one with the ID that
+    /// `trace_id` makes.
+    pub(crate) fn inbound(
+        headers: &HeaderMap,
+        parent: Option<TraceParent>,
+        trace_id: impl FnOnce() -> TraceId,
+    ) -> Self {
+        // Without a valid parent the list must not even be looked at.
+        let state = parent.and_then(|_| TraceState::from_headers(headers));
+        let baggage = baggage::from_headers(headers);
+        let carried =
+            (state.is_some() || baggage.is_some()).then(|| Arc::new(Carried { state, baggage }));
+        match parent {
+            Some(parent) => Self {
+                trace_id: parent.trace_id,
+                parent_id: Some(parent.parent_id),
+                span_id: SpanId::random(),
+                flags: parent.flags,
+                carried,
+            },
+            None => Self {
+                carried,
+                ..Self::start(trace_id())
+            },
+        }
+    }
+
+    /// Starts a trace with an ID whose right-most seven bytes are random, and
+    /// carries nothing.
+    pub(crate) fn start(trace_id: TraceId) -> Self {
+        Self {
+            trace_id,
+            parent_id: None,
+            span_id: SpanId::random(),
+            flags: TraceFlags::RANDOM,
+            carried: None,
+        }
+    }
+
+    /// Who called, as the one valid `traceparent` says.
+    pub(crate) fn parent(headers: &HeaderMap) -> Option<TraceParent> {
+        TraceParent::from_headers(headers)
+    }
+
+    /// The trace.
+    #[must_use]
+    pub fn trace_id(&self) -> TraceId {
+        self.trace_id
+    }
+
+    /// The operation of the caller; none where the trace was started here.
+    #[must_use]
+    pub fn parent_id(&self) -> Option<SpanId> {
+        self.parent_id
+    }
+
+    /// The request's own operation.
+    #[must_use]
+    pub fn span_id(&self) -> SpanId {
+        self.span_id
+    }
+
+    /// The flags of the trace, those of the caller where there is one.
+    #[must_use]
+    pub fn flags(&self) -> TraceFlags {
+        self.flags
+    }
+
+    /// What tracing systems say of the trace, where a valid `tracestate` came
+    /// with a valid `traceparent`.
+    #[must_use]
+    pub fn trace_state(&self) -> Option<&TraceState> {
+        self.carried.as_ref()?.state.as_ref()
+    }
+
+    /// The inbound W3C Baggage as it is passed on: at most 64 members and 8,192
+    /// bytes.
+    #[must_use]
+    pub fn baggage(&self) -> Option<&HeaderValue> {
+        self.carried.as_ref()?.baggage.as_ref()
+    }
+
+    /// The `traceparent` of an outgoing call, with a fresh ID for that call.
+    #[must_use]
+    pub fn child(&self) -> TraceParent {
+        TraceParent::new(self.trace_id, SpanId::random(), self.flags)
+    }
+
+    /// The request's own place as a `traceparent`.
+    #[must_use]
+    pub fn own(&self) -> TraceParent {
+        TraceParent::new(self.trace_id, self.span_id, self.flags)
+    }
+
+    /// Its own place as a metric of the header `Server-Timing`.
+    pub(crate) fn server_timing(&self) -> HeaderValue {
+        let text = format!("trace;desc=\"{}\"", self.own());
+        // Digits, hyphens and quotes are header text; the fallback is never taken.
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(text))
+            .unwrap_or_else(|_| HeaderValue::from_static("trace"))
+    }
+
+    /// Puts `traceparent` and `tracestate` of an outgoing call among its headers.
+    /// A parent that is there stays, and then the state is that parent's.
+    pub(crate) fn propagate(&self, headers: &mut HeaderMap) {
+        let Entry::Vacant(place) = headers.entry(TRACEPARENT) else {
+            return;
+        };
+        place.insert(self.child().to_header_value());
+        if let Some(state) = self.trace_state() {
+            let value = state.as_header_value();
+            headers.entry(TRACESTATE).or_insert_with(|| value.clone());
+        }
+    }
+
+    /// Puts the baggage among the headers of an outgoing call that has none.
+    pub(crate) fn propagate_baggage(&self, headers: &mut HeaderMap) {
+        if let Some(baggage) = self.baggage() {
+            headers.entry(BAGGAGE).or_insert_with(|| baggage.clone());
+        }
+    }
+
+    /// Replaces what a stranger sent, for code that hands the headers on.
+    pub(crate) fn replace_in(&self, headers: &mut HeaderMap) {
+        if let Entry::Occupied(mut place) = headers.entry(TRACEPARENT) {
+            place.insert(self.own().to_header_value());
+        }
+        headers.remove(TRACESTATE);
+        headers.remove(BAGGAGE);
+    }
+}
+
+impl fmt::Debug for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TraceContext")
+            .field("trace_id", &self.trace_id)
+            .field("parent_id", &self.parent_id)
+            .field("span_id", &self.span_id)
+            .field("flags", &self.flags)
+            .finish_non_exhaustive()
+    }
+}

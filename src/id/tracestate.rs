@@ -1,0 +1,177 @@
+use super::traceparent::trim_ows;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::fmt;
+
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// The most entries of a list (section `tracestate` header field values).
+const MAX_ENTRIES: usize = 32;
+/// The longest key, and the longest value.
+const MAX_PART: usize = 256;
+/// Longer entries are the first to go where there is no room.
+const LARGE: usize = 128;
+
+/// What tracing systems along the way say of a trace, as it came: W3C Trace
+/// Context, level 2, section `tracestate` header.
+///
+/// A valid list of 1 to 32 entries and at most [`MAX_LEN`](Self::MAX_LEN) bytes,
+/// in the order in which it came. dashcam adds no entry of its own. The values
+/// are other systems' data, so `Debug` does not show them.
+#[derive(Clone, Eq, PartialEq)]
+pub struct TraceState(HeaderValue);
+
+impl TraceState {
+    /// The longest list that is passed on, in bytes with its commas. The
+    /// specification asks for 512 at least. Of a longer one entries of more than
+    /// 128 bytes are left out first, then others, the last ones first.
+    pub const MAX_LEN: usize = 2048;
+
+    /// Reads all `tracestate` fields as one list.
+    ///
+    /// `None` where there is no entry, and where the list cannot be read: an
+    /// entry has not the form `key=value`, or there are more than 32. Of entries
+    /// with equal keys the first, which is the latest, stays.
+    pub(super) fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let mut fields = headers.get_all(&TRACESTATE).iter().peekable();
+        fields.peek()?;
+        let mut entries = Entries::default();
+        let mut seen = 0;
+        for member in fields.flat_map(|field| field.as_bytes().split(|&b| b == b',')) {
+            let entry = Entry::parse(member)?;
+            let Some(entry) = entry else { continue };
+            seen += 1;
+            if seen > MAX_ENTRIES {
+                return None;
+            }
+            entries.add(entry);
+        }
+        entries.fit(Self::MAX_LEN);
+        entries.join().map(Self)
+    }
+
+    /// The list, as it is sent.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Only ASCII gets in, so the fallback is never taken.
+        std::str::from_utf8(self.0.as_bytes()).unwrap_or_default()
+    }
+
+    /// The list as a header value; cloning it does not copy the text.
+    #[must_use]
+    pub fn as_header_value(&self) -> &HeaderValue {
+        &self.0
+    }
+
+    /// The entries, the latest first.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.as_str().split(',').filter_map(|e| e.split_once('='))
+    }
+
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
+    }
+}
+
+impl fmt::Debug for TraceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TraceState")
+            .field("entries", &self.iter().count())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Entry<'a> {
+    text: &'a [u8],
+    key: usize,
+}
+
+impl<'a> Entry<'a> {
+    /// Reads a list member, which may be empty.
+    fn parse(member: &'a [u8]) -> Option<Option<Self>> {
+        let text = trim_ows(member);
+        if text.is_empty() {
+            return Some(None);
+        }
+        let key = text.iter().position(|&b| b == b'=')?;
+        let (name, value) = (text.get(..key)?, text.get(key + 1..)?);
+        (is_key(name) && is_value(value)).then_some(Some(Self { text, key }))
+    }
+
+    fn key(&self) -> &'a [u8] {
+        self.text.get(..self.key).unwrap_or_default()
+    }
+}
+
+/// `( lcalpha / DIGIT ) 0*255 ( lcalpha / DIGIT / "_" / "-" / "*" / "/" / "@" )`
+fn is_key(key: &[u8]) -> bool {
+    let first = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let other = |b: &u8| first(b) || matches!(b, b'_' | b'-' | b'*' | b'/' | b'@');
+    key.len() <= MAX_PART && key.first().is_some_and(first) && key.iter().all(other)
+}
+
+/// `0*255( chr ) nblk-chr`: printable ASCII without comma and equals sign. It
+/// does not end with a blank, because those were trimmed.
+fn is_value(value: &[u8]) -> bool {
+    let allowed = |b: &u8| matches!(b, b' '..=b'~') && !matches!(b, b',' | b'=');
+    (1..=MAX_PART).contains(&value.len()) && value.iter().all(allowed)
+}
+
+/// Entries where they came, without a copy.
+#[derive(Default)]
+struct Entries<'a> {
+    list: [Entry<'a>; MAX_ENTRIES],
+    len: usize,
+}
+
+impl<'a> Entries<'a> {
+    fn all(&self) -> &[Entry<'a>] {
+        self.list.get(..self.len).unwrap_or_default()
+    }
+
+    fn add(&mut self, entry: Entry<'a>) {
+        if self.all().iter().any(|known| known.key() == entry.key()) {
+            return;
+        }
+        if let Some(place) = self.list.get_mut(self.len) {
+            *place = entry;
+            self.len += 1;
+        }
+    }
+
+    fn remove(&mut self, at: usize) {
+        if let Some(rest) = self.list.get_mut(at..self.len) {
+            rest.rotate_left(1);
+            self.len -= 1;
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let text: usize = self.all().iter().map(|entry| entry.text.len()).sum();
+        text + self.len.saturating_sub(1)
+    }
+
+    /// Leaves out whole entries until the list has at most so many bytes.
+    fn fit(&mut self, limit: usize) {
+        while self.bytes() > limit {
+            let large = self.all().iter().rposition(|e| e.text.len() > LARGE);
+            self.remove(large.unwrap_or(self.len - 1));
+        }
+    }
+
+    fn join(&self) -> Option<HeaderValue> {
+        if self.len == 0 {
+            return None;
+        }
+        let mut text = Vec::with_capacity(self.bytes());
+        for entry in self.all() {
+            if !text.is_empty() {
+                text.push(b',');
+            }
+            text.extend_from_slice(entry.text);
+        }
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok()
+    }
+}
