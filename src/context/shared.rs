@@ -1,6 +1,6 @@
 #[cfg(feature = "gate")]
 use super::Ticket;
-use crate::id::{CorrelationId, InvalidCorrelationId, TraceContext, TraceParent};
+use crate::id::{CorrelationId, InvalidCorrelationId, TraceContext};
 #[cfg(feature = "capture")]
 use crate::recorder::{HeaderFields, Tee};
 #[cfg(feature = "kit")]
@@ -106,8 +106,6 @@ pub(crate) struct Identity {
     pub(crate) rejected: Option<InvalidCorrelationId>,
     /// Its place in its trace; every context is made with one.
     pub(crate) trace: Option<TraceContext>,
-    /// The parent that a stranger sent, which is not the request's.
-    pub(crate) client_parent: Option<TraceParent>,
 }
 
 /// A route template, held as the router gave it.
@@ -232,7 +230,6 @@ impl Default for Shared {
                 client_id: None,
                 rejected: None,
                 trace: None,
-                client_parent: None,
             },
             adopted: OnceLock::new(),
             started: Instant::now(),

@@ -65,7 +65,6 @@ pub(crate) fn probe(recorded: LevelFilter) -> Result<(), Obstacle> {
         client_id: None,
         rejected: None,
         trace: None,
-        client_parent: None,
     };
     let context = RequestContext::new(identity, Instant::now(), SystemTime::UNIX_EPOCH, None);
     context.shared().recording().begin(1024, None);

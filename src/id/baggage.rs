@@ -3,7 +3,7 @@
 use super::traceparent::trim_ows;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-pub(crate) const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+pub(crate) static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// What the specification says has to be passed on (section `Limits`).
 const MAX_MEMBERS: usize = 64;
@@ -12,8 +12,8 @@ const MAX_LEN: usize = 8192;
 /// All `baggage` fields as one, in their order. Members without the form
 /// `key=…` are left out, and so is what is over the limits, whole members only.
 pub(super) fn from_headers(headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut fields = headers.get_all(&BAGGAGE).iter().peekable();
-    fields.peek()?;
+    headers.get(&BAGGAGE)?;
+    let fields = headers.get_all(&BAGGAGE).iter();
     let mut text = Vec::new();
     let mut members = 0;
     for member in fields.flat_map(|field| field.as_bytes().split(|&b| b == b',')) {

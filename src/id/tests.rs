@@ -117,6 +117,23 @@ fn ids_are_read_and_shown() {
 }
 
 #[test]
+fn every_digit_is_written_as_it_is_read() {
+    for n in 0..=u8::MAX {
+        let bytes = [n, !n, 1, n ^ 0x5a, n, 7, n.rotate_left(4), 0xf0];
+        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        let id = SpanId::from_bytes(bytes).unwrap();
+        assert_eq!(id.to_string(), hex);
+        assert_eq!(hex.parse(), Ok(id));
+        let flags = TraceFlags::from_bits(n);
+        let parent = TraceParent::new(TRACE.parse().unwrap(), id, flags);
+        assert_eq!(
+            parent.to_string(),
+            format!("00-{TRACE}-{hex}-{:02x}", n & 3)
+        );
+    }
+}
+
+#[test]
 fn a_started_trace_is_random_where_it_says_so() {
     let now = SystemTime::now();
     let mut bits = [0_u32; 56];

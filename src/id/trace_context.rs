@@ -28,6 +28,8 @@ pub struct TraceContext {
 struct Carried {
     state: Option<TraceState>,
     baggage: Option<HeaderValue>,
+    /// The parent that a stranger sent, which goes nowhere.
+    client: Option<TraceParent>,
 }
 
 impl TraceContext {
@@ -41,8 +43,13 @@ impl TraceContext {
         // Without a valid parent the list must not even be looked at.
         let state = parent.and_then(|_| TraceState::from_headers(headers));
         let baggage = baggage::from_headers(headers);
-        let carried =
-            (state.is_some() || baggage.is_some()).then(|| Arc::new(Carried { state, baggage }));
+        let carried = (state.is_some() || baggage.is_some()).then(|| {
+            Arc::new(Carried {
+                state,
+                baggage,
+                client: None,
+            })
+        });
         match parent {
             Some(parent) => Self {
                 trace_id: parent.trace_id,
@@ -68,6 +75,26 @@ impl TraceContext {
             flags: TraceFlags::RANDOM,
             carried: None,
         }
+    }
+
+    /// Starts a trace where a stranger's parent is not believed.
+    pub(crate) fn restart(trace_id: TraceId, client: Option<TraceParent>) -> Self {
+        let carried = client.map(|client| {
+            Arc::new(Carried {
+                client: Some(client),
+                ..Carried::default()
+            })
+        });
+        Self {
+            carried,
+            ..Self::start(trace_id)
+        }
+    }
+
+    /// The valid parent that a client outside sent, in edge mode.
+    #[must_use]
+    pub fn client_parent(&self) -> Option<TraceParent> {
+        self.carried.as_ref()?.client
     }
 
     /// Who called, as the one valid `traceparent` says.
@@ -136,30 +163,30 @@ impl TraceContext {
     /// Puts `traceparent` and `tracestate` of an outgoing call among its headers.
     /// A parent that is there stays, and then the state is that parent's.
     pub(crate) fn propagate(&self, headers: &mut HeaderMap) {
-        let Entry::Vacant(place) = headers.entry(TRACEPARENT) else {
+        let Entry::Vacant(place) = headers.entry(&TRACEPARENT) else {
             return;
         };
         place.insert(self.child().to_header_value());
         if let Some(state) = self.trace_state() {
             let value = state.as_header_value();
-            headers.entry(TRACESTATE).or_insert_with(|| value.clone());
+            headers.entry(&TRACESTATE).or_insert_with(|| value.clone());
         }
     }
 
     /// Puts the baggage among the headers of an outgoing call that has none.
     pub(crate) fn propagate_baggage(&self, headers: &mut HeaderMap) {
         if let Some(baggage) = self.baggage() {
-            headers.entry(BAGGAGE).or_insert_with(|| baggage.clone());
+            headers.entry(&BAGGAGE).or_insert_with(|| baggage.clone());
         }
     }
 
     /// Replaces what a stranger sent, for code that hands the headers on.
     pub(crate) fn replace_in(&self, headers: &mut HeaderMap) {
-        if let Entry::Occupied(mut place) = headers.entry(TRACEPARENT) {
+        if let Entry::Occupied(mut place) = headers.entry(&TRACEPARENT) {
             place.insert(self.own().to_header_value());
         }
-        headers.remove(TRACESTATE);
-        headers.remove(BAGGAGE);
+        headers.remove(&TRACESTATE);
+        headers.remove(&BAGGAGE);
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::{fmt, str::FromStr};
 
-pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The length of a header of version 00.
 const LEN: usize = 55;

@@ -2,7 +2,7 @@ use super::traceparent::trim_ows;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::fmt;
 
-pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The most entries of a list (section `tracestate` header field values).
 const MAX_ENTRIES: usize = 32;

@@ -79,20 +79,20 @@ impl CorrelationPlan {
         let inbound = inbound.and_then(Result::ok);
         // Of a stranger nothing is believed, and all is kept beside our own.
         let edge = self.trust == Trust::Edge;
+        let from_header = !edge && inbound.is_some();
         let (inbound, client_id) = if edge {
             (None, inbound)
         } else {
             (inbound, None)
         };
-        let (parent, client_parent) = if edge { (None, parent) } else { (parent, None) };
-        let from_header = inbound.is_some();
-        let (id, minted) = match inbound.or_else(|| parent.and_then(from_parent)) {
+        let of_trace = || parent.filter(|_| !edge).and_then(from_parent);
+        let (id, minted) = match inbound.or_else(of_trace) {
             Some(id) => (id, None),
             None => self.make(now),
         };
         let trace_id = || minted.unwrap_or_else(|| TraceId::mint_at(now));
         let trace = if edge {
-            TraceContext::start(trace_id())
+            TraceContext::restart(trace_id(), parent)
         } else {
             TraceContext::inbound(headers, parent, trace_id)
         };
@@ -102,7 +102,6 @@ impl CorrelationPlan {
             client_id,
             rejected,
             trace: Some(trace),
-            client_parent,
         }
     }
 

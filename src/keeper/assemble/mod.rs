@@ -318,8 +318,8 @@ fn correlation(context: &RequestContext) -> Correlation {
         trace_id: Some(trace.trace_id().to_string()),
         parent_id: trace.parent_id().map(|id| id.to_string()),
         span_id: Some(trace.span_id().to_string()),
-        client_trace_id: identity.client_parent.map(|p| p.trace_id.to_string()),
-        client_parent_id: identity.client_parent.map(|p| p.parent_id.to_string()),
+        client_trace_id: trace.client_parent().map(|p| p.trace_id.to_string()),
+        client_parent_id: trace.client_parent().map(|p| p.parent_id.to_string()),
     }
 }
 
