@@ -115,6 +115,10 @@
 mod extract;
 mod layer;
 mod propagate;
+#[cfg(feature = "reqwest-middleware")]
+mod reqwest;
+#[cfg(feature = "tower-http")]
+mod tower_http;
 
 #[cfg(feature = "axum")]
 pub use self::extract::MissingCorrelationId;

@@ -33,12 +33,12 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PropagateCorrelationIdLayer {
-    sent: Sent,
+    pub(super) sent: Sent,
 }
 
 /// What is put on outgoing requests.
 #[derive(Clone, Debug)]
-struct Sent {
+pub(super) struct Sent {
     header: HeaderName,
     trace: bool,
     baggage: bool,
@@ -53,7 +53,7 @@ impl Sent {
         }
     }
 
-    fn put(&self, context: &RequestContext, headers: &mut HeaderMap) {
+    pub(super) fn put(&self, context: &RequestContext, headers: &mut HeaderMap) {
         if !headers.contains_key(&self.header) {
             let id = context.correlation_id().as_header_value().clone();
             headers.insert(self.header.clone(), id);
