@@ -58,6 +58,8 @@ pub(crate) use self::{
     replayed::{Replayed, replayed_at, replaying, set_replayed, with_replayed},
     ticket::{OnReason, Ticket},
 };
+#[cfg(feature = "capture")]
+pub(crate) use self::shared::CaptureHeads;
 pub(crate) use self::{
     request::{bounded, keep_current},
     shared::{Aspect, Identity, Mode, PanicNote, Route, Shared},

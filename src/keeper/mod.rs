@@ -5,6 +5,7 @@ mod classify;
 mod counters;
 #[cfg(feature = "gate")]
 mod fields;
+mod grpc;
 #[cfg(feature = "gate")]
 mod replay;
 mod settings;

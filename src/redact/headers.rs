@@ -81,6 +81,10 @@ pub(super) fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: 
 
 /// Hides a value and remembers its parts too.
 fn hide(r: &mut Redactor<'_>, text: &str) -> String {
+    if text.contains('%') {
+        // Such as `grpc-message`, whose text is in the service's log as it is.
+        r.remember(&String::from_utf8_lossy(&decode::percent(text)));
+    }
     for part in text.split([',', ';', ' ']) {
         let part = part.trim();
         let value = part.split_once('=').map_or(part, |(_, value)| value);
