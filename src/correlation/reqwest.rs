@@ -67,7 +67,9 @@ impl Middleware for PropagateCorrelationIdLayer {
         next: Next<'_>,
     ) -> Result<Response> {
         if let Some(context) = current() {
-            self.sent.put(&context, request.headers_mut());
+            let target = request.url().as_str().parse().ok();
+            let headers = request.headers_mut();
+            self.sent.put(&context, target.as_ref(), headers);
         }
         next.run(request, extensions).await
     }
