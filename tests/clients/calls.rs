@@ -2,7 +2,7 @@
 
 use crate::support_grpc::Plain;
 use bytes::Bytes;
-use dashcam::correlation::{PropagateCorrelationIdLayer, correlation_headers};
+use dashcam::correlation::{PropagateCorrelationIdLayer, headers_for};
 use http::{Request, uri::PathAndQuery};
 use http_body_util::Full;
 use hyper_util::{
@@ -25,7 +25,8 @@ pub(crate) fn hyper_client() -> Client<HttpConnector, Full<Bytes>> {
 /// A client that takes headers.
 pub(crate) async fn function(url: String) {
     let mut request = Request::get(url).body(Full::default()).unwrap();
-    request.headers_mut().extend(correlation_headers());
+    let headers = headers_for(request.uri());
+    request.headers_mut().extend(headers);
     hyper_client().request(request).await.unwrap();
 }
 
@@ -49,8 +50,8 @@ pub(crate) async fn tower_http_client(url: String) {
 }
 
 pub(crate) async fn reqwest(url: String) {
-    let request = reqwest::Client::new().get(url);
-    let request = request.headers(correlation_headers());
+    let headers = headers_for(&url.parse().unwrap());
+    let request = reqwest::Client::new().get(url).headers(headers);
     request.send().await.unwrap();
 }
 
@@ -88,10 +89,14 @@ pub(crate) async fn tonic_channel(url: String) {
 }
 
 pub(crate) async fn tonic_interceptor(url: String) {
-    let headers = |mut request: tonic::Request<()>| {
-        request.metadata_mut().as_mut().extend(correlation_headers());
+    let target = url.parse().unwrap();
+    let channel = channel(url).await;
+    let headers = move |mut request: tonic::Request<()>| {
+        request.metadata_mut().as_mut().extend(headers_for(&target));
         Ok::<_, Status>(request)
     };
-    let channel = channel(url).await;
-    unary(tonic::service::interceptor::InterceptedService::new(channel, headers)).await;
+    unary(tonic::service::interceptor::InterceptedService::new(
+        channel, headers,
+    ))
+    .await;
 }

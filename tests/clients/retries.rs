@@ -47,7 +47,10 @@ impl Policy<Request<Full<Bytes>>, Response<Incoming>, Error> for Again {
 #[track_caller]
 fn parents(seen: &[HeaderMap]) -> usize {
     seen.iter().for_each(assert_carried);
-    let parents: HashSet<SpanId> = seen.iter().map(|headers| parent(headers).parent_id).collect();
+    let parents: HashSet<SpanId> = seen
+        .iter()
+        .map(|headers| parent(headers).parent_id)
+        .collect();
     parents.len()
 }
 
@@ -169,7 +172,9 @@ async fn the_settings_of_the_layer_are_those_of_the_middleware() {
             .header(http::HeaderName::from_static("x-correlation-id"))
             .without_trace_context()
             .without_baggage();
-        let client = ClientBuilder::new(reqwest::Client::new()).with(layer).build();
+        let client = ClientBuilder::new(reqwest::Client::new())
+            .with(layer)
+            .build();
         client.get(url).send().await.unwrap();
     })
     .await;

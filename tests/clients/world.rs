@@ -42,9 +42,7 @@ where
         let handler = handler.lock().unwrap().take().unwrap();
         handler().await;
     };
-    let app = Router::new()
-        .fallback(run)
-        .layer(CorrelationIdLayer::new());
+    let app = Router::new().fallback(run).layer(CorrelationIdLayer::new());
     let request = Request::get("/")
         .header("x-request-id", INBOUND.id)
         .header("traceparent", INBOUND.traceparent)
