@@ -11,9 +11,9 @@ use dashcam::{
     exchange::{BodyState, Exchange, Failure, Header, Outcome},
     testing::TestDashcam,
 };
-use shop::{Client, MESSAGE, Mount, all, open};
+use shop::{Client, MESSAGE, Mount, all, open, serve};
 use std::time::Duration;
-use support_net::{ended, holds, keeping_all, outcomes, soon, the_only};
+use support_net::{ended, holds, keeping_all, kept_of, outcomes, soon, the_only};
 use tonic::Code;
 
 fn failed(code: u16) -> Outcome {
@@ -270,4 +270,36 @@ async fn a_panic_under_axum_is_answered_in_http() {
     let kept = the_only(&dashcam).await;
     assert_eq!(kept.outcome, Outcome::Panicked);
     assert_eq!(kept.response.unwrap().status, 500);
+}
+
+/// Run by `.ci/checks/grpc`, which says where a Python with `grpcio` is.
+#[tokio::test]
+#[ignore = "needs Python with grpcio"]
+async fn a_client_of_another_language() {
+    let python = std::env::var("DASHCAM_PYTHON").expect("DASHCAM_PYTHON");
+    for mount in [Mount::Tonic, Mount::Axum] {
+        let dashcam = keeping_all();
+        let address = serve(mount, &dashcam).await;
+        let mut client = tokio::process::Command::new(&python);
+        client.arg("tests/grpc/client.py").arg(address.to_string());
+        assert!(soon(client.status()).await.unwrap().success());
+        let kept = kept_of(&dashcam, 9).await;
+        let mut seen: Vec<_> = kept
+            .iter()
+            .map(|kept| (kept.correlation.id.as_str(), kept.outcome.clone()))
+            .collect();
+        seen.sort_by_key(|(id, _)| *id);
+        let expected = [
+            ("absent", failed(12)),
+            ("collect-13", failed(13)),
+            ("late", Outcome::Abandoned),
+            ("left", Outcome::Abandoned),
+            ("stream-14", failed(14)),
+            ("stream-ok", Outcome::Completed),
+            ("unary-13", failed(13)),
+            ("unary-3", Outcome::Completed),
+            ("unary-ok", Outcome::Completed),
+        ];
+        assert_eq!(seen, expected, "{mount:?}");
+    }
 }

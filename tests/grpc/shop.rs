@@ -9,6 +9,7 @@ use http::uri::PathAndQuery;
 use std::{
     convert::Infallible,
     future::{Future, pending},
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -126,10 +127,10 @@ pub(crate) enum Mount {
     Axum,
 }
 
-/// The service with its layer, and a client.
-pub(crate) async fn open(mount: Mount, dashcam: &TestDashcam) -> Client {
+/// The service with its layer.
+pub(crate) async fn serve(mount: Mount, dashcam: &TestDashcam) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
     match mount {
         Mount::Tonic => {
             let server = Server::builder()
@@ -143,6 +144,12 @@ pub(crate) async fn open(mount: Mount, dashcam: &TestDashcam) -> Client {
             tokio::spawn(axum::serve(listener, app).into_future());
         }
     }
+    address
+}
+
+/// The service with its layer, and a client.
+pub(crate) async fn open(mount: Mount, dashcam: &TestDashcam) -> Client {
+    let url = format!("http://{}", serve(mount, dashcam).await);
     let channel = Endpoint::try_from(url).unwrap().connect_lazy();
     Client(Grpc::new(channel))
 }
@@ -211,7 +218,11 @@ impl Client {
 }
 
 fn many(messages: &'static [&'static str]) -> impl Stream<Item = Bytes> {
-    stream::iter(messages.iter().map(|text| Bytes::from_static(text.as_bytes())))
+    stream::iter(
+        messages
+            .iter()
+            .map(|text| Bytes::from_static(text.as_bytes())),
+    )
 }
 
 /// The messages of a stream, and how it ended.
