@@ -45,6 +45,8 @@ mod shared;
 #[cfg(feature = "gate")]
 mod ticket;
 
+#[cfg(feature = "capture")]
+pub(crate) use self::shared::CaptureHeads;
 #[cfg(feature = "kit")]
 pub(crate) use self::shared::late_events;
 pub use self::{
@@ -58,8 +60,6 @@ pub(crate) use self::{
     replayed::{Replayed, replayed_at, replaying, set_replayed, with_replayed},
     ticket::{OnReason, Ticket},
 };
-#[cfg(feature = "capture")]
-pub(crate) use self::shared::CaptureHeads;
 pub(crate) use self::{
     request::{bounded, keep_current},
     shared::{Aspect, Identity, Mode, PanicNote, Route, Shared},

@@ -110,6 +110,7 @@
 //!
 //! On the side of the client the layer's place matters little: it only adds
 //! headers. Inside of a layer that retries, each attempt has an ID of its own.
+#![doc = include_str!("clients.md")]
 
 #[cfg(feature = "axum")]
 mod extract;

@@ -6,54 +6,36 @@ use reqwest_middleware::{
     reqwest::{Request, Response},
 };
 
-/// The layer is middleware of `reqwest-middleware`, too.
+/// For clients of `reqwest-middleware`, with the feature `reqwest-middleware`.
 ///
-/// The request is that in whose code the client is polled first. Placed after
-/// (inside of) middleware that retries, every attempt has an ID of its own;
-/// redirects that `reqwest` follows by itself go with the headers of the first.
+/// The request is that in whose code the call is polled first. Put it after
+/// middleware that retries, so that every attempt has an ID of its own.
 ///
 /// ```
-/// # use axum::{Router, http::HeaderMap, routing::get};
-/// use dashcam::{context::InRequestExt, correlation::PropagateCorrelationIdLayer};
+/// use axum::{Router, routing::get};
+/// use dashcam::correlation::{CorrelationIdLayer, PropagateCorrelationIdLayer};
 /// use reqwest_middleware::ClientBuilder;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # async fn seen(headers: HeaderMap) -> String {
-/// #     headers["x-request-id"].to_str().unwrap_or_default().to_owned()
-/// # }
+/// # use axum::{body::Body, http::{HeaderMap, Request}};
+/// # use tower::ServiceExt;
+/// # let echo = |headers: HeaderMap| async move { headers["x-request-id"].as_bytes().to_vec() };
 /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-/// # let stock = format!("http://{}/stock", listener.local_addr()?);
-/// # let app = Router::<()>::new().route("/stock", get(seen));
-/// # tokio::spawn(axum::serve(listener, app).into_future());
+/// # let stock = format!("http://{}/items/7", listener.local_addr()?);
+/// # tokio::spawn(axum::serve(listener, Router::<()>::new().fallback(echo)).into_future());
 /// let client = ClientBuilder::new(reqwest::Client::new())
 ///     .with(PropagateCorrelationIdLayer::new())
 ///     .build();
 ///
-/// let handler = || async move {
-///     let call = async move { client.get(stock).send().await?.text().await };
-///     tokio::spawn(call.in_request()).await
+/// let handler = move || async move {
+///     client.get(stock).send().await.unwrap().text().await.unwrap()
 /// };
-/// # use dashcam::correlation::CorrelationIdLayer;
-/// # use http::{Request, Response};
-/// # use http_body_util::Full;
-/// # use std::{convert::Infallible, sync::{Arc, Mutex}};
-/// # use tower::{ServiceBuilder, ServiceExt, service_fn};
-/// # let said = Arc::new(Mutex::new(String::new()));
-/// # let (handler, noted) = (Arc::new(tokio::sync::Mutex::new(Some(handler))), said.clone());
-/// # let service = ServiceBuilder::new().layer(CorrelationIdLayer::new()).service(service_fn(
-/// #     move |request: Request<_>| {
-/// #         let (handler, noted) = (handler.clone(), noted.clone());
-/// #         async move {
-/// #             let _: Request<dashcam::lifecycle::RequestBody<Full<bytes::Bytes>>> = request;
-/// #             let handler = handler.lock().await.take().unwrap();
-/// #             *noted.lock().unwrap() = handler().await.unwrap().unwrap();
-/// #             Ok::<_, Infallible>(Response::new(Full::<bytes::Bytes>::default()))
-/// #         }
-/// #     },
-/// # ));
-/// # let response = service.oneshot(Request::new(Full::default())).await?;
-/// # assert_eq!(response.headers()["x-request-id"].to_str()?, *said.lock().unwrap());
+/// let app = Router::new().route("/", get(handler)).layer(CorrelationIdLayer::new());
+/// # let response = app.oneshot(Request::new(Body::empty())).await?;
+/// # let id = response.headers()["x-request-id"].clone();
+/// # // The other service answers with the ID that it got.
+/// # assert_eq!(axum::body::to_bytes(response.into_body(), 100).await?, id.as_bytes());
 /// # Ok(())
 /// # }
 /// ```

@@ -1,7 +1,10 @@
 use crate::id::CorrelationId;
 use tower_http::request_id::RequestId;
 
-/// For code that takes the request ID of tower-http.
+/// For code that takes the request ID of tower-http 0.7.
+///
+/// Where that is to be among the request's extensions, `SetRequestIdLayer` inside
+/// of the correlation layer puts it there: it finds the ID in the header.
 ///
 /// ```
 /// use dashcam::correlation::CorrelationId;
@@ -13,6 +16,7 @@ use tower_http::request_id::RequestId;
 /// # let id: CorrelationId = "order-4711".parse().unwrap();
 /// # assert_eq!(RequestId::from(&id).header_value(), "order-4711");
 /// ```
+#[cfg_attr(docsrs, doc(cfg(feature = "tower-http")))]
 impl From<&CorrelationId> for RequestId {
     fn from(id: &CorrelationId) -> Self {
         Self::new(id.as_header_value().clone())
