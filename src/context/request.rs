@@ -221,6 +221,18 @@ impl RequestContext {
         current::refresh(self);
     }
 
+    /// What became of its selection, in one word.
+    #[cfg(feature = "gate")]
+    pub(crate) fn verdict(&self) -> &'static str {
+        if self.is_live() {
+            "live"
+        } else if self.0.notes().selected.is_some() {
+            "recorded"
+        } else {
+            "budget"
+        }
+    }
+
     /// Gives its place among verbose requests back.
     #[cfg(feature = "gate")]
     pub(crate) fn release(&self) {

@@ -84,6 +84,8 @@ mod steering;
 mod switch;
 mod why;
 
+#[cfg(feature = "token")]
+pub(crate) use self::engine::{Scope, Window, second};
 pub use self::{
     check::{Warning, WarningKind},
     directives::{Directives, InvalidDirectives},

@@ -43,9 +43,22 @@ impl VerboseLayer {
         self.with(|plan| plan.steering = steering)
     }
 
+    /// Selects by tokens in the header `x-dashcam-verbose`.
+    #[cfg(feature = "token")]
+    pub fn tokens(self, tokens: crate::token::Tokens) -> Self {
+        raise_live(LevelFilter::DEBUG);
+        self.with(|plan| plan.tokens = Some(tokens))
+    }
+
+    /// Takes the selection along on calls.
+    #[cfg(feature = "token")]
+    pub fn propagate_selection(self, propagation: crate::token::Propagation) -> Self {
+        self.with(|plan| plan.propagation = Some(Arc::new(propagation)))
+    }
+
     /// Obeys the header `x-dashcam-verbose: <directives>` (`debug`,
     /// `info,my_service=trace`; `1` is `debug`) of *anybody who can send a
-    /// request*, who can thereby fill logs. For development only.
+    /// request*, who can thereby use up the budget over all. For development only.
     pub fn with_insecure_plain_header(self) -> Self {
         raise_live(LevelFilter::TRACE);
         self.with(|plan| plan.plain_header = Some(HEADER))

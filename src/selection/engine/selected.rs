@@ -106,12 +106,6 @@ impl Selected {
         }
     }
 
-    /// Ends with this switch.
-    pub(in crate::selection) fn switched_by(mut self, switch: &Arc<Switch>) -> Self {
-        self.switch = Some(Arc::clone(switch));
-        self
-    }
-
     pub(crate) fn is_live(&self) -> bool {
         self.live
     }
@@ -121,7 +115,7 @@ impl Selected {
         self.directives.wants(metadata) && !self.is_off()
     }
 
-    fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         self.switch.as_ref().is_some_and(|switch| switch.is_off())
     }
 
