@@ -71,7 +71,9 @@ impl Sent {
         }
         #[cfg(feature = "token")]
         if let Some(value) = target.and_then(|target| context.onward(target)) {
-            headers.entry(crate::token::HEADER).or_insert(value);
+            headers
+                .entry(crate::selection::VERBOSE_HEADER)
+                .or_insert(value);
         }
         #[cfg(not(feature = "token"))]
         let _ = target;

@@ -8,8 +8,8 @@ use crate::{
     lifecycle::{CorrelationPlan, Plan, VerbosePlan},
     selection::{
         Budget, Directives, InvalidDirectives, Recorded, RuleSource, Rules, SampleKey, Steering,
+        VERBOSE_HEADER,
     },
-    verbose::HEADER,
 };
 use std::{fmt, io, path::PathBuf, sync::Arc};
 use tracing::level_filters::LevelFilter;
@@ -217,7 +217,7 @@ impl DashcamBuilder {
                 recording_limit,
                 memory: Some(Arc::clone(keeper.events())),
                 steering: steering.clone(),
-                plain_header: self.plain_header.then_some(HEADER),
+                plain_header: self.plain_header.then_some(VERBOSE_HEADER),
                 #[cfg(feature = "token")]
                 tokens: tokens.clone(),
                 #[cfg(feature = "token")]

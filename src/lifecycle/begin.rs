@@ -78,7 +78,7 @@ pub(super) fn begin<B: Body>(
     #[cfg(feature = "token")]
     if verbose.is_some_and(|verbose| verbose.tokens.is_some()) {
         // It was for this service; code that hands headers on has no use of it.
-        parts.headers.remove(crate::token::HEADER);
+        parts.headers.remove(crate::selection::VERBOSE_HEADER);
     }
 
     let span = if plan.span && shared.claim(Aspect::Span) {
@@ -196,29 +196,22 @@ fn select(
     if verbose.steering.is_off() {
         return None;
     }
-    let mut tells = false;
-    let mut by_header = None;
-    #[cfg(feature = "token")]
-    if let Some(tokens) = &verbose.tokens {
-        by_header = by_token(verbose, tokens, context, parts);
-        tells = by_header.is_some() && tokens.tells();
-    }
-    if by_header.is_none() {
-        by_header = verbose.by_header(&parts.headers);
-    }
+    let (by_token, tells) = by_token(verbose, context, parts).unzip();
+    let by_header = by_token.or_else(|| verbose.by_header(&parts.headers));
     let by_rule = by_rule(verbose, context, parts);
     if let Some(selected) = by_header.or(by_rule) {
         context.select(&selected);
     }
-    tells.then(|| context.verdict())
+    (tells == Some(true)).then(|| context.verdict())
 }
 
 /// Whoever writes the head down does not write tokens.
 #[cfg(feature = "token")]
 fn hide_token(headers: &mut http::HeaderMap) {
     // To ask for the entry makes room for it.
-    if headers.contains_key(crate::token::HEADER)
-        && let http::header::Entry::Occupied(mut values) = headers.entry(crate::token::HEADER)
+    if headers.contains_key(crate::selection::VERBOSE_HEADER)
+        && let http::header::Entry::Occupied(mut values) =
+            headers.entry(crate::selection::VERBOSE_HEADER)
     {
         values
             .iter_mut()
@@ -226,15 +219,22 @@ fn hide_token(headers: &mut http::HeaderMap) {
     }
 }
 
+/// What a token selects, and whether the response is to say so.
 #[cfg(feature = "token")]
 fn by_token(
     verbose: &super::VerbosePlan,
-    tokens: &crate::token::Tokens,
     context: &RequestContext,
     parts: &Parts,
-) -> Option<Arc<crate::selection::Selected>> {
+) -> Option<(Arc<crate::selection::Selected>, bool)> {
+    let tokens = verbose.tokens.as_ref()?;
     let accepted = tokens.accept(&parts.headers, &arrival(context, parts, &[]))?;
-    Some(verbose.steering.by_header(accepted.rule()))
+    let selected = verbose.steering.by_header(accepted.rule());
+    Some((selected, tokens.tells()))
+}
+
+#[cfg(all(feature = "gate", not(feature = "token")))]
+fn by_token<T>(_: &super::VerbosePlan, _: &RequestContext, _: &Parts) -> Option<(T, bool)> {
+    None
 }
 
 #[cfg(feature = "gate")]

@@ -127,10 +127,12 @@ impl Flight {
             let value = self.context.trace_context().server_timing();
             parts.headers.append("server-timing", value);
         }
-        #[cfg(feature = "token")]
+        #[cfg(feature = "gate")]
         if let Some(verdict) = self.verdict {
             let verdict = http::HeaderValue::from_static(verdict);
-            parts.headers.insert(crate::token::HEADER, verdict);
+            parts
+                .headers
+                .insert(crate::selection::VERBOSE_HEADER, verdict);
         }
         if !self.span.is_none() {
             self.span

@@ -106,6 +106,10 @@ pub(crate) use self::{
 #[cfg(feature = "rules-file")]
 pub use self::{file::RulesFile, parse::RulesError};
 
+/// The header by which a request says that it wants to be verbose.
+pub(crate) const VERBOSE_HEADER: http::HeaderName =
+    http::HeaderName::from_static("x-dashcam-verbose");
+
 #[cfg(test)]
 mod tests;
 #[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]

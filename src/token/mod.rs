@@ -77,7 +77,6 @@ mod refusal;
 mod tests;
 mod tokens;
 
-pub(crate) use self::tokens::HEADER;
 use self::tokens::Verified;
 pub use self::{
     claims::Claims,

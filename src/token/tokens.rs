@@ -6,8 +6,8 @@ use super::{
     memory::{Hash, Known, Used},
     refusal::Counters,
 };
-use crate::selection::{Arrival, Network, Rule, Scope, second};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use crate::selection::{Arrival, Network, Rule, Scope, VERBOSE_HEADER as HEADER, second};
+use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 use std::{
     fmt,
@@ -15,9 +15,6 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-
-/// The header that tokens stand in.
-pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-dashcam-verbose");
 
 /// Which tokens a service accepts; see the [module page](super).
 ///

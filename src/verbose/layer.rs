@@ -1,14 +1,11 @@
 use crate::{
     gate::raise_live,
     lifecycle::{Lifecycle, Observe, Plan, VerbosePlan},
-    selection::{Recorded, Rules, Steering},
+    selection::{Recorded, Rules, Steering, VERBOSE_HEADER},
 };
-use http::HeaderName;
 use std::sync::Arc;
 use tower_layer::Layer;
 use tracing::level_filters::LevelFilter;
-
-pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-dashcam-verbose");
 
 /// Makes requests recorded or verbose; see the [module page](super).
 #[derive(Clone, Debug)]
@@ -61,7 +58,7 @@ impl VerboseLayer {
     /// request*, who can thereby use up the budget over all. For development only.
     pub fn with_insecure_plain_header(self) -> Self {
         raise_live(LevelFilter::TRACE);
-        self.with(|plan| plan.plain_header = Some(HEADER))
+        self.with(|plan| plan.plain_header = Some(VERBOSE_HEADER))
     }
 
     fn with(mut self, change: impl FnOnce(&mut VerbosePlan)) -> Self {
