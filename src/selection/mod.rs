@@ -106,6 +106,8 @@ pub use self::{file::RulesFile, parse::RulesError};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_places;
 #[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]
 mod tests_props;
 #[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]
