@@ -112,6 +112,8 @@ pub(crate) const VERBOSE_HEADER: http::HeaderName =
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_places;
 #[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]
 mod tests_props;
 #[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]

@@ -258,7 +258,8 @@ impl Inner {
             };
             let directives = rule.verbose.directives().clone();
             let by = rule.name.clone();
-            Arc::new(Selected::new(by, directives, live, &self.switch, terms))
+            let selected = Selected::new(by, directives, live, &self.switch, terms);
+            Arc::new(selected.until(rule.expires))
         };
         match rule.mode {
             Mode::Live => selected(true, Some(selected(false, None))),

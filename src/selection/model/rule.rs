@@ -45,7 +45,8 @@ pub enum Mode {
 }
 
 impl Rule {
-    /// A rule of this name that ends at `expires`.
+    /// A rule of this name that ends at `expires`, also for requests that it has
+    /// selected.
     #[must_use]
     pub fn new(name: impl Into<String>, expires: SystemTime) -> Self {
         Self {
