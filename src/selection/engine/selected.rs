@@ -113,12 +113,6 @@ impl Selected {
         }
     }
 
-    /// Ends with this switch.
-    pub(in crate::selection) fn switched_by(mut self, switch: &Arc<Switch>) -> Self {
-        self.switch = Some(Arc::clone(switch));
-        self
-    }
-
     /// Ends at this time.
     pub(in crate::selection) fn until(mut self, time: SystemTime) -> Self {
         self.until = Some(time);
@@ -139,7 +133,7 @@ impl Selected {
         !self.is_off() && self.until.is_none_or(|end| SystemTime::now() < end)
     }
 
-    pub(crate) fn is_off(&self) -> bool {
+    fn is_off(&self) -> bool {
         self.switch.as_ref().is_some_and(|switch| switch.is_off())
     }
 
