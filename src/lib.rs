@@ -87,14 +87,20 @@
     )
 )]
 
+#[cfg(feature = "admin")]
+pub mod admin;
 #[cfg(feature = "capture")]
 pub mod capture;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod context;
 pub mod correlation;
 #[cfg(feature = "capture")]
 pub mod exchange;
 #[cfg(feature = "capture")]
 pub mod export;
+#[cfg(any(feature = "admin", feature = "cli"))]
+mod find;
 #[cfg(all(fuzzing, feature = "full"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -108,6 +114,8 @@ pub mod kit;
 pub mod lifecycle;
 #[cfg(feature = "kit")]
 pub mod log_line;
+#[cfg(feature = "open-feature")]
+pub mod open_feature;
 #[cfg(feature = "opentelemetry")]
 pub mod opentelemetry;
 mod recorder;
