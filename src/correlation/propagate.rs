@@ -8,7 +8,10 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts the current request's identity on outgoing requests: its correlation ID,
 /// a `traceparent` with a fresh ID for the call, and the `tracestate` and
-/// `baggage` that came in.
+/// `baggage` that came in; and, to hosts that
+#[cfg_attr(feature = "token", doc = "[`Propagation`](crate::token::Propagation)")]
+#[cfg_attr(not(feature = "token"), doc = "`token::Propagation`")]
+/// allows, that it is verbose.
 ///
 /// For clients: wrap the client service with it. The request is that in whose
 /// code `call` runs; in spawned tasks use
@@ -60,8 +63,6 @@ impl Sent {
         target: Option<&Uri>,
         headers: &mut HeaderMap,
     ) {
-        // Nothing depends on the target so far.
-        let _ = target;
         if !headers.contains_key(&self.header) {
             let id = context.correlation_id().as_header_value().clone();
             headers.insert(self.header.clone(), id);
@@ -73,6 +74,14 @@ impl Sent {
         if self.baggage {
             trace.propagate_baggage(headers);
         }
+        #[cfg(feature = "token")]
+        if let Some(value) = target.and_then(|target| context.onward(target)) {
+            headers
+                .entry(crate::selection::VERBOSE_HEADER)
+                .or_insert(value);
+        }
+        #[cfg(not(feature = "token"))]
+        let _ = target;
     }
 }
 
@@ -141,9 +150,9 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if let Some(context) = current() {
-            let target = request.uri().clone();
-            self.sent
-                .put(&context, Some(&target), request.headers_mut());
+            let mut headers = std::mem::take(request.headers_mut());
+            self.sent.put(&context, Some(request.uri()), &mut headers);
+            *request.headers_mut() = headers;
         }
         self.inner.call(request)
     }
