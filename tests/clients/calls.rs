@@ -2,7 +2,7 @@
 
 use crate::support_grpc::Plain;
 use bytes::Bytes;
-use dashcam::correlation::{PropagateCorrelationIdLayer, headers_for};
+use dashcam::correlation::{PropagateCorrelationId, PropagateCorrelationIdLayer, headers_for};
 use http::{Request, uri::PathAndQuery};
 use http_body_util::Full;
 use hyper_util::{
@@ -12,6 +12,8 @@ use hyper_util::{
 use reqwest_middleware::ClientBuilder;
 use tonic::{
     Status,
+    client::{Grpc, GrpcService},
+    service::interceptor::InterceptedService,
     transport::{Channel, Endpoint},
 };
 use tower::{ServiceBuilder, ServiceExt};
@@ -66,13 +68,12 @@ async fn channel(url: String) -> Channel {
     Endpoint::try_from(url).unwrap().connect().await.unwrap()
 }
 
-async fn unary<S>(service: S)
+async fn unary<S>(mut client: Grpc<S>)
 where
-    S: tonic::client::GrpcService<tonic::body::Body>,
+    S: GrpcService<tonic::body::Body>,
     S::ResponseBody: Send + 'static,
     <S::ResponseBody as http_body::Body>::Error: Into<tower::BoxError>,
 {
-    let mut client = tonic::client::Grpc::new(service);
     assert!(client.ready().await.is_ok());
     let path = PathAndQuery::from_static("/shop.Orders/Count");
     let request = tonic::Request::new(Bytes::new());
@@ -81,22 +82,29 @@ where
     assert_eq!(answer.unwrap_err().message(), "Missing response message.");
 }
 
-pub(crate) async fn tonic_channel(url: String) {
-    let channel = ServiceBuilder::new()
+fn layered(channel: Channel) -> PropagateCorrelationId<Channel> {
+    ServiceBuilder::new()
         .layer(PropagateCorrelationIdLayer::new())
-        .service(channel(url).await);
-    unary(channel).await;
+        .service(channel)
+}
+
+pub(crate) async fn tonic_channel(url: String) {
+    let origin = url.parse().unwrap();
+    let channel = layered(channel(url).await);
+    unary(Grpc::with_origin(channel, origin)).await;
+}
+
+pub(crate) async fn tonic_channel_without_origin(url: String) {
+    unary(Grpc::new(layered(channel(url).await))).await;
 }
 
 pub(crate) async fn tonic_interceptor(url: String) {
     let target = url.parse().unwrap();
     let channel = channel(url).await;
     let headers = move |mut request: tonic::Request<()>| {
-        request.metadata_mut().as_mut().extend(headers_for(&target));
+        let headers = headers_for(&target);
+        request.metadata_mut().as_mut().extend(headers);
         Ok::<_, Status>(request)
     };
-    unary(tonic::service::interceptor::InterceptedService::new(
-        channel, headers,
-    ))
-    .await;
+    unary(Grpc::new(InterceptedService::new(channel, headers))).await;
 }

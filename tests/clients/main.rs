@@ -9,7 +9,7 @@ mod world;
 
 use dashcam::{context::InRequestExt, correlation::TraceParent};
 use http::HeaderMap;
-use world::{INBOUND, Receiver, handle};
+use world::{INBOUND, Receiver, handle, handle_selected};
 
 fn parent(headers: &HeaderMap) -> TraceParent {
     TraceParent::parse(headers["traceparent"].as_bytes()).unwrap()
@@ -29,7 +29,13 @@ fn assert_carried(headers: &HeaderMap) {
 
 #[track_caller]
 fn assert_untouched(headers: &HeaderMap) {
-    for name in ["x-request-id", "traceparent", "tracestate", "baggage"] {
+    for name in [
+        "x-request-id",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "x-dashcam-verbose",
+    ] {
         assert!(!headers.contains_key(name), "{headers:?}");
     }
 }
@@ -83,6 +89,22 @@ macro_rules! each_client {
             }
 
             #[tokio::test]
+            async fn a_call_takes_the_selection_to_hosts_that_may_know_it() {
+                let mut may = Receiver::start().await;
+                let mut may_not = Receiver::start().await;
+                let urls = [may.url(), may_not.url()];
+                handle_selected(&[may.host()], move || async move {
+                    for url in urls {
+                        let call = async move { calls::$client(url).await };
+                        tokio::spawn(call.in_request()).await.unwrap();
+                    }
+                })
+                .await;
+                assert_eq!(may.only()["x-dashcam-verbose"].as_bytes()[..2], *b"ey");
+                assert!(!may_not.only().contains_key("x-dashcam-verbose"));
+            }
+
+            #[tokio::test]
             async fn outside_of_a_request_nothing_is_added() {
                 let mut receiver = Receiver::start().await;
                 calls::$client(receiver.url()).await;
@@ -95,4 +117,18 @@ macro_rules! each_client {
 each_client! {
     function, hyper_util, tower_http_client, reqwest, reqwest_middleware,
     tonic_channel, tonic_interceptor,
+}
+
+/// A channel adds its host inside of the layer.
+#[tokio::test]
+async fn a_tonic_client_without_an_origin_leaves_the_selection_behind() {
+    let mut receiver = Receiver::start().await;
+    let url = receiver.url();
+    handle_selected(&[receiver.host()], move || async move {
+        calls::tonic_channel_without_origin(url).await;
+    })
+    .await;
+    let headers = receiver.only();
+    assert_eq!(headers["x-request-id"], INBOUND.id);
+    assert!(!headers.contains_key("x-dashcam-verbose"));
 }

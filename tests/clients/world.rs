@@ -2,14 +2,19 @@
 //! with.
 
 use axum::{Router, body::Body, extract::State, response::Response, routing::any};
-use dashcam::correlation::CorrelationIdLayer;
+use dashcam::{
+    correlation::CorrelationIdLayer,
+    selection::{Rule, Rules},
+    testing::TestDashcam,
+    token::{Propagation, TokenKey},
+};
 use http::{HeaderMap, Request, StatusCode, Uri};
 use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 use tower::ServiceExt;
@@ -37,12 +42,41 @@ pub(crate) async fn handle<F>(handler: impl FnOnce() -> F + Send + 'static)
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    handle_in(|app| app.layer(CorrelationIdLayer::new()), handler).await;
+}
+
+/// Runs a handler in a request that a rule has made verbose, which calls to these
+/// hosts may know.
+pub(crate) async fn handle_selected<F>(
+    hosts: &[String],
+    handler: impl FnOnce() -> F + Send + 'static,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let key = TokenKey::generate_ed25519("caller").unwrap();
+    let propagation = Propagation::new(key).unwrap();
+    let propagation = hosts.iter().fold(propagation, |propagation, host| {
+        propagation.to(host.parse().unwrap())
+    });
+    let rule = Rule::new("all", SystemTime::now() + DEADLINE);
+    let rules = Rules::new([rule.verbose("debug").unwrap()]);
+    let dashcam =
+        TestDashcam::with(|builder| builder.rules(rules).propagate_selection(propagation));
+    handle_in(|app| app.layer(dashcam.layer()), handler).await;
+}
+
+async fn handle_in<F>(
+    layer: impl FnOnce(Router) -> Router,
+    handler: impl FnOnce() -> F + Send + 'static,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     let handler = Arc::new(Mutex::new(Some(handler)));
     let run = move || async move {
         let handler = handler.lock().unwrap().take().unwrap();
         handler().await;
     };
-    let app = Router::new().fallback(run).layer(CorrelationIdLayer::new());
+    let app = layer(Router::new().fallback(run));
     let request = Request::get("/")
         .header("x-request-id", INBOUND.id)
         .header("traceparent", INBOUND.traceparent)
@@ -104,6 +138,11 @@ impl Receiver {
         let url = format!("http://{}/here", listener.local_addr().unwrap());
         tokio::spawn(axum::serve(listener, app).into_future());
         Self { url, calls }
+    }
+
+    pub(crate) fn host(&self) -> String {
+        let uri: Uri = self.url.parse().unwrap();
+        uri.authority().unwrap().to_string()
     }
 
     pub(crate) fn url(&self) -> String {
