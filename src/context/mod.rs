@@ -35,6 +35,8 @@
 //! Code sees the context that the innermost enclosing layer made current.
 //! Middleware outside of every layer of this crate sees none.
 
+#[cfg(feature = "capture")]
+mod calls;
 mod current;
 mod in_request;
 #[cfg(feature = "token")]
@@ -65,7 +67,7 @@ pub(crate) use self::{
     ticket::{OnReason, Ticket},
 };
 pub(crate) use self::{
-    request::{bounded, keep_current},
+    request::{bounded, cut_reason, keep_current},
     shared::{Aspect, Identity, Mode, PanicNote, Route, Shared},
 };
 

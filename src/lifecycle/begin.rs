@@ -1,5 +1,6 @@
 use super::{
     Plan, RequestBody,
+    carried::Carried,
     flight::Flight,
     plan::{CorrelationPlan, Trust},
 };
@@ -19,6 +20,12 @@ pub(super) fn begin<B: Body>(
     plan: &Arc<Plan>,
     request: Request<B>,
 ) -> (Request<RequestBody<B>>, Flight) {
+    #[cfg(feature = "capture")]
+    if plan.direction == crate::exchange::Direction::Client
+        && let Some(keeper) = &plan.keeper
+    {
+        return super::client::begin(plan, keeper, request);
+    }
     let (mut parts, body) = request.into_parts();
     let outer = parts
         .extensions
@@ -110,8 +117,9 @@ pub(super) fn begin<B: Body>(
         #[cfg(feature = "gate")]
         verdict,
         context: context.clone(),
+        carried: Carried::Own,
     };
-    let body = RequestBody::new(body, context, flight.captures());
+    let body = RequestBody::new(body, context, Carried::Own, flight.captures());
     (Request::from_parts(parts, body), flight)
 }
 
