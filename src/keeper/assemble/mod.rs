@@ -104,11 +104,12 @@ impl Assembler {
 
         let head = &heads.request;
         let route = shared.route.as_ref().map(crate::context::Route::as_str);
+        let called = super::grpc::method(&heads, &response_body);
         let request = Request {
             method: method(&mut redactor, &head.method),
             scheme: head.uri.scheme_str().map(scheme),
             authority: head.uri.authority().map(authority),
-            path: redactor.path(head.uri.path(), route),
+            path: redactor.path(head.uri.path(), called.or(route)),
             route: route.map(str::to_owned),
             query: head.uri.query().map(|query| redactor.query(query)),
             version: version(head.version),
