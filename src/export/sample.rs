@@ -41,6 +41,8 @@ pub(crate) fn sample(id: &str) -> Exchange {
         facts: BTreeMap::new(),
         request: Request {
             method: "GET".into(),
+            scheme: None,
+            authority: None,
             path: "/orders/7".into(),
             route: Some("/orders/{id}".into()),
             query: None,

@@ -30,7 +30,7 @@ use crate::{
     recorder::HeaderFields,
     redact::Redactor,
 };
-use http::{Method, Version};
+use http::{Method, Uri, Version};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -107,6 +107,8 @@ impl Assembler {
         let route = shared.route.as_ref().map(crate::context::Route::as_str);
         let request = Request {
             method: method(&mut redactor, &head.method),
+            scheme: scheme(&head.uri),
+            authority: authority(&mut redactor, &head.uri),
             path: redactor.path(head.uri.path(), route),
             route: route.map(str::to_owned),
             query: head.uri.query().map(|query| redactor.query(query)),
@@ -347,6 +349,21 @@ fn method(redactor: &mut Redactor<'_>, method: &Method) -> String {
     } else {
         redactor.header("method", text.as_bytes(), true)
     }
+}
+
+fn scheme(uri: &Uri) -> Option<String> {
+    let scheme = uri.scheme_str()?;
+    matches!(scheme, "http" | "https").then(|| scheme.to_owned())
+}
+
+/// Host and port, under the rules for the header `host`; no user information.
+fn authority(redactor: &mut Redactor<'_>, uri: &Uri) -> Option<String> {
+    let host = uri.host()?;
+    let authority = match uri.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    Some(redactor.header("host", authority.as_bytes(), false))
 }
 
 fn version(version: Version) -> String {
