@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64ct::{Base64, Encoding as _};
 use dashcam::{
     exchange::{self, BodyState, Content, Exchange},
     export::{curl::Curl, har},
@@ -192,7 +192,7 @@ async fn har_has_what_was_recorded() {
         let content = &entry["response"]["content"];
         let text = content["text"].as_str().unwrap_or_default();
         let bytes = match content["encoding"].as_str() {
-            Some("base64") => STANDARD.decode(text).unwrap(),
+            Some("base64") => Base64::decode_vec(text).unwrap(),
             Some(other) => panic!("{other}"),
             None => text.into(),
         };
@@ -207,9 +207,9 @@ async fn har_has_what_was_recorded() {
             "id": entry["_dashcam"]["correlation_id"],
             "method": entry["request"]["method"],
             "url": url,
-            "request": STANDARD.encode(&played.sent),
+            "request": Base64::encode_string(&played.sent),
             "status": played.status.as_u16(),
-            "response": STANDARD.encode(&played.answer),
+            "response": Base64::encode_string(&played.answer),
         }));
     }
     // One that never had an answer, one of which nothing is known.

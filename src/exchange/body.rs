@@ -1,4 +1,4 @@
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64ct::{Base64, Encoding as _};
 use serde::{Deserialize, Serialize};
 
 /// What is known of one body.
@@ -50,13 +50,13 @@ impl Body {
     /// [`raw`](Self::raw), decoded; `None` too where it is no base64.
     #[must_use]
     pub fn raw_bytes(&self) -> Option<Vec<u8>> {
-        STANDARD.decode(self.raw.as_deref()?).ok()
+        Base64::decode_vec(self.raw.as_deref()?).ok()
     }
 
     /// Puts these bytes, unchanged, into [`raw`](Self::raw) and takes
     /// [`content`](Self::content) out.
     pub fn set_raw(&mut self, bytes: &[u8]) {
-        self.raw = Some(STANDARD.encode(bytes));
+        self.raw = Some(Base64::encode_string(bytes));
         self.content = None;
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{notes, present, target};
 use crate::exchange::{Body, BodyState, Content, Header, Request, Response};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64ct::{Base64, Encoding as _};
 use serde_json::Value;
 
 /// What the document has of a body.
@@ -87,8 +87,8 @@ pub(super) fn of_response(request: &Request, response: &Response) -> Written {
     let wrong = wrong(&response.headers, body, &bytes, bodiless);
     let (text, encoding) = match &bytes {
         Bytes::Text(text) if is_utf8(&response.headers, text) => (Some((*text).to_owned()), None),
-        Bytes::Text(text) => (Some(STANDARD.encode(text)), Some("base64")),
-        Bytes::Raw(bytes) => (Some(STANDARD.encode(bytes)), Some("base64")),
+        Bytes::Text(text) => (Some(Base64::encode_string(text.as_bytes())), Some("base64")),
+        Bytes::Raw(bytes) => (Some(Base64::encode_string(bytes)), Some("base64")),
         Bytes::Nothing => (None, None),
     };
     let decoded = is_encoded(body) && matches!(bytes, Bytes::Text(_));
