@@ -471,3 +471,37 @@ async fn behind_an_edge() {
     let refused = stock.dashcam.status().tokens.refused;
     assert_eq!(refused.get(&Refusal::Request), Some(&1));
 }
+
+/// Run by `.ci/checks/pyjwt`, with the code of `docs/tokens.md`: it mints with the
+/// private key that it is given, and verifies what it is given.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Python and PyJWT"]
+async fn another_library() {
+    let [python, script] = ["DASHCAM_PYTHON", "DASHCAM_PYJWT"].map(|n| std::env::var(n).unwrap());
+    let shared = TokenKey::generate_hs256("shared").unwrap();
+    let key = TokenKey::generate_ed25519("on-call").unwrap();
+    let fixture = service(|builder| {
+        let keys = [shared.clone(), key.public().unwrap()];
+        builder.tokens(Tokens::new(keys).tell_in_response())
+    });
+    let app = Router::new().route("/orders/{id}", post(|| async {}));
+    let address = serve(app.layer(fixture.dashcam.layer())).await;
+    for key in [shared, key] {
+        let ours = key.mint(&ten_minutes()).unwrap();
+        let output = std::process::Command::new(&python)
+            .args(["-c", &script, &key.to_jwk(), &ours])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}{errors}");
+        let (token, verified) = said.trim().split_once('\n').unwrap();
+        assert_eq!(verified, "alice");
+        for (path, expected) in [("/orders/7", Some("live")), ("/", None)] {
+            let headers = with([(HEADER, token.to_owned())]);
+            let response = ask(format!("http://{address}{path}"), headers, "").await;
+            let said = response.headers().get(HEADER);
+            assert_eq!(said.map(|v| v.to_str().unwrap()), expected);
+        }
+    }
+}
