@@ -75,7 +75,7 @@ impl Described {
         self
     }
 
-    fn arrival(&self) -> Arrival<'_> {
+    pub(crate) fn arrival(&self) -> Arrival<'_> {
         Arrival {
             method: &self.method,
             path: self.uri.path(),
