@@ -8,6 +8,7 @@ use super::{
 };
 use arc_swap::{ArcSwap, Guard};
 use std::{
+    collections::HashMap,
     fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
@@ -225,20 +226,20 @@ impl Inner {
         Some((place.name.clone(), problem))
     }
 
+    /// Rules of one name and one end are one rule to their budgets.
     fn compile(&self, rules: &Rules) -> Set {
         let before = self.set.load();
-        let entry = |rule: &Arc<Rule>| {
-            let same = |entry: &&Entry| {
-                entry.rule().name == rule.name && entry.rule().expires == rule.expires
-            };
-            let known = before.entries().iter().find(same);
-            let spent = known.and_then(|entry| entry.selected().terms());
-            let spent = spent
-                .map(|terms| Arc::clone(&terms.spent))
-                .unwrap_or_default();
-            Entry::new(rule, self.selected(rule, &spent))
-        };
-        let entries = rules.shared().iter().map(entry).collect();
+        let before = before.entries().iter().filter_map(|entry| {
+            let rule = entry.rule();
+            let spent = Arc::clone(&entry.selected().terms()?.spent);
+            Some(((rule.name.as_str(), rule.expires), spent))
+        });
+        let mut spent: HashMap<_, _> = before.collect();
+        let mut entries = Vec::with_capacity(rules.len());
+        for rule in rules.shared() {
+            let spent = spent.entry((&rule.name, rule.expires)).or_default();
+            entries.push(Entry::new(rule, self.selected(rule, spent)));
+        }
         Set::new(entries, self.key)
     }
 

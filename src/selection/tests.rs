@@ -435,6 +435,77 @@ fn a_pending_request_keeps_the_set_it_began_with() {
     assert!(Arc::strong_count(&selected) >= 1);
 }
 
+/// Whatever source a rule comes from, and however often the set changes.
+#[test]
+fn rules_of_one_name_and_end_spend_one_budget() {
+    let end = later();
+    let mut budget = Budget::unlimited();
+    budget.total = Some(2);
+    let rules = |names: &[&str]| {
+        let rule = |name: &&str| Rule::new(*name, end).budget(budget);
+        Rules::new(names.iter().map(rule))
+    };
+    let steering = Steering::new();
+    let (one, other) = (steering.slot("one"), steering.slot("other"));
+    one.set(rules(&["a"]));
+    other.set(rules(&["a", "b"]));
+    let admit = |n: usize| {
+        let set = steering.set();
+        let selected = Arc::clone(set.entries()[n].selected());
+        matches!(selected.admit(), engine::Admission::Granted(_))
+    };
+    assert!(admit(0) && admit(1));
+    assert!(!admit(0) && !admit(1) && admit(2));
+    one.set(rules(&[]));
+    assert!(!admit(0) && admit(1));
+}
+
+/// Which can only be made in code.
+#[test]
+fn more_conditions_than_a_rule_may_have() {
+    let many = (0..65).map(|n| When::new().query(n.to_string(), Text::absent()));
+    let when = many.fold(When::new(), When::and);
+    let rules = Rules::new([Rule::new("many", later()).when(when)]);
+    let described = Described::new(Method::GET, "/".parse().unwrap());
+    let why = rules.why(&described, &SampleKey::default());
+    assert_eq!(why.selected, None);
+    assert_eq!(why.rules[0].fails, ["it has more than 64 conditions"]);
+    assert_eq!(Steering::new().rules(rules).selects(&described), None);
+}
+
+/// A question that panics costs no later one.
+#[test]
+fn a_source_that_panics_is_asked_again() {
+    struct Panicking(u8);
+
+    impl RuleSource for Panicking {
+        fn name(&self) -> String {
+            "panicking".to_owned()
+        }
+
+        fn poll(&mut self) -> News {
+            self.0 += 1;
+            match self.0 {
+                1 => panic!("at first"),
+                _ => News::Rules(Rules::new([Rule::new("late", later())])),
+            }
+        }
+
+        fn interval(&self) -> Duration {
+            panic!("always")
+        }
+    }
+
+    let steering = Steering::new().source(Panicking(0)).unwrap();
+    let problem = steering.status().sources[0].problem.clone();
+    assert_eq!(problem.as_deref(), Some("the source panicked"));
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while steering.in_use().is_empty() {
+        assert!(std::time::Instant::now() < deadline, "asked again");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn directives_must_say_something() {
     use tracing::level_filters::LevelFilter;
