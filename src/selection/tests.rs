@@ -432,7 +432,6 @@ fn a_pending_request_keeps_the_set_it_began_with() {
     let facts = [("a".into(), "1".to_owned())];
     let selected = pending.evaluate(&facts, SystemTime::now()).unwrap();
     assert_eq!(selected.by, "old");
-    assert!(Arc::strong_count(&selected) >= 1);
 }
 
 /// Whatever source a rule comes from, and however often the set changes.
