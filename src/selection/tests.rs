@@ -279,6 +279,8 @@ fn expressions_match_whole_values() {
     };
     assert!(is("a|b", "a") && is("a|b", "b") && is("[0-9]{3}", "123"));
     assert!(!is("a|b", "ab") && !is("a", "a\u{e9}") && !is("^a", "ab"));
+    assert!(is("a+", &"a".repeat(8 * 1024)));
+    assert!(!is("a+", &"a".repeat(8 * 1024 + 1)), "too long");
     for bad in ["a)|(b", "(", "a{1000}{1000}", &"(".repeat(100)] {
         assert!(Text::regex(bad).is_err(), "{bad}");
     }
