@@ -186,6 +186,14 @@ impl Inner {
 
     /// Replaces what one source said.
     pub(super) fn set_rules(&self, source: usize, rules: Rules) {
+        // Before the rules are in force: their first request must find the room. And
+        // before anything is locked: the service's subscriber is asked for it.
+        let levels = rules
+            .iter()
+            .map(|rule| rule.verbose.directives().max_level());
+        if let Some(level) = levels.max() {
+            (self.raise)(level);
+        }
         // Held to the end, so that two changes come one after the other.
         let mut sources = self.sources();
         let Some(place) = sources.get_mut(source) else {
@@ -200,8 +208,6 @@ impl Inner {
         let mut all = Rules::default();
         sources.iter().for_each(|source| all.append(&source.rules));
         let set = self.compile(&all);
-        // Before the rules are in force: their first request must find the room.
-        (self.raise)(set.max_level());
         self.set.store(Arc::new(set));
     }
 

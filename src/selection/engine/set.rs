@@ -11,7 +11,6 @@ use crate::selection::{
 };
 use http::HeaderName;
 use std::{sync::Arc, time::SystemTime};
-use tracing::level_filters::LevelFilter;
 
 /// Rules, compiled. Evaluating them allocates nothing.
 #[derive(Debug, Default)]
@@ -130,15 +129,6 @@ impl Set {
 
     pub(super) fn key(&self) -> &SampleKey {
         &self.key
-    }
-
-    /// The most verbose level that a rule asks for.
-    pub(crate) fn max_level(&self) -> LevelFilter {
-        let levels = self
-            .entries
-            .iter()
-            .map(|e| e.selected.directives.max_level());
-        levels.max().unwrap_or(LevelFilter::OFF)
     }
 
     /// The first rule that matches. Those before it that wait for facts are
