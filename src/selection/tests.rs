@@ -423,6 +423,69 @@ fn a_thousand_rules_in_order() {
     }
 }
 
+/// Whatever they wait for, and in whatever order it comes.
+#[test]
+fn rules_that_only_wait_are_found_in_order() {
+    let sample = Sample::percent(100.0).unwrap().by("fact:user").unwrap();
+    let rule = |n: usize| {
+        let rule = Rule::new(format!("{n}"), later());
+        match n {
+            0 => rule.fact("user", Text::prefix("ad")),
+            1 => rule.fact("tenant", Text::one_of(["a", "A", "b"])),
+            2 => rule.fact("plan", "x").fact("tenant", "c"),
+            3 => rule
+                .fact("tenant", "c")
+                .from(later() - Duration::from_secs(1)),
+            4 => rule.path("/none".parse().unwrap()).fact("tenant", "c"),
+            5 => rule.path("/**".parse().unwrap()).fact("plan", "y"),
+            6 => rule.fact("tenant", "c").fact("plan", Text::present()),
+            7 => rule.fact("user", "u"),
+            8 => rule.fact("plan", Text::absent()),
+            _ => rule.sample(sample.clone()),
+        }
+    };
+    let rules = Rules::new((0..10).map(rule));
+    let steering = Steering::new().rules(rules.clone());
+    let request = Request::new();
+    let values = |name: &'static str, values: &[&'static str]| -> Vec<_> {
+        let some = values.iter().map(|value| Some((name, *value)));
+        some.chain([None]).collect()
+    };
+    let (tenants, plans, users) = (
+        values("tenant", &["a", "A", "b", "c", "d"]),
+        values("plan", &["x", "y", "z"]),
+        values("user", &["admin", "u", "other", ""]),
+    );
+    let mut seen = std::collections::HashSet::new();
+    for (tenant, plan) in tenants
+        .iter()
+        .flat_map(|t| plans.iter().map(move |p| (t, p)))
+    {
+        for user in &users {
+            for turn in 0..3 {
+                let mut order = [*tenant, *plan, *user];
+                order.rotate_left(turn);
+                let mut described = Described::new(Method::GET, "/".parse().unwrap());
+                let (mut by, mut pending) = request.selected(&steering);
+                let mut facts = Vec::new();
+                for (name, value) in order.into_iter().flatten() {
+                    described = described.fact(name, value);
+                    facts.push((name.into(), value.to_owned()));
+                    if let Some(raised) = pending.evaluate(&facts, SystemTime::now()) {
+                        by = Some(raised.by.clone());
+                    }
+                }
+                let why = rules.why(&described, &SampleKey::default());
+                assert_eq!(by, why.selected, "{order:?}");
+                seen.insert(by);
+            }
+        }
+    }
+    let missing = ["3", "4", "8"].map(|name| Some(name.to_owned()));
+    assert!(missing.iter().all(|by| !seen.contains(by)));
+    assert_eq!(seen.len(), 10 - missing.len() + 1, "{seen:?}");
+}
+
 #[test]
 fn a_pending_request_keeps_the_set_it_began_with() {
     let steering = Steering::new();

@@ -7,6 +7,7 @@ mod pending;
 mod selected;
 mod set;
 mod spending;
+mod waiting;
 
 pub(crate) use self::{
     arrival::{Arrival, Seen},
