@@ -113,12 +113,6 @@ impl Selected {
         }
     }
 
-    /// Ends with this switch.
-    pub(in crate::selection) fn switched_by(mut self, switch: &Arc<Switch>) -> Self {
-        self.switch = Some(Arc::clone(switch));
-        self
-    }
-
     /// Ends at this time.
     pub(in crate::selection) fn until(mut self, time: SystemTime) -> Self {
         self.until = Some(time);

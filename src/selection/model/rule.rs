@@ -181,7 +181,7 @@ impl Rule {
         self
     }
 
-    fn problem(&self) -> Option<&'static str> {
+    pub(in crate::selection) fn problem(&self) -> Option<&'static str> {
         if self.name.is_empty() || self.name.len() > 128 || self.name.contains(char::is_control) {
             return Some(
                 "expected `name` to be a text of 1 to 128 bytes without control characters",
