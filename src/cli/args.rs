@@ -142,7 +142,7 @@ pub(super) enum RulesCommand {
     Check(CheckArgs),
     /// Say which rule of a file would select a request, and why the others do not.
     #[command(after_help = WHY)]
-    Why(WhyArgs),
+    Why(Box<WhyArgs>),
 }
 
 const WHY: &str = "\

@@ -62,10 +62,9 @@ pub fn main() -> ExitCode {
         Ok(answer)
     });
     match result {
-        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        // Who closes the pipe has seen enough, as with `| head`.
+        Ok(Answer::Yes) | Err(Failure::Closed) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
-        // Whoever reads has seen enough, as with `| head`.
-        Err(Failure::Closed) => ExitCode::SUCCESS,
         Err(Failure::Cannot(why)) => {
             out.error(&why);
             ExitCode::from(2)
@@ -80,6 +79,6 @@ fn run(command: Command, out: &mut Output) -> Result<Answer, Failure> {
         Command::Show(args) => show::show(&args, out),
         Command::Export(args) => export::export(&args, out),
         Command::Rules(RulesCommand::Check(args)) => rules::check(&args, out),
-        Command::Rules(RulesCommand::Why(args)) => rules::why(args, out),
+        Command::Rules(RulesCommand::Why(args)) => rules::why(*args, out),
     }
 }

@@ -44,7 +44,7 @@ impl Address {
         if self.v4 { 32 } else { 128 }
     }
 
-    pub(in crate::selection) fn ip(self) -> IpAddr {
+    pub(crate) fn ip(self) -> IpAddr {
         if self.v4 {
             // It has as many bits.
             IpAddr::V4((self.bits as u32).into())
