@@ -272,9 +272,8 @@ fn the_last_good_rules_stay_until_they_expire() {
         fixture.until_problem(problem);
         assert!(fixture.problem().len() < 600, "{}", fixture.problem());
         assert_eq!(fixture.names()[0], "good", "{problem}");
-        if SystemTime::now() < end {
-            assert_eq!(fixture.selected().unwrap(), "good", "{problem}");
-        }
+        let selected = fixture.selected();
+        assert!(selected.as_deref() == Some("good") || SystemTime::now() >= end);
         // The other one is not held back.
         let other = format!("other {n}");
         fixture.flags.says("other", rules(&other, FAR));

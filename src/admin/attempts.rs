@@ -1,8 +1,8 @@
 //! How often somebody may be wrong.
 
+use crate::selection::Address;
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -20,10 +20,13 @@ const ADDRESSES: usize = 1024;
 /// Counts attempts with wrong tokens, and refuses further ones of any kind.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    windows: Mutex<HashMap<Option<IpAddr>, Window>>,
+    windows: Mutex<Windows>,
     failed: AtomicU64,
     refused: AtomicU64,
 }
+
+/// By what [`Address::site`] says.
+type Windows = HashMap<Option<u128>, Window>;
 
 #[derive(Clone, Copy, Debug)]
 struct Window {
@@ -39,7 +42,7 @@ impl Window {
 
 impl Attempts {
     /// Or in how many seconds.
-    pub(super) fn may_try(&self, peer: Option<IpAddr>, now: Instant) -> Result<(), u64> {
+    pub(super) fn may_try(&self, peer: Option<Address>, now: Instant) -> Result<(), u64> {
         let windows = self.windows();
         let Some(window) = windows.get(&Self::key(&windows, peer)) else {
             return Ok(());
@@ -53,7 +56,7 @@ impl Attempts {
         }
     }
 
-    pub(super) fn failed(&self, peer: Option<IpAddr>, now: Instant) {
+    pub(super) fn failed(&self, peer: Option<Address>, now: Instant) {
         self.failed.fetch_add(1, Relaxed);
         let mut windows = self.windows();
         if windows.len() >= ADDRESSES {
@@ -76,12 +79,8 @@ impl Attempts {
         (self.failed.load(Relaxed), self.refused.load(Relaxed))
     }
 
-    /// Who has one IPv6 address usually has a network of them.
-    fn key(windows: &HashMap<Option<IpAddr>, Window>, peer: Option<IpAddr>) -> Option<IpAddr> {
-        let key = peer.map(|peer| match peer {
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-            v4 @ IpAddr::V4(_) => v4,
-        });
+    fn key(windows: &Windows, peer: Option<Address>) -> Option<u128> {
+        let key = peer.map(Address::site);
         if windows.len() < ADDRESSES || windows.contains_key(&key) {
             key
         } else {
@@ -89,7 +88,7 @@ impl Attempts {
         }
     }
 
-    fn windows(&self) -> MutexGuard<'_, HashMap<Option<IpAddr>, Window>> {
+    fn windows(&self) -> MutexGuard<'_, Windows> {
         self.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -97,15 +96,16 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::IpAddr;
 
     #[test]
     fn a_window_for_each_address() {
         let attempts = Attempts::default();
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let one: Option<IpAddr> = Some("2001:db8::1".parse().unwrap());
-        let neighbour: Option<IpAddr> = Some("2001:db8::2".parse().unwrap());
-        let other: Option<IpAddr> = Some("10.0.0.1".parse().unwrap());
+        let address = |text: &str| Some(Address::from(text.parse::<IpAddr>().unwrap()));
+        let (one, neighbour) = (address("2001:db8::1"), address("2001:db8::2"));
+        let other = address("10.0.0.1");
         for _ in 0..MOST {
             assert_eq!(attempts.may_try(one, at(0)), Ok(()));
             attempts.failed(one, at(0));
@@ -124,7 +124,7 @@ mod tests {
     fn memory_is_bounded() {
         let attempts = Attempts::default();
         let now = Instant::now();
-        let peer = |n: u32| Some(IpAddr::V4(n.into()));
+        let peer = |n: u32| Some(Address::from(IpAddr::V4(n.into())));
         for n in 0..5000 {
             attempts.failed(peer(n), now);
         }

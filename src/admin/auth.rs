@@ -1,6 +1,7 @@
 //! Who may ask.
 
 use super::{answer::Problem, attempts::Attempts};
+use crate::selection::Address;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -67,7 +68,7 @@ impl Access {
         &self,
         headers: &HeaderMap,
         uri: &Uri,
-        peer: Option<IpAddr>,
+        peer: Option<Address>,
         attempts: &Attempts,
     ) -> Result<Who, Problem> {
         let name = match self {
@@ -85,6 +86,7 @@ impl Access {
                 "anybody".to_owned()
             }
         };
+        let peer = peer.map(Address::ip);
         Ok(Who { name, peer })
     }
 }

@@ -196,7 +196,7 @@ pub(super) struct Shared {
 pub(super) type Ask = State<Arc<Shared>>;
 
 async fn authenticate(State(shared): Ask, mut request: Request, next: Next) -> Response<Body> {
-    let peer = peer(request.extensions()).map(|address| address.ip());
+    let peer = peer(request.extensions());
     let checked = shared
         .access
         .check(request.headers(), request.uri(), peer, &shared.attempts);

@@ -29,9 +29,10 @@ mod rules;
 mod show;
 mod store;
 mod text;
+mod token;
 
 use self::{
-    args::{Args, Command, RulesCommand},
+    args::{Args, Command, RulesCommand, TokenCommand},
     failure::Failure,
     output::Output,
 };
@@ -80,5 +81,8 @@ fn run(command: Command, out: &mut Output) -> Result<Answer, Failure> {
         Command::Export(args) => export::export(&args, out),
         Command::Rules(RulesCommand::Check(args)) => rules::check(&args, out),
         Command::Rules(RulesCommand::Why(args)) => rules::why(*args, out),
+        Command::Token(TokenCommand::NewKey(args)) => token::new_key(&args, out),
+        Command::Token(TokenCommand::PublicKey(args)) => token::public_key(&args, out),
+        Command::Token(TokenCommand::Mint(args)) => token::mint(&args, out),
     }
 }
