@@ -55,6 +55,9 @@ pub enum News {
     Nothing,
     /// These rules from now on.
     Rules(Rules),
+    /// These rules from now on, and what is wrong with the rest of what the source
+    /// says; the log and the status say so.
+    Partly(Rules, String),
     /// A version that cannot be used, and why. What it said last stays in use
     /// until it expires; the log and the status say so.
     Problem(String),
@@ -90,11 +93,11 @@ impl RuleSlot {
         };
         match news {
             News::Nothing => {}
-            News::Rules(rules) => steering.set_rules(self.source, rules),
-            News::Problem(problem) => steering.set_problem(self.source, problem),
+            News::Rules(rules) => steering.set(self.source, Some(rules), None),
+            News::Partly(rules, problem) => steering.set(self.source, Some(rules), Some(problem)),
+            News::Problem(problem) => steering.set(self.source, None, Some(problem)),
             News::Gone(problem) => {
-                steering.set_rules(self.source, Rules::default());
-                steering.set_problem(self.source, problem);
+                steering.set(self.source, Some(Rules::default()), Some(problem));
             }
         }
         if let Some((source, problem)) = steering.untold(self.source) {

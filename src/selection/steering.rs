@@ -148,6 +148,14 @@ impl Steering {
         }
     }
 
+    /// The sources with their rules, in order.
+    #[cfg(feature = "admin")]
+    pub(crate) fn by_source(&self) -> Vec<(SourceStatus, Rules)> {
+        let sources = self.0.sources();
+        let each = |source: &Source| (SourceStatus::of(source), source.rules.clone());
+        sources.iter().map(each).collect()
+    }
+
     pub(super) fn key(&self) -> &SampleKey {
         &self.0.key
     }
@@ -190,12 +198,14 @@ impl Inner {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces what one source said.
-    pub(super) fn set_rules(&self, source: usize, rules: Rules) {
+    /// Replaces what one source said: its rules, where there are new ones, and what
+    /// is wrong.
+    pub(super) fn set(&self, source: usize, rules: Option<Rules>, problem: Option<String>) {
         // Before the rules are in force: their first request must find the room. And
         // before anything is locked: the service's subscriber is asked for it.
         let levels = rules
             .iter()
+            .flat_map(Rules::iter)
             .map(|rule| rule.verbose.directives().max_level());
         if let Some(level) = levels.max() {
             (self.raise)(level);
@@ -205,24 +215,16 @@ impl Inner {
         let Some(place) = sources.get_mut(source) else {
             return;
         };
-        place.problem = None;
-        place.told = false;
-        if place.rules == rules {
+        place.told &= place.problem == problem;
+        place.problem = problem;
+        let Some(rules) = rules.filter(|rules| *rules != place.rules) else {
             return;
-        }
+        };
         place.rules = rules;
         let mut all = Rules::default();
         sources.iter().for_each(|source| all.append(&source.rules));
         let set = self.compile(&all);
         self.set.store(Arc::new(set));
-    }
-
-    /// Notes a problem of a source.
-    pub(super) fn set_problem(&self, source: usize, problem: String) {
-        if let Some(place) = self.sources().get_mut(source) {
-            place.told &= place.problem.as_ref() == Some(&problem);
-            place.problem = Some(problem);
-        }
     }
 
     /// The name and the problem of a source that the log knows nothing of yet.

@@ -47,12 +47,12 @@ impl Address {
 
     /// A number for whoever has it: of an IPv6 address its network, because hosts
     /// choose the rest.
-    #[cfg(feature = "token")]
+    #[cfg(any(feature = "admin", feature = "token"))]
     pub(crate) fn site(self) -> u128 {
         if self.v4 { self.bits } else { self.bits >> 64 }
     }
 
-    pub(in crate::selection) fn ip(self) -> IpAddr {
+    pub(crate) fn ip(self) -> IpAddr {
         if self.v4 {
             // It has as many bits.
             IpAddr::V4((self.bits as u32).into())
