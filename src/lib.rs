@@ -140,6 +140,10 @@ const REQUEST_TARGET: &str = "dashcam::request";
 #[cfg(feature = "gate")]
 const DECISION_TARGET: &str = "dashcam::decision";
 
+/// The target of what the admin router says of changes.
+#[cfg(feature = "gate")]
+const AUDIT_TARGET: &str = "dashcam::audit";
+
 /// The target of what a replay says of itself.
 #[cfg(feature = "gate")]
 const REPLAY_TARGET: &str = "dashcam::replay";

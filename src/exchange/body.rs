@@ -12,6 +12,10 @@ pub struct Body {
     pub seen: u64,
     /// Bytes that were captured, before redaction.
     pub kept: u64,
+    /// Of a stream of items (server-sent events, lines of NDJSON, gRPC messages):
+    /// those that passed by whole. Not counted where a content coding hides them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
     /// The length the sender announced, where it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<u64>,
@@ -39,6 +43,7 @@ impl Body {
             state,
             seen: 0,
             kept: 0,
+            items: None,
             declared: None,
             content_type: None,
             content_encoding: None,
@@ -83,11 +88,14 @@ pub enum BodyState {
     },
     /// It was not captured, or not written.
     Skipped {
-        /// Why not: `memory_budget`, `failure_storm` or `answer_to_panic`.
+        /// Why not: `memory_budget`, `failure_storm`, `answer_to_panic`, or
+        /// `options` where the service said so.
         why: String,
     },
     /// There is no body, by protocol (HEAD, 1xx, 204, 304) or because none was sent.
     None,
+    /// It still passed by: an interim exchange.
+    Open,
     /// A stream by its content type (server-sent events, gRPC frames), or an
     /// upgraded connection: counted, with a bounded prefix.
     Stream,

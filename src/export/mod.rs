@@ -28,6 +28,7 @@ pub use self::{
 };
 
 use crate::exchange::Exchange;
+use serde::Serialize;
 
 /// Receives kept exchanges.
 ///
@@ -75,7 +76,7 @@ pub trait Exporter: Send + 'static {
 }
 
 /// Exchanges that an exporter has taken and that are not where they belong.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Backlog {
     /// Held, to be tried again.
@@ -115,7 +116,8 @@ impl<E: Exporter + ?Sized> Exporter for Box<E> {
 }
 
 /// How an exporter is doing.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Health {
     /// Exchanges arrive where they belong.

@@ -22,6 +22,9 @@ pub(super) fn of_body(body: &Body) -> Vec<String> {
             notes.push(format!("ended with an error after {seen} bytes: {message}"));
         }
         BodyState::Skipped { why } => notes.push(format!("not recorded: {why}")),
+        BodyState::Open => notes.push(format!(
+            "still passing by when this was written: {kept} of {seen} bytes are recorded"
+        )),
         BodyState::Stream => {
             notes.push(format!("a stream: {kept} of {seen} bytes are recorded"));
         }

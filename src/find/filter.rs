@@ -85,7 +85,8 @@ impl FromStr for Since {
     }
 }
 
-fn ago(text: &str) -> Option<SignedDuration> {
+/// A length of time such as 15m, 2h or 7d.
+pub(crate) fn ago(text: &str) -> Option<SignedDuration> {
     let ago = match text.strip_suffix('d') {
         Some(days) => SignedDuration::from_hours(days.parse::<u32>().ok()?.into()).checked_mul(24),
         None => text.parse().ok(),
@@ -199,6 +200,9 @@ const REASONS: &[&str] = &[
     "asked",
     "selected",
     "baseline",
+    "condition",
+    "caller",
+    "interim",
 ];
 
 impl KeptFor {
@@ -218,6 +222,9 @@ fn parts(reason: &KeepReason) -> (&'static str, Option<&String>) {
         KeepReason::Asked { why } => ("asked", Some(why)),
         KeepReason::Selected { by } => ("selected", Some(by)),
         KeepReason::Baseline => ("baseline", None),
+        KeepReason::Condition { why } => ("condition", Some(why)),
+        KeepReason::Caller => ("caller", None),
+        KeepReason::Interim => ("interim", None),
     }
 }
 
@@ -226,7 +233,9 @@ impl FromStr for KeptFor {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (kind, what) = match text.split_once(':') {
-            Some((kind @ ("asked" | "selected"), what)) => (kind, Some(what.to_owned())),
+            Some((kind @ ("asked" | "condition" | "selected"), what)) => {
+                (kind, Some(what.to_owned()))
+            }
             _ => (text, None),
         };
         if REASONS.contains(&kind) {
@@ -234,7 +243,7 @@ impl FromStr for KeptFor {
             Ok(Self { kind, what })
         } else {
             Err(format!(
-                "expected one of {}, or selected:RULE or asked:WHY",
+                "expected one of {}, or selected:RULE, asked:WHY or condition:WHY",
                 REASONS.join(", ")
             ))
         }
