@@ -60,7 +60,6 @@ pub(super) fn begin<B: Body>(
     }
 
     #[cfg(feature = "gate")]
-    #[cfg(feature = "gate")]
     let verbose = plan
         .verbose
         .as_ref()
@@ -244,7 +243,8 @@ fn by_token(
 ) -> Option<(Arc<crate::selection::Selected>, bool)> {
     let tokens = verbose.tokens.as_ref()?;
     let accepted = tokens.accept(&parts.headers, &arrival(context, parts, &[]))?;
-    let selected = verbose.steering.by_header(accepted.rule());
+    let (rule, until) = (accepted.rule(), accepted.until());
+    let selected = verbose.steering.by_header(rule, until);
     Some((selected, tokens.tells()))
 }
 

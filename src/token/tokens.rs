@@ -145,7 +145,14 @@ impl Tokens {
             Ok(_) => self.state.counters.accept(),
             Err(why) => self.state.counters.refuse(*why),
         }
-        checked.ok().map(Accepted)
+        checked.ok().map(|verified| Accepted {
+            // One for a single request is for the whole of it.
+            until: match verified.request {
+                Some(_) => None,
+                None => Some(after(verified.ends(), self.skew)),
+            },
+            verified,
+        })
     }
 
     pub(super) fn check(
@@ -170,8 +177,7 @@ impl Tokens {
         let verified = self.verified(token, arrival, now)?;
         verified.is_for(arrival)?;
         if let Some(uses) = verified.uses {
-            let until = verified.ends().checked_add(self.skew);
-            let until = until.unwrap_or(verified.ends());
+            let until = after(verified.ends(), self.skew);
             self.state.used.take(&verified.id, uses, until, now.time)?;
         }
         Ok(verified)
@@ -221,6 +227,10 @@ impl Tokens {
     }
 }
 
+fn after(time: SystemTime, by: Duration) -> SystemTime {
+    time.checked_add(by).unwrap_or(time)
+}
+
 /// What uses are counted by: the key and the token's own ID, else what was signed.
 fn id(key: &TokenKey, claims: &Inbound, compact: Compact<'_>) -> Vec<u8> {
     let own = claims.jti.as_deref();
@@ -239,12 +249,20 @@ fn hash(parts: &[&[u8]]) -> Hash {
 
 /// A token that is accepted.
 #[derive(Debug)]
-pub(crate) struct Accepted(Arc<Verified>);
+pub(crate) struct Accepted {
+    verified: Arc<Verified>,
+    until: Option<SystemTime>,
+}
 
 impl Accepted {
     /// The rule that says the same.
     pub(crate) fn rule(&self) -> &Rule {
-        &self.0.rule
+        &self.verified.rule
+    }
+
+    /// When what it selects is verbose no more; `None` is to the end of the request.
+    pub(crate) fn until(&self) -> Option<SystemTime> {
+        self.until
     }
 }
 
@@ -303,7 +321,6 @@ impl Verified {
         skew: Duration,
         now: SystemTime,
     ) -> Result<(), Refusal> {
-        let after = |time: SystemTime, by: Duration| time.checked_add(by).unwrap_or(time);
         if now >= after(self.ends(), skew) {
             return Err(Refusal::Expired);
         }

@@ -113,9 +113,9 @@ impl Selected {
         }
     }
 
-    /// Ends at this time.
-    pub(in crate::selection) fn until(mut self, time: SystemTime) -> Self {
-        self.until = Some(time);
+    /// Ends at this time, also for requests that it was selected for.
+    pub(in crate::selection) fn until(mut self, time: Option<SystemTime>) -> Self {
+        self.until = time;
         self
     }
 
