@@ -63,10 +63,12 @@
 //! | `capture` | by `gate` | payload capture, redaction, the exchange, exporters |
 //! | `opentelemetry` | no | replayed events on the spans of `tracing-opentelemetry` 0.34; includes `gate` |
 //! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
+//! | `reqwest-middleware` | no | the client layer as middleware of `reqwest-middleware` 0.5 |
 //! | `rules-file` | no | rules as TOML and JSON, in files that are watched; includes `gate` |
 //! | `rules-regex` | no | regular expressions in rules; includes `gate` |
 //! | `token` | no | signed tokens that make single requests verbose; includes `gate` |
 //! | `testing` | no | what tests of services need; includes `kit` |
+//! | `tower-http` | no | the correlation ID as a `RequestId` of tower-http 0.7 |
 //! | `full` | no | everything |
 
 // The page above names modules that builds with fewer features do not have.
