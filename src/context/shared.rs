@@ -193,6 +193,9 @@ pub(crate) struct Shared {
     /// What a correlation layer further in found, where the layer that began
     /// the request was none and identified it by the defaults.
     adopted: OnceLock<Identity>,
+    /// Its place in its trace as its span says it, where OpenTelemetry has one.
+    #[cfg(feature = "opentelemetry")]
+    traced: OnceLock<TraceContext>,
     pub(crate) started: Instant,
     pub(crate) started_at: SystemTime,
     pub(crate) route: Option<Route>,
@@ -232,6 +235,8 @@ impl Default for Shared {
                 trace: None,
             },
             adopted: OnceLock::new(),
+            #[cfg(feature = "opentelemetry")]
+            traced: OnceLock::new(),
             started: Instant::now(),
             started_at: SystemTime::UNIX_EPOCH,
             route: None,
@@ -274,6 +279,32 @@ impl Shared {
 
     pub(crate) fn adopt(&self, identity: Identity) {
         let _ = self.adopted.set(identity);
+    }
+
+    /// Its place in its trace; `None` only before it began.
+    pub(crate) fn trace(&self) -> Option<&TraceContext> {
+        #[cfg(feature = "opentelemetry")]
+        if let Some(traced) = self.traced.get() {
+            return Some(traced);
+        }
+        self.identity().trace.as_ref()
+    }
+
+    /// Takes the place that the request's span has.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn note_traced(&self, trace: TraceContext) {
+        let _ = self.traced.set(trace);
+    }
+
+    /// Whether it is verbose, or recorded more deeply, because it was selected.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn is_selected(&self) -> bool {
+        self.live.get().is_some() || self.deep.get().is_some()
+    }
+
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn is_traced(&self) -> bool {
+        self.traced.get().is_some()
     }
 
     #[inline]
@@ -402,6 +433,8 @@ impl Shared {
         self.identity.client_id = None;
         self.identity.trace = None;
         self.adopted.take();
+        #[cfg(feature = "opentelemetry")]
+        self.traced.take();
         self.route = None;
         let bits = std::mem::take(self.bits.get_mut());
         #[cfg(not(feature = "gate"))]

@@ -21,6 +21,9 @@ pub struct TraceContext {
     flags: TraceFlags,
     /// Most requests carry nothing.
     carried: Option<Arc<Carried>>,
+    /// Whether a tracing library has a span for it, whose IDs these are.
+    #[cfg(feature = "opentelemetry")]
+    has_span: bool,
 }
 
 /// What goes on to other services as it came.
@@ -57,6 +60,8 @@ impl TraceContext {
                 span_id: SpanId::random(),
                 flags: parent.flags,
                 carried,
+                #[cfg(feature = "opentelemetry")]
+                has_span: false,
             },
             None => Self {
                 carried,
@@ -74,6 +79,8 @@ impl TraceContext {
             span_id: SpanId::random(),
             flags: TraceFlags::RANDOM,
             carried: None,
+            #[cfg(feature = "opentelemetry")]
+            has_span: false,
         }
     }
 
@@ -89,6 +96,37 @@ impl TraceContext {
             carried,
             ..Self::start(trace_id)
         }
+    }
+
+    /// The same place, where a tracing library records it as a span and has chosen
+    /// its IDs and flags. `state` is what a sampler made of the list.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn with_span(
+        &self,
+        trace_id: TraceId,
+        span_id: SpanId,
+        flags: TraceFlags,
+        state: Option<&str>,
+    ) -> Self {
+        let mut this = Self {
+            trace_id,
+            span_id,
+            flags,
+            has_span: true,
+            ..self.clone()
+        };
+        if let Some(state) = state {
+            let mut carried = Carried {
+                state: TraceState::from_text(state),
+                ..Carried::default()
+            };
+            if let Some(before) = &self.carried {
+                carried.baggage.clone_from(&before.baggage);
+                carried.client = before.client;
+            }
+            this.carried = Some(Arc::new(carried));
+        }
+        this
     }
 
     /// The valid parent that a client outside sent, in edge mode.
@@ -141,8 +179,17 @@ impl TraceContext {
     }
 
     /// The `traceparent` of an outgoing call, with a fresh ID for that call.
+    ///
+    /// Where OpenTelemetry records the request, the call's parent is the innermost
+    /// span of the request that is current, so that it is found in the trace.
     #[must_use]
     pub fn child(&self) -> TraceParent {
+        #[cfg(feature = "opentelemetry")]
+        if self.has_span {
+            let innermost = crate::opentelemetry::innermost(self.trace_id);
+            let (span_id, flags) = innermost.unwrap_or((self.span_id, self.flags));
+            return TraceParent::new(self.trace_id, span_id, flags);
+        }
         TraceParent::new(self.trace_id, SpanId::random(), self.flags)
     }
 

@@ -67,6 +67,9 @@ pub(crate) struct Ended {
     pub(crate) status: Option<StatusCode>,
     pub(crate) duration: Duration,
     pub(crate) in_flight: u64,
+    /// The request's span, where OpenTelemetry records it.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) recorded: Option<Box<crate::opentelemetry::RequestSpan>>,
 }
 
 /// Work for the exporter thread.
@@ -85,6 +88,9 @@ pub(crate) struct Kept {
     pub(crate) reasons: Vec<KeepReason>,
     pub(crate) depth: Depth,
     pub(crate) suppressed_before: u64,
+    /// The request's span, where it is to have the bodies.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) span: Option<crate::opentelemetry::RequestSpan>,
     #[cfg(feature = "gate")]
     pub(crate) recording: Arc<Recording>,
 }
@@ -272,8 +278,18 @@ impl Keeper {
     ///
     /// Called once for every request, possibly from a drop while the thread
     /// unwinds: it only decides and hands over.
-    pub(crate) fn finish(&self, context: &RequestContext, ended: Ended) -> bool {
+    pub(crate) fn finish(
+        &self,
+        context: &RequestContext,
+        #[allow(unused_mut)] // by some features
+        mut ended: Ended,
+    ) -> bool {
         let shared = context.shared();
+        #[cfg(feature = "opentelemetry")]
+        let recorded = ended.recorded.take().map(|span| {
+            let left = left_a_stream(context, &ended);
+            (span, ended.outcome.clone(), ended.status, left)
+        });
         // It holds a span: closing that is code of the service's layers.
         #[cfg(feature = "gate")]
         let ticket = { shared.notes().ticket.take() };
@@ -309,11 +325,21 @@ impl Keeper {
                 reasons,
                 depth: Depth::Full,
                 suppressed_before: 0,
+                #[cfg(feature = "opentelemetry")]
+                span: recorded
+                    .as_ref()
+                    .filter(|_| self.settings.span_bodies.is_some())
+                    .map(|(span, ..)| span.again()),
                 #[cfg(feature = "gate")]
                 recording,
             };
             self.keep(kept, signature, asked)
         };
+        #[cfg(feature = "opentelemetry")]
+        if let Some((span, outcome, status, left)) = recorded {
+            let selected = { shared.notes().selected.as_ref().map(|s| s.by.clone()) };
+            span.ended((&outcome, status), left, kept, selected);
+        }
         // Last, so that who sees a request finished finds it queued.
         self.counters.finished.fetch_add(1, Relaxed);
         self.counters.in_flight.fetch_sub(1, Relaxed);

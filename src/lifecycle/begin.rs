@@ -1,9 +1,12 @@
 use super::{
     Plan, RequestBody,
     flight::Flight,
+    known_method,
     plan::{CorrelationPlan, Trust},
 };
 use crate::context::{Aspect, Identity, Mode, RequestContext, Route};
+#[cfg(feature = "opentelemetry")]
+use crate::opentelemetry::RequestSpan;
 #[cfg(feature = "gate")]
 use crate::recorder::MemoryBudget;
 use http::{Request, Uri, request::Parts};
@@ -44,9 +47,6 @@ pub(super) fn begin<B: Body>(
             shared.adopt(correlation.identify(&parts.headers, shared.started_at));
         }
         set_request_header(correlation, &context, &mut parts);
-        if correlation.trust == Trust::Edge {
-            context.trace_context().replace_in(&mut parts.headers);
-        }
     }
 
     #[cfg(feature = "gate")]
@@ -54,6 +54,31 @@ pub(super) fn begin<B: Body>(
         && shared.claim(Aspect::Verbose)
     {
         select(verbose, &context, &parts);
+    }
+
+    let span = if plan.span && shared.claim(Aspect::Span) {
+        request_span(&context, &parts)
+    } else {
+        Span::none()
+    };
+    #[cfg(feature = "opentelemetry")]
+    let recorded = if span.is_none() {
+        RequestSpan::of_outer_layer(&context)
+    } else {
+        let arrival = crate::opentelemetry::Arrival {
+            method: known_method(&parts.method),
+            parts: &parts,
+            uri: uri(&parts),
+            policy: plan.keeper.as_ref().map(|k| &k.settings().policy),
+        };
+        RequestSpan::start(&span, &context, &arrival)
+    };
+    // After the span, which may have other IDs.
+    let trace = context.trace_context();
+    if correlates.is_some_and(|c| c.trust == Trust::Edge)
+        || !span.is_none() && trace.client_parent().is_some()
+    {
+        trace.replace_in(&mut parts.headers);
     }
 
     #[cfg(feature = "capture")]
@@ -73,11 +98,6 @@ pub(super) fn begin<B: Body>(
             super::flight::Capture::new(Arc::clone(keeper), in_flight)
         });
 
-    let span = if plan.span && shared.claim(Aspect::Span) {
-        request_span(&context, &parts)
-    } else {
-        Span::none()
-    };
     #[cfg(feature = "gate")]
     if capture.is_some()
         && let Some(keeper) = &plan.keeper
@@ -99,6 +119,8 @@ pub(super) fn begin<B: Body>(
         ended: false,
         #[cfg(feature = "capture")]
         capture,
+        #[cfg(feature = "opentelemetry")]
+        recorded,
         context: context.clone(),
     };
     let body = RequestBody::new(body, context, flight.captures());
@@ -243,9 +265,11 @@ fn request_span(context: &RequestContext, parts: &Parts) -> Span {
         target: crate::REQUEST_TARGET,
         "request",
         correlation_id = context.correlation_id().as_str(),
-        http.request.method = parts.method.as_str(),
+        http.request.method = known_method(&parts.method),
         http.route = shared.route.as_ref().map(Route::as_str),
         http.response.status_code = field::Empty,
         otel.kind = "server",
+        // Recorded where OpenTelemetry is there to read it.
+        otel.name = field::Empty,
     )
 }

@@ -40,6 +40,9 @@ pub(super) struct Flight {
     pub(super) ended: bool,
     #[cfg(feature = "capture")]
     pub(super) capture: Option<Capture>,
+    /// The request's span, where OpenTelemetry records it.
+    #[cfg(feature = "opentelemetry")]
+    pub(super) recorded: Option<Box<crate::opentelemetry::RequestSpan>>,
 }
 
 /// How a request can end, before anybody judges it.
@@ -125,8 +128,16 @@ impl Flight {
             parts.headers.append("server-timing", value);
         }
         if !self.span.is_none() {
-            self.span
-                .record("http.response.status_code", parts.status.as_u16());
+            self.span.record(
+                "http.response.status_code",
+                i64::from(parts.status.as_u16()),
+            );
+        }
+        #[cfg(feature = "opentelemetry")]
+        if let Some(recorded) = &self.recorded
+            && self.context.shared().captured_by() == 0
+        {
+            recorded.answered(parts.status);
         }
         if self.captures() && self.is_answer(&parts) {
             self.panicked = true;
@@ -227,6 +238,8 @@ impl Flight {
             status: capture.status,
             duration: shared.started.elapsed(),
             in_flight: capture.in_flight,
+            #[cfg(feature = "opentelemetry")]
+            recorded: self.recorded.take(),
         };
         #[cfg(feature = "kit")]
         let line = self
