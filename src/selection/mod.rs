@@ -84,6 +84,8 @@ mod steering;
 mod switch;
 mod why;
 
+#[cfg(feature = "token")]
+pub(crate) use self::engine::{Scope, Window, second};
 pub use self::{
     check::{Warning, WarningKind},
     directives::{Directives, InvalidDirectives},
@@ -104,8 +106,14 @@ pub(crate) use self::{
 #[cfg(feature = "rules-file")]
 pub use self::{file::RulesFile, parse::RulesError};
 
+/// The header by which a request says that it wants to be verbose.
+pub(crate) const VERBOSE_HEADER: http::HeaderName =
+    http::HeaderName::from_static("x-dashcam-verbose");
+
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_places;
 #[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]
 mod tests_props;
 #[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]
