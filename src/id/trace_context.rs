@@ -13,6 +13,9 @@ use std::{fmt, sync::Arc};
 /// trace data, so it decides nothing and leaves a caller's decision as it is. A
 /// started trace ID is a UUIDv7; where the correlation ID was minted here, both
 /// are the same UUID.
+///
+/// Beside OpenTelemetry (feature `opentelemetry`) the ID of a started trace, the
+/// span ID and *sampled* are those of the request's span.
 #[derive(Clone)]
 pub struct TraceContext {
     trace_id: TraceId,
