@@ -34,6 +34,8 @@ use std::{
 };
 use support_gate::{Buffer, DEADLINE, until};
 use tower::ServiceExt;
+use tower_http::trace::{DefaultMakeSpan, TraceLayer};
+use tracing::{Instrument, Level};
 use tracing_subscriber::{EnvFilter, prelude::*};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -49,23 +51,19 @@ struct Service {
     edge: Router,
 }
 
-/// Headers of the last outgoing call, by the ID of its request.
-static SENT: Mutex<Vec<HeaderMap>> = Mutex::new(Vec::new());
+/// Headers of the last request as its handler saw them, and of the call it made.
+static SENT: Mutex<Vec<[HeaderMap; 2]>> = Mutex::new(Vec::new());
 
-fn call() {
-    SENT.lock().unwrap().push(correlation_headers());
+async fn call(seen: HeaderMap) {
+    SENT.lock().unwrap().push([seen, correlation_headers()]);
 }
 
 fn routes() -> Router {
     Router::new()
-        .route("/orders/{id}", get(|| async { call() }))
+        .route("/orders/{id}", get(call))
         .route(
             "/inner",
-            get(|| async {
-                let span = tracing::info_span!("charge");
-                let _span = span.enter();
-                call();
-            }),
+            get(|headers| call(headers).instrument(tracing::info_span!("charge"))),
         )
         .route(
             "/late",
@@ -158,8 +156,8 @@ struct Seen {
     span: Option<SpanData>,
     inner: Vec<SpanData>,
     exchange: Option<Exchange>,
-    /// The `traceparent` of the call that it made.
-    sent: Option<String>,
+    /// The `traceparent` that its handler saw, and that of the call it made.
+    parents: Option<[String; 2]>,
 }
 
 impl Seen {
@@ -168,7 +166,7 @@ impl Seen {
     }
 
     fn sent(&self) -> &str {
-        self.sent.as_deref().expect("it made a call")
+        &self.parents.as_ref().expect("it made a call")[1]
     }
 
     fn attribute(&self, name: &str) -> Option<Value> {
@@ -187,9 +185,10 @@ impl Seen {
     }
 }
 
+/// One request after the other, so that every span is known.
+static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 async fn send(app: &Router, mut request: Request<Body>) -> Seen {
-    // One after the other, so that every span is known.
-    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _one = ONE.lock().await;
     let service = &*SERVICE;
     // All are in one trace, so that would not tell them apart.
@@ -232,9 +231,11 @@ async fn send(app: &Router, mut request: Request<Body>) -> Seen {
         span: server.into_iter().next(),
         inner,
         exchange,
-        sent: SENT.lock().unwrap().pop().map(|headers| {
-            let parent = &headers["traceparent"];
-            parent.to_str().unwrap().to_owned()
+        parents: SENT.lock().unwrap().pop().map(|headers| {
+            headers.map(|headers| {
+                let parent = headers.get("traceparent");
+                parent.map_or("-", |p| p.to_str().unwrap()).to_owned()
+            })
         }),
     }
 }
@@ -456,6 +457,8 @@ async fn in_edge_mode_the_trace_is_restarted() {
     assert!(!seen.span().parent_span_is_remote);
     assert_eq!(seen.line["trace_id"], *own);
     assert!(seen.sent().contains(&own));
+    // What hands headers on does not hand the stranger's on.
+    assert_eq!(seen.parents.as_ref().unwrap()[0], seen.sent());
     let exchange = seen.exchange.as_ref().unwrap();
     assert_eq!(exchange.correlation.trace_id.as_ref(), Some(&own));
     assert_eq!(exchange.correlation.client_trace_id.as_deref(), Some(TRACE));
@@ -466,7 +469,6 @@ async fn in_edge_mode_the_trace_is_restarted() {
 
 #[tokio::test]
 async fn below_a_span_of_an_outer_layer_it_is_its_child() {
-    use tracing::Instrument;
     let outer = tracing::info_span!("outer", otel.kind = "internal");
     {
         use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId};
@@ -487,4 +489,65 @@ async fn below_a_span_of_an_outer_layer_it_is_its_child() {
     assert_eq!(seen.span().span_context.trace_id().to_string(), TRACE);
     assert_ne!(seen.span().parent_span_id.to_string(), PARENT);
     assert!(!seen.span().parent_span_is_remote);
+}
+
+#[tokio::test]
+async fn a_layer_further_out_may_have_the_span() {
+    // It makes the span, and the one inside knows how the request ended.
+    let app = routes()
+        .layer(SERVICE.dashcam.layer())
+        // What has a span of its own may be between.
+        .layer(TraceLayer::new_for_http().make_span_with(DefaultMakeSpan::new().level(Level::INFO)))
+        .layer(CorrelationIdLayer::new().server_timing());
+    let headers = [("traceparent", &*parent("01"))];
+    let mut request = get_with("/fails", &headers);
+    *request.method_mut() = http::Method::POST;
+    let seen = send(&app, request).await;
+    let span_id = seen.span().span_context.span_id().to_string();
+    assert_eq!(seen.line["span_id"], *span_id);
+    assert_eq!(seen.text("error.type").unwrap(), "502");
+    assert_eq!(seen.text("dashcam.outcome").unwrap(), "failed");
+    assert_eq!(
+        seen.exchange.as_ref().unwrap().correlation.span_id,
+        Some(span_id)
+    );
+    assert_eq!(seen.text("dashcam.response.body.state").unwrap(), "none");
+}
+
+#[tokio::test]
+async fn without_a_recorder_the_status_code_decides() {
+    let spans = &SERVICE.spans;
+    let app = routes().layer(CorrelationIdLayer::new());
+    // Nothing else is known of its end, so there is no line to wait for.
+    for (path, method, error) in [("/fails", "POST", Some("502")), ("/other", "GET", None)] {
+        let trace = format!("{:032x}", 0xabc + method.len());
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("traceparent", format!("00-{trace}-{PARENT}-01"))
+            .body(Body::empty())
+            .unwrap();
+        // Others clear the spans meanwhile.
+        let _one = ONE.lock().await;
+        let response = app.clone().oneshot(request).await.unwrap();
+        response.into_body().collect().await.unwrap();
+        let spans = spans.get_finished_spans().unwrap();
+        let of_trace = |s: &&SpanData| s.span_context.trace_id().to_string() == trace;
+        let span = spans.iter().find(of_trace).unwrap();
+        let found = span
+            .attributes
+            .iter()
+            .find(|a| a.key.as_str() == "error.type");
+        assert_eq!(
+            found.map(|a| a.value.as_str().into_owned()).as_deref(),
+            error
+        );
+        let failed = if error.is_some() {
+            Status::error("")
+        } else {
+            Status::Unset
+        };
+        assert_eq!(span.status, failed);
+        assert!(span.attributes.iter().any(|a| a.key.as_str() == "url.path"));
+    }
 }

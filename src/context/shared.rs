@@ -158,6 +158,9 @@ pub(crate) struct Notes {
     /// Where its events can be replayed to, while it runs.
     #[cfg(feature = "gate")]
     pub(crate) ticket: Option<Ticket>,
+    /// Its span, where OpenTelemetry records it, until the request has ended.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,
     /// Where the first ERROR event was emitted.
     pub(crate) error_site: Option<(&'static str, u32)>,
 }
@@ -310,9 +313,19 @@ impl Shared {
         self.live.get().is_some() || self.deep.get().is_some()
     }
 
+    /// A hold on its span, where OpenTelemetry records it.
     #[cfg(feature = "opentelemetry")]
-    pub(crate) fn is_traced(&self) -> bool {
-        self.traced.get().is_some()
+    pub(crate) fn span(&self) -> Option<Box<crate::opentelemetry::RequestSpan>> {
+        self.traced.get()?;
+        self.notes().span.as_ref().map(|span| span.again())
+    }
+
+    /// Takes the hold on its span. To drop it may close the span, which is code of
+    /// the service's layers.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn take_span(&self) -> Option<Box<crate::opentelemetry::RequestSpan>> {
+        self.traced.get()?;
+        self.notes().span.take()
     }
 
     #[inline]
@@ -462,6 +475,10 @@ impl Shared {
             notes.hold = None;
             notes.shortage = None;
             notes.ticket = None;
+            #[cfg(feature = "opentelemetry")]
+            {
+                notes.span = None;
+            }
             #[cfg(feature = "token")]
             {
                 notes.onward = None;

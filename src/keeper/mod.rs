@@ -67,9 +67,6 @@ pub(crate) struct Ended {
     pub(crate) status: Option<StatusCode>,
     pub(crate) duration: Duration,
     pub(crate) in_flight: u64,
-    /// The request's span, where OpenTelemetry records it.
-    #[cfg(feature = "opentelemetry")]
-    pub(crate) recorded: Option<Box<crate::opentelemetry::RequestSpan>>,
 }
 
 /// Work for the exporter thread.
@@ -90,7 +87,7 @@ pub(crate) struct Kept {
     pub(crate) suppressed_before: u64,
     /// The request's span, where it is to have the bodies.
     #[cfg(feature = "opentelemetry")]
-    pub(crate) span: Option<crate::opentelemetry::RequestSpan>,
+    pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,
     #[cfg(feature = "gate")]
     pub(crate) recording: Arc<Recording>,
 }
@@ -278,15 +275,10 @@ impl Keeper {
     ///
     /// Called once for every request, possibly from a drop while the thread
     /// unwinds: it only decides and hands over.
-    pub(crate) fn finish(
-        &self,
-        context: &RequestContext,
-        #[allow(unused_mut)] // by some features
-        mut ended: Ended,
-    ) -> bool {
+    pub(crate) fn finish(&self, context: &RequestContext, ended: Ended) -> bool {
         let shared = context.shared();
         #[cfg(feature = "opentelemetry")]
-        let recorded = ended.recorded.take().map(|span| {
+        let recorded = shared.take_span().map(|span| {
             let left = left_a_stream(context, &ended);
             (span, ended.outcome.clone(), ended.status, left)
         });

@@ -5,8 +5,6 @@ use super::{
     plan::{CorrelationPlan, Trust},
 };
 use crate::context::{Aspect, Identity, Mode, RequestContext, Route};
-#[cfg(feature = "opentelemetry")]
-use crate::opentelemetry::RequestSpan;
 #[cfg(feature = "gate")]
 use crate::recorder::MemoryBudget;
 use http::{Request, Uri, request::Parts};
@@ -66,21 +64,18 @@ pub(super) fn begin<B: Body>(
         Span::none()
     };
     #[cfg(feature = "opentelemetry")]
-    let recorded = if span.is_none() {
-        RequestSpan::of_outer_layer(&context)
-    } else {
+    if !span.is_none() {
         let arrival = crate::opentelemetry::Arrival {
             method: known_method(&parts.method),
             parts: &parts,
             uri: uri(&parts),
             policy: plan.keeper.as_ref().map(|k| &k.settings().policy),
         };
-        RequestSpan::start(&span, &context, &arrival)
-    };
-    #[cfg(feature = "opentelemetry")]
-    if !span.is_none() && context.trace_context().client_parent().is_some() {
-        // Again, as the span may have other IDs.
-        context.trace_context().replace_in(&mut parts.headers);
+        crate::opentelemetry::start(&span, &context, &arrival);
+        if context.trace_context().client_parent().is_some() {
+            // Again, as the span may have other IDs.
+            context.trace_context().replace_in(&mut parts.headers);
+        }
     }
 
     #[cfg(feature = "capture")]
@@ -127,8 +122,6 @@ pub(super) fn begin<B: Body>(
         ended: false,
         #[cfg(feature = "capture")]
         capture,
-        #[cfg(feature = "opentelemetry")]
-        recorded,
         #[cfg(feature = "gate")]
         verdict,
         context: context.clone(),

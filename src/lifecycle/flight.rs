@@ -40,9 +40,6 @@ pub(super) struct Flight {
     pub(super) ended: bool,
     #[cfg(feature = "capture")]
     pub(super) capture: Option<Capture>,
-    /// The request's span, where OpenTelemetry records it.
-    #[cfg(feature = "opentelemetry")]
-    pub(super) recorded: Option<Box<crate::opentelemetry::RequestSpan>>,
     /// What the response says of the selection.
     #[cfg(feature = "gate")]
     pub(super) verdict: Option<&'static str>,
@@ -144,10 +141,11 @@ impl Flight {
             );
         }
         #[cfg(feature = "opentelemetry")]
-        if let Some(recorded) = &self.recorded
-            && self.context.shared().captured_by() == 0
+        // Otherwise its end says more.
+        if self.context.shared().captured_by() == 0
+            && let Some(span) = self.context.shared().span()
         {
-            recorded.answered(parts.status);
+            span.answered(parts.status);
         }
         if self.captures() && self.is_answer(&parts) {
             self.panicked = true;
@@ -209,6 +207,10 @@ impl Flight {
         if self.owner {
             self.context.release();
         }
+        #[cfg(feature = "opentelemetry")]
+        if self.owner {
+            drop(self.context.shared().take_span());
+        }
     }
 
     #[cfg(feature = "capture")]
@@ -248,8 +250,6 @@ impl Flight {
             status: capture.status,
             duration: shared.started.elapsed(),
             in_flight: capture.in_flight,
-            #[cfg(feature = "opentelemetry")]
-            recorded: self.recorded.take(),
         };
         #[cfg(feature = "kit")]
         let line = self

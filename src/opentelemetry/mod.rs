@@ -129,8 +129,8 @@ mod request;
 mod sampler;
 mod true_times;
 
-pub use self::{sampler::SampleSelected, true_times::TrueTimes};
 pub(crate) use self::{
-    request::{Arrival, RequestSpan, innermost},
+    request::{Arrival, RequestSpan, innermost, start},
     true_times::add_event,
 };
+pub use self::{sampler::SampleSelected, true_times::TrueTimes};

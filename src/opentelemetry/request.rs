@@ -36,64 +36,46 @@ pub(crate) struct RequestSpan {
     context: Context,
 }
 
+/// Starts a request's span where OpenTelemetry has it, and takes its IDs.
+pub(crate) fn start(span: &Span, request: &RequestContext, arrival: &Arrival<'_>) {
+    // Where the layer is absent this is all that happens.
+    if span.set_parent(Context::new()).is_err() {
+        return;
+    }
+    let trace = request.trace_context();
+    let state = trace.trace_state().map(ours::TraceState::as_str);
+    let state = state.and_then(|state| state.parse::<TraceState>().ok());
+    let sent = state.as_ref().map(TraceState::header);
+    let _ = span.set_parent(parent(trace, state));
+
+    let route = request.shared().route.as_ref().map(Route::as_str);
+    span.record("otel.name", &*name(arrival.method, route));
+    for attribute in arrival.for_samplers() {
+        span.set_attribute(attribute.key, attribute.value);
+    }
+    let context = {
+        // A sampler asks whether the request is selected.
+        let _entered = request.enter();
+        span.context()
+    };
+    take_ids(request, context.span().span_context(), sent);
+    if !context.span().is_recording() {
+        return;
+    }
+    context.span().set_attributes(arrival.redacted(route));
+    request.shared().notes().span = Some(Box::new(RequestSpan {
+        span: span.clone(),
+        context,
+    }));
+}
+
 impl RequestSpan {
-    /// Starts a request's span where OpenTelemetry has it, and takes its IDs.
-    /// `None` where nothing is recorded.
-    pub(crate) fn start(
-        span: &Span,
-        request: &RequestContext,
-        arrival: &Arrival<'_>,
-    ) -> Option<Box<Self>> {
-        // Where the layer is absent this is all that happens.
-        span.set_parent(Context::new()).ok()?;
-        let trace = request.trace_context();
-        let state = trace.trace_state().map(ours::TraceState::as_str);
-        let state = state.and_then(|state| state.parse::<TraceState>().ok());
-        let parent = parent(trace, state.clone());
-        let sent = state.as_ref().map(TraceState::header);
-        let _ = span.set_parent(parent);
-
-        let route = request.shared().route.as_ref().map(Route::as_str);
-        span.record("otel.name", &*name(arrival.method, route));
-        for attribute in arrival.for_samplers() {
-            span.set_attribute(attribute.key, attribute.value);
-        }
-        let context = {
-            // A sampler asks whether the request is selected.
-            let _entered = request.enter();
-            span.context()
-        };
-        let started = context.span();
-        let own = started.span_context();
-        take_ids(request, own, sent);
-        if !started.is_recording() {
-            return None;
-        }
-        started.set_attributes(arrival.redacted(route));
-        Some(Box::new(Self {
-            span: span.clone(),
-            context,
-        }))
-    }
-
-    /// The current span, where it is that of this request, as an outer layer made it.
-    pub(crate) fn of_outer_layer(request: &RequestContext) -> Option<Box<Self>> {
-        if !request.shared().is_traced() {
-            return None;
-        }
-        let span = Span::current();
-        let context = span.context();
-        let own = context.span().span_context().span_id().to_bytes();
-        let is_ours = own == request.trace_context().span_id().to_bytes();
-        (is_ours && context.span().is_recording()).then(|| Box::new(Self { span, context }))
-    }
-
     /// Another hold on the same span.
-    pub(crate) fn again(&self) -> Self {
-        Self {
+    pub(crate) fn again(&self) -> Box<Self> {
+        Box::new(Self {
             span: self.span.clone(),
             context: self.context.clone(),
-        }
+        })
     }
 
     /// Notes a status code by which nobody judges the request but the conventions.
