@@ -48,7 +48,7 @@ async fn careless(RawQuery(query): RawQuery, path: Path<String>, request: Reques
         context.keep(text.clone());
     }
     tracing::error!(error = text, "{text}");
-    if body.len() % 2 == 0 {
+    if body.len().is_multiple_of(2) {
         panic!("{text}");
     }
     StatusCode::OK

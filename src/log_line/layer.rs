@@ -54,7 +54,7 @@ impl JsonLine {
     }
 
     /// Names the members of a line for the system that reads it; default
-    /// [`LineFormat::otel`]. Only the first call counts.
+    /// [`LineFormat::otel`](super::LineFormat::otel). Only the first call counts.
     #[must_use]
     pub fn format(self, format: super::LineFormat) -> Self {
         self.writer.format(format);
