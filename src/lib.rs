@@ -63,10 +63,12 @@
 //! | `capture` | by `gate` | payload capture, redaction, the exchange, exporters |
 //! | `opentelemetry` | no | the request's span, its IDs and replayed events beside `tracing-opentelemetry` 0.34; a sampler; includes `gate` |
 //! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
+//! | `reqwest-middleware` | no | the client layer as middleware of `reqwest-middleware` 0.5 |
 //! | `rules-file` | no | rules as TOML and JSON, in files that are watched; includes `gate` |
 //! | `rules-regex` | no | regular expressions in rules; includes `gate` |
 //! | `token` | no | signed tokens that make single requests verbose; includes `gate` |
 //! | `testing` | no | what tests of services need; includes `kit` |
+//! | `tower-http` | no | the correlation ID as a `RequestId` of tower-http 0.7 |
 //! | `full` | no | everything |
 
 // The page above names modules that builds with fewer features do not have.
@@ -87,14 +89,20 @@
     )
 )]
 
+#[cfg(feature = "admin")]
+pub mod admin;
 #[cfg(feature = "capture")]
 pub mod capture;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod context;
 pub mod correlation;
 #[cfg(feature = "capture")]
 pub mod exchange;
 #[cfg(feature = "capture")]
 pub mod export;
+#[cfg(any(feature = "admin", feature = "cli"))]
+mod find;
 #[cfg(all(fuzzing, feature = "full"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -108,6 +116,8 @@ pub mod kit;
 pub mod lifecycle;
 #[cfg(feature = "kit")]
 pub mod log_line;
+#[cfg(feature = "open-feature")]
+pub mod open_feature;
 #[cfg(feature = "opentelemetry")]
 pub mod opentelemetry;
 mod recorder;
@@ -131,6 +141,10 @@ const REQUEST_TARGET: &str = "dashcam::request";
 /// The target of decision points, as `decision!` writes it.
 #[cfg(feature = "gate")]
 const DECISION_TARGET: &str = "dashcam::decision";
+
+/// The target of what the admin router says of changes.
+#[cfg(feature = "gate")]
+const AUDIT_TARGET: &str = "dashcam::audit";
 
 /// The target of what a replay says of itself.
 #[cfg(feature = "gate")]

@@ -132,10 +132,7 @@ impl RequestContext {
     /// Keeps this request's exchange, however it ends, and says why; see
     /// [`keep`](super::keep).
     pub fn keep(&self, why: impl Into<Cow<'static, str>>) {
-        let mut why = why.into();
-        if why.len() > MAX_KEEP_LEN {
-            truncate(why.to_mut(), MAX_KEEP_LEN);
-        }
+        let why = cut_reason(why.into());
         let mut notes = self.0.notes();
         if notes.keep.len() < MAX_KEEP_REASONS && !notes.keep.contains(&why) {
             notes.keep.push(why);
@@ -145,6 +142,27 @@ impl RequestContext {
             drop(notes);
             self.reason_arose(false);
         }
+    }
+
+    /// Captures only what these options say from here on; `false` where no layer
+    /// captures the request yet.
+    #[cfg(feature = "capture")]
+    pub(crate) fn restrict(&self, later: &crate::recorder::CaptureOptions) -> bool {
+        if self.0.captured_by() == 0 {
+            return false;
+        }
+        let (body, head) = {
+            let mut heads = self.0.heads();
+            heads.options.add(later);
+            let (body, head) = heads.limits;
+            let content_type = heads.request.fields.text("content-type");
+            let body = heads
+                .options
+                .request_limit(body, content_type.map(str::as_bytes));
+            (body, heads.options.head_limit(head))
+        };
+        self.0.request_body().restrict(body, head);
+        true
     }
 
     /// Makes this request current on the thread until the guard is dropped.
@@ -297,6 +315,14 @@ impl RequestContext {
     pub(crate) fn shared(&self) -> &Shared {
         &self.0
     }
+}
+
+/// Cuts a reason to keep a request.
+pub(crate) fn cut_reason(mut why: Cow<'static, str>) -> Cow<'static, str> {
+    if why.len() > MAX_KEEP_LEN {
+        truncate(why.to_mut(), MAX_KEEP_LEN);
+    }
+    why
 }
 
 /// The longest text of an error or a panic that is kept.

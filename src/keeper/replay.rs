@@ -129,8 +129,13 @@ impl Replayer {
 
 /// Whether requests that are kept for these reasons are replayed.
 fn is_due(reasons: &[KeepReason]) -> bool {
-    use KeepReason::{Asked, ErrorEvent, Outcome, Slow};
-    let due = |reason: &_| matches!(reason, Outcome | Slow | ErrorEvent | Asked { .. });
+    use KeepReason::{Asked, Condition, ErrorEvent, Outcome, Slow};
+    let due = |reason: &_| {
+        matches!(
+            reason,
+            Outcome | Slow | ErrorEvent | Asked { .. } | Condition { .. }
+        )
+    };
     reasons.iter().any(due)
 }
 

@@ -25,6 +25,9 @@ pub(crate) struct Plan {
     pub(crate) verbose: Option<VerbosePlan>,
     #[cfg(feature = "capture")]
     pub(crate) keeper: Option<Arc<Keeper>>,
+    /// Which side of the connection the layer is on.
+    #[cfg(feature = "capture")]
+    pub(crate) direction: crate::exchange::Direction,
     /// Whether a request that this layer begins gets a span.
     pub(crate) span: bool,
     /// Whether a request that this layer begins ends with a line in the log.

@@ -110,6 +110,7 @@ impl RequestSpan {
                 Failure::ServiceError => Some("service_error".into()),
                 Failure::Custom(name) => Some(name.clone().into()),
             },
+            Outcome::Open => None,
             Outcome::Abandoned if left => None,
             Outcome::Panicked | Outcome::BodyError | Outcome::Abandoned => {
                 Some(outcome.as_str().into())
@@ -169,6 +170,7 @@ impl BodyNames {
             BodyState::Skipped { .. } => "skipped",
             BodyState::None => "none",
             BodyState::Stream => "stream",
+            BodyState::Open => "open",
         };
         if let Some(Content::Text { text, unparsed }) = &body.content {
             let mut end = limit.min(text.len());
