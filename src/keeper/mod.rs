@@ -95,6 +95,9 @@ pub(crate) struct Kept {
     pub(crate) reasons: Vec<KeepReason>,
     pub(crate) depth: Depth,
     pub(crate) suppressed_before: u64,
+    /// The request's span, where it is to have the bodies.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,
     /// Calls of the request that are not kept though it is.
     pub(crate) calls_lost: u32,
     #[cfg(feature = "gate")]

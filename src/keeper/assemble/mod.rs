@@ -294,6 +294,10 @@ impl Handler<Job> for Assembler {
             Job::Run(f) => return f(),
         };
         let exchange = self.exchange(&kept);
+        #[cfg(feature = "opentelemetry")]
+        if let (Some(span), Some(limit)) = (&kept.span, self.settings.span_bodies) {
+            span.add_bodies(&exchange, limit);
+        }
         // What the request held is given back before the exporter may block.
         drop(kept);
         match self.exporter.export(&exchange) {
