@@ -84,6 +84,8 @@ pub(crate) struct Kept {
     pub(crate) slow: bool,
     pub(crate) reasons: Vec<KeepReason>,
     pub(crate) depth: Depth,
+    /// Whether the rule that it is kept for wants no bodies.
+    pub(crate) bodiless: bool,
     pub(crate) suppressed_before: u64,
     #[cfg(feature = "gate")]
     pub(crate) recording: Arc<Recording>,
@@ -285,6 +287,10 @@ impl Keeper {
             .map_or(ended.duration, |at| at.duration_since(shared.started));
         let slow = head_after > self.settings.slow;
         let (reasons, asked) = self.reasons(context, &ended, slow);
+        #[cfg(feature = "gate")]
+        let bodiless = is_bodiless(context, &reasons);
+        #[cfg(not(feature = "gate"))]
+        let bodiless = false;
         let kept = if reasons.is_empty() {
             #[cfg(feature = "gate")]
             // Log lines that wait, and tasks that go on, may hold the context for
@@ -308,6 +314,7 @@ impl Keeper {
                 slow,
                 reasons,
                 depth: Depth::Full,
+                bodiless,
                 suppressed_before: 0,
                 #[cfg(feature = "gate")]
                 recording,
@@ -381,6 +388,15 @@ impl Keeper {
             reasons.push(KeepReason::Baseline);
         }
         (reasons, asked)
+    }
+}
+
+/// Whether all that it is kept for is a rule that wants no bodies.
+#[cfg(feature = "gate")]
+fn is_bodiless(context: &RequestContext, reasons: &[KeepReason]) -> bool {
+    matches!(reasons, [KeepReason::Selected { .. }]) && {
+        let notes = context.shared().notes();
+        notes.selected.as_ref().is_some_and(|s| s.heads_only)
     }
 }
 

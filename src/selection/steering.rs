@@ -256,9 +256,7 @@ impl Inner {
                 overall: Arc::clone(&self.overall),
                 recorded,
             };
-            let directives = rule.verbose.directives().clone();
-            let by = rule.name.clone();
-            Arc::new(Selected::new(by, directives, live, &self.switch, terms))
+            Arc::new(Selected::new(rule, live, &self.switch, terms))
         };
         match rule.mode {
             Mode::Live => selected(true, Some(selected(false, None))),

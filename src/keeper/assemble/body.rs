@@ -1,7 +1,7 @@
 //! The bodies of an exchange.
 
 use crate::{
-    exchange::{Body, BodyState, Depth, Missing},
+    exchange::{Body, BodyState, Missing},
     recorder::{BodySnapshot, Ending, HeaderFields},
     redact::Redactor,
 };
@@ -18,7 +18,7 @@ pub(super) fn body(
     tee: &BodySnapshot,
     head: &HeaderFields,
     side: Side<'_>,
-    depth: Depth,
+    unwanted: Option<&'static str>,
 ) -> Body {
     let content_type = head.single("content-type");
     let state = match (&side, &tee.ending) {
@@ -69,11 +69,7 @@ pub(super) fn body(
         let ended = body.state == BodyState::Complete;
         // Always, so that the redactor sees the values to hide elsewhere.
         let content = redactor.body(content_type, content_encoding, &tee.prefix, ended);
-        let skipped = match depth {
-            Depth::Heads => Some("failure_storm"),
-            Depth::Full => tee.skipped,
-        };
-        match skipped {
+        match unwanted.or(tee.skipped) {
             None => body.content = Some(content),
             Some(why) => {
                 body.kept = 0;

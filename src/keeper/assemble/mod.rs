@@ -99,6 +99,11 @@ impl Assembler {
         #[cfg(feature = "gate")]
         let recording = &*kept.recording;
         let id = kept.context.correlation_id().as_str();
+        // Why bodies are not written, whatever was captured.
+        let unwanted = match kept.depth {
+            Depth::Heads => Some("failure_storm"),
+            Depth::Full => kept.bodiless.then_some("rule"),
+        };
         let fields = |redactor: &mut Redactor<'_>, fields: &HeaderFields| {
             self.header_fields(redactor, fields, id)
         };
@@ -117,7 +122,7 @@ impl Assembler {
                 &request_body,
                 &head.fields,
                 Side::Request,
-                kept.depth,
+                unwanted,
             ),
             trailers: fields(&mut redactor, &request_body.trailers),
         };
@@ -136,7 +141,7 @@ impl Assembler {
                     status: head.status,
                     to: &heads.request.method,
                 },
-                kept.depth,
+                unwanted,
             ),
             trailers: fields(&mut redactor, &response_body.trailers),
         });
@@ -195,6 +200,12 @@ impl Assembler {
                     why: "verbose_budget".to_owned(),
                 });
             }
+        }
+        if kept.bodiless && kept.depth == Depth::Full {
+            missing.push(Missing {
+                what: "bodies".to_owned(),
+                why: "rule".to_owned(),
+            });
         }
         if kept.depth == Depth::Heads {
             missing.push(Missing {

@@ -1,5 +1,5 @@
 use super::spending::{Spent, second};
-use crate::selection::{Budget, Directives, switch::Switch};
+use crate::selection::{Budget, Directives, model::Rule, switch::Switch};
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 use tracing::Metadata;
 
@@ -8,6 +8,8 @@ use tracing::Metadata;
 pub(crate) struct Selected {
     pub(crate) by: String,
     live: bool,
+    /// Whether the bodies are not kept on its account.
+    pub(crate) heads_only: bool,
     pub(crate) directives: Directives,
     switch: Option<Arc<Switch>>,
     terms: Option<Terms>,
@@ -84,6 +86,7 @@ impl Selected {
         Self {
             by,
             live: true,
+            heads_only: false,
             directives,
             switch: None,
             terms: None,
@@ -91,16 +94,16 @@ impl Selected {
     }
 
     pub(in crate::selection) fn new(
-        by: String,
-        directives: Directives,
+        rule: &Rule,
         live: bool,
         switch: &Arc<Switch>,
         terms: Terms,
     ) -> Self {
         Self {
-            by,
+            by: rule.name.clone(),
             live,
-            directives,
+            heads_only: !rule.capture.is_full(),
+            directives: rule.verbose.directives().clone(),
             switch: Some(Arc::clone(switch)),
             terms: Some(terms),
         }
