@@ -87,14 +87,20 @@
     )
 )]
 
+#[cfg(feature = "admin")]
+pub mod admin;
 #[cfg(feature = "capture")]
 pub mod capture;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod context;
 pub mod correlation;
 #[cfg(feature = "capture")]
 pub mod exchange;
 #[cfg(feature = "capture")]
 pub mod export;
+#[cfg(any(feature = "admin", feature = "cli"))]
+mod find;
 #[cfg(all(fuzzing, feature = "full"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -108,6 +114,8 @@ pub mod kit;
 pub mod lifecycle;
 #[cfg(feature = "kit")]
 pub mod log_line;
+#[cfg(feature = "open-feature")]
+pub mod open_feature;
 #[cfg(feature = "opentelemetry")]
 pub mod opentelemetry;
 mod recorder;
@@ -131,6 +139,10 @@ const REQUEST_TARGET: &str = "dashcam::request";
 /// The target of decision points, as `decision!` writes it.
 #[cfg(feature = "gate")]
 const DECISION_TARGET: &str = "dashcam::decision";
+
+/// The target of what the admin router says of changes.
+#[cfg(feature = "gate")]
+const AUDIT_TARGET: &str = "dashcam::audit";
 
 /// The target of what a replay says of itself.
 #[cfg(feature = "gate")]

@@ -123,3 +123,23 @@ fn without_bodies_unless_it_fails() {
         assert!(failed.missing.is_empty());
     });
 }
+
+#[test]
+fn until_it_is_switched_off() {
+    let soon = SystemTime::now() + Duration::from_secs(3600);
+    let rule = Rule::new("all", soon).verbose("trace").unwrap();
+    let rules = Rules::new([rule.record_only()]);
+    let fixture = Fixture::with(|builder| builder.rules(rules));
+    let subscriber = tracing_subscriber::registry().with(fixture.dashcam.gate("info".into()));
+    tracing::subscriber::with_default(subscriber, || {
+        fixture.healthy(|| {
+            emit("before");
+            fixture.dashcam.steering().switch_off();
+            emit("after");
+        });
+    });
+    let exchange = fixture.only();
+    let deep = messages(&exchange);
+    assert_eq!(deep[..4].last(), Some(&"before deep"));
+    assert_eq!(deep[4..], ["after info", "after debug"]);
+}

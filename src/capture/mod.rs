@@ -64,8 +64,15 @@
 
 mod decision;
 mod layer;
+mod options;
 
-pub use self::layer::{CaptureLayer, CaptureLayerBuilder};
-pub use crate::keeper::{Classify, Dropped, Limits, ServerErrors, StormLimits};
+pub use self::{
+    layer::{CaptureLayer, CaptureLayerBuilder},
+    options::WithCaptureOptions,
+};
 #[cfg(feature = "gate")]
 pub use crate::keeper::{Replay, Replays};
+pub use crate::{
+    keeper::{Classify, Dropped, Finished, Limits, ServerErrors, StormLimits},
+    recorder::CaptureOptions,
+};

@@ -33,7 +33,7 @@ impl RequestContext {
         let (selected, live) = {
             let notes = shared.notes();
             // One that is live because it failed was not selected.
-            let selected = notes.selected.as_ref().filter(|s| !s.is_off())?;
+            let selected = notes.selected.as_ref().filter(|s| s.is_in_force())?;
             let live = selected.is_live() && !muted;
             if let Some(onward) = &notes.onward
                 && Arc::ptr_eq(&onward.selected, selected)

@@ -1,8 +1,10 @@
 #[cfg(feature = "gate")]
 use super::Ticket;
+#[cfg(feature = "capture")]
+use super::calls::{Calls, KeepCall};
 use crate::id::{CorrelationId, InvalidCorrelationId, TraceContext};
 #[cfg(feature = "capture")]
-use crate::recorder::{HeaderFields, Tee};
+use crate::recorder::{CaptureOptions, HeaderFields, Tee};
 #[cfg(feature = "kit")]
 use crate::redact::Scrubber;
 #[cfg(feature = "gate")]
@@ -92,6 +94,8 @@ pub(crate) fn late_events() -> u64 {
 }
 
 const ERROR_EVENT: u32 = 1 << 16;
+#[cfg(feature = "capture")]
+const CALLS: u32 = 1 << 19;
 #[cfg(feature = "gate")]
 const REPLAYED: u32 = 1 << 17;
 #[cfg(feature = "gate")]
@@ -158,6 +162,12 @@ pub(crate) struct Notes {
     /// Where its events can be replayed to, while it runs.
     #[cfg(feature = "gate")]
     pub(crate) ticket: Option<Ticket>,
+    /// Calls that it made, and that are kept if it is.
+    #[cfg(feature = "capture")]
+    pub(crate) calls: Calls,
+    /// The last interim exchange that was written of it.
+    #[cfg(feature = "capture")]
+    pub(crate) interim: Option<String>,
     /// Where the first ERROR event was emitted.
     pub(crate) error_site: Option<(&'static str, u32)>,
 }
@@ -187,6 +197,10 @@ pub(crate) struct ResponseHead {
 pub(crate) struct CaptureHeads {
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
+    pub(crate) options: CaptureOptions,
+    /// Bytes of a body and of a head that are captured where the options do not
+    /// say otherwise.
+    pub(crate) limits: (usize, usize),
 }
 
 /// One request's state, shared by everything that runs in it.
@@ -317,6 +331,18 @@ impl Shared {
         self.bits.load(Relaxed) & ERROR_EVENT != 0
     }
 
+    /// Keeps what a call left until the request's own end is known.
+    #[cfg(feature = "capture")]
+    pub(crate) fn note_call(&self, keep: KeepCall) {
+        self.notes().calls.push(keep);
+        self.bits.fetch_or(CALLS, Relaxed);
+    }
+
+    #[cfg(feature = "capture")]
+    pub(crate) fn has_calls(&self) -> bool {
+        self.bits.load(Relaxed) & CALLS != 0
+    }
+
     #[cfg(feature = "gate")]
     pub(crate) fn note_error_event(&self, site: Option<(&'static str, u32)>) {
         if self.bits.fetch_or(ERROR_EVENT, Relaxed) & ERROR_EVENT == 0 {
@@ -412,7 +438,7 @@ impl Shared {
         self.adopted.take();
         self.route = None;
         let bits = std::mem::take(self.bits.get_mut());
-        #[cfg(not(feature = "gate"))]
+        #[cfg(not(feature = "capture"))]
         let _ = bits;
         *self.late.get_mut() = 0;
         let notes = get_mut(&mut self.notes);
@@ -422,6 +448,14 @@ impl Shared {
         notes.panicked_at = None;
         notes.error = None;
         notes.error_site = None;
+        #[cfg(feature = "capture")]
+        {
+            notes.interim = None;
+            // Those that were made after its end.
+            if bits & CALLS != 0 {
+                notes.calls = Calls::default();
+            }
+        }
         #[cfg(feature = "gate")]
         {
             notes.selected = None;
@@ -449,6 +483,7 @@ impl Shared {
             heads.request.fields.reset();
             heads.response.fields.reset();
             heads.response.at = None;
+            heads.options = CaptureOptions::new();
             get_mut(&mut self.request_body).reset();
             get_mut(&mut self.response_body).reset();
             #[cfg(feature = "kit")]

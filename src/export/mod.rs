@@ -6,13 +6,19 @@
 //!
 //! [`JsonLines`] writes files, [`Memory`] keeps the newest exchanges in the
 //! process, and a pair `(A, B)` of exporters gives every exchange to both.
+//!
+//! [`har`] and [`curl`] turn exchanges into what other tools read.
 
+pub mod curl;
 mod error;
 mod fan_out;
+pub mod har;
 pub mod json_lines;
 mod memory;
+mod notes;
 #[cfg(test)]
 pub(crate) mod sample;
+mod target;
 pub(crate) mod worker;
 
 pub use self::{
@@ -22,6 +28,7 @@ pub use self::{
 };
 
 use crate::exchange::Exchange;
+use serde::Serialize;
 
 /// Receives kept exchanges.
 ///
@@ -69,7 +76,7 @@ pub trait Exporter: Send + 'static {
 }
 
 /// Exchanges that an exporter has taken and that are not where they belong.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Backlog {
     /// Held, to be tried again.
@@ -109,7 +116,8 @@ impl<E: Exporter + ?Sized> Exporter for Box<E> {
 }
 
 /// How an exporter is doing.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Health {
     /// Exchanges arrive where they belong.

@@ -91,6 +91,15 @@ impl TraceContext {
         }
     }
 
+    /// The place of a request that is a part of this one.
+    pub(crate) fn within(self) -> Self {
+        Self {
+            parent_id: Some(self.span_id),
+            span_id: SpanId::random(),
+            ..self
+        }
+    }
+
     /// The valid parent that a client outside sent, in edge mode.
     #[must_use]
     pub fn client_parent(&self) -> Option<TraceParent> {
@@ -144,6 +153,19 @@ impl TraceContext {
     #[must_use]
     pub fn child(&self) -> TraceParent {
         TraceParent::new(self.trace_id, SpanId::random(), self.flags)
+    }
+
+    /// The place of an outgoing call, which `sent` names where it is of this trace.
+    #[cfg(feature = "capture")]
+    pub(crate) fn of_call(&self, sent: Option<TraceParent>) -> Self {
+        let sent = sent.filter(|sent| sent.trace_id == self.trace_id);
+        Self {
+            trace_id: self.trace_id,
+            parent_id: Some(self.span_id),
+            span_id: sent.map_or_else(SpanId::random, |sent| sent.parent_id),
+            flags: self.flags,
+            carried: None,
+        }
     }
 
     /// The request's own place as a `traceparent`.

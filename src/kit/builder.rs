@@ -211,6 +211,7 @@ impl DashcamBuilder {
         }
         let keeper = Arc::new(Keeper::new(settings, exporter).map_err(BuildError::Thread)?);
         let plan = Plan {
+            direction: crate::exchange::Direction::Server,
             correlation: Some(self.correlation),
             verbose: Some(VerbosePlan {
                 recorded: Arc::clone(&recorded),

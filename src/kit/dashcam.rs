@@ -1,5 +1,6 @@
 use super::{DashcamBuilder, DashcamLayer, Recording, Status};
 use crate::{
+    capture::CaptureLayer,
     gate::{Gate, GateHandle, doubled, probe},
     keeper::Keeper,
     lifecycle::Plan,
@@ -73,6 +74,12 @@ impl Dashcam {
             self.self_test();
         }
         DashcamLayer::new(Arc::clone(&self.plan))
+    }
+
+    /// The layer for the clients of the service: calls that a request makes are
+    /// kept with it; see [`CaptureLayer::client`].
+    pub fn client_layer(&self) -> CaptureLayer {
+        CaptureLayer::client_of(&self.handle.keeper)
     }
 
     /// Tells once in the log what is wrong with the set-up.

@@ -1,11 +1,15 @@
 use super::{
     Plan, RequestBody,
+    carried::Carried,
     flight::Flight,
     plan::{CorrelationPlan, Trust},
 };
-use crate::context::{Aspect, Identity, Mode, RequestContext, Route};
 #[cfg(feature = "gate")]
 use crate::recorder::MemoryBudget;
+use crate::{
+    context::{Aspect, Identity, Mode, RequestContext, Route},
+    id::TraceContext,
+};
 use http::{Request, Uri, request::Parts};
 use http_body::Body;
 use std::{
@@ -19,6 +23,12 @@ pub(super) fn begin<B: Body>(
     plan: &Arc<Plan>,
     request: Request<B>,
 ) -> (Request<RequestBody<B>>, Flight) {
+    #[cfg(feature = "capture")]
+    if plan.direction == crate::exchange::Direction::Client
+        && let Some(keeper) = &plan.keeper
+    {
+        return super::client::begin(plan, keeper, request);
+    }
     let (mut parts, body) = request.into_parts();
     let outer = parts
         .extensions
@@ -110,8 +120,9 @@ pub(super) fn begin<B: Body>(
         #[cfg(feature = "gate")]
         verdict,
         context: context.clone(),
+        carried: Carried::Own,
     };
-    let body = RequestBody::new(body, context, flight.captures());
+    let body = RequestBody::new(body, context, Carried::Own, flight.captures());
     (Request::from_parts(parts, body), flight)
 }
 
@@ -130,7 +141,12 @@ fn can_join(plan: &Plan, context: &RequestContext) -> bool {
 fn create(plan: &Plan, parts: &Parts, outer: Option<&RequestContext>) -> RequestContext {
     let now = SystemTime::now();
     let identity = match (outer, &plan.correlation) {
-        (Some(outer), _) => outer.shared().identity().clone(),
+        // A call within the process: the same journey, and an operation of its own.
+        (Some(outer), _) => {
+            let identity = outer.shared().identity().clone();
+            let trace = identity.trace.map(TraceContext::within);
+            Identity { trace, ..identity }
+        }
         (None, Some(correlation)) => correlation.identify(&parts.headers, now),
         (None, None) => identify_by_default(parts, now),
     };

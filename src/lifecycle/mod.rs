@@ -17,6 +17,9 @@
 //!   bodies, and in their drops.
 
 mod begin;
+mod carried;
+#[cfg(feature = "capture")]
+mod client;
 mod flight;
 mod future;
 mod panic;

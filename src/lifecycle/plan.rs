@@ -25,6 +25,9 @@ pub(crate) struct Plan {
     pub(crate) verbose: Option<VerbosePlan>,
     #[cfg(feature = "capture")]
     pub(crate) keeper: Option<Arc<Keeper>>,
+    /// Which side of the connection the layer is on.
+    #[cfg(feature = "capture")]
+    pub(crate) direction: crate::exchange::Direction,
     /// Whether a request that this layer begins gets a span.
     pub(crate) span: bool,
     /// Whether a request that this layer begins ends with a line in the log.
@@ -199,8 +202,11 @@ impl VerbosePlan {
             "" | "1" | "true" => "debug",
             text => text,
         };
-        let now = std::time::SystemTime::now();
-        let rule = Rule::new(name.as_str(), now).verbose(directives).ok()?;
+        // It ends with the request.
+        let day = std::time::Duration::from_secs(24 * 3600);
+        let rule = Rule::new(name.as_str(), std::time::SystemTime::now() + day)
+            .verbose(directives)
+            .ok()?;
         Some(self.steering.by_header(&rule))
     }
 }

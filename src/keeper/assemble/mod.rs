@@ -18,19 +18,18 @@ pub(crate) use self::secrets::remember_secrets;
 use self::body::{Side, body, ending_text, note_memory, set_error};
 #[cfg(feature = "gate")]
 use super::fields::Sites;
-use super::{Counters, Job, Kept, Settings};
+use super::{Counters, Job, Kept, Settings, finished::grpc_status};
 use crate::{
     context::{PanicNote, RequestContext, Shared},
     exchange::{
-        Correlation, CorrelationSource, Depth, Environment, Exchange, Header, Losses, Missing,
-        Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
+        Correlation, CorrelationSource, Depth, Environment, Exchange, Header, KeepReason, Losses,
+        Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
     },
     export::{Exporter, worker::Handler},
-    id::now_v7_text,
     recorder::HeaderFields,
     redact::Redactor,
 };
-use http::{Method, Version};
+use http::{Method, Uri, Version};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -99,20 +98,18 @@ impl Assembler {
         #[cfg(feature = "gate")]
         let recording = &*kept.recording;
         let id = kept.context.correlation_id().as_str();
-        // Why bodies are not written, whatever was captured.
-        let unwanted = match kept.depth {
-            Depth::Heads => Some("failure_storm"),
-            Depth::Full => kept.bodiless.then_some("rule"),
-        };
         let fields = |redactor: &mut Redactor<'_>, fields: &HeaderFields| {
             self.header_fields(redactor, fields, id)
         };
 
         let head = &heads.request;
         let route = shared.route.as_ref().map(crate::context::Route::as_str);
+        let called = super::grpc::method(&heads, &response_body);
         let request = Request {
             method: method(&mut redactor, &head.method),
-            path: redactor.path(head.uri.path(), route),
+            scheme: scheme(&head.uri),
+            authority: authority(&mut redactor, &head.uri),
+            path: redactor.path(head.uri.path(), called.or(route)),
             route: route.map(str::to_owned),
             query: head.uri.query().map(|query| redactor.query(query)),
             version: version(head.version),
@@ -122,7 +119,7 @@ impl Assembler {
                 &request_body,
                 &head.fields,
                 Side::Request,
-                unwanted,
+                kept,
             ),
             trailers: fields(&mut redactor, &request_body.trailers),
         };
@@ -131,6 +128,7 @@ impl Assembler {
         let head = &heads.response;
         let response = head.at.map(|_| Response {
             status: head.status.as_u16(),
+            grpc_status: grpc_status(&response_body.trailers).or(grpc_status(&head.fields)),
             version: version(head.version),
             headers: fields(&mut redactor, &head.fields),
             body: body(
@@ -141,7 +139,7 @@ impl Assembler {
                     status: head.status,
                     to: &heads.request.method,
                 },
-                unwanted,
+                kept,
             ),
             trailers: fields(&mut redactor, &response_body.trailers),
         });
@@ -150,6 +148,11 @@ impl Assembler {
         let started = shared.started;
         let timing = Timing {
             duration_us: micros(kept.ended.duration),
+            request_first_byte_us: request_body.first_byte.map(|at| since(started, at)),
+            request_last_byte_us: request_body
+                .last_byte
+                .filter(|_| request_body.polled)
+                .map(|at| since(started, at)),
             headers_us: head.at.map(|at| since(started, at)),
             first_byte_us: response_body.first_byte.map(|at| since(started, at)),
             last_byte_us: response_body.last_byte.map(|at| since(started, at)),
@@ -207,6 +210,12 @@ impl Assembler {
                 why: "rule".to_owned(),
             });
         }
+        if kept.calls_lost > 0 {
+            missing.push(Missing {
+                what: format!("{} calls that it made", kept.calls_lost),
+                why: "limit".to_owned(),
+            });
+        }
         if kept.depth == Depth::Heads {
             missing.push(Missing {
                 what: "bodies and events below INFO".to_owned(),
@@ -215,7 +224,9 @@ impl Assembler {
         }
         let mut exchange = Exchange {
             schema: SCHEMA.to_owned(),
-            id: now_v7_text().to_string(),
+            id: kept.id.clone(),
+            direction: kept.ended.direction,
+            continues: kept.continues.clone(),
             service: self.settings.service.clone(),
             correlation: correlation(&kept.context),
             started_at: time_text(shared.started_at),
@@ -252,7 +263,7 @@ impl Assembler {
             set_error(&mut response.body, response_error.as_deref().map(text));
         }
         for reason in &mut exchange.keep {
-            if let crate::exchange::KeepReason::Asked { why } = reason {
+            if let KeepReason::Asked { why } | KeepReason::Condition { why } = reason {
                 *why = text(why);
             }
         }
@@ -358,6 +369,21 @@ fn method(redactor: &mut Redactor<'_>, method: &Method) -> String {
     } else {
         redactor.header("method", text.as_bytes(), true)
     }
+}
+
+fn scheme(uri: &Uri) -> Option<String> {
+    let scheme = uri.scheme_str()?;
+    matches!(scheme, "http" | "https").then(|| scheme.to_owned())
+}
+
+/// Host and port, under the rules for the header `host`; no user information.
+fn authority(redactor: &mut Redactor<'_>, uri: &Uri) -> Option<String> {
+    let host = uri.host()?;
+    let authority = match uri.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    Some(redactor.header("host", authority.as_bytes(), false))
 }
 
 fn version(version: Version) -> String {

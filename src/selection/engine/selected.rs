@@ -1,6 +1,9 @@
 use super::spending::{Spent, second};
 use crate::selection::{Budget, Directives, model::Rule, switch::Switch};
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::SystemTime,
+};
 use tracing::Metadata;
 
 /// What was selected, and by what.
@@ -12,6 +15,8 @@ pub(crate) struct Selected {
     pub(crate) heads_only: bool,
     pub(crate) directives: Directives,
     switch: Option<Arc<Switch>>,
+    /// When it ends, also for requests that it was selected for.
+    until: Option<SystemTime>,
     terms: Option<Terms>,
 }
 
@@ -89,6 +94,7 @@ impl Selected {
             heads_only: false,
             directives,
             switch: None,
+            until: None,
             terms: None,
         }
     }
@@ -105,20 +111,32 @@ impl Selected {
             heads_only: !rule.capture.is_full(),
             directives: rule.verbose.directives().clone(),
             switch: Some(Arc::clone(switch)),
+            until: None,
             terms: Some(terms),
         }
+    }
+
+    /// Ends at this time.
+    pub(in crate::selection) fn until(mut self, time: SystemTime) -> Self {
+        self.until = Some(time);
+        self
     }
 
     pub(crate) fn is_live(&self) -> bool {
         self.live
     }
 
-    /// Whether a live request shows events and spans like this one.
-    pub(crate) fn shows(&self, metadata: &Metadata<'_>) -> bool {
-        self.directives.wants(metadata) && !self.is_off()
+    /// Whether it names events and spans like this one, and has not ended.
+    pub(crate) fn wants(&self, metadata: &Metadata<'_>) -> bool {
+        self.directives.wants(metadata) && self.is_in_force()
     }
 
-    pub(crate) fn is_off(&self) -> bool {
+    /// Whether it is neither switched off nor over. A request can outlive its rule.
+    pub(crate) fn is_in_force(&self) -> bool {
+        !self.is_off() && self.until.is_none_or(|end| SystemTime::now() < end)
+    }
+
+    fn is_off(&self) -> bool {
         self.switch.as_ref().is_some_and(|switch| switch.is_off())
     }
 

@@ -67,7 +67,8 @@ impl Capture {
 }
 
 impl Rule {
-    /// A rule of this name that ends at `expires`.
+    /// A rule of this name that ends at `expires`, also for requests that it has
+    /// selected.
     #[must_use]
     pub fn new(name: impl Into<String>, expires: SystemTime) -> Self {
         Self {
