@@ -272,9 +272,7 @@ impl Inner {
                 overall: Arc::clone(&self.overall),
                 recorded,
             };
-            let directives = rule.verbose.directives().clone();
-            let by = rule.name.clone();
-            let selected = Selected::new(by, directives, live, &self.switch, terms);
+            let selected = Selected::new(rule, live, &self.switch, terms);
             Arc::new(selected.until(until))
         };
         match rule.mode {
