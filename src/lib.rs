@@ -33,6 +33,7 @@
 //! | anonymised production data | [`redact`], [`exchange`] | `capture` |
 //! | where exchanges go | [`export`] | `capture` |
 //! | all of it, ready made | [`kit`], [`log_line`] | `kit` |
+//! | debug events of one request, by a signed token | [`token`] | `token` |
 //! | the tests of a service that uses it | [`testing`] | `testing` |
 //! | the service under all layers | [`lifecycle`] | |
 //!
@@ -64,6 +65,7 @@
 //! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
 //! | `rules-file` | no | rules as TOML and JSON, in files that are watched; includes `gate` |
 //! | `rules-regex` | no | regular expressions in rules; includes `gate` |
+//! | `token` | no | signed tokens that make single requests verbose; includes `gate` |
 //! | `testing` | no | what tests of services need; includes `kit` |
 //! | `full` | no | everything |
 
@@ -85,14 +87,20 @@
     )
 )]
 
+#[cfg(feature = "admin")]
+pub mod admin;
 #[cfg(feature = "capture")]
 pub mod capture;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod context;
 pub mod correlation;
 #[cfg(feature = "capture")]
 pub mod exchange;
 #[cfg(feature = "capture")]
 pub mod export;
+#[cfg(any(feature = "admin", feature = "cli"))]
+mod find;
 #[cfg(all(fuzzing, feature = "full"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -106,6 +114,8 @@ pub mod kit;
 pub mod lifecycle;
 #[cfg(feature = "kit")]
 pub mod log_line;
+#[cfg(feature = "open-feature")]
+pub mod open_feature;
 #[cfg(feature = "opentelemetry")]
 pub mod opentelemetry;
 mod recorder;
@@ -115,6 +125,8 @@ pub mod redact;
 pub mod selection;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "token")]
+pub mod token;
 #[cfg(feature = "gate")]
 pub mod verbose;
 

@@ -39,6 +39,8 @@
 mod calls;
 mod current;
 mod in_request;
+#[cfg(feature = "token")]
+mod onward;
 mod pool;
 #[cfg(feature = "gate")]
 mod replayed;
@@ -47,6 +49,8 @@ mod shared;
 #[cfg(feature = "gate")]
 mod ticket;
 
+#[cfg(feature = "token")]
+pub(crate) use self::onward::Onward;
 #[cfg(feature = "kit")]
 pub(crate) use self::shared::late_events;
 pub use self::{

@@ -153,6 +153,9 @@ pub(crate) struct Notes {
     /// Its place among the requests that are verbose at once.
     #[cfg(feature = "gate")]
     pub(crate) hold: Option<Hold>,
+    /// What its calls say of its selection.
+    #[cfg(feature = "token")]
+    pub(crate) onward: Option<super::Onward>,
     /// What it went without because a budget was used up.
     #[cfg(feature = "gate")]
     pub(crate) shortage: Option<Shortage>,
@@ -221,6 +224,9 @@ pub(crate) struct Shared {
     /// The rule by which more of it is recorded than of others.
     #[cfg(feature = "gate")]
     pub(crate) deep: OnceLock<Arc<Selected>>,
+    /// Where its selection goes with the calls that it makes.
+    #[cfg(feature = "token")]
+    pub(crate) propagation: OnceLock<Arc<crate::token::Propagation>>,
     #[cfg(feature = "gate")]
     recording: Mutex<Recording>,
     #[cfg(feature = "capture")]
@@ -258,6 +264,8 @@ impl Default for Shared {
             live: OnceLock::new(),
             #[cfg(feature = "gate")]
             deep: OnceLock::new(),
+            #[cfg(feature = "token")]
+            propagation: OnceLock::new(),
             #[cfg(feature = "gate")]
             recording: Mutex::default(),
             #[cfg(feature = "capture")]
@@ -455,6 +463,11 @@ impl Shared {
             notes.hold = None;
             notes.shortage = None;
             notes.ticket = None;
+            #[cfg(feature = "token")]
+            {
+                notes.onward = None;
+                self.propagation.take();
+            }
             self.live.take();
             self.deep.take();
             // What was never begun is as new.

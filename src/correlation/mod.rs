@@ -122,7 +122,7 @@ pub use self::{
     layer::CorrelationIdLayer,
     propagate::{
         PropagateCorrelationId, PropagateCorrelationIdLayer, add_correlation_headers,
-        correlation_headers,
+        add_headers_for, correlation_headers, headers_for,
     },
 };
 pub use crate::id::{

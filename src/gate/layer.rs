@@ -133,7 +133,7 @@ impl Gate {
                 .shared()
                 .live
                 .get()
-                .is_some_and(|selected| selected.shows(metadata))
+                .is_some_and(|selected| selected.wants(metadata))
         }) == Some(true)
             && !is_excluded(metadata.target())
     }
@@ -194,7 +194,7 @@ impl Gate {
 fn is_deep(metadata: &Metadata<'_>) -> bool {
     with_current(|context| {
         let deep = context.shared().deep.get();
-        deep.is_some_and(|selected| selected.directives.wants(metadata))
+        deep.is_some_and(|selected| selected.wants(metadata))
     }) == Some(true)
 }
 

@@ -153,7 +153,7 @@ impl OnReason for Replayer {
         shared.note_replayed();
         if let Some(record) = self.record.directives() {
             let by = "a reason to keep it".to_owned();
-            context.go_live(&Arc::new(Selected::live(by, record)));
+            context.go_live(Selected::live(by, record));
         }
         let ticket = shared.notes().ticket.clone();
         let Some(ticket) = ticket else { return };

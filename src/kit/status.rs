@@ -18,6 +18,9 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// What rules make verbose, and where they come from.
     pub verbose: VerboseStatus,
+    /// What became of tokens in headers.
+    #[cfg(feature = "token")]
+    pub tokens: crate::token::TokenStatus,
     /// Requests that have begun and not ended.
     pub in_flight: u64,
     /// Requests that have ended.
@@ -74,6 +77,8 @@ impl Status {
             recording,
             warnings: Vec::new(),
             verbose: VerboseStatus::default(),
+            #[cfg(feature = "token")]
+            tokens: crate::token::TokenStatus::default(),
             in_flight: counters.in_flight.load(Relaxed),
             finished: counters.finished.load(Relaxed),
             bytes_held: keeper.bodies().held() + keeper.events().held(),

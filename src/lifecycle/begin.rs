@@ -57,11 +57,13 @@ pub(super) fn begin<B: Body>(
     }
 
     #[cfg(feature = "gate")]
-    if let Some(verbose) = &plan.verbose
-        && shared.claim(Aspect::Verbose)
-    {
-        select(verbose, &context, &parts);
-    }
+    #[cfg(feature = "gate")]
+    let verbose = plan
+        .verbose
+        .as_ref()
+        .filter(|_| shared.claim(Aspect::Verbose));
+    #[cfg(feature = "gate")]
+    let verdict = verbose.and_then(|verbose| select(verbose, &context, &mut parts));
 
     #[cfg(feature = "capture")]
     let capture = plan
@@ -79,6 +81,12 @@ pub(super) fn begin<B: Body>(
             let in_flight = keeper.request(&context, &parts, uri(&parts), declared);
             super::flight::Capture::new(Arc::clone(keeper), in_flight)
         });
+
+    #[cfg(feature = "token")]
+    if verbose.is_some_and(|verbose| verbose.tokens.is_some()) {
+        // It was for this service; code that hands headers on has no use of it.
+        parts.headers.remove(crate::selection::VERBOSE_HEADER);
+    }
 
     let span = if plan.span && shared.claim(Aspect::Span) {
         request_span(&context, &parts)
@@ -106,6 +114,8 @@ pub(super) fn begin<B: Body>(
         ended: false,
         #[cfg(feature = "capture")]
         capture,
+        #[cfg(feature = "gate")]
+        verdict,
         context: context.clone(),
         carried: Carried::Own,
     };
@@ -172,20 +182,67 @@ fn set_request_header(correlation: &CorrelationPlan, context: &RequestContext, p
     }
 }
 
+/// Selects the request, and says what the response is to say of that.
 #[cfg(feature = "gate")]
-fn select(verbose: &super::VerbosePlan, context: &RequestContext, parts: &Parts) {
+fn select(
+    verbose: &super::VerbosePlan,
+    context: &RequestContext,
+    parts: &mut Parts,
+) -> Option<&'static str> {
     watch(context, verbose.recording_limit, verbose.memory.as_ref());
     if verbose.recorded.is_on() && context.mode().has(Mode::WATCHED) {
         context.raise(Mode::RECORD);
     }
-    if verbose.steering.is_off() {
-        return;
+    #[cfg(feature = "token")]
+    if let Some(propagation) = &verbose.propagation {
+        context.may_propagate(propagation);
     }
-    let by_header = verbose.by_header(&parts.headers);
+    #[cfg(feature = "token")]
+    if verbose.tokens.is_some() {
+        hide_token(&mut parts.headers);
+    }
+    if verbose.steering.is_off() {
+        return None;
+    }
+    let (by_token, tells) = by_token(verbose, context, parts).unzip();
+    let by_header = by_token.or_else(|| verbose.by_header(&parts.headers));
     let by_rule = by_rule(verbose, context, parts);
     if let Some(selected) = by_header.or(by_rule) {
         context.select(&selected);
     }
+    (tells == Some(true)).then(|| context.verdict())
+}
+
+/// Whoever writes the head down does not write tokens.
+#[cfg(feature = "token")]
+fn hide_token(headers: &mut http::HeaderMap) {
+    // To ask for the entry makes room for it.
+    if headers.contains_key(crate::selection::VERBOSE_HEADER)
+        && let http::header::Entry::Occupied(mut values) =
+            headers.entry(crate::selection::VERBOSE_HEADER)
+    {
+        values
+            .iter_mut()
+            .for_each(|value| value.set_sensitive(true));
+    }
+}
+
+/// What a token selects, and whether the response is to say so.
+#[cfg(feature = "token")]
+fn by_token(
+    verbose: &super::VerbosePlan,
+    context: &RequestContext,
+    parts: &Parts,
+) -> Option<(Arc<crate::selection::Selected>, bool)> {
+    let tokens = verbose.tokens.as_ref()?;
+    let accepted = tokens.accept(&parts.headers, &arrival(context, parts, &[]))?;
+    let selected = verbose.steering.by_header(accepted.rule());
+    Some((selected, tokens.tells()))
+}
+
+#[cfg(all(feature = "gate", not(feature = "token")))]
+fn by_token<T>(_: &super::VerbosePlan, _: &RequestContext, _: &Parts) -> Option<(T, bool)> {
+    None
 }
 
 #[cfg(feature = "gate")]
@@ -199,12 +256,22 @@ fn by_rule(
         return None;
     }
     let shared = context.shared();
-    let uri = uri(parts);
     // An outer layer may have begun the request, and facts may be stated. No code
     // of the service runs while they are looked at.
     let mut notes = shared.notes();
     let notes = &mut *notes;
-    let arrival = crate::selection::Arrival {
+    let arrival = arrival(context, parts, &notes.facts);
+    set.evaluate(&arrival, &mut notes.pending).cloned()
+}
+
+#[cfg(feature = "gate")]
+fn arrival<'r>(
+    context: &'r RequestContext,
+    parts: &'r Parts,
+    facts: &'r [(std::borrow::Cow<'static, str>, String)],
+) -> crate::selection::Arrival<'r> {
+    let (shared, uri) = (context.shared(), uri(parts));
+    crate::selection::Arrival {
         method: &parts.method,
         path: uri.path(),
         query: uri.query(),
@@ -214,10 +281,9 @@ fn by_rule(
         client: crate::selection::peer(&parts.extensions),
         correlation_id: context.correlation_id().as_str(),
         at: shared.started_at,
-        facts: &notes.facts,
+        facts,
         seen: crate::selection::Seen::default(),
-    };
-    set.evaluate(&arrival, &mut notes.pending).cloned()
+    }
 }
 
 /// Makes room for what the gate notes: decisions and ERROR events in any case.

@@ -43,6 +43,8 @@ pub(super) fn begin<B: Body>(
         answered: false,
         panicked: false,
         ended: false,
+        #[cfg(feature = "gate")]
+        verdict: None,
         capture: Some(Capture::new(Arc::clone(keeper), in_flight)),
         context: context.clone(),
         carried: carried.clone(),

@@ -45,6 +45,9 @@ pub(super) struct Flight {
     pub(super) ended: bool,
     #[cfg(feature = "capture")]
     pub(super) capture: Option<Capture>,
+    /// What the response says of the selection.
+    #[cfg(feature = "gate")]
+    pub(super) verdict: Option<&'static str>,
 }
 
 /// How a request can end, before anybody judges it.
@@ -131,6 +134,13 @@ impl Flight {
             // The service may have timings of its own.
             let value = self.context.trace_context().server_timing();
             parts.headers.append("server-timing", value);
+        }
+        #[cfg(feature = "gate")]
+        if let Some(verdict) = self.verdict {
+            let verdict = http::HeaderValue::from_static(verdict);
+            parts
+                .headers
+                .insert(crate::selection::VERBOSE_HEADER, verdict);
         }
         if !self.span.is_none() {
             self.span

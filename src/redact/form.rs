@@ -48,7 +48,7 @@ fn push_value(
     }
     let decoded = decode::form(raw);
     if r.scalar(rule, &decoded, cut).is_some() {
-        url::hide_encoded(r, raw, &decoded, cut, out);
+        url::hide_encoded(r, rule.how(), raw, &decoded, cut, out);
     } else {
         url::push_kept(raw, &decoded, out);
     }

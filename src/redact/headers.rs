@@ -1,7 +1,7 @@
 //! Header fields.
 
 use super::{
-    Redactor, decode, detect, names,
+    Action, Redactor, decode, detect, names,
     policy::{Allowed, Rule},
     url,
 };
@@ -57,6 +57,7 @@ pub(super) fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: 
         ..rule
     };
     match lower.as_str() {
+        _ if rule.hide.is_some_and(|how| how != Action::Pseudonym) => hide_as(r, rule.how(), text),
         "cookie" => text
             .split(';')
             .map(|pair| around(pair, |pair| cookie(r, pair)))
@@ -64,6 +65,7 @@ pub(super) fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: 
             .join(";"),
         "set-cookie" => set_cookie(r, text),
         "authorization" | "proxy-authorization" => credentials(r, text),
+        _ if rule.hide.is_some() => hide_as(r, rule.how(), text),
         _ if rule.suspicious => hide(r, text),
         "location" | "content-location" | "referer" => url::url(r, text),
         "traceparent" if is_traceparent(text) => text.to_owned(),
@@ -81,6 +83,10 @@ pub(super) fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: 
 
 /// Hides a value and remembers its parts too.
 fn hide(r: &mut Redactor<'_>, text: &str) -> String {
+    hide_as(r, Action::Pseudonym, text)
+}
+
+fn hide_as(r: &mut Redactor<'_>, how: Action, text: &str) -> String {
     for part in text.split([',', ';', ' ']) {
         let part = part.trim();
         let value = part.split_once('=').map_or(part, |(_, value)| value);
@@ -90,7 +96,7 @@ fn hide(r: &mut Redactor<'_>, text: &str) -> String {
             }
         }
     }
-    r.hide(text.as_bytes())
+    r.hide_as(how, text.as_bytes(), false)
 }
 
 /// An allowed value without what a detector finds in it.
@@ -147,6 +153,7 @@ fn cookie(r: &mut Redactor<'_>, pair: &str) -> String {
     };
     let stays =
         names::identifier_like(name.trim()) && !detect::is_sensitive(name, r.policy().names());
+    let rule = r.policy().cookie_rule(name.trim());
     let name = if stays {
         name.to_owned()
     } else {
@@ -157,9 +164,14 @@ fn cookie(r: &mut Redactor<'_>, pair: &str) -> String {
         .strip_prefix('"')
         .and_then(|v| v.strip_suffix('"'))
         .unwrap_or(value);
+    let decoded = decode::percent(bare);
+    let plain = std::str::from_utf8(&decoded).unwrap_or(bare);
+    if r.policy().cookie_stays(rule, bare) && r.policy().cookie_stays(rule, plain) {
+        return format!("{name}={value}");
+    }
     r.remember(bare);
-    r.remember(&String::from_utf8_lossy(&decode::percent(bare)));
-    format!("{name}={}", r.hide(value.as_bytes()))
+    r.remember(&String::from_utf8_lossy(&decoded));
+    format!("{name}={}", r.hide_as(rule.how(), value.as_bytes(), false))
 }
 
 fn set_cookie(r: &mut Redactor<'_>, text: &str) -> String {

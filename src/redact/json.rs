@@ -2,9 +2,10 @@
 //! written replaced.
 
 use super::{
-    Redactor, decode, detect,
+    Action, Redactor, decode, detect, graphql,
     json_scan::{self, Scan, Stop},
-    policy::Rule,
+    policy::{Node, Rule},
+    pseudonym::DROPPED,
     redactor::BOOL,
 };
 use crate::exchange::Content;
@@ -12,10 +13,13 @@ use crate::exchange::Content;
 /// Containers in containers that are followed.
 const DEPTH: usize = 128;
 
+/// JSON in strings of JSON that is followed.
+const LEVELS: u8 = 4;
+
 /// `None` where nothing of it is JSON.
 pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let done = Machine::new(r, bytes, ended, false).run()?;
+    let done = part(r, bytes, ended, Rule::default(), true)?;
     if done.blank && !bytes.is_empty() {
         return None;
     }
@@ -25,21 +29,34 @@ pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
     })
 }
 
+/// JSON as a part of something else. `whole` where the paths of the policy
+/// start at it.
+pub(super) fn part(
+    r: &mut Redactor<'_>,
+    bytes: &[u8],
+    ended: bool,
+    rule: Rule,
+    whole: bool,
+) -> Option<Done> {
+    let node = r.policy().paths().root().filter(|_| whole);
+    Machine::new(r, bytes, ended, 0, rule, node).run()
+}
+
 /// Whether a text is one JSON number.
 pub(super) fn is_number(text: &str) -> bool {
     json_scan::number(text.as_bytes(), 0) == Some(text.len())
 }
 
-struct Done {
+pub(super) struct Done {
     /// Empty where the redactor only remembers.
-    text: String,
+    pub(super) text: String,
     /// Whether the text differs from the input.
     replaced: bool,
     /// Whether there was nothing but white space.
-    blank: bool,
-    unparsed: usize,
+    pub(super) blank: bool,
+    pub(super) unparsed: usize,
     /// One JSON value and nothing else.
-    complete: bool,
+    pub(super) complete: bool,
 }
 
 /// What has to come next.
@@ -54,9 +71,12 @@ enum Expect {
     Nothing,
 }
 
-struct Frame {
+struct Frame<'p> {
     object: bool,
     rule: Rule,
+    node: Option<Node<'p>>,
+    /// Which element of a list comes next.
+    index: usize,
 }
 
 struct Machine<'a, 'r, 'p> {
@@ -69,15 +89,21 @@ struct Machine<'a, 'r, 'p> {
     copied: usize,
     out: Vec<u8>,
     replaced: bool,
-    stack: Vec<Frame>,
+    stack: Vec<Frame<'p>>,
     expect: Expect,
-    /// What the name says about the value that comes next.
+    /// What is said of the value that comes next: by its name and by its place.
     rule: Rule,
+    node: Option<Node<'p>>,
+    /// Whether that may be the text of a GraphQL query.
+    graphql: bool,
+    /// The container that goes as a whole: containers around it, and what had
+    /// been written before it.
+    dropping: Option<(usize, usize)>,
     /// Where the last scalar or key that stays starts, until what follows it
     /// shows that it is one: `4111 1111` is no number followed by an error.
     open: Option<usize>,
     ended: bool,
-    nested: bool,
+    level: u8,
     decoded: Vec<u8>,
 }
 
@@ -85,7 +111,14 @@ struct Machine<'a, 'r, 'p> {
 struct Error;
 
 impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
-    fn new(r: &'r mut Redactor<'p>, input: &'a [u8], ended: bool, nested: bool) -> Self {
+    fn new(
+        r: &'r mut Redactor<'p>,
+        input: &'a [u8],
+        ended: bool,
+        level: u8,
+        rule: Rule,
+        node: Option<Node<'p>>,
+    ) -> Self {
         Self {
             input,
             text: std::str::from_utf8(input).ok(),
@@ -100,10 +133,13 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             replaced: false,
             stack: Vec::new(),
             expect: Expect::Value,
-            rule: Rule::default(),
+            rule,
+            node,
+            graphql: false,
+            dropping: None,
             open: None,
             ended,
-            nested,
+            level,
             decoded: Vec::new(),
         }
     }
@@ -120,6 +156,9 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             }
         };
         self.copy(end);
+        if let Some((_, from)) = self.dropping.take() {
+            self.drop_from(from);
+        }
         let parsed = self.input.get(..end).unwrap_or_default();
         Some(Done {
             text: String::from_utf8(self.out).ok()?,
@@ -153,8 +192,8 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             (Expect::CommaOrEnd, b',') => {
                 let object = self.stack.last().is_some_and(|f| f.object);
                 self.punctuation(if object { Expect::Key } else { Expect::Value });
-                if let Some(frame) = self.stack.last() {
-                    self.rule = frame.rule;
+                if !object {
+                    self.element();
                 }
             }
             _ => return Err(Error),
@@ -172,14 +211,51 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         if self.stack.len() >= DEPTH {
             return Err(Error);
         }
-        let rule = self.rule;
-        self.stack.push(Frame { object, rule });
+        if self.rule.hide == Some(Action::Drop) && self.dropping.is_none() {
+            self.copy(self.at);
+            self.dropping = Some((self.stack.len(), self.out.len()));
+        }
+        self.stack.push(Frame {
+            object,
+            rule: self.rule,
+            node: self.node,
+            index: 0,
+        });
         self.punctuation(if object {
             Expect::KeyOrEnd
         } else {
             Expect::ValueOrEnd
         });
+        if !object {
+            self.element();
+        }
         Ok(())
+    }
+
+    /// Comes to the next element of a list.
+    fn element(&mut self) {
+        let Some(frame) = self.stack.last_mut() else {
+            return;
+        };
+        self.rule = frame.rule;
+        self.graphql = false;
+        if let Some(node) = frame.node {
+            self.node = node.index(frame.index);
+            frame.index += 1;
+            let path = self.node.and_then(Node::action);
+            self.rule = frame.rule.below(Rule::default(), path);
+        }
+    }
+
+    /// Writes in the place of everything from here on that it was dropped.
+    fn drop_from(&mut self, from: usize) {
+        self.replaced = true;
+        if !self.r.only_remembers() {
+            self.out.truncate(from);
+            self.out.push(b'"');
+            self.out.extend_from_slice(DROPPED.as_bytes());
+            self.out.push(b'"');
+        }
     }
 
     fn close(&mut self, object: bool) -> Result<(), Error> {
@@ -188,6 +264,13 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         }
         self.open = None;
         self.at += 1;
+        if let Some((depth, from)) = self.dropping
+            && depth == self.stack.len()
+        {
+            self.dropping = None;
+            self.copied = self.at;
+            self.drop_from(from);
+        }
         self.after_value();
         Ok(())
     }
@@ -235,8 +318,12 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             .find(|w| rest.starts_with(w))
             .ok_or(Error)?;
         let end = self.at + word.len();
-        if word != b"null" && self.rule.suspicious {
-            self.replace(end, BOOL);
+        if self.rule.suspicious && (word != b"null" || self.rule.hide == Some(Action::Drop)) {
+            match self.rule.hide {
+                Some(Action::Drop) => self.replace(end, DROPPED),
+                Some(Action::Mask) => self.replace(end, "****"),
+                _ => self.replace(end, BOOL),
+            }
         } else {
             self.keep(end);
         }
@@ -258,7 +345,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         }
         let text = self.text(self.at, end).ok_or(Error)?;
         if cut || self.rule.suspicious || detect::number(text) {
-            let placeholder = self.r.hide_number(text, cut);
+            let placeholder = self.r.hide_number(self.rule.how(), text, cut);
             self.replace(end, &placeholder);
         } else {
             self.keep(end);
@@ -298,42 +385,87 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
 
     fn string(&mut self) -> Result<(), Error> {
         let (scan, raw) = self.scan()?;
-        if scan.stop == Stop::Quote
-            && let Some(text) = self.content(scan)
-        {
-            let policy = self.r.policy();
-            let json = !policy.is_strict() && text.trim_start().starts_with(['{', '[']);
-            if json && !self.rule.suspicious && !self.nested {
-                let text = text.to_owned();
-                return self.embedded(&text, raw, scan);
+        let Some(text) = self.content(scan) else {
+            self.hide(raw, scan);
+            return Ok(());
+        };
+        let whole = scan.stop == Stop::Quote;
+        let json = text.trim_start().starts_with(['{', '[']);
+        if json && self.level < LEVELS {
+            let text = text.to_owned();
+            return self.embedded(&text, raw, scan);
+        }
+        if self.graphql && whole && !self.rule.suspicious {
+            let text = text.to_owned();
+            if let Some(query) = graphql::query(self.r, &text) {
+                return self.replace_json(scan, &query);
             }
-            if !json && policy.string_stays(self.rule, text) {
-                self.keep(scan.after());
-                return Ok(());
+        }
+        let Some(text) = self.content(scan) else {
+            return Err(Error);
+        };
+        // By name alone, what may be JSON that was not looked into does not stay.
+        let unseen = json && !self.r.policy().is_strict();
+        if whole && !unseen && self.r.policy().string_stays(self.rule, text) {
+            self.keep(scan.after());
+        } else {
+            self.hide(raw, scan);
+        }
+        Ok(())
+    }
+
+    /// JSON in a string, or what starts like it.
+    fn embedded(&mut self, text: &str, raw: &[u8], scan: Scan) -> Result<(), Error> {
+        let whole = scan.stop == Stop::Quote;
+        let (rule, level) = (self.rule, self.level + 1);
+        if whole && !rule.suspicious {
+            if self.graphql
+                && let Some(query) = graphql::query(self.r, text)
+            {
+                return self.replace_json(scan, &query);
             }
+            let inner = Machine::new(self.r, text.as_bytes(), true, level, rule, None).run();
+            match inner.filter(|i| i.complete) {
+                Some(inner) if !inner.replaced => {
+                    self.keep(scan.after());
+                    return Ok(());
+                }
+                Some(inner) => return self.replace_json(scan, &inner.text),
+                None => {
+                    let policy = self.r.policy();
+                    if policy.is_strict() && policy.string_stays(rule, text) {
+                        self.keep(scan.after());
+                        return Ok(());
+                    }
+                }
+            }
+        } else {
+            // What is in it is known from here on, though it goes as a whole.
+            self.r.quietly(|r| {
+                Machine::new(r, text.as_bytes(), whole, level, rule, None).run();
+            });
         }
         self.hide(raw, scan);
         Ok(())
     }
 
-    /// JSON in a string.
-    fn embedded(&mut self, text: &str, raw: &[u8], scan: Scan) -> Result<(), Error> {
-        let inner = Machine::new(self.r, text.as_bytes(), true, true).run();
-        match inner.filter(|i| i.complete) {
-            Some(inner) if !inner.replaced => self.keep(scan.after()),
-            Some(inner) => {
-                let quoted = serde_json::to_string(&inner.text).map_err(|_| Error)?;
-                let quoted = quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"'));
-                self.replace(scan.after(), quoted.ok_or(Error)?);
-            }
-            None => self.hide(raw, scan),
-        }
+    /// Writes a text, quoted, in the place of the string.
+    fn replace_json(&mut self, scan: Scan, text: &str) -> Result<(), Error> {
+        let quoted = serde_json::to_string(text).map_err(|_| Error)?;
+        let quoted = quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"'));
+        self.replace(scan.after(), quoted.ok_or(Error)?);
         Ok(())
     }
 
     fn key(&mut self) -> Result<(), Error> {
         let (scan, raw) = self.scan()?;
-        let above = self.stack.last().map(|f| f.rule).unwrap_or_default();
+        let (above, node) = self
+            .stack
+            .last()
+            .map(|f| (f.rule, f.node))
+            .unwrap_or_default();
+        self.graphql = false;
+        self.node = None;
         let decoded = std::mem::take(&mut self.decoded);
         let key = if scan.escaped {
             std::str::from_utf8(&decoded).ok()
@@ -343,26 +475,29 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         let (stays, rule) = match key {
             Some(key) => {
                 let (stays, rule) = self.r.key(key);
+                self.node = node.and_then(|node| node.name(key));
+                self.graphql = key == "query" && self.stack.len() <= 2;
                 // Below a suspicious name the keys may be what it names.
                 (stays && !above.suspicious, rule)
             }
             None => (false, Rule::default()),
         };
         self.decoded = decoded;
-        self.rule = Rule {
-            suspicious: rule.suspicious || above.suspicious,
-            ..rule
-        };
+        self.rule = rule.below(above, self.node.and_then(Node::action));
         if stays && scan.stop == Stop::Quote {
             self.keep(scan.after());
         } else {
-            self.hide(raw, scan);
+            self.hide_as(above.how(), raw, scan);
         }
         Ok(())
     }
 
     /// Replaces the string at the current place.
     fn hide(&mut self, raw: &[u8], scan: Scan) {
+        self.hide_as(self.rule.how(), raw, scan);
+    }
+
+    fn hide_as(&mut self, how: Action, raw: &[u8], scan: Scan) {
         let cut = scan.stop == Stop::Cut;
         let decoded = std::mem::take(&mut self.decoded);
         let mut bytes = if scan.escaped { &decoded } else { raw };
@@ -375,7 +510,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         if scan.escaped {
             self.r.remember(&String::from_utf8_lossy(raw));
         }
-        let placeholder = self.r.hide_cut(bytes, cut);
+        let placeholder = self.r.hide_as(how, bytes, cut);
         self.decoded = decoded;
         self.replace(scan.after(), &placeholder);
     }

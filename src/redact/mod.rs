@@ -9,17 +9,21 @@
 //! # Placeholders
 //!
 //! ```text
-//! placeholder = "[~" [ hash ] *( " " fact ) "]"
+//! placeholder = "[~" [ hash ] *( " " fact ) "]" / mask
 //! hash        = 16 hex digits / "unkeyed"
 //! fact        = "empty" / "len=" n / "bytes=" n / "ascii" / "unicode" / "binary"
 //!             / "digits" / "alpha" / "alnum" / "mixed" / "control" / "space-edge"
 //!             / "num" / "neg" / n "digits" / "frac" / "exp" / "bool" / "cut"
+//!             / "dropped"
+//! mask        = "****" [ last four characters ]
 //! ```
 //!
 //! `[~3f9a1c2b7d4e5a60 len=12 ascii alnum]` stands for a text of twelve ASCII
 //! letters and digits. The hash is the start of the HMAC-SHA256 of the value
 //! under the policy's key: under one key, equal values have equal hashes
-//! wherever they occur. Booleans and empty values have none.
+//! wherever they occur. Booleans and empty values have none, nor has what a
+//! policy hides by [`Action::Shape`]. [`Action::Mask`] and [`Action::Drop`]
+//! leave less.
 //!
 //! - `len` counts characters; `bytes` follows where it differs. `binary` is no UTF-8.
 //! - `digits`, `alpha`, `alnum` and `mixed` say what all characters are.
@@ -61,14 +65,20 @@
 //! value that was cut, reworded or encoded in other ways than JSON, Rust's
 //! `Debug` or percent-encoding is found only where a detector knows it.
 
+mod body;
 mod decode;
 mod detect;
 mod form;
 mod grams;
+mod graphql;
 mod headers;
+#[cfg(feature = "decompress")]
+mod inflate;
 mod json;
 mod json_scan;
+mod lines;
 mod memory;
+mod multipart;
 mod names;
 mod policy;
 mod pseudonym;
@@ -76,15 +86,18 @@ mod redactor;
 mod scrub;
 mod url;
 mod values;
+mod xml;
 
 #[cfg(test)]
 mod props;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_formats;
+#[cfg(test)]
 mod tests_text;
 
-pub use self::policy::{Policy, PolicyError};
+pub use self::policy::{Action, Base, KeySource, Policy, PolicyError, PolicyModel};
 #[cfg(feature = "gate")]
 pub(crate) use self::redactor::Decisions;
 pub(crate) use self::{redactor::Redactor, scrub::Scrubber};

@@ -1,5 +1,6 @@
 //! Pseudonyms: what is written in the place of a value.
 
+use super::policy::Action;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::{fmt::Write, sync::OnceLock};
@@ -51,6 +52,19 @@ impl Key {
         }
     }
 
+    /// Another key for every scope, made of this one.
+    pub(super) fn scoped(&self, scope: &str) -> Self {
+        let mac = self.mac.clone().and_then(|mut mac| {
+            mac.update(b"dashcam scope\0");
+            mac.update(scope.as_bytes());
+            Hmac::new_from_slice(&mac.finalize().into_bytes()).ok()
+        });
+        Self {
+            id: format!("{}/{scope}", self.id),
+            mac,
+        }
+    }
+
     pub(super) fn id(&self) -> &str {
         &self.id
     }
@@ -80,20 +94,39 @@ impl Key {
 
     /// The placeholder of a text, with the facts of its shape.
     pub(super) fn push_value(&self, value: &[u8], cut: bool, out: &mut String) {
+        self.push(Action::Pseudonym, value, cut, out);
+    }
+
+    /// What stands in the place of a text.
+    pub(super) fn push(&self, how: Action, value: &[u8], cut: bool, out: &mut String) {
+        match how {
+            Action::Drop => return out.push_str(DROPPED),
+            Action::Mask => return push_mask(value, cut, out),
+            Action::Keep | Action::Pseudonym | Action::Shape => {}
+        }
         out.push_str("[~");
         if value.is_empty() {
             out.push_str(" empty");
         } else {
-            self.push_hash(value, out);
+            if how != Action::Shape {
+                self.push_hash(value, out);
+            }
             push_shape(value, out);
         }
         out.push_str(if cut { " cut]" } else { "]" });
     }
 
-    /// The placeholder of a number, given as its text.
-    pub(super) fn push_number(&self, text: &str, cut: bool, out: &mut String) {
+    /// What stands in the place of a number, given as its text.
+    pub(super) fn push_number(&self, how: Action, text: &str, cut: bool, out: &mut String) {
+        match how {
+            Action::Drop => return out.push_str(DROPPED),
+            Action::Mask => return push_mask(text.as_bytes(), cut, out),
+            Action::Keep | Action::Pseudonym | Action::Shape => {}
+        }
         out.push_str("[~");
-        self.push_hash(text.as_bytes(), out);
+        if how != Action::Shape {
+            self.push_hash(text.as_bytes(), out);
+        }
         out.push_str(" num");
         let digits = text.strip_prefix('-');
         if digits.is_some() {
@@ -109,6 +142,24 @@ impl Key {
             out.push_str(" exp");
         }
         out.push_str(if cut { " cut]" } else { "]" });
+    }
+}
+
+/// What is left of a value that is dropped.
+pub(super) const DROPPED: &str = "[~ dropped]";
+
+/// Characters of a value whose last four may be shown.
+const MASKED: usize = 12;
+
+fn push_mask(value: &[u8], cut: bool, out: &mut String) {
+    out.push_str("****");
+    // The end of what was cut is not its end.
+    let text = std::str::from_utf8(value).ok().filter(|_| !cut);
+    let end = text.filter(|text| text.chars().nth(MASKED - 1).is_some());
+    let start = end.and_then(|text| text.char_indices().rev().nth(3));
+    if let (Some(text), Some((at, _))) = (end, start) {
+        let plain = |c: char| if c.is_alphanumeric() { c } else { '*' };
+        out.extend(text.get(at..).unwrap_or_default().chars().map(plain));
     }
 }
 
@@ -185,7 +236,7 @@ pub(super) fn placeholder(text: &str) -> Option<usize> {
     let mut words = inner.split(' ');
     let hash = words.next()?;
     let known = if hash.is_empty() {
-        matches!(inner, " empty" | " empty cut" | " bool")
+        matches!(inner, " empty" | " empty cut" | " bool" | " dropped")
     } else {
         let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
         (hash == UNKEYED || (hash.len() == HASH && hash.bytes().all(hex)))
@@ -227,7 +278,12 @@ mod tests {
     #[test]
     fn numbers() {
         let mut out = String::new();
-        Key::new("k".into(), b"0123456789abcdef").push_number("-120.5e3", true, &mut out);
+        Key::new("k".into(), b"0123456789abcdef").push_number(
+            Action::Pseudonym,
+            "-120.5e3",
+            true,
+            &mut out,
+        );
         assert_eq!(out.get(18..), Some(" num neg 3digits frac exp cut]"));
         assert_eq!(placeholder(&out), Some(out.len()));
     }

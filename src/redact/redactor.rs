@@ -1,6 +1,6 @@
 use super::{
-    Policy, Scrubber, detect, form, headers, json, memory::Memory, names, policy::Rule, pseudonym,
-    url,
+    Action, Policy, Scrubber, body, detect, headers, json, memory::Memory, names, policy::Rule,
+    pseudonym, url,
 };
 use crate::exchange::Content;
 
@@ -47,6 +47,13 @@ impl<'p> Redactor<'p> {
         self.only_remembers
     }
 
+    /// Lets it see something of which nothing is written.
+    pub(super) fn quietly(&mut self, f: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.only_remembers, true);
+        f(self);
+        self.only_remembers = before;
+    }
+
     /// What the name of a header says about its value.
     pub(super) fn header_rule(&mut self, name: &str) -> Rule {
         let policy = self.policy;
@@ -79,7 +86,7 @@ impl<'p> Redactor<'p> {
 
     /// The captured prefix of a body; `ended` where that is all of it.
     ///
-    /// JSON and URL-encoded forms are understood, uncompressed and in UTF-8.
+    /// What is understood is said in [`body`](super::body).
     pub(crate) fn body(
         &mut self,
         content_type: Option<&str>,
@@ -87,30 +94,7 @@ impl<'p> Redactor<'p> {
         bytes: &[u8],
         ended: bool,
     ) -> Content {
-        let plain = content_encoding.is_none_or(|e| {
-            e.split(',').all(|e| {
-                let e = e.trim();
-                e.is_empty() || e.eq_ignore_ascii_case("identity")
-            })
-        });
-        let content = match content_type.filter(|_| plain).and_then(Media::of) {
-            Some(Media::Json) => json::body(self, bytes, ended),
-            Some(Media::Form) => form::body(self, bytes, ended),
-            None => None,
-        };
-        // What is not understood is not written, and its words not either,
-        // where the service repeats them.
-        let unknown = match &content {
-            None => bytes.len(),
-            Some(Content::Text { unparsed, .. }) => usize::try_from(*unparsed).unwrap_or(0),
-            Some(_) => 0,
-        };
-        let tail = bytes.len().saturating_sub(unknown);
-        self.remember_words(bytes.get(tail..).unwrap_or_default());
-        content.unwrap_or_else(|| Content::Opaque {
-            length: bytes.len() as u64,
-            hash: self.hash(bytes),
-        })
+        body::body(self, content_type, content_encoding, bytes, ended)
     }
 
     /// A fact: the value where it may stay, or its placeholder.
@@ -119,7 +103,7 @@ impl<'p> Redactor<'p> {
         if self.policy.string_stays(rule, value) {
             value.to_owned()
         } else {
-            self.hide(value.as_bytes())
+            self.hide_as(rule.how(), value.as_bytes(), false)
         }
     }
 
@@ -129,7 +113,7 @@ impl<'p> Redactor<'p> {
     }
 
     /// Remembers the words of text in no known format.
-    fn remember_words(&mut self, bytes: &[u8]) {
+    pub(super) fn remember_words(&mut self, bytes: &[u8]) {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             // A prefix may end inside of a character.
@@ -159,10 +143,11 @@ impl<'p> Redactor<'p> {
 
     /// The placeholder of a value, which is remembered.
     pub(super) fn hide(&mut self, value: &[u8]) -> String {
-        self.hide_cut(value, false)
+        self.hide_as(Action::Pseudonym, value, false)
     }
 
-    pub(super) fn hide_cut(&mut self, value: &[u8], cut: bool) -> String {
+    /// What stands in the place of a value, which is remembered.
+    pub(super) fn hide_as(&mut self, how: Action, value: &[u8], cut: bool) -> String {
         match std::str::from_utf8(value) {
             Ok(value) => self.remember(value),
             Err(_) => self.remember(&String::from_utf8_lossy(value)),
@@ -171,17 +156,17 @@ impl<'p> Redactor<'p> {
         if self.only_remembers {
             return out;
         }
-        self.policy.key().push_value(value, cut, &mut out);
+        self.policy.key().push(how, value, cut, &mut out);
         out
     }
 
-    pub(super) fn hide_number(&mut self, text: &str, cut: bool) -> String {
+    pub(super) fn hide_number(&mut self, how: Action, text: &str, cut: bool) -> String {
         self.remember(text);
         let mut out = String::new();
         if self.only_remembers {
             return out;
         }
-        self.policy.key().push_number(text, cut, &mut out);
+        self.policy.key().push_number(how, text, cut, &mut out);
         out
     }
 
@@ -201,40 +186,13 @@ impl<'p> Redactor<'p> {
                 return None;
             }
         }
-        Some(self.hide_cut(value, cut))
+        Some(self.hide_as(rule.how(), value, cut))
     }
 
     /// Whether a key may be written, and what it says about its values.
     pub(super) fn key(&mut self, key: &str) -> (bool, Rule) {
         let policy = self.policy;
         self.decisions.keys.get(key, || decide(key, policy))
-    }
-}
-
-enum Media {
-    Json,
-    Form,
-}
-
-impl Media {
-    /// The media type, where it is understood and in UTF-8.
-    fn of(content_type: &str) -> Option<Self> {
-        let mut parts = content_type.split(';');
-        let essence = parts.next()?.trim().to_ascii_lowercase();
-        let utf8 = parts.all(|p| {
-            let (name, value) = p.split_once('=').unwrap_or((p, ""));
-            let value = value.trim().trim_matches('"');
-            !name.trim().eq_ignore_ascii_case("charset")
-                || value.eq_ignore_ascii_case("utf-8")
-                || value.eq_ignore_ascii_case("utf8")
-                || value.eq_ignore_ascii_case("us-ascii")
-        });
-        match essence.as_str() {
-            _ if !utf8 => None,
-            "application/x-www-form-urlencoded" => Some(Self::Form),
-            "application/json" | "text/json" => Some(Self::Json),
-            other => other.ends_with("+json").then_some(Self::Json),
-        }
     }
 }
 

@@ -169,7 +169,8 @@ impl Scrubber {
         let text = value.to_string();
         (hidden || detect::number(&text)).then(|| {
             let mut out = String::new();
-            self.policy.key().push_number(&text, false, &mut out);
+            let how = super::policy::Action::Pseudonym;
+            self.policy.key().push_number(how, &text, false, &mut out);
             out
         })
     }

@@ -132,10 +132,14 @@ fn headers() {
         "[~# len=4 ascii alpha]"
     );
     assert_eq!(
-        header(&p.clone().allow_header("X-Tenant"), "x-tenant", "acme"),
+        header(
+            &p.clone().header("X-Tenant", Action::Keep),
+            "x-tenant",
+            "acme"
+        ),
         "acme"
     );
-    let denied = p.allow_header("x-tenant").deny_name("tenant");
+    let denied = p.header("x-tenant", Action::Keep).deny_name("tenant");
     assert_eq!(
         header(&denied, "x-tenant", "acme"),
         "[~# len=4 ascii alpha]"
@@ -183,7 +187,7 @@ fn paths() {
 
 #[test]
 fn queries() {
-    let p = strict().allow_query("q");
+    let p = strict().query("q", Action::Keep);
     let query = |query| {
         let out = Redactor::new(&p).query(query);
         let uri = format!("/?{out}");
@@ -211,7 +215,7 @@ fn queries() {
 
 #[test]
 fn json_strict() {
-    let p = strict().allow_field("sku");
+    let p = strict().field("sku", Action::Keep);
     for (body, expected) in [
         (
             r#"{"id": 12 ,"ok":true,"n":null}"#,

@@ -1,6 +1,6 @@
 //! Paths, queries, and the URLs in headers.
 
-use super::{Redactor, decode, detect, json, names, policy::Rule};
+use super::{Action, Redactor, decode, detect, json, names, policy::Rule};
 
 pub(super) fn path(r: &mut Redactor<'_>, path: &str, route: Option<&str>) -> String {
     if path == "*" {
@@ -131,7 +131,7 @@ pub(super) fn key_rule(
 ) -> Rule {
     let decoded = decode::form(raw);
     let Ok(key) = std::str::from_utf8(&decoded) else {
-        hide_encoded(r, raw, &decoded, false, out);
+        hide_encoded(r, Action::Pseudonym, raw, &decoded, false, out);
         return Rule {
             suspicious: true,
             ..Rule::default()
@@ -144,7 +144,7 @@ pub(super) fn key_rule(
     if stays {
         push_kept(raw, &decoded, out);
     } else {
-        hide_encoded(r, raw, &decoded, false, out);
+        hide_encoded(r, Action::Pseudonym, raw, &decoded, false, out);
     }
     rule(r, key)
 }
@@ -158,13 +158,14 @@ fn query_value(r: &mut Redactor<'_>, rule: Rule, raw: &str, out: &mut String) {
     if stays {
         push_kept(raw, &decoded, out);
     } else {
-        hide_encoded(r, raw, &decoded, false, out);
+        hide_encoded(r, rule.how(), raw, &decoded, false, out);
     }
 }
 
 /// Writes the placeholder of an encoded value, encoded, and remembers both forms.
 pub(super) fn hide_encoded(
     r: &mut Redactor<'_>,
+    how: Action,
     raw: &str,
     decoded: &[u8],
     cut: bool,
@@ -173,7 +174,7 @@ pub(super) fn hide_encoded(
     r.remember(raw);
     // Not everybody takes `+` for a space.
     r.remember(&String::from_utf8_lossy(&decode::percent(raw)));
-    let placeholder = r.hide_cut(decoded, cut);
+    let placeholder = r.hide_as(how, decoded, cut);
     decode::push_percent(placeholder.as_bytes(), out);
 }
 

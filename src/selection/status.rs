@@ -11,8 +11,11 @@ use std::{sync::atomic::Ordering::Relaxed, time::SystemTime};
 pub struct VerboseStatus {
     /// Who switched all of it off; `None` where nobody did.
     pub off_by: Option<OffBy>,
-    /// Of all rules since the start, also of those that are not in use any more.
+    /// Of all rules and headers since the start, also of rules that are not in use
+    /// any more.
     pub spent: Counts,
+    /// Of tokens and of the insecure plain header.
+    pub by_header: Counts,
     /// Where rules come from.
     pub sources: Vec<SourceStatus>,
     /// The rules in use, in order.

@@ -28,6 +28,8 @@ pub(super) struct Inner {
     set: ArcSwap<Set>,
     switch: Arc<Switch>,
     overall: Arc<Overall>,
+    /// What headers have spent.
+    asked: Arc<Spent>,
     key: SampleKey,
     sources: Mutex<Vec<Source>>,
     /// Makes room in the gate for what rules ask for.
@@ -60,6 +62,7 @@ impl Steering {
                 limits: overall,
                 spent: Spent::default(),
             }),
+            asked: Arc::default(),
             key,
             sources: Mutex::default(),
             raise: crate::gate::raise_live,
@@ -138,6 +141,7 @@ impl Steering {
         VerboseStatus {
             off_by: self.off_by(),
             spent: super::status::Counts::of(&self.0.overall.spent),
+            by_header: super::status::Counts::of(&self.0.asked),
             sources,
             rules: set.entries().iter().filter_map(rule).collect(),
         }
@@ -156,9 +160,11 @@ impl Steering {
         self.0.set.load()
     }
 
-    /// What a header asked for.
-    pub(crate) fn by_header(&self, selected: Selected) -> Arc<Selected> {
-        Arc::new(selected.switched_by(&self.0.switch))
+    /// What a header asked for that said this.
+    pub(crate) fn by_header(&self, rule: &Rule) -> Arc<Selected> {
+        let selected = self.0.selected(rule, &self.0.asked);
+        (self.0.raise)(selected.directives.max_level());
+        selected
     }
 }
 
@@ -252,7 +258,8 @@ impl Inner {
             };
             let directives = rule.verbose.directives().clone();
             let by = rule.name.clone();
-            Arc::new(Selected::new(by, directives, live, &self.switch, terms))
+            let selected = Selected::new(by, directives, live, &self.switch, terms);
+            Arc::new(selected.until(rule.expires))
         };
         match rule.mode {
             Mode::Live => selected(true, Some(selected(false, None))),

@@ -34,6 +34,8 @@
 //! order.
 
 mod builder;
+#[cfg(feature = "cli")]
+mod follow;
 mod line;
 mod names;
 mod reader;
@@ -54,6 +56,8 @@ pub use self::{
     torn::{Torn, TornReason},
 };
 
+#[cfg(feature = "cli")]
+pub(crate) use self::follow::Follow;
 use self::{
     line::LineError,
     ring::Ring,

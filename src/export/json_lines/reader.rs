@@ -15,9 +15,9 @@ use std::{
 };
 
 /// Longer lines are skipped, so that a broken file does not fill the memory.
-const MAX_LINE: usize = 16 * 1024 * 1024;
+pub(super) const MAX_LINE: usize = 16 * 1024 * 1024;
 
-const BUFFER: usize = 64 * 1024;
+pub(super) const BUFFER: usize = 64 * 1024;
 
 /// Reads the exchanges of one file, in order. Lines that hold none are
 /// reported and reading goes on behind them; blank lines are skipped.
@@ -55,6 +55,14 @@ pub fn read_file(path: impl AsRef<Path>) -> io::Result<Lines> {
 ///
 /// The directory cannot be listed.
 pub fn read_dir(dir: impl AsRef<Path>) -> io::Result<DirLines> {
+    Ok(DirLines {
+        paths: files(dir.as_ref())?.into_iter(),
+        current: None,
+    })
+}
+
+/// The files in this directory, oldest first.
+pub(super) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -63,10 +71,7 @@ pub fn read_dir(dir: impl AsRef<Path>) -> io::Result<DirLines> {
         }
     }
     paths.sort();
-    Ok(DirLines {
-        paths: paths.into_iter(),
-        current: None,
-    })
+    Ok(paths)
 }
 
 /// The exchanges of one file; made by [`read_file`].
@@ -133,7 +138,7 @@ impl Iterator for DirLines {
 impl FusedIterator for DirLines {}
 
 /// A line without its newline may be whole nevertheless: JSON tells.
-fn parse(text: &[u8], ended: bool) -> Result<Exchange, TornReason> {
+pub(super) fn parse(text: &[u8], ended: bool) -> Result<Exchange, TornReason> {
     #[derive(Deserialize)]
     struct Head {
         schema: String,

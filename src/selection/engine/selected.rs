@@ -1,6 +1,9 @@
 use super::spending::{Spent, second};
 use crate::selection::{Budget, Directives, switch::Switch};
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::SystemTime,
+};
 use tracing::Metadata;
 
 /// What was selected, and by what.
@@ -10,6 +13,8 @@ pub(crate) struct Selected {
     live: bool,
     pub(crate) directives: Directives,
     switch: Option<Arc<Switch>>,
+    /// When it ends, also for requests that it was selected for.
+    until: Option<SystemTime>,
     terms: Option<Terms>,
 }
 
@@ -86,6 +91,7 @@ impl Selected {
             live: true,
             directives,
             switch: None,
+            until: None,
             terms: None,
         }
     }
@@ -102,13 +108,14 @@ impl Selected {
             live,
             directives,
             switch: Some(Arc::clone(switch)),
+            until: None,
             terms: Some(terms),
         }
     }
 
-    /// Ends with this switch.
-    pub(in crate::selection) fn switched_by(mut self, switch: &Arc<Switch>) -> Self {
-        self.switch = Some(Arc::clone(switch));
+    /// Ends at this time.
+    pub(in crate::selection) fn until(mut self, time: SystemTime) -> Self {
+        self.until = Some(time);
         self
     }
 
@@ -116,9 +123,14 @@ impl Selected {
         self.live
     }
 
-    /// Whether a live request shows events and spans like this one.
-    pub(crate) fn shows(&self, metadata: &Metadata<'_>) -> bool {
-        self.directives.wants(metadata) && !self.is_off()
+    /// Whether it names events and spans like this one, and has not ended.
+    pub(crate) fn wants(&self, metadata: &Metadata<'_>) -> bool {
+        self.directives.wants(metadata) && self.is_in_force()
+    }
+
+    /// Whether it is neither switched off nor over. A request can outlive its rule.
+    pub(crate) fn is_in_force(&self) -> bool {
+        !self.is_off() && self.until.is_none_or(|end| SystemTime::now() < end)
     }
 
     fn is_off(&self) -> bool {

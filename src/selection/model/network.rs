@@ -19,7 +19,7 @@ impl Network {
     }
 
     #[inline]
-    pub(in crate::selection) fn has(&self, address: Address) -> bool {
+    pub(crate) fn has(&self, address: Address) -> bool {
         let differ = self.first.bits ^ address.bits;
         self.first.v4 == address.v4 && differ.checked_shr(self.open.into()).unwrap_or(0) == 0
     }
@@ -42,6 +42,13 @@ pub(crate) struct Address {
 impl Address {
     fn width(self) -> u8 {
         if self.v4 { 32 } else { 128 }
+    }
+
+    /// A number for whoever has it: of an IPv6 address its network, because hosts
+    /// choose the rest.
+    #[cfg(feature = "token")]
+    pub(crate) fn site(self) -> u128 {
+        if self.v4 { self.bits } else { self.bits >> 64 }
     }
 
     pub(in crate::selection) fn ip(self) -> IpAddr {

@@ -45,7 +45,8 @@ pub enum Mode {
 }
 
 impl Rule {
-    /// A rule of this name that ends at `expires`.
+    /// A rule of this name that ends at `expires`, also for requests that it has
+    /// selected.
     #[must_use]
     pub fn new(name: impl Into<String>, expires: SystemTime) -> Self {
         Self {
@@ -180,7 +181,7 @@ impl Rule {
         self
     }
 
-    fn problem(&self) -> Option<&'static str> {
+    pub(in crate::selection) fn problem(&self) -> Option<&'static str> {
         if self.name.is_empty() || self.name.len() > 128 || self.name.contains(char::is_control) {
             return Some(
                 "expected `name` to be a text of 1 to 128 bytes without control characters",

@@ -1,0 +1,1 @@
+//! A router for a private port.

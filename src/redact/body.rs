@@ -1,0 +1,231 @@
+//! Bodies, by their media type.
+//!
+//! | media type | what is written |
+//! |---|---|
+//! | `application/json`, `+json`, GraphQL | as it is, with values replaced |
+//! | `application/x-ndjson`, `jsonl`, `json-seq` | line by line |
+//! | `text/event-stream` | event by event: its data as JSON, or as one value |
+//! | `application/x-www-form-urlencoded` | as it is, with values replaced |
+//! | `multipart/*` | fields as in forms, of files what a placeholder says |
+//! | `application/xml`, `+xml`, `text/xml` | as it is, with values replaced |
+//! | `text/plain` | `by_name` only: without what a detector finds |
+//! | everything else | its length and a keyed hash |
+
+use super::{Redactor, detect, form, graphql, json, lines, multipart, xml};
+use crate::exchange::Content;
+
+pub(super) fn body(
+    r: &mut Redactor<'_>,
+    content_type: Option<&str>,
+    content_encoding: Option<&str>,
+    bytes: &[u8],
+    ended: bool,
+) -> Content {
+    let codings = Codings::of(content_encoding.unwrap_or_default());
+    if let Codings::None = codings {
+        return plain(r, content_type, bytes, ended);
+    }
+    #[cfg(feature = "decompress")]
+    if let Codings::These(names) = &codings
+        && let Some(decoded) = super::inflate::decode(names, bytes)
+    {
+        let ended = ended && decoded.left == 0;
+        return match plain(r, content_type, &decoded.bytes, ended) {
+            Content::Text { text, unparsed } => Content::Text {
+                text,
+                unparsed: unparsed + decoded.left as u64,
+            },
+            _ => opaque(r, bytes),
+        };
+    }
+    // Not decoded, so there are no words to be remembered either.
+    r.remember_words(bytes);
+    opaque(r, bytes)
+}
+
+/// The content codings of a body, those of HTTP's identity left out.
+enum Codings<'a> {
+    None,
+    #[cfg_attr(not(feature = "decompress"), allow(dead_code))]
+    These(Vec<&'a str>),
+}
+
+impl<'a> Codings<'a> {
+    fn of(header: &'a str) -> Self {
+        let names: Vec<_> = header
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"))
+            .collect();
+        if names.is_empty() {
+            Self::None
+        } else {
+            Self::These(names)
+        }
+    }
+}
+
+fn opaque(r: &Redactor<'_>, bytes: &[u8]) -> Content {
+    Content::Opaque {
+        length: bytes.len() as u64,
+        hash: r.hash(bytes),
+    }
+}
+
+/// A body without a content coding.
+fn plain(r: &mut Redactor<'_>, content_type: Option<&str>, bytes: &[u8], ended: bool) -> Content {
+    let content = content_type
+        .and_then(Media::of)
+        .and_then(|media| match media {
+            Media::Json => json::body(r, bytes, ended),
+            Media::Lines => lines::json(r, bytes, ended),
+            Media::Events => lines::events(r, bytes, ended),
+            Media::Form => form::body(r, bytes, ended),
+            Media::Multipart(boundary) => multipart::body(r, &boundary, bytes),
+            Media::Xml => xml::body(r, bytes, ended),
+            Media::GraphQl => graphql::body(r, bytes, ended),
+            Media::Text => text(r, bytes),
+        });
+    // What is not understood is not written, and its words not either, where
+    // the service repeats them.
+    let unknown = match &content {
+        None => bytes.len(),
+        Some(Content::Text { unparsed, .. }) => usize::try_from(*unparsed).unwrap_or(0),
+        Some(_) => 0,
+    };
+    let tail = bytes.len().saturating_sub(unknown);
+    #[cfg(feature = "decompress")]
+    if content.is_none()
+        && let Some(coding) = super::inflate::look(bytes)
+        && let Some(decoded) = super::inflate::decode(&[coding], bytes)
+    {
+        // Compressed without a word about it.
+        let seen = plain(r, content_type, &decoded.bytes, false);
+        drop(seen);
+        return opaque(r, bytes);
+    }
+    r.remember_words(bytes.get(tail..).unwrap_or_default());
+    content.unwrap_or_else(|| opaque(r, bytes))
+}
+
+/// Text of which nothing is known, under the policy that writes it.
+fn text(r: &mut Redactor<'_>, bytes: &[u8]) -> Option<Content> {
+    if r.policy().is_strict() {
+        return None;
+    }
+    // A prefix may end inside of a character.
+    let known = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(e) if e.error_len().is_none() => {
+            std::str::from_utf8(bytes.get(..e.valid_up_to())?).ok()?
+        }
+        Err(_) => return None,
+    };
+    Some(Content::Text {
+        text: without_findings(r, known),
+        unparsed: (bytes.len() - known.len()) as u64,
+    })
+}
+
+/// A text without what a detector finds in it.
+pub(super) fn without_findings(r: &mut Redactor<'_>, text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for found in detect::find(text, r.policy().names()) {
+        let secret = text.get(found.clone()).unwrap_or_default();
+        out.push_str(text.get(done..found.start).unwrap_or_default());
+        out.push_str(&r.hide(secret.as_bytes()));
+        done = found.end;
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    out
+}
+
+/// A media type that is understood, in UTF-8.
+#[derive(Debug, PartialEq)]
+pub(super) enum Media {
+    Json,
+    /// JSON texts, one after the other.
+    Lines,
+    /// Server-sent events.
+    Events,
+    Form,
+    /// With its boundary.
+    Multipart(String),
+    Xml,
+    GraphQl,
+    Text,
+}
+
+impl Media {
+    pub(super) fn of(content_type: &str) -> Option<Self> {
+        let essence = content_type.split(';').next()?.trim().to_ascii_lowercase();
+        let utf8 = parameter(content_type, "charset").is_none_or(|charset| {
+            ["utf-8", "utf8", "us-ascii", "ascii"]
+                .iter()
+                .any(|known| charset.eq_ignore_ascii_case(known))
+        });
+        Some(match essence.as_str() {
+            _ if !utf8 => return None,
+            "application/x-www-form-urlencoded" => Self::Form,
+            "application/json" | "text/json" => Self::Json,
+            "application/x-ndjson"
+            | "application/ndjson"
+            | "application/jsonl"
+            | "application/jsonlines"
+            | "application/x-jsonlines"
+            | "application/json-seq" => Self::Lines,
+            "text/event-stream" => Self::Events,
+            "application/graphql" => Self::GraphQl,
+            "application/xml" | "text/xml" => Self::Xml,
+            "text/plain" => Self::Text,
+            other if other.ends_with("+json") => Self::Json,
+            other if other.ends_with("+json-seq") => Self::Lines,
+            other if other.ends_with("+xml") => Self::Xml,
+            other if other.starts_with("multipart/") => {
+                Self::Multipart(parameter(content_type, "boundary")?)
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// A parameter of a header value, without its quotes.
+pub(super) fn parameter(header: &str, name: &str) -> Option<String> {
+    let mut rest = header.split_once(';')?.1;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ';']);
+        let (key, value) = rest.split_once('=')?;
+        let (value, after) = if let Some(quoted) = value.strip_prefix('"') {
+            let mut plain = String::new();
+            let mut chars = quoted.char_indices();
+            let mut end = quoted.len();
+            while let Some((at, c)) = chars.next() {
+                match c {
+                    '"' => {
+                        end = at + 1;
+                        break;
+                    }
+                    // Browsers escape quotes as `%22`, so a backslash before
+                    // anything else is one.
+                    '\\' if quoted
+                        .get(at + 1..)
+                        .is_some_and(|r| r.starts_with(['"', '\\'])) =>
+                    {
+                        plain.extend(chars.next().map(|(_, c)| c));
+                    }
+                    c => plain.push(c),
+                }
+            }
+            (plain, quoted.get(end..).unwrap_or_default())
+        } else {
+            let end = value.find(';').unwrap_or(value.len());
+            let (value, after) = value.split_at_checked(end)?;
+            (value.trim().to_owned(), after)
+        };
+        if key.trim().eq_ignore_ascii_case(name) {
+            return Some(value);
+        }
+        rest = after;
+    }
+}

@@ -1,0 +1,270 @@
+//! Multipart bodies: fields as in forms; of files their length, a hash and the
+//! type, and nothing of their content.
+
+use super::{
+    Redactor,
+    body::{Media, parameter},
+    decode, detect, json, names,
+    policy::Rule,
+};
+use crate::exchange::Content;
+
+/// The boundary that is written: the client's own may be anything.
+const BOUNDARY: &str = "dashcam";
+
+/// The longest boundary, in bytes (RFC 2046).
+const LONGEST: usize = 70;
+
+/// The most bytes of the head of a part.
+const HEAD: usize = 4096;
+
+/// Types of files that are written; others are the client's own words.
+const PLAIN: &[&str] = &[
+    "application",
+    "audio",
+    "font",
+    "image",
+    "model",
+    "text",
+    "video",
+];
+
+/// `None` where no part can be read.
+pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option<Content> {
+    if boundary.is_empty() || boundary.len() > LONGEST {
+        return None;
+    }
+    let delimiter = format!("--{boundary}");
+    let delimiter = delimiter.as_bytes();
+    // What is before the first delimiter is for nobody.
+    let mut at = next(bytes, 0, delimiter, true)?;
+    r.remember_words(bytes.get(..at.start).unwrap_or_default());
+    let mut out = String::new();
+    let mut known = at.start;
+    loop {
+        if bytes
+            .get(at.end..)
+            .is_some_and(|rest| rest.starts_with(b"--"))
+        {
+            // So is what is behind the last.
+            out.push_str("--dashcam--\r\n");
+            r.remember_words(bytes.get(at.end..).unwrap_or_default());
+            known = bytes.len();
+            break;
+        }
+        let Some(start) = line_end(bytes, at.end) else {
+            break;
+        };
+        let following = next(bytes, start, delimiter, false);
+        let to = following.as_ref().map_or(bytes.len(), |f| f.start);
+        let part = bytes.get(start..to).unwrap_or_default();
+        if push_part(r, part, following.is_none(), &mut out).is_none() {
+            known = start;
+            break;
+        }
+        known = to;
+        match following {
+            Some(following) => at = following,
+            None => break,
+        }
+    }
+    (!out.is_empty()).then_some(Content::Text {
+        text: out,
+        unparsed: (bytes.len() - known) as u64,
+    })
+}
+
+/// The next delimiter at the start of a line: from the line break before it.
+fn next(
+    bytes: &[u8],
+    from: usize,
+    delimiter: &[u8],
+    first: bool,
+) -> Option<std::ops::Range<usize>> {
+    let mut at = from;
+    loop {
+        let rest = bytes.get(at..)?;
+        let found = at + rest.windows(delimiter.len()).position(|w| w == delimiter)?;
+        let end = found + delimiter.len();
+        let before = bytes.get(..found)?;
+        // Some write lines with `\n` alone.
+        let start = if before.ends_with(b"\r\n") {
+            Some(found - 2)
+        } else if before.ends_with(b"\n") {
+            Some(found - 1)
+        } else if found == 0 && first || found == from && !first {
+            Some(found)
+        } else {
+            None
+        };
+        let over = matches!(
+            bytes.get(end),
+            None | Some(b'\r' | b'\n' | b'-' | b' ' | b'\t')
+        );
+        match start {
+            Some(start) if over => return Some(start.max(from)..end),
+            _ => at = end,
+        }
+    }
+}
+
+/// Where the line after a delimiter ends.
+fn line_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let rest = bytes.get(from..)?;
+    let end = rest.iter().position(|b| *b == b'\n')?;
+    rest.get(..end)?
+        .iter()
+        .all(u8::is_ascii_whitespace)
+        .then_some(from + end + 1)
+}
+
+/// What the head of a part says.
+#[derive(Default)]
+struct Head {
+    name: Option<String>,
+    filename: Option<String>,
+    content_type: Option<String>,
+    /// The content is in no form that can be looked into.
+    encoded: bool,
+}
+
+fn push_part(r: &mut Redactor<'_>, part: &[u8], cut: bool, out: &mut String) -> Option<()> {
+    let (head, content) = split(part)?;
+    let head = read(r, std::str::from_utf8(head).ok()?);
+    out.push_str("--");
+    out.push_str(BOUNDARY);
+    out.push_str("\r\nContent-Disposition: form-data");
+    let mut rule = Rule::default();
+    if let Some(name) = &head.name {
+        rule = r.policy().field_rule(name);
+        let plain = name.replace(['[', ']'], "_");
+        let stays =
+            names::identifier_like(&plain) && !detect::is_sensitive(name, r.policy().names());
+        out.push_str("; name=\"");
+        if stays {
+            out.push_str(name);
+        } else {
+            out.push_str(&r.hide(name.as_bytes()));
+        }
+        out.push('"');
+    }
+    let media = head.content_type.as_deref();
+    if let Some(filename) = &head.filename {
+        // Its name is data of the client, whatever the policy says of names.
+        r.remember(&String::from_utf8_lossy(&decode::percent(filename)));
+        out.push_str("; filename=\"");
+        out.push_str(&r.hide_as(rule.how(), filename.as_bytes(), false));
+        out.push('"');
+    }
+    if let Some(media) = media {
+        out.push_str("\r\nContent-Type: ");
+        out.push_str(&essence(r, media));
+    }
+    out.push_str("\r\n\r\n");
+    let kind = media.map_or(Some(Media::Text), Media::of);
+    let is_file = head.filename.is_some();
+    match kind {
+        _ if is_file || head.encoded => hide(r, rule, content, cut, out),
+        Some(Media::Json) if !rule.suspicious => match json::part(r, content, !cut, rule, false) {
+            Some(done) if done.complete || (cut && done.unparsed == 0) => {
+                out.push_str(&done.text);
+            }
+            _ => hide(r, rule, content, cut, out),
+        },
+        Some(Media::Text) => match r.scalar(rule, content, cut) {
+            Some(placeholder) => out.push_str(&placeholder),
+            None => out.push_str(std::str::from_utf8(content).unwrap_or_default()),
+        },
+        _ => hide(r, rule, content, cut, out),
+    }
+    out.push_str("\r\n");
+    Some(())
+}
+
+/// Hides the content of a part, and remembers what the service may repeat of it.
+fn hide(r: &mut Redactor<'_>, rule: Rule, content: &[u8], cut: bool, out: &mut String) {
+    r.remember_words(content);
+    if content.len() <= 1024 {
+        if let Some(decoded) = decode::base64(content.trim_ascii()) {
+            r.remember_words(&decoded);
+        }
+        out.push_str(&r.hide_as(rule.how(), content, cut));
+        return;
+    }
+    // Nobody repeats a whole file.
+    if !r.only_remembers() {
+        r.policy().key().push(rule.how(), content, cut, out);
+    }
+}
+
+/// Splits a part at the empty line.
+fn split(part: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut at = 0;
+    loop {
+        let rest = part.get(at..)?;
+        if let Some(content) = rest
+            .strip_prefix(b"\r\n")
+            .or_else(|| rest.strip_prefix(b"\n"))
+        {
+            return Some((part.get(..at)?, content));
+        }
+        let end = rest.iter().position(|b| *b == b'\n')?;
+        at += end + 1;
+        if at > HEAD {
+            return None;
+        }
+    }
+}
+
+fn read(r: &mut Redactor<'_>, head: &str) -> Head {
+    let mut read = Head::default();
+    for line in head.lines() {
+        let Some((name, value)) = line.split_once(':') else {
+            r.remember_words(line.as_bytes());
+            continue;
+        };
+        let value = value.trim();
+        match name.trim().to_ascii_lowercase().as_str() {
+            "content-disposition" => {
+                read.name = parameter(value, "name");
+                read.filename = parameter(value, "filename");
+                if let Some(extended) = parameter(value, "filename*") {
+                    // charset'language'percent-encoded
+                    let encoded = extended.rsplit('\'').next().unwrap_or_default();
+                    let decoded = decode::percent(encoded);
+                    let decoded = String::from_utf8_lossy(&decoded);
+                    r.remember(encoded);
+                    r.remember(&decoded);
+                    read.filename.get_or_insert_with(|| decoded.into_owned());
+                }
+            }
+            "content-type" => read.content_type = Some(value.to_owned()),
+            "content-transfer-encoding" => {
+                read.encoded = !["7bit", "8bit", "binary"]
+                    .iter()
+                    .any(|plain| plain.eq_ignore_ascii_case(value));
+            }
+            // Others are not written.
+            _ => r.remember_words(value.as_bytes()),
+        }
+    }
+    read
+}
+
+/// The media type of a part, where it looks like one.
+fn essence(r: &mut Redactor<'_>, media: &str) -> String {
+    let essence = media.split(';').next().unwrap_or_default().trim();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/+-.".contains(&b);
+    let known = essence
+        .split_once('/')
+        .is_some_and(|(kind, _)| PLAIN.iter().any(|plain| plain.eq_ignore_ascii_case(kind)));
+    let stays = known
+        && essence.len() <= 64
+        && essence.bytes().all(plain)
+        && !detect::is_sensitive(essence, r.policy().names());
+    if stays {
+        essence.to_ascii_lowercase()
+    } else {
+        r.hide(essence.as_bytes())
+    }
+}

@@ -1,0 +1,400 @@
+//! Which values stay, and what happens to those that do not.
+
+mod error;
+mod model;
+mod paths;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "policy-file")]
+mod toml;
+
+pub use self::{
+    error::PolicyError,
+    model::{Action, Base, KeySource, PolicyModel},
+};
+pub(super) use self::{
+    model::{Allowed, Rule},
+    paths::{Node, Paths},
+};
+
+use super::{
+    detect,
+    names::{self, Names},
+    pseudonym::Key,
+};
+use std::{collections::HashMap, fmt, sync::Arc};
+
+/// The shortest key that [`Policy::with_key`] takes, in bytes.
+const KEY: usize = 16;
+
+/// The most characters of a string that stays because of its field's name.
+const SHORT: usize = 64;
+
+/// Decides which values are written as they are and which as placeholders.
+///
+/// [`Policy::strict`], the default, writes what is on its allow-lists;
+/// [`Policy::by_name`] writes what is not on its deny-list. Under both, values
+/// of a suspicious name, and values that look like a credential, a card number
+/// or an address, never stay.
+///
+/// A policy is data: [`model`](Self::model) gives it, [`PolicyModel`] makes one,
+/// and with the feature `policy-file` it is read from TOML. Each method here is
+/// one entry of the model.
+///
+/// The key of the pseudonyms is random and made once per process, so that
+/// equal values can be joined within one process only; see
+/// [`with_key`](Self::with_key). Cloning is cheap.
+///
+/// ```
+/// use dashcam::redact::{Action, Policy};
+///
+/// # fn main() -> Result<(), dashcam::redact::PolicyError> {
+/// let policy = Policy::strict()
+///     .header("x-tenant", Action::Keep)
+///     .field("sku", Action::Keep)
+///     .field("birthday", Action::Drop)
+///     .path("$.items[*].note", Action::Shape)?
+///     .deny_name("nickname");
+/// # drop(policy);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Policy(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    model: PolicyModel,
+    names: Names,
+    headers: HashMap<String, Action>,
+    query: HashMap<String, Action>,
+    cookies: HashMap<String, Action>,
+    fields: HashMap<String, Action>,
+    paths: Paths,
+    key: Key,
+}
+
+impl Policy {
+    fn base(base: Base) -> Self {
+        let mut model = PolicyModel::default();
+        model.base = base;
+        Self(Arc::new(Inner {
+            model,
+            names: Names::new(),
+            headers: HashMap::new(),
+            query: HashMap::new(),
+            cookies: HashMap::new(),
+            fields: HashMap::new(),
+            paths: Paths::default(),
+            key: Key::process(),
+        }))
+    }
+
+    /// What is not known to be harmless is replaced.
+    ///
+    /// Header and query values stay by an allow-list of names. In bodies and in
+    /// facts, numbers, booleans and null stay unless their name or value is
+    /// suspicious; strings stay only under an allowed field name, up to 64
+    /// characters, when no detector objects. Text in no known format is not
+    /// written.
+    #[must_use]
+    pub fn strict() -> Self {
+        Self::base(Base::Strict)
+    }
+
+    /// What is not known to be harmful stays: an opening, to be taken on purpose.
+    ///
+    /// Values of suspicious names, and values in which a detector finds
+    /// something, are replaced; every other string is written as it is, names
+    /// of people and free text included. Path segments stay by the same rule.
+    #[must_use]
+    pub fn by_name() -> Self {
+        Self::base(Base::ByName)
+    }
+
+    /// Reads a policy from its plain form.
+    ///
+    /// # Errors
+    ///
+    /// When a name or a path is empty, malformed or given twice, when
+    /// [`Action::Keep`] is set for a suspicious name, where it would do nothing,
+    /// and when the key cannot be had.
+    pub fn from_model(model: &PolicyModel) -> Result<Self, PolicyError> {
+        model::compile(model)
+    }
+
+    /// The plain form of this policy. The key itself is not in it; a key that
+    /// was given to [`with_key`](Self::with_key) is left out.
+    #[must_use]
+    pub fn model(&self) -> &PolicyModel {
+        &self.0.model
+    }
+
+    /// What happens to the values of one header.
+    ///
+    /// [`Action::Keep`] lets them stay, apart from what a detector finds in
+    /// them; suspicious names stay hidden. The default list keeps the headers of
+    /// content negotiation, caching, framing and tracing; `location` and
+    /// `referer` are redacted as the URLs they are.
+    #[must_use]
+    pub fn header(mut self, name: &str, action: Action) -> Self {
+        let inner = Arc::make_mut(&mut self.0);
+        insert(&mut inner.headers, name, action);
+        inner.model.headers.insert(name.to_owned(), action);
+        self
+    }
+
+    /// What happens to the values of one query key.
+    ///
+    /// [`Action::Keep`] lets values of up to 64 characters stay, when no detector
+    /// objects; suspicious names stay hidden. The default list keeps the usual
+    /// keys of paging, sorting and formats.
+    #[must_use]
+    pub fn query(mut self, key: &str, action: Action) -> Self {
+        let inner = Arc::make_mut(&mut self.0);
+        insert(&mut inner.query, key, action);
+        inner.model.query.insert(key.to_owned(), action);
+        self
+    }
+
+    /// What happens to the values of one cookie, sent or set.
+    ///
+    /// [`Action::Keep`] lets values of up to 64 characters stay, when no detector
+    /// objects; suspicious names stay hidden. By default no cookie stays.
+    #[must_use]
+    pub fn cookie(mut self, name: &str, action: Action) -> Self {
+        let inner = Arc::make_mut(&mut self.0);
+        insert(&mut inner.cookies, name, action);
+        inner.model.cookies.insert(name.to_owned(), action);
+        self
+    }
+
+    /// What happens to the values of one field, and to everything below it
+    /// where they are not kept.
+    ///
+    /// A field is a JSON key at any depth, a form key, a part of a multipart
+    /// form, an XML element or attribute, a path parameter or a fact.
+    /// [`Action::Keep`] lets strings of up to 64 characters stay, when no
+    /// detector objects; suspicious names stay hidden. The default list has
+    /// fields such as `status` and `currency`, whose values stay only while they
+    /// look like one of a few: ASCII words with at most five digits.
+    #[must_use]
+    pub fn field(mut self, name: &str, action: Action) -> Self {
+        let inner = Arc::make_mut(&mut self.0);
+        insert(&mut inner.fields, name, action);
+        inner.model.fields.insert(name.to_owned(), action);
+        self
+    }
+
+    /// What happens to one place in JSON bodies: `$.card.number`,
+    /// `$.items[*].note`, `$[0].name`, `$.*.id`.
+    ///
+    /// Names are compared folded. Where several rules meet, one that hides wins
+    /// over one that keeps, and the path over the name.
+    ///
+    /// # Errors
+    ///
+    /// When the path is malformed: it starts with `$`, and `.name`, `.*`,
+    /// `[n]` and `[*]` follow.
+    pub fn path(mut self, path: &str, action: Action) -> Result<Self, PolicyError> {
+        let inner = Arc::make_mut(&mut self.0);
+        inner.paths.insert(path, action)?;
+        inner.model.fields.insert(path.to_owned(), action);
+        Ok(self)
+    }
+
+    /// Makes a name suspicious everywhere: headers, query, fields, and
+    /// `name=value` in free text.
+    ///
+    /// It matches every name that contains it once both are folded. Suspicious
+    /// names, these and the built-in ones, beat [`Action::Keep`].
+    #[must_use]
+    pub fn deny_name(mut self, name: &str) -> Self {
+        let inner = Arc::make_mut(&mut self.0);
+        inner.names.deny(name);
+        inner.model.deny.push(name.to_owned());
+        self
+    }
+
+    /// Lets the path of a request without a route template stay, apart from
+    /// segments in which a detector finds something.
+    ///
+    /// By default every segment of such a path is replaced, short numbers excepted.
+    #[must_use]
+    pub fn allow_unmatched_paths(mut self) -> Self {
+        Arc::make_mut(&mut self.0).model.unmatched_paths = true;
+        self
+    }
+
+    /// Makes pseudonyms under this key, so that they can be joined across
+    /// processes and restarts that share it.
+    ///
+    /// `key_id` is written into every exchange; the key never is. Who has the
+    /// key can test guesses against pseudonyms, so treat it as a secret. To
+    /// rotate it, give a new key a new ID: pseudonyms of the two cannot be joined.
+    ///
+    /// # Errors
+    /// When the key is shorter than 16 bytes.
+    pub fn with_key(mut self, key_id: impl Into<String>, key: &[u8]) -> Result<Self, PolicyError> {
+        if key.len() < KEY {
+            return Err(PolicyError::KeyTooShort { length: key.len() });
+        }
+        let inner = Arc::make_mut(&mut self.0);
+        inner.key = Key::new(key_id.into(), key);
+        inner.model.key = None;
+        Ok(self)
+    }
+
+    /// Limits what can be joined: under one key, values of different scopes have
+    /// different pseudonyms.
+    ///
+    /// Services that may not be joined with each other, or purposes, are scopes.
+    /// The scope follows the key ID in exchanges, behind a `/`. It applies to the
+    /// key that is set, so it comes after [`with_key`](Self::with_key).
+    #[must_use]
+    pub fn with_scope(mut self, scope: &str) -> Self {
+        let inner = Arc::make_mut(&mut self.0);
+        inner.key = inner.key.scoped(scope);
+        self
+    }
+
+    /// `strict` or `by_name`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self.0.model.base {
+            Base::Strict => "strict",
+            Base::ByName => "by_name",
+        }
+    }
+
+    /// Names the key of the pseudonyms: the name given with it, or
+    /// `process-xxxxxxxx` for the random key of this process. It is `unkeyed`
+    /// where the system had no random bytes; then pseudonyms have no hash.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        self.0.key.id()
+    }
+
+    pub(super) fn key(&self) -> &Key {
+        &self.0.key
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.0.names
+    }
+
+    pub(super) fn paths(&self) -> &Paths {
+        &self.0.paths
+    }
+
+    pub(super) fn is_strict(&self) -> bool {
+        self.0.model.base == Base::Strict
+    }
+
+    pub(super) fn keeps_unmatched_paths(&self) -> bool {
+        self.0.model.unmatched_paths || !self.is_strict()
+    }
+
+    pub(super) fn header_rule(&self, name: &str) -> Rule {
+        self.rule(name, names::HEADERS, &self.0.headers)
+    }
+
+    pub(super) fn query_rule(&self, name: &str) -> Rule {
+        self.rule(name, names::QUERY, &self.0.query)
+    }
+
+    pub(super) fn cookie_rule(&self, name: &str) -> Rule {
+        self.rule(name, &[], &self.0.cookies)
+    }
+
+    /// Whether values of event fields of this name are never written.
+    #[cfg(feature = "gate")]
+    pub(crate) fn hides_field(&self, name: &str) -> bool {
+        self.field_rule(name).suspicious
+    }
+
+    pub(super) fn field_rule(&self, name: &str) -> Rule {
+        self.rule(name, names::FIELDS, &self.0.fields)
+    }
+
+    fn rule(&self, name: &str, list: &[&str], own: &HashMap<String, Action>) -> Rule {
+        let mut folded = String::new();
+        let suspicious = self.0.names.suspicious(name, &mut folded);
+        match own.get(&folded) {
+            Some(Action::Keep) => Rule {
+                suspicious,
+                allowed: Allowed::Explicit,
+                hide: None,
+            },
+            Some(action) => Rule::hiding(*action),
+            None => Rule {
+                suspicious,
+                allowed: if list.contains(&folded.as_str()) {
+                    Allowed::Default
+                } else {
+                    Allowed::No
+                },
+                hide: None,
+            },
+        }
+    }
+
+    /// Whether a string of a field may be written.
+    pub(super) fn string_stays(&self, rule: Rule, value: &str) -> bool {
+        if rule.suspicious {
+            return false;
+        }
+        let named = match rule.allowed {
+            _ if !self.is_strict() => true,
+            Allowed::No => false,
+            Allowed::Default => one_of_few(value),
+            Allowed::Explicit => value.len() <= SHORT || value.chars().nth(SHORT).is_none(),
+        };
+        named && !detect::is_sensitive(value, &self.0.names)
+    }
+
+    /// Whether a query value may be written.
+    pub(super) fn query_stays(&self, rule: Rule, value: &str) -> bool {
+        let empty = value.is_empty() && rule.allowed == Allowed::Default && !rule.suspicious;
+        empty || self.string_stays(rule, value)
+    }
+
+    /// Whether the value of a cookie may be written.
+    pub(super) fn cookie_stays(&self, rule: Rule, value: &str) -> bool {
+        rule.allowed == Allowed::Explicit && self.string_stays(rule, value)
+    }
+}
+
+fn insert(map: &mut HashMap<String, Action>, name: &str, action: Action) {
+    let mut folded = String::new();
+    names::fold(name, &mut folded);
+    if !folded.is_empty() {
+        map.insert(folded, action);
+    }
+}
+
+/// Whether a value looks like one of an enumeration, not like data. Five
+/// digits let an SQLSTATE or an error number through, but no one-time code.
+fn one_of_few(value: &str) -> bool {
+    !value.is_empty()
+        && value.len() <= SHORT
+        && value.bytes().all(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/' | b'+' | b',')
+        })
+        && value.bytes().filter(u8::is_ascii_digit).count() <= 5
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::strict()
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("name", &self.name())
+            .field("key_id", &self.key_id())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,247 @@
+//! A policy as plain data.
+
+use super::{Policy, PolicyError, names};
+use crate::redact::pseudonym::Key;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+/// What happens to a value.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Action {
+    /// It is written, unless its name is suspicious or a detector objects.
+    Keep,
+    /// Keyed hash and shape: `[~3f9a1c2b7d4e5a60 len=12 ascii alnum]`. The default
+    /// for every value that does not stay.
+    Pseudonym,
+    /// Shape only, so that equal values cannot be told: `[~ len=12 ascii alnum]`.
+    Shape,
+    /// `****` and the last four characters, where there are at least twelve;
+    /// otherwise `****`. Those four are written in the clear, as receipts
+    /// show card numbers.
+    Mask,
+    /// Nothing of it, not even its type: `[~ dropped]`. In JSON an object or a
+    /// list goes as a whole.
+    Drop,
+}
+
+/// Where a policy starts.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Base {
+    /// [`Policy::strict`].
+    #[default]
+    Strict,
+    /// [`Policy::by_name`].
+    ByName,
+}
+
+/// A [`Policy`] as plain data: what `docs/redaction.md` describes.
+///
+/// Names are compared folded, so that `x-tenant` and `X_Tenant` are one; to
+/// give a name twice is an error.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PolicyModel {
+    /// Where it starts; `strict` unless said otherwise.
+    pub base: Base,
+    /// Names that are suspicious beside the built-in ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<String>,
+    /// Whether paths of requests without a route stay.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unmatched_paths: bool,
+    /// By header.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, Action>,
+    /// By query key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub query: BTreeMap<String, Action>,
+    /// By cookie.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cookies: BTreeMap<String, Action>,
+    /// By field; what starts with `$` is a path in JSON bodies.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Action>,
+    /// The key of the pseudonyms; without one it is random per process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeySource>,
+}
+
+/// Where the key of the pseudonyms comes from. The key itself is no part of it,
+/// so that a policy can be shown to anybody.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct KeySource {
+    /// Written into every exchange. A new key needs a new ID.
+    pub id: String,
+    /// The scope, as in [`Policy::with_scope`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// The environment variable that has the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+    /// The file that has the key. White space at its end is no part of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+}
+
+impl KeySource {
+    /// A key in an environment variable.
+    #[must_use]
+    pub fn env(id: impl Into<String>, variable: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            env: Some(variable.into()),
+            ..Self::default()
+        }
+    }
+
+    /// A key in a file.
+    #[must_use]
+    pub fn file(id: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+        Self {
+            id: id.into(),
+            file: Some(file.into()),
+            ..Self::default()
+        }
+    }
+
+    fn read(&self) -> Result<Key, PolicyError> {
+        if self.id.is_empty() {
+            let message = "expected a name for the key, such as a date";
+            return Err(PolicyError::invalid("key.id", message));
+        }
+        let key = match (&self.env, &self.file) {
+            (Some(variable), None) => std::env::var_os(variable)
+                .ok_or_else(|| {
+                    let message = format!("the environment has no {variable}");
+                    PolicyError::invalid("key.env", message)
+                })?
+                .into_encoded_bytes(),
+            (None, Some(file)) => std::fs::read(file)
+                .map_err(|e| PolicyError::invalid("key.file", format!("{}: {e}", file.display())))?
+                .trim_ascii_end()
+                .to_owned(),
+            _ => {
+                let message = "expected either `env` or `file`";
+                return Err(PolicyError::invalid("key", message));
+            }
+        };
+        if key.len() < super::KEY {
+            return Err(PolicyError::KeyTooShort { length: key.len() });
+        }
+        let made = Key::new(self.id.clone(), &key);
+        Ok(self.scope.as_ref().map_or(made.clone(), |s| made.scoped(s)))
+    }
+}
+
+/// What a name says about its values.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(in crate::redact) struct Rule {
+    /// The value goes, and everything below it.
+    pub(in crate::redact) suspicious: bool,
+    pub(in crate::redact) allowed: Allowed,
+    /// How it goes, where the policy says so.
+    pub(in crate::redact) hide: Option<Action>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(in crate::redact) enum Allowed {
+    #[default]
+    No,
+    /// By the crate's own list: only values that look like one of a few.
+    Default,
+    /// By the service.
+    Explicit,
+}
+
+impl Rule {
+    pub(in crate::redact) fn hiding(action: Action) -> Self {
+        Self {
+            suspicious: true,
+            allowed: Allowed::No,
+            hide: Some(action),
+        }
+    }
+
+    pub(in crate::redact) fn how(self) -> Action {
+        self.hide.unwrap_or(Action::Pseudonym)
+    }
+
+    /// What holds for a value below one of the rule `above`, at a place of which
+    /// a path says something.
+    pub(in crate::redact) fn below(self, above: Self, path: Option<Action>) -> Self {
+        let hide = path.filter(|a| *a != Action::Keep);
+        Self {
+            suspicious: self.suspicious || above.suspicious || hide.is_some(),
+            allowed: match path {
+                Some(Action::Keep) => Allowed::Explicit,
+                _ => self.allowed,
+            },
+            hide: hide.or(self.hide).or(above.hide),
+        }
+    }
+}
+
+pub(super) fn compile(model: &PolicyModel) -> Result<Policy, PolicyError> {
+    let mut policy = Policy::base(model.base);
+    for (n, name) in model.deny.iter().enumerate() {
+        folded(&format!("deny[{n}]"), name)?;
+        policy = policy.deny_name(name);
+    }
+    if model.unmatched_paths {
+        policy = policy.allow_unmatched_paths();
+    }
+    let kinds: [(
+        &str,
+        &BTreeMap<String, Action>,
+        fn(Policy, &str, Action) -> Policy,
+    ); 4] = [
+        ("headers", &model.headers, Policy::header),
+        ("query", &model.query, Policy::query),
+        ("cookies", &model.cookies, Policy::cookie),
+        ("fields", &model.fields, Policy::field),
+    ];
+    for (kind, map, set) in kinds {
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+        for (name, action) in map {
+            let field = format!("{kind}.{name}");
+            if kind == "fields" && name.starts_with('$') {
+                policy = policy.path(name, *action)?;
+                continue;
+            }
+            let folded = folded(&field, name)?;
+            if let Some(before) = seen.insert(folded, name) {
+                let message = format!("is the same name as {before:?}");
+                return Err(PolicyError::invalid(field, message));
+            }
+            if *action == Action::Keep && policy.names().suspicious(name, &mut String::new()) {
+                let message = "a suspicious name cannot be kept; expected another action";
+                return Err(PolicyError::invalid(field, message));
+            }
+            policy = set(policy, name, *action);
+        }
+    }
+    if let Some(source) = &model.key {
+        let key = source.read()?;
+        let inner = Arc::make_mut(&mut policy.0);
+        inner.key = key;
+        inner.model.key = Some(source.clone());
+    }
+    Ok(policy)
+}
+
+fn folded(field: &str, name: &str) -> Result<String, PolicyError> {
+    let mut folded = String::new();
+    names::fold(name, &mut folded);
+    if folded.is_empty() {
+        let message = "expected a name with a letter or a digit";
+        return Err(PolicyError::invalid(field, message));
+    }
+    Ok(folded)
+}

@@ -1,0 +1,147 @@
+use super::*;
+
+fn error(model: &PolicyModel) -> String {
+    Policy::from_model(model).unwrap_err().to_string()
+}
+
+#[test]
+fn the_builder_and_the_model_are_one() {
+    let built = Policy::by_name()
+        .header("X-Tenant", Action::Keep)
+        .query("tenant", Action::Shape)
+        .cookie("theme", Action::Keep)
+        .field("sku", Action::Keep)
+        .path("$.card.number", Action::Mask)
+        .unwrap()
+        .deny_name("nickname")
+        .allow_unmatched_paths();
+    let read = Policy::from_model(built.model()).unwrap();
+    assert_eq!(read.model(), built.model());
+    let json = serde_json::to_string(built.model()).unwrap();
+    let model: PolicyModel = serde_json::from_str(&json).unwrap();
+    assert_eq!(&model, built.model(), "{json}");
+    assert_eq!(Policy::strict().model(), &PolicyModel::default());
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let mut model = PolicyModel::default();
+    model.fields.insert("password".into(), Action::Keep);
+    assert_eq!(
+        error(&model),
+        "fields.password: a suspicious name cannot be kept; expected another action"
+    );
+    model.fields = [("$.a[x]".into(), Action::Drop)].into();
+    assert_eq!(error(&model), "fields.$.a[x]: expected `[*]` or `[n]`");
+    model.fields = [("$".into(), Action::Drop)].into();
+    assert_eq!(error(&model), "fields.$: expected 1 to 32 steps behind `$`");
+    model.fields.clear();
+    model.headers = [("x-a".into(), Action::Keep), ("X_A".into(), Action::Drop)].into();
+    assert_eq!(error(&model), "headers.x-a: is the same name as \"X_A\"");
+    model.headers.clear();
+    model.deny = vec!["-".into()];
+    assert_eq!(
+        error(&model),
+        "deny[0]: expected a name with a letter or a digit"
+    );
+    model.deny.clear();
+    model.key = Some(KeySource::default());
+    assert_eq!(
+        error(&model),
+        "key.id: expected a name for the key, such as a date"
+    );
+    model.key = Some(KeySource::env("k", "DASHCAM_NO_SUCH_VARIABLE"));
+    assert_eq!(
+        error(&model),
+        "key.env: the environment has no DASHCAM_NO_SUCH_VARIABLE"
+    );
+}
+
+#[test]
+fn keys_come_from_files_and_have_scopes() {
+    let file = std::env::temp_dir().join(format!("dashcam-key-{}", std::process::id()));
+    std::fs::write(&file, "0123456789abcdef\n").unwrap();
+    let mut model = PolicyModel::default();
+    let mut source = KeySource::file("2026-11", &file);
+    source.scope = Some("payments".into());
+    model.key = Some(source);
+    let read = Policy::from_model(&model);
+    std::fs::remove_file(&file).unwrap();
+    let read = read.unwrap();
+    let built = || Policy::strict().with_key("2026-11", b"0123456789abcdef");
+    let scoped = built().unwrap().with_scope("payments");
+    assert_eq!(read.key_id(), "2026-11/payments");
+    assert_eq!(scoped.key_id(), read.key_id());
+    let hash = |policy: &Policy| {
+        let mut out = String::new();
+        policy.key().push_hash(b"value", &mut out);
+        out
+    };
+    assert_eq!(hash(&read), hash(&scoped));
+    assert_ne!(hash(&read), hash(&built().unwrap()));
+    assert_ne!(hash(&read), hash(&built().unwrap().with_scope("other")));
+}
+
+#[test]
+fn paths_lead_to_actions() {
+    let policy = Policy::strict()
+        .path("$.*.id", Action::Keep)
+        .unwrap()
+        .path("$.card.number", Action::Mask)
+        .unwrap()
+        .path("$.items[*].note", Action::Drop)
+        .unwrap()
+        .path("$.items[0].sku", Action::Shape)
+        .unwrap();
+    let root = policy.paths().root().unwrap();
+    let card = root.name("CARD").unwrap();
+    assert_eq!(card.name("number").unwrap().action(), Some(Action::Mask));
+    assert_eq!(card.name("id").unwrap().action(), Some(Action::Keep));
+    assert_eq!(
+        root.name("other").unwrap().name("id").unwrap().action(),
+        Some(Action::Keep)
+    );
+    let items = root.name("items").unwrap();
+    for n in [0, 7] {
+        let note = items.index(n).unwrap().name("note").unwrap();
+        assert_eq!(note.action(), Some(Action::Drop));
+        let sku = items.index(n).unwrap().name("sku").and_then(Node::action);
+        assert_eq!(sku, (n == 0).then_some(Action::Shape));
+    }
+    assert!(Policy::strict().paths().root().is_none());
+}
+
+#[cfg(feature = "policy-file")]
+#[test]
+fn toml_names_line_and_field() {
+    for (text, expected) in [
+        ("base = \"lax\"", "line 1: base: "),
+        ("deny = 1", "line 1: deny: "),
+        (
+            "\n[headers]\nx-a = \"keep\"\nx-b = 7",
+            "line 4: headers.x-b: ",
+        ),
+        (
+            "[fields]\n\n\"$.a[\" = \"drop\"",
+            "line 3: fields.$.a[: expected",
+        ),
+        (
+            "[fields]\npassword = \"keep\"",
+            "line 2: fields.password: a suspicious",
+        ),
+        ("[key]\nid = \"k\"", "line 1: key: expected either"),
+        (
+            "unknown = 1",
+            "line 1: unknown: unknown field `unknown`, expected one of `base`",
+        ),
+        ("base = ", "line 1: "),
+    ] {
+        let error = Policy::from_toml(text).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{text}: {error}");
+    }
+    let policy = Policy::from_toml("base = \"by_name\"\nunmatched_paths = true").unwrap();
+    assert_eq!(
+        policy.model(),
+        Policy::by_name().allow_unmatched_paths().model()
+    );
+}

@@ -1,0 +1,86 @@
+//! Policies as TOML.
+
+use super::{Policy, PolicyError, PolicyModel};
+use std::ops::Range;
+
+impl Policy {
+    /// Reads a policy from TOML, as `docs/redaction.md` describes it.
+    ///
+    /// ```
+    /// use dashcam::redact::Policy;
+    ///
+    /// let policy = Policy::from_toml(r#"
+    ///     base = "strict"
+    ///     deny = ["nickname"]
+    ///
+    ///     [headers]
+    ///     x-tenant = "keep"
+    ///
+    ///     [fields]
+    ///     "$.card.number" = "mask"
+    /// "#);
+    /// assert!(policy.is_ok());
+    ///
+    /// let error = Policy::from_toml("[fields]\nsku = \"kept\"").unwrap_err();
+    /// assert!(error.to_string().starts_with("line 2: fields.sku: "), "{error}");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in which line and field, and what was expected; as
+    /// [`from_model`](Self::from_model) besides.
+    pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
+        Self::from_model(&PolicyModel::from_toml(text)?).map_err(|error| match error {
+            PolicyError::Invalid { field, message, .. } => PolicyError::Invalid {
+                line: find(text, &field),
+                field,
+                message,
+            },
+            other => other,
+        })
+    }
+}
+
+impl PolicyModel {
+    /// Reads the plain form from TOML.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in which line and field, and what was expected.
+    pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
+        let line = |span: Option<Range<usize>>| span.map(|span| line(text, span.start));
+        let from = toml::Deserializer::parse(text).map_err(|e| PolicyError::Invalid {
+            line: line(e.span()),
+            field: String::new(),
+            message: e.message().to_owned(),
+        })?;
+        serde_path_to_error::deserialize(from).map_err(|error| {
+            let field = error.path().to_string();
+            let error = error.into_inner();
+            PolicyError::Invalid {
+                line: line(error.span()),
+                field: field.trim_matches(['.', '?']).to_owned(),
+                message: error.message().to_owned(),
+            }
+        })
+    }
+}
+
+fn line(text: &str, at: usize) -> usize {
+    let before = text.as_bytes().get(..at).unwrap_or_default();
+    before.iter().filter(|b| **b == b'\n').count() + 1
+}
+
+/// The line of a field that was read and found wrong afterwards.
+fn find(text: &str, field: &str) -> Option<usize> {
+    let document = toml::de::DeTable::parse(text).ok()?;
+    let (table, name) = field.split_once('.').unwrap_or((field, ""));
+    let table = table.split('[').next()?;
+    let (key, value) = document.get_ref().get_key_value(table)?;
+    let inner = value.get_ref().as_table();
+    let span = match inner.and_then(|inner| inner.get_key_value(name)) {
+        Some((key, _)) => key.span(),
+        None => key.span(),
+    };
+    Some(line(text, span.start))
+}

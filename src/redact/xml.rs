@@ -1,0 +1,269 @@
+//! XML: elements and attributes stay, and of their texts those that may.
+
+use super::{Redactor, detect, lines, names, policy::Rule};
+use crate::exchange::Content;
+
+/// Elements in elements that are followed.
+const DEPTH: usize = 128;
+
+/// `None` where nothing of it is XML.
+pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
+    let text = lines::prefix(bytes, ended)?;
+    let mut machine = Machine {
+        r,
+        text,
+        at: 0,
+        out: String::with_capacity(text.len() + text.len() / 4),
+        stack: Vec::new(),
+    };
+    let blank = !text
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .starts_with('<');
+    if blank {
+        return None;
+    }
+    while machine.at < text.len() && machine.step(ended).is_some() {}
+    let done = machine.at;
+    (done > 0).then_some(Content::Text {
+        text: machine.out,
+        unparsed: (bytes.len() - done) as u64,
+    })
+}
+
+struct Machine<'t, 'r, 'p> {
+    r: &'r mut Redactor<'p>,
+    text: &'t str,
+    /// Input up to here is understood and written.
+    at: usize,
+    out: String,
+    stack: Vec<Rule>,
+}
+
+impl<'t> Machine<'t, '_, '_> {
+    /// One text or one tag. `None` where the rest is not understood.
+    fn step(&mut self, ended: bool) -> Option<()> {
+        let rest = self.text.get(self.at..)?;
+        if !rest.starts_with('<') {
+            let end = rest.find('<');
+            let text = rest.get(..end.unwrap_or(rest.len()))?;
+            self.content(text, end.is_none() && !ended);
+            self.at += text.len();
+            return Some(());
+        }
+        if let Some(data) = rest.strip_prefix("<![CDATA[") {
+            let end = data.find("]]>")?;
+            self.out.push_str("<![CDATA[");
+            self.content(data.get(..end)?, false);
+            self.out.push_str("]]>");
+            self.at += 9 + end + 3;
+            return Some(());
+        }
+        if let Some(comment) = rest.strip_prefix("<!--") {
+            let end = comment.find("-->")?;
+            self.r.remember_words(comment.get(..end)?.as_bytes());
+            self.out.push_str("<!---->");
+            self.at += 4 + end + 3;
+            return Some(());
+        }
+        if rest.starts_with("<?") {
+            let end = rest.find("?>")? + 2;
+            let instruction = rest.get(..end)?;
+            if instruction.starts_with("<?xml ") && is_declaration(instruction) {
+                self.out.push_str(instruction);
+            } else {
+                self.r.remember_words(instruction.as_bytes());
+                self.out.push_str("<?dashcam?>");
+            }
+            self.at += end;
+            return Some(());
+        }
+        // Entities can make names and texts of anything.
+        if rest.starts_with("<!") {
+            return None;
+        }
+        self.tag(rest)
+    }
+
+    fn tag(&mut self, rest: &'t str) -> Option<()> {
+        if let Some(name) = rest.strip_prefix("</") {
+            let end = name.find('>')?;
+            self.stack.pop()?;
+            self.out.push_str("</");
+            self.name(name.get(..end)?.trim_end());
+            self.out.push('>');
+            self.at += 2 + end + 1;
+            return Some(());
+        }
+        let name = word(rest, 1)?;
+        let above = self.stack.last().copied().unwrap_or_default();
+        let element = self.rule(name).below(above, None);
+        let mut attributes = Vec::new();
+        let (closed, end) = read(rest, 1 + name.len(), &mut attributes)?;
+        // The text of `<field name="password">` and the `value` beside it have
+        // that name.
+        let mut content = element;
+        for (name, value) in &attributes {
+            if ["name", "key", "id", "n", "k"]
+                .iter()
+                .any(|n| n.eq_ignore_ascii_case(name))
+            {
+                content = self.rule(&unescape(value)).below(content, None);
+            }
+        }
+        self.out.push('<');
+        self.name(name);
+        for (name, value) in attributes {
+            self.out.push(' ');
+            self.name(name);
+            self.out.push_str("=\"");
+            let plain = unescape(value);
+            let space = name.starts_with("xmlns") && !content.suspicious;
+            if space && !detect::is_sensitive(&plain, self.r.policy().names()) {
+                self.out.push_str(&value.replace('"', "&quot;"));
+            } else {
+                let rule = self.rule(name).below(content, None);
+                self.value(rule, value, &plain, false);
+            }
+            self.out.push('"');
+        }
+        self.out.push_str(if closed { "/>" } else { ">" });
+        if !closed {
+            if self.stack.len() >= DEPTH {
+                return None;
+            }
+            self.stack.push(content);
+        }
+        self.at += end;
+        Some(())
+    }
+
+    fn rule(&self, name: &str) -> Rule {
+        // Without the prefix of its namespace.
+        let local = name.rsplit(':').next().unwrap_or(name);
+        self.r.policy().field_rule(local)
+    }
+
+    fn name(&mut self, name: &str) {
+        if names::identifier_like(name) && !detect::is_sensitive(name, self.r.policy().names()) {
+            self.out.push_str(name);
+        } else {
+            self.r.remember(name);
+            self.out.push_str("hidden");
+        }
+    }
+
+    fn content(&mut self, text: &str, cut: bool) {
+        let rule = self.stack.last().copied().unwrap_or_default();
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
+            self.out.push_str(text);
+            return;
+        }
+        let (left, right) = text.split_once(trimmed).unwrap_or_default();
+        self.out.push_str(left);
+        let plain = unescape(trimmed);
+        self.value(rule, trimmed, &plain, cut);
+        self.out.push_str(right);
+    }
+
+    fn value(&mut self, rule: Rule, raw: &str, plain: &str, cut: bool) {
+        match self.r.scalar(rule, plain.as_bytes(), cut) {
+            Some(placeholder) => {
+                self.r.remember(raw);
+                self.r.remember_words(plain.as_bytes());
+                self.out.push_str(&placeholder);
+            }
+            None => self.out.push_str(&raw.replace('"', "&quot;")),
+        }
+    }
+}
+
+/// The attributes of a start tag; whether it also is the end, and where it ends.
+fn read<'t>(
+    rest: &'t str,
+    from: usize,
+    attributes: &mut Vec<(&'t str, &'t str)>,
+) -> Option<(bool, usize)> {
+    let mut at = from;
+    loop {
+        at += space(rest, at);
+        let tail = rest.get(at..)?;
+        if tail.starts_with('>') {
+            return Some((false, at + 1));
+        }
+        if tail.starts_with("/>") {
+            return Some((true, at + 2));
+        }
+        let name = word(rest, at)?;
+        at += name.len();
+        at += space(rest, at);
+        at += rest.get(at..)?.starts_with('=').then_some(1)?;
+        at += space(rest, at);
+        let tail = rest.get(at..)?;
+        let quote = tail.chars().next().filter(|q| matches!(q, '"' | '\''))?;
+        let value = tail.get(1..)?;
+        let value = value.get(..value.find(quote)?)?;
+        attributes.push((name, value));
+        at += value.len() + 2;
+    }
+}
+
+fn is_declaration(text: &str) -> bool {
+    text.len() <= 100
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphabetic() || b"<?xml =\"'.-1280?>".contains(&b))
+}
+
+fn space(text: &str, from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    rest.len() - rest.trim_start().len()
+}
+
+/// The name that starts here.
+fn word(text: &str, from: usize) -> Option<&str> {
+    let rest = text.get(from..)?;
+    let end = rest.find(|c: char| !(c.is_alphanumeric() || "_-.:".contains(c)))?;
+    rest.get(..end).filter(|name| !name.is_empty())
+}
+
+/// Resolves the references that XML knows by itself, and numbers.
+fn unescape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        out.push_str(before);
+        let end = after.bytes().take(12).position(|b| b == b';');
+        let name = end.and_then(|end| after.get(..end));
+        if let Some(c) = name.and_then(reference) {
+            out.push(c);
+            rest = after
+                .get(name.map_or(0, str::len) + 1..)
+                .unwrap_or_default();
+        } else {
+            out.push('&');
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn reference(name: &str) -> Option<char> {
+    Some(match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        _ => {
+            let digits = name.strip_prefix('#')?;
+            let number = match digits.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16),
+                None => digits.parse(),
+            };
+            char::from_u32(number.ok()?)?
+        }
+    })
+}
