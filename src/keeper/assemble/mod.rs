@@ -107,7 +107,11 @@ impl Assembler {
         let request = Request {
             method: method(&mut redactor, &head.method),
             scheme: head.uri.scheme_str().map(scheme),
-            authority: head.uri.authority().map(authority),
+            // What clients choose passes the policy like the header it stands for.
+            authority: head
+                .uri
+                .authority()
+                .map(|at| redactor.header("host", authority(at).as_bytes(), false)),
             path: redactor.path(head.uri.path(), route),
             route: route.map(str::to_owned),
             query: head.uri.query().map(|query| redactor.query(query)),
