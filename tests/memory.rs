@@ -357,7 +357,7 @@ async fn memory_stays_within_the_budget() {
 async fn a_removed_directory_is_made_again() {
     let directory = scratch("removed");
     let server = Server::start(&directory, &[("KEEP", "1")]);
-    let files = || std::fs::read_dir(&directory).map_or(0, |entries| entries.count());
+    let files = || std::fs::read_dir(&directory).map_or(0, Iterator::count);
     let send = async || {
         let mut request = post("/echo", "content-type: application/json\r\n", 7);
         request.extend_from_slice(b"[1,2,3]");
