@@ -432,6 +432,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
                 }
                 Some(inner) => return self.replace_json(scan, &inner.text),
                 None => {
+                    self.r.remember_words(text.as_bytes());
                     let policy = self.r.policy();
                     if policy.is_strict() && policy.string_stays(rule, text) {
                         self.keep(scan.after());
@@ -442,7 +443,10 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         } else {
             // What is in it is known from here on, though it goes as a whole.
             self.r.quietly(|r| {
-                Machine::new(r, text.as_bytes(), whole, level, rule, None).run();
+                let done = Machine::new(r, text.as_bytes(), whole, level, rule, None).run();
+                if done.is_none_or(|done| done.unparsed > 0) {
+                    r.remember_words(text.as_bytes());
+                }
             });
         }
         self.hide(raw, scan);

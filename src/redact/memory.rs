@@ -102,7 +102,7 @@ impl Memory {
     /// Remembers the words of a text of which nothing else is known, as far as
     /// there is room: missing one of them is not missing a value.
     pub(super) fn add_words(&mut self, text: &str) {
-        let between = |c: char| c.is_whitespace() || "<>\"'=&,;:{}[]()|".contains(c);
+        let between = |c: char| c.is_whitespace() || "<>\"'=&,;:{}[]()|\u{fffd}".contains(c);
         for word in text.split(between) {
             if self.values.len() >= WORDS || self.bytes > BYTES / 4 {
                 return;
