@@ -386,6 +386,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
     fn string(&mut self) -> Result<(), Error> {
         let (scan, raw) = self.scan()?;
         let Some(text) = self.content(scan) else {
+            self.r.remember_words(raw);
             self.hide(raw, scan);
             return Ok(());
         };

@@ -15,6 +15,9 @@ const WORDS: usize = 2048;
 /// The fewest characters of a word that is looked for.
 const SHORTEST_WORD: usize = 4;
 
+/// The shortest part of a word, such as a file's name without its end, in bytes.
+const LONG_PART: usize = 8;
+
 /// The longest word that is looked for, in bytes.
 const LONGEST_WORD: usize = 256;
 
@@ -109,6 +112,11 @@ impl Memory {
             }
             if word.len() <= LONGEST_WORD && word.chars().nth(SHORTEST_WORD - 1).is_some() {
                 self.insert(word);
+                for part in word.split(['.', '/']).filter(|part| part.len() < word.len()) {
+                    if part.len() >= LONG_PART {
+                        self.insert(part);
+                    }
+                }
             }
         }
     }

@@ -497,7 +497,9 @@ impl Make<'_> {
                 self.kind("invalid UTF-8");
                 let at = self.random.below(body.len() + 1);
                 let (a, b) = body.split_at(at);
-                if !self.inside(&body, at) && std::str::from_utf8(a).is_ok() {
+                // A name that broke says nothing any more.
+                let inside = self.inside(&body, at) || self.lax && at < body.len();
+                if !inside && std::str::from_utf8(a).is_ok() {
                     body = [a, b"\xff", b].concat();
                 }
             }
@@ -653,7 +655,6 @@ impl Make<'_> {
                 let at = self.random.below(json.len());
                 if json.is_char_boundary(at) {
                     let inside = self.inside(json.as_bytes(), at);
-                    // A name that broke says nothing any more.
                     if !inside && !self.lax {
                         json.insert_str(at, *self.random.of(&["}", "\"", "{", ",,", "\\", "nul"]));
                     }
