@@ -62,6 +62,8 @@
 //! | `capture` | by `gate` | payload capture, redaction, the exchange, exporters |
 //! | `opentelemetry` | no | replayed events on the spans of `tracing-opentelemetry` 0.34; includes `gate` |
 //! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
+//! | `decompress` | no | bodies with a content coding are redacted instead of hashed; includes `capture` |
+//! | `policy-file` | no | redaction policies from TOML; includes `capture` |
 //! | `rules-file` | no | rules as TOML and JSON, in files that are watched; includes `gate` |
 //! | `rules-regex` | no | regular expressions in rules; includes `gate` |
 //! | `testing` | no | what tests of services need; includes `kit` |

@@ -45,7 +45,8 @@
 //! assert_eq!(leaks[0].encoding, "form");
 //! ```
 
-use crate::exchange::Exchange;
+use super::{Policy, Redactor};
+use crate::exchange::{Content, Exchange};
 use std::{borrow::Cow, collections::HashSet, fmt, fmt::Write};
 
 /// What every planted value starts and ends with.
@@ -56,6 +57,23 @@ const DEPTH: u8 = 3;
 
 /// The most bytes that are looked through for one output.
 const MOST: usize = 32 << 20;
+
+/// What is written of a body under a policy.
+///
+/// ```
+/// use dashcam::{exchange::Content, redact::{Policy, testing::redacted_body}};
+///
+/// let body = br#"{"status":"paid","name":"Zoe"}"#;
+/// let Content::Text { text, .. } = redacted_body(&Policy::strict(), "application/json", body)
+/// else {
+///     panic!("JSON is understood");
+/// };
+/// assert!(text.starts_with(r#"{"status":"paid","name":"[~"#), "{text}");
+/// ```
+#[must_use]
+pub fn redacted_body(policy: &Policy, content_type: &str, body: &[u8]) -> Content {
+    Redactor::new(policy).body(Some(content_type), None, body, true)
+}
 
 /// Values that must not come out.
 #[derive(Clone, Debug, Default)]
