@@ -77,7 +77,10 @@ pub fn format(kind: u8, ended: bool, before: &[u8], after: &[u8]) {
     let content_type = TYPES[usize::from(kind) % TYPES.len()];
     let secret = SECRET.as_bytes();
     let body = [before, secret, after].concat();
-    let planted = !before.windows(4).chain(after.windows(4)).any(|w| w == &secret[..4]);
+    let planted = !before
+        .windows(4)
+        .chain(after.windows(4))
+        .any(|w| w == &secret[..4]);
     for policy in [Policy::strict(), Policy::by_name()] {
         let mut redactor = Redactor::new(&policy);
         let content = redactor.body(Some(content_type), None, &body, ended);
@@ -87,7 +90,10 @@ pub fn format(kind: u8, ended: bool, before: &[u8], after: &[u8]) {
         {
             // As a name, a field's or an element's, it may stay.
             let named = ["{", "<", "name", "=", "\"", "&"];
-            assert!(!text.contains(SECRET) || named.iter().any(|n| text.contains(n)), "{text}");
+            assert!(
+                !text.contains(SECRET) || named.iter().any(|n| text.contains(n)),
+                "{text}"
+            );
         }
         let _ = redactor.into_scrubber().text("a text");
     }
@@ -95,7 +101,15 @@ pub fn format(kind: u8, ended: bool, before: &[u8], after: &[u8]) {
 
 /// A body with a content coding: nothing panics, and nothing grows beyond the cap.
 pub fn coding(kind: u8, coding: u8, ended: bool, body: &[u8]) {
-    let codings = ["gzip", "deflate", "br", "zstd", "gzip, br", "deflate, zstd, gzip", "x"];
+    let codings = [
+        "gzip",
+        "deflate",
+        "br",
+        "zstd",
+        "gzip, br",
+        "deflate, zstd, gzip",
+        "x",
+    ];
     let coding = codings[usize::from(coding) % codings.len()];
     let content_type = TYPES[usize::from(kind) % TYPES.len()];
     let policy = Policy::by_name();

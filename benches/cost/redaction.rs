@@ -29,7 +29,9 @@ pub(crate) fn cases() -> Vec<Case> {
 fn kept() -> Policy {
     ["sku", "title", "brand", "colour", "tags"]
         .into_iter()
-        .fold(Policy::strict(), |policy, name| policy.field(name, Action::Keep))
+        .fold(Policy::strict(), |policy, name| {
+            policy.field(name, Action::Keep)
+        })
 }
 
 fn parsed(text: &str, go: &mut dyn FnMut(&mut dyn FnMut())) {

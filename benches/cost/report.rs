@@ -35,8 +35,16 @@ enum Bar {
 }
 
 const BARS: &[Bar] = &[
-    Bar::Ratio("redaction/catalogue, by name", "redaction/catalogue, parsed", 1.0),
-    Bar::Ratio("redaction/catalogue, strict", "redaction/catalogue, parsed", 1.0),
+    Bar::Ratio(
+        "redaction/catalogue, by name",
+        "redaction/catalogue, parsed",
+        1.0,
+    ),
+    Bar::Ratio(
+        "redaction/catalogue, strict",
+        "redaction/catalogue, parsed",
+        1.0,
+    ),
     Bar::Ratio("redaction/feed, by name", "redaction/feed, parsed", 1.0),
     Bar::Ratio("redaction/small, by name", "redaction/small, parsed", 1.0),
     Bar::Each(

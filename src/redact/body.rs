@@ -74,16 +74,18 @@ fn opaque(r: &Redactor<'_>, bytes: &[u8]) -> Content {
 
 /// A body without a content coding.
 fn plain(r: &mut Redactor<'_>, content_type: Option<&str>, bytes: &[u8], ended: bool) -> Content {
-    let content = content_type.and_then(Media::of).and_then(|media| match media {
-        Media::Json => json::body(r, bytes, ended),
-        Media::Lines => lines::json(r, bytes, ended),
-        Media::Events => lines::events(r, bytes, ended),
-        Media::Form => form::body(r, bytes, ended),
-        Media::Multipart(boundary) => multipart::body(r, &boundary, bytes),
-        Media::Xml => xml::body(r, bytes, ended),
-        Media::GraphQl => graphql::body(r, bytes, ended),
-        Media::Text => text(r, bytes, ended),
-    });
+    let content = content_type
+        .and_then(Media::of)
+        .and_then(|media| match media {
+            Media::Json => json::body(r, bytes, ended),
+            Media::Lines => lines::json(r, bytes, ended),
+            Media::Events => lines::events(r, bytes, ended),
+            Media::Form => form::body(r, bytes, ended),
+            Media::Multipart(boundary) => multipart::body(r, &boundary, bytes),
+            Media::Xml => xml::body(r, bytes, ended),
+            Media::GraphQl => graphql::body(r, bytes, ended),
+            Media::Text => text(r, bytes, ended),
+        });
     // What is not understood is not written, and its words not either, where
     // the service repeats them.
     let unknown = match &content {
@@ -178,10 +180,12 @@ impl Media {
             _ if !utf8 => return None,
             "application/x-www-form-urlencoded" => Self::Form,
             "application/json" | "text/json" => Self::Json,
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl"
-            | "application/jsonlines" | "application/x-jsonlines" | "application/json-seq" => {
-                Self::Lines
-            }
+            "application/x-ndjson"
+            | "application/ndjson"
+            | "application/jsonl"
+            | "application/jsonlines"
+            | "application/x-jsonlines"
+            | "application/json-seq" => Self::Lines,
             "text/event-stream" => Self::Events,
             "application/graphql" => Self::GraphQl,
             "application/xml" | "text/xml" => Self::Xml,
@@ -215,7 +219,10 @@ pub(super) fn parameter(header: &str, name: &str) -> Option<String> {
                     }
                     // Browsers escape quotes as `%22`, so a backslash before
                     // anything else is one.
-                    '\\' if quoted.get(at + 1..).is_some_and(|r| r.starts_with(['"', '\\'])) => {
+                    '\\' if quoted
+                        .get(at + 1..)
+                        .is_some_and(|r| r.starts_with(['"', '\\'])) =>
+                    {
                         plain.extend(chars.next().map(|(_, c)| c));
                     }
                     c => plain.push(c),

@@ -102,7 +102,9 @@ pub(super) fn escapes(bytes: &[u8]) -> Vec<u8> {
             Some(b'0') => ('\0', 2),
             Some(b'b') => ('\u{8}', 2),
             Some(b'f') => ('\u{c}', 2),
-            Some(b'u') => unicode(escape).or_else(|| braced(escape)).unwrap_or(('u', 2)),
+            Some(b'u') => unicode(escape)
+                .or_else(|| braced(escape))
+                .unwrap_or(('u', 2)),
             Some(b) if b.is_ascii() => (char::from(*b), 2),
             _ => ('\\', 1),
         };

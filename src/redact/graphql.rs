@@ -155,7 +155,9 @@ fn token(text: &str, first: char) -> Option<usize> {
         c if c.is_ascii_alphabetic() || c == '_' => Some(run(is_name)),
         '-' | '0'..='9' => {
             let end = run(|c| is_name(c) || matches!(c, '-' | '+' | '.'));
-            text.get(..end).filter(|t| super::json::is_number(t)).map(str::len)
+            text.get(..end)
+                .filter(|t| super::json::is_number(t))
+                .map(str::len)
         }
         '"' if text.starts_with("\"\"\"") => {
             let mut from = 3;
@@ -182,7 +184,9 @@ fn token(text: &str, first: char) -> Option<usize> {
         }
         '#' => Some(run(|c| !matches!(c, '\n' | '\r'))),
         '.' => text.starts_with("...").then_some(3),
-        ' ' | '\n' | '\r' | '\t' | ',' => Some(run(|c| matches!(c, ' ' | '\n' | '\r' | '\t' | ','))),
+        ' ' | '\n' | '\r' | '\t' | ',' => {
+            Some(run(|c| matches!(c, ' ' | '\n' | '\r' | '\t' | ',')))
+        }
         '{' | '}' | '(' | ')' | '[' | ']' | '!' | '$' | ':' | '=' | '@' | '|' | '&' => Some(1),
         _ => None,
     }
@@ -190,7 +194,10 @@ fn token(text: &str, first: char) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use crate::redact::{Redactor, tests::{plain, strict}};
+    use crate::redact::{
+        Redactor,
+        tests::{plain, strict},
+    };
 
     fn query(text: &str) -> Option<String> {
         super::query(&mut Redactor::new(&strict()), text).map(|text| plain(&text))
@@ -207,14 +214,28 @@ mod tests {
             query("{ a(b: \"\"\"secret \"quoted\" words\"\"\") # and words\n}").unwrap(),
             "{ a(b: \"[~# len=21 ascii mixed]\") #\n}"
         );
-        assert!(query("{ ghp_abcdefghijklmnop1234567890 }").unwrap().contains("[~#"));
+        assert!(
+            query("{ ghp_abcdefghijklmnop1234567890 }")
+                .unwrap()
+                .contains("[~#")
+        );
     }
 
     #[test]
     fn what_is_no_document_does_not_come_through() {
         for text in [
-            "", "words", "query words without end", "{ a", "{ a }}", "{ a(b: \"c) }", "query { a(] }",
-            "subscription john smith", "{ a ä }", "{ a: 'x' }", "(a) { b }", "{ a } secret words",
+            "",
+            "words",
+            "query words without end",
+            "{ a",
+            "{ a }}",
+            "{ a(b: \"c) }",
+            "query { a(] }",
+            "subscription john smith",
+            "{ a ä }",
+            "{ a: 'x' }",
+            "(a) { b }",
+            "{ a } secret words",
             "query a b c d e f g h i j k l m n o p q r s t { a }",
         ] {
             assert_eq!(query(text), None, "{text}");

@@ -33,8 +33,9 @@ pub(super) fn decode(codings: &[&str], bytes: &[u8]) -> Option<Decoded> {
     for (n, coding) in codings.iter().rev().enumerate() {
         let input = if n == 0 { bytes } else { &decoded.bytes };
         // The decoders are safe code, but not ours.
-        let (bytes, left) =
-            catch_unwind(AssertUnwindSafe(|| one(coding, input))).ok().flatten()?;
+        let (bytes, left) = catch_unwind(AssertUnwindSafe(|| one(coding, input)))
+            .ok()
+            .flatten()?;
         if bytes.is_empty() {
             return None;
         }

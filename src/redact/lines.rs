@@ -51,7 +51,9 @@ pub(super) fn events(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<
     while !rest.is_empty() {
         let end = rest.find(['\n', '\r']);
         let (line, after) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
-        let after = after.strip_prefix("\r\n").unwrap_or_else(|| after.get(1..).unwrap_or(""));
+        let after = after
+            .strip_prefix("\r\n")
+            .unwrap_or_else(|| after.get(1..).unwrap_or(""));
         rest = after;
         let open = !ended && rest.is_empty() && end.is_none();
         let (name, value) = line.split_once(':').unwrap_or((line, ""));

@@ -112,7 +112,10 @@ impl Memory {
             }
             if word.len() <= LONGEST_WORD && word.chars().nth(SHORTEST_WORD - 1).is_some() {
                 self.insert(word);
-                for part in word.split(['.', '/']).filter(|part| part.len() < word.len()) {
+                for part in word
+                    .split(['.', '/'])
+                    .filter(|part| part.len() < word.len())
+                {
                     if part.len() >= LONG_PART {
                         self.insert(part);
                     }

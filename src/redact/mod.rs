@@ -69,8 +69,8 @@ mod body;
 mod decode;
 mod detect;
 mod form;
-mod graphql;
 mod grams;
+mod graphql;
 mod headers;
 #[cfg(feature = "decompress")]
 mod inflate;

@@ -19,7 +19,15 @@ const LONGEST: usize = 70;
 const HEAD: usize = 4096;
 
 /// Types of files that are written; others are the client's own words.
-const PLAIN: &[&str] = &["application", "audio", "font", "image", "model", "text", "video"];
+const PLAIN: &[&str] = &[
+    "application",
+    "audio",
+    "font",
+    "image",
+    "model",
+    "text",
+    "video",
+];
 
 /// `None` where no part can be read.
 pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option<Content> {
@@ -34,7 +42,10 @@ pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option
     let mut out = String::new();
     let mut known = at.start;
     loop {
-        if bytes.get(at.end..).is_some_and(|rest| rest.starts_with(b"--")) {
+        if bytes
+            .get(at.end..)
+            .is_some_and(|rest| rest.starts_with(b"--"))
+        {
             // So is what is behind the last.
             out.push_str("--dashcam--\r\n");
             r.remember_words(bytes.get(at.end..).unwrap_or_default());
@@ -64,7 +75,12 @@ pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option
 }
 
 /// The next delimiter at the start of a line: from the line break before it.
-fn next(bytes: &[u8], from: usize, delimiter: &[u8], first: bool) -> Option<std::ops::Range<usize>> {
+fn next(
+    bytes: &[u8],
+    from: usize,
+    delimiter: &[u8],
+    first: bool,
+) -> Option<std::ops::Range<usize>> {
     let mut at = from;
     loop {
         let rest = bytes.get(at..)?;
@@ -81,7 +97,10 @@ fn next(bytes: &[u8], from: usize, delimiter: &[u8], first: bool) -> Option<std:
         } else {
             None
         };
-        let over = matches!(bytes.get(end), None | Some(b'\r' | b'\n' | b'-' | b' ' | b'\t'));
+        let over = matches!(
+            bytes.get(end),
+            None | Some(b'\r' | b'\n' | b'-' | b' ' | b'\t')
+        );
         match start {
             Some(start) if over => return Some(start.max(from)..end),
             _ => at = end,
@@ -119,8 +138,8 @@ fn push_part(r: &mut Redactor<'_>, part: &[u8], cut: bool, out: &mut String) -> 
     if let Some(name) = &head.name {
         rule = r.policy().field_rule(name);
         let plain = name.replace(['[', ']'], "_");
-        let stays = names::identifier_like(&plain)
-            && !detect::is_sensitive(name, r.policy().names());
+        let stays =
+            names::identifier_like(&plain) && !detect::is_sensitive(name, r.policy().names());
         out.push_str("; name=\"");
         if stays {
             out.push_str(name);
@@ -150,14 +169,12 @@ fn push_part(r: &mut Redactor<'_>, part: &[u8], cut: bool, out: &mut String) -> 
     let is_file = head.filename.is_some();
     match kind {
         _ if is_file || head.encoded => hide(r, rule, content, cut, out),
-        Some(Media::Json) if !rule.suspicious => {
-            match json::part(r, content, !cut, rule, false) {
-                Some(done) if done.complete || (cut && done.unparsed == 0) => {
-                    out.push_str(&done.text);
-                }
-                _ => hide(r, rule, content, cut, out),
+        Some(Media::Json) if !rule.suspicious => match json::part(r, content, !cut, rule, false) {
+            Some(done) if done.complete || (cut && done.unparsed == 0) => {
+                out.push_str(&done.text);
             }
-        }
+            _ => hide(r, rule, content, cut, out),
+        },
         Some(Media::Text) => match r.scalar(rule, content, cut) {
             Some(placeholder) => out.push_str(&placeholder),
             None => out.push_str(std::str::from_utf8(content).unwrap_or_default()),
@@ -189,7 +206,10 @@ fn split(part: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut at = 0;
     loop {
         let rest = part.get(at..)?;
-        if let Some(content) = rest.strip_prefix(b"\r\n").or_else(|| rest.strip_prefix(b"\n")) {
+        if let Some(content) = rest
+            .strip_prefix(b"\r\n")
+            .or_else(|| rest.strip_prefix(b"\n"))
+        {
             return Some((part.get(..at)?, content));
         }
         let end = rest.iter().position(|b| *b == b'\n')?;
@@ -239,9 +259,9 @@ fn read(r: &mut Redactor<'_>, head: &str) -> Head {
 fn essence(r: &mut Redactor<'_>, media: &str) -> String {
     let essence = media.split(';').next().unwrap_or_default().trim();
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/+-.".contains(&b);
-    let known = essence.split_once('/').is_some_and(|(kind, _)| {
-        PLAIN.iter().any(|plain| plain.eq_ignore_ascii_case(kind))
-    });
+    let known = essence
+        .split_once('/')
+        .is_some_and(|(kind, _)| PLAIN.iter().any(|plain| plain.eq_ignore_ascii_case(kind)));
     let stays = known
         && essence.len() <= 64
         && essence.bytes().all(plain)

@@ -278,7 +278,12 @@ mod tests {
     #[test]
     fn numbers() {
         let mut out = String::new();
-        Key::new("k".into(), b"0123456789abcdef").push_number(Action::Pseudonym, "-120.5e3", true, &mut out);
+        Key::new("k".into(), b"0123456789abcdef").push_number(
+            Action::Pseudonym,
+            "-120.5e3",
+            true,
+            &mut out,
+        );
         assert_eq!(out.get(18..), Some(" num neg 3digits frac exp cut]"));
         assert_eq!(placeholder(&out), Some(out.len()));
     }

@@ -1,6 +1,6 @@
 use super::{
-    Action, Policy, Scrubber, body, decode, detect, headers, json, memory::Memory, names, policy::Rule,
-    pseudonym, url,
+    Action, Policy, Scrubber, body, decode, detect, headers, json, memory::Memory, names,
+    policy::Rule, pseudonym, url,
 };
 use crate::exchange::Content;
 use percent_encoding::percent_decode;

@@ -148,7 +148,10 @@ impl Secrets {
     /// When it has fewer than four characters, which are found by chance.
     pub fn add(&mut self, name: impl Into<String>, value: impl Into<String>) {
         let (name, value) = (name.into(), value.into());
-        assert!(value.chars().nth(3).is_some(), "{name} is too short to be looked for");
+        assert!(
+            value.chars().nth(3).is_some(),
+            "{name} is too short to be looked for"
+        );
         self.0.push(Secret {
             name,
             parts: vec![value.clone()],
@@ -169,7 +172,10 @@ impl Secrets {
         read(output, &mut |bytes, encoding| {
             let text = String::from_utf8_lossy(bytes);
             for (index, secret) in self.0.iter().enumerate() {
-                let at = secret.parts.iter().find_map(|part| text.find(part.as_str()));
+                let at = secret
+                    .parts
+                    .iter()
+                    .find_map(|part| text.find(part.as_str()));
                 if let Some(at) = at
                     && found.insert(index)
                 {
@@ -216,7 +222,11 @@ fn list(leaks: &[Leak]) -> String {
 fn near(text: &str, at: usize) -> String {
     let before = text.get(..at).unwrap_or_default();
     let from = before.char_indices().rev().nth(39).map_or(0, |(at, _)| at);
-    text.get(from..).unwrap_or_default().chars().take(120).collect()
+    text.get(from..)
+        .unwrap_or_default()
+        .chars()
+        .take(120)
+        .collect()
 }
 
 /// Calls a function with an output and everything that it can be read as.
@@ -314,8 +324,8 @@ fn runs(bytes: &[u8]) -> Vec<&[u8]> {
         let mut digits = [false; 256];
         let mut b = 0;
         while b < 256 {
-            digits[b] = (b as u8).is_ascii_alphanumeric()
-                || matches!(b as u8, b'+' | b'/' | b'-' | b'_');
+            digits[b] =
+                (b as u8).is_ascii_alphanumeric() || matches!(b as u8, b'+' | b'/' | b'-' | b'_');
             b += 1;
         }
         digits
@@ -358,7 +368,9 @@ fn hex(bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
 
 /// Whether bytes are text, most of them, or compressed: others are chance.
 fn readable(bytes: &[u8]) -> bool {
-    let text = bytes.iter().filter(|b| (0x20..0x7f).contains(*b) || **b >= 0xc0);
+    let text = bytes
+        .iter()
+        .filter(|b| (0x20..0x7f).contains(*b) || **b >= 0xc0);
     text.count() * 10 >= bytes.len() * 7 || bytes.starts_with(&[0x1f, 0x8b])
 }
 
@@ -380,8 +392,8 @@ fn compressed(bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
     for (at, pair) in bytes.windows(3).enumerate() {
         if matches!(pair, [0x1f, 0x8b, 8] | [0x28, 0xb5, 0x2f] | [0x78, 0x9c, _]) {
             let rest = bytes.get(at..).unwrap_or_default();
-            let decoded =
-                super::inflate::look(rest).and_then(|coding| super::inflate::decode(&[coding], rest));
+            let decoded = super::inflate::look(rest)
+                .and_then(|coding| super::inflate::decode(&[coding], rest));
             if let Some(decoded) = decoded {
                 out(&decoded.bytes);
             }
@@ -394,7 +406,11 @@ mod tests {
     use super::*;
 
     fn encodings(secrets: &Secrets, output: &[u8]) -> Vec<String> {
-        secrets.leaks(output).into_iter().map(|leak| leak.encoding).collect()
+        secrets
+            .leaks(output)
+            .into_iter()
+            .map(|leak| leak.encoding)
+            .collect()
     }
 
     #[test]
@@ -419,7 +435,11 @@ mod tests {
             ("Y29ycmVjdCAiaG9yc2UiICYgw6QrYg==".to_owned(), "base64"),
             ("YQxjb3JyZWN0ICJob3JzZSIgJiDDpCti".to_owned(), "base64"),
         ] {
-            assert_eq!(encodings(&secrets, output.as_bytes()), [expected], "{output}");
+            assert_eq!(
+                encodings(&secrets, output.as_bytes()),
+                [expected],
+                "{output}"
+            );
         }
         assert!(secrets.leaks(b"correct horse").is_empty());
     }

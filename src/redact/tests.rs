@@ -132,7 +132,11 @@ fn headers() {
         "[~# len=4 ascii alpha]"
     );
     assert_eq!(
-        header(&p.clone().header("X-Tenant", Action::Keep), "x-tenant", "acme"),
+        header(
+            &p.clone().header("X-Tenant", Action::Keep),
+            "x-tenant",
+            "acme"
+        ),
         "acme"
     );
     let denied = p.header("x-tenant", Action::Keep).deny_name("tenant");

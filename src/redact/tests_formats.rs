@@ -23,7 +23,9 @@ fn knows(kind: &str, body: &[u8], said: &str) -> bool {
     let policy = strict();
     let mut r = Redactor::new(&policy);
     r.body(Some(kind), None, body, true);
-    !r.into_scrubber().text(&format!("it was {said} here")).contains(said)
+    !r.into_scrubber()
+        .text(&format!("it was {said} here"))
+        .contains(said)
 }
 
 #[test]
@@ -36,19 +38,30 @@ fn json_lines() {
         );
     }
     assert_eq!(
-        whole(&p, "application/json-seq", "\u{1e}{\"a\":1}\n\u{1e}{\"b\":2}\n"),
+        whole(
+            &p,
+            "application/json-seq",
+            "\u{1e}{\"a\":1}\n\u{1e}{\"b\":2}\n"
+        ),
         "\u{1e}{\"a\":1}\n\u{1e}{\"b\":2}\n"
     );
     // A line that is none goes as a whole, and the next is read again.
     assert_eq!(
-        whole(&p, "application/x-ndjson", "{\"a\":\n{\"a\":1} x\n{\"b\":2}"),
+        whole(
+            &p,
+            "application/x-ndjson",
+            "{\"a\":\n{\"a\":1} x\n{\"b\":2}"
+        ),
         "\"[~# len=5 ascii mixed]\"\n\"[~# len=9 ascii mixed]\"\n{\"b\":2}"
     );
     assert_eq!(
         part(&p, "application/x-ndjson", "{\"a\":1}\n{\"b\":\"hun", false),
         "{\"a\":1}\n{\"b\":\"[~# len=3 ascii alpha cut]\""
     );
-    assert_eq!(part(&p, "application/x-ndjson", "[12]\n34", false), "[12]\n\"[~# num 2digits cut]\"");
+    assert_eq!(
+        part(&p, "application/x-ndjson", "[12]\n34", false),
+        "[12]\n\"[~# num 2digits cut]\""
+    );
 }
 
 #[test]
@@ -56,12 +69,20 @@ fn server_sent_events() {
     let p = strict();
     let kind = "text/event-stream";
     assert_eq!(
-        whole(&p, kind, "event: added\nid: 7\ndata: {\"a\":\ndata: \"x\"}\n\ndata: hello you\n\n: note\nretry: 10\n"),
+        whole(
+            &p,
+            kind,
+            "event: added\nid: 7\ndata: {\"a\":\ndata: \"x\"}\n\ndata: hello you\n\n: note\nretry: 10\n"
+        ),
         "event: added\nid: 7\ndata: {\"a\":\ndata: \"[~# len=1 ascii alpha]\"}\n\ndata: [~# len=9 ascii mixed]\n\n: [~# len=4 ascii alpha]\nretry: 10\n"
     );
     assert_eq!(whole(&p, kind, "data: [DONE]\n\n"), "data: [DONE]\n\n");
     assert_eq!(
-        whole(&by_name(), kind, "data: hello you\n\ndata: password=abc\n\n"),
+        whole(
+            &by_name(),
+            kind,
+            "data: hello you\n\ndata: password=abc\n\n"
+        ),
         "data: hello you\n\ndata: password=[~# len=3 ascii alpha]\n\n"
     );
     assert_eq!(
@@ -88,7 +109,10 @@ fn multipart() {
     );
     let quoted = MULTIPART.replace("xyz", "a b'(c");
     let kind = "multipart/form-data; x=\"a;b\"; Boundary=\"a b'(c\"";
-    assert!(whole(&strict(), kind, &quoted).starts_with("--dashcam\r\nContent-Disposition: form-data; name=\"note\""));
+    assert!(
+        whole(&strict(), kind, &quoted)
+            .starts_with("--dashcam\r\nContent-Disposition: form-data; name=\"note\"")
+    );
     for (kind, body) in [
         ("multipart/form-data", MULTIPART),
         ("multipart/form-data; boundary=", MULTIPART),
@@ -98,7 +122,14 @@ fn multipart() {
         assert!(whole(&strict(), kind, body).starts_with("opaque"), "{kind}");
     }
     for said in ["hello", "my secret.png", "preamble", "epilogue"] {
-        assert!(knows("multipart/form-data; boundary=xyz", MULTIPART.as_bytes(), said), "{said}");
+        assert!(
+            knows(
+                "multipart/form-data; boundary=xyz",
+                MULTIPART.as_bytes(),
+                said
+            ),
+            "{said}"
+        );
     }
 }
 
@@ -106,7 +137,12 @@ fn multipart() {
 fn multipart_cut_anywhere() {
     for policy in [strict(), by_name()] {
         for at in 0..MULTIPART.len() {
-            let text = part(&policy, "multipart/form-data; boundary=xyz", &MULTIPART[..at], false);
+            let text = part(
+                &policy,
+                "multipart/form-data; boundary=xyz",
+                &MULTIPART[..at],
+                false,
+            );
             for secret in ["1234", "my secret", "PNG", "preamble", "hell]"] {
                 assert!(!text.contains(secret), "{at}: {text}");
             }
@@ -123,7 +159,11 @@ fn xml() {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<s:order id=\"12\" xmlns:s=\"urn:x\"><!----><status>paid</status><n>[~# len=3 bytes=4 unicode alpha]</n><total>12.5</total><password>[~# len=2 ascii digits]</password><f name=\"[~# len=3 ascii alpha]\">[~# len=1 ascii digits]</f><c><![CDATA[[~# len=3 ascii mixed]]]></c><e/></s:order>"
     );
     assert_eq!(
-        whole(&by_name(), "text/xml", "<a><token>x</token><b>Bob</b><c>mail a@b.de</c></a>"),
+        whole(
+            &by_name(),
+            "text/xml",
+            "<a><token>x</token><b>Bob</b><c>mail a@b.de</c></a>"
+        ),
         "<a><token>[~# len=1 ascii alpha]</token><b>Bob</b><c>[~# len=11 ascii mixed]</c></a>"
     );
     for (body, expected) in [
@@ -138,7 +178,10 @@ fn xml() {
     for at in 0..body.len() {
         if body.is_char_boundary(at) {
             let text = part(&by_name(), "application/xml", &body[..at], false);
-            assert!(!text.contains("<password>1") && !text.contains(">7"), "{text}");
+            assert!(
+                !text.contains("<password>1") && !text.contains(">7"),
+                "{text}"
+            );
         }
     }
 }
@@ -152,7 +195,10 @@ fn text_by_detectors() {
         "dear Bob, password: [~# len=7 ascii alnum], mail [~# len=6 ascii mixed]"
     );
     assert_eq!(whole(&by_name(), "text/html", body), "opaque 40");
-    assert_eq!(whole(&by_name(), "text/plain; charset=latin1", body), "opaque 40");
+    assert_eq!(
+        whole(&by_name(), "text/plain; charset=latin1", body),
+        "opaque 40"
+    );
     let latin = Redactor::new(&by_name()).body(Some("text/plain"), None, b"Zo\xeb x", true);
     assert!(matches!(latin, Content::Opaque { length: 5, .. }));
 }
@@ -165,9 +211,21 @@ fn graphql() {
         r##"{"query":"query F($a: Int) { user(name: \"[~# len=3 bytes=4 unicode alpha]\", age: \"[~# num 2digits]\") { id } }","variables":{"a":"[~# len=1 ascii alpha]","n":1},"operationName":"[~# len=1 ascii alpha]"}"##
     );
     let batch = format!("[{body},{body}]");
-    assert_eq!(whole(&strict(), "application/json", &batch).matches("user(name").count(), 2);
-    for body in [r#"{"query":"{john smith"}"#, r#"{"a":{"b":{"query":"{ a }"}}}"#, r#"{"q":"{ a }"}"#] {
-        assert!(whole(&strict(), "application/json", body).contains("[~#"), "{body}");
+    assert_eq!(
+        whole(&strict(), "application/json", &batch)
+            .matches("user(name")
+            .count(),
+        2
+    );
+    for body in [
+        r#"{"query":"{john smith"}"#,
+        r#"{"a":{"b":{"query":"{ a }"}}}"#,
+        r#"{"q":"{ a }"}"#,
+    ] {
+        assert!(
+            whole(&strict(), "application/json", body).contains("[~#"),
+            "{body}"
+        );
     }
     assert_eq!(
         whole(&strict(), "application/graphql", "{ a(b: \"c\") }"),
@@ -181,7 +239,11 @@ fn graphql() {
 fn json_in_json_strings() {
     let p = strict();
     assert_eq!(
-        whole(&p, "application/json", r#"{"raw":"{\"pin\":\"abc\",\"n\":[1]}"}"#),
+        whole(
+            &p,
+            "application/json",
+            r#"{"raw":"{\"pin\":\"abc\",\"n\":[1]}"}"#
+        ),
         r#"{"raw":"{\"pin\":\"[~# len=3 ascii alpha]\",\"n\":[1]}"}"#
     );
     // What is in it is known though it is hidden, cut or broken.
@@ -192,7 +254,10 @@ fn json_in_json_strings() {
         r#"{"raw":"[\"{\\\"a\\\":\\\"hunter2\\\"}\"]"}"#,
         r#"{"raw":"{\"a\":\"hunter2\",\"b"#,
     ] {
-        assert!(knows("application/json", body.as_bytes(), "hunter2"), "{body}");
+        assert!(
+            knows("application/json", body.as_bytes(), "hunter2"),
+            "{body}"
+        );
     }
     // Deep nesting ends, and hides.
     let mut deep = "\"hunter2\"".to_owned();
@@ -217,14 +282,35 @@ fn actions() {
         .path("$.items[1]", Action::Drop)
         .unwrap();
     for (body, expected) in [
-        (r#"{"age":42,"Age":"x"}"#, r#"{"age":"[~ num 2digits]","Age":"[~ len=1 ascii alpha]"}"#),
-        (r#"{"note":{"a":["x"]},"b":1}"#, r#"{"note":"[~ dropped]","b":1}"#),
-        (r#"{"note":null,"a":[{"note":"x"}]}"#, r#"{"note":"[~ dropped]","a":[{"note":"[~ dropped]"}]}"#),
-        (r#"{"cardNumber":"4111111111111111","card_number":12}"#, r#"{"cardNumber":"****1111","card_number":"****"}"#),
-        (r#"{"cardNumber":4111111111111111}"#, r#"{"cardNumber":"****1111"}"#),
+        (
+            r#"{"age":42,"Age":"x"}"#,
+            r#"{"age":"[~ num 2digits]","Age":"[~ len=1 ascii alpha]"}"#,
+        ),
+        (
+            r#"{"note":{"a":["x"]},"b":1}"#,
+            r#"{"note":"[~ dropped]","b":1}"#,
+        ),
+        (
+            r#"{"note":null,"a":[{"note":"x"}]}"#,
+            r#"{"note":"[~ dropped]","a":[{"note":"[~ dropped]"}]}"#,
+        ),
+        (
+            r#"{"cardNumber":"4111111111111111","card_number":12}"#,
+            r#"{"cardNumber":"****1111","card_number":"****"}"#,
+        ),
+        (
+            r#"{"cardNumber":4111111111111111}"#,
+            r#"{"cardNumber":"****1111"}"#,
+        ),
         (r#"{"nick":"Bob"}"#, r#"{"nick":"Bob"}"#),
-        (r#"{"nick":"a@b.de"}"#, r#"{"nick":"[~# len=6 ascii mixed]"}"#),
-        (r#"{"total":{"a":1}}"#, r#"{"total":{"[~# len=1 ascii alpha]":"[~# num 1digits]"}}"#),
+        (
+            r#"{"nick":"a@b.de"}"#,
+            r#"{"nick":"[~# len=6 ascii mixed]"}"#,
+        ),
+        (
+            r#"{"total":{"a":1}}"#,
+            r#"{"total":{"[~# len=1 ascii alpha]":"[~# num 1digits]"}}"#,
+        ),
         (
             r#"{"items":[{"sku":"A B"},{"sku":"C"},{"sku":"D","x":"E"}],"sku":"F"}"#,
             r#"{"items":[{"sku":"A B"},"[~ dropped]",{"sku":"D","x":"[~# len=1 ascii alpha]"}],"sku":"[~# len=1 ascii alpha]"}"#,
@@ -233,13 +319,26 @@ fn actions() {
         assert_eq!(whole(&p, "application/json", body), expected, "{body}");
     }
     assert_eq!(
-        part(&p, "application/json", r#"{"a":1,"note":{"x":[1,"hun"#, false),
+        part(
+            &p,
+            "application/json",
+            r#"{"a":1,"note":{"x":[1,"hun"#,
+            false
+        ),
         r#"{"a":1,"note":"[~ dropped]""#
     );
     // Dropped values are known all the same.
     let mut r = Redactor::new(&p);
-    r.body(Some("application/json"), None, br#"{"note":{"a":"hunter2"}}"#, true);
-    assert_eq!(plain(&r.into_scrubber().text("it is hunter2")), "it is [~#]");
+    r.body(
+        Some("application/json"),
+        None,
+        br#"{"note":{"a":"hunter2"}}"#,
+        true,
+    );
+    assert_eq!(
+        plain(&r.into_scrubber().text("it is hunter2")),
+        "it is [~#]"
+    );
 }
 
 #[test]
@@ -255,16 +354,28 @@ fn actions_of_heads() {
     let mut r = Redactor::new(&p);
     let mut header = |name: &str, value: &str| plain(&r.header(name, value.as_bytes(), false));
     assert_eq!(header("X-Tenant", "acme"), "acme");
-    assert_eq!(header("x-forwarded-for", "10.0.0.1"), "[~ len=8 ascii mixed]");
+    assert_eq!(
+        header("x-forwarded-for", "10.0.0.1"),
+        "[~ len=8 ascii mixed]"
+    );
     assert_eq!(header("user-agent", "curl"), "[~ dropped]");
     assert_eq!(
         header("cookie", "theme=dark; cart=7; session=abc; other=x"),
         "theme=dark; cart=[~ len=1 ascii digits]; session=[~# len=3 ascii alpha]; other=[~# len=1 ascii alpha]"
     );
-    assert_eq!(header("cookie", "theme=a%40b.de"), "theme=[~# len=8 ascii mixed]");
-    assert_eq!(header("set-cookie", "theme=dark; Path=/"), "theme=dark; Path=/");
+    assert_eq!(
+        header("cookie", "theme=a%40b.de"),
+        "theme=[~# len=8 ascii mixed]"
+    );
+    assert_eq!(
+        header("set-cookie", "theme=dark; Path=/"),
+        "theme=dark; Path=/"
+    );
     assert_eq!(r.query("q=secret%20search%20words"), "q=%2A%2A%2A%2Aords");
-    assert_eq!(r.header("x-tenant", b"acme", true).len(), "[~0123456789abcdef len=4 ascii alpha]".len());
+    assert_eq!(
+        r.header("x-tenant", b"acme", true).len(),
+        "[~0123456789abcdef len=4 ascii alpha]".len()
+    );
 }
 
 #[cfg(feature = "decompress")]
@@ -332,13 +443,18 @@ mod coded {
             ("gzip, gzip, gzip, gzip", gzip(&gzip(&gzip(&gzip(BODY))))),
             ("?", gzip(BODY)),
         ] {
-            assert_eq!(read(coding, &bytes, true), format!("opaque {}", bytes.len()));
+            assert_eq!(
+                read(coding, &bytes, true),
+                format!("opaque {}", bytes.len())
+            );
         }
     }
 
     #[test]
     fn prefixes_come_out_as_far_as_they_go() {
-        let long: String = (0..2000).map(|n| format!("{{\"n\":{n},\"password\":\"hunter2\"}},")).collect();
+        let long: String = (0..2000)
+            .map(|n| format!("{{\"n\":{n},\"password\":\"hunter2\"}},"))
+            .collect();
         let long = format!("[{long}1]");
         for (coding, bytes) in [
             ("gzip", gzip(long.as_bytes())),
@@ -355,7 +471,10 @@ mod coded {
             assert!(most > 1000, "{coding} {most}");
         }
         let cut = read("gzip", &gzip(long.as_bytes())[..2000], false);
-        assert!(cut.starts_with("[{\"n\":0,") && cut.ends_with(" +"), "{cut}");
+        assert!(
+            cut.starts_with("[{\"n\":0,") && cut.ends_with(" +"),
+            "{cut}"
+        );
     }
 
     #[test]
@@ -368,7 +487,10 @@ mod coded {
             ("gzip, gzip", gzip(&gzip(bomb.as_bytes()))),
         ] {
             let text = read(coding, &bytes, true);
-            assert!(text.len() <= 256 * 1024 + 100 && text.ends_with(" +"), "{coding}");
+            assert!(
+                text.len() <= 256 * 1024 + 100 && text.ends_with(" +"),
+                "{coding}"
+            );
         }
     }
 

@@ -234,8 +234,12 @@ fn ends_in_escape(before: &[u8]) -> bool {
     };
     let at_most = |n: usize| (before.len() >= n).then_some(n);
     matches!(before, [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f' | b'0'])
-        || at_most(2).and_then(hex).is_some_and(|rest| rest.ends_with(b"%"))
-        || at_most(4).and_then(hex).is_some_and(|rest| rest.ends_with(b"\\u"))
+        || at_most(2)
+            .and_then(hex)
+            .is_some_and(|rest| rest.ends_with(b"%"))
+        || at_most(4)
+            .and_then(hex)
+            .is_some_and(|rest| rest.ends_with(b"\\u"))
 }
 
 /// The forms in which text repeats a value: as it is, and as JSON, Rust's

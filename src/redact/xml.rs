@@ -16,7 +16,10 @@ pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
         out: String::with_capacity(text.len() + text.len() / 4),
         stack: Vec::new(),
     };
-    let blank = !text.trim_start_matches('\u{feff}').trim_start().starts_with('<');
+    let blank = !text
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .starts_with('<');
     if blank {
         return None;
     }
@@ -101,7 +104,10 @@ impl<'t> Machine<'t, '_, '_> {
         // that name.
         let mut content = element;
         for (name, value) in &attributes {
-            if ["name", "key", "id", "n", "k"].iter().any(|n| n.eq_ignore_ascii_case(name)) {
+            if ["name", "key", "id", "n", "k"]
+                .iter()
+                .any(|n| n.eq_ignore_ascii_case(name))
+            {
                 content = self.rule(&unescape(value)).below(content, None);
             }
         }
@@ -205,9 +211,9 @@ fn read<'t>(
 
 fn is_declaration(text: &str) -> bool {
     text.len() <= 100
-        && text.bytes().all(|b| {
-            b.is_ascii_alphabetic() || b"<?xml =\"'.-1280?>".contains(&b)
-        })
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphabetic() || b"<?xml =\"'.-1280?>".contains(&b))
 }
 
 fn space(text: &str, from: usize) -> usize {
@@ -232,7 +238,9 @@ pub(super) fn unescape(text: &str) -> String {
         let name = end.and_then(|end| after.get(..end));
         if let Some(c) = name.and_then(reference) {
             out.push(c);
-            rest = after.get(name.map_or(0, str::len) + 1..).unwrap_or_default();
+            rest = after
+                .get(name.map_or(0, str::len) + 1..)
+                .unwrap_or_default();
         } else {
             out.push('&');
             rest = after;

@@ -102,7 +102,15 @@ const HEADERS: &[&str] = &[
 ];
 
 /// Headers whose values stay, apart from what a detector finds.
-const KEPT: &[&str] = &["user-agent", "accept", "accept-language", "via", "etag", "server", "host"];
+const KEPT: &[&str] = &[
+    "user-agent",
+    "accept",
+    "accept-language",
+    "via",
+    "etag",
+    "server",
+    "host",
+];
 
 /// Headers with a name that hides.
 #[rustfmt::skip]
@@ -155,7 +163,13 @@ impl Make<'_> {
     fn all(&mut self) {
         self.case.method = (*self.random.of(&["GET", "POST", "PUT", "PATCH", "DELETE"])).to_owned();
         self.case.chunk = 1 + self.random.below(200);
-        let ends = [End::Healthy, End::Failed, End::Panic, End::BodyError, End::Error];
+        let ends = [
+            End::Healthy,
+            End::Failed,
+            End::Panic,
+            End::BodyError,
+            End::Error,
+        ];
         self.case.end = *self.random.of(&ends);
         self.case.plan.end = self.case.end;
         self.uri();
@@ -208,7 +222,11 @@ impl Make<'_> {
         };
         headers.push(("content-type".to_owned(), kind.into_bytes(), false));
         if let Some(coding) = coding {
-            headers.push(("content-encoding".to_owned(), coding.as_bytes().to_vec(), false));
+            headers.push((
+                "content-encoding".to_owned(),
+                coding.as_bytes().to_vec(),
+                false,
+            ));
         }
     }
 
@@ -283,10 +301,12 @@ impl Make<'_> {
             .bytes()
             .rev()
             .enumerate()
-            .map(|(n, d)| match u32::from(d - b'0') * if n % 2 == 0 { 2 } else { 1 } {
-                twice if twice > 9 => twice - 9,
-                digit => digit,
-            })
+            .map(
+                |(n, d)| match u32::from(d - b'0') * if n % 2 == 0 { 2 } else { 1 } {
+                    twice if twice > 9 => twice - 9,
+                    digit => digit,
+                },
+            )
             .sum();
         digits.push(char::from(b'0' + ((10 - sum % 10) % 10) as u8));
         digits
@@ -324,7 +344,14 @@ impl Make<'_> {
             1 => parts.join("-"),
             2 => parts.join("_").to_uppercase(),
             3 => parts.iter().map(|word| capital(word)).collect(),
-            4 => format!("X-{}", parts.iter().map(|w| capital(w)).collect::<Vec<_>>().join("-")),
+            4 => format!(
+                "X-{}",
+                parts
+                    .iter()
+                    .map(|w| capital(w))
+                    .collect::<Vec<_>>()
+                    .join("-")
+            ),
             5 => parts.join(" "),
             6 => parts.join("."),
             _ => {
@@ -402,19 +429,31 @@ impl Make<'_> {
         let field = match self.random.below(if trailer { 4 } else { 10 }) {
             0 => {
                 self.kind("suspicious header");
-                ((*self.random.of(SECRET_HEADERS)).to_owned(), self.visible(), false)
+                (
+                    (*self.random.of(SECRET_HEADERS)).to_owned(),
+                    self.visible(),
+                    false,
+                )
             }
             1 if !self.lax => {
                 self.kind("header");
                 let own = format!("x-{}", self.random.letters(5));
                 let name = self.random.of(HEADERS);
-                let name = if own.contains('q') { own } else { (*name).to_owned() };
+                let name = if own.contains('q') {
+                    own
+                } else {
+                    (*name).to_owned()
+                };
                 (name, self.visible(), false)
             }
             2 => {
                 self.kind("header, detected");
                 let kept = self.random.one_in(2);
-                let name = if kept { self.random.of(KEPT) } else { self.random.of(HEADERS) };
+                let name = if kept {
+                    self.random.of(KEPT)
+                } else {
+                    self.random.of(HEADERS)
+                };
                 ((*name).to_owned(), self.detectable(), false)
             }
             3 => {
@@ -423,8 +462,14 @@ impl Make<'_> {
             }
             4 => {
                 self.kind("authorization");
-                let scheme = *self.random.of(&["Bearer", "bearer", "Token", "Digest", "Custom"]);
-                ("authorization".to_owned(), format!("{scheme} {}", self.visible()), false)
+                let scheme = *self
+                    .random
+                    .of(&["Bearer", "bearer", "Token", "Digest", "Custom"]);
+                (
+                    "authorization".to_owned(),
+                    format!("{scheme} {}", self.visible()),
+                    false,
+                )
             }
             5 => {
                 self.kind("basic");
@@ -436,14 +481,22 @@ impl Make<'_> {
                 self.kind("cookie");
                 let (a, b) = (self.visible(), self.secret());
                 let style = self.random.of(&["sid", "theme", "_ga", "cart"]);
-                ("cookie".to_owned(), format!("{style}={a}; n={}", urlencode(&b, false)), false)
+                (
+                    "cookie".to_owned(),
+                    format!("{style}={a}; n={}", urlencode(&b, false)),
+                    false,
+                )
             }
             7 if !self.lax => {
                 self.kind("referer");
                 let (a, b) = (self.secret(), self.secret());
                 let (a, b) = (urlencode(&a, false), urlencode(&b, false));
                 let name = *self.random.of(&["referer", "location", "content-location"]);
-                (name.to_owned(), format!("https://example.org/{a}?page=1&x={b}#{a}"), false)
+                (
+                    name.to_owned(),
+                    format!("https://example.org/{a}?page=1&x={b}#{a}"),
+                    false,
+                )
             }
             8 => {
                 self.kind("latin-1 header");
@@ -463,7 +516,10 @@ impl Make<'_> {
         self.kind("set-cookie");
         let value = self.visible();
         let cookie = format!("session={value}; Path=/; HttpOnly; x={value}");
-        self.case.plan.headers.push(("set-cookie".to_owned(), cookie.into_bytes(), false));
+        self.case
+            .plan
+            .headers
+            .push(("set-cookie".to_owned(), cookie.into_bytes(), false));
     }
 
     /// A body: its type, its coding and its bytes.
@@ -482,7 +538,11 @@ impl Make<'_> {
             }
             1 if unknown => {
                 self.kind("wrong coding");
-                coding = Some(*self.random.of(&["compress", "br, gzip", "zstd", "x-unknown"]));
+                coding = Some(
+                    *self
+                        .random
+                        .of(&["compress", "br, gzip", "zstd", "x-unknown"]),
+                );
                 body = gzip(&body);
             }
             1 | 2 => {
@@ -579,17 +639,30 @@ impl Make<'_> {
         match self.random.below(14) {
             0..=3 => {
                 self.kind("json");
-                let kinds = ["application/json", "application/problem+json; charset=utf-8"];
-                ((*self.random.of(&kinds)).to_owned(), self.json(0).into_bytes())
+                let kinds = [
+                    "application/json",
+                    "application/problem+json; charset=utf-8",
+                ];
+                (
+                    (*self.random.of(&kinds)).to_owned(),
+                    self.json(0).into_bytes(),
+                )
             }
             4 => {
                 self.kind("form");
                 let mut pairs = Vec::new();
                 for _ in 0..1 + self.random.below(4) {
                     let (name, value) = self.pair();
-                    pairs.push(format!("{}={}", urlencode(&name, true), urlencode(&value, true)));
+                    pairs.push(format!(
+                        "{}={}",
+                        urlencode(&name, true),
+                        urlencode(&value, true)
+                    ));
                 }
-                ("application/x-www-form-urlencoded".to_owned(), pairs.join("&").into_bytes())
+                (
+                    "application/x-www-form-urlencoded".to_owned(),
+                    pairs.join("&").into_bytes(),
+                )
             }
             5 | 6 => {
                 self.kind("multipart");
@@ -597,8 +670,13 @@ impl Make<'_> {
             }
             7 => {
                 self.kind("json lines");
-                let lines: Vec<_> = (0..1 + self.random.below(3)).map(|_| self.json(2)).collect();
-                ("application/x-ndjson".to_owned(), lines.join("\n").into_bytes())
+                let lines: Vec<_> = (0..1 + self.random.below(3))
+                    .map(|_| self.json(2))
+                    .collect();
+                (
+                    "application/x-ndjson".to_owned(),
+                    lines.join("\n").into_bytes(),
+                )
             }
             8 => {
                 self.kind("events");
@@ -630,12 +708,22 @@ impl Make<'_> {
             11 => {
                 self.kind("wrong type");
                 let kinds = [
-                    "application/octet-stream", "image/png", "text/html", "application/x-protobuf",
-                    "application/grpc", "multipart/form-data; boundary=x", "text/plain",
-                    "application/x-www-form-urlencoded", "application/xml", "nonsense",
+                    "application/octet-stream",
+                    "image/png",
+                    "text/html",
+                    "application/x-protobuf",
+                    "application/grpc",
+                    "multipart/form-data; boundary=x",
+                    "text/plain",
+                    "application/x-www-form-urlencoded",
+                    "application/xml",
+                    "nonsense",
                     "application/json; charset=utf-16",
                 ];
-                ((*self.random.of(&kinds)).to_owned(), self.json(1).into_bytes())
+                (
+                    (*self.random.of(&kinds)).to_owned(),
+                    self.json(1).into_bytes(),
+                )
             }
             12 => {
                 self.kind("text");
@@ -684,14 +772,16 @@ impl Make<'_> {
     }
 
     fn json(&mut self, depth: usize) -> String {
-        let mut members = vec![(*self.random.of(&[
-            "\"id\":12",
-            "\"status\":\"paid\"",
-            "\"ok\":true",
-            "\"none\":null",
-            "\"total\":12.50",
-        ]))
-        .to_owned()];
+        let mut members = vec![
+            (*self.random.of(&[
+                "\"id\":12",
+                "\"status\":\"paid\"",
+                "\"ok\":true",
+                "\"none\":null",
+                "\"total\":12.50",
+            ]))
+            .to_owned(),
+        ];
         for _ in 0..1 + self.random.below(4) {
             let member = match self.random.below(10) {
                 0 => {
@@ -789,7 +879,11 @@ impl Make<'_> {
     fn xml(&mut self) -> String {
         let mut out = "<?xml version=\"1.0\"?><order>".to_owned();
         for _ in 0..1 + self.random.below(4) {
-            let words = if self.lax { *self.random.of(HIDING) } else { *self.random.of(HARMLESS) };
+            let words = if self.lax {
+                *self.random.of(HIDING)
+            } else {
+                *self.random.of(HARMLESS)
+            };
             let name = words.replace(' ', "-");
             let value = self.secret();
             let escaped = value

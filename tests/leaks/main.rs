@@ -62,7 +62,11 @@ fn run(policy: Policy, lax: bool, enough: Enough) -> Vec<String> {
             let (exchanges, lines) = written.of(*seed);
             assert_eq!(exchanges.len(), 1, "case {seed}: one exchange");
             assert!(!lines.is_empty(), "case {seed}: log lines");
-            assert!(exchanges[0].contains("all is recorded"), "case {seed}: {}", exchanges[0]);
+            assert!(
+                exchanges[0].contains("all is recorded"),
+                "case {seed}: {}",
+                exchanges[0]
+            );
             for text in exchanges.iter().chain(&lines) {
                 for leak in marks.leaks(text.as_bytes()) {
                     leaks.push(format!("case {seed}: {leak}\n    {}", case.describe()));
@@ -79,7 +83,10 @@ fn run(policy: Policy, lax: bool, enough: Enough) -> Vec<String> {
             Enough::Requests(n) => requests >= n,
         };
         if done || leaks.len() > 20 {
-            println!("{requests} requests, {plants} secrets, {:.0?}", started.elapsed());
+            println!(
+                "{requests} requests, {plants} secrets, {:.0?}",
+                started.elapsed()
+            );
             return leaks;
         }
     }
@@ -87,7 +94,12 @@ fn run(policy: Policy, lax: bool, enough: Enough) -> Vec<String> {
 
 fn check(policy: Policy, lax: bool, enough: Enough) {
     let leaks = run(policy, lax, enough);
-    assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks.join("\n"));
+    assert!(
+        leaks.is_empty(),
+        "{} leaks:\n{}",
+        leaks.len(),
+        leaks.join("\n")
+    );
 }
 
 #[test]

@@ -32,6 +32,8 @@ impl Random {
     }
 
     pub(crate) fn letters(&mut self, n: usize) -> String {
-        (0..n).map(|_| char::from(b'a' + self.below(26) as u8)).collect()
+        (0..n)
+            .map(|_| char::from(b'a' + self.below(26) as u8))
+            .collect()
     }
 }

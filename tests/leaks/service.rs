@@ -120,7 +120,9 @@ impl Stack {
                     .route("/reset/{token}", any(handler))
                     .fallback(handler)
                     .layer(self.dashcam.layer());
-                let failing = self.dashcam.layer().layer(service_fn(|request: http::Request<dashcam::lifecycle::RequestBody<Body>>| fails(request)));
+                let failing = self.dashcam.layer().layer(service_fn(
+                    |request: http::Request<dashcam::lifecycle::RequestBody<Body>>| fails(request),
+                ));
                 for (seed, case) in cases {
                     let mut request = request(case);
                     let id = HeaderValue::from_str(&format!("case-{seed}")).unwrap();
@@ -138,7 +140,13 @@ impl Stack {
         let mut all: HashMap<u64, (Vec<String>, Vec<String>)> = HashMap::new();
         let mut rest = String::new();
         for exchange in self.kept.take() {
-            let seed = exchange.correlation.id.strip_prefix("case-").unwrap().parse().unwrap();
+            let seed = exchange
+                .correlation
+                .id
+                .strip_prefix("case-")
+                .unwrap()
+                .parse()
+                .unwrap();
             let text = serde_json::to_string(&exchange).unwrap();
             all.entry(seed).or_default().0.push(text);
         }
@@ -146,7 +154,11 @@ impl Stack {
         for line in String::from_utf8(lines).unwrap().lines() {
             let seed = line
                 .split_once("case-")
-                .map(|(_, id)| id.chars().take_while(char::is_ascii_digit).collect::<String>())
+                .map(|(_, id)| {
+                    id.chars()
+                        .take_while(char::is_ascii_digit)
+                        .collect::<String>()
+                })
                 .and_then(|id| id.parse().ok());
             match seed {
                 Some(seed) => all.entry(seed).or_default().1.push(line.to_owned()),
@@ -167,7 +179,12 @@ fn headers(fields: &[(String, Vec<u8>, bool)]) -> HeaderMap {
     map
 }
 
-fn body(bytes: &[u8], chunk: usize, trailers: &[(String, Vec<u8>, bool)], error: Option<String>) -> Body {
+fn body(
+    bytes: &[u8],
+    chunk: usize,
+    trailers: &[(String, Vec<u8>, bool)],
+    error: Option<String>,
+) -> Body {
     let mut frames: Vec<Result<Frame<Bytes>, io::Error>> = bytes
         .chunks(chunk.max(1))
         .map(|chunk| Ok(Frame::data(Bytes::copy_from_slice(chunk))))
@@ -208,7 +225,10 @@ async fn fails<B: http_body::Body>(request: http::Request<B>) -> Result<Response
     let plan = plan(&request);
     let _ = request.into_body().collect().await;
     say(&plan);
-    Err(io::Error::other(format!("planned: {}", plan.says.join(" and "))))
+    Err(io::Error::other(format!(
+        "planned: {}",
+        plan.says.join(" and ")
+    )))
 }
 
 fn plan<B>(request: &http::Request<B>) -> Arc<Plan> {

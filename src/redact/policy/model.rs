@@ -197,7 +197,11 @@ pub(super) fn compile(model: &PolicyModel) -> Result<Policy, PolicyError> {
     if model.unmatched_paths {
         policy = policy.allow_unmatched_paths();
     }
-    let kinds: [(&str, &BTreeMap<String, Action>, fn(Policy, &str, Action) -> Policy); 4] = [
+    let kinds: [(
+        &str,
+        &BTreeMap<String, Action>,
+        fn(Policy, &str, Action) -> Policy,
+    ); 4] = [
         ("headers", &model.headers, Policy::header),
         ("query", &model.query, Policy::query),
         ("cookies", &model.cookies, Policy::cookie),

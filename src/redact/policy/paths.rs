@@ -121,15 +121,25 @@ impl Tree {
             return;
         };
         match step {
-            Step::Name(name) => self.names.get_mut(name).into_iter().for_each(|t| t.set(rest, action)),
-            Step::Index(at) => self.indices.get_mut(at).into_iter().for_each(|t| t.set(rest, action)),
+            Step::Name(name) => self
+                .names
+                .get_mut(name)
+                .into_iter()
+                .for_each(|t| t.set(rest, action)),
+            Step::Index(at) => self
+                .indices
+                .get_mut(at)
+                .into_iter()
+                .for_each(|t| t.set(rest, action)),
             Step::AnyName => {
                 let all = self.any_name.as_deref_mut().into_iter();
-                all.chain(self.names.values_mut()).for_each(|t| t.set(rest, action));
+                all.chain(self.names.values_mut())
+                    .for_each(|t| t.set(rest, action));
             }
             Step::AnyIndex => {
                 let all = self.any_index.as_deref_mut().into_iter();
-                all.chain(self.indices.values_mut()).for_each(|t| t.set(rest, action));
+                all.chain(self.indices.values_mut())
+                    .for_each(|t| t.set(rest, action));
             }
         }
     }

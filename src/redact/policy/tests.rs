@@ -97,7 +97,10 @@ fn paths_lead_to_actions() {
     let card = root.name("CARD").unwrap();
     assert_eq!(card.name("number").unwrap().action(), Some(Action::Mask));
     assert_eq!(card.name("id").unwrap().action(), Some(Action::Keep));
-    assert_eq!(root.name("other").unwrap().name("id").unwrap().action(), Some(Action::Keep));
+    assert_eq!(
+        root.name("other").unwrap().name("id").unwrap().action(),
+        Some(Action::Keep)
+    );
     let items = root.name("items").unwrap();
     for n in [0, 7] {
         let note = items.index(n).unwrap().name("note").unwrap();
@@ -114,16 +117,31 @@ fn toml_names_line_and_field() {
     for (text, expected) in [
         ("base = \"lax\"", "line 1: base: "),
         ("deny = 1", "line 1: deny: "),
-        ("\n[headers]\nx-a = \"keep\"\nx-b = 7", "line 4: headers.x-b: "),
-        ("[fields]\n\n\"$.a[\" = \"drop\"", "line 3: fields.$.a[: expected"),
-        ("[fields]\npassword = \"keep\"", "line 2: fields.password: a suspicious"),
+        (
+            "\n[headers]\nx-a = \"keep\"\nx-b = 7",
+            "line 4: headers.x-b: ",
+        ),
+        (
+            "[fields]\n\n\"$.a[\" = \"drop\"",
+            "line 3: fields.$.a[: expected",
+        ),
+        (
+            "[fields]\npassword = \"keep\"",
+            "line 2: fields.password: a suspicious",
+        ),
         ("[key]\nid = \"k\"", "line 1: key: expected either"),
-        ("unknown = 1", "line 1: unknown: unknown field `unknown`, expected one of `base`"),
+        (
+            "unknown = 1",
+            "line 1: unknown: unknown field `unknown`, expected one of `base`",
+        ),
         ("base = ", "line 1: "),
     ] {
         let error = Policy::from_toml(text).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{text}: {error}");
     }
     let policy = Policy::from_toml("base = \"by_name\"\nunmatched_paths = true").unwrap();
-    assert_eq!(policy.model(), Policy::by_name().allow_unmatched_paths().model());
+    assert_eq!(
+        policy.model(),
+        Policy::by_name().allow_unmatched_paths().model()
+    );
 }
