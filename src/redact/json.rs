@@ -42,6 +42,15 @@ pub(super) fn part(
     Machine::new(r, bytes, ended, 0, rule, node).run()
 }
 
+/// Whether a text starts as an object or a list does.
+fn starts_like_json(text: &str) -> bool {
+    match text.bytes().next() {
+        Some(b'{' | b'[') => true,
+        Some(b) if b.is_ascii_graphic() => false,
+        _ => text.trim_start().starts_with(['{', '[']),
+    }
+}
+
 /// Whether a text is one JSON number.
 pub(super) fn is_number(text: &str) -> bool {
     json_scan::number(text.as_bytes(), 0) == Some(text.len())
@@ -391,7 +400,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             return Ok(());
         };
         let whole = scan.stop == Stop::Quote;
-        let json = text.trim_start().starts_with(['{', '[']);
+        let json = starts_like_json(text);
         if json && self.level < LEVELS {
             let text = text.to_owned();
             return self.embedded(&text, raw, scan);

@@ -233,29 +233,29 @@ fn near(text: &str, at: usize) -> String {
 pub(crate) fn read(output: &[u8], look: &mut dyn FnMut(&[u8], &str)) {
     let mut left = MOST;
     let mut seen = Vec::new();
-    layer(Cow::Borrowed(output), "", DEPTH, &mut left, &mut seen, look);
+    layer(output, "", DEPTH, &mut left, &mut seen, look);
 }
 
 fn layer(
-    bytes: Cow<'_, [u8]>,
+    bytes: &[u8],
     above: &str,
     depth: u8,
     left: &mut usize,
     seen: &mut Vec<Vec<u8>>,
     look: &mut dyn FnMut(&[u8], &str),
 ) {
-    if bytes.is_empty() || bytes.len() > *left || seen.iter().any(|s| **s == *bytes) {
+    if bytes.is_empty() || bytes.len() > *left || seen.iter().any(|s| *s == bytes) {
         return;
     }
     *left -= bytes.len();
     seen.push(bytes.to_vec());
-    look(&bytes, if above.is_empty() { "raw" } else { above });
+    look(bytes, if above.is_empty() { "raw" } else { above });
     if depth == 0 {
         return;
     }
     for (name, decode) in ENCODINGS {
         let mut all = Vec::new();
-        decode(&bytes, &mut |decoded| {
+        decode(bytes, &mut |decoded| {
             all.extend_from_slice(decoded);
             all.push(b'\n');
         });
@@ -265,7 +265,7 @@ fn layer(
             } else {
                 format!("{above} > {name}")
             };
-            layer(Cow::Owned(all), &path, depth - 1, left, seen, look);
+            layer(&all, &path, depth - 1, left, seen, look);
         }
     }
 }
