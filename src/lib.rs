@@ -64,6 +64,8 @@
 //! | `opentelemetry` | no | the request's span, its IDs and replayed events beside `tracing-opentelemetry` 0.34; a sampler; includes `gate` |
 //! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
 //! | `reqwest-middleware` | no | the client layer as middleware of `reqwest-middleware` 0.5 |
+//! | `decompress` | no | bodies with a content coding are redacted instead of hashed; includes `capture` |
+//! | `policy-file` | no | redaction policies from TOML; includes `capture` |
 //! | `rules-file` | no | rules as TOML and JSON, in files that are watched; includes `gate` |
 //! | `rules-regex` | no | regular expressions in rules; includes `gate` |
 //! | `token` | no | signed tokens that make single requests verbose; includes `gate` |

@@ -169,7 +169,7 @@ impl Assembler {
         let request_error = ending_text(&request_body);
         let response_error = ending_text(&response_body);
 
-        let facts: BTreeMap<String, Value> = facts
+        let mut facts: BTreeMap<String, Value> = facts
             .into_iter()
             .map(|(name, value)| {
                 let value = redactor.fact(&name, &value);
@@ -181,6 +181,12 @@ impl Assembler {
         // From here on every value that has to be hidden is known.
         let scrubber = redactor.into_scrubber();
         let text = |text: &str| scrubber.text(text).into_owned();
+        // A fact that stays may be a value that was hidden elsewhere.
+        for fact in facts.values_mut() {
+            if let Value::String(fact) = fact {
+                *fact = text(fact);
+            }
+        }
 
         #[cfg(feature = "gate")]
         let (events, decisions) =
