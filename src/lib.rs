@@ -64,6 +64,8 @@
 //! | `opentelemetry` | no | replayed events on the spans of `tracing-opentelemetry` 0.34; includes `gate` |
 //! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
 //! | `reqwest-middleware` | no | the client layer as middleware of `reqwest-middleware` 0.5 |
+//! | `gzip` | no | closed exchange files compressed, and read; includes `capture` |
+//! | `metrics` | no | counters for the `metrics` facade; includes `capture` |
 //! | `rules-file` | no | rules as TOML and JSON, in files that are watched; includes `gate` |
 //! | `rules-regex` | no | regular expressions in rules; includes `gate` |
 //! | `token` | no | signed tokens that make single requests verbose; includes `gate` |
