@@ -66,6 +66,8 @@
 //! | `reqwest-middleware` | no | the client layer as middleware of `reqwest-middleware` 0.5 |
 //! | `decompress` | no | bodies with a content coding are redacted instead of hashed; includes `capture` |
 //! | `policy-file` | no | redaction policies from TOML; includes `capture` |
+//! | `gzip` | no | closed exchange files compressed, and read; includes `capture` |
+//! | `metrics` | no | counters for the `metrics` facade; includes `capture` |
 //! | `rules-file` | no | rules as TOML and JSON, in files that are watched; includes `gate` |
 //! | `rules-regex` | no | regular expressions in rules; includes `gate` |
 //! | `token` | no | signed tokens that make single requests verbose; includes `gate` |

@@ -18,7 +18,7 @@ pub(crate) use self::secrets::remember_secrets;
 use self::body::{Side, body, ending_text, note_memory, set_error};
 #[cfg(feature = "gate")]
 use super::fields::Sites;
-use super::{Counters, Job, Kept, Settings, finished::grpc_status};
+use super::{Counters, Job, Kept, Settings, finished::grpc_status, report::Report};
 use crate::{
     context::{PanicNote, RequestContext, Shared},
     exchange::{
@@ -43,6 +43,7 @@ pub(super) struct Assembler {
     exporter: Box<dyn Exporter>,
     counters: Arc<Counters>,
     environment: Environment,
+    report: Report,
     #[cfg(feature = "gate")]
     sites: Sites,
 }
@@ -62,6 +63,7 @@ impl Assembler {
                 pid: std::process::id(),
                 platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
             },
+            report: Report::default(),
             #[cfg(feature = "gate")]
             sites: Sites::new(),
         };
@@ -322,11 +324,14 @@ impl Handler<Job> for Assembler {
     fn flush(&mut self) {
         let _ = self.exporter.flush();
         self.note_health();
+        #[cfg(feature = "metrics")]
+        self.report.measure(&self.counters);
     }
 
     fn tick(&mut self) {
         self.exporter.tick();
         self.note_health();
+        self.report.tick(&self.counters);
     }
 }
 
