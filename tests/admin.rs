@@ -226,7 +226,11 @@ async fn every_path_asks_for_a_token() {
             .send(request.body(axum::body::Body::empty()).unwrap())
             .await;
         answer.json(401);
-        assert!(!String::from_utf8(answer.body).unwrap().contains(&TOKEN[1..]));
+        assert!(
+            !String::from_utf8(answer.body)
+                .unwrap()
+                .contains(&TOKEN[1..])
+        );
     }
     let fixture = Fixture::new();
     for right in [format!("Bearer {TOKEN}"), format!("bearer  {OTHER}")] {

@@ -318,6 +318,7 @@ fn nothing_of_a_stranger_steers_the_terminal() {
         &["show", "--json", "last"],
         &["show", "\u{1b}[2J"],
         &["export", "--har"],
+        &["export", "--curl", "--json"],
         &["rules", "check", file],
         &["rules", "check", "--json", file],
     ] {

@@ -70,3 +70,23 @@ fn where_nothing_is_recorded_of_others() {
     assert_eq!(failing.events, []);
     assert_eq!(failing.mode, Mode::Off);
 }
+
+#[test]
+fn until_it_is_switched_off() {
+    let soon = SystemTime::now() + Duration::from_secs(3600);
+    let rule = Rule::new("all", soon).verbose("trace").unwrap();
+    let rules = Rules::new([rule.record_only()]);
+    let fixture = Fixture::with(|builder| builder.rules(rules));
+    let subscriber = tracing_subscriber::registry().with(fixture.dashcam.gate("info".into()));
+    tracing::subscriber::with_default(subscriber, || {
+        fixture.healthy(|| {
+            emit("before");
+            fixture.dashcam.steering().switch_off();
+            emit("after");
+        });
+    });
+    let exchange = fixture.only();
+    let deep = messages(&exchange);
+    assert_eq!(deep[..4].last(), Some(&"before deep"));
+    assert_eq!(deep[4..], ["after info", "after debug"]);
+}

@@ -110,11 +110,16 @@
 //!
 //! On the side of the client the layer's place matters little: it only adds
 //! headers. Inside of a layer that retries, each attempt has an ID of its own.
+#![doc = include_str!("clients.md")]
 
 #[cfg(feature = "axum")]
 mod extract;
 mod layer;
 mod propagate;
+#[cfg(feature = "reqwest-middleware")]
+mod reqwest;
+#[cfg(feature = "tower-http")]
+mod tower_http;
 
 #[cfg(feature = "axum")]
 pub use self::extract::MissingCorrelationId;

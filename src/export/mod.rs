@@ -6,13 +6,19 @@
 //!
 //! [`JsonLines`] writes files, [`Memory`] keeps the newest exchanges in the
 //! process, and a pair `(A, B)` of exporters gives every exchange to both.
+//!
+//! [`har`] and [`curl`] turn exchanges into what other tools read.
 
+pub mod curl;
 mod error;
 mod fan_out;
+pub mod har;
 pub mod json_lines;
 mod memory;
+mod notes;
 #[cfg(test)]
 pub(crate) mod sample;
+mod target;
 pub(crate) mod worker;
 
 pub use self::{

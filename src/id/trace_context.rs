@@ -91,6 +91,15 @@ impl TraceContext {
         }
     }
 
+    /// The place of a request that is a part of this one.
+    pub(crate) fn within(self) -> Self {
+        Self {
+            parent_id: Some(self.span_id),
+            span_id: SpanId::random(),
+            ..self
+        }
+    }
+
     /// The valid parent that a client outside sent, in edge mode.
     #[must_use]
     pub fn client_parent(&self) -> Option<TraceParent> {

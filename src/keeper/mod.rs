@@ -8,6 +8,7 @@ mod decide;
 #[cfg(feature = "gate")]
 mod fields;
 mod finished;
+mod grpc;
 #[cfg(feature = "gate")]
 mod replay;
 mod settings;

@@ -4,9 +4,12 @@ use super::{
     flight::Flight,
     plan::{CorrelationPlan, Trust},
 };
-use crate::context::{Aspect, Identity, Mode, RequestContext, Route};
 #[cfg(feature = "gate")]
 use crate::recorder::MemoryBudget;
+use crate::{
+    context::{Aspect, Identity, Mode, RequestContext, Route},
+    id::TraceContext,
+};
 use http::{Request, Uri, request::Parts};
 use http_body::Body;
 use std::{
@@ -138,7 +141,12 @@ fn can_join(plan: &Plan, context: &RequestContext) -> bool {
 fn create(plan: &Plan, parts: &Parts, outer: Option<&RequestContext>) -> RequestContext {
     let now = SystemTime::now();
     let identity = match (outer, &plan.correlation) {
-        (Some(outer), _) => outer.shared().identity().clone(),
+        // A call within the process: the same journey, and an operation of its own.
+        (Some(outer), _) => {
+            let identity = outer.shared().identity().clone();
+            let trace = identity.trace.map(TraceContext::within);
+            Identity { trace, ..identity }
+        }
         (None, Some(correlation)) => correlation.identify(&parts.headers, now),
         (None, None) => identify_by_default(parts, now),
     };

@@ -29,6 +29,8 @@ impl Rules {
     ///
     /// What is wrong, and where.
     pub fn from_json(text: &str) -> Result<Self, RulesError> {
+        // Editors of some systems mark texts with it, which TOML allows.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut from = serde_json::Deserializer::from_str(text);
         let at =
             |error: &serde_json::Error| (error.line() > 0).then(|| (error.line(), error.column()));

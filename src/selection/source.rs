@@ -41,9 +41,11 @@ pub trait RuleSource: Send + 'static {
 
     /// How long to wait after a call; default 500 ms.
     fn interval(&self) -> Duration {
-        Duration::from_millis(500)
+        DEFAULT_INTERVAL
     }
 }
+
+const DEFAULT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What a source says when it is asked.
 #[derive(Clone, Debug)]
@@ -122,7 +124,7 @@ pub(super) fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<(
     slot.hear(ask(&mut source));
     let run = move || {
         while slot.is_alive() {
-            thread::sleep(source.interval());
+            thread::sleep(interval(&source));
             slot.hear(ask(&mut source));
         }
     };
@@ -130,6 +132,11 @@ pub(super) fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<(
         .name("dashcam-rules".to_owned())
         .spawn(run)
         .map(drop)
+}
+
+/// The default, where the source panics.
+fn interval(source: &impl RuleSource) -> Duration {
+    catch_unwind(AssertUnwindSafe(|| source.interval())).unwrap_or(DEFAULT_INTERVAL)
 }
 
 fn ask(source: &mut impl RuleSource) -> News {

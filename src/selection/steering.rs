@@ -8,6 +8,7 @@ use super::{
 };
 use arc_swap::{ArcSwap, Guard};
 use std::{
+    collections::HashMap,
     fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
@@ -200,6 +201,13 @@ impl Inner {
     /// Replaces what one source said: its rules, where there are new ones, and what
     /// is wrong.
     pub(super) fn set(&self, source: usize, rules: Option<Rules>, problem: Option<String>) {
+        // Before the rules are in force: their first request must find the room. And
+        // before anything is locked: the service's subscriber is asked for it.
+        let levels = rules.iter().flat_map(Rules::iter);
+        let levels = levels.map(|rule| rule.verbose.directives().max_level());
+        if let Some(level) = levels.max() {
+            (self.raise)(level);
+        }
         // Held to the end, so that two changes come one after the other.
         let mut sources = self.sources();
         let Some(place) = sources.get_mut(source) else {
@@ -214,8 +222,6 @@ impl Inner {
         let mut all = Rules::default();
         sources.iter().for_each(|source| all.append(&source.rules));
         let set = self.compile(&all);
-        // Before the rules are in force: their first request must find the room.
-        (self.raise)(set.max_level());
         self.set.store(Arc::new(set));
     }
 
@@ -232,20 +238,20 @@ impl Inner {
         Some((place.name.clone(), problem))
     }
 
+    /// Rules of one name and one end are one rule to their budgets.
     fn compile(&self, rules: &Rules) -> Set {
         let before = self.set.load();
-        let entry = |rule: &Arc<Rule>| {
-            let same = |entry: &&Entry| {
-                entry.rule().name == rule.name && entry.rule().expires == rule.expires
-            };
-            let known = before.entries().iter().find(same);
-            let spent = known.and_then(|entry| entry.selected().terms());
-            let spent = spent
-                .map(|terms| Arc::clone(&terms.spent))
-                .unwrap_or_default();
-            Entry::new(rule, self.selected(rule, &spent))
-        };
-        let entries = rules.shared().iter().map(entry).collect();
+        let before = before.entries().iter().filter_map(|entry| {
+            let rule = entry.rule();
+            let spent = Arc::clone(&entry.selected().terms()?.spent);
+            Some(((rule.name.as_str(), rule.expires), spent))
+        });
+        let mut spent: HashMap<_, _> = before.collect();
+        let mut entries = Vec::with_capacity(rules.len());
+        for rule in rules.shared() {
+            let spent = spent.entry((&rule.name, rule.expires)).or_default();
+            entries.push(Entry::new(rule, self.selected(rule, spent)));
+        }
         Set::new(entries, self.key)
     }
 

@@ -228,6 +228,22 @@ fn errors_say_where_and_what() {
         "name": "many", "expires": "2026-11-23T12:00:00Z", "when": { "all": many },
     }]});
     assert!(Rules::from_json_value(&text).is_err());
+    // Refused at the first that is too many, not after all were compared.
+    let names: serde_json::Map<_, _> = (0..65).map(|n| (n.to_string(), "".into())).collect();
+    let text = serde_json::json!({ "rule": [{
+        "name": "many", "expires": "2026-11-23T12:00:00Z", "when": { "query": names },
+    }]});
+    let error = Rules::from_json_value(&text).unwrap_err().to_string();
+    assert!(error.contains("when.query: expected at most 64"), "{error}");
+}
+
+#[test]
+fn a_mark_of_the_byte_order_is_skipped() {
+    let rules = Rules::from_toml(SAMPLE).unwrap();
+    let json = serde_json::to_string(&rules).unwrap();
+    let marked = |text: &str| format!("\u{feff}{text}");
+    assert_eq!(Rules::from_toml(&marked(SAMPLE)), Ok(rules.clone()));
+    assert_eq!(Rules::from_json(&marked(&json)), Ok(rules));
 }
 
 /// However deep, on the stack of a thread.
@@ -328,6 +344,10 @@ fn check_warns() {
         ),
         (
             Rule::new("r", later()).fact("a", Text::absent()),
+            Some(Never),
+        ),
+        (
+            Rule::new("r", later()).when(When::new().any([])),
             Some(Never),
         ),
         (Rule::new("r", later()).fact("a", "b"), None),

@@ -3,8 +3,10 @@ use crate::{
     id::CorrelationId,
     selection::{InvalidDirectives, Mode, Rule, When},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{
+    fmt,
+    marker::PhantomData,
     num::NonZeroU32,
     time::{Duration, SystemTime},
 };
@@ -95,7 +97,37 @@ pub(super) struct Inbound {
     pub(super) sub: Option<String>,
     pub(super) aud: Option<Audience>,
     /// Also what keeps a token that was made for something else from being one.
+    #[serde(deserialize_with = "object")]
     pub(super) dashcam: Ask,
+}
+
+/// An object only: a list would be taken for its members in their order.
+pub(super) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(de::value::MapAccessDeserializer::new(map))
+        }
+    }
+
+    from.deserialize_map(Object(PhantomData))
+}
+
+/// What these bytes say, which have to be one JSON object.
+pub(super) fn read<'t, T: Deserialize<'t>>(bytes: &'t [u8]) -> Option<T> {
+    let mut from = serde_json::Deserializer::from_slice(bytes);
+    let read = object(&mut from).ok()?;
+    from.end().ok()?;
+    Some(read)
 }
 
 #[derive(Deserialize)]
@@ -247,8 +279,7 @@ impl TokenKey {
 
     pub(super) fn mint_at(&self, claims: &Claims, now: SystemTime) -> Result<String, InvalidToken> {
         let payload = claims.payload(now)?;
-        let inbound = serde_json::from_slice(&payload)
-            .map_err(|_| InvalidToken("the claims cannot be read again"))?;
+        let inbound = read(&payload).ok_or(InvalidToken("the claims cannot be read again"))?;
         super::Verified::new(inbound, b"", self.is_for_calls_only()).map_err(|_| {
             InvalidToken(
                 "expected conditions that wait for no fact, and texts of at most 64 bytes \

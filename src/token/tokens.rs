@@ -1,6 +1,6 @@
 use super::{
     Refusal, TokenKey, TokenStatus,
-    claims::{Ask, Inbound, rule_of},
+    claims::{Ask, Inbound, read, rule_of},
     jws::{Compact, MAX_LEN},
     limit::Limiter,
     memory::{Hash, Known, Used},
@@ -202,7 +202,7 @@ impl Tokens {
             .ok_or(Refusal::Limited)?;
         // Nothing of a payload is read before it is known whose it is.
         let payload = compact.verified(key)?;
-        let claims: Inbound = serde_json::from_slice(&payload).map_err(|_| Refusal::Claims)?;
+        let claims: Inbound = read(&payload).ok_or(Refusal::Claims)?;
         if let Some(audience) = &claims.aud
             && !self.service.as_ref().is_some_and(|name| audience.has(name))
         {
@@ -286,6 +286,11 @@ impl Verified {
             request: ask.request,
             for_calls_only,
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn rule(&self) -> &Rule {
+        &self.rule
     }
 
     pub(super) fn ends(&self) -> SystemTime {

@@ -29,7 +29,7 @@ use crate::{
     recorder::HeaderFields,
     redact::Redactor,
 };
-use http::{Method, Version, uri::Authority};
+use http::{Method, Uri, Version};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -104,11 +104,12 @@ impl Assembler {
 
         let head = &heads.request;
         let route = shared.route.as_ref().map(crate::context::Route::as_str);
+        let called = super::grpc::method(&heads, &response_body);
         let request = Request {
             method: method(&mut redactor, &head.method),
-            scheme: head.uri.scheme_str().map(scheme),
-            authority: head.uri.authority().map(authority),
-            path: redactor.path(head.uri.path(), route),
+            scheme: scheme(&head.uri),
+            authority: authority(&mut redactor, &head.uri),
+            path: redactor.path(head.uri.path(), called.or(route)),
             route: route.map(str::to_owned),
             query: head.uri.query().map(|query| redactor.query(query)),
             version: version(head.version),
@@ -364,20 +365,19 @@ fn method(redactor: &mut Redactor<'_>, method: &Method) -> String {
     }
 }
 
-/// The scheme, where it is one that is registered for HTTP.
-fn scheme(scheme: &str) -> String {
-    match scheme {
-        "http" | "https" => scheme.to_owned(),
-        _ => "other".to_owned(),
-    }
+fn scheme(uri: &Uri) -> Option<String> {
+    let scheme = uri.scheme_str()?;
+    matches!(scheme, "http" | "https").then(|| scheme.to_owned())
 }
 
-/// Host and port, without the user and the password that may stand before them.
-fn authority(authority: &Authority) -> String {
-    match authority.port() {
-        Some(port) => format!("{}:{port}", authority.host()),
-        None => authority.host().to_owned(),
-    }
+/// Host and port, under the rules for the header `host`; no user information.
+fn authority(redactor: &mut Redactor<'_>, uri: &Uri) -> Option<String> {
+    let host = uri.host()?;
+    let authority = match uri.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    Some(redactor.header("host", authority.as_bytes(), false))
 }
 
 fn version(version: Version) -> String {
