@@ -13,7 +13,7 @@ use dashcam::{
 };
 use http::{HeaderMap, Uri};
 use http_body_util::BodyExt;
-use opentelemetry::{global, trace::TracerProvider};
+use opentelemetry::{KeyValue, global, trace::TracerProvider};
 use opentelemetry_sdk::{
     propagation::TraceContextPropagator,
     trace::{InMemorySpanExporter, SdkTracerProvider, SpanData},
@@ -26,6 +26,8 @@ use tracing_subscriber::{EnvFilter, prelude::*};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
+const OURS: &str = "dashcam::request";
+const THEIRS: &str = "otel::tracing";
 
 fn exporter() -> &'static InMemorySpanExporter {
     static EXPORTER: OnceLock<InMemorySpanExporter> = OnceLock::new();
@@ -55,10 +57,16 @@ struct Visit {
 }
 
 impl Visit {
-    fn span(&self, name: &str) -> &SpanData {
-        let named: Vec<_> = self.spans.iter().filter(|s| s.name == name).collect();
-        assert_eq!(named.len(), 1, "{:#?}", self.spans);
-        named[0]
+    /// Both have the name that the conventions ask for, so the target tells them apart.
+    fn span(&self, target: &str) -> &SpanData {
+        let is_of = |s: &&SpanData| {
+            let of = |a: &KeyValue| a.key.as_str() == "target" && a.value.as_str() == target;
+            s.attributes.iter().any(of)
+        };
+        let found: Vec<_> = self.spans.iter().filter(is_of).collect();
+        assert_eq!(found.len(), 1, "{:#?}", self.spans);
+        assert_eq!(found[0].name, "GET /orders/{id}");
+        found[0]
     }
 }
 
@@ -104,7 +112,7 @@ async fn visit(place: impl FnOnce(Router, &TestDashcam) -> Router) -> Visit {
 fn check(visit: &Visit) {
     assert_eq!(visit.kept.correlation.trace_id.as_deref(), Some(TRACE));
     assert_eq!(visit.sent_on.trace_id.to_string(), TRACE);
-    let theirs = visit.span("GET /orders/{id}");
+    let theirs = visit.span(THEIRS);
     assert_eq!(theirs.span_context.trace_id().to_string(), TRACE);
     assert_eq!(theirs.parent_span_id.to_string(), CALLER);
     // Their answer names their span.
@@ -126,7 +134,12 @@ async fn inside_the_layer_of_axum_tracing_opentelemetry_has_a_span_of_its_own() 
     })
     .await;
     check(&visit);
-    visit.span("request");
+    let ours = visit.span(OURS);
+    assert_eq!(ours.parent_span_id.to_string(), CALLER);
+    // A call goes on from the innermost span, which is theirs.
+    let theirs = id(visit.span(THEIRS));
+    assert_eq!(visit.sent_on.parent_id.to_string(), theirs);
+    assert_eq!(visit.kept.correlation.span_id, Some(id(ours)));
 }
 
 #[tokio::test]
@@ -138,10 +151,9 @@ async fn outside_the_span_of_axum_tracing_opentelemetry_is_the_parent() {
     })
     .await;
     check(&visit);
-    let ours = visit.span("request");
+    let ours = visit.span(OURS);
     assert_eq!(ours.span_context.trace_id().to_string(), TRACE);
-    assert_eq!(
-        ours.parent_span_id.to_string(),
-        id(visit.span("GET /orders/{id}"))
-    );
+    assert_eq!(ours.parent_span_id.to_string(), id(visit.span(THEIRS)));
+    assert_eq!(visit.sent_on.parent_id.to_string(), id(ours));
+    assert_eq!(visit.kept.correlation.span_id, Some(id(ours)));
 }
