@@ -160,3 +160,8 @@ pub mod __private {
 #[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The code of the page on tokens, too.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../docs/tokens.md")]
+struct TokensPage;

@@ -16,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
+    time::Duration,
 };
 
 const DIR: &str = "DASHCAM_TEST_EXPORT_DIR";
@@ -136,6 +137,8 @@ fn kill_after(mut child: Child, exchanges: usize) -> usize {
     while said < exchanges {
         said += usize::from(lines.next().unwrap().unwrap().parse::<u32>().is_ok());
     }
+    // At any moment of what comes next.
+    thread::sleep(Duration::from_micros(fastrand::u64(0..3_000)));
     child.kill().unwrap();
     child.wait().unwrap();
     // What it said before the signal came.

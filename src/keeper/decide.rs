@@ -254,6 +254,10 @@ impl Keeper {
 }
 
 fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepReason>) -> Kept {
+    #[cfg(feature = "gate")]
+    let bodiless = is_bodiless(context, &reasons);
+    #[cfg(not(feature = "gate"))]
+    let bodiless = false;
     Kept {
         id: now_v7_text().to_string(),
         continues: None,
@@ -262,6 +266,7 @@ fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepRea
         slow,
         reasons,
         depth: Depth::Full,
+        bodiless,
         suppressed_before: 0,
         calls_lost: 0,
         #[cfg(feature = "opentelemetry")]
@@ -275,6 +280,15 @@ fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepRea
 fn is_stream(context: &RequestContext) -> bool {
     let heads = context.shared().heads();
     assemble::is_stream(heads.response.fields.text("content-type"))
+}
+
+/// Whether all that it is kept for is a rule that wants no bodies.
+#[cfg(feature = "gate")]
+fn is_bodiless(context: &RequestContext, reasons: &[KeepReason]) -> bool {
+    matches!(reasons, [KeepReason::Selected { .. }]) && {
+        let notes = context.shared().notes();
+        notes.selected.as_ref().is_some_and(|s| s.heads_only)
+    }
 }
 
 /// Copies what keeps a whole buffer of the server alive: it may have to wait.

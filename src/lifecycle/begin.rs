@@ -259,7 +259,8 @@ fn by_token(
 ) -> Option<(Arc<crate::selection::Selected>, bool)> {
     let tokens = verbose.tokens.as_ref()?;
     let accepted = tokens.accept(&parts.headers, &arrival(context, parts, &[]))?;
-    let selected = verbose.steering.by_header(accepted.rule());
+    let (rule, until) = (accepted.rule(), accepted.until());
+    let selected = verbose.steering.by_header(rule, until);
     Some((selected, tokens.tells()))
 }
 

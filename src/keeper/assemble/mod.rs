@@ -204,6 +204,12 @@ impl Assembler {
                 });
             }
         }
+        if kept.bodiless && kept.depth == Depth::Full {
+            missing.push(Missing {
+                what: "bodies".to_owned(),
+                why: "rule".to_owned(),
+            });
+        }
         if kept.calls_lost > 0 {
             missing.push(Missing {
                 what: format!("{} calls that it made", kept.calls_lost),
