@@ -33,6 +33,8 @@
 //! | anonymised production data | [`redact`], [`exchange`] | `capture` |
 //! | where exchanges go | [`export`] | `capture` |
 //! | all of it, ready made | [`kit`], [`log_line`] | `kit` |
+//! | debug events of one request, by a signed token | [`token`] | `token` |
+//! | rules, exchanges and status on a private port, from flags, on the command line | [`admin`], [`open_feature`], [`cli`] | `admin`, `open-feature`, `cli` |
 //! | the tests of a service that uses it | [`testing`] | `testing` |
 //! | the service under all layers | [`lifecycle`] | |
 //!
@@ -60,13 +62,21 @@
 //! | `log` | yes | records of the `log` crate; includes `kit` |
 //! | `gate` | by `kit` | recording and verbose events, through `tracing-subscriber`; includes `capture` |
 //! | `capture` | by `gate` | payload capture, redaction, the exchange, exporters |
-//! | `opentelemetry` | no | replayed events on the spans of `tracing-opentelemetry` 0.34; includes `gate` |
+//! | `opentelemetry` | no | the request's span, its IDs and replayed events beside `tracing-opentelemetry` 0.34; a sampler; includes `gate` |
+//! | `open-feature` | no | rules from the flags of any OpenFeature provider; includes `rules-file` |
 //! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
+//! | `reqwest-middleware` | no | the client layer as middleware of `reqwest-middleware` 0.5 |
 //! | `decompress` | no | bodies with a content coding are redacted instead of hashed; includes `capture` |
 //! | `policy-file` | no | redaction policies from TOML; includes `capture` |
+//! | `gzip` | no | closed exchange files compressed, and read; includes `capture` |
+//! | `metrics` | no | counters for the `metrics` facade; includes `capture` |
 //! | `rules-file` | no | rules as TOML and JSON, in files that are watched; includes `gate` |
+//! | `admin` | no | a router for a private port; includes `axum`, `kit`, `rules-file` |
+//! | `cli` | no | the program `dashcam`; includes `rules-file`, `rules-regex`, `token` |
 //! | `rules-regex` | no | regular expressions in rules; includes `gate` |
+//! | `token` | no | signed tokens that make single requests verbose; includes `gate` |
 //! | `testing` | no | what tests of services need; includes `kit` |
+//! | `tower-http` | no | the correlation ID as a `RequestId` of tower-http 0.7 |
 //! | `full` | no | everything |
 
 // The page above names modules that builds with fewer features do not have.
@@ -87,14 +97,20 @@
     )
 )]
 
+#[cfg(feature = "admin")]
+pub mod admin;
 #[cfg(feature = "capture")]
 pub mod capture;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod context;
 pub mod correlation;
 #[cfg(feature = "capture")]
 pub mod exchange;
 #[cfg(feature = "capture")]
 pub mod export;
+#[cfg(any(feature = "admin", feature = "cli"))]
+mod find;
 #[cfg(all(fuzzing, feature = "full"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -108,6 +124,8 @@ pub mod kit;
 pub mod lifecycle;
 #[cfg(feature = "kit")]
 pub mod log_line;
+#[cfg(feature = "open-feature")]
+pub mod open_feature;
 #[cfg(feature = "opentelemetry")]
 pub mod opentelemetry;
 mod recorder;
@@ -117,6 +135,8 @@ pub mod redact;
 pub mod selection;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "token")]
+pub mod token;
 #[cfg(feature = "gate")]
 pub mod verbose;
 
@@ -129,6 +149,10 @@ const REQUEST_TARGET: &str = "dashcam::request";
 /// The target of decision points, as `decision!` writes it.
 #[cfg(feature = "gate")]
 const DECISION_TARGET: &str = "dashcam::decision";
+
+/// The target of what the admin router says of changes.
+#[cfg(feature = "gate")]
+const AUDIT_TARGET: &str = "dashcam::audit";
 
 /// The target of what a replay says of itself.
 #[cfg(feature = "gate")]
@@ -144,3 +168,8 @@ pub mod __private {
 #[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The code of the page on tokens, too.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../docs/tokens.md")]
+struct TokensPage;

@@ -6,11 +6,17 @@ mod support_gate;
 
 use dashcam::{
     exchange::{Exchange, Mode},
-    selection::{Budget, Counts, Rule, Rules},
+    selection::{Budget, Counts, Rule, Rules, Steering},
 };
 use http::StatusCode;
-use std::time::{Duration, SystemTime};
-use support_gate::{Fixture, Output, Seen, request};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
+    time::{Duration, SystemTime},
+};
+use support_gate::{Fixture, Output, Seen, request, until};
 use tracing_subscriber::{EnvFilter, prelude::*};
 
 fn rule(change: impl FnOnce(&mut Budget)) -> Rule {
@@ -21,7 +27,11 @@ fn rule(change: impl FnOnce(&mut Budget)) -> Rule {
 }
 
 fn with(rule: Rule, f: impl FnOnce(&Fixture, &Seen)) {
-    let fixture = Fixture::with(|builder| builder.rules(Rules::new([rule])));
+    within(Rules::new([rule]), f);
+}
+
+fn within(rules: Rules, f: impl FnOnce(&Fixture, &Seen)) {
+    let fixture = Fixture::with(|builder| builder.rules(rules));
     let seen = Seen::default();
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
@@ -127,5 +137,90 @@ fn rules_that_record_have_budgets_too() {
         fixture.healthy(|| tracing::debug!("x"));
         assert!(fixture.take().is_empty());
         assert_eq!(counts(fixture).refused, 1);
+    });
+}
+
+/// Two rules that record: what the first one records is not taken from the second.
+#[test]
+fn what_is_recorded_already_costs_no_second_rule() {
+    let soon = SystemTime::now() + Duration::from_secs(3600);
+    let mut budget = Budget::unlimited();
+    budget.total = Some(1);
+    let late = Rule::new("late", soon).fact("late", "1").budget(budget);
+    let first = Rule::new("first", soon).record_only();
+    let rules = |late| Rules::new([late, first.clone()]);
+    let of = |fixture: &Fixture, n: usize| fixture.dashcam.status().verbose.rules[n].spent;
+    let twice = |fixture: &Fixture| {
+        for _ in 0..2 {
+            fixture.healthy(|| dashcam::current().unwrap().fact("late", "1"));
+        }
+        fixture.take()
+    };
+    let by = |rule: &str| Mode::Live {
+        by: rule.to_owned(),
+    };
+
+    within(rules(late.clone().record_only()), |fixture, _| {
+        let kept = twice(fixture);
+        assert!(kept.iter().all(|exchange| missing(exchange).is_empty()));
+        assert_eq!((of(fixture, 0).recorded, of(fixture, 0).refused), (0, 0));
+        assert_eq!(of(fixture, 1).recorded, 2);
+    });
+    within(rules(late), |fixture, _| {
+        let kept = twice(fixture);
+        let modes: Vec<_> = kept.iter().map(|exchange| exchange.mode.clone()).collect();
+        assert_eq!(modes, [by("late"), Mode::Recorded]);
+        assert_eq!(missing(&kept[0]), []);
+        assert_eq!(missing(&kept[1]), [("live events", "verbose_budget")]);
+    });
+}
+
+/// A layer of the service that asks while `tracing` asks it. The only rule here
+/// that wants TRACE, so that there is something to ask.
+#[test]
+fn the_service_s_layers_may_ask_while_rules_change() {
+    struct Asking(Steering, Arc<AtomicU32>);
+
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Asking {
+        fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
+            self.1.fetch_add(1, SeqCst);
+            let _ = self.0.status();
+            None
+        }
+    }
+
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let fixture = Fixture::new();
+        let steering = fixture.dashcam.steering().clone();
+        let asked = Arc::new(AtomicU32::new(0));
+        let subscriber = tracing_subscriber::registry()
+            .with(Asking(steering.clone(), Arc::clone(&asked)))
+            .with(fixture.dashcam.gate(EnvFilter::new("info")));
+        tracing::subscriber::with_default(subscriber, || {
+            let before = asked.load(SeqCst);
+            let rule = rule(|_| ()).verbose("trace").unwrap();
+            steering.slot("late").set(Rules::new([rule]));
+            send.send(asked.load(SeqCst) - before).unwrap();
+        });
+    });
+    let asked = receive.recv_timeout(Duration::from_secs(30));
+    assert!(asked.expect("nothing is locked") > 0, "it was asked");
+}
+
+#[test]
+fn a_live_request_shows_no_more_than_its_rule_lasts() {
+    let end = SystemTime::now() + Duration::from_secs(1);
+    let rules = Rules::new([Rule::new("all", end)]);
+    within(rules, |fixture, seen| {
+        fixture.healthy(|| {
+            tracing::debug!("before");
+            let context = dashcam::current().unwrap();
+            until("the rule is over", || !context.is_live());
+            tracing::debug!("after");
+        });
+        assert!(SystemTime::now() >= end);
+        assert_eq!(fixture.only().mode, live());
+        assert_eq!((seen.count("before"), seen.count("after")), (1, 0));
     });
 }

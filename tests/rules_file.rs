@@ -67,6 +67,18 @@ fn renamed(path: &Path, text: &str) {
     fs::rename(new, path).unwrap();
 }
 
+/// Behind a link that is swapped.
+fn linked(path: &Path, text: &str) {
+    let target = path.with_extension("target");
+    fs::write(&target, text).unwrap();
+    let new = path.with_extension("new");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&target, &new).unwrap();
+    #[cfg(not(unix))]
+    fs::rename(&target, &new).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
 #[test]
 fn each_way_of_writing() {
     let directory = Directory::new("ways");
@@ -173,6 +185,10 @@ fn what_is_half_written_or_bad_is_not_taken() {
     fs::write(&path, b"\xff\xfe").unwrap();
     file.poll();
     assert!(matches!(file.poll(), News::Problem(_)), "no text");
+    // Though the text is cut within a character there.
+    fs::write(&path, "é".repeat(1 << 20)).unwrap();
+    let error = RulesFile::read(&path).unwrap_err().to_string();
+    assert!(error.contains("larger than 1 MiB"), "{error}");
 
     let json = directory.file("rules.json");
     fs::write(
@@ -182,6 +198,30 @@ fn what_is_half_written_or_bad_is_not_taken() {
     .unwrap();
     assert_eq!(RulesFile::read(&json).unwrap().len(), 1);
     assert!(RulesFile::read(directory.file("none")).is_err());
+}
+
+/// None of them is waited for, or read without an end.
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_refused() {
+    use std::os::unix::fs::symlink;
+    let directory = Directory::new("special");
+    let (pipe, circle) = (directory.file("pipe.toml"), directory.file("circle.toml"));
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    symlink(&circle, &circle).unwrap();
+    let zero = directory.file("zero.toml");
+    symlink("/dev/zero", &zero).unwrap();
+    for path in [&pipe, &circle, &zero] {
+        let mut file = RulesFile::new(path);
+        assert!(matches!(file.poll(), News::Problem(_)), "{path:?}");
+        let error = RulesFile::read(path).unwrap_err().to_string();
+        assert!(error.contains(path.to_str().unwrap()), "{error}");
+    }
+    // A link to nothing is a file that is not there yet.
+    let link = directory.file("link.toml");
+    symlink("none.toml", &link).unwrap();
+    assert!(matches!(RulesFile::new(&link).poll(), News::Gone(_)));
 }
 
 fn get(path: &str) -> Request<Body> {
@@ -310,8 +350,8 @@ fn the_switch_ends_what_has_begun() {
 
 /// Each version selects a request by one of its rules when it comes, and by
 /// another one once a fact is stated: both must be of one version. Neighbours of
-/// a version record other targets. Versions come by a file that is replaced, bad
-/// ones between them; none is missed, and no bad one is taken.
+/// a version record other targets. Versions come by a file that is written in four
+/// ways, bad ones between them; none is missed, and no bad one is taken.
 #[test]
 fn a_thousand_swaps_under_load_without_a_mixture() {
     const SWAPS: u64 = 1_000;
@@ -377,7 +417,18 @@ fn a_thousand_swaps_under_load_without_a_mixture() {
                 let problem = || steering.status().sources[1].problem.is_some();
                 until("the bad version is seen", problem);
             }
-            renamed(&path, &version(n));
+            let text = version(n);
+            match n % 4 {
+                0 => renamed(&path, &text),
+                1 => linked(&path, &text),
+                // In place, through the link.
+                2 => fs::write(&path, &text).unwrap(),
+                // Gone for a moment, as some editors leave it.
+                _ => {
+                    fs::remove_file(&path).unwrap();
+                    fs::write(&path, &text).unwrap();
+                }
+            }
             let name = format!("{n} early");
             until("the version is in use", || {
                 let rules = steering.in_use();

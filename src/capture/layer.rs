@@ -1,5 +1,5 @@
 use crate::{
-    exchange::Service,
+    exchange::{Direction, Service},
     export::Exporter,
     keeper::{Dropped, Keeper, Settings},
     lifecycle::{Lifecycle, Observe, Plan},
@@ -27,6 +27,34 @@ impl CaptureLayer {
                 },
                 ..Settings::default()
             },
+        }
+    }
+
+    /// The layer for a client, beside this one for the server: the same settings,
+    /// limits, counters and exporter.
+    ///
+    /// It records the calls that a service makes, as exchanges of direction
+    /// `client` with the correlation ID of the request in whose code they are
+    /// made. A call is kept for a reason of its own (it failed, was slow, or
+    /// [`keep_when`](CaptureLayerBuilder::keep_when) has one), and together with
+    /// its request otherwise: up to 16 calls wait for that request's end. An
+    /// answer that the caller does not read to its end is no reason.
+    ///
+    /// Put it inside of
+    /// [`PropagateCorrelationIdLayer`](crate::correlation::PropagateCorrelationIdLayer),
+    /// so that the head is seen as it is sent.
+    pub fn client(&self) -> Self {
+        Self::client_of(&self.keeper)
+    }
+
+    pub(crate) fn client_of(keeper: &Arc<Keeper>) -> Self {
+        Self {
+            plan: Arc::new(Plan {
+                keeper: Some(Arc::clone(keeper)),
+                direction: Direction::Client,
+                ..Plan::default()
+            }),
+            keeper: Arc::clone(keeper),
         }
     }
 

@@ -35,8 +35,12 @@
 //! Code sees the context that the innermost enclosing layer made current.
 //! Middleware outside of every layer of this crate sees none.
 
+#[cfg(feature = "capture")]
+mod calls;
 mod current;
 mod in_request;
+#[cfg(feature = "token")]
+mod onward;
 mod pool;
 #[cfg(feature = "gate")]
 mod replayed;
@@ -45,6 +49,10 @@ mod shared;
 #[cfg(feature = "gate")]
 mod ticket;
 
+#[cfg(feature = "token")]
+pub(crate) use self::onward::Onward;
+#[cfg(feature = "capture")]
+pub(crate) use self::shared::CaptureHeads;
 #[cfg(feature = "kit")]
 pub(crate) use self::shared::late_events;
 pub use self::{
@@ -59,7 +67,7 @@ pub(crate) use self::{
     ticket::{OnReason, Ticket},
 };
 pub(crate) use self::{
-    request::{bounded, keep_current},
+    request::{bounded, cut_reason, keep_current},
     shared::{Aspect, Identity, Mode, PanicNote, Route, Shared},
 };
 

@@ -63,7 +63,7 @@ impl RequestContext {
         static NONE: std::sync::LazyLock<TraceContext> =
             std::sync::LazyLock::new(|| TraceContext::start(TraceId::mint_at(SystemTime::now())));
         // Every context is made with one; the fallback is never taken.
-        self.0.identity().trace.as_ref().unwrap_or(&NONE)
+        self.0.trace().unwrap_or(&NONE)
     }
 
     /// When the request reached the layer.
@@ -76,9 +76,14 @@ impl RequestContext {
     #[must_use]
     pub fn is_live(&self) -> bool {
         #[cfg(feature = "gate")]
-        if self.mode().has(Mode::MUTED) {
-            return false;
+        {
+            let mode = self.mode();
+            mode.has(Mode::LIVE)
+                && !mode.has(Mode::MUTED)
+                && !mode.has(Mode::FINISHED)
+                && self.0.live.get().is_some_and(|s| s.is_in_force())
         }
+        #[cfg(not(feature = "gate"))]
         self.mode().has(Mode::LIVE)
     }
 
@@ -127,10 +132,7 @@ impl RequestContext {
     /// Keeps this request's exchange, however it ends, and says why; see
     /// [`keep`](super::keep).
     pub fn keep(&self, why: impl Into<Cow<'static, str>>) {
-        let mut why = why.into();
-        if why.len() > MAX_KEEP_LEN {
-            truncate(why.to_mut(), MAX_KEEP_LEN);
-        }
+        let why = cut_reason(why.into());
         let mut notes = self.0.notes();
         if notes.keep.len() < MAX_KEEP_REASONS && !notes.keep.contains(&why) {
             notes.keep.push(why);
@@ -140,6 +142,27 @@ impl RequestContext {
             drop(notes);
             self.reason_arose(false);
         }
+    }
+
+    /// Captures only what these options say from here on; `false` where no layer
+    /// captures the request yet.
+    #[cfg(feature = "capture")]
+    pub(crate) fn restrict(&self, later: &crate::recorder::CaptureOptions) -> bool {
+        if self.0.captured_by() == 0 {
+            return false;
+        }
+        let (body, head) = {
+            let mut heads = self.0.heads();
+            heads.options.add(later);
+            let (body, head) = heads.limits;
+            let content_type = heads.request.fields.text("content-type");
+            let body = heads
+                .options
+                .request_limit(body, content_type.map(str::as_bytes));
+            (body, heads.options.head_limit(head))
+        };
+        self.0.request_body().restrict(body, head);
+        true
     }
 
     /// Makes this request current on the thread until the guard is dropped.
@@ -182,33 +205,53 @@ impl RequestContext {
         if self.0.live.get().is_some() || self.mode().has(Mode::FINISHED) {
             return false;
         }
-        let (selected, hold) = match selected.admit() {
+        // What is recorded already has nothing to gain from another rule that records.
+        if !selected.is_live() && self.0.is_held() {
+            return false;
+        }
+        let admission = selected.admit();
+        let mut notes = self.0.notes();
+        let (selected, hold) = match admission {
             Admission::Granted(hold) => (Arc::clone(selected), hold),
             Admission::Recorded(recorded, hold) => {
-                self.0.notes().shortage = Some(Shortage::Live);
+                notes.shortage = Some(Shortage::Live);
                 (recorded, Some(hold))
             }
             Admission::Refused(shortage) => {
-                let mut notes = self.0.notes();
+                // Recorded by another rule it went without live events only.
+                let shortage = match notes.selected {
+                    Some(_) => shortage.map(|_| Shortage::Live),
+                    None => shortage,
+                };
                 notes.shortage = notes.shortage.or(shortage);
                 return false;
             }
         };
         let live = selected.is_live();
-        {
-            let mut notes = self.0.notes();
-            if notes.selected.is_none() || live {
-                notes.selected = Some(Arc::clone(&selected));
-                notes.hold = hold;
-                self.0.note_held();
-            }
+        // Of two at the same time one is first, and of a place one is kept.
+        let first = if live {
+            self.0.live.set(Arc::clone(&selected)).is_ok()
+        } else {
+            notes.selected.is_none()
+        };
+        if !first {
+            return false;
         }
-        if !live && self.mode().has(Mode::WATCHED) && self.0.deep.set(Arc::clone(&selected)).is_ok()
-        {
+        notes.selected = Some(Arc::clone(&selected));
+        notes.hold = hold;
+        self.0.note_held();
+        drop(notes);
+        // Whoever ended the request meanwhile saw no place to give back.
+        if self.mode().has(Mode::FINISHED) {
+            self.release();
+        }
+        if live {
+            self.raise(Mode::LIVE);
+        } else if self.mode().has(Mode::WATCHED) && self.0.deep.set(selected).is_ok() {
             self.raise(Mode::RECORD);
             self.raise(Mode::DEEP);
         }
-        live && self.go_live(&selected)
+        live
     }
 
     /// Shows no more of a live request, because a budget is used up.
@@ -221,6 +264,18 @@ impl RequestContext {
         current::refresh(self);
     }
 
+    /// What became of its selection, in one word.
+    #[cfg(feature = "gate")]
+    pub(crate) fn verdict(&self) -> &'static str {
+        if self.is_live() {
+            "live"
+        } else if self.0.notes().selected.is_some() {
+            "recorded"
+        } else {
+            "budget"
+        }
+    }
+
     /// Gives its place among verbose requests back.
     #[cfg(feature = "gate")]
     pub(crate) fn release(&self) {
@@ -229,14 +284,12 @@ impl RequestContext {
         }
     }
 
-    /// Shows the rest of the request; `false` where it was live before.
+    /// Shows the rest of the request, where it is not live by a selection.
     #[cfg(feature = "gate")]
-    pub(crate) fn go_live(&self, selected: &Arc<crate::selection::Selected>) -> bool {
-        let made_live = self.0.live.set(Arc::clone(selected)).is_ok();
-        if made_live {
+    pub(crate) fn go_live(&self, selected: crate::selection::Selected) {
+        if self.0.live.set(Arc::new(selected)).is_ok() {
             self.raise(Mode::LIVE);
         }
-        made_live
     }
 
     /// Tells whoever replays that there is a reason to keep the request.
@@ -262,6 +315,14 @@ impl RequestContext {
     pub(crate) fn shared(&self) -> &Shared {
         &self.0
     }
+}
+
+/// Cuts a reason to keep a request.
+pub(crate) fn cut_reason(mut why: Cow<'static, str>) -> Cow<'static, str> {
+    if why.len() > MAX_KEEP_LEN {
+        truncate(why.to_mut(), MAX_KEEP_LEN);
+    }
+    why
 }
 
 /// The longest text of an error or a panic that is kept.

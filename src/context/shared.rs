@@ -1,8 +1,10 @@
 #[cfg(feature = "gate")]
 use super::Ticket;
+#[cfg(feature = "capture")]
+use super::calls::{Calls, KeepCall};
 use crate::id::{CorrelationId, InvalidCorrelationId, TraceContext};
 #[cfg(feature = "capture")]
-use crate::recorder::{HeaderFields, Tee};
+use crate::recorder::{CaptureOptions, HeaderFields, Tee};
 #[cfg(feature = "kit")]
 use crate::redact::Scrubber;
 #[cfg(feature = "gate")]
@@ -92,6 +94,8 @@ pub(crate) fn late_events() -> u64 {
 }
 
 const ERROR_EVENT: u32 = 1 << 16;
+#[cfg(feature = "capture")]
+const CALLS: u32 = 1 << 19;
 #[cfg(feature = "gate")]
 const REPLAYED: u32 = 1 << 17;
 #[cfg(feature = "gate")]
@@ -149,12 +153,24 @@ pub(crate) struct Notes {
     /// Its place among the requests that are verbose at once.
     #[cfg(feature = "gate")]
     pub(crate) hold: Option<Hold>,
+    /// What its calls say of its selection.
+    #[cfg(feature = "token")]
+    pub(crate) onward: Option<super::Onward>,
     /// What it went without because a budget was used up.
     #[cfg(feature = "gate")]
     pub(crate) shortage: Option<Shortage>,
     /// Where its events can be replayed to, while it runs.
     #[cfg(feature = "gate")]
     pub(crate) ticket: Option<Ticket>,
+    /// Its span, where OpenTelemetry records it, until the request has ended.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,
+    /// Calls that it made, and that are kept if it is.
+    #[cfg(feature = "capture")]
+    pub(crate) calls: Calls,
+    /// The last interim exchange that was written of it.
+    #[cfg(feature = "capture")]
+    pub(crate) interim: Option<String>,
     /// Where the first ERROR event was emitted.
     pub(crate) error_site: Option<(&'static str, u32)>,
 }
@@ -184,6 +200,10 @@ pub(crate) struct ResponseHead {
 pub(crate) struct CaptureHeads {
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
+    pub(crate) options: CaptureOptions,
+    /// Bytes of a body and of a head that are captured where the options do not
+    /// say otherwise.
+    pub(crate) limits: (usize, usize),
 }
 
 /// One request's state, shared by everything that runs in it.
@@ -193,6 +213,9 @@ pub(crate) struct Shared {
     /// What a correlation layer further in found, where the layer that began
     /// the request was none and identified it by the defaults.
     adopted: OnceLock<Identity>,
+    /// Its place in its trace as its span says it, where OpenTelemetry has one.
+    #[cfg(feature = "opentelemetry")]
+    traced: OnceLock<TraceContext>,
     pub(crate) started: Instant,
     pub(crate) started_at: SystemTime,
     pub(crate) route: Option<Route>,
@@ -207,6 +230,9 @@ pub(crate) struct Shared {
     /// The rule by which more of it is recorded than of others.
     #[cfg(feature = "gate")]
     pub(crate) deep: OnceLock<Arc<Selected>>,
+    /// Where its selection goes with the calls that it makes.
+    #[cfg(feature = "token")]
+    pub(crate) propagation: OnceLock<Arc<crate::token::Propagation>>,
     #[cfg(feature = "gate")]
     recording: Mutex<Recording>,
     #[cfg(feature = "capture")]
@@ -232,6 +258,8 @@ impl Default for Shared {
                 trace: None,
             },
             adopted: OnceLock::new(),
+            #[cfg(feature = "opentelemetry")]
+            traced: OnceLock::new(),
             started: Instant::now(),
             started_at: SystemTime::UNIX_EPOCH,
             route: None,
@@ -244,6 +272,8 @@ impl Default for Shared {
             live: OnceLock::new(),
             #[cfg(feature = "gate")]
             deep: OnceLock::new(),
+            #[cfg(feature = "token")]
+            propagation: OnceLock::new(),
             #[cfg(feature = "gate")]
             recording: Mutex::default(),
             #[cfg(feature = "capture")]
@@ -274,6 +304,42 @@ impl Shared {
 
     pub(crate) fn adopt(&self, identity: Identity) {
         let _ = self.adopted.set(identity);
+    }
+
+    /// Its place in its trace; `None` only before it began.
+    pub(crate) fn trace(&self) -> Option<&TraceContext> {
+        #[cfg(feature = "opentelemetry")]
+        if let Some(traced) = self.traced.get() {
+            return Some(traced);
+        }
+        self.identity().trace.as_ref()
+    }
+
+    /// Takes the place that the request's span has.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn note_traced(&self, trace: TraceContext) {
+        let _ = self.traced.set(trace);
+    }
+
+    /// Whether it is verbose, or recorded more deeply, because it was selected.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn is_selected(&self) -> bool {
+        self.live.get().is_some() || self.deep.get().is_some()
+    }
+
+    /// A hold on its span, where OpenTelemetry records it.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn span(&self) -> Option<Box<crate::opentelemetry::RequestSpan>> {
+        self.traced.get()?;
+        self.notes().span.as_ref().map(|span| span.again())
+    }
+
+    /// Takes the hold on its span. To drop it may close the span, which is code of
+    /// the service's layers.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn take_span(&self) -> Option<Box<crate::opentelemetry::RequestSpan>> {
+        self.traced.get()?;
+        self.notes().span.take()
     }
 
     #[inline]
@@ -307,6 +373,18 @@ impl Shared {
     #[cfg(feature = "capture")]
     pub(crate) fn saw_error_event(&self) -> bool {
         self.bits.load(Relaxed) & ERROR_EVENT != 0
+    }
+
+    /// Keeps what a call left until the request's own end is known.
+    #[cfg(feature = "capture")]
+    pub(crate) fn note_call(&self, keep: KeepCall) {
+        self.notes().calls.push(keep);
+        self.bits.fetch_or(CALLS, Relaxed);
+    }
+
+    #[cfg(feature = "capture")]
+    pub(crate) fn has_calls(&self) -> bool {
+        self.bits.load(Relaxed) & CALLS != 0
     }
 
     #[cfg(feature = "gate")]
@@ -402,9 +480,11 @@ impl Shared {
         self.identity.client_id = None;
         self.identity.trace = None;
         self.adopted.take();
+        #[cfg(feature = "opentelemetry")]
+        self.traced.take();
         self.route = None;
         let bits = std::mem::take(self.bits.get_mut());
-        #[cfg(not(feature = "gate"))]
+        #[cfg(not(feature = "capture"))]
         let _ = bits;
         *self.late.get_mut() = 0;
         let notes = get_mut(&mut self.notes);
@@ -414,6 +494,14 @@ impl Shared {
         notes.panicked_at = None;
         notes.error = None;
         notes.error_site = None;
+        #[cfg(feature = "capture")]
+        {
+            notes.interim = None;
+            // Those that were made after its end.
+            if bits & CALLS != 0 {
+                notes.calls = Calls::default();
+            }
+        }
         #[cfg(feature = "gate")]
         {
             notes.selected = None;
@@ -421,6 +509,15 @@ impl Shared {
             notes.hold = None;
             notes.shortage = None;
             notes.ticket = None;
+            #[cfg(feature = "opentelemetry")]
+            {
+                notes.span = None;
+            }
+            #[cfg(feature = "token")]
+            {
+                notes.onward = None;
+                self.propagation.take();
+            }
             self.live.take();
             self.deep.take();
             // What was never begun is as new.
@@ -436,6 +533,7 @@ impl Shared {
             heads.request.fields.reset();
             heads.response.fields.reset();
             heads.response.at = None;
+            heads.options = CaptureOptions::new();
             get_mut(&mut self.request_body).reset();
             get_mut(&mut self.response_body).reset();
             #[cfg(feature = "kit")]

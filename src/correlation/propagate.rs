@@ -1,5 +1,5 @@
 use crate::context::{RequestContext, current};
-use http::{HeaderMap, HeaderName, Request};
+use http::{HeaderMap, HeaderName, Request, Uri};
 use std::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -8,7 +8,10 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts the current request's identity on outgoing requests: its correlation ID,
 /// a `traceparent` with a fresh ID for the call, and the `tracestate` and
-/// `baggage` that came in.
+/// `baggage` that came in; and, to hosts that
+#[cfg_attr(feature = "token", doc = "[`Propagation`](crate::token::Propagation)")]
+#[cfg_attr(not(feature = "token"), doc = "`token::Propagation`")]
+/// allows, that it is verbose.
 ///
 /// For clients: wrap the client service with it. The request is that in whose
 /// code `call` runs; in spawned tasks use
@@ -29,16 +32,16 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// ```
 ///
 /// A `tonic` channel is such a service, too. Clients that are none take
-/// [`correlation_headers`].
+/// [`headers_for`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PropagateCorrelationIdLayer {
-    sent: Sent,
+    pub(super) sent: Sent,
 }
 
 /// What is put on outgoing requests.
 #[derive(Clone, Debug)]
-struct Sent {
+pub(super) struct Sent {
     header: HeaderName,
     trace: bool,
     baggage: bool,
@@ -53,7 +56,13 @@ impl Sent {
         }
     }
 
-    fn put(&self, context: &RequestContext, headers: &mut HeaderMap) {
+    /// `target` is where the call goes, if that is known.
+    pub(super) fn put(
+        &self,
+        context: &RequestContext,
+        target: Option<&Uri>,
+        headers: &mut HeaderMap,
+    ) {
         if !headers.contains_key(&self.header) {
             let id = context.correlation_id().as_header_value().clone();
             headers.insert(self.header.clone(), id);
@@ -65,6 +74,14 @@ impl Sent {
         if self.baggage {
             trace.propagate_baggage(headers);
         }
+        #[cfg(feature = "token")]
+        if let Some(value) = target.and_then(|target| context.onward(target)) {
+            headers
+                .entry(crate::selection::VERBOSE_HEADER)
+                .or_insert(value);
+        }
+        #[cfg(not(feature = "token"))]
+        let _ = target;
     }
 }
 
@@ -133,22 +150,56 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if let Some(context) = current() {
-            self.sent.put(&context, request.headers_mut());
+            let mut headers = std::mem::take(request.headers_mut());
+            self.sent.put(&context, Some(request.uri()), &mut headers);
+            *request.headers_mut() = headers;
         }
         self.inner.call(request)
     }
 }
 
-/// The headers that carry the current request's identity to one outgoing call,
-/// for any client that takes headers; none outside of a request.
+/// The headers that carry the current request's identity to one outgoing call
+/// to `uri`, for any client that takes headers; none outside of a request.
 ///
 /// They are what [`PropagateCorrelationIdLayer`] sends. Ask for each call: the
 /// ID in `traceparent` is that of the call. The name of the correlation ID's
 /// header is `x-request-id`, whatever the layer's header is.
 ///
-/// With `reqwest` it is `client.get(url).headers(correlation_headers())`. Where
-/// the call may have headers of its own under these names,
-/// [`add_correlation_headers`] leaves them.
+/// With `reqwest` it is `client.get(url).headers(headers_for(&uri))`. Where the
+/// call may have headers of its own under these names, [`add_headers_for`] leaves
+/// them.
+///
+/// ```
+/// let mut request = http::Request::get("http://stock/items/7").body(())?;
+/// let headers = dashcam::correlation::headers_for(request.uri());
+/// request.headers_mut().extend(headers);
+/// # Ok::<(), http::Error>(())
+/// ```
+#[must_use]
+pub fn headers_for(uri: &Uri) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    add_headers_for(uri, &mut headers);
+    headers
+}
+
+/// Adds [`headers_for`] to the headers of a call, where it has none of these
+/// names.
+///
+/// ```
+/// use dashcam::correlation::add_headers_for;
+///
+/// let (mut parts, ()) = http::Request::get("http://stock/items/7").body(())?.into_parts();
+/// add_headers_for(&parts.uri, &mut parts.headers);
+/// # Ok::<(), http::Error>(())
+/// ```
+pub fn add_headers_for(uri: &Uri, headers: &mut HeaderMap) {
+    if let Some(context) = current() {
+        Sent::all().put(&context, Some(uri), headers);
+    }
+}
+
+/// [`headers_for`] a call whose target is not known: what is meant for some
+/// targets only is not among them.
 ///
 /// ```
 /// let mut request = http::Request::new(());
@@ -170,6 +221,6 @@ pub fn correlation_headers() -> HeaderMap {
 /// ```
 pub fn add_correlation_headers(headers: &mut HeaderMap) {
     if let Some(context) = current() {
-        Sent::all().put(&context, headers);
+        Sent::all().put(&context, None, headers);
     }
 }

@@ -1,3 +1,4 @@
+use base64ct::{Base64, Encoding as _};
 use serde::{Deserialize, Serialize};
 
 /// What is known of one body.
@@ -11,6 +12,10 @@ pub struct Body {
     pub seen: u64,
     /// Bytes that were captured, before redaction.
     pub kept: u64,
+    /// Of a stream of items (server-sent events, lines of NDJSON, gRPC messages):
+    /// those that passed by whole. Not counted where a content coding hides them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
     /// The length the sender announced, where it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<u64>,
@@ -23,6 +28,11 @@ pub struct Body {
     /// The redacted content; absent where nothing was captured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
+    /// The captured bytes as they passed by, content coding included, in base64:
+    /// where the policy keeps bodies of this type as they are. There is no
+    /// `content` then. See [`raw_bytes`](Self::raw_bytes).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
 }
 
 impl Body {
@@ -33,11 +43,26 @@ impl Body {
             state,
             seen: 0,
             kept: 0,
+            items: None,
             declared: None,
             content_type: None,
             content_encoding: None,
             content: None,
+            raw: None,
         }
+    }
+
+    /// [`raw`](Self::raw), decoded; `None` too where it is no base64.
+    #[must_use]
+    pub fn raw_bytes(&self) -> Option<Vec<u8>> {
+        Base64::decode_vec(self.raw.as_deref()?).ok()
+    }
+
+    /// Puts these bytes, unchanged, into [`raw`](Self::raw) and takes
+    /// [`content`](Self::content) out.
+    pub fn set_raw(&mut self, bytes: &[u8]) {
+        self.raw = Some(Base64::encode_string(bytes));
+        self.content = None;
     }
 }
 
@@ -63,11 +88,14 @@ pub enum BodyState {
     },
     /// It was not captured, or not written.
     Skipped {
-        /// Why not: `memory_budget`, `failure_storm` or `answer_to_panic`.
+        /// Why not: `memory_budget`, `failure_storm`, `answer_to_panic`, or
+        /// `options` where the service said so.
         why: String,
     },
     /// There is no body, by protocol (HEAD, 1xx, 204, 304) or because none was sent.
     None,
+    /// It still passed by: an interim exchange.
+    Open,
     /// A stream by its content type (server-sent events, gRPC frames), or an
     /// upgraded connection: counted, with a bounded prefix.
     Stream,

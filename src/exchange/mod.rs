@@ -14,9 +14,12 @@ mod outcome;
 pub use self::{
     body::{Body, BodyState, Content},
     model::{
-        Correlation, CorrelationSource, Decision, Depth, Environment, Event, Exchange, Header,
-        Losses, Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Service, Span, Thread,
-        Timing,
+        Correlation, CorrelationSource, Decision, Depth, Direction, Environment, Event, Exchange,
+        Header, Losses, Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Service, Span,
+        Thread, Timing,
     },
     outcome::{Failure, KeepReason, Outcome},
 };
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,13 @@ pub struct Exchange {
     pub schema: String,
     /// Unique to this exchange (a UUIDv7); one correlation ID may have many.
     pub id: String,
+    /// Whether the service answered the request, or made it.
+    #[serde(default)]
+    pub direction: Direction,
+    /// The ID of the interim exchange that this one continues: that of the same
+    /// request, written while it still ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
     /// The service that wrote it.
     pub service: Service,
     /// The ID of the request's whole journey, and where it came from.
@@ -68,6 +75,18 @@ pub struct Exchange {
     pub redaction: Redaction,
     /// Where it happened.
     pub environment: Environment,
+}
+
+/// Which side of the connection the service was on.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Direction {
+    /// It answered the request.
+    #[default]
+    Server,
+    /// It made the request, with a client.
+    Client,
 }
 
 /// A service and its version.
@@ -133,6 +152,12 @@ pub enum CorrelationSource {
 pub struct Timing {
     /// Until the exchange ended.
     pub duration_us: u64,
+    /// Until the first data frame of the request body was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_first_byte_us: Option<u64>,
+    /// Until the request body ended, or was not read any further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_last_byte_us: Option<u64>,
     /// Until the response head was produced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers_us: Option<u64>,
@@ -177,6 +202,13 @@ pub enum Depth {
 pub struct Request {
     /// The method.
     pub method: String,
+    /// `http` or `https`, where the request's target says it: HTTP/2 does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<String>,
+    /// Host and port, where the request's target names them: HTTP/2 does, in
+    /// HTTP/1.1 they are in the header `host`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
     /// The path, redacted; no query.
     pub path: String,
     /// The route template, where the router told it.
@@ -202,6 +234,9 @@ pub struct Request {
 pub struct Response {
     /// The status code.
     pub status: u16,
+    /// The gRPC status code, from the trailers or, where there were none, the head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc_status: Option<u16>,
     /// `HTTP/1.1`, `HTTP/2.0`, …
     pub version: String,
     /// Header fields, redacted.

@@ -21,6 +21,8 @@ pub enum Outcome {
     /// the client went away, an outer timeout fired, or the server shut down.
     /// From inside the service these look the same.
     Abandoned,
+    /// It still ran: an interim exchange. Another one continues it.
+    Open,
 }
 
 impl Outcome {
@@ -33,6 +35,7 @@ impl Outcome {
             Self::Panicked => "panicked",
             Self::BodyError => "body_error",
             Self::Abandoned => "abandoned",
+            Self::Open => "open",
         }
     }
 }
@@ -67,6 +70,9 @@ impl fmt::Display for KeepReason {
             Self::Asked { why } => write!(f, "asked: {why}"),
             Self::Selected { by } => write!(f, "selected by {by}"),
             Self::Baseline => f.write_str("baseline"),
+            Self::Condition { why } => write!(f, "condition: {why}"),
+            Self::Caller => f.write_str("caller"),
+            Self::Interim => f.write_str("interim"),
         }
     }
 }
@@ -95,4 +101,13 @@ pub enum KeepReason {
     },
     /// The baseline sample of healthy requests.
     Baseline,
+    /// The service's own condition, asked at the end of the request.
+    Condition {
+        /// What it answered.
+        why: String,
+    },
+    /// The request in whose code this call was made was kept.
+    Caller,
+    /// An interim exchange of it was kept, and nothing else would keep its end.
+    Interim,
 }

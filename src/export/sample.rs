@@ -1,6 +1,7 @@
 use crate::exchange::{
-    Body, BodyState, Correlation, CorrelationSource, Depth, Environment, Exchange, Failure, Header,
-    KeepReason, Losses, Mode, Outcome, Redaction, Request, Response, SCHEMA, Service, Timing,
+    Body, BodyState, Correlation, CorrelationSource, Depth, Direction, Environment, Exchange,
+    Failure, Header, KeepReason, Losses, Mode, Outcome, Redaction, Request, Response, SCHEMA,
+    Service, Timing,
 };
 use std::collections::BTreeMap;
 
@@ -24,6 +25,8 @@ pub(crate) fn sample(id: &str) -> Exchange {
             client_trace_id: None,
             client_parent_id: None,
         },
+        direction: Direction::Server,
+        continues: None,
         started_at: "2025-01-02T03:04:05.678901Z".into(),
         timing: Timing {
             duration_us: 1500,
@@ -41,6 +44,8 @@ pub(crate) fn sample(id: &str) -> Exchange {
         facts: BTreeMap::new(),
         request: Request {
             method: "GET".into(),
+            scheme: None,
+            authority: None,
             path: "/orders/7".into(),
             route: Some("/orders/{id}".into()),
             query: None,
@@ -51,6 +56,7 @@ pub(crate) fn sample(id: &str) -> Exchange {
         },
         response: Some(Response {
             status: 500,
+            grpc_status: None,
             version: "HTTP/1.1".into(),
             headers: Vec::new(),
             body: Body::new(BodyState::Complete),

@@ -4,7 +4,7 @@ use super::{
     levels, note, probe,
 };
 use crate::{
-    DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET,
+    AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET,
     context::{Mode, mode, with_current, with_replayed},
     selection::{Directives, Recorded},
 };
@@ -26,7 +26,7 @@ use tracing_subscriber::{
 };
 
 /// The targets of this crate that pass every base filter, at INFO and above.
-const OWN_TARGETS: &[&str] = &[DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET];
+const OWN_TARGETS: &[&str] = &[AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET];
 
 /// The layer; see the [module page](super).
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl Gate {
                 .shared()
                 .live
                 .get()
-                .is_some_and(|selected| selected.shows(metadata))
+                .is_some_and(|selected| selected.wants(metadata))
         }) == Some(true)
             && !is_excluded(metadata.target())
     }
@@ -194,7 +194,7 @@ impl Gate {
 fn is_deep(metadata: &Metadata<'_>) -> bool {
     with_current(|context| {
         let deep = context.shared().deep.get();
-        deep.is_some_and(|selected| selected.directives.wants(metadata))
+        deep.is_some_and(|selected| selected.wants(metadata))
     }) == Some(true)
 }
 

@@ -129,8 +129,13 @@ impl Replayer {
 
 /// Whether requests that are kept for these reasons are replayed.
 fn is_due(reasons: &[KeepReason]) -> bool {
-    use KeepReason::{Asked, ErrorEvent, Outcome, Slow};
-    let due = |reason: &_| matches!(reason, Outcome | Slow | ErrorEvent | Asked { .. });
+    use KeepReason::{Asked, Condition, ErrorEvent, Outcome, Slow};
+    let due = |reason: &_| {
+        matches!(
+            reason,
+            Outcome | Slow | ErrorEvent | Asked { .. } | Condition { .. }
+        )
+    };
     reasons.iter().any(due)
 }
 
@@ -148,7 +153,7 @@ impl OnReason for Replayer {
         shared.note_replayed();
         if let Some(record) = self.record.directives() {
             let by = "a reason to keep it".to_owned();
-            context.go_live(&Arc::new(Selected::live(by, record)));
+            context.go_live(Selected::live(by, record));
         }
         let ticket = shared.notes().ticket.clone();
         let Some(ticket) = ticket else { return };

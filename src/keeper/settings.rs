@@ -1,9 +1,24 @@
-use super::{Classify, ServerErrors};
-use crate::{exchange::Service, redact::Policy};
+use super::{
+    Classify, Finished, ServerErrors,
+    finished::{Asked, KeepWhen},
+};
+use crate::{exchange::Service, recorder::CaptureOptions, redact::Policy};
 use http::HeaderName;
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 /// Bounds on memory. All sizes are bytes.
+///
+/// With *r* requests in flight, calls of clients included, and *t* worker threads,
+/// what is held is at most
+///
+/// ```text
+/// held    = min(memory, r × (recording + 2 × body)) + (r + queue) × 4 × head
+/// pooled ≤ t × 64 × about 180 KiB, in practice what the pool's requests needed
+/// ```
+///
+/// and the exchange being written. A finished call counts until its request ends
+/// where it is not kept on its own, up to 16 per request. Nothing is sized by what a
+/// client announces.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
@@ -19,6 +34,11 @@ pub struct Limits {
     pub memory: usize,
     /// Exchanges that may wait for their export; default 1,024.
     pub queue: usize,
+    /// Items captured of a stream (server-sent events, lines of NDJSON, gRPC
+    /// messages), beside the limit in bytes; default 1,000. All are counted.
+    pub stream_items: u64,
+    /// How long a stream is captured from its first byte on; default 60 s.
+    pub stream_time: Duration,
 }
 
 impl Default for Limits {
@@ -29,6 +49,8 @@ impl Default for Limits {
             recording: 64 * 1024,
             memory: 64 * 1024 * 1024,
             queue: 1024,
+            stream_items: 1000,
+            stream_time: Duration::from_secs(60),
         }
     }
 }
@@ -126,10 +148,20 @@ pub(crate) struct Settings {
     pub(crate) classify: Arc<dyn Classify>,
     /// Share of healthy requests that are kept, 0 to 1.
     pub(crate) baseline: f64,
+    /// The service's own reason.
+    pub(crate) keep_when: Option<Arc<dyn KeepWhen>>,
+    /// After how long a request that still runs is written.
+    pub(crate) interim: Option<Duration>,
+    pub(crate) options: CaptureOptions,
+    /// By path or route, `*` at the end for any rest.
+    pub(crate) paths: Vec<(String, CaptureOptions)>,
     /// Header whose value is the correlation ID and may be written.
     pub(crate) correlation_header: HeaderName,
     #[cfg(feature = "gate")]
     pub(crate) replay: Option<Replay>,
+    /// How much of a kept body goes onto the request's span.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) span_bodies: Option<usize>,
     /// What requests record, which is what they show once they are live.
     #[cfg(feature = "gate")]
     pub(crate) record: Arc<crate::selection::Recorded>,
@@ -145,9 +177,15 @@ impl Default for Settings {
             slow: Duration::from_secs(5),
             classify: Arc::new(ServerErrors),
             baseline: 0.0,
+            keep_when: None,
+            interim: None,
+            options: CaptureOptions::new(),
+            paths: Vec::new(),
             correlation_header: HeaderName::from_static("x-request-id"),
             #[cfg(feature = "gate")]
             replay: None,
+            #[cfg(feature = "opentelemetry")]
+            span_bodies: None,
             #[cfg(feature = "gate")]
             record: Arc::default(),
         }
@@ -155,6 +193,14 @@ impl Default for Settings {
 }
 
 impl Settings {
+    pub(crate) fn keep_when<F, R>(&mut self, condition: F)
+    where
+        F: Fn(&Finished<'_>) -> Option<R> + Send + Sync + 'static,
+        R: Into<Cow<'static, str>> + 'static,
+    {
+        self.keep_when = Some(Arc::new(Asked(condition)));
+    }
+
     pub(super) fn in_baseline(&self) -> bool {
         self.baseline > 0.0 && fastrand::f64() < self.baseline
     }
@@ -200,6 +246,69 @@ macro_rules! settings_setters {
         #[cfg(feature = "gate")]
         pub fn replay(mut self, replay: crate::capture::Replay) -> Self {
             self.settings.replay = Some(replay);
+            self
+        }
+
+        /// Puts the bodies of kept requests onto their spans, redacted, each cut at
+        /// so many bytes; default not. See [`opentelemetry`](crate::opentelemetry).
+        #[cfg(feature = "opentelemetry")]
+        pub fn bodies_on_spans(mut self, limit: usize) -> Self {
+            self.settings.span_bodies = Some(limit);
+            self
+        }
+
+        /// Keeps requests for which this closure has a reason, beside the others.
+        /// It is asked once at the end of each, on the request path: it must be
+        /// fast and must not block. The reason is redacted, and cut at 256 bytes.
+        /// A closure that panics has none; none is asked while a thread unwinds.
+        ///
+        /// ```
+        /// # use dashcam::capture::CaptureLayer;
+        /// use std::time::Duration;
+        ///
+        /// let capture = CaptureLayer::builder("orders", "1.0.0").keep_when(|request| {
+        ///     let late = request.duration() > Duration::from_millis(300);
+        ///     (late && request.route() == Some("/checkout")).then_some("slow checkout")
+        /// });
+        /// # let _ = capture;
+        /// ```
+        pub fn keep_when<F, R>(mut self, condition: F) -> Self
+        where
+            F: Fn(&crate::capture::Finished<'_>) -> Option<R> + Send + Sync + 'static,
+            R: Into<std::borrow::Cow<'static, str>> + 'static,
+        {
+            self.settings.keep_when(condition);
+            self
+        }
+
+        /// How much of each request is captured, beside the limits; see
+        /// [`CaptureOptions`](crate::capture::CaptureOptions) for what wins over it.
+        pub fn options(mut self, options: crate::capture::CaptureOptions) -> Self {
+            self.settings.options = options;
+            self
+        }
+
+        /// How much is captured of requests whose path or route template is
+        /// `pattern`, or begins with it where it ends in `*`: `/health`,
+        /// `/static/*`. Patterns are tried in turn, so a few of them cost nothing.
+        pub fn for_path(
+            mut self,
+            pattern: impl Into<String>,
+            options: crate::capture::CaptureOptions,
+        ) -> Self {
+            self.settings.paths.push((pattern.into(), options));
+            self
+        }
+
+        /// Writes an interim exchange of a request that still runs after this
+        /// time, where there is a reason to keep it by then, and another one each
+        /// time the age has doubled; default none. Its outcome is `open`, and the
+        /// exchange of the end says which one it continues.
+        ///
+        /// It is noticed when the service or the response body waits, not by a
+        /// timer: nothing is written of a request that nobody polls.
+        pub fn interim(mut self, after: std::time::Duration) -> Self {
+            self.settings.interim = Some(after);
             self
         }
 

@@ -1,4 +1,4 @@
-use super::Dashcam;
+use super::{Dashcam, DashcamHandle};
 use crate::{
     correlation::CorrelationIdLayer,
     exchange::Service,
@@ -8,8 +8,8 @@ use crate::{
     lifecycle::{CorrelationPlan, Plan, VerbosePlan},
     selection::{
         Budget, Directives, InvalidDirectives, Recorded, RuleSource, Rules, SampleKey, Steering,
+        VERBOSE_HEADER,
     },
-    verbose::HEADER,
 };
 use std::{fmt, io, path::PathBuf, sync::Arc};
 use tracing::level_filters::LevelFilter;
@@ -27,6 +27,10 @@ pub struct DashcamBuilder {
     verbose_budget: Budget,
     sample_key: SampleKey,
     plain_header: bool,
+    #[cfg(feature = "token")]
+    tokens: Option<crate::token::Tokens>,
+    #[cfg(feature = "token")]
+    propagation: Option<crate::token::Propagation>,
     request_line: bool,
     exporter: Option<Box<dyn Exporter>>,
     directory: Option<PathBuf>,
@@ -43,6 +47,10 @@ impl DashcamBuilder {
             verbose_budget: Budget::overall(),
             sample_key: SampleKey::default(),
             plain_header: false,
+            #[cfg(feature = "token")]
+            tokens: None,
+            #[cfg(feature = "token")]
+            propagation: None,
             request_line: true,
             exporter: None,
             directory: None,
@@ -119,7 +127,7 @@ impl DashcamBuilder {
         self.rule_source(crate::selection::RulesFile::new(path))
     }
 
-    /// How much all rules together may make verbose; default
+    /// How much all rules and headers together may make verbose; default
     /// [`Budget::overall`].
     pub fn verbose_budget(mut self, budget: Budget) -> Self {
         self.verbose_budget = budget;
@@ -129,6 +137,21 @@ impl DashcamBuilder {
     /// The key by which samples of rules are drawn.
     pub fn sample_key(mut self, key: SampleKey) -> Self {
         self.sample_key = key;
+        self
+    }
+
+    /// Which tokens in the header `x-dashcam-verbose` make a request verbose; see
+    /// [`token`](crate::token).
+    #[cfg(feature = "token")]
+    pub fn tokens(mut self, tokens: crate::token::Tokens) -> Self {
+        self.tokens = Some(tokens);
+        self
+    }
+
+    /// Takes the selection of a request along on the calls that it makes.
+    #[cfg(feature = "token")]
+    pub fn propagate_selection(mut self, propagation: crate::token::Propagation) -> Self {
+        self.propagation = Some(propagation);
         self
     }
 
@@ -160,6 +183,11 @@ impl DashcamBuilder {
         if self.plain_header {
             raise_live(LevelFilter::TRACE);
         }
+        #[cfg(feature = "token")]
+        let tokens = self.tokens.map(|tokens| {
+            raise_live(LevelFilter::DEBUG);
+            tokens.service_is(&self.settings.service.name)
+        });
         let mut steering = Steering::with(self.verbose_budget, self.sample_key).rules(self.rules);
         for add in self.sources {
             steering = add(steering).map_err(BuildError::Thread)?;
@@ -183,24 +211,32 @@ impl DashcamBuilder {
         }
         let keeper = Arc::new(Keeper::new(settings, exporter).map_err(BuildError::Thread)?);
         let plan = Plan {
+            direction: crate::exchange::Direction::Server,
             correlation: Some(self.correlation),
             verbose: Some(VerbosePlan {
                 recorded: Arc::clone(&recorded),
                 recording_limit,
                 memory: Some(Arc::clone(keeper.events())),
                 steering: steering.clone(),
-                plain_header: self.plain_header.then_some(HEADER),
+                plain_header: self.plain_header.then_some(VERBOSE_HEADER),
+                #[cfg(feature = "token")]
+                tokens: tokens.clone(),
+                #[cfg(feature = "token")]
+                propagation: self.propagation.map(Arc::new),
             }),
             keeper: Some(Arc::clone(&keeper)),
             span: true,
             request_line: self.request_line,
         };
-        Ok(Dashcam::new(
-            Arc::new(plan),
+        let handle = DashcamHandle {
             keeper,
-            GateHandle::new(recorded),
+            gate: GateHandle::new(recorded),
             steering,
-        ))
+            #[cfg(feature = "token")]
+            tokens,
+            lines: Arc::default(),
+        };
+        Ok(Dashcam::new(Arc::new(plan), handle))
     }
 }
 

@@ -1,5 +1,6 @@
 use super::{DashcamBuilder, DashcamLayer, Recording, Status};
 use crate::{
+    capture::CaptureLayer,
     gate::{Gate, GateHandle, doubled, probe},
     keeper::Keeper,
     lifecycle::Plan,
@@ -38,10 +39,12 @@ pub struct Dashcam {
 /// state of a service. Dropping it does nothing.
 #[derive(Clone, Debug)]
 pub struct DashcamHandle {
-    keeper: Arc<Keeper>,
-    gate: GateHandle,
-    steering: Steering,
-    lines: Arc<Mutex<Vec<JsonLineHandle>>>,
+    pub(super) keeper: Arc<Keeper>,
+    pub(super) gate: GateHandle,
+    pub(super) steering: Steering,
+    #[cfg(feature = "token")]
+    pub(super) tokens: Option<crate::token::Tokens>,
+    pub(super) lines: Arc<Mutex<Vec<JsonLineHandle>>>,
 }
 
 const SECOND_GATE: &str = "the registry has more than one gate: the outermost records, the others only \
@@ -55,20 +58,10 @@ impl Dashcam {
         DashcamBuilder::new()
     }
 
-    pub(super) fn new(
-        plan: Arc<Plan>,
-        keeper: Arc<Keeper>,
-        gate: GateHandle,
-        steering: Steering,
-    ) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, handle: DashcamHandle) -> Self {
         Self {
             plan,
-            handle: DashcamHandle {
-                keeper,
-                gate,
-                steering,
-                lines: Arc::default(),
-            },
+            handle,
             told: AtomicBool::new(false),
         }
     }
@@ -81,6 +74,12 @@ impl Dashcam {
             self.self_test();
         }
         DashcamLayer::new(Arc::clone(&self.plan))
+    }
+
+    /// The layer for the clients of the service: calls that a request makes are
+    /// kept with it; see [`CaptureLayer::client`].
+    pub fn client_layer(&self) -> CaptureLayer {
+        CaptureLayer::client_of(&self.handle.keeper)
     }
 
     /// Tells once in the log what is wrong with the set-up.
@@ -189,6 +188,10 @@ impl DashcamHandle {
         };
         let mut status = Status::read(&self.keeper, recording, &self.lines());
         status.verbose = self.steering.status();
+        #[cfg(feature = "token")]
+        if let Some(tokens) = &self.tokens {
+            status.tokens = tokens.status();
+        }
         if doubled() {
             status.warnings.push(SECOND_GATE.to_owned());
         }

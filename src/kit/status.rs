@@ -4,11 +4,12 @@ use crate::{
     log_line::JsonLineHandle,
     selection::VerboseStatus,
 };
+use serde::Serialize;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What a [`Dashcam`](super::Dashcam) is doing, at one moment. All counts are
 /// since the start of the process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Status {
     /// Whether events are recorded.
@@ -18,6 +19,9 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// What rules make verbose, and where they come from.
     pub verbose: VerboseStatus,
+    /// What became of tokens in headers.
+    #[cfg(feature = "token")]
+    pub tokens: crate::token::TokenStatus,
     /// Requests that have begun and not ended.
     pub in_flight: u64,
     /// Requests that have ended.
@@ -53,7 +57,8 @@ pub struct Status {
 }
 
 /// Whether events are recorded.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Recording {
     /// They are.
@@ -74,6 +79,8 @@ impl Status {
             recording,
             warnings: Vec::new(),
             verbose: VerboseStatus::default(),
+            #[cfg(feature = "token")]
+            tokens: crate::token::TokenStatus::default(),
             in_flight: counters.in_flight.load(Relaxed),
             finished: counters.finished.load(Relaxed),
             bytes_held: keeper.bodies().held() + keeper.events().held(),

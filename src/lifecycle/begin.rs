@@ -1,11 +1,16 @@
 use super::{
     Plan, RequestBody,
+    carried::Carried,
     flight::Flight,
+    known_method,
     plan::{CorrelationPlan, Trust},
 };
-use crate::context::{Aspect, Identity, Mode, RequestContext, Route};
 #[cfg(feature = "gate")]
 use crate::recorder::MemoryBudget;
+use crate::{
+    context::{Aspect, Identity, Mode, RequestContext, Route},
+    id::TraceContext,
+};
 use http::{Request, Uri, request::Parts};
 use http_body::Body;
 use std::{
@@ -19,6 +24,12 @@ pub(super) fn begin<B: Body>(
     plan: &Arc<Plan>,
     request: Request<B>,
 ) -> (Request<RequestBody<B>>, Flight) {
+    #[cfg(feature = "capture")]
+    if plan.direction == crate::exchange::Direction::Client
+        && let Some(keeper) = &plan.keeper
+    {
+        return super::client::begin(plan, keeper, request);
+    }
     let (mut parts, body) = request.into_parts();
     let outer = parts
         .extensions
@@ -50,10 +61,31 @@ pub(super) fn begin<B: Body>(
     }
 
     #[cfg(feature = "gate")]
-    if let Some(verbose) = &plan.verbose
-        && shared.claim(Aspect::Verbose)
-    {
-        select(verbose, &context, &parts);
+    let verbose = plan
+        .verbose
+        .as_ref()
+        .filter(|_| shared.claim(Aspect::Verbose));
+    #[cfg(feature = "gate")]
+    let verdict = verbose.and_then(|verbose| select(verbose, &context, &mut parts));
+
+    let span = if plan.span && shared.claim(Aspect::Span) {
+        request_span(&context, &parts)
+    } else {
+        Span::none()
+    };
+    #[cfg(feature = "opentelemetry")]
+    if !span.is_none() {
+        let arrival = crate::opentelemetry::Arrival {
+            method: known_method(&parts.method),
+            parts: &parts,
+            uri: uri(&parts),
+            policy: plan.keeper.as_ref().map(|k| &k.settings().policy),
+        };
+        crate::opentelemetry::start(&span, &context, &arrival);
+        if context.trace_context().client_parent().is_some() {
+            // Again, as the span may have other IDs.
+            context.trace_context().replace_in(&mut parts.headers);
+        }
     }
 
     #[cfg(feature = "capture")]
@@ -73,11 +105,12 @@ pub(super) fn begin<B: Body>(
             super::flight::Capture::new(Arc::clone(keeper), in_flight)
         });
 
-    let span = if plan.span && shared.claim(Aspect::Span) {
-        request_span(&context, &parts)
-    } else {
-        Span::none()
-    };
+    #[cfg(feature = "token")]
+    if verbose.is_some_and(|verbose| verbose.tokens.is_some()) {
+        // It was for this service; code that hands headers on has no use of it.
+        parts.headers.remove(crate::selection::VERBOSE_HEADER);
+    }
+
     #[cfg(feature = "gate")]
     if capture.is_some()
         && let Some(keeper) = &plan.keeper
@@ -99,9 +132,12 @@ pub(super) fn begin<B: Body>(
         ended: false,
         #[cfg(feature = "capture")]
         capture,
+        #[cfg(feature = "gate")]
+        verdict,
         context: context.clone(),
+        carried: Carried::Own,
     };
-    let body = RequestBody::new(body, context, flight.captures());
+    let body = RequestBody::new(body, context, Carried::Own, flight.captures());
     (Request::from_parts(parts, body), flight)
 }
 
@@ -120,7 +156,12 @@ fn can_join(plan: &Plan, context: &RequestContext) -> bool {
 fn create(plan: &Plan, parts: &Parts, outer: Option<&RequestContext>) -> RequestContext {
     let now = SystemTime::now();
     let identity = match (outer, &plan.correlation) {
-        (Some(outer), _) => outer.shared().identity().clone(),
+        // A call within the process: the same journey, and an operation of its own.
+        (Some(outer), _) => {
+            let identity = outer.shared().identity().clone();
+            let trace = outer.shared().trace().cloned().map(TraceContext::within);
+            Identity { trace, ..identity }
+        }
         (None, Some(correlation)) => correlation.identify(&parts.headers, now),
         (None, None) => identify_by_default(parts, now),
     };
@@ -164,20 +205,68 @@ fn set_request_header(correlation: &CorrelationPlan, context: &RequestContext, p
     }
 }
 
+/// Selects the request, and says what the response is to say of that.
 #[cfg(feature = "gate")]
-fn select(verbose: &super::VerbosePlan, context: &RequestContext, parts: &Parts) {
+fn select(
+    verbose: &super::VerbosePlan,
+    context: &RequestContext,
+    parts: &mut Parts,
+) -> Option<&'static str> {
     watch(context, verbose.recording_limit, verbose.memory.as_ref());
     if verbose.recorded.is_on() && context.mode().has(Mode::WATCHED) {
         context.raise(Mode::RECORD);
     }
-    if verbose.steering.is_off() {
-        return;
+    #[cfg(feature = "token")]
+    if let Some(propagation) = &verbose.propagation {
+        context.may_propagate(propagation);
     }
-    let by_header = verbose.by_header(&parts.headers);
+    #[cfg(feature = "token")]
+    if verbose.tokens.is_some() {
+        hide_token(&mut parts.headers);
+    }
+    if verbose.steering.is_off() {
+        return None;
+    }
+    let (by_token, tells) = by_token(verbose, context, parts).unzip();
+    let by_header = by_token.or_else(|| verbose.by_header(&parts.headers));
     let by_rule = by_rule(verbose, context, parts);
     if let Some(selected) = by_header.or(by_rule) {
         context.select(&selected);
     }
+    (tells == Some(true)).then(|| context.verdict())
+}
+
+/// Whoever writes the head down does not write tokens.
+#[cfg(feature = "token")]
+fn hide_token(headers: &mut http::HeaderMap) {
+    // To ask for the entry makes room for it.
+    if headers.contains_key(crate::selection::VERBOSE_HEADER)
+        && let http::header::Entry::Occupied(mut values) =
+            headers.entry(crate::selection::VERBOSE_HEADER)
+    {
+        values
+            .iter_mut()
+            .for_each(|value| value.set_sensitive(true));
+    }
+}
+
+/// What a token selects, and whether the response is to say so.
+#[cfg(feature = "token")]
+fn by_token(
+    verbose: &super::VerbosePlan,
+    context: &RequestContext,
+    parts: &Parts,
+) -> Option<(Arc<crate::selection::Selected>, bool)> {
+    let tokens = verbose.tokens.as_ref()?;
+    let accepted = tokens.accept(&parts.headers, &arrival(context, parts, &[]))?;
+    let (rule, until) = (accepted.rule(), accepted.until());
+    let selected = verbose.steering.by_header(rule, until);
+    Some((selected, tokens.tells()))
+}
+
+#[cfg(all(feature = "gate", not(feature = "token")))]
+fn by_token<T>(_: &super::VerbosePlan, _: &RequestContext, _: &Parts) -> Option<(T, bool)> {
+    None
 }
 
 #[cfg(feature = "gate")]
@@ -191,12 +280,22 @@ fn by_rule(
         return None;
     }
     let shared = context.shared();
-    let uri = uri(parts);
     // An outer layer may have begun the request, and facts may be stated. No code
     // of the service runs while they are looked at.
     let mut notes = shared.notes();
     let notes = &mut *notes;
-    let arrival = crate::selection::Arrival {
+    let arrival = arrival(context, parts, &notes.facts);
+    set.evaluate(&arrival, &mut notes.pending).cloned()
+}
+
+#[cfg(feature = "gate")]
+fn arrival<'r>(
+    context: &'r RequestContext,
+    parts: &'r Parts,
+    facts: &'r [(std::borrow::Cow<'static, str>, String)],
+) -> crate::selection::Arrival<'r> {
+    let (shared, uri) = (context.shared(), uri(parts));
+    crate::selection::Arrival {
         method: &parts.method,
         path: uri.path(),
         query: uri.query(),
@@ -206,10 +305,9 @@ fn by_rule(
         client: crate::selection::peer(&parts.extensions),
         correlation_id: context.correlation_id().as_str(),
         at: shared.started_at,
-        facts: &notes.facts,
+        facts,
         seen: crate::selection::Seen::default(),
-    };
-    set.evaluate(&arrival, &mut notes.pending).cloned()
+    }
 }
 
 /// Makes room for what the gate notes: decisions and ERROR events in any case.
@@ -243,9 +341,11 @@ fn request_span(context: &RequestContext, parts: &Parts) -> Span {
         target: crate::REQUEST_TARGET,
         "request",
         correlation_id = context.correlation_id().as_str(),
-        http.request.method = parts.method.as_str(),
+        http.request.method = known_method(&parts.method),
         http.route = shared.route.as_ref().map(Route::as_str),
         http.response.status_code = field::Empty,
         otel.kind = "server",
+        // Recorded where OpenTelemetry is there to read it.
+        otel.name = field::Empty,
     )
 }

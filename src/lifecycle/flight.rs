@@ -1,5 +1,8 @@
-use super::{Plan, ResponseBody, ResponseFuture, begin, panic};
-use crate::context::{Entered, Mode, RequestContext, bounded};
+use super::{Plan, ResponseBody, ResponseFuture, begin, carried::Carried, panic};
+use crate::{
+    context::{Entered, Mode, RequestContext, bounded},
+    recorder::Clock,
+};
 use http::{Response, StatusCode};
 use http_body::Body;
 use std::{
@@ -7,6 +10,7 @@ use std::{
     fmt::Display,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Instant,
 };
 use tracing::Span;
 
@@ -24,6 +28,7 @@ pub(super) type Payload = Box<dyn Any + Send + 'static>;
 #[derive(Debug)]
 pub(super) struct Flight {
     pub(super) context: RequestContext,
+    pub(super) carried: Carried,
     pub(super) plan: Arc<Plan>,
     /// Whether this layer began the request, and so ends it.
     pub(super) owner: bool,
@@ -40,6 +45,9 @@ pub(super) struct Flight {
     pub(super) ended: bool,
     #[cfg(feature = "capture")]
     pub(super) capture: Option<Capture>,
+    /// What the response says of the selection.
+    #[cfg(feature = "gate")]
+    pub(super) verdict: Option<&'static str>,
 }
 
 /// How a request can end, before anybody judges it.
@@ -60,6 +68,8 @@ pub(super) struct Capture {
     in_flight: u64,
     status: Option<StatusCode>,
     failure: Option<Failure>,
+    /// When the next interim exchange is due.
+    interim: Option<Instant>,
 }
 
 #[cfg(feature = "capture")]
@@ -70,6 +80,7 @@ impl Capture {
             in_flight,
             status: None,
             failure: None,
+            interim: None,
         }
     }
 }
@@ -99,8 +110,8 @@ impl Flight {
         result
     }
 
-    pub(super) fn enter(&self) -> Entered {
-        self.context.enter()
+    pub(super) fn enter(&self) -> Option<Entered> {
+        self.carried.enter(&self.context)
     }
 
     /// Takes the response head and wraps the body.
@@ -124,9 +135,25 @@ impl Flight {
             let value = self.context.trace_context().server_timing();
             parts.headers.append("server-timing", value);
         }
+        #[cfg(feature = "gate")]
+        if let Some(verdict) = self.verdict {
+            let verdict = http::HeaderValue::from_static(verdict);
+            parts
+                .headers
+                .insert(crate::selection::VERBOSE_HEADER, verdict);
+        }
         if !self.span.is_none() {
-            self.span
-                .record("http.response.status_code", parts.status.as_u16());
+            self.span.record(
+                "http.response.status_code",
+                i64::from(parts.status.as_u16()),
+            );
+        }
+        #[cfg(feature = "opentelemetry")]
+        // Otherwise its end says more.
+        if self.context.shared().captured_by() == 0
+            && let Some(span) = self.context.shared().span()
+        {
+            span.answered(parts.status);
         }
         if self.captures() && self.is_answer(&parts) {
             self.panicked = true;
@@ -153,11 +180,11 @@ impl Flight {
     pub(super) fn service_error<E: Display>(mut self, error: &E) {
         // The error's text is code of the service, so its context is current.
         let text = bounded(self.run(|| error.to_string()).unwrap_or_default());
-        self.end(End::ServiceError(text));
+        self.end(End::ServiceError(text), Clock::default());
     }
 
     pub(super) fn panicked(mut self) {
-        self.end(End::Panic);
+        self.end(End::Panic, Clock::default());
     }
 
     #[cfg(feature = "capture")]
@@ -171,16 +198,16 @@ impl Flight {
     }
 
     /// Ends this layer's part; only the first call does anything.
-    pub(super) fn end(&mut self, end: End) {
+    pub(super) fn end(&mut self, end: End, clock: Clock) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
         // The line in the log takes the correlation ID from it.
         let _entered = self.enter();
         #[cfg(feature = "capture")]
-        self.end_capture(end);
+        self.end_capture(end, clock);
         #[cfg(not(feature = "capture"))]
-        let _ = end;
+        let _ = (end, clock);
         if self.owner && !self.context.mode().has(Mode::FINISHED) {
             self.context.raise(Mode::FINISHED);
         }
@@ -188,10 +215,14 @@ impl Flight {
         if self.owner {
             self.context.release();
         }
+        #[cfg(feature = "opentelemetry")]
+        if self.owner {
+            drop(self.context.shared().take_span());
+        }
     }
 
     #[cfg(feature = "capture")]
-    fn end_capture(&mut self, end: End) {
+    fn end_capture(&mut self, end: End, mut clock: Clock) {
         let Some(capture) = &mut self.capture else {
             return;
         };
@@ -201,7 +232,7 @@ impl Flight {
             End::Response => Ending::Complete,
             _ => Ending::Dropped,
         };
-        shared.response_body().end(ending);
+        shared.response_body().end(ending, &mut clock);
         let outcome = match end {
             End::Response => match capture.failure.take() {
                 Some(failure) => Outcome::Failed { failure },
@@ -225,8 +256,13 @@ impl Flight {
         let ended = Ended {
             outcome,
             status: capture.status,
-            duration: shared.started.elapsed(),
+            duration: clock.now().saturating_duration_since(shared.started),
             in_flight: capture.in_flight,
+            direction: self.plan.direction,
+            caller: match &self.carried {
+                Carried::Own => None,
+                Carried::Caller(caller) => caller.clone(),
+            },
         };
         #[cfg(feature = "kit")]
         let line = self
@@ -236,13 +272,46 @@ impl Flight {
         if self.owner {
             self.context.raise(Mode::FINISHED);
         }
-        let kept = capture.keeper.finish(&self.context, ended);
+        let kept = capture.keeper.finish(&self.context, ended, &mut clock);
         #[cfg(feature = "kit")]
         if let Some(line) = line {
             line.write(&self.span, &self.context, &capture.keeper, kept);
         }
         #[cfg(not(feature = "kit"))]
         let _ = kept;
+    }
+}
+
+#[cfg(feature = "capture")]
+impl Flight {
+    /// Called when the request waits: writes an interim exchange where that is due.
+    pub(super) fn waits(&mut self) {
+        let Some(capture) = &mut self.capture else {
+            return;
+        };
+        let Some(after) = capture.keeper.settings().interim else {
+            return;
+        };
+        let started = self.context.shared().started;
+        let due = *capture
+            .interim
+            .get_or_insert_with(|| started.checked_add(after).unwrap_or(started));
+        let now = Instant::now();
+        if now < due {
+            return;
+        }
+        let age = now.saturating_duration_since(started).max(after);
+        capture.interim = Some(now.checked_add(age).unwrap_or(now));
+        let ended = Ended {
+            outcome: Outcome::Open,
+            status: capture.status,
+            duration: age,
+            in_flight: capture.in_flight,
+            direction: self.plan.direction,
+            caller: None,
+        };
+        let failed = capture.failure.is_some();
+        capture.keeper.interim(&self.context, ended, failed);
     }
 }
 
@@ -256,7 +325,7 @@ impl Drop for Flight {
         } else {
             End::Abandoned
         };
-        self.end(self.judged(end));
+        self.end(self.judged(end), Clock::default());
     }
 }
 

@@ -90,7 +90,13 @@ where
             polled
         });
         let payload = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Pending) => {
+                #[cfg(feature = "capture")]
+                if let Some(flight) = this.flight {
+                    flight.waits();
+                }
+                return Poll::Pending;
+            }
             Ok(Poll::Ready(Some(result))) => {
                 let Some(flight) = this.flight.take() else {
                     return Poll::Pending;

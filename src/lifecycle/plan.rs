@@ -14,7 +14,7 @@ use crate::keeper::Keeper;
 #[cfg(feature = "gate")]
 use crate::{
     recorder::MemoryBudget,
-    selection::{Directives, Recorded, Selected, Steering},
+    selection::{Directives, Recorded, Rule, Selected, Steering},
 };
 
 /// What one layer does in the lifecycle.
@@ -25,6 +25,9 @@ pub(crate) struct Plan {
     pub(crate) verbose: Option<VerbosePlan>,
     #[cfg(feature = "capture")]
     pub(crate) keeper: Option<Arc<Keeper>>,
+    /// Which side of the connection the layer is on.
+    #[cfg(feature = "capture")]
+    pub(crate) direction: crate::exchange::Direction,
     /// Whether a request that this layer begins gets a span.
     pub(crate) span: bool,
     /// Whether a request that this layer begins ends with a line in the log.
@@ -157,6 +160,12 @@ pub(crate) struct VerbosePlan {
     pub(crate) steering: Steering,
     /// The header whose plain text selects, where that was allowed.
     pub(crate) plain_header: Option<HeaderName>,
+    /// Which tokens select.
+    #[cfg(feature = "token")]
+    pub(crate) tokens: Option<crate::token::Tokens>,
+    /// Where the selection goes with calls.
+    #[cfg(feature = "token")]
+    pub(crate) propagation: Option<Arc<crate::token::Propagation>>,
 }
 
 #[cfg(feature = "gate")]
@@ -170,6 +179,10 @@ impl Default for VerbosePlan {
             memory: None,
             steering: Steering::default(),
             plain_header: None,
+            #[cfg(feature = "token")]
+            tokens: None,
+            #[cfg(feature = "token")]
+            propagation: None,
         }
     }
 }
@@ -186,10 +199,11 @@ impl VerbosePlan {
             return None;
         }
         let directives = match value.to_str().ok()?.trim() {
-            "" | "1" | "true" => Directives::level(tracing::level_filters::LevelFilter::DEBUG),
-            text => text.parse().ok()?,
+            "" | "1" | "true" => "debug",
+            text => text,
         };
-        let selected = Selected::live(name.as_str().to_owned(), directives);
-        Some(self.steering.by_header(selected))
+        let now = std::time::SystemTime::now();
+        let rule = Rule::new(name.as_str(), now).verbose(directives).ok()?;
+        Some(self.steering.by_header(&rule, None))
     }
 }

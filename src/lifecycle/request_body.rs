@@ -1,3 +1,4 @@
+use super::carried::Carried;
 use crate::context::{RequestContext, bounded};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -8,7 +9,7 @@ use std::{
 };
 
 #[cfg(feature = "capture")]
-use crate::recorder::Ending;
+use crate::recorder::{Clock, Ending};
 #[cfg(feature = "capture")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -21,31 +22,34 @@ pin_project! {
         #[pin]
         inner: Option<B>,
         context: RequestContext,
+        carried: Carried,
         captured: bool,
     }
 
     impl<B> PinnedDrop for RequestBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _entered = this.context.enter();
+            let _entered = this.carried.enter(this.context);
             this.inner.set(None);
             #[cfg(feature = "capture")]
             if *this.captured {
-                this.context.shared().request_body().end(Ending::Dropped);
+                this.context.shared().request_body().end(Ending::Dropped, &mut Clock::default());
             }
         }
     }
 }
 
 impl<B: Body> RequestBody<B> {
-    pub(super) fn new(inner: B, context: RequestContext, captured: bool) -> Self {
+    pub(super) fn new(inner: B, context: RequestContext, carried: Carried, captured: bool) -> Self {
         #[cfg(feature = "capture")]
         if captured && inner.is_end_stream() {
-            context.shared().request_body().end(Ending::Complete);
+            let mut tee = context.shared().request_body();
+            tee.end(Ending::Complete, &mut Clock::default());
         }
         Self {
             inner: Some(inner),
             context,
+            carried,
             captured,
         }
     }
@@ -65,7 +69,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        let _entered = this.context.enter();
+        let _entered = this.carried.enter(this.context);
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
@@ -81,25 +85,27 @@ where
             let shared = this.context.shared();
             let mut tee = shared.request_body();
             tee.polled();
+            let clock = &mut Clock::default();
             match &polled {
                 Poll::Pending => {}
-                Poll::Ready(None) => tee.end(Ending::Complete),
+                Poll::Ready(None) => tee.end(Ending::Complete, clock),
                 Poll::Ready(Some(Err(error))) => {
                     drop(tee);
                     // The service might never have asked for it.
                     let text = catch_unwind(AssertUnwindSafe(|| error.to_string()));
                     let text = text.unwrap_or_default();
-                    shared.request_body().end(Ending::Error(bounded(text)));
+                    let ending = Ending::Error(bounded(text));
+                    shared.request_body().end(ending, clock);
                 }
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Some(data) = frame.data_ref() {
-                        tee.data(data);
+                        tee.data(data, clock);
                     } else if let Some(trailers) = frame.trailers_ref() {
                         tee.trailers(trailers);
-                        tee.end(Ending::Complete);
+                        tee.end(Ending::Complete, clock);
                     }
                     if at_end {
-                        tee.end(Ending::Complete);
+                        tee.end(Ending::Complete, clock);
                     }
                 }
             }

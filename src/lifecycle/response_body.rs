@@ -1,5 +1,8 @@
 use super::flight::{End, Flight};
-use crate::context::{RequestContext, bounded};
+use crate::{
+    context::{RequestContext, bounded},
+    recorder::Clock,
+};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -38,12 +41,12 @@ impl<B: Body> ResponseBody<B> {
     /// `over` ends the exchange here, whatever the body does.
     pub(super) fn new(inner: B, flight: Flight, over: bool) -> Self {
         let mut body = Self {
-            context: Some(flight.context.clone()),
+            context: flight.carried.context(&flight.context).cloned(),
             flight: Some(flight),
             inner: Some(inner),
         };
         if over || body.inner.as_ref().is_none_or(Body::is_end_stream) {
-            body.flight = end(body.flight.take(), End::Response);
+            body.flight = end(body.flight.take(), End::Response, Clock::default());
         }
         body
     }
@@ -72,10 +75,10 @@ impl<B: Default> Default for ResponseBody<B> {
 }
 
 /// Ends the flight; nothing of it is left.
-fn end(flight: Option<Flight>, end: End) -> Option<Flight> {
+fn end(flight: Option<Flight>, end: End, clock: Clock) -> Option<Flight> {
     if let Some(mut flight) = flight {
         let end = flight.judged(end);
-        flight.end(end);
+        flight.end(end, clock);
     }
     None
 }
@@ -104,12 +107,14 @@ where
         let polled = match flight.run(|| inner.poll_frame(cx)) {
             Ok(polled) => polled,
             Err(payload) => {
-                *this.flight = end(this.flight.take(), End::Panic);
+                *this.flight = end(this.flight.take(), End::Panic, Clock::default());
                 resume_unwind(payload);
             }
         };
+        #[allow(unused_mut)] // it is read by the capture
+        let mut clock = Clock::default();
         #[cfg(feature = "capture")]
-        flight.saw(&polled);
+        flight.saw(&polled, &mut clock);
         let over = match &polled {
             Poll::Pending => None,
             Poll::Ready(None) => Some(End::Response),
@@ -124,7 +129,7 @@ where
             }
         };
         if let Some(over) = over {
-            *this.flight = end(this.flight.take(), over);
+            *this.flight = end(this.flight.take(), over, clock);
         }
         polled
     }
@@ -143,15 +148,23 @@ where
 #[cfg(feature = "capture")]
 impl Flight {
     /// Notes what passed by.
-    fn saw<D: bytes::Buf + 'static, E>(&mut self, polled: &Poll<Option<Result<Frame<D>, E>>>) {
+    fn saw<D: bytes::Buf + 'static, E>(
+        &mut self,
+        polled: &Poll<Option<Result<Frame<D>, E>>>,
+        clock: &mut Clock,
+    ) {
         if self.capture.is_none() {
             return;
+        }
+        if polled.is_pending() {
+            self.context.shared().response_body().polled();
+            return self.waits();
         }
         let mut tee = self.context.shared().response_body();
         tee.polled();
         if let Poll::Ready(Some(Ok(frame))) = polled {
             if let Some(data) = frame.data_ref() {
-                tee.data(data);
+                tee.data(data, clock);
                 return;
             }
             drop(tee);

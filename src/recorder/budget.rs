@@ -63,6 +63,11 @@ impl Reservation {
         Self::of(self.budget.clone())
     }
 
+    /// Gives all of it back before its time.
+    pub(crate) fn give_back(&mut self) {
+        *self = Self::of(self.budget.clone());
+    }
+
     /// Asks for more; `false` means it was refused and counted.
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         let Some(budget) = &self.budget else {

@@ -246,11 +246,31 @@ impl Recording {
     /// A copy, and from now on all its events count as shown. `None` where all are
     /// shown already, or there is no memory.
     pub(crate) fn copy_unshown(&mut self) -> Option<Self> {
-        let mut memory = self.memory.another();
-        if !self.has_unshown() || !memory.grow(self.used()) {
+        if !self.has_unshown() {
             return None;
         }
-        let copy = Self {
+        let copy = self.try_copy()?;
+        for head in &mut self.heads {
+            head.shown = true;
+        }
+        Some(copy)
+    }
+
+    /// A copy, empty where there is no memory for it.
+    pub(crate) fn copy(&self) -> Self {
+        self.try_copy().unwrap_or_else(|| Self {
+            dropped: self.dropped + self.heads.len() as u64,
+            refused: true,
+            ..Self::default()
+        })
+    }
+
+    fn try_copy(&self) -> Option<Self> {
+        let mut memory = self.memory.another();
+        if !memory.grow(self.used()) {
+            return None;
+        }
+        Some(Self {
             limit: self.limit,
             heads: self.heads.clone(),
             values: self.values.get(self.dead..).unwrap_or_default().to_vec(),
@@ -263,11 +283,7 @@ impl Recording {
             lost: self.lost,
             cut: self.cut,
             refused: self.refused,
-        };
-        for head in &mut self.heads {
-            head.shown = true;
-        }
-        Some(copy)
+        })
     }
 
     /// Metadata and encoded fields of the spans that are open.

@@ -3,10 +3,15 @@
 
 #[cfg(feature = "capture")]
 mod budget;
+mod clock;
 #[cfg(feature = "gate")]
 mod events;
 #[cfg(feature = "capture")]
 mod heads;
+#[cfg(feature = "capture")]
+mod items;
+#[cfg(feature = "capture")]
+mod options;
 #[cfg(feature = "gate")]
 mod span_tree;
 #[cfg(feature = "gate")]
@@ -20,6 +25,8 @@ mod values;
 
 #[cfg(feature = "capture")]
 pub(crate) use self::budget::{MemoryBudget, Reservation};
+#[cfg(feature = "capture")]
+pub use self::options::CaptureOptions;
 #[cfg(feature = "gate")]
 pub(crate) use self::{
     events::{EventRecord, NewEvent, Recording},
@@ -30,8 +37,11 @@ pub(crate) use self::{
 #[cfg(feature = "capture")]
 pub(crate) use self::{
     heads::HeaderFields,
-    tee::{BodySnapshot, Ending, Tee},
+    items::{Framing, StreamLimits},
+    tee::{BodySnapshot, Ending, Tee, TeePlan},
 };
+
+pub(crate) use self::clock::Clock;
 
 /// Buffers up to this capacity stay allocated between requests.
 const KEEP_CAPACITY: usize = 16 * 1024;

@@ -1,13 +1,18 @@
-use super::{MemoryBudget, Reservation};
+use super::{
+    Clock, Framing, HeaderFields, MemoryBudget, Reservation,
+    items::{Items, StreamLimits},
+};
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use std::{any::Any, io::IoSlice, sync::Arc, time::Instant};
 
-use super::HeaderFields;
-
 /// Chunks up to this size are copied: a clone would keep the whole read buffer
-/// alive that they were cut from.
+/// alive that they were cut from. The first chunk is shared until a second one
+/// comes: most bodies have one, and most are never looked at.
 const COPY_UP_TO: usize = 2 * 1024;
+
+/// Copies are made into buffers of this size.
+const SEGMENT: usize = super::KEEP_CAPACITY;
 
 /// Room for this many pieces stays allocated between requests.
 const KEEP_PIECES: usize = 64;
@@ -28,8 +33,10 @@ pub(crate) enum Ending {
 pub(crate) struct Tee {
     limit: usize,
     trailers_limit: usize,
+    /// What came before `copied`.
     pieces: Vec<Piece>,
-    /// The only piece of a body that came in one: no vector is needed for it.
+    /// What came first, while it is shared: most bodies come in one piece, and no
+    /// vector is needed for it.
     first: Option<Bytes>,
     copied: Vec<u8>,
     kept: usize,
@@ -44,6 +51,17 @@ pub(crate) struct Tee {
     last_byte: Option<Instant>,
     trailers: HeaderFields,
     skipped: Option<&'static str>,
+    items: Option<Items>,
+}
+
+/// What is known of a body before its first frame.
+#[derive(Debug, Default)]
+pub(crate) struct TeePlan {
+    pub(crate) limit: usize,
+    pub(crate) trailers_limit: usize,
+    pub(crate) declared: Option<u64>,
+    pub(crate) budget: Option<Arc<MemoryBudget>>,
+    pub(crate) stream: Option<(Framing, StreamLimits)>,
 }
 
 /// A body as it was at one moment.
@@ -61,27 +79,46 @@ pub(crate) struct BodySnapshot {
     pub(crate) trailers: HeaderFields,
     /// Why the content is not to be written.
     pub(crate) skipped: Option<&'static str>,
+    pub(crate) items: Option<u64>,
 }
 
 #[derive(Debug)]
 enum Piece {
     Shared(Bytes),
-    Copied(usize),
+    Copied(Vec<u8>),
 }
 
 impl Tee {
     /// Starts with what is known before the first frame.
-    pub(crate) fn begin(
-        &mut self,
-        limit: usize,
-        trailers_limit: usize,
-        declared: Option<u64>,
-        budget: Option<Arc<MemoryBudget>>,
-    ) {
-        self.limit = limit;
+    pub(crate) fn begin(&mut self, plan: TeePlan) {
+        self.limit = plan.limit;
+        self.trailers_limit = plan.trailers_limit;
+        self.declared = plan.declared;
+        self.memory = Reservation::of(plan.budget);
+        self.items = plan
+            .stream
+            .map(|(framing, limits)| Items::new(framing, limits));
+    }
+
+    /// Captures no more than this from now on; what is over it already is given
+    /// back, all of it.
+    pub(crate) fn restrict(&mut self, limit: usize, trailers_limit: usize) {
         self.trailers_limit = trailers_limit;
-        self.declared = declared;
-        self.memory = Reservation::of(budget);
+        self.limit = limit;
+        if limit == 0 {
+            self.skipped = Some("options");
+        } else if self.skipped == Some("options") && self.kept == 0 && self.seen == 0 {
+            self.skipped = None;
+        }
+        if self.kept > limit {
+            self.skipped = Some("options");
+            self.full = true;
+            self.kept = 0;
+            self.first = None;
+            self.pieces.clear();
+            self.copied.clear();
+            self.memory.give_back();
+        }
     }
 
     /// Says that the content is not to be written, and why.
@@ -95,21 +132,26 @@ impl Tee {
     }
 
     /// Notes a data frame that passed by.
-    pub(crate) fn data<D: Buf + 'static>(&mut self, data: &D) {
-        if self.ending.is_some() {
-            // Read on after the request has ended: no part of it any more.
+    pub(crate) fn data<D: Buf + 'static>(&mut self, data: &D, clock: &mut Clock) {
+        let length = data.remaining();
+        // Read on after the request has ended: no part of it any more.
+        if length == 0 || self.ending.is_some() {
             return;
         }
-        let length = data.remaining();
-        if self.seen == 0 && length > 0 {
-            self.first_byte = Some(Instant::now());
+        if self.seen == 0 {
+            self.first_byte = Some(clock.now());
         }
         self.seen += length as u64;
-        if self.full || length == 0 {
+        let of_items = if self.items.is_some() {
+            self.count_items(data, clock)
+        } else {
+            length
+        };
+        if self.full {
             return;
         }
-        let room = self.limit - self.kept;
-        let wanted = length.min(room);
+        let room = self.limit.saturating_sub(self.kept);
+        let wanted = length.min(room).min(of_items);
         if wanted == 0 {
             self.full = true;
             return;
@@ -120,40 +162,93 @@ impl Tee {
             self.out_of_memory = true;
             return;
         }
-        let kept = match (data as &dyn Any).downcast_ref::<Bytes>() {
+        let bytes = (data as &dyn Any).downcast_ref::<Bytes>();
+        let kept = match bytes {
             // A part would keep the whole chunk alive.
-            Some(bytes) if wanted > COPY_UP_TO && wanted == length => {
-                self.share(bytes.slice(..wanted));
+            Some(bytes) if wanted == length && self.kept == 0 => {
+                self.first = Some(bytes.clone());
                 wanted
             }
-            Some(bytes) => self.copy(&[bytes.get(..wanted).unwrap_or_default()]),
+            Some(bytes) => {
+                self.settle();
+                if wanted > COPY_UP_TO && wanted == length {
+                    self.close_segment();
+                    self.pieces.push(Piece::Shared(bytes.clone()));
+                    wanted
+                } else {
+                    self.copy(bytes.get(..wanted).unwrap_or_default())
+                }
+            }
             None => self.copy_buf(data, wanted),
         };
         self.kept += kept;
         self.full = kept < length;
     }
 
-    fn share(&mut self, bytes: Bytes) {
-        if self.first.is_none() && self.kept == 0 {
-            self.first = Some(bytes);
-        } else {
-            self.pieces.push(Piece::Shared(bytes));
+    /// Copies a small first chunk: it was not the only one.
+    fn settle(&mut self) {
+        if let Some(first) = self.first.take_if(|first| first.len() <= COPY_UP_TO) {
+            self.append(&first);
         }
     }
 
-    fn copy(&mut self, slices: &[&[u8]]) -> usize {
-        let before = self.copied.len();
-        for slice in slices {
-            self.copied.extend_from_slice(slice);
+    /// How many bytes of this chunk belong to items that are captured.
+    fn count_items<D: Buf + 'static>(&mut self, data: &D, clock: &mut Clock) -> usize {
+        let Some(items) = &mut self.items else {
+            return 0;
+        };
+        let late = self
+            .first_byte
+            .is_some_and(|first| items.is_late(clock.now().duration_since(first)));
+        let mut slices = [IoSlice::new(&[]); 16];
+        let filled = data.chunks_vectored(&mut slices);
+        let (mut seen, mut captured) = (0, 0);
+        for slice in slices.iter().take(filled) {
+            let part = items.feed(slice);
+            if captured == seen {
+                captured += part;
+            }
+            seen += slice.len();
         }
-        let length = self.copied.len() - before;
-        match self.pieces.last_mut() {
-            Some(Piece::Copied(n)) => *n += length,
-            // Nothing but copies so far: the buffer alone tells the order.
-            None if self.first.is_none() => {}
-            _ => self.pieces.push(Piece::Copied(length)),
+        if seen < data.remaining() {
+            // A buffer that cannot be seen through: nobody knows what was in it.
+            self.items = None;
         }
-        length
+        if late { 0 } else { captured }
+    }
+
+    /// Copies into the last buffer, and into another one where that is full: a
+    /// buffer that grows would be there twice while it does.
+    fn copy(&mut self, slice: &[u8]) -> usize {
+        let room = SEGMENT - self.copied.len().min(SEGMENT);
+        let (now, then) = slice.split_at_checked(room).unwrap_or((slice, &[]));
+        self.append(now);
+        if !then.is_empty() {
+            self.close_segment();
+            let still = self.limit.saturating_sub(self.kept + now.len());
+            self.copied.reserve_exact(still.min(SEGMENT));
+            self.append(then);
+        }
+        slice.len()
+    }
+
+    /// Doubles the buffer like a vector does, but no further than a segment.
+    fn append(&mut self, slice: &[u8]) {
+        let needed = self.copied.len() + slice.len();
+        let capacity = self.copied.capacity();
+        if needed > capacity {
+            let most = SEGMENT.min(self.limit);
+            let wanted = (2 * capacity).min(most).max(needed);
+            self.copied.reserve_exact(wanted - self.copied.len());
+        }
+        self.copied.extend_from_slice(slice);
+    }
+
+    fn close_segment(&mut self) {
+        if !self.copied.is_empty() {
+            let copied = std::mem::take(&mut self.copied);
+            self.pieces.push(Piece::Copied(copied));
+        }
     }
 
     /// Copies as much as can be seen of a foreign buffer without moving it.
@@ -165,7 +260,7 @@ impl Tee {
         for slice in slices.iter().take(filled) {
             let part = slice.get(..slice.len().min(left)).unwrap_or_default();
             left -= part.len();
-            copied += self.copy(&[part]);
+            copied += self.copy(part);
         }
         copied
     }
@@ -176,7 +271,7 @@ impl Tee {
     }
 
     /// Notes the end; only the first one counts.
-    pub(crate) fn end(&mut self, ending: Ending) {
+    pub(crate) fn end(&mut self, ending: Ending, clock: &mut Clock) {
         if self.ending.is_some() {
             return;
         }
@@ -186,12 +281,16 @@ impl Tee {
         } else {
             ending
         });
-        self.last_byte = Some(Instant::now());
+        self.last_byte = Some(clock.now());
     }
 
     /// Bytes that passed by.
     pub(crate) fn seen(&self) -> u64 {
         self.seen
+    }
+
+    pub(crate) fn seen_trailers(&self) -> &HeaderFields {
+        &self.trailers
     }
 
     /// Bytes captured.
@@ -217,34 +316,23 @@ impl Tee {
             last_byte: self.last_byte,
             trailers: self.trailers.clone(),
             skipped: self.skipped,
+            items: self
+                .items
+                .map(|items| items.count(self.ending == Some(Ending::Complete))),
         }
     }
 
     /// The captured prefix in one buffer.
     fn prefix(&self) -> Vec<u8> {
         let mut prefix = Vec::with_capacity(self.kept);
-        let mut copied = self.copied.as_slice();
-        let mut take = |n: usize, prefix: &mut Vec<u8>| {
-            let (part, rest) = copied.split_at_checked(n).unwrap_or((copied, &[]));
-            prefix.extend_from_slice(part);
-            copied = rest;
-        };
-        // Copies that came before the first shared piece have no entry.
-        let listed: usize = self
-            .pieces
-            .iter()
-            .map(|piece| if let Piece::Copied(n) = piece { *n } else { 0 })
-            .sum();
-        match &self.first {
-            Some(first) => prefix.extend_from_slice(first),
-            None => take(self.copied.len() - listed, &mut prefix),
-        }
+        prefix.extend_from_slice(self.first.as_deref().unwrap_or_default());
         for piece in &self.pieces {
-            match piece {
-                Piece::Shared(bytes) => prefix.extend_from_slice(bytes),
-                Piece::Copied(n) => take(*n, &mut prefix),
-            }
+            prefix.extend_from_slice(match piece {
+                Piece::Shared(bytes) => bytes,
+                Piece::Copied(bytes) => bytes,
+            });
         }
+        prefix.extend_from_slice(&self.copied);
         prefix
     }
 
@@ -285,8 +373,16 @@ mod tests {
 
     fn tee(limit: usize) -> Tee {
         let mut tee = Tee::default();
-        tee.begin(limit, 100, None, None);
+        tee.begin(TeePlan {
+            limit,
+            trailers_limit: 100,
+            ..TeePlan::default()
+        });
         tee
+    }
+
+    fn now() -> Clock {
+        Clock::default()
     }
 
     proptest! {
@@ -302,9 +398,9 @@ mod tests {
                 let chunk: Vec<u8> = (0..size).map(|i| (i * 31 + n) as u8).collect();
                 all.extend_from_slice(&chunk);
                 if foreign {
-                    tee.data(&std::io::Cursor::new(chunk));
+                    tee.data(&std::io::Cursor::new(chunk), &mut now());
                 } else {
-                    tee.data(&Bytes::from(chunk));
+                    tee.data(&Bytes::from(chunk), &mut now());
                 }
             }
             prop_assert_eq!(tee.seen(), all.len() as u64);
@@ -321,8 +417,8 @@ mod tests {
         let chain = || Bytes::from_static(b"ab").chain(Bytes::from_static(b"cd"));
         let deep = Buf::chain(chain(), chain());
         let mut tee = tee(100);
-        tee.data(&deep);
-        tee.data(&Bytes::from_static(b"ef"));
+        tee.data(&deep, &mut now());
+        tee.data(&Bytes::from_static(b"ef"), &mut now());
         assert_eq!(tee.seen(), 10);
         assert!(b"abcdabcdef".starts_with(&tee.prefix()[..]));
     }
@@ -331,10 +427,14 @@ mod tests {
     fn refused_memory_stops_the_capture_and_is_given_back() {
         let budget = Arc::new(MemoryBudget::new(10));
         let mut tee = Tee::default();
-        tee.begin(100, 100, None, Some(Arc::clone(&budget)));
-        tee.data(&Bytes::from_static(b"12345678"));
-        tee.data(&Bytes::from_static(b"12345678"));
-        tee.data(&Bytes::from_static(b"1"));
+        tee.begin(TeePlan {
+            limit: 100,
+            budget: Some(Arc::clone(&budget)),
+            ..TeePlan::default()
+        });
+        for chunk in ["12345678", "12345678", "1"] {
+            tee.data(&Bytes::from(chunk), &mut now());
+        }
         assert_eq!(tee.prefix(), b"12345678");
         assert_eq!(tee.seen(), 17);
         assert!(tee.out_of_memory);
@@ -345,12 +445,54 @@ mod tests {
     #[test]
     fn dropped_after_all_that_was_announced_is_complete() {
         let mut tee = Tee::default();
-        tee.begin(100, 100, Some(3), None);
+        tee.begin(TeePlan {
+            limit: 100,
+            declared: Some(3),
+            ..TeePlan::default()
+        });
         tee.polled();
-        tee.data(&Bytes::from_static(b"abc"));
-        tee.end(Ending::Dropped);
+        tee.data(&Bytes::from_static(b"abc"), &mut now());
+        tee.end(Ending::Dropped, &mut now());
         assert_eq!(tee.ending(), Some(&Ending::Complete));
-        tee.end(Ending::Dropped);
+        tee.end(Ending::Dropped, &mut now());
         assert_eq!(tee.ending(), Some(&Ending::Complete));
+    }
+
+    #[test]
+    fn of_a_stream_the_first_items_only_and_all_are_counted() {
+        let limits = StreamLimits {
+            items: 2,
+            time: std::time::Duration::MAX,
+        };
+        let mut tee = Tee::default();
+        tee.begin(TeePlan {
+            limit: 100,
+            stream: Some((Framing::Lines, limits)),
+            ..TeePlan::default()
+        });
+        for chunk in ["{}\n{", "}\n{}", "\n{}"] {
+            tee.data(&Bytes::from(chunk), &mut now());
+        }
+        assert_eq!(tee.snapshot().items, Some(3));
+        tee.end(Ending::Complete, &mut now());
+        assert_eq!(tee.snapshot().items, Some(4));
+        assert_eq!(tee.prefix(), b"{}\n{}\n");
+        assert_eq!((tee.seen(), tee.kept()), (11, 6));
+    }
+
+    #[test]
+    fn what_may_not_be_captured_is_given_back() {
+        let budget = Arc::new(MemoryBudget::new(100));
+        let mut tee = Tee::default();
+        tee.begin(TeePlan {
+            limit: 100,
+            budget: Some(Arc::clone(&budget)),
+            ..TeePlan::default()
+        });
+        tee.data(&Bytes::from_static(b"12345678"), &mut now());
+        tee.restrict(4, 0);
+        tee.data(&Bytes::from_static(b"9"), &mut now());
+        assert_eq!((tee.kept(), tee.seen(), budget.held()), (0, 9, 0));
+        assert_eq!(tee.snapshot().skipped, Some("options"));
     }
 }

@@ -91,6 +91,13 @@ impl FromStr for Directives {
     }
 }
 
+/// As a list that reads back as the same.
+impl fmt::Display for Directives {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.targets.fmt(f)
+    }
+}
+
 /// Of a list of directives, in bytes.
 const LONGEST: usize = 16 * 1024;
 

@@ -68,6 +68,8 @@
 //! inside the router (`Router::layer`), facts only after the code that states
 //! them, and [`Peer`] only where the server or an outer layer says it.
 
+#[cfg(any(feature = "admin", feature = "cli"))]
+mod asked;
 mod check;
 mod directives;
 mod engine;
@@ -84,10 +86,19 @@ mod steering;
 mod switch;
 mod why;
 
+#[cfg(any(feature = "admin", feature = "cli"))]
+pub(crate) use self::asked::Asked;
+#[cfg(feature = "cli")]
+pub(crate) use self::asked::Many;
+#[cfg(feature = "token")]
+pub(crate) use self::engine::{Scope, Window, second};
 pub use self::{
     check::{Warning, WarningKind},
     directives::{Directives, InvalidDirectives},
-    model::{Budget, Glob, InvalidRule, Mode, Network, Rule, Rules, Sample, SampleKey, Text, When},
+    model::{
+        Budget, Capture, Glob, InvalidRule, Mode, Network, Rule, Rules, Sample, SampleKey, Text,
+        When,
+    },
     peer::Peer,
     source::{News, RuleSlot, RuleSource},
     status::{Counts, RuleStatus, SourceStatus, VerboseStatus},
@@ -104,8 +115,14 @@ pub(crate) use self::{
 #[cfg(feature = "rules-file")]
 pub use self::{file::RulesFile, parse::RulesError};
 
+/// The header by which a request says that it wants to be verbose.
+pub(crate) const VERBOSE_HEADER: http::HeaderName =
+    http::HeaderName::from_static("x-dashcam-verbose");
+
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_places;
 #[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]
 mod tests_props;
 #[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]

@@ -1,14 +1,11 @@
 use crate::{
     gate::raise_live,
     lifecycle::{Lifecycle, Observe, Plan, VerbosePlan},
-    selection::{Recorded, Rules, Steering},
+    selection::{Recorded, Rules, Steering, VERBOSE_HEADER},
 };
-use http::HeaderName;
 use std::sync::Arc;
 use tower_layer::Layer;
 use tracing::level_filters::LevelFilter;
-
-pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-dashcam-verbose");
 
 /// Makes requests recorded or verbose; see the [module page](super).
 #[derive(Clone, Debug)]
@@ -43,12 +40,25 @@ impl VerboseLayer {
         self.with(|plan| plan.steering = steering)
     }
 
+    /// Selects by tokens in the header `x-dashcam-verbose`.
+    #[cfg(feature = "token")]
+    pub fn tokens(self, tokens: crate::token::Tokens) -> Self {
+        raise_live(LevelFilter::DEBUG);
+        self.with(|plan| plan.tokens = Some(tokens))
+    }
+
+    /// Takes the selection along on calls.
+    #[cfg(feature = "token")]
+    pub fn propagate_selection(self, propagation: crate::token::Propagation) -> Self {
+        self.with(|plan| plan.propagation = Some(Arc::new(propagation)))
+    }
+
     /// Obeys the header `x-dashcam-verbose: <directives>` (`debug`,
     /// `info,my_service=trace`; `1` is `debug`) of *anybody who can send a
-    /// request*, who can thereby fill logs. For development only.
+    /// request*, who can thereby use up the budget over all. For development only.
     pub fn with_insecure_plain_header(self) -> Self {
         raise_live(LevelFilter::TRACE);
-        self.with(|plan| plan.plain_header = Some(HEADER))
+        self.with(|plan| plan.plain_header = Some(VERBOSE_HEADER))
     }
 
     fn with(mut self, change: impl FnOnce(&mut VerbosePlan)) -> Self {

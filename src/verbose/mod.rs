@@ -35,6 +35,4 @@
 
 mod layer;
 
-#[cfg(feature = "kit")]
-pub(crate) use self::layer::HEADER;
 pub use self::layer::VerboseLayer;

@@ -201,11 +201,15 @@ impl Fixture {
         status: StatusCode,
         handler: impl FnOnce() + Send,
     ) {
+        let mut returned = false;
         let handler = async {
             handler();
+            returned = true;
             status
         };
         tokio_test::block_on(self.serve(request, handler));
+        // The panic of an assertion is answered like any other.
+        assert!(returned, "the handler returned");
     }
 
     /// A healthy request.

@@ -6,35 +6,69 @@ use super::{
 use crate::exchange::{Exchange, SCHEMA};
 use serde::Deserialize;
 use std::{
+    collections::HashSet,
+    ffi::OsStr,
     fmt,
     fs::{self, File},
-    io::{self, BufReader},
+    io::{self, BufRead, BufReader},
     iter::FusedIterator,
     path::{Path, PathBuf},
     vec,
 };
 
 /// Longer lines are skipped, so that a broken file does not fill the memory.
-const MAX_LINE: usize = 16 * 1024 * 1024;
+pub(super) const MAX_LINE: usize = 16 * 1024 * 1024;
 
-const BUFFER: usize = 64 * 1024;
+pub(super) const BUFFER: usize = 64 * 1024;
+
+/// A file, decompressed where its name ends in `.gz`.
+pub(super) type Input = Box<dyn BufRead + Send + Sync>;
 
 /// Reads the exchanges of one file, in order. Lines that hold none are
-/// reported and reading goes on behind them; blank lines are skipped.
+/// reported and reading goes on behind them; blank lines are skipped. A file whose
+/// name ends in `.gz` is decompressed, with the feature `gzip`.
 ///
 /// # Errors
 ///
-/// The file cannot be opened.
+/// The file cannot be opened; it is compressed, and the feature is off
+/// ([`Unsupported`](io::ErrorKind::Unsupported)).
 pub fn read_file(path: impl AsRef<Path>) -> io::Result<Lines> {
     let path = path.as_ref();
-    let file = File::open(path)?;
     Ok(Lines {
         path: path.to_owned(),
-        splitter: Some(Splitter::new(
-            BufReader::with_capacity(BUFFER, file),
-            MAX_LINE,
-        )),
+        splitter: Some(Splitter::new(open(path)?, MAX_LINE)),
     })
+}
+
+pub(super) fn open(path: &Path) -> io::Result<Input> {
+    let file = File::open(path)?;
+    if !is_compressed(path) {
+        return Ok(Box::new(BufReader::with_capacity(BUFFER, file)));
+    }
+    #[cfg(feature = "gzip")]
+    {
+        let decoder = flate2::read::MultiGzDecoder::new(file);
+        Ok(Box::new(BufReader::with_capacity(BUFFER, decoder)))
+    }
+    #[cfg(not(feature = "gzip"))]
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Reads a file that was listed, also where it was compressed since then.
+fn read_listed(path: &Path) -> io::Result<Lines> {
+    let result = read_file(path);
+    match (&result, path.file_name().and_then(OsStr::to_str)) {
+        (Err(error), Some(name))
+            if error.kind() == io::ErrorKind::NotFound && !is_compressed(path) =>
+        {
+            read_file(path.with_file_name(names::compressed(name)))
+        }
+        _ => result,
+    }
+}
+
+pub(super) fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
 }
 
 /// Reads the exchanges of all files that [`JsonLines`](super::JsonLines)
@@ -55,6 +89,14 @@ pub fn read_file(path: impl AsRef<Path>) -> io::Result<Lines> {
 ///
 /// The directory cannot be listed.
 pub fn read_dir(dir: impl AsRef<Path>) -> io::Result<DirLines> {
+    Ok(DirLines {
+        paths: files(dir.as_ref())?.into_iter(),
+        current: None,
+    })
+}
+
+/// The files in this directory, oldest first.
+pub(super) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -63,17 +105,21 @@ pub fn read_dir(dir: impl AsRef<Path>) -> io::Result<DirLines> {
         }
     }
     paths.sort();
-    Ok(DirLines {
-        paths: paths.into_iter(),
-        current: None,
-    })
+    // The original of a compressed file, where a crash left it. It sorts before.
+    let doubles: HashSet<_> = paths
+        .iter()
+        .filter(|path| is_compressed(path))
+        .map(|path| path.with_extension(""))
+        .collect();
+    paths.retain(|path| !doubles.contains(path));
+    Ok(paths)
 }
 
 /// The exchanges of one file; made by [`read_file`].
 pub struct Lines {
     path: PathBuf,
     /// Absent after the end.
-    splitter: Option<Splitter<BufReader<File>>>,
+    splitter: Option<Splitter<Input>>,
 }
 
 impl Iterator for Lines {
@@ -118,7 +164,7 @@ impl Iterator for DirLines {
                 return Some(item);
             }
             let path = self.paths.next()?;
-            match read_file(&path) {
+            match read_listed(&path) {
                 Ok(lines) => self.current = Some(lines),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
@@ -133,7 +179,7 @@ impl Iterator for DirLines {
 impl FusedIterator for DirLines {}
 
 /// A line without its newline may be whole nevertheless: JSON tells.
-fn parse(text: &[u8], ended: bool) -> Result<Exchange, TornReason> {
+pub(super) fn parse(text: &[u8], ended: bool) -> Result<Exchange, TornReason> {
     #[derive(Deserialize)]
     struct Head {
         schema: String,

@@ -1,7 +1,8 @@
 //! The bodies of an exchange.
 
 use crate::{
-    exchange::{Body, BodyState, Depth, Missing},
+    exchange::{Body, BodyState, Depth, Missing, Outcome},
+    keeper::Kept,
     recorder::{BodySnapshot, Ending, HeaderFields},
     redact::Redactor,
 };
@@ -18,7 +19,7 @@ pub(super) fn body(
     tee: &BodySnapshot,
     head: &HeaderFields,
     side: Side<'_>,
-    depth: Depth,
+    kept: &Kept,
 ) -> Body {
     let content_type = head.single("content-type");
     let state = match (&side, &tee.ending) {
@@ -51,6 +52,7 @@ pub(super) fn body(
                 BodyState::Truncated
             }
         }
+        (_, None) if kept.ended.outcome == Outcome::Open && tee.polled => BodyState::Open,
         (Side::Request, _) if !tee.polled => BodyState::Unread,
         (Side::Request, _) => BodyState::PartlyRead,
         (Side::Response { .. }, _) => BodyState::Aborted,
@@ -58,6 +60,7 @@ pub(super) fn body(
     let mut body = Body::new(state);
     body.seen = tee.seen;
     body.kept = tee.kept;
+    body.items = tee.items;
     body.declared = tee.declared;
     body.content_type = content_type.map(|value| {
         // Clients choose it, so it passes the policy like the header itself.
@@ -69,11 +72,11 @@ pub(super) fn body(
         let ended = body.state == BodyState::Complete;
         // Always, so that the redactor sees the values to hide elsewhere.
         let content = redactor.body(content_type, content_encoding, &tee.prefix, ended);
-        let skipped = match depth {
+        let unwanted = match kept.depth {
             Depth::Heads => Some("failure_storm"),
-            Depth::Full => tee.skipped,
+            Depth::Full => kept.bodiless.then_some("rule"),
         };
-        match skipped {
+        match unwanted.or(tee.skipped) {
             None => body.content = Some(content),
             Some(why) => {
                 body.kept = 0;
@@ -82,6 +85,13 @@ pub(super) fn body(
                 };
             }
         }
+    } else if let Some(why) = tee.skipped
+        && tee.seen > 0
+        && !matches!(body.state, BodyState::Error { .. } | BodyState::None)
+    {
+        body.state = BodyState::Skipped {
+            why: why.to_owned(),
+        };
     }
     body
 }

@@ -18,19 +18,18 @@ pub(crate) use self::secrets::remember_secrets;
 use self::body::{Side, body, ending_text, note_memory, set_error};
 #[cfg(feature = "gate")]
 use super::fields::Sites;
-use super::{Counters, Job, Kept, Settings};
+use super::{Counters, Job, Kept, Settings, finished::grpc_status, report::Report};
 use crate::{
     context::{PanicNote, RequestContext, Shared},
     exchange::{
-        Correlation, CorrelationSource, Depth, Environment, Exchange, Header, Losses, Missing,
-        Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
+        Correlation, CorrelationSource, Depth, Environment, Exchange, Header, KeepReason, Losses,
+        Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
     },
     export::{Exporter, worker::Handler},
-    id::now_v7_text,
     recorder::HeaderFields,
     redact::Redactor,
 };
-use http::{Method, Version};
+use http::{Method, Uri, Version};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -44,6 +43,7 @@ pub(super) struct Assembler {
     exporter: Box<dyn Exporter>,
     counters: Arc<Counters>,
     environment: Environment,
+    report: Report,
     #[cfg(feature = "gate")]
     sites: Sites,
 }
@@ -63,6 +63,7 @@ impl Assembler {
                 pid: std::process::id(),
                 platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
             },
+            report: Report::default(),
             #[cfg(feature = "gate")]
             sites: Sites::new(),
         };
@@ -105,9 +106,12 @@ impl Assembler {
 
         let head = &heads.request;
         let route = shared.route.as_ref().map(crate::context::Route::as_str);
+        let called = super::grpc::method(&heads, &response_body);
         let request = Request {
             method: method(&mut redactor, &head.method),
-            path: redactor.path(head.uri.path(), route),
+            scheme: scheme(&head.uri),
+            authority: authority(&mut redactor, &head.uri),
+            path: redactor.path(head.uri.path(), called.or(route)),
             route: route.map(str::to_owned),
             query: head.uri.query().map(|query| redactor.query(query)),
             version: version(head.version),
@@ -117,7 +121,7 @@ impl Assembler {
                 &request_body,
                 &head.fields,
                 Side::Request,
-                kept.depth,
+                kept,
             ),
             trailers: fields(&mut redactor, &request_body.trailers),
         };
@@ -126,6 +130,7 @@ impl Assembler {
         let head = &heads.response;
         let response = head.at.map(|_| Response {
             status: head.status.as_u16(),
+            grpc_status: grpc_status(&response_body.trailers).or(grpc_status(&head.fields)),
             version: version(head.version),
             headers: fields(&mut redactor, &head.fields),
             body: body(
@@ -136,7 +141,7 @@ impl Assembler {
                     status: head.status,
                     to: &heads.request.method,
                 },
-                kept.depth,
+                kept,
             ),
             trailers: fields(&mut redactor, &response_body.trailers),
         });
@@ -145,6 +150,11 @@ impl Assembler {
         let started = shared.started;
         let timing = Timing {
             duration_us: micros(kept.ended.duration),
+            request_first_byte_us: request_body.first_byte.map(|at| since(started, at)),
+            request_last_byte_us: request_body
+                .last_byte
+                .filter(|_| request_body.polled)
+                .map(|at| since(started, at)),
             headers_us: head.at.map(|at| since(started, at)),
             first_byte_us: response_body.first_byte.map(|at| since(started, at)),
             last_byte_us: response_body.last_byte.map(|at| since(started, at)),
@@ -202,6 +212,18 @@ impl Assembler {
                 });
             }
         }
+        if kept.bodiless && kept.depth == Depth::Full {
+            missing.push(Missing {
+                what: "bodies".to_owned(),
+                why: "rule".to_owned(),
+            });
+        }
+        if kept.calls_lost > 0 {
+            missing.push(Missing {
+                what: format!("{} calls that it made", kept.calls_lost),
+                why: "limit".to_owned(),
+            });
+        }
         if kept.depth == Depth::Heads {
             missing.push(Missing {
                 what: "bodies and events below INFO".to_owned(),
@@ -210,7 +232,9 @@ impl Assembler {
         }
         let mut exchange = Exchange {
             schema: SCHEMA.to_owned(),
-            id: now_v7_text().to_string(),
+            id: kept.id.clone(),
+            direction: kept.ended.direction,
+            continues: kept.continues.clone(),
             service: self.settings.service.clone(),
             correlation: correlation(&kept.context),
             started_at: time_text(shared.started_at),
@@ -247,7 +271,7 @@ impl Assembler {
             set_error(&mut response.body, response_error.as_deref().map(text));
         }
         for reason in &mut exchange.keep {
-            if let crate::exchange::KeepReason::Asked { why } = reason {
+            if let KeepReason::Asked { why } | KeepReason::Condition { why } = reason {
                 *why = text(why);
             }
         }
@@ -284,6 +308,10 @@ impl Handler<Job> for Assembler {
             Job::Run(f) => return f(),
         };
         let exchange = self.exchange(&kept);
+        #[cfg(feature = "opentelemetry")]
+        if let (Some(span), Some(limit)) = (&kept.span, self.settings.span_bodies) {
+            span.add_bodies(&exchange, limit);
+        }
         // What the request held is given back before the exporter may block.
         drop(kept);
         match self.exporter.export(&exchange) {
@@ -296,11 +324,14 @@ impl Handler<Job> for Assembler {
     fn flush(&mut self) {
         let _ = self.exporter.flush();
         self.note_health();
+        #[cfg(feature = "metrics")]
+        self.report.measure(&self.counters);
     }
 
     fn tick(&mut self) {
         self.exporter.tick();
         self.note_health();
+        self.report.tick(&self.counters);
     }
 }
 
@@ -353,6 +384,21 @@ fn method(redactor: &mut Redactor<'_>, method: &Method) -> String {
     } else {
         redactor.header("method", text.as_bytes(), true)
     }
+}
+
+fn scheme(uri: &Uri) -> Option<String> {
+    let scheme = uri.scheme_str()?;
+    matches!(scheme, "http" | "https").then(|| scheme.to_owned())
+}
+
+/// Host and port, under the rules for the header `host`; no user information.
+fn authority(redactor: &mut Redactor<'_>, uri: &Uri) -> Option<String> {
+    let host = uri.host()?;
+    let authority = match uri.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    Some(redactor.header("host", authority.as_bytes(), false))
 }
 
 fn version(version: Version) -> String {

@@ -4,9 +4,12 @@ mod arrival;
 mod index;
 mod node;
 mod pending;
+#[cfg(feature = "token")]
+mod scope;
 mod selected;
 mod set;
 mod spending;
+mod waiting;
 
 pub(crate) use self::{
     arrival::{Arrival, Seen},
@@ -18,4 +21,9 @@ pub(super) use self::{
     selected::{Overall, Terms},
     set::{Entry, Set, Window as Time, sample_of},
     spending::Spent,
+};
+#[cfg(feature = "token")]
+pub(crate) use self::{
+    scope::Scope,
+    spending::{Window, second},
 };

@@ -1,6 +1,9 @@
 use super::spending::{Spent, second};
-use crate::selection::{Budget, Directives, switch::Switch};
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use crate::selection::{Budget, Directives, model::Rule, switch::Switch};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::SystemTime,
+};
 use tracing::Metadata;
 
 /// What was selected, and by what.
@@ -8,8 +11,12 @@ use tracing::Metadata;
 pub(crate) struct Selected {
     pub(crate) by: String,
     live: bool,
+    /// Whether the bodies are not kept on its account.
+    pub(crate) heads_only: bool,
     pub(crate) directives: Directives,
     switch: Option<Arc<Switch>>,
+    /// When it ends, also for requests that it was selected for.
+    until: Option<SystemTime>,
     terms: Option<Terms>,
 }
 
@@ -84,31 +91,34 @@ impl Selected {
         Self {
             by,
             live: true,
+            heads_only: false,
             directives,
             switch: None,
+            until: None,
             terms: None,
         }
     }
 
     pub(in crate::selection) fn new(
-        by: String,
-        directives: Directives,
+        rule: &Rule,
         live: bool,
         switch: &Arc<Switch>,
         terms: Terms,
     ) -> Self {
         Self {
-            by,
+            by: rule.name.clone(),
             live,
-            directives,
+            heads_only: !rule.capture.is_full(),
+            directives: rule.verbose.directives().clone(),
             switch: Some(Arc::clone(switch)),
+            until: None,
             terms: Some(terms),
         }
     }
 
-    /// Ends with this switch.
-    pub(in crate::selection) fn switched_by(mut self, switch: &Arc<Switch>) -> Self {
-        self.switch = Some(Arc::clone(switch));
+    /// Ends at this time, also for requests that it was selected for.
+    pub(in crate::selection) fn until(mut self, time: Option<SystemTime>) -> Self {
+        self.until = time;
         self
     }
 
@@ -116,9 +126,14 @@ impl Selected {
         self.live
     }
 
-    /// Whether a live request shows events and spans like this one.
-    pub(crate) fn shows(&self, metadata: &Metadata<'_>) -> bool {
-        self.directives.wants(metadata) && !self.is_off()
+    /// Whether it names events and spans like this one, and has not ended.
+    pub(crate) fn wants(&self, metadata: &Metadata<'_>) -> bool {
+        self.directives.wants(metadata) && self.is_in_force()
+    }
+
+    /// Whether it is neither switched off nor over. A request can outlive its rule.
+    pub(crate) fn is_in_force(&self) -> bool {
+        !self.is_off() && self.until.is_none_or(|end| SystemTime::now() < end)
     }
 
     fn is_off(&self) -> bool {

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Seconds since the process first asked.
-pub(super) fn second() -> u32 {
+pub(crate) fn second() -> u32 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     u32::try_from(START.elapsed().as_secs()).unwrap_or(u32::MAX)
 }
@@ -71,7 +71,7 @@ impl Spent {
 
     /// Undoes [`begin`](Self::begin).
     pub(super) fn take_back(&self, live: bool, second: u32) {
-        self.lane(live).per_second.give_back(second);
+        self.lane(live).per_second.give_back(1, second);
         self.end(live);
     }
 
@@ -95,7 +95,7 @@ impl Spent {
 
 /// What was used in one second: the second above, the count below.
 #[derive(Debug, Default)]
-struct Window(AtomicU64);
+pub(crate) struct Window(AtomicU64);
 
 impl Window {
     /// A thread that is late by a second counts into the one that has begun.
@@ -117,7 +117,7 @@ impl Window {
         self.0.fetch_update(Relaxed, Relaxed, update).is_ok()
     }
 
-    fn take(&self, limit: Option<u32>, n: u32, second: u32) -> bool {
+    pub(crate) fn take(&self, limit: Option<u32>, n: u32, second: u32) -> bool {
         limit.is_none_or(|limit| {
             self.update(second, |used| {
                 (used < limit).then(|| used.saturating_add(n))
@@ -129,8 +129,8 @@ impl Window {
         self.update(second, |used| Some(used.saturating_add(n)));
     }
 
-    fn give_back(&self, second: u32) {
-        self.update(second, |used| used.checked_sub(1));
+    pub(crate) fn give_back(&self, n: u32, second: u32) {
+        self.update(second, |used| used.checked_sub(n));
     }
 
     fn has_left(&self, limit: Option<u32>, second: u32) -> bool {

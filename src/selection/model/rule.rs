@@ -28,6 +28,8 @@ pub struct Rule {
     pub(in crate::selection) verbose: Verbose,
     #[serde(default)]
     pub(in crate::selection) mode: Mode,
+    #[serde(default, skip_serializing_if = "Capture::is_full")]
+    pub(in crate::selection) capture: Capture,
     #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
     pub(in crate::selection) budget: Budget,
 }
@@ -44,8 +46,29 @@ pub enum Mode {
     Record,
 }
 
+/// How much of what a rule selects is kept.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Capture {
+    /// Heads, bodies, events.
+    #[default]
+    Full,
+    /// No bodies, unless there is another reason to keep the request.
+    Heads,
+}
+
+impl Capture {
+    // `serde` hands over a reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    pub(crate) fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
+}
+
 impl Rule {
-    /// A rule of this name that ends at `expires`.
+    /// A rule of this name that ends at `expires`, also for requests that it has
+    /// selected.
     #[must_use]
     pub fn new(name: impl Into<String>, expires: SystemTime) -> Self {
         Self {
@@ -56,6 +79,7 @@ impl Rule {
             sample: None,
             verbose: Verbose::default(),
             mode: Mode::Live,
+            capture: Capture::Full,
             budget: Budget::default(),
         }
     }
@@ -146,6 +170,14 @@ impl Rule {
         self
     }
 
+    /// Keeps no bodies of what it selects, unless there is another reason to keep
+    /// the request, such as that it failed.
+    #[must_use]
+    pub fn heads_only(mut self) -> Self {
+        self.capture = Capture::Heads;
+        self
+    }
+
     /// What to show, or to record: a level, or levels per target. Default
     /// `debug`.
     ///
@@ -180,7 +212,7 @@ impl Rule {
         self
     }
 
-    fn problem(&self) -> Option<&'static str> {
+    pub(in crate::selection) fn problem(&self) -> Option<&'static str> {
         if self.name.is_empty() || self.name.len() > 128 || self.name.contains(char::is_control) {
             return Some(
                 "expected `name` to be a text of 1 to 128 bytes without control characters",

@@ -1,0 +1,305 @@
+use crate::{
+    find::{Filter, KeptFor, OutcomeIs, RouteIs, Since, StatusIs, ago},
+    selection::Glob,
+};
+use clap::{Parser, Subcommand};
+use std::{net::IpAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
+const CODES: &str = "\
+Exit codes:
+  0  done; the answer is yes
+  1  the answer is no: rules have an error, no rule selects, nothing was found
+  2  it could not be done: usage, or a file that cannot be read
+
+DIR is where the service keeps its exchanges: default $DASHCAM_DIR, else ./dashcam.
+Colours are left out where NO_COLOR is set, and where the output is no terminal.";
+
+/// Reads what dashcam keeps, and checks rules.
+#[derive(Debug, Parser)]
+#[command(name = "dashcam", version, after_help = CODES, max_term_width = 90)]
+pub(super) struct Args {
+    /// Print JSON, one object a line.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List kept exchanges, the oldest first.
+    #[command(after_help = LS)]
+    Ls(ListArgs),
+    /// List the last kept exchanges, and go on as new ones are kept, until ctrl-c.
+    Tail(ListArgs),
+    /// Show everything about an exchange.
+    #[command(after_help = SHOW)]
+    Show(ShowArgs),
+    /// Write exchanges in a format of other tools.
+    #[command(after_help = EXPORT, override_usage = "dashcam export <--har|--curl> [OPTIONS] [DIR]")]
+    Export(ExportArgs),
+    /// Check rules for verbose requests, and ask them.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Make keys, and tokens that make single requests verbose.
+    #[command(subcommand, after_help = TOKEN)]
+    Token(TokenCommand),
+}
+
+const LS: &str = "\
+Examples:
+  dashcam ls --since 15m --status 5xx
+  dashcam ls --route '/orders/*' --kept-for selected:acme-checkout /var/lib/orders/dashcam";
+
+const SHOW: &str = "\
+Examples:
+  dashcam show 01a20747-b884        what begins so, of the ID or the correlation ID
+  dashcam show last                 the newest one
+  dashcam show --json last | jq .request.headers";
+
+const EXPORT: &str = "\
+Examples:
+  dashcam export --har --since 1h > orders.har
+  dashcam export --curl --id 01a20747-b884 --base http://127.0.0.1:3000";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct FilterArgs {
+    /// Only since a time (2026-11-23T12:00:00Z), or so long ago (15m, 2h, 7d).
+    #[arg(long, value_name = "WHEN")]
+    since: Option<Since>,
+    /// Only this route, or routes and paths like a pattern (/orders/*).
+    #[arg(long)]
+    route: Vec<RouteIs>,
+    /// Only this status (502), class (5xx), or none: no response.
+    #[arg(long)]
+    status: Vec<StatusIs>,
+    /// Only what ended so: completed, failed, panicked, body_error, abandoned.
+    #[arg(long)]
+    outcome: Vec<OutcomeIs>,
+    /// Only this journey.
+    #[arg(long, value_name = "ID")]
+    correlation_id: Vec<String>,
+    /// Only what was kept for this: outcome, slow, error_event, baseline, caller, interim,
+    /// asked[:WHY], condition[:WHY],
+    /// selected[:RULE].
+    #[arg(long, value_name = "REASON")]
+    kept_for: Vec<KeptFor>,
+}
+
+impl FilterArgs {
+    pub(super) fn filter(&self) -> Filter {
+        Filter {
+            since: self.since,
+            routes: self.route.clone(),
+            statuses: self.status.clone(),
+            outcomes: self.outcome.clone(),
+            correlation_ids: self.correlation_id.clone(),
+            kept_for: self.kept_for.clone(),
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArgs {
+    /// A directory of exchanges, or one of its files.
+    #[arg(value_name = "DIR")]
+    pub(super) path: Option<PathBuf>,
+    /// Only the newest N [default: all; tail: 10].
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(super) newest: Option<usize>,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ShowArgs {
+    /// The beginning of an ID or a correlation ID, or `last`.
+    pub(super) id: String,
+    /// A directory of exchanges, or one of its files.
+    #[arg(value_name = "DIR")]
+    pub(super) path: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(id = "format", required = true, multiple = false, args = ["har", "curl"])]
+pub(super) struct ExportArgs {
+    /// HTTP Archive 1.2: one document.
+    #[arg(long)]
+    pub(super) har: bool,
+    /// Commands for curl that send the requests again, redacted as they are.
+    #[arg(long)]
+    pub(super) curl: bool,
+    /// Only what begins so, of the ID or the correlation ID; `last` is the newest.
+    #[arg(long)]
+    pub(super) id: Option<String>,
+    /// Where curl sends the requests.
+    #[arg(long, value_name = "URL", requires = "curl")]
+    pub(super) base: Option<String>,
+    /// A directory of exchanges, or one of its files.
+    #[arg(value_name = "DIR")]
+    pub(super) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Say what is wrong with a file of rules, and what may not be meant.
+    Check(CheckArgs),
+    /// Say which rule of a file would select a request, and why the others do not.
+    #[command(after_help = WHY)]
+    Why(Box<WhyArgs>),
+}
+
+const WHY: &str = "\
+Example:
+  dashcam rules why rules.toml --method POST --path /orders/7 --fact tenant=acme
+
+Budgets and the switch are not asked.";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckArgs {
+    /// TOML, or JSON where the name ends in .json.
+    pub(super) file: PathBuf,
+    /// Answer no to warnings, too.
+    #[arg(long)]
+    pub(super) strict: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct WhyArgs {
+    /// TOML, or JSON where the name ends in .json.
+    pub(super) file: PathBuf,
+    #[arg(long, default_value = "GET")]
+    pub(super) method: String,
+    /// The path, with its query or without, percent-encoded; or a URI with its host.
+    #[arg(long)]
+    pub(super) path: String,
+    /// The template, as the router writes it.
+    #[arg(long)]
+    pub(super) route: Option<String>,
+    /// A header as NAME:VALUE; again for more.
+    #[arg(long, value_name = "NAME:VALUE", value_parser = header)]
+    pub(super) header: Vec<(String, String)>,
+    /// A key of the query as KEY=VALUE, not encoded; again for more.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(super) query: Vec<(String, String)>,
+    /// A fact as NAME=VALUE; again for more. Others count as not stated yet.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) fact: Vec<(String, String)>,
+    /// The address of the connection's peer.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) client: Option<IpAddr>,
+    /// The correlation ID, for samples by it.
+    #[arg(long, value_name = "ID")]
+    pub(super) correlation_id: Option<String>,
+    /// When the request comes [default: now].
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<String>,
+    /// The service's key of samples, in 32 hexadecimal digits.
+    #[arg(long, value_name = "HEX", value_parser = key)]
+    pub(super) sample_key: Option<[u8; 16]>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a key in a new file that only its owner can read; print what services need.
+    NewKey(NewKeyArgs),
+    /// Print what services need of a key.
+    PublicKey(KeyArgs),
+    /// Print a token for the header x-dashcam-verbose.
+    #[command(after_help = MINT)]
+    Mint(Box<MintArgs>),
+}
+
+const TOKEN: &str = "\
+Keys are JSON Web Keys. Services hold the public half of an Ed25519 key, which cannot make
+tokens; of an HS256 key there is no such half, and services hold all of it.";
+
+const MINT: &str = "\
+Example:
+  curl -H \"x-dashcam-verbose: $(dashcam token mint key.jwk --subject alice)\" …";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct NewKeyArgs {
+    /// The file to make.
+    pub(super) file: PathBuf,
+    /// The name of the key, by which services find it.
+    #[arg(long)]
+    pub(super) id: String,
+    /// A shared secret instead of a pair of keys.
+    #[arg(long)]
+    pub(super) hs256: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct KeyArgs {
+    /// The file of the key.
+    pub(super) file: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct MintArgs {
+    /// The file of the key.
+    pub(super) file: PathBuf,
+    /// How long it is good for; services take an hour at most, where they do not say more.
+    #[arg(long = "for", value_name = "TIME", default_value = "15m", value_parser = lifetime)]
+    pub(super) lifetime: Duration,
+    /// Who asks; it stands in exchanges.
+    #[arg(long, value_name = "WHO")]
+    pub(super) subject: Option<String>,
+    /// Only for the service of this name.
+    #[arg(long, value_name = "SERVICE")]
+    pub(super) audience: Option<String>,
+    /// Only this method; again for more.
+    #[arg(long)]
+    pub(super) method: Vec<http::Method>,
+    /// Only this route template; again for more.
+    #[arg(long)]
+    pub(super) route: Vec<String>,
+    /// Only paths like this, such as /orders/*; again for more.
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) path: Vec<Glob>,
+    /// Only once the service states this fact, as NAME=VALUE; again for more.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) fact: Vec<(String, String)>,
+    /// What to show: a level, or levels such as info,orders=trace.
+    #[arg(long, value_name = "LEVELS")]
+    pub(super) verbose: Option<String>,
+    /// Keep the exchange, and show nothing in the service's own output.
+    #[arg(long)]
+    pub(super) record: bool,
+    /// Only for so many requests, on each instance.
+    #[arg(long, value_name = "N")]
+    pub(super) uses: Option<NonZeroU32>,
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    ago(text)
+        .and_then(|time| time.try_into().ok())
+        .filter(|time: &Duration| !time.is_zero())
+        .ok_or_else(|| "expected a length of time such as 15m or 1h".to_owned())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| "expected a name, = and a value, such as tenant=acme".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or_else(|| "expected a name, : and a value, such as 'x-debug: yes'".to_owned())?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn key(text: &str) -> Result<[u8; 16], String> {
+    u128::from_str_radix(text, 16)
+        .ok()
+        .filter(|_| text.len() == 32)
+        .map(u128::to_be_bytes)
+        .ok_or_else(|| "expected 32 hexadecimal digits".to_owned())
+}

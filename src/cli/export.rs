@@ -1,0 +1,56 @@
+//! `dashcam export`.
+
+use super::{
+    Answer, Failure, Output,
+    args::ExportArgs,
+    show::find,
+    store::{self, directory},
+};
+use crate::{
+    exchange::Exchange,
+    export::{curl::Curl, har},
+};
+use serde_json::json;
+
+pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Failure> {
+    let path = directory(args.path.as_deref());
+    let filter = args.filter.filter();
+    let mut found = Vec::new();
+    if let Some(id) = &args.id {
+        found = find(&path, id, out)?;
+        found.retain(|exchange| filter.matches(exchange));
+    } else {
+        store::each(&path, out, &mut |exchange, _| {
+            if filter.matches(&exchange) {
+                found.push(exchange);
+            }
+            Ok(())
+        })?;
+        found.sort_by(|a: &Exchange, b| a.started_at.cmp(&b.started_at));
+    }
+    if found.is_empty() {
+        out.note(&format!("no exchange in {} is like that", path.display()));
+        return Ok(Answer::No);
+    }
+    if args.har {
+        out.json(&har::from_exchanges(&found))?;
+        return Ok(Answer::Yes);
+    }
+    for (n, exchange) in found.iter().enumerate() {
+        let mut curl = Curl::new(exchange);
+        if let Some(base) = &args.base {
+            curl = curl.base(base);
+        }
+        if out.is_json() {
+            out.json(&json!({ "id": exchange.id, "curl": curl.to_string() }))?;
+            continue;
+        }
+        if n > 0 {
+            out.line(format_args!(""))?;
+        }
+        // It has no control characters but line feeds and tabs, and what else is
+        // escaped elsewhere would be sent otherwise here.
+        out.line(format_args!("{}", curl.to_string().trim_end()))?;
+    }
+    Ok(Answer::Yes)
+}

@@ -1,0 +1,163 @@
+//! `dashcam ls` and `dashcam tail`.
+
+use super::{
+    Answer, Failure, Output,
+    args::ListArgs,
+    output::Ink,
+    store::{self, Trouble, directory},
+    text::Plain,
+};
+use crate::{
+    export::json_lines::Follow,
+    find::{Filter, Row},
+};
+use std::{collections::VecDeque, ops::ControlFlow, path::Path, thread, time::Duration};
+
+/// How often `tail` looks.
+const INTERVAL: Duration = Duration::from_millis(300);
+
+pub(super) fn ls(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure> {
+    let path = directory(args.path.as_deref());
+    let filter = args.filter.filter();
+    let mut rows = Vec::new();
+    store::each(&path, out, &mut |exchange, _| {
+        if filter.matches(&exchange) {
+            rows.push(Row::of(&exchange));
+        }
+        Ok(())
+    })?;
+    // Files of several processes are one after the other. All times are UTC, in
+    // one form.
+    rows.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+    let newest = rows.len() - args.newest.unwrap_or(rows.len()).min(rows.len());
+    if rows.is_empty() {
+        out.note(&format!("no exchange in {} is like that", path.display()));
+        return Ok(Answer::No);
+    }
+    heading(out)?;
+    for row in rows.iter().skip(newest) {
+        line(row, out)?;
+    }
+    Ok(Answer::Yes)
+}
+
+pub(super) fn tail(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure> {
+    let path = directory(args.path.as_deref());
+    if path.is_file() {
+        return Err(Failure::cannot(
+            "tail follows a directory, because files are only appended to until they are full; \
+             give the directory",
+        ));
+    }
+    let filter = args.filter.filter();
+    let mut follow = Follow::new(&path);
+    let last = args.newest.unwrap_or(10);
+    let mut rows = VecDeque::new();
+    let mut trouble = Trouble::default();
+    poll(
+        &path,
+        &mut follow,
+        &filter,
+        &mut trouble,
+        out,
+        &mut |row, _| {
+            rows.push_back(row);
+            if rows.len() > last {
+                rows.pop_front();
+            }
+            Ok(())
+        },
+    )?;
+    rows.make_contiguous()
+        .sort_by(|a: &Row, b| a.started_at.cmp(&b.started_at));
+    heading(out)?;
+    for row in &rows {
+        line(row, out)?;
+    }
+    drop(rows);
+    loop {
+        out.flush()?;
+        thread::sleep(INTERVAL);
+        poll(
+            &path,
+            &mut follow,
+            &filter,
+            &mut trouble,
+            out,
+            &mut |row, out| line(&row, out),
+        )?;
+    }
+}
+
+fn poll(
+    path: &Path,
+    follow: &mut Follow,
+    filter: &Filter,
+    trouble: &mut Trouble,
+    out: &mut Output,
+    each: &mut dyn FnMut(Row, &mut Output) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut result = Ok(());
+    let polled = follow.poll(&mut |item| {
+        match item {
+            Ok(exchange) if filter.matches(&exchange) => result = each(Row::of(&exchange), out),
+            Ok(_) => {}
+            Err(torn) => trouble.tell(&torn, out),
+        }
+        if result.is_ok() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    });
+    result?;
+    polled.map_err(|error| store::unreadable(path, &error))
+}
+
+fn heading(out: &mut Output) -> Result<(), Failure> {
+    if out.is_json() {
+        return Ok(());
+    }
+    let names = out.paint(
+        Ink::Dim,
+        format!(
+            "{:<24}  {:>6}  {:<10}  {:>9}  {:<36}  request",
+            "started", "status", "outcome", "ms", "correlation ID"
+        ),
+    );
+    out.line(format_args!("{names}"))
+}
+
+fn line(row: &Row, out: &mut Output) -> Result<(), Failure> {
+    if out.is_json() {
+        return out.json(row);
+    }
+    let status = row
+        .status
+        .map_or_else(|| "-".to_owned(), |status| status.to_string());
+    let ink = match (row.outcome, row.status) {
+        ("completed", Some(..=399)) => Ink::Good,
+        ("completed" | "abandoned", _) => Ink::Warn,
+        _ => Ink::Bad,
+    };
+    let status = out.paint(ink, format!("{status:>6}"));
+    let outcome = out.paint(ink, format!("{:<10}", row.outcome));
+    let kept: Vec<_> = row.kept_for.iter().map(ToString::to_string).collect();
+    let kept = kept.join(", ");
+    let kept = out.paint(Ink::Dim, format!("({})", Plain(&kept)));
+    let ms = millis(row.duration_us);
+    // To the millisecond: `T…Z` of 27 characters has microseconds.
+    let started = row.started_at.get(..23).map_or_else(
+        || row.started_at.clone(),
+        |to_millis| format!("{to_millis}Z"),
+    );
+    let (started, id) = (Plain(&started), Plain(&row.correlation_id));
+    let (method, path) = (Plain(&row.method), Plain(&row.path));
+    out.line(format_args!(
+        "{started:<24}  {status}  {outcome}  {ms:>9}  {id:<36}  {method} {path} {kept}"
+    ))
+}
+
+pub(super) fn millis(us: u64) -> String {
+    format!("{}.{:03}", us / 1000, us % 1000)
+}

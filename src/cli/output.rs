@@ -1,0 +1,116 @@
+use super::{
+    Failure,
+    text::{Plain, safe_json},
+};
+use serde::Serialize;
+use std::{
+    fmt,
+    io::{self, BufWriter, IsTerminal, Stdout, Write},
+};
+
+/// Standard output and standard error, and how to write there.
+pub(super) struct Output {
+    out: BufWriter<Stdout>,
+    json: bool,
+    paint: bool,
+    paint_errors: bool,
+}
+
+/// What a part of a line is for the eye.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ink {
+    Bad,
+    Warn,
+    Good,
+    Dim,
+    Strong,
+}
+
+impl Ink {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Bad => "31",
+            Self::Warn => "33",
+            Self::Good => "32",
+            Self::Dim => "2",
+            Self::Strong => "1",
+        }
+    }
+}
+
+/// Something in a colour, or plain where there are none.
+#[derive(Debug)]
+pub(super) struct Painted<T>(Option<Ink>, T);
+
+impl<T: fmt::Display> fmt::Display for Painted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(ink) => {
+                write!(f, "\u{1b}[{}m", ink.code())?;
+                self.1.fmt(f)?;
+                f.write_str("\u{1b}[0m")
+            }
+            None => self.1.fmt(f),
+        }
+    }
+}
+
+impl Output {
+    pub(super) fn standard(json: bool) -> Self {
+        let out = io::stdout();
+        // https://no-color.org: set and not empty, whatever it says.
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && std::env::var_os("TERM").is_none_or(|value| value != "dumb");
+        Self {
+            paint: wanted && !json && out.is_terminal(),
+            paint_errors: wanted && io::stderr().is_terminal(),
+            out: BufWriter::new(out),
+            json,
+        }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub(super) fn paint<T>(&self, ink: Ink, what: T) -> Painted<T> {
+        Painted(self.paint.then_some(ink), what)
+    }
+
+    /// One line of text, in which nothing unsafe may stand.
+    pub(super) fn line(&mut self, line: fmt::Arguments<'_>) -> Result<(), Failure> {
+        self.out.write_fmt(line)?;
+        self.out.write_all(b"\n")?;
+        Ok(())
+    }
+
+    /// One line of JSON.
+    pub(super) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let json = serde_json::to_string(value)
+            .map_err(|error| Failure::cannot(format!("no JSON can be made of it: {error}")))?;
+        self.line(format_args!("{}", safe_json(&json)))
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        self.out.flush().map_err(Failure::from)
+    }
+
+    /// What is beside the answer, on standard error.
+    pub(super) fn note(&mut self, note: &str) {
+        let word = Painted(self.paint_errors.then_some(Ink::Warn), "note");
+        let _ = self.out.flush();
+        let _ = writeln!(io::stderr(), "{word}: {}", Plain(note));
+    }
+
+    pub(super) fn error(&mut self, why: &str) {
+        let word = Painted(self.paint_errors.then_some(Ink::Bad), "error");
+        let _ = self.out.flush();
+        let _ = writeln!(io::stderr(), "{word}: {}", Plain(why));
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,234 @@
+use super::{
+    reader::{BUFFER, Input, MAX_LINE, files, is_compressed, open, parse},
+    split::Splitter,
+    torn::{Torn, TornReason},
+};
+use crate::exchange::Exchange;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufReader, Read, Seek, SeekFrom},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+/// Reads on where it stopped the last time, in all files of a directory, also in
+/// such as begin or are deleted meanwhile.
+#[derive(Debug)]
+pub(crate) struct Follow {
+    dir: PathBuf,
+    /// By the name that a file had before it was compressed.
+    places: BTreeMap<PathBuf, Place>,
+}
+
+/// How far a file has been read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    offset: u64,
+    lines: u64,
+    /// It is compressed, so nothing is written to it any more, and was read.
+    done: bool,
+}
+
+impl Follow {
+    pub(crate) fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            places: BTreeMap::new(),
+        }
+    }
+
+    /// Hands over what is new, file by file, until told to stop. A line that is
+    /// being written waits for the next time.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be listed.
+    pub(crate) fn poll(
+        &mut self,
+        each: &mut dyn FnMut(Result<Exchange, Torn>) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        let paths = files(&self.dir)?;
+        self.places
+            .retain(|known, _| paths.iter().any(|path| original(path) == *known));
+        for path in paths {
+            let place = self.places.entry(original(&path)).or_default();
+            match read(&path, place, each) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => break,
+                // Retention deleted it just now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let reason = TornReason::Read(error.kind());
+                    if each(Err(Torn::new(&path, place.lines, place.offset, reason))).is_break() {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(
+    path: &Path,
+    place: &mut Place,
+    each: &mut dyn FnMut(Result<Exchange, Torn>) -> ControlFlow<()>,
+) -> io::Result<ControlFlow<()>> {
+    let Some(input) = resume(path, place)? else {
+        return Ok(ControlFlow::Continue(()));
+    };
+    let start = *place;
+    let mut splitter = Splitter::new(input, MAX_LINE);
+    while let Some(line) = splitter.next()? {
+        let (number, offset) = (start.lines + line.number, start.offset + line.offset);
+        let parsed = if line.too_long {
+            Err(TornReason::TooLong)
+        } else if line.text.trim_ascii().is_empty() {
+            // The newline of a line that was whole without it.
+            *place = at(start, splitter.position());
+            continue;
+        } else {
+            parse(line.text, line.ended)
+        };
+        if !line.ended && parsed.is_err() {
+            break;
+        }
+        *place = at(start, splitter.position());
+        let item = parsed.map_err(|reason| Torn::new(path, number, offset, reason));
+        if each(item).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    place.done = is_compressed(path);
+    Ok(ControlFlow::Continue(()))
+}
+
+/// The rest of a file, where there may be any.
+fn resume(path: &Path, place: &mut Place) -> io::Result<Option<Input>> {
+    if is_compressed(path) {
+        if place.done {
+            return Ok(None);
+        }
+        let mut input = open(path)?;
+        io::copy(&mut input.by_ref().take(place.offset), &mut io::sink())?;
+        return Ok(Some(input));
+    }
+    let mut file = File::open(path)?;
+    let len = file.metadata()?.len();
+    if len == place.offset {
+        return Ok(None);
+    }
+    if len < place.offset {
+        // Somebody else cut it: it is another file now.
+        *place = Place::default();
+    }
+    file.seek(SeekFrom::Start(place.offset))?;
+    Ok(Some(Box::new(BufReader::with_capacity(BUFFER, file))))
+}
+
+fn original(path: &Path) -> PathBuf {
+    if is_compressed(path) {
+        path.with_extension("")
+    } else {
+        path.to_owned()
+    }
+}
+
+/// Where the next line begins.
+fn at(start: Place, (next, offset): (u64, u64)) -> Place {
+    Place {
+        offset: start.offset + offset,
+        lines: start.lines + next - 1,
+        done: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::sample::sample;
+    use std::{fs, io::Write};
+
+    fn polled(follow: &mut Follow) -> Vec<Result<String, TornReason>> {
+        let mut seen = Vec::new();
+        follow
+            .poll(&mut |item| {
+                seen.push(item.map(|exchange| exchange.id).map_err(|torn| torn.reason));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        seen
+    }
+
+    #[test]
+    fn lines_as_they_come() {
+        let dir = std::env::temp_dir().join(format!("dashcam-follow-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).unwrap();
+        let file = |n| dir.join(format!("exchanges-20250102T030405.678Z-1-00000{n}.jsonl"));
+        let append = |n: u32, bytes: &[u8]| {
+            let mut file = File::options()
+                .create(true)
+                .append(true)
+                .open(file(n))
+                .unwrap();
+            file.write_all(bytes).unwrap();
+        };
+        let line = |id| serde_json::to_vec(&sample(id)).unwrap();
+        let mut follow = Follow::new(&dir);
+        assert!(polled(&mut follow).is_empty());
+
+        append(
+            0,
+            &[line("a"), b"\n".to_vec(), line("b")[..50].to_vec()].concat(),
+        );
+        assert_eq!(polled(&mut follow), [Ok("a".to_owned())]);
+        assert!(polled(&mut follow).is_empty(), "nothing twice");
+        append(0, &line("b")[50..]);
+        // It lacks nothing but its newline.
+        assert_eq!(polled(&mut follow), [Ok("b".to_owned())]);
+        append(0, b"\n");
+        assert!(polled(&mut follow).is_empty());
+
+        // The next file, and a line that is none.
+        append(
+            1,
+            &[line("c"), b"\n{}\n".to_vec(), line("d"), b"\n".to_vec()].concat(),
+        );
+        let seen = polled(&mut follow);
+        assert_eq!(
+            (&seen[0], &seen[2]),
+            (&Ok("c".to_owned()), &Ok("d".to_owned()))
+        );
+        assert!(
+            matches!(seen[1], Err(TornReason::InvalidJson { .. })),
+            "{seen:?}"
+        );
+
+        fs::remove_file(file(0)).unwrap();
+        append(1, &[line("e"), b"\n".to_vec()].concat());
+        assert_eq!(polled(&mut follow), [Ok("e".to_owned())]);
+        // Stopped in the middle, it goes on behind that.
+        append(
+            1,
+            &[line("f"), b"\n".to_vec(), line("g"), b"\n".to_vec()].concat(),
+        );
+        follow.poll(&mut |_| ControlFlow::Break(())).unwrap();
+        assert_eq!(polled(&mut follow), [Ok("g".to_owned())]);
+
+        // Compressed meanwhile: only what was not seen yet is new.
+        #[cfg(feature = "gzip")]
+        {
+            use crate::export::json_lines::{compress::compress, names, storage::Disk};
+            append(1, &[line("h"), b"\n".to_vec()].concat());
+            let name = file(1).file_name().unwrap().to_str().unwrap().to_owned();
+            assert!(compress(&dir, &name, &Disk).unwrap());
+            assert!(dir.join(names::compressed(&name)).exists() && !file(1).exists());
+            assert_eq!(polled(&mut follow), [Ok("h".to_owned())]);
+            assert!(polled(&mut follow).is_empty());
+        }
+        fs::remove_dir_all(&dir).unwrap();
+        assert!(follow.poll(&mut |_| ControlFlow::Continue(())).is_err());
+    }
+}

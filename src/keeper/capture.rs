@@ -1,0 +1,146 @@
+//! What is captured of a request that begins: both heads and both bodies, as far
+//! as options and limits go.
+
+use super::Keeper;
+use crate::{
+    context::{RequestContext, Route},
+    exchange::Failure,
+    recorder::{CaptureOptions, Framing, StreamLimits, TeePlan},
+};
+use http::{HeaderMap, Uri, header, request, response};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
+
+impl Keeper {
+    /// Copies the request head and starts the capture of the request body.
+    pub(crate) fn request(
+        &self,
+        context: &RequestContext,
+        head: &request::Parts,
+        uri: &Uri,
+        declared: Option<u64>,
+    ) -> u64 {
+        let shared = context.shared();
+        let options = self.options(head, uri, shared.route.as_ref());
+        let limits = &self.settings.limits;
+        let mut plan = self.tee(&head.headers, declared, options.head_limit(limits.head));
+        let content_type = content_type(&head.headers);
+        plan.limit = options.request_limit(limits.body, content_type);
+        {
+            let mut tee = shared.request_body();
+            if plan.limit < limits.body && plan.limit == 0 {
+                tee.skip("options");
+            }
+            tee.begin(plan);
+        }
+        let mut heads = shared.heads();
+        heads.request.method = head.method.clone();
+        heads.request.uri = uri.clone();
+        heads.request.version = head.version;
+        heads
+            .request
+            .fields
+            .copy(&head.headers, options.head_limit(limits.head));
+        heads.limits = (limits.body, limits.head);
+        heads.options = options;
+        drop(heads);
+        self.counters.in_flight.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Copies the response head and starts the capture of the response body.
+    pub(crate) fn response(
+        &self,
+        context: &RequestContext,
+        head: &response::Parts,
+        declared: Option<u64>,
+    ) -> Option<Failure> {
+        let shared = context.shared();
+        if let Some(options) = head.extensions.get::<CaptureOptions>() {
+            context.restrict(options);
+        }
+        let limits = &self.settings.limits;
+        let content_type = content_type(&head.headers);
+        let (body, head_limit) = {
+            let mut heads = shared.heads();
+            let heads = &mut *heads;
+            let head_limit = heads.options.head_limit(limits.head);
+            heads.response.status = head.status;
+            heads.response.version = head.version;
+            heads.response.at = Some(Instant::now());
+            heads.response.fields.copy(&head.headers, head_limit);
+            let body = heads.options.response_limit(limits.body, content_type);
+            (body, head_limit)
+        };
+        let mut plan = self.tee(&head.headers, declared, head_limit);
+        plan.limit = body;
+        {
+            let mut tee = shared.response_body();
+            if body < limits.body && body == 0 {
+                tee.skip("options");
+            }
+            tee.begin(plan);
+        }
+        judge(|| self.settings.classify.head(head.status, &head.headers))
+    }
+
+    /// Classifies the trailers of a response whose head was no failure.
+    pub(crate) fn trailers(
+        &self,
+        context: &RequestContext,
+        trailers: &HeaderMap,
+    ) -> Option<Failure> {
+        context.shared().response_body().trailers(trailers);
+        judge(|| self.settings.classify.trailers(trailers))
+    }
+
+    /// What is said of this request before it reaches the service.
+    fn options(&self, head: &request::Parts, uri: &Uri, route: Option<&Route>) -> CaptureOptions {
+        let mut options = self.settings.options.clone();
+        for (pattern, of_path) in &self.settings.paths {
+            let matches = |text: &str| match pattern.strip_suffix('*') {
+                Some(start) => text.starts_with(start),
+                None => text == pattern,
+            };
+            if matches(uri.path()) || route.is_some_and(|route| matches(route.as_str())) {
+                options.add(of_path);
+            }
+        }
+        if let Some(of_request) = head.extensions.get::<CaptureOptions>() {
+            options.add(of_request);
+        }
+        options
+    }
+
+    fn tee(&self, headers: &HeaderMap, declared: Option<u64>, trailers_limit: usize) -> TeePlan {
+        let limits = &self.settings.limits;
+        let coded = headers
+            .get(header::CONTENT_ENCODING)
+            .is_some_and(|coding| coding != "identity");
+        let framing = Framing::of(content_type(headers), coded);
+        TeePlan {
+            limit: limits.body,
+            trailers_limit,
+            declared,
+            budget: Some(Arc::clone(&self.bodies)),
+            stream: framing.map(|framing| {
+                let limits = StreamLimits {
+                    items: limits.stream_items,
+                    time: limits.stream_time,
+                };
+                (framing, limits)
+            }),
+        }
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&[u8]> {
+    Some(headers.get(header::CONTENT_TYPE)?.as_bytes())
+}
+
+/// Asks the service's own classifier; one that panics has no opinion.
+fn judge(classify: impl FnOnce() -> Option<Failure>) -> Option<Failure> {
+    catch_unwind(AssertUnwindSafe(classify)).ok().flatten()
+}

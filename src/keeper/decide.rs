@@ -1,0 +1,306 @@
+//! Whether an exchange is kept, decided when all is known.
+
+use super::{Ended, Finished, Job, Keeper, Kept, assemble, storm, storm::Admission};
+#[cfg(feature = "gate")]
+use crate::recorder::Recording;
+use crate::{
+    context::{Mode, RequestContext, cut_reason},
+    exchange::{Depth, Direction, KeepReason, Outcome},
+    id::now_v7_text,
+    recorder::{Clock, Ending},
+};
+use http::Uri;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+impl Keeper {
+    /// Ends the exchange: keeps it where there is a reason, and says whether.
+    ///
+    /// Called once for every request, possibly from a drop while the thread
+    /// unwinds: it only decides and hands over.
+    pub(crate) fn finish(
+        self: &Arc<Self>,
+        context: &RequestContext,
+        mut ended: Ended,
+        clock: &mut Clock,
+    ) -> bool {
+        let shared = context.shared();
+        #[cfg(feature = "opentelemetry")]
+        let recorded = shared.take_span().map(|span| {
+            let left = ended.outcome == Outcome::Abandoned && is_stream(context);
+            (span, ended.outcome.clone(), ended.status, left)
+        });
+        // The ticket holds a span: closing that is code of the service's layers.
+        #[cfg(feature = "gate")]
+        let ticket = { shared.notes().ticket.take() };
+        shared.request_body().end(Ending::Dropped, clock);
+        let slow = self.is_slow(context, &ended);
+        let caller = ended.caller.take();
+        let calls = shared
+            .has_calls()
+            .then(|| std::mem::take(&mut shared.notes().calls));
+        let reasons = self.reasons(context, &ended, slow);
+        let depth = if let Some((reasons, asked)) = reasons {
+            let signature = storm::signature(context, &ended, slow);
+            #[cfg(feature = "gate")]
+            let recording = Arc::new(std::mem::take(&mut *shared.recording()));
+            #[cfg(feature = "gate")]
+            if let (Some(replayer), Some(ticket)) = (&self.replayer, ticket) {
+                replayer.at_end(context, ticket, &recording, &reasons, signature);
+            }
+            own(context);
+            let mut kept = kept(context, ended, slow, reasons);
+            #[cfg(feature = "gate")]
+            {
+                kept.recording = recording;
+            }
+            kept.continues = shared.notes().interim.take();
+            kept.calls_lost = calls.as_ref().map_or(0, |calls| calls.lost);
+            #[cfg(feature = "opentelemetry")]
+            if let Some((span, ..)) = &recorded
+                && self.settings.span_bodies.is_some()
+            {
+                kept.span = Some(span.again());
+            }
+            self.keep(kept, signature, asked)
+        } else {
+            #[cfg(feature = "gate")]
+            // Log lines that wait, and tasks that go on, may hold the context for
+            // long; its events nobody wants any more.
+            shared.recording().reset();
+            if let Some(caller) = caller {
+                self.leave_to(&caller, context, ended, slow);
+            }
+            None
+        };
+        if let Some(calls) = calls {
+            calls.decide(depth);
+        }
+        #[cfg(feature = "opentelemetry")]
+        if let Some((span, outcome, status, left)) = recorded {
+            let selected = { shared.notes().selected.as_ref().map(|s| s.by.clone()) };
+            span.ended((&outcome, status), left, depth.is_some(), selected);
+        }
+        // Last, so that who sees a request finished finds it queued.
+        self.counters.finished.fetch_add(1, Relaxed);
+        self.counters.in_flight.fetch_sub(1, Relaxed);
+        depth.is_some()
+    }
+
+    /// Keeps what there is of a request that still runs, where there is a reason.
+    pub(crate) fn interim(&self, context: &RequestContext, mut ended: Ended, failed: bool) {
+        let shared = context.shared();
+        let slow = self.is_slow(context, &ended);
+        ended.caller = None;
+        let mut reasons = self.reasons(context, &ended, slow);
+        if reasons.is_none() && failed && !shared.heads().options.is_off() {
+            reasons = Some((vec![KeepReason::Outcome], false));
+        }
+        let Some((reasons, asked)) = reasons else {
+            return;
+        };
+        let signature = storm::signature(context, &ended, slow);
+        let mut kept = kept(context, ended, slow, reasons);
+        #[cfg(feature = "gate")]
+        {
+            kept.recording = Arc::new(shared.recording().copy());
+        }
+        kept.continues = shared.notes().interim.clone();
+        let id = kept.id.clone();
+        if self.keep(kept, signature, asked).is_some() {
+            shared.notes().interim = Some(id);
+        }
+    }
+
+    /// Leaves it to the request in whose code the call was made.
+    fn leave_to(
+        self: &Arc<Self>,
+        caller: &RequestContext,
+        context: &RequestContext,
+        ended: Ended,
+        slow: bool,
+    ) {
+        if caller.mode().has(Mode::FINISHED) || context.shared().heads().options.is_off() {
+            return;
+        }
+        let keeper = Arc::clone(self);
+        let call = kept(context, ended, slow, vec![KeepReason::Caller]);
+        caller.shared().note_call(Box::new(move |depth| {
+            let mut call = call;
+            call.depth = depth;
+            own(&call.context);
+            keeper.offer(call);
+        }));
+    }
+
+    /// Queues an exchange as far as the budget allows, and says how much of it.
+    fn keep(&self, mut kept: Kept, signature: u64, asked: bool) -> Option<Depth> {
+        let admission = self
+            .storm()
+            .admit(signature, asked, std::time::Instant::now());
+        (kept.depth, kept.suppressed_before) = match admission {
+            Admission::Full { suppressed } => (Depth::Full, suppressed),
+            // The content is not written, but it says what must be hidden in
+            // the texts that are, and on log lines that wait for their writer.
+            Admission::Heads { suppressed } => (Depth::Heads, suppressed),
+            Admission::Count => {
+                self.counters.suppressed.fetch_add(1, Relaxed);
+                return None;
+            }
+        };
+        let depth = kept.depth;
+        let queued = self.offer(kept);
+        if !queued {
+            self.storm().take_back(signature, admission);
+        }
+        queued.then_some(depth)
+    }
+
+    fn offer(&self, kept: Kept) -> bool {
+        let queued = self.worker.offer(Job::Keep(Box::new(kept))).is_ok();
+        let counter = if queued {
+            &self.counters.kept
+        } else {
+            &self.counters.queue_full
+        };
+        counter.fetch_add(1, Relaxed);
+        queued
+    }
+
+    fn is_slow(&self, context: &RequestContext, ended: &Ended) -> bool {
+        let shared = context.shared();
+        let head_after = shared
+            .heads()
+            .response
+            .at
+            .map_or(ended.duration, |at| at.duration_since(shared.started));
+        head_after > self.settings.slow
+    }
+
+    /// The reasons to keep it, and whether one of them was asked for.
+    fn reasons(
+        &self,
+        context: &RequestContext,
+        ended: &Ended,
+        slow: bool,
+    ) -> Option<(Vec<KeepReason>, bool)> {
+        let shared = context.shared();
+        let mut reasons = Vec::new();
+        {
+            let heads = shared.heads();
+            if heads.options.is_off() {
+                return None;
+            }
+            let went_wrong = match ended.outcome {
+                Outcome::Completed | Outcome::Open => false,
+                // Leaving is how clients end a stream of events, and callers read
+                // as much of an answer as they want.
+                Outcome::Abandoned => {
+                    !assemble::is_stream(heads.response.fields.text("content-type"))
+                        && (ended.direction == Direction::Server || heads.response.at.is_none())
+                }
+                _ => true,
+            };
+            if went_wrong {
+                reasons.push(KeepReason::Outcome);
+            }
+        }
+        if slow {
+            reasons.push(KeepReason::Slow);
+        }
+        if shared.saw_error_event() {
+            reasons.push(KeepReason::ErrorEvent);
+        }
+        if let Some(why) = self.condition(context, ended) {
+            reasons.push(KeepReason::Condition { why });
+        }
+        let notes = shared.notes();
+        let automatic = reasons.len();
+        reasons.extend(notes.keep.iter().map(|why| KeepReason::Asked {
+            why: why.clone().into_owned(),
+        }));
+        #[cfg(feature = "gate")]
+        if let Some(selected) = &notes.selected {
+            reasons.push(KeepReason::Selected {
+                by: selected.by.clone(),
+            });
+        }
+        let asked = reasons.len() > automatic;
+        if reasons.is_empty() && notes.interim.is_some() && ended.outcome != Outcome::Open {
+            // What began has an end.
+            return Some((vec![KeepReason::Interim], true));
+        }
+        drop(notes);
+        if reasons.is_empty() && ended.outcome != Outcome::Open && self.settings.in_baseline() {
+            reasons.push(KeepReason::Baseline);
+        }
+        (!reasons.is_empty()).then_some((reasons, asked))
+    }
+
+    /// Asks the service; a condition that panics has no opinion.
+    fn condition(&self, context: &RequestContext, ended: &Ended) -> Option<String> {
+        let condition = self.settings.keep_when.as_ref()?;
+        // No code of the service where a second panic would end the process.
+        if std::thread::panicking() {
+            return None;
+        }
+        let finished = Finished::new(context, ended);
+        let ask = AssertUnwindSafe(|| condition.why(&finished));
+        let why = catch_unwind(ask).ok().flatten()?;
+        Some(cut_reason(why).into_owned())
+    }
+}
+
+fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepReason>) -> Kept {
+    #[cfg(feature = "gate")]
+    let bodiless = is_bodiless(context, &reasons);
+    #[cfg(not(feature = "gate"))]
+    let bodiless = false;
+    Kept {
+        id: now_v7_text().to_string(),
+        continues: None,
+        context: context.clone(),
+        ended,
+        slow,
+        reasons,
+        depth: Depth::Full,
+        bodiless,
+        suppressed_before: 0,
+        calls_lost: 0,
+        #[cfg(feature = "opentelemetry")]
+        span: None,
+        #[cfg(feature = "gate")]
+        recording: Arc::new(Recording::default()),
+    }
+}
+
+#[cfg(feature = "opentelemetry")]
+fn is_stream(context: &RequestContext) -> bool {
+    let heads = context.shared().heads();
+    assemble::is_stream(heads.response.fields.text("content-type"))
+}
+
+/// Whether all that it is kept for is a rule that wants no bodies.
+#[cfg(feature = "gate")]
+fn is_bodiless(context: &RequestContext, reasons: &[KeepReason]) -> bool {
+    matches!(reasons, [KeepReason::Selected { .. }]) && {
+        let notes = context.shared().notes();
+        notes.selected.as_ref().is_some_and(|s| s.heads_only)
+    }
+}
+
+/// Copies what keeps a whole buffer of the server alive: it may have to wait.
+fn own(context: &RequestContext) {
+    let shared = context.shared();
+    own_uri(&mut shared.heads().request.uri);
+    shared.request_body().own_content();
+    shared.response_body().own_content();
+}
+
+fn own_uri(uri: &mut Uri) {
+    if let Ok(own) = uri.to_string().parse() {
+        *uri = own;
+    }
+}

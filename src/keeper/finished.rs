@@ -1,0 +1,162 @@
+use super::Ended;
+use crate::{
+    context::{RequestContext, Route},
+    exchange::{Direction, Outcome},
+    recorder::HeaderFields,
+};
+use http::{Method, StatusCode, Uri};
+use std::{borrow::Cow, fmt, time::Duration};
+
+/// A request at its end, or at an interim exchange, as
+/// [`keep_when`](crate::capture::CaptureLayerBuilder::keep_when) is asked about it.
+#[derive(Debug)]
+pub struct Finished<'a> {
+    context: &'a RequestContext,
+    ended: &'a Ended,
+    method: Method,
+    uri: Uri,
+    head_after: Option<Duration>,
+    grpc_status: Option<u16>,
+    request_bytes: u64,
+    response_bytes: u64,
+}
+
+impl<'a> Finished<'a> {
+    /// All is copied, so that nothing is locked while the service's code runs.
+    pub(super) fn new(context: &'a RequestContext, ended: &'a Ended) -> Self {
+        let shared = context.shared();
+        let (method, uri, head_after, in_head) = {
+            let heads = shared.heads();
+            (
+                heads.request.method.clone(),
+                heads.request.uri.clone(),
+                heads
+                    .response
+                    .at
+                    .map(|at| at.saturating_duration_since(shared.started)),
+                grpc_status(&heads.response.fields),
+            )
+        };
+        let (in_trailers, response_bytes) = {
+            let tee = shared.response_body();
+            (grpc_status(tee.seen_trailers()), tee.seen())
+        };
+        Self {
+            context,
+            ended,
+            method,
+            uri,
+            head_after,
+            grpc_status: in_trailers.or(in_head),
+            request_bytes: shared.request_body().seen(),
+            response_bytes,
+        }
+    }
+
+    /// Whether the service answered the request, or made it.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.ended.direction
+    }
+
+    /// How it ended; [`Outcome::Open`] where it still runs.
+    #[must_use]
+    pub fn outcome(&self) -> &Outcome {
+        &self.ended.outcome
+    }
+
+    /// The status, where there was a response.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.ended.status
+    }
+
+    /// The gRPC status, from the trailers or, where there were none, the head.
+    #[must_use]
+    pub fn grpc_status(&self) -> Option<u16> {
+        self.grpc_status
+    }
+
+    /// From the request's arrival to its end.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.ended.duration
+    }
+
+    /// From the request's arrival to the response head, where there was one.
+    #[must_use]
+    pub fn head_after(&self) -> Option<Duration> {
+        self.head_after
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path, without the query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// The route template, where the router told it.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        self.context.shared().route.as_ref().map(Route::as_str)
+    }
+
+    /// Requests in flight when it arrived, itself included.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.ended.in_flight
+    }
+
+    /// Bytes of the request body that passed by, captured or not.
+    #[must_use]
+    pub fn request_bytes(&self) -> u64 {
+        self.request_bytes
+    }
+
+    /// Bytes of the response body that passed by, captured or not.
+    #[must_use]
+    pub fn response_bytes(&self) -> u64 {
+        self.response_bytes
+    }
+
+    /// The request's context, such as for its correlation ID.
+    #[must_use]
+    pub fn context(&self) -> &RequestContext {
+        self.context
+    }
+}
+
+/// The gRPC status among these fields.
+pub(super) fn grpc_status(fields: &HeaderFields) -> Option<u16> {
+    fields.text("grpc-status")?.parse().ok()
+}
+
+/// The service's own reason to keep a request.
+pub(crate) trait KeepWhen: Send + Sync {
+    fn why(&self, finished: &Finished<'_>) -> Option<Cow<'static, str>>;
+}
+
+/// A closure that answers with any text.
+pub(super) struct Asked<F>(pub(super) F);
+
+impl<F, R> KeepWhen for Asked<F>
+where
+    F: Fn(&Finished<'_>) -> Option<R> + Send + Sync,
+    R: Into<Cow<'static, str>>,
+{
+    fn why(&self, finished: &Finished<'_>) -> Option<Cow<'static, str>> {
+        (self.0)(finished).map(Into::into)
+    }
+}
+
+impl fmt::Debug for dyn KeepWhen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeepWhen")
+    }
+}

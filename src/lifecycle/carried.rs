@@ -1,0 +1,27 @@
+use crate::context::{Entered, RequestContext};
+
+/// What is current while code of a request runs.
+#[derive(Clone, Debug)]
+pub(super) enum Carried {
+    /// The request itself.
+    Own,
+    /// Of a call that a client makes: the request that makes it, where there is
+    /// one. The call's own code, such as that of a body, is part of that.
+    #[cfg(feature = "capture")]
+    Caller(Option<RequestContext>),
+}
+
+impl Carried {
+    /// The context that is current.
+    pub(super) fn context<'a>(&'a self, own: &'a RequestContext) -> Option<&'a RequestContext> {
+        match self {
+            Self::Own => Some(own),
+            #[cfg(feature = "capture")]
+            Self::Caller(caller) => caller.as_ref(),
+        }
+    }
+
+    pub(super) fn enter(&self, own: &RequestContext) -> Option<Entered> {
+        self.context(own).map(RequestContext::enter)
+    }
+}

@@ -1,0 +1,69 @@
+use super::{
+    CorrelationPlan, Plan, RequestBody,
+    begin::declared,
+    carried::Carried,
+    flight::{Capture, Flight},
+};
+use crate::{
+    context::{Identity, RequestContext, current},
+    id::TraceContext,
+    keeper::Keeper,
+};
+use http::{Request, request::Parts};
+use http_body::Body;
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+use tracing::Span;
+
+/// Begins a call that a client makes. It has a context of its own, which holds
+/// what is captured and is never current: what runs inside is the caller's.
+pub(super) fn begin<B: Body>(
+    plan: &Arc<Plan>,
+    keeper: &Arc<Keeper>,
+    request: Request<B>,
+) -> (Request<RequestBody<B>>, Flight) {
+    let (parts, body) = request.into_parts();
+    let caller = current().or_else(|| parts.extensions.get().cloned());
+    let now = SystemTime::now();
+    let identity = identity(caller.as_ref(), &parts, now);
+    let context = RequestContext::new(identity, Instant::now(), now, None);
+    keeper.claim(&context);
+    let declared = declared(&parts.headers, &body);
+    let in_flight = keeper.request(&context, &parts, &parts.uri, declared);
+    let carried = Carried::Caller(caller);
+    let flight = Flight {
+        plan: Arc::clone(plan),
+        owner: true,
+        correlates: false,
+        span: Span::none(),
+        connect: parts.method == http::Method::CONNECT,
+        bodiless: parts.method == http::Method::HEAD,
+        answered: false,
+        panicked: false,
+        ended: false,
+        #[cfg(feature = "gate")]
+        verdict: None,
+        capture: Some(Capture::new(Arc::clone(keeper), in_flight)),
+        context: context.clone(),
+        carried: carried.clone(),
+    };
+    let body = RequestBody::new(body, context, carried, true);
+    (Request::from_parts(parts, body), flight)
+}
+
+/// The caller's journey, and the ID that the call has in its trace.
+fn identity(caller: Option<&RequestContext>, parts: &Parts, now: SystemTime) -> Identity {
+    let Some(caller) = caller else {
+        return CorrelationPlan::default().identify(&parts.headers, now);
+    };
+    Identity {
+        trace: Some(
+            caller
+                .trace_context()
+                .of_call(TraceContext::parent(&parts.headers)),
+        ),
+        ..caller.shared().identity().clone()
+    }
+}

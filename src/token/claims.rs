@@ -1,0 +1,325 @@
+use super::{InvalidToken, TokenKey, jws};
+use crate::{
+    id::CorrelationId,
+    selection::{Capture, InvalidDirectives, Mode, Rule, When},
+};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::{
+    fmt,
+    marker::PhantomData,
+    num::NonZeroU32,
+    time::{Duration, SystemTime},
+};
+
+/// What a token says, before it is signed.
+///
+/// Defaults: begins now, for every request of the services that have its key,
+/// live, `debug`, as often as wanted until it ends.
+///
+/// ```
+/// use dashcam::{selection::When, token::{Claims, TokenKey}};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let key = TokenKey::generate_ed25519("on-call")?;
+/// let claims = Claims::new(Duration::from_secs(900))
+///     .subject("alice")
+///     .when(When::new().method(http::Method::POST).route("/orders/{id}"))
+///     .verbose("info,orders=trace")?
+///     .uses(3);
+/// let token = key.mint(&claims)?;
+/// println!("x-dashcam-verbose: {token}");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Claims {
+    lifetime: Duration,
+    not_before: Option<SystemTime>,
+    id: Option<String>,
+    subject: Option<String>,
+    audience: Option<String>,
+    ask: Ask,
+}
+
+/// The claim `dashcam`: what is asked for, and of which requests. A name that is
+/// not known is an error, because it could have narrowed the token.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Ask {
+    #[serde(skip_serializing_if = "is_all")]
+    pub(super) when: When,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) verbose: Option<String>,
+    #[serde(skip_serializing_if = "is_live")]
+    pub(super) mode: Mode,
+    #[serde(skip_serializing_if = "Capture::is_full")]
+    pub(super) capture: Capture,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) uses: Option<NonZeroU32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) request: Option<String>,
+}
+
+fn is_all(when: &When) -> bool {
+    *when == When::default()
+}
+
+// `serde` hands over a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_live(mode: &Mode) -> bool {
+    *mode == Mode::Live
+}
+
+/// The payload as it is minted.
+#[derive(Serialize)]
+struct Payload<'c> {
+    iat: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<u64>,
+    exp: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'c str>,
+    dashcam: &'c Ask,
+}
+
+/// The payload as it is read: registered claims by RFC 7519, of which those that are
+/// not looked at are ignored.
+#[derive(Deserialize)]
+pub(super) struct Inbound {
+    /// Required; its absence is told apart from claims that cannot be read.
+    pub(super) exp: Option<f64>,
+    pub(super) nbf: Option<f64>,
+    pub(super) jti: Option<String>,
+    pub(super) sub: Option<String>,
+    pub(super) aud: Option<Audience>,
+    /// Also what keeps a token that was made for something else from being one.
+    #[serde(deserialize_with = "object")]
+    pub(super) dashcam: Ask,
+}
+
+/// An object only: a list would be taken for its members in their order.
+pub(super) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(de::value::MapAccessDeserializer::new(map))
+        }
+    }
+
+    from.deserialize_map(Object(PhantomData))
+}
+
+/// What these bytes say, which have to be one JSON object.
+pub(super) fn read<'t, T: Deserialize<'t>>(bytes: &'t [u8]) -> Option<T> {
+    let mut from = serde_json::Deserializer::from_slice(bytes);
+    let read = object(&mut from).ok()?;
+    from.end().ok()?;
+    Some(read)
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Audience {
+    One(String),
+    Some(Vec<String>),
+}
+
+impl Audience {
+    pub(super) fn has(&self, name: &str) -> bool {
+        match self {
+            Self::One(one) => one == name,
+            Self::Some(some) => some.iter().any(|one| one == name),
+        }
+    }
+}
+
+impl Claims {
+    /// It ends so long after it was minted. Services refuse more than
+    /// [`Tokens::max_lifetime`](super::Tokens::max_lifetime), by default an hour.
+    pub fn new(lifetime: Duration) -> Self {
+        Self {
+            lifetime,
+            not_before: None,
+            id: None,
+            subject: None,
+            audience: None,
+            ask: Ask::default(),
+        }
+    }
+
+    /// Who asks. It stands in exchanges as `token:<subject>`; at most 64 bytes.
+    pub fn subject(mut self, who: impl Into<String>) -> Self {
+        self.subject = Some(who.into());
+        self
+    }
+
+    /// Only for the service of this name.
+    pub fn audience(mut self, service: impl Into<String>) -> Self {
+        self.audience = Some(service.into());
+        self
+    }
+
+    /// Its `jti`; default random. Uses are counted by it.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Selects nothing before this time.
+    pub fn not_before(mut self, time: SystemTime) -> Self {
+        self.not_before = Some(time);
+        self
+    }
+
+    /// Only for requests like this; conditions on facts are none that a token can
+    /// have.
+    pub fn when(mut self, conditions: When) -> Self {
+        self.ask.when = conditions;
+        self
+    }
+
+    /// What to show, or to record; as [`Rule::verbose`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidDirectives`] where the text is not a list of directives.
+    pub fn verbose(mut self, directives: &str) -> Result<Self, InvalidDirectives> {
+        directives.parse::<crate::selection::Directives>()?;
+        self.ask.verbose = Some(directives.to_owned());
+        Ok(self)
+    }
+
+    /// Keeps the exchange, but shows nothing in the service's own output.
+    pub fn record_only(mut self) -> Self {
+        self.ask.mode = Mode::Record;
+        self
+    }
+
+    /// Keeps no bodies, unless there is another reason to keep the request.
+    pub fn heads_only(mut self) -> Self {
+        self.ask.capture = Capture::Heads;
+        self
+    }
+
+    /// So many requests of each instance of the service; zero counts as one.
+    pub fn uses(mut self, uses: u32) -> Self {
+        self.ask.uses = Some(NonZeroU32::new(uses).unwrap_or(NonZeroU32::MIN));
+        self
+    }
+
+    /// Only for the request with this correlation ID.
+    pub fn for_request(mut self, id: &CorrelationId) -> Self {
+        self.ask.request = Some(id.as_str().to_owned());
+        self
+    }
+
+    fn payload(&self, now: SystemTime) -> Result<Vec<u8>, InvalidToken> {
+        let ends = now.checked_add(self.lifetime).and_then(seconds);
+        let (Some(iat), Some(exp)) = (seconds(now), ends) else {
+            return Err(InvalidToken("the lifetime is out of range"));
+        };
+        let nbf = match self.not_before {
+            Some(time) => Some(seconds(time).ok_or(InvalidToken("a time is out of range"))?),
+            None => None,
+        };
+        if exp <= nbf.unwrap_or(iat) {
+            return Err(InvalidToken("it would end before it begins"));
+        }
+        let random;
+        let jti = match &self.id {
+            Some(id) => Some(id.as_str()),
+            // What is bound to a request has no need of a name.
+            None if self.ask.request.is_some() => None,
+            None => {
+                random = random_id();
+                Some(random.as_str())
+            }
+        };
+        let payload = Payload {
+            iat,
+            nbf,
+            exp,
+            jti,
+            sub: self.subject.as_deref(),
+            aud: self.audience.as_deref(),
+            dashcam: &self.ask,
+        };
+        serde_json::to_vec(&payload).map_err(|_| InvalidToken("the claims cannot be written"))
+    }
+}
+
+/// Unique enough to tell tokens apart; nothing depends on nobody guessing it.
+fn random_id() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}
+
+fn seconds(time: SystemTime) -> Option<u64> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    // Beyond it not every number has its own double.
+    Some(since.as_secs()).filter(|seconds| *seconds < 1 << 53)
+}
+
+impl TokenKey {
+    /// A token that says this, signed by this key: the value of the header
+    /// `x-dashcam-verbose`.
+    ///
+    /// # Errors
+    ///
+    /// The key is a public one, or no service could accept such a token.
+    pub fn mint(&self, claims: &Claims) -> Result<String, InvalidToken> {
+        self.mint_at(claims, SystemTime::now())
+    }
+
+    pub(super) fn mint_at(&self, claims: &Claims, now: SystemTime) -> Result<String, InvalidToken> {
+        let payload = claims.payload(now)?;
+        let inbound = read(&payload).ok_or(InvalidToken("the claims cannot be read again"))?;
+        super::Verified::new(inbound, b"", self.is_for_calls_only(), Duration::ZERO).map_err(
+            |_| {
+                InvalidToken(
+                    "expected conditions that wait for no fact, and texts of at most 64 bytes \
+                 without control characters",
+                )
+            },
+        )?;
+        if self.is_for_calls_only() && claims.ask.request.is_none() {
+            return Err(InvalidToken("tokens of this key have to be for a request"));
+        }
+        let token = self
+            .sign(&payload)
+            .ok_or(InvalidToken("a public key cannot mint"))?;
+        if token.len() > jws::MAX_LEN {
+            return Err(InvalidToken("it would be longer than 2,048 bytes"));
+        }
+        Ok(token)
+    }
+}
+
+/// What a rule would be called and say that asks for the same.
+pub(super) fn rule_of(ask: &Ask, name: String, ends: SystemTime) -> Option<Rule> {
+    let mut rule = Rule::new(name, ends).when(ask.when.clone());
+    if let Some(directives) = &ask.verbose {
+        rule = rule.verbose(directives).ok()?;
+    }
+    if ask.mode == Mode::Record {
+        rule = rule.record_only();
+    }
+    if !ask.capture.is_full() {
+        rule = rule.heads_only();
+    }
+    Some(rule)
+}

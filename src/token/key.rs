@@ -1,0 +1,333 @@
+use super::{jws, limit::Cost};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use std::fmt;
+
+/// A key of tokens. It fixes the algorithm: what a token says of its own is
+/// compared with it and never chosen by.
+///
+/// Keys are made from bytes or from a JSON Web Key (RFC 7517, RFC 8037), and can
+/// be generated. Services that only verify hold [public](Self::public) Ed25519
+/// keys; whoever holds an HS256 secret can mint.
+#[derive(Clone)]
+pub struct TokenKey {
+    id: String,
+    kind: Kind,
+    calls_only: bool,
+    /// The first part of every token that it mints.
+    header: String,
+}
+
+#[derive(Clone)]
+enum Kind {
+    /// With the secret, and the state of the hash after it.
+    Hs256(Vec<u8>, Box<Hmac<Sha256>>),
+    Public(Box<VerifyingKey>),
+    Private(Box<SigningKey>),
+}
+
+/// RFC 7518, section 3.2: as long as the hash, or longer.
+const MIN_SECRET: usize = 32;
+
+/// The longest key ID, in bytes.
+const MAX_ID: usize = 64;
+
+impl TokenKey {
+    /// HMAC with SHA-256. Everybody who has the secret can mint and verify.
+    ///
+    /// # Errors
+    ///
+    /// The secret is shorter than 32 bytes, or the ID is none.
+    pub fn hs256(id: impl Into<String>, secret: &[u8]) -> Result<Self, InvalidTokenKey> {
+        if secret.len() < MIN_SECRET {
+            return Err(InvalidTokenKey("expected a secret of at least 32 bytes"));
+        }
+        let mac = Hmac::new_from_slice(secret)
+            .map_err(|_| InvalidTokenKey("expected a secret of at least 32 bytes"))?;
+        Self::new(id.into(), Kind::Hs256(secret.to_vec(), Box::new(mac)))
+    }
+
+    /// The public half of an Ed25519 key, which verifies and cannot mint.
+    ///
+    /// # Errors
+    ///
+    /// These bytes are no such key, or the ID is none.
+    pub fn ed25519_public(id: impl Into<String>, key: &[u8]) -> Result<Self, InvalidTokenKey> {
+        let key = <&[u8; 32]>::try_from(key)
+            .ok()
+            .and_then(|key| VerifyingKey::from_bytes(key).ok())
+            // Signatures that fit any message verify under a weak key.
+            .filter(|key| !key.is_weak())
+            .ok_or(InvalidTokenKey("expected the 32 bytes of a public key"))?;
+        Self::new(id.into(), Kind::Public(Box::new(key)))
+    }
+
+    /// An Ed25519 key that mints and verifies, by its seed (RFC 8032).
+    ///
+    /// # Errors
+    ///
+    /// The seed has not 32 bytes, or the ID is none.
+    pub fn ed25519_private(id: impl Into<String>, seed: &[u8]) -> Result<Self, InvalidTokenKey> {
+        let seed = <&[u8; 32]>::try_from(seed)
+            .map_err(|_| InvalidTokenKey("expected the 32 bytes of a private key"))?;
+        let key = SigningKey::from_bytes(seed);
+        Self::new(id.into(), Kind::Private(Box::new(key)))
+    }
+
+    /// A new Ed25519 key.
+    ///
+    /// # Errors
+    ///
+    /// The operating system gave no random bytes, or the ID is none.
+    pub fn generate_ed25519(id: impl Into<String>) -> Result<Self, InvalidTokenKey> {
+        Self::ed25519_private(id, &random()?)
+    }
+
+    /// A new HS256 secret of 32 bytes.
+    ///
+    /// # Errors
+    ///
+    /// The operating system gave no random bytes, or the ID is none.
+    pub fn generate_hs256(id: impl Into<String>) -> Result<Self, InvalidTokenKey> {
+        Self::hs256(id, &random()?)
+    }
+
+    /// A JSON Web Key with `kid`: `{"kty":"OKP","crv":"Ed25519","kid":…,"x":…}`,
+    /// where `d` makes it a private one, or `{"kty":"oct","kid":…,"k":…}`.
+    ///
+    /// # Errors
+    ///
+    /// It is none, is of another kind, has an `alg` that does not belong to it, or
+    /// an `x` that does not belong to `d`.
+    pub fn from_jwk(text: &str) -> Result<Self, InvalidTokenKey> {
+        let jwk: Jwk = serde_json::from_str(text)
+            .map_err(|_| InvalidTokenKey("expected a JSON Web Key with `kty` and `kid`"))?;
+        let bytes = |text: Option<String>, what: &'static str| {
+            let text = text.ok_or(InvalidTokenKey(what))?;
+            Base64UrlUnpadded::decode_vec(&text).map_err(|_| InvalidTokenKey(what))
+        };
+        let key = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+            ("oct", None) => {
+                let secret = bytes(jwk.k, "expected `k` in base64url without padding")?;
+                Self::hs256(jwk.kid, &secret)?
+            }
+            ("OKP", Some("Ed25519")) => {
+                let public = bytes(jwk.x, "expected `x` in base64url without padding")?;
+                let public = Self::ed25519_public(jwk.kid.clone(), &public)?;
+                match jwk.d {
+                    None => public,
+                    d => {
+                        let seed = bytes(d, "expected `d` in base64url without padding")?;
+                        let key = Self::ed25519_private(jwk.kid, &seed)?;
+                        if key.verifying() != public.verifying() {
+                            return Err(InvalidTokenKey("`x` is not the public key of `d`"));
+                        }
+                        key
+                    }
+                }
+            }
+            _ => {
+                return Err(InvalidTokenKey(
+                    "expected `kty` to be `oct`, or `OKP` with `crv` `Ed25519`",
+                ));
+            }
+        };
+        if jwk.alg.is_some_and(|alg| !key.is_algorithm(&alg)) {
+            return Err(InvalidTokenKey("`alg` does not belong to this kind of key"));
+        }
+        Ok(key)
+    }
+
+    /// The key as a JSON Web Key, the secret part included.
+    #[must_use]
+    pub fn to_jwk(&self) -> String {
+        let text = |bytes: &[u8]| Some(Base64UrlUnpadded::encode_string(bytes));
+        let mut jwk = Jwk {
+            kty: "OKP".to_owned(),
+            kid: self.id.clone(),
+            alg: Some(self.algorithm().to_owned()),
+            crv: Some("Ed25519".to_owned()),
+            x: self.verifying().and_then(|key| text(key.as_bytes())),
+            d: None,
+            k: None,
+        };
+        match &self.kind {
+            Kind::Hs256(secret, _) => {
+                (jwk.kty, jwk.crv, jwk.k) = ("oct".to_owned(), None, text(secret));
+            }
+            Kind::Private(key) => jwk.d = text(key.as_bytes()),
+            Kind::Public(_) => {}
+        }
+        serde_json::to_string(&jwk).unwrap_or_default()
+    }
+
+    /// The half that services may hold; `None` of an HS256 secret.
+    #[must_use]
+    pub fn public(&self) -> Option<Self> {
+        let kind = Kind::Public(Box::new(self.verifying()?));
+        Some(Self {
+            kind,
+            ..self.clone()
+        })
+    }
+
+    /// Accepts of this key only tokens for one request, such as services mint for
+    /// the calls that they make: bound to its correlation ID. Who gets hold of it
+    /// can mint nothing for requests of his own.
+    #[must_use]
+    pub fn for_calls_only(mut self) -> Self {
+        self.calls_only = true;
+        self
+    }
+
+    /// The `kid` of its tokens.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether it can mint.
+    #[must_use]
+    pub fn can_mint(&self) -> bool {
+        !matches!(self.kind, Kind::Public(_))
+    }
+
+    pub(super) fn is_for_calls_only(&self) -> bool {
+        self.calls_only
+    }
+
+    fn new(id: String, kind: Kind) -> Result<Self, InvalidTokenKey> {
+        let printable = |b: u8| b.is_ascii_graphic();
+        if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(printable) {
+            return Err(InvalidTokenKey(
+                "expected an ID of 1 to 64 printable ASCII characters",
+            ));
+        }
+        let mut key = Self {
+            id,
+            kind,
+            calls_only: false,
+            header: String::new(),
+        };
+        key.header = jws::header(key.algorithm(), &key.id);
+        Ok(key)
+    }
+
+    fn verifying(&self) -> Option<VerifyingKey> {
+        match &self.kind {
+            Kind::Hs256(..) => None,
+            Kind::Public(key) => Some(**key),
+            Kind::Private(key) => Some(key.verifying_key()),
+        }
+    }
+
+    fn algorithm(&self) -> &'static str {
+        match self.kind {
+            Kind::Hs256(..) => "HS256",
+            Kind::Public(_) | Kind::Private(_) => "EdDSA",
+        }
+    }
+
+    /// Whether tokens of this key may say this; `Ed25519` is the name of RFC 9864.
+    pub(super) fn is_algorithm(&self, alg: &str) -> bool {
+        alg == self.algorithm() || alg == "Ed25519" && !matches!(self.kind, Kind::Hs256(..))
+    }
+
+    pub(super) fn cost(&self) -> Cost {
+        match self.kind {
+            Kind::Hs256(..) => Cost::HS256,
+            Kind::Public(_) | Kind::Private(_) => Cost::ED25519,
+        }
+    }
+
+    /// Whether the signature is of this key; in constant time for a secret.
+    pub(super) fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
+        match &self.kind {
+            Kind::Hs256(_, mac) => {
+                let mut mac = (**mac).clone();
+                mac.update(signed);
+                mac.verify_slice(signature).is_ok()
+            }
+            Kind::Public(key) => is_signed(key, signed, signature),
+            Kind::Private(key) => is_signed(&key.verifying_key(), signed, signature),
+        }
+    }
+
+    /// A token with this payload; `None` of a public key.
+    pub(crate) fn sign(&self, payload: &[u8]) -> Option<String> {
+        let mut token = self.header.clone();
+        token.push('.');
+        token.push_str(&Base64UrlUnpadded::encode_string(payload));
+        let signature = match &self.kind {
+            Kind::Hs256(_, mac) => {
+                let mut mac = (**mac).clone();
+                mac.update(token.as_bytes());
+                Base64UrlUnpadded::encode_string(&mac.finalize().into_bytes())
+            }
+            Kind::Private(key) => {
+                let signature = key.sign(token.as_bytes());
+                Base64UrlUnpadded::encode_string(&signature.to_bytes())
+            }
+            Kind::Public(_) => return None,
+        };
+        token.push('.');
+        token.push_str(&signature);
+        Some(token)
+    }
+}
+
+fn is_signed(key: &VerifyingKey, signed: &[u8], signature: &[u8]) -> bool {
+    // Strict: one message has one signature, so that a token cannot be altered
+    // into another one that verifies.
+    Signature::from_slice(signature)
+        .is_ok_and(|signature| key.verify_strict(signed, &signature).is_ok())
+}
+
+fn random() -> Result<[u8; 32], InvalidTokenKey> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| InvalidTokenKey("the operating system gave no random bytes"))?;
+    Ok(bytes)
+}
+
+/// Members of a JSON Web Key that are looked at; RFC 7517 has others ignored.
+#[derive(Deserialize, Serialize)]
+struct Jwk {
+    kty: String,
+    kid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alg: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crv: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    d: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    k: Option<String>,
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenKey")
+            .field("id", &self.id)
+            .field("algorithm", &self.algorithm())
+            .field("can_mint", &self.can_mint())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A key cannot be used; the text says what was expected, nothing of the key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct InvalidTokenKey(pub(super) &'static str);
+
+impl fmt::Display for InvalidTokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for InvalidTokenKey {}

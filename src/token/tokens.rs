@@ -1,0 +1,391 @@
+use super::{
+    Refusal, TokenKey, TokenStatus,
+    claims::{Ask, Inbound, read, rule_of},
+    jws::{Compact, MAX_LEN},
+    limit::Limiter,
+    memory::{Hash, Known, Used},
+    refusal::Counters,
+};
+use crate::selection::{Arrival, Network, Rule, Scope, VERBOSE_HEADER as HEADER, second};
+use http::{HeaderMap, HeaderValue};
+use sha2::{Digest, Sha256};
+use std::{
+    fmt,
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// Which tokens a service accepts; see the [module page](super).
+///
+/// Clones share what is counted and remembered.
+#[derive(Clone)]
+#[must_use]
+pub struct Tokens {
+    keys: Arc<[TokenKey]>,
+    service: Option<String>,
+    max_lifetime: Duration,
+    skew: Duration,
+    clients: Arc<[Network]>,
+    /// In units of [`Cost`](super::limit::Cost).
+    limit: u32,
+    tells: bool,
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    counters: Counters,
+    limiter: Limiter,
+    known: Known,
+    used: Used,
+}
+
+const MAX_SKEW: Duration = Duration::from_secs(300);
+
+/// What is known of the moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) time: SystemTime,
+    pub(super) second: u32,
+}
+
+impl Tokens {
+    /// Tokens of these keys. A token names its key; where there is one key only, it
+    /// may leave that out. Keys are exchanged by having the old and the new one for
+    /// as long as tokens of the old one may live. Of keys with one ID the first is
+    /// used.
+    pub fn new(keys: impl IntoIterator<Item = TokenKey>) -> Self {
+        Self {
+            keys: keys.into_iter().collect(),
+            service: None,
+            max_lifetime: Duration::from_secs(3600),
+            skew: Duration::from_secs(30),
+            clients: Arc::default(),
+            limit: 200 * super::limit::Cost::ED25519.0,
+            tells: false,
+            state: Arc::default(),
+        }
+    }
+
+    /// The name of this service, which a token with an audience (`aud`) has to
+    /// have. [`Dashcam`](crate::Dashcam) knows it by itself. Without it such tokens
+    /// are refused.
+    pub fn service(mut self, name: impl Into<String>) -> Self {
+        self.service = Some(name.into());
+        self
+    }
+
+    #[cfg(feature = "kit")]
+    pub(crate) fn service_is(self, name: &str) -> Self {
+        match self.service {
+            Some(_) => self,
+            None => self.service(name),
+        }
+    }
+
+    /// How far away the end of a token may be; default one hour.
+    pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
+        self.max_lifetime = lifetime;
+        self
+    }
+
+    /// How much the clocks of who mints and who verifies may differ: default 30
+    /// seconds, at most five minutes. A token is good so much longer at both ends.
+    pub fn clock_skew(mut self, skew: Duration) -> Self {
+        self.skew = skew.min(MAX_SKEW);
+        self
+    }
+
+    /// Only peers in these networks may use tokens; default all. It is the peer of
+    /// the connection, see [`Peer`](crate::selection::Peer); who is not known is in
+    /// none.
+    pub fn clients(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
+        self.clients = networks.into_iter().collect();
+        self
+    }
+
+    /// How many Ed25519 signatures are checked in a second, of tokens that turn out
+    /// bad: default 200, some percent of one core. Half of it at most is for one
+    /// address. One of HS256 counts as a fiftieth. Tokens that were accepted lately
+    /// are known, and need no check.
+    pub fn bad_signatures_per_second(mut self, limit: u32) -> Self {
+        self.limit = limit.saturating_mul(super::limit::Cost::ED25519.0);
+        self
+    }
+
+    /// Says in the response header `x-dashcam-verbose` of a request whose token was
+    /// accepted what became of it: `live`, `recorded`, or `budget` where a budget
+    /// left nothing. Off by default. Of a token that was refused nothing is said.
+    pub fn tell_in_response(mut self) -> Self {
+        self.tells = true;
+        self
+    }
+
+    /// What became of the tokens that came.
+    #[must_use]
+    pub fn status(&self) -> TokenStatus {
+        self.state.counters.status()
+    }
+
+    pub(crate) fn tells(&self) -> bool {
+        self.tells
+    }
+
+    /// What the token of a request asks for; `None` where there is none, or it is
+    /// refused.
+    pub(crate) fn accept(&self, headers: &HeaderMap, arrival: &Arrival<'_>) -> Option<Accepted> {
+        headers.get(HEADER)?;
+        let now = Moment {
+            time: arrival.at,
+            second: second(),
+        };
+        let checked = self.check(headers, arrival, now);
+        match &checked {
+            Ok(_) => self.state.counters.accept(),
+            Err(why) => self.state.counters.refuse(*why),
+        }
+        checked.ok().map(|verified| Accepted {
+            // One for a single request is for the whole of it.
+            until: match verified.request {
+                Some(_) => None,
+                None => Some(after(verified.ends(), self.skew)),
+            },
+            verified,
+        })
+    }
+
+    pub(super) fn check(
+        &self,
+        headers: &HeaderMap,
+        arrival: &Arrival<'_>,
+        now: Moment,
+    ) -> Result<Arc<Verified>, Refusal> {
+        let inside = |client| self.clients.iter().any(|network| network.has(client));
+        if !self.clients.is_empty() && !arrival.client.is_some_and(inside) {
+            return Err(Refusal::Client);
+        }
+        let mut values = headers.get_all(HEADER).iter();
+        let token = values.next().ok_or(Refusal::Malformed)?;
+        // Two answers to one question are none.
+        if values.next().is_some() {
+            return Err(Refusal::Repeated);
+        }
+        if token.len() > MAX_LEN {
+            return Err(Refusal::Oversized);
+        }
+        let verified = self.verified(token, arrival, now)?;
+        verified.is_for(arrival)?;
+        if let Some(uses) = verified.uses {
+            let until = after(verified.ends(), self.skew);
+            self.state.used.take(&verified.id, uses, until, now.time)?;
+        }
+        Ok(verified)
+    }
+
+    /// A token whose signature is good and whose time it is.
+    fn verified(
+        &self,
+        token: &HeaderValue,
+        arrival: &Arrival<'_>,
+        now: Moment,
+    ) -> Result<Arc<Verified>, Refusal> {
+        let text = token.to_str().map_err(|_| Refusal::Malformed)?;
+        let compact = Compact::split(text).ok_or(Refusal::Malformed)?;
+        let hash = hash(&[text.as_bytes()]);
+        let state = &*self.state;
+        if let Some(known) = state.known.get(&hash) {
+            let checked = known.is_in_time(self.max_lifetime, self.skew, now.time);
+            if checked.is_err() {
+                state.known.remove(&hash);
+            }
+            return checked.map(|()| known);
+        }
+        let key = compact.key(&self.keys)?;
+        let attempt = state
+            .limiter
+            .take(key.cost(), self.limit, arrival.client, now.second)
+            .ok_or(Refusal::Limited)?;
+        // Nothing of a payload is read before it is known whose it is.
+        let payload = compact.verified(key)?;
+        let claims: Inbound = read(&payload).ok_or(Refusal::Claims)?;
+        if let Some(audience) = &claims.aud
+            && !self.service.as_ref().is_some_and(|name| audience.has(name))
+        {
+            return Err(Refusal::Audience);
+        }
+        let id = id(key, &claims, compact);
+        let verified = Verified::new(claims, &id, key.is_for_calls_only(), self.skew)?;
+        verified.is_in_time(self.max_lifetime, self.skew, now.time)?;
+        state.limiter.give_back(&attempt);
+        let verified = Arc::new(verified);
+        // One for a single request does not come again.
+        if verified.request.is_none() {
+            state.known.insert(hash, &verified);
+        }
+        Ok(verified)
+    }
+}
+
+fn after(time: SystemTime, by: Duration) -> SystemTime {
+    time.checked_add(by).unwrap_or(time)
+}
+
+/// What uses are counted by: the key and the token's own ID, else what was signed.
+fn id(key: &TokenKey, claims: &Inbound, compact: Compact<'_>) -> Vec<u8> {
+    let own = claims.jti.as_deref();
+    let (kind, id) = match own {
+        Some(id) => ("jti", id),
+        None => ("jws", compact.signed),
+    };
+    [key.id(), kind, id].join("\0").into_bytes()
+}
+
+fn hash(parts: &[&[u8]]) -> Hash {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().into()
+}
+
+/// A token that is accepted.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    verified: Arc<Verified>,
+    until: Option<SystemTime>,
+}
+
+impl Accepted {
+    /// The rule that says the same.
+    pub(crate) fn rule(&self) -> &Rule {
+        &self.verified.rule
+    }
+
+    /// When what it selects is verbose no more; `None` is to the end of the request.
+    pub(crate) fn until(&self) -> Option<SystemTime> {
+        self.until
+    }
+}
+
+/// A token whose signature is good.
+#[derive(Debug)]
+pub(super) struct Verified {
+    rule: Rule,
+    scope: Scope,
+    ends: SystemTime,
+    begins: Option<SystemTime>,
+    uses: Option<NonZeroU32>,
+    id: Hash,
+    request: Option<String>,
+    for_calls_only: bool,
+}
+
+/// The longest name of who asks, in bytes.
+pub(super) const MAX_NAME: usize = 64;
+
+impl Verified {
+    /// The request that it selects stays so a skew longer, as the token is good.
+    pub(super) fn new(
+        claims: Inbound,
+        id: &[u8],
+        for_calls_only: bool,
+        skew: Duration,
+    ) -> Result<Self, Refusal> {
+        let name = claims.sub.or(claims.jti).unwrap_or_default();
+        if name.len() > MAX_NAME || name.contains(char::is_control) {
+            return Err(Refusal::Claims);
+        }
+        let ends = claims.exp.and_then(time).ok_or(Refusal::Lifetime)?;
+        let begins = match claims.nbf {
+            Some(seconds) => Some(time(seconds).ok_or(Refusal::Claims)?),
+            None => None,
+        };
+        let ask: Ask = claims.dashcam;
+        let until = ends.checked_add(skew).ok_or(Refusal::Lifetime)?;
+        let rule = rule_of(&ask, format!("{PREFIX}{name}"), until).ok_or(Refusal::Claims)?;
+        let scope = Scope::of(&rule).ok_or(Refusal::Claims)?;
+        Ok(Self {
+            rule,
+            scope,
+            ends,
+            begins,
+            uses: ask.uses,
+            id: hash(&[id]),
+            request: ask.request,
+            for_calls_only,
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    pub(super) fn ends(&self) -> SystemTime {
+        self.ends
+    }
+
+    fn is_in_time(
+        &self,
+        max_lifetime: Duration,
+        skew: Duration,
+        now: SystemTime,
+    ) -> Result<(), Refusal> {
+        if now >= after(self.ends(), skew) {
+            return Err(Refusal::Expired);
+        }
+        if self.ends() > after(after(now, max_lifetime), skew) {
+            return Err(Refusal::Lifetime);
+        }
+        match self.begins {
+            Some(begins) if begins > after(now, skew) => Err(Refusal::NotYet),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_for(&self, arrival: &Arrival<'_>) -> Result<(), Refusal> {
+        match &self.request {
+            Some(id) if id != arrival.correlation_id => return Err(Refusal::Request),
+            None if self.for_calls_only => return Err(Refusal::Request),
+            _ => {}
+        }
+        if self.scope.has(arrival) {
+            Ok(())
+        } else {
+            Err(Refusal::Scope)
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn sample(ends: SystemTime) -> Self {
+        let claims = Inbound {
+            exp: ends
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .ok()
+                .map(|since| since.as_secs_f64()),
+            nbf: None,
+            jti: None,
+            sub: None,
+            aud: None,
+            dashcam: Ask::default(),
+        };
+        Self::new(claims, b"", false, Duration::ZERO).unwrap()
+    }
+}
+
+/// Before the name of who asks, in exchanges.
+pub(super) const PREFIX: &str = "token:";
+
+/// A `NumericDate` of RFC 7519, section 2.
+fn time(seconds: f64) -> Option<SystemTime> {
+    let since = Duration::try_from_secs_f64(seconds.max(0.0)).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(since)
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens")
+            .field("keys", &self.keys)
+            .field("service", &self.service)
+            .finish_non_exhaustive()
+    }
+}
