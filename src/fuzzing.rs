@@ -4,10 +4,11 @@ use crate::{
     exchange::Content,
     id::{TraceContext, TraceId},
     redact::{Policy, Redactor},
-    selection::{Described, Rules, SampleKey, Steering},
+    selection::{Described, Rules, SampleKey, Steering, VERBOSE_HEADER},
+    token::{TokenKey, Tokens},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use std::time::SystemTime;
+use std::{sync::LazyLock, time::SystemTime};
 
 /// A secret that no redacted output may hold.
 pub const SECRET: &str = "hunter2-correct-horse";
@@ -121,5 +122,37 @@ pub fn rules(text: &str) {
         let why = rules.why(&request, &SampleKey::default());
         let steering = Steering::new().rules(rules.clone());
         assert_eq!(steering.selects(&request), why.selected, "{written}");
+    }
+}
+
+/// Reads what a client sent as a token, as it came and as the claims of one that is
+/// signed, and as a key. Nothing that is not signed is accepted; what is signed says
+/// an end within the hour.
+pub fn token(bytes: &[u8]) {
+    static KEYS: LazyLock<Option<[TokenKey; 2]>> = LazyLock::new(|| {
+        let secret = TokenKey::hs256("h", &[1; 32]).ok()?;
+        Some([secret, TokenKey::ed25519_private("e", &[2; 32]).ok()?])
+    });
+    let Some(keys @ [secret, _]) = &*KEYS else {
+        return;
+    };
+    let tokens = Tokens::new(keys.clone()).bad_signatures_per_second(u32::MAX);
+    let request = Described::new(Method::GET, "/orders/7".parse().unwrap_or_default());
+    let accept = |value: &[u8]| {
+        let value = HeaderValue::from_bytes(value).ok()?;
+        let headers = HeaderMap::from_iter([(VERBOSE_HEADER, value)]);
+        tokens.accept(&headers, &request.arrival())
+    };
+    assert!(accept(bytes).is_none());
+    let signed = secret.sign(bytes).unwrap_or_default();
+    if let Some(accepted) = accept(signed.as_bytes()) {
+        let left = accepted.rule().expires().duration_since(SystemTime::now());
+        assert!(left.is_ok_and(|left| left.as_secs() <= 3600 + 60));
+    }
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(key) = TokenKey::from_jwk(text)
+    {
+        let again = TokenKey::from_jwk(&key.to_jwk());
+        assert_eq!(again.map(|key| key.to_jwk()), Ok(key.to_jwk()));
     }
 }

@@ -61,12 +61,14 @@
 //! | `log` | yes | records of the `log` crate; includes `kit` |
 //! | `gate` | by `kit` | recording and verbose events, through `tracing-subscriber`; includes `capture` |
 //! | `capture` | by `gate` | payload capture, redaction, the exchange, exporters |
-//! | `opentelemetry` | no | replayed events on the spans of `tracing-opentelemetry` 0.34; includes `gate` |
+//! | `opentelemetry` | no | the request's span, its IDs and replayed events beside `tracing-opentelemetry` 0.34; a sampler; includes `gate` |
 //! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
+//! | `reqwest-middleware` | no | the client layer as middleware of `reqwest-middleware` 0.5 |
 //! | `rules-file` | no | rules as TOML and JSON, in files that are watched; includes `gate` |
 //! | `rules-regex` | no | regular expressions in rules; includes `gate` |
 //! | `token` | no | signed tokens that make single requests verbose; includes `gate` |
 //! | `testing` | no | what tests of services need; includes `kit` |
+//! | `tower-http` | no | the correlation ID as a `RequestId` of tower-http 0.7 |
 //! | `full` | no | everything |
 
 // The page above names modules that builds with fewer features do not have.
@@ -140,6 +142,10 @@ const REQUEST_TARGET: &str = "dashcam::request";
 #[cfg(feature = "gate")]
 const DECISION_TARGET: &str = "dashcam::decision";
 
+/// The target of what the admin router says of changes.
+#[cfg(feature = "gate")]
+const AUDIT_TARGET: &str = "dashcam::audit";
+
 /// The target of what a replay says of itself.
 #[cfg(feature = "gate")]
 const REPLAY_TARGET: &str = "dashcam::replay";
@@ -154,3 +160,8 @@ pub mod __private {
 #[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The code of the page on tokens, too.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../docs/tokens.md")]
+struct TokensPage;

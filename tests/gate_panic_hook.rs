@@ -3,8 +3,19 @@
 
 mod support_gate;
 
+use dashcam::exchange::Exchange;
+use http::StatusCode;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use support_gate::{Fixture, bump, messages};
+use support_gate::{Fixture, bump, messages, request};
+
+fn panicking(fixture: &Fixture, handler: impl FnOnce() + Send) -> Exchange {
+    let handler = async {
+        handler();
+        StatusCode::OK
+    };
+    tokio_test::block_on(fixture.serve(request(), handler));
+    fixture.only()
+}
 
 #[test]
 fn notes_the_place() {
@@ -16,7 +27,7 @@ fn notes_the_place() {
     fixture.dashcam.init_tracing().unwrap();
 
     let line = line!() + 3;
-    let exchange = fixture.failing(|| {
+    let exchange = panicking(&fixture, || {
         tracing::debug!("on the way");
         panic!("no price for {}", 5);
     });
@@ -54,7 +65,7 @@ fn notes_the_place() {
     assert_eq!(BEFORE.load(SeqCst), 4);
     // The one after it has its own place.
     let line = line!() + 3;
-    let exchange = fixture.failing(|| {
+    let exchange = panicking(&fixture, || {
         caught();
         std::panic::panic_any(7)
     });

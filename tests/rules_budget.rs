@@ -6,10 +6,16 @@ mod support_gate;
 
 use dashcam::{
     exchange::{Exchange, Mode},
-    selection::{Budget, Counts, Rule, Rules},
+    selection::{Budget, Counts, Rule, Rules, Steering},
 };
 use http::StatusCode;
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
+    time::{Duration, SystemTime},
+};
 use support_gate::{Fixture, Output, Seen, request, until};
 use tracing_subscriber::{EnvFilter, prelude::*};
 
@@ -167,6 +173,39 @@ fn what_is_recorded_already_costs_no_second_rule() {
         assert_eq!(missing(&kept[0]), []);
         assert_eq!(missing(&kept[1]), [("live events", "verbose_budget")]);
     });
+}
+
+/// A layer of the service that asks while `tracing` asks it. The only rule here
+/// that wants TRACE, so that there is something to ask.
+#[test]
+fn the_service_s_layers_may_ask_while_rules_change() {
+    struct Asking(Steering, Arc<AtomicU32>);
+
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Asking {
+        fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
+            self.1.fetch_add(1, SeqCst);
+            let _ = self.0.status();
+            None
+        }
+    }
+
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let fixture = Fixture::new();
+        let steering = fixture.dashcam.steering().clone();
+        let asked = Arc::new(AtomicU32::new(0));
+        let subscriber = tracing_subscriber::registry()
+            .with(Asking(steering.clone(), Arc::clone(&asked)))
+            .with(fixture.dashcam.gate(EnvFilter::new("info")));
+        tracing::subscriber::with_default(subscriber, || {
+            let before = asked.load(SeqCst);
+            let rule = rule(|_| ()).verbose("trace").unwrap();
+            steering.slot("late").set(Rules::new([rule]));
+            send.send(asked.load(SeqCst) - before).unwrap();
+        });
+    });
+    let asked = receive.recv_timeout(Duration::from_secs(30));
+    assert!(asked.expect("nothing is locked") > 0, "it was asked");
 }
 
 #[test]

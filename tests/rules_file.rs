@@ -173,6 +173,10 @@ fn what_is_half_written_or_bad_is_not_taken() {
     fs::write(&path, b"\xff\xfe").unwrap();
     file.poll();
     assert!(matches!(file.poll(), News::Problem(_)), "no text");
+    // Though the text is cut within a character there.
+    fs::write(&path, "é".repeat(1 << 20)).unwrap();
+    let error = RulesFile::read(&path).unwrap_err().to_string();
+    assert!(error.contains("larger than 1 MiB"), "{error}");
 
     let json = directory.file("rules.json");
     fs::write(
@@ -182,6 +186,30 @@ fn what_is_half_written_or_bad_is_not_taken() {
     .unwrap();
     assert_eq!(RulesFile::read(&json).unwrap().len(), 1);
     assert!(RulesFile::read(directory.file("none")).is_err());
+}
+
+/// None of them is waited for, or read without an end.
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_refused() {
+    use std::os::unix::fs::symlink;
+    let directory = Directory::new("special");
+    let (pipe, circle) = (directory.file("pipe.toml"), directory.file("circle.toml"));
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    symlink(&circle, &circle).unwrap();
+    let zero = directory.file("zero.toml");
+    symlink("/dev/zero", &zero).unwrap();
+    for path in [&pipe, &circle, &zero] {
+        let mut file = RulesFile::new(path);
+        assert!(matches!(file.poll(), News::Problem(_)), "{path:?}");
+        let error = RulesFile::read(path).unwrap_err().to_string();
+        assert!(error.contains(path.to_str().unwrap()), "{error}");
+    }
+    // A link to nothing is a file that is not there yet.
+    let link = directory.file("link.toml");
+    symlink("none.toml", &link).unwrap();
+    assert!(matches!(RulesFile::new(&link).poll(), News::Gone(_)));
 }
 
 fn get(path: &str) -> Request<Body> {

@@ -1,6 +1,9 @@
-use crate::find::{Filter, KeptFor, OutcomeIs, RouteIs, Since, StatusIs};
+use crate::{
+    find::{Filter, KeptFor, OutcomeIs, RouteIs, Since, StatusIs, ago},
+    selection::Glob,
+};
 use clap::{Parser, Subcommand};
-use std::{net::IpAddr, path::PathBuf};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 const CODES: &str = "\
 Exit codes:
@@ -39,6 +42,9 @@ pub(super) enum Command {
     /// Check rules for verbose requests, and ask them.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Make keys, and tokens that make single requests verbose.
+    #[command(subcommand, after_help = TOKEN)]
+    Token(TokenCommand),
 }
 
 const LS: &str = "\
@@ -74,7 +80,8 @@ pub(super) struct FilterArgs {
     /// Only this journey.
     #[arg(long, value_name = "ID")]
     correlation_id: Vec<String>,
-    /// Only what was kept for this: outcome, slow, error_event, baseline, asked[:WHY],
+    /// Only what was kept for this: outcome, slow, error_event, baseline, caller, interim,
+    /// asked[:WHY], condition[:WHY],
     /// selected[:RULE].
     #[arg(long, value_name = "REASON")]
     kept_for: Vec<KeptFor>,
@@ -142,7 +149,7 @@ pub(super) enum RulesCommand {
     Check(CheckArgs),
     /// Say which rule of a file would select a request, and why the others do not.
     #[command(after_help = WHY)]
-    Why(WhyArgs),
+    Why(Box<WhyArgs>),
 }
 
 const WHY: &str = "\
@@ -193,6 +200,86 @@ pub(super) struct WhyArgs {
     /// The service's key of samples, in 32 hexadecimal digits.
     #[arg(long, value_name = "HEX", value_parser = key)]
     pub(super) sample_key: Option<[u8; 16]>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a key in a new file that only its owner can read; print what services need.
+    NewKey(NewKeyArgs),
+    /// Print what services need of a key.
+    PublicKey(KeyArgs),
+    /// Print a token for the header x-dashcam-verbose.
+    #[command(after_help = MINT)]
+    Mint(Box<MintArgs>),
+}
+
+const TOKEN: &str = "\
+Keys are JSON Web Keys. Services hold the public half of an Ed25519 key, which cannot make
+tokens; of an HS256 key there is no such half, and services hold all of it.";
+
+const MINT: &str = "\
+Example:
+  curl -H \"x-dashcam-verbose: $(dashcam token mint key.jwk --subject alice)\" …";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct NewKeyArgs {
+    /// The file to make.
+    pub(super) file: PathBuf,
+    /// The name of the key, by which services find it.
+    #[arg(long)]
+    pub(super) id: String,
+    /// A shared secret instead of a pair of keys.
+    #[arg(long)]
+    pub(super) hs256: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct KeyArgs {
+    /// The file of the key.
+    pub(super) file: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct MintArgs {
+    /// The file of the key.
+    pub(super) file: PathBuf,
+    /// How long it is good for; services take an hour at most, where they do not say more.
+    #[arg(long = "for", value_name = "TIME", default_value = "15m", value_parser = lifetime)]
+    pub(super) lifetime: Duration,
+    /// Who asks; it stands in exchanges.
+    #[arg(long, value_name = "WHO")]
+    pub(super) subject: Option<String>,
+    /// Only for the service of this name.
+    #[arg(long, value_name = "SERVICE")]
+    pub(super) audience: Option<String>,
+    /// Only this method; again for more.
+    #[arg(long)]
+    pub(super) method: Vec<http::Method>,
+    /// Only this route template; again for more.
+    #[arg(long)]
+    pub(super) route: Vec<String>,
+    /// Only paths like this, such as /orders/*; again for more.
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) path: Vec<Glob>,
+    /// Only once the service states this fact, as NAME=VALUE; again for more.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) fact: Vec<(String, String)>,
+    /// What to show: a level, or levels such as info,orders=trace.
+    #[arg(long, value_name = "LEVELS")]
+    pub(super) verbose: Option<String>,
+    /// Keep the exchange, and show nothing in the service's own output.
+    #[arg(long)]
+    pub(super) record: bool,
+    /// Only for so many requests, on each instance.
+    #[arg(long, value_name = "N")]
+    pub(super) uses: Option<u32>,
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    ago(text)
+        .and_then(|time| time.try_into().ok())
+        .filter(|time: &Duration| !time.is_zero())
+        .ok_or_else(|| "expected a length of time such as 15m or 1h".to_owned())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -137,7 +137,7 @@ fn line(row: &Row, out: &mut Output) -> Result<(), Failure> {
         .map_or_else(|| "-".to_owned(), |status| status.to_string());
     let ink = match (row.outcome, row.status) {
         ("completed", Some(..=399)) => Ink::Good,
-        ("completed", _) | ("abandoned", _) => Ink::Warn,
+        ("completed" | "abandoned", _) => Ink::Warn,
         _ => Ink::Bad,
     };
     let status = out.paint(ink, format!("{status:>6}"));

@@ -29,9 +29,10 @@ mod rules;
 mod show;
 mod store;
 mod text;
+mod token;
 
 use self::{
-    args::{Args, Command, RulesCommand},
+    args::{Args, Command, RulesCommand, TokenCommand},
     failure::Failure,
     output::Output,
 };
@@ -62,10 +63,9 @@ pub fn main() -> ExitCode {
         Ok(answer)
     });
     match result {
-        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        // Who closes the pipe has seen enough, as with `| head`.
+        Ok(Answer::Yes) | Err(Failure::Closed) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
-        // Whoever reads has seen enough, as with `| head`.
-        Err(Failure::Closed) => ExitCode::SUCCESS,
         Err(Failure::Cannot(why)) => {
             out.error(&why);
             ExitCode::from(2)
@@ -80,6 +80,9 @@ fn run(command: Command, out: &mut Output) -> Result<Answer, Failure> {
         Command::Show(args) => show::show(&args, out),
         Command::Export(args) => export::export(&args, out),
         Command::Rules(RulesCommand::Check(args)) => rules::check(&args, out),
-        Command::Rules(RulesCommand::Why(args)) => rules::why(args, out),
+        Command::Rules(RulesCommand::Why(args)) => rules::why(*args, out),
+        Command::Token(TokenCommand::NewKey(args)) => token::new_key(&args, out),
+        Command::Token(TokenCommand::PublicKey(args)) => token::public_key(&args, out),
+        Command::Token(TokenCommand::Mint(args)) => token::mint(&args, out),
     }
 }

@@ -51,6 +51,8 @@ mod ticket;
 
 #[cfg(feature = "token")]
 pub(crate) use self::onward::Onward;
+#[cfg(feature = "capture")]
+pub(crate) use self::shared::CaptureHeads;
 #[cfg(feature = "kit")]
 pub(crate) use self::shared::late_events;
 pub use self::{

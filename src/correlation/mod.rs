@@ -98,7 +98,9 @@
 //! its specification names; not in edge mode. It and the values of `tracestate`
 //! are in no log line, and in an exchange only where the policy allows the header.
 //!
-//! All this needs no OpenTelemetry, and takes no notice of it.
+//! All this needs no OpenTelemetry. Where its layer is there, span ID, flags and the
+//! ID of a started trace are those of the request's span; see
+//! [`opentelemetry`](crate::opentelemetry).
 //!
 //! # Ordering
 //!
@@ -110,11 +112,16 @@
 //!
 //! On the side of the client the layer's place matters little: it only adds
 //! headers. Inside of a layer that retries, each attempt has an ID of its own.
+#![doc = include_str!("clients.md")]
 
 #[cfg(feature = "axum")]
 mod extract;
 mod layer;
 mod propagate;
+#[cfg(feature = "reqwest-middleware")]
+mod reqwest;
+#[cfg(feature = "tower-http")]
+mod tower_http;
 
 #[cfg(feature = "axum")]
 pub use self::extract::MissingCorrelationId;

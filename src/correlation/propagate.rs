@@ -36,12 +36,12 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PropagateCorrelationIdLayer {
-    sent: Sent,
+    pub(super) sent: Sent,
 }
 
 /// What is put on outgoing requests.
 #[derive(Clone, Debug)]
-struct Sent {
+pub(super) struct Sent {
     header: HeaderName,
     trace: bool,
     baggage: bool,
@@ -57,7 +57,12 @@ impl Sent {
     }
 
     /// `target` is where the call goes, if that is known.
-    fn put(&self, context: &RequestContext, target: Option<&Uri>, headers: &mut HeaderMap) {
+    pub(super) fn put(
+        &self,
+        context: &RequestContext,
+        target: Option<&Uri>,
+        headers: &mut HeaderMap,
+    ) {
         if !headers.contains_key(&self.header) {
             let id = context.correlation_id().as_header_value().clone();
             headers.insert(self.header.clone(), id);

@@ -1,3 +1,4 @@
+use base64ct::{Base64, Encoding as _};
 use serde::{Deserialize, Serialize};
 
 /// What is known of one body.
@@ -27,6 +28,11 @@ pub struct Body {
     /// The redacted content; absent where nothing was captured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
+    /// The captured bytes as they passed by, content coding included, in base64:
+    /// where the policy keeps bodies of this type as they are. There is no
+    /// `content` then. See [`raw_bytes`](Self::raw_bytes).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
 }
 
 impl Body {
@@ -42,7 +48,21 @@ impl Body {
             content_type: None,
             content_encoding: None,
             content: None,
+            raw: None,
         }
+    }
+
+    /// [`raw`](Self::raw), decoded; `None` too where it is no base64.
+    #[must_use]
+    pub fn raw_bytes(&self) -> Option<Vec<u8>> {
+        Base64::decode_vec(self.raw.as_deref()?).ok()
+    }
+
+    /// Puts these bytes, unchanged, into [`raw`](Self::raw) and takes
+    /// [`content`](Self::content) out.
+    pub fn set_raw(&mut self, bytes: &[u8]) {
+        self.raw = Some(Base64::encode_string(bytes));
+        self.content = None;
     }
 }
 

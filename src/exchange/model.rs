@@ -202,10 +202,11 @@ pub enum Depth {
 pub struct Request {
     /// The method.
     pub method: String,
-    /// The scheme, where the URI names one: that of a client, and HTTP/2.
+    /// `http` or `https`, where the request's target says it: HTTP/2 does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<String>,
-    /// Host and port, where the URI names them.
+    /// Host and port, where the request's target names them: HTTP/2 does, in
+    /// HTTP/1.1 they are in the header `host`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
     /// The path, redacted; no query.

@@ -18,7 +18,7 @@ pub struct Memory {
 
 #[derive(Default)]
 struct Inner {
-    exchanges: VecDeque<Exchange>,
+    exchanges: VecDeque<Arc<Exchange>>,
     evicted: u64,
 }
 
@@ -36,13 +36,14 @@ impl Memory {
     /// Copies of the exchanges kept, oldest first.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
-        self.lock().exchanges.iter().cloned().collect()
+        self.shared().iter().map(|e| (**e).clone()).collect()
     }
 
     /// Takes the exchanges out, oldest first, and leaves none.
     #[must_use]
     pub fn take(&self) -> Vec<Exchange> {
-        std::mem::take(&mut self.lock().exchanges).into()
+        let taken = std::mem::take(&mut self.lock().exchanges);
+        taken.into_iter().map(Arc::unwrap_or_clone).collect()
     }
 
     /// How many exchanges are kept.
@@ -63,6 +64,11 @@ impl Memory {
         self.lock().evicted
     }
 
+    /// The exchanges kept, oldest first, without a copy of them.
+    pub(crate) fn shared(&self) -> Vec<Arc<Exchange>> {
+        self.lock().exchanges.iter().map(Arc::clone).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -70,7 +76,7 @@ impl Memory {
 
 impl Exporter for Memory {
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
-        let exchange = exchange.clone();
+        let exchange = Arc::new(exchange.clone());
         let mut inner = self.lock();
         inner.exchanges.push_back(exchange);
         if inner.exchanges.len() > self.capacity {

@@ -85,7 +85,8 @@ impl FromStr for Since {
     }
 }
 
-fn ago(text: &str) -> Option<SignedDuration> {
+/// A length of time such as 15m, 2h or 7d.
+pub(crate) fn ago(text: &str) -> Option<SignedDuration> {
     let ago = match text.strip_suffix('d') {
         Some(days) => SignedDuration::from_hours(days.parse::<u32>().ok()?.into()).checked_mul(24),
         None => text.parse().ok(),
@@ -239,7 +240,7 @@ impl FromStr for KeptFor {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (kind, what) = match text.split_once(':') {
-            Some((kind @ ("asked" | "selected" | "condition"), what)) => {
+            Some((kind @ ("asked" | "condition" | "selected"), what)) => {
                 (kind, Some(what.to_owned()))
             }
             _ => (text, None),

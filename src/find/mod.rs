@@ -3,6 +3,8 @@
 mod filter;
 mod row;
 
+#[cfg(feature = "cli")]
+pub(crate) use self::filter::ago;
 pub(crate) use self::{
     filter::{Filter, KeptFor, OutcomeIs, RouteIs, Since, StatusIs},
     row::Row,

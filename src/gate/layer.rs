@@ -4,7 +4,7 @@ use super::{
     levels, note, probe,
 };
 use crate::{
-    DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET,
+    AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET,
     context::{Mode, mode, with_current, with_replayed},
     selection::{Directives, Recorded},
 };
@@ -26,7 +26,7 @@ use tracing_subscriber::{
 };
 
 /// The targets of this crate that pass every base filter, at INFO and above.
-const OWN_TARGETS: &[&str] = &[DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET];
+const OWN_TARGETS: &[&str] = &[AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET];
 
 /// The layer; see the [module page](super).
 #[derive(Debug)]

@@ -1,4 +1,5 @@
 use crate::export::{Backlog, Health};
+use serde::Serialize;
 use std::sync::{
     Mutex, PoisonError,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -37,7 +38,7 @@ struct Told {
 
 /// What was replayed so far, and what was not though it should have been.
 #[cfg(feature = "gate")]
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Replays {
     /// Replays, of which a request may have two: while it runs, and at its end.
@@ -54,7 +55,7 @@ pub struct Replays {
 }
 
 /// Exchanges that should have been kept and were not, by reason.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Dropped {
     /// The failure-storm budget: counted, and told in the next exchange of the

@@ -182,10 +182,16 @@ pub(super) fn signature_so_far(context: &RequestContext) -> u64 {
 /// What failures that are one and the same have in common.
 pub(super) fn signature(context: &RequestContext, ended: &Ended, slow: bool) -> u64 {
     let shared = context.shared();
+    // Routes know gRPC services at most.
+    let method = {
+        let heads = shared.heads();
+        super::grpc::method_of(&heads, &ended.outcome).map(|method| KEYS.hash_one(method))
+    };
     let notes = shared.notes();
     let panic = notes.panic.as_ref();
     KEYS.hash_one((
         shared.route.as_ref().map(crate::context::Route::as_str),
+        method,
         &ended.outcome,
         ended.status.map(|status| status.as_u16()),
         slow,

@@ -4,11 +4,12 @@ use crate::{
     log_line::JsonLineHandle,
     selection::VerboseStatus,
 };
+use serde::Serialize;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What a [`Dashcam`](super::Dashcam) is doing, at one moment. All counts are
 /// since the start of the process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Status {
     /// Whether events are recorded.
@@ -56,7 +57,8 @@ pub struct Status {
 }
 
 /// Whether events are recorded.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Recording {
     /// They are.

@@ -87,6 +87,10 @@ fn hide(r: &mut Redactor<'_>, text: &str) -> String {
 }
 
 fn hide_as(r: &mut Redactor<'_>, how: Action, text: &str) -> String {
+    if text.contains('%') {
+        // Such as `grpc-message`, whose text is in the service's log as it is.
+        r.remember(&String::from_utf8_lossy(&decode::percent(text)));
+    }
     for part in text.split([',', ';', ' ']) {
         let part = part.trim();
         let value = part.split_once('=').map_or(part, |(_, value)| value);

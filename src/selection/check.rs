@@ -108,8 +108,8 @@ impl Rules {
             if never(&rule.when) {
                 warn(
                     WarningKind::Never,
-                    "it can select nothing: it wants an absent fact, or one of no values, or has \
-                     more than 64 conditions"
+                    "it can select nothing: it wants an absent fact, or one of no values, or the \
+                     opposite of everything, or has more than 64 conditions"
                         .to_owned(),
                 );
             }
@@ -151,6 +151,8 @@ fn never(when: &When) -> bool {
             .clone()
             .any(|text| matches!(&text.0, Is::OneOf(of) if of.is_empty()))
         || when.all.0.iter().any(never)
+        || !when.any.is_empty() && when.any.0.iter().all(never)
+        || when.not.as_deref().is_some_and(is_all)
         || when.conditions() > super::model::MAX_CONDITIONS
 }
 

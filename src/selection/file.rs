@@ -1,6 +1,6 @@
 use super::{News, Rules, RulesError, parse::by_name, source::RuleSource};
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read},
     path::{Path, PathBuf},
     time::Duration,
@@ -86,13 +86,7 @@ impl RulesFile {
 }
 
 fn error(path: &Path, why: &str) -> RulesError {
-    RulesError {
-        file: Some(path.to_owned()),
-        line: None,
-        column: None,
-        field: String::new(),
-        message: why.to_owned(),
-    }
+    RulesError::of_file(path, why.to_owned())
 }
 
 impl RuleSource for RulesFile {
@@ -128,16 +122,18 @@ fn look(path: &Path) -> Found {
 }
 
 fn read(path: &Path) -> io::Result<String> {
+    let is_file = |found: io::Result<Metadata>| match found?.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::other("it is not a regular file")),
+    };
     // Opening a pipe would wait for its writer.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut text = String::new();
-    File::open(path)?
-        .take(MAX_LEN + 1)
-        .read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_LEN {
+    is_file(std::fs::metadata(path))?;
+    let file = File::open(path)?;
+    is_file(file.metadata())?;
+    let mut bytes = Vec::new();
+    file.take(MAX_LEN + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_LEN {
         return Err(io::Error::other("it is larger than 1 MiB"));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
 }

@@ -41,9 +41,11 @@ pub trait RuleSource: Send + 'static {
 
     /// How long to wait after a call; default 500 ms.
     fn interval(&self) -> Duration {
-        Duration::from_millis(500)
+        DEFAULT_INTERVAL
     }
 }
+
+const DEFAULT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What a source says when it is asked.
 #[derive(Clone, Debug)]
@@ -53,6 +55,9 @@ pub enum News {
     Nothing,
     /// These rules from now on.
     Rules(Rules),
+    /// These rules from now on, and what is wrong with the rest of what the source
+    /// says; the log and the status say so.
+    Partly(Rules, String),
     /// A version that cannot be used, and why. What it said last stays in use
     /// until it expires; the log and the status say so.
     Problem(String),
@@ -88,11 +93,11 @@ impl RuleSlot {
         };
         match news {
             News::Nothing => {}
-            News::Rules(rules) => steering.set_rules(self.source, rules),
-            News::Problem(problem) => steering.set_problem(self.source, problem),
+            News::Rules(rules) => steering.set(self.source, Some(rules), None),
+            News::Partly(rules, problem) => steering.set(self.source, Some(rules), Some(problem)),
+            News::Problem(problem) => steering.set(self.source, None, Some(problem)),
             News::Gone(problem) => {
-                steering.set_rules(self.source, Rules::default());
-                steering.set_problem(self.source, problem);
+                steering.set(self.source, Some(Rules::default()), Some(problem));
             }
         }
         if let Some((source, problem)) = steering.untold(self.source) {
@@ -119,7 +124,7 @@ pub(super) fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<(
     slot.hear(ask(&mut source));
     let run = move || {
         while slot.is_alive() {
-            thread::sleep(source.interval());
+            thread::sleep(interval(&source));
             slot.hear(ask(&mut source));
         }
     };
@@ -127,6 +132,11 @@ pub(super) fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<(
         .name("dashcam-rules".to_owned())
         .spawn(run)
         .map(drop)
+}
+
+/// The default, where the source panics.
+fn interval(source: &impl RuleSource) -> Duration {
+    catch_unwind(AssertUnwindSafe(|| source.interval())).unwrap_or(DEFAULT_INTERVAL)
 }
 
 fn ask(source: &mut impl RuleSource) -> News {

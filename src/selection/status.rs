@@ -3,10 +3,11 @@ use super::{
     engine::{Spent, Time},
     model::Rule,
 };
+use serde::Serialize;
 use std::{sync::atomic::Ordering::Relaxed, time::SystemTime};
 
 /// What is verbose, as rules say it, at one moment. Counts are of this process.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct VerboseStatus {
     /// Who switched all of it off; `None` where nobody did.
@@ -23,7 +24,7 @@ pub struct VerboseStatus {
 }
 
 /// A source of rules.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct SourceStatus {
     /// Its name, such as the path of a file.
@@ -35,12 +36,13 @@ pub struct SourceStatus {
 }
 
 /// A rule in use.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct RuleStatus {
     /// Its name.
     pub name: String,
     /// When it ends.
+    #[serde(serialize_with = "super::model::write_time")]
     pub expires: SystemTime,
     /// Whether it can select now: it has begun, and has not ended.
     pub in_force: bool,
@@ -49,7 +51,7 @@ pub struct RuleStatus {
 }
 
 /// Requests that were selected, and what budgets did to them.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Counts {
     /// Made live.

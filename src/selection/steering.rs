@@ -8,6 +8,7 @@ use super::{
 };
 use arc_swap::{ArcSwap, Guard};
 use std::{
+    collections::HashMap,
     fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
@@ -147,6 +148,14 @@ impl Steering {
         }
     }
 
+    /// The sources with their rules, in order.
+    #[cfg(feature = "admin")]
+    pub(crate) fn by_source(&self) -> Vec<(SourceStatus, Rules)> {
+        let sources = self.0.sources();
+        let each = |source: &Source| (SourceStatus::of(source), source.rules.clone());
+        sources.iter().map(each).collect()
+    }
+
     pub(super) fn key(&self) -> &SampleKey {
         &self.0.key
     }
@@ -160,9 +169,10 @@ impl Steering {
         self.0.set.load()
     }
 
-    /// What a header asked for that said this.
-    pub(crate) fn by_header(&self, rule: &Rule) -> Arc<Selected> {
-        let selected = self.0.selected(rule, &self.0.asked);
+    /// What a header asked for that said this, to the end of the request or until
+    /// then. The end of the rule is the header's, which may have been on its way.
+    pub(crate) fn by_header(&self, rule: &Rule, until: Option<SystemTime>) -> Arc<Selected> {
+        let selected = self.0.selected(rule, &self.0.asked, until);
         (self.0.raise)(selected.directives.max_level());
         selected
     }
@@ -189,33 +199,33 @@ impl Inner {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces what one source said.
-    pub(super) fn set_rules(&self, source: usize, rules: Rules) {
+    /// Replaces what one source said: its rules, where there are new ones, and what
+    /// is wrong.
+    pub(super) fn set(&self, source: usize, rules: Option<Rules>, problem: Option<String>) {
+        // Before the rules are in force: their first request must find the room. And
+        // before anything is locked: the service's subscriber is asked for it.
+        let levels = rules
+            .iter()
+            .flat_map(Rules::iter)
+            .map(|rule| rule.verbose.directives().max_level());
+        if let Some(level) = levels.max() {
+            (self.raise)(level);
+        }
         // Held to the end, so that two changes come one after the other.
         let mut sources = self.sources();
         let Some(place) = sources.get_mut(source) else {
             return;
         };
-        place.problem = None;
-        place.told = false;
-        if place.rules == rules {
+        place.told &= place.problem == problem;
+        place.problem = problem;
+        let Some(rules) = rules.filter(|rules| *rules != place.rules) else {
             return;
-        }
+        };
         place.rules = rules;
         let mut all = Rules::default();
         sources.iter().for_each(|source| all.append(&source.rules));
         let set = self.compile(&all);
-        // Before the rules are in force: their first request must find the room.
-        (self.raise)(set.max_level());
         self.set.store(Arc::new(set));
-    }
-
-    /// Notes a problem of a source.
-    pub(super) fn set_problem(&self, source: usize, problem: String) {
-        if let Some(place) = self.sources().get_mut(source) {
-            place.told &= place.problem.as_ref() == Some(&problem);
-            place.problem = Some(problem);
-        }
     }
 
     /// The name and the problem of a source that the log knows nothing of yet.
@@ -231,24 +241,30 @@ impl Inner {
         Some((place.name.clone(), problem))
     }
 
+    /// Rules of one name and one end are one rule to their budgets.
     fn compile(&self, rules: &Rules) -> Set {
         let before = self.set.load();
-        let entry = |rule: &Arc<Rule>| {
-            let same = |entry: &&Entry| {
-                entry.rule().name == rule.name && entry.rule().expires == rule.expires
-            };
-            let known = before.entries().iter().find(same);
-            let spent = known.and_then(|entry| entry.selected().terms());
-            let spent = spent
-                .map(|terms| Arc::clone(&terms.spent))
-                .unwrap_or_default();
-            Entry::new(rule, self.selected(rule, &spent))
-        };
-        let entries = rules.shared().iter().map(entry).collect();
+        let before = before.entries().iter().filter_map(|entry| {
+            let rule = entry.rule();
+            let spent = Arc::clone(&entry.selected().terms()?.spent);
+            Some(((rule.name.as_str(), rule.expires), spent))
+        });
+        let mut spent: HashMap<_, _> = before.collect();
+        let mut entries = Vec::with_capacity(rules.len());
+        for rule in rules.shared() {
+            let spent = spent.entry((&rule.name, rule.expires)).or_default();
+            let selected = self.selected(rule, spent, Some(rule.expires));
+            entries.push(Entry::new(rule, selected));
+        }
         Set::new(entries, self.key)
     }
 
-    fn selected(&self, rule: &Rule, spent: &Arc<Spent>) -> Arc<Selected> {
+    fn selected(
+        &self,
+        rule: &Rule,
+        spent: &Arc<Spent>,
+        until: Option<SystemTime>,
+    ) -> Arc<Selected> {
         let selected = |live, recorded| {
             let terms = Terms {
                 limits: rule.budget,
@@ -256,10 +272,8 @@ impl Inner {
                 overall: Arc::clone(&self.overall),
                 recorded,
             };
-            let directives = rule.verbose.directives().clone();
-            let by = rule.name.clone();
-            let selected = Selected::new(by, directives, live, &self.switch, terms);
-            Arc::new(selected.until(rule.expires))
+            let selected = Selected::new(rule, live, &self.switch, terms);
+            Arc::new(selected.until(until))
         };
         match rule.mode {
             Mode::Live => selected(true, Some(selected(false, None))),

@@ -1,3 +1,4 @@
+use serde::Serialize;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 
 /// Whether verbose requests are off altogether, and by whom.
@@ -12,7 +13,8 @@ const BY_ENVIRONMENT: u8 = 2;
 pub const VERBOSE_OFF: &str = "DASHCAM_VERBOSE_OFF";
 
 /// Who switched verbose requests off.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum OffBy {
     /// A call of [`Steering::switch_off`](super::Steering::switch_off).

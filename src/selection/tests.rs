@@ -279,6 +279,8 @@ fn expressions_match_whole_values() {
     };
     assert!(is("a|b", "a") && is("a|b", "b") && is("[0-9]{3}", "123"));
     assert!(!is("a|b", "ab") && !is("a", "a\u{e9}") && !is("^a", "ab"));
+    assert!(is("a+", &"a".repeat(8 * 1024)));
+    assert!(!is("a+", &"a".repeat(8 * 1024 + 1)), "too long");
     for bad in ["a)|(b", "(", "a{1000}{1000}", &"(".repeat(100)] {
         assert!(Text::regex(bad).is_err(), "{bad}");
     }
@@ -421,6 +423,69 @@ fn a_thousand_rules_in_order() {
     }
 }
 
+/// Whatever they wait for, and in whatever order it comes.
+#[test]
+fn rules_that_only_wait_are_found_in_order() {
+    let sample = Sample::percent(100.0).unwrap().by("fact:user").unwrap();
+    let rule = |n: usize| {
+        let rule = Rule::new(format!("{n}"), later());
+        match n {
+            0 => rule.fact("user", Text::prefix("ad")),
+            1 => rule.fact("tenant", Text::one_of(["a", "A", "b"])),
+            2 => rule.fact("plan", "x").fact("tenant", "c"),
+            3 => rule
+                .fact("tenant", "c")
+                .from(later() - Duration::from_secs(1)),
+            4 => rule.path("/none".parse().unwrap()).fact("tenant", "c"),
+            5 => rule.path("/**".parse().unwrap()).fact("plan", "y"),
+            6 => rule.fact("tenant", "c").fact("plan", Text::present()),
+            7 => rule.fact("user", "u"),
+            8 => rule.fact("plan", Text::absent()),
+            _ => rule.sample(sample.clone()),
+        }
+    };
+    let rules = Rules::new((0..10).map(rule));
+    let steering = Steering::new().rules(rules.clone());
+    let request = Request::new();
+    let values = |name: &'static str, values: &[&'static str]| -> Vec<_> {
+        let some = values.iter().map(|value| Some((name, *value)));
+        some.chain([None]).collect()
+    };
+    let (tenants, plans, users) = (
+        values("tenant", &["a", "A", "b", "c", "d"]),
+        values("plan", &["x", "y", "z"]),
+        values("user", &["admin", "u", "other", ""]),
+    );
+    let mut seen = std::collections::HashSet::new();
+    for (tenant, plan) in tenants
+        .iter()
+        .flat_map(|t| plans.iter().map(move |p| (t, p)))
+    {
+        for user in &users {
+            for turn in 0..3 {
+                let mut order = [*tenant, *plan, *user];
+                order.rotate_left(turn);
+                let mut described = Described::new(Method::GET, "/".parse().unwrap());
+                let (mut by, mut pending) = request.selected(&steering);
+                let mut facts = Vec::new();
+                for (name, value) in order.into_iter().flatten() {
+                    described = described.fact(name, value);
+                    facts.push((name.into(), value.to_owned()));
+                    if let Some(raised) = pending.evaluate(&facts, SystemTime::now()) {
+                        by = Some(raised.by.clone());
+                    }
+                }
+                let why = rules.why(&described, &SampleKey::default());
+                assert_eq!(by, why.selected, "{order:?}");
+                seen.insert(by);
+            }
+        }
+    }
+    let missing = ["3", "4", "8"].map(|name| Some(name.to_owned()));
+    assert!(missing.iter().all(|by| !seen.contains(by)));
+    assert_eq!(seen.len(), 10 - missing.len() + 1, "{seen:?}");
+}
+
 #[test]
 fn a_pending_request_keeps_the_set_it_began_with() {
     let steering = Steering::new();
@@ -432,7 +497,77 @@ fn a_pending_request_keeps_the_set_it_began_with() {
     let facts = [("a".into(), "1".to_owned())];
     let selected = pending.evaluate(&facts, SystemTime::now()).unwrap();
     assert_eq!(selected.by, "old");
-    assert!(Arc::strong_count(&selected) >= 1);
+}
+
+/// Whatever source a rule comes from, and however often the set changes.
+#[test]
+fn rules_of_one_name_and_end_spend_one_budget() {
+    let end = later();
+    let mut budget = Budget::unlimited();
+    budget.total = Some(2);
+    let rules = |names: &[&str]| {
+        let rule = |name: &&str| Rule::new(*name, end).budget(budget);
+        Rules::new(names.iter().map(rule))
+    };
+    let steering = Steering::new();
+    let (one, other) = (steering.slot("one"), steering.slot("other"));
+    one.set(rules(&["a"]));
+    other.set(rules(&["a", "b"]));
+    let admit = |n: usize| {
+        let set = steering.set();
+        let selected = Arc::clone(set.entries()[n].selected());
+        matches!(selected.admit(), engine::Admission::Granted(_))
+    };
+    assert!(admit(0) && admit(1));
+    assert!(!admit(0) && !admit(1) && admit(2));
+    one.set(rules(&[]));
+    assert!(!admit(0) && admit(1));
+}
+
+/// Which can only be made in code.
+#[test]
+fn more_conditions_than_a_rule_may_have() {
+    let many = (0..65).map(|n| When::new().query(n.to_string(), Text::absent()));
+    let when = many.fold(When::new(), When::and);
+    let rules = Rules::new([Rule::new("many", later()).when(when)]);
+    let described = Described::new(Method::GET, "/".parse().unwrap());
+    let why = rules.why(&described, &SampleKey::default());
+    assert_eq!(why.selected, None);
+    assert_eq!(why.rules[0].fails, ["it has more than 64 conditions"]);
+    assert_eq!(Steering::new().rules(rules).selects(&described), None);
+}
+
+/// A question that panics costs no later one.
+#[test]
+fn a_source_that_panics_is_asked_again() {
+    struct Panicking(u8);
+
+    impl RuleSource for Panicking {
+        fn name(&self) -> String {
+            "panicking".to_owned()
+        }
+
+        fn poll(&mut self) -> News {
+            self.0 += 1;
+            match self.0 {
+                1 => panic!("at first"),
+                _ => News::Rules(Rules::new([Rule::new("late", later())])),
+            }
+        }
+
+        fn interval(&self) -> Duration {
+            panic!("always")
+        }
+    }
+
+    let steering = Steering::new().source(Panicking(0)).unwrap();
+    let problem = steering.status().sources[0].problem.clone();
+    assert_eq!(problem.as_deref(), Some("the source panicked"));
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while steering.in_use().is_empty() {
+        assert!(std::time::Instant::now() < deadline, "asked again");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

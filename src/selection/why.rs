@@ -3,7 +3,7 @@
 use super::{
     Rules, SampleKey, Steering,
     engine::{Arrival, Node, Seen, Time, sample_of},
-    model::{By, Rule, time_text},
+    model::{By, MAX_CONDITIONS, Rule, time_text},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::Serialize;
@@ -75,7 +75,7 @@ impl Described {
         self
     }
 
-    fn arrival(&self) -> Arrival<'_> {
+    pub(crate) fn arrival(&self) -> Arrival<'_> {
         Arrival {
             method: &self.method,
             path: self.uri.path(),
@@ -177,6 +177,9 @@ fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> RuleVerdict {
             Some(from) if arrival.at < from => format!("it begins at {}", time_text(from)),
             _ => format!("it expired at {}", time_text(rule.expires)),
         });
+    }
+    if rule.when.conditions() > MAX_CONDITIONS {
+        fails.push("it has more than 64 conditions".to_owned());
     }
     for node in Node::of(&rule.when) {
         match node.now(arrival) {

@@ -1,10 +1,12 @@
 use super::{InvalidToken, TokenKey, jws};
 use crate::{
     id::CorrelationId,
-    selection::{InvalidDirectives, Mode, Rule, When},
+    selection::{Capture, InvalidDirectives, Mode, Rule, When},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{
+    fmt,
+    marker::PhantomData,
     num::NonZeroU32,
     time::{Duration, SystemTime},
 };
@@ -52,6 +54,8 @@ pub(super) struct Ask {
     pub(super) verbose: Option<String>,
     #[serde(skip_serializing_if = "is_live")]
     pub(super) mode: Mode,
+    #[serde(skip_serializing_if = "Capture::is_full")]
+    pub(super) capture: Capture,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) uses: Option<NonZeroU32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,7 +99,37 @@ pub(super) struct Inbound {
     pub(super) sub: Option<String>,
     pub(super) aud: Option<Audience>,
     /// Also what keeps a token that was made for something else from being one.
+    #[serde(deserialize_with = "object")]
     pub(super) dashcam: Ask,
+}
+
+/// An object only: a list would be taken for its members in their order.
+pub(super) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(de::value::MapAccessDeserializer::new(map))
+        }
+    }
+
+    from.deserialize_map(Object(PhantomData))
+}
+
+/// What these bytes say, which have to be one JSON object.
+pub(super) fn read<'t, T: Deserialize<'t>>(bytes: &'t [u8]) -> Option<T> {
+    let mut from = serde_json::Deserializer::from_slice(bytes);
+    let read = object(&mut from).ok()?;
+    from.end().ok()?;
+    Some(read)
 }
 
 #[derive(Deserialize)]
@@ -176,6 +210,12 @@ impl Claims {
         self
     }
 
+    /// Keeps no bodies, unless there is another reason to keep the request.
+    pub fn heads_only(mut self) -> Self {
+        self.ask.capture = Capture::Heads;
+        self
+    }
+
     /// So many requests of each instance of the service; zero counts as one.
     pub fn uses(mut self, uses: u32) -> Self {
         self.ask.uses = Some(NonZeroU32::new(uses).unwrap_or(NonZeroU32::MIN));
@@ -247,14 +287,15 @@ impl TokenKey {
 
     pub(super) fn mint_at(&self, claims: &Claims, now: SystemTime) -> Result<String, InvalidToken> {
         let payload = claims.payload(now)?;
-        let inbound = serde_json::from_slice(&payload)
-            .map_err(|_| InvalidToken("the claims cannot be read again"))?;
-        super::Verified::new(inbound, b"", self.is_for_calls_only()).map_err(|_| {
-            InvalidToken(
-                "expected conditions that wait for no fact, and texts of at most 64 bytes \
+        let inbound = read(&payload).ok_or(InvalidToken("the claims cannot be read again"))?;
+        super::Verified::new(inbound, b"", self.is_for_calls_only(), Duration::ZERO).map_err(
+            |_| {
+                InvalidToken(
+                    "expected conditions that wait for no fact, and texts of at most 64 bytes \
                  without control characters",
-            )
-        })?;
+                )
+            },
+        )?;
         if self.is_for_calls_only() && claims.ask.request.is_none() {
             return Err(InvalidToken("tokens of this key have to be for a request"));
         }
@@ -276,6 +317,9 @@ pub(super) fn rule_of(ask: &Ask, name: String, ends: SystemTime) -> Option<Rule>
     }
     if ask.mode == Mode::Record {
         rule = rule.record_only();
+    }
+    if !ask.capture.is_full() {
+        rule = rule.heads_only();
     }
     Some(rule)
 }

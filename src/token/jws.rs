@@ -1,7 +1,7 @@
 //! The compact form of RFC 7515: three parts in base64url, of which the first two
 //! are signed.
 
-use super::{Refusal, TokenKey};
+use super::{Refusal, TokenKey, claims::read};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Deserialize;
 
@@ -42,7 +42,7 @@ impl<'t> Compact<'t> {
         let mut bytes = [0; MAX_HEADER];
         let header =
             Base64UrlUnpadded::decode(self.header, &mut bytes).map_err(|_| Refusal::Malformed)?;
-        let header: Header<'_> = serde_json::from_slice(header).map_err(|_| Refusal::Malformed)?;
+        let header: Header<'_> = read(header).ok_or(Refusal::Malformed)?;
         // An extension that has to be understood: none is.
         if header.crit.is_some() {
             return Err(Refusal::Malformed);

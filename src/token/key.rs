@@ -257,7 +257,7 @@ impl TokenKey {
     }
 
     /// A token with this payload; `None` of a public key.
-    pub(super) fn sign(&self, payload: &[u8]) -> Option<String> {
+    pub(crate) fn sign(&self, payload: &[u8]) -> Option<String> {
         let mut token = self.header.clone();
         token.push('.');
         token.push_str(&Base64UrlUnpadded::encode_string(payload));

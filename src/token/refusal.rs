@@ -1,3 +1,4 @@
+use serde::Serialize;
 use std::{
     collections::BTreeMap,
     fmt,
@@ -5,7 +6,8 @@ use std::{
 };
 
 /// Why a token was not accepted.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Refusal {
     /// The client is in none of the networks that may use tokens.
@@ -97,7 +99,7 @@ impl fmt::Display for Refusal {
 }
 
 /// What became of the tokens that requests brought, since the start.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TokenStatus {
     /// Accepted; what budgets then left of it, the status of rules says.

@@ -15,15 +15,21 @@ mod pair;
 #[path = "../../examples/orders/tools.rs"]
 mod tools;
 
-use axum::http::HeaderMap;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request},
+};
 use cases::{PARENT, TRACE};
 use dashcam::{
     correlation::{CorrelationIdLayer, TraceFlags, TraceParent},
     exchange::{Correlation, CorrelationSource},
+    testing::TestDashcam,
 };
 use pair::Pair;
 use serde_json::json;
 use std::{collections::HashSet, time::Duration};
+use tower::ServiceExt;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -153,6 +159,27 @@ async fn the_service_called_names_the_call_as_its_parent() {
     let ids = [first.span_id, second.parent_id, second.span_id];
     let distinct: HashSet<_> = ids.iter().flatten().collect();
     assert_eq!(distinct.len(), 3, "{ids:?}");
+}
+
+/// One service in another, in one process.
+#[tokio::test]
+async fn a_request_within_another_has_a_place_of_its_own() {
+    let dashcam = || TestDashcam::with(|builder| builder.baseline(1.0));
+    let (outer, inner) = (dashcam(), dashcam());
+    let app = Router::new()
+        .fallback(|| async {})
+        .layer(inner.layer())
+        .layer(outer.layer());
+    let request = Request::get("/").header("traceparent", format!("00-{TRACE}-{PARENT}-01"));
+    let response = app.oneshot(request.body(Body::empty()).unwrap()).await;
+    let body = response.unwrap().into_body();
+    to_bytes(body, usize::MAX).await.unwrap();
+    assert!(outer.flush(PATIENCE) && inner.flush(PATIENCE));
+    let (outer, inner) = (outer.only().correlation, inner.only().correlation);
+    assert_eq!((&outer.id, &outer.trace_id), (&inner.id, &inner.trace_id));
+    assert_eq!(outer.parent_id.as_deref(), Some(PARENT));
+    assert!(outer.span_id.is_some() && outer.span_id == inner.parent_id);
+    assert_ne!(outer.span_id, inner.span_id);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

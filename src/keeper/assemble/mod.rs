@@ -29,7 +29,7 @@ use crate::{
     recorder::HeaderFields,
     redact::Redactor,
 };
-use http::{Method, Version, uri::Authority};
+use http::{Method, Uri, Version};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -104,15 +104,12 @@ impl Assembler {
 
         let head = &heads.request;
         let route = shared.route.as_ref().map(crate::context::Route::as_str);
+        let called = super::grpc::method(&heads, &response_body);
         let request = Request {
             method: method(&mut redactor, &head.method),
-            scheme: head.uri.scheme_str().map(scheme),
-            // What clients choose passes the policy like the header it stands for.
-            authority: head
-                .uri
-                .authority()
-                .map(|at| redactor.header("host", authority(at).as_bytes(), false)),
-            path: redactor.path(head.uri.path(), route),
+            scheme: scheme(&head.uri),
+            authority: authority(&mut redactor, &head.uri),
+            path: redactor.path(head.uri.path(), called.or(route)),
             route: route.map(str::to_owned),
             query: head.uri.query().map(|query| redactor.query(query)),
             version: version(head.version),
@@ -207,6 +204,12 @@ impl Assembler {
                 });
             }
         }
+        if kept.bodiless && kept.depth == Depth::Full {
+            missing.push(Missing {
+                what: "bodies".to_owned(),
+                why: "rule".to_owned(),
+            });
+        }
         if kept.calls_lost > 0 {
             missing.push(Missing {
                 what: format!("{} calls that it made", kept.calls_lost),
@@ -297,6 +300,10 @@ impl Handler<Job> for Assembler {
             Job::Run(f) => return f(),
         };
         let exchange = self.exchange(&kept);
+        #[cfg(feature = "opentelemetry")]
+        if let (Some(span), Some(limit)) = (&kept.span, self.settings.span_bodies) {
+            span.add_bodies(&exchange, limit);
+        }
         // What the request held is given back before the exporter may block.
         drop(kept);
         match self.exporter.export(&exchange) {
@@ -368,20 +375,19 @@ fn method(redactor: &mut Redactor<'_>, method: &Method) -> String {
     }
 }
 
-/// The scheme, where it is one that is registered for HTTP.
-fn scheme(scheme: &str) -> String {
-    match scheme {
-        "http" | "https" => scheme.to_owned(),
-        _ => "other".to_owned(),
-    }
+fn scheme(uri: &Uri) -> Option<String> {
+    let scheme = uri.scheme_str()?;
+    matches!(scheme, "http" | "https").then(|| scheme.to_owned())
 }
 
-/// Host and port, without the user and the password that may stand before them.
-fn authority(authority: &Authority) -> String {
-    match authority.port() {
-        Some(port) => format!("{}:{port}", authority.host()),
-        None => authority.host().to_owned(),
-    }
+/// Host and port, under the rules for the header `host`; no user information.
+fn authority(redactor: &mut Redactor<'_>, uri: &Uri) -> Option<String> {
+    let host = uri.host()?;
+    let authority = match uri.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    Some(redactor.header("host", authority.as_bytes(), false))
 }
 
 fn version(version: Version) -> String {

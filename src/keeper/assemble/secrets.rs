@@ -10,25 +10,20 @@ pub(crate) const LINE_KNOWS: usize = 16 * 1024;
 /// bodies: all is copied first, so that the request never waits for a lock.
 pub(crate) fn remember_secrets(redactor: &mut Redactor<'_>, context: &RequestContext, most: usize) {
     let shared = context.shared();
-    let (uri, request_fields, response_fields) = {
-        let heads = shared.heads();
-        (
-            heads.request.uri.clone(),
-            heads.request.fields.clone(),
-            heads.response.fields.clone(),
-        )
-    };
+    let heads = shared.heads().clone();
+    let request_body = shared.request_body().snapshot();
+    let response_body = shared.response_body().snapshot();
+    let uri = &heads.request.uri;
     let route = shared.route.as_ref().map(crate::context::Route::as_str);
-    redactor.path(uri.path(), route);
+    let called = crate::keeper::grpc::method(&heads, &response_body);
+    redactor.path(uri.path(), called.or(route));
     if let Some(query) = uri.query() {
         redactor.query(query);
     }
     let id = context.correlation_id().as_str().as_bytes();
-    let request_body = shared.request_body().snapshot();
-    let response_body = shared.response_body().snapshot();
     for (fields, body) in [
-        (request_fields, request_body),
-        (response_fields, response_body),
+        (&heads.request.fields, request_body),
+        (&heads.response.fields, response_body),
     ] {
         for (name, value, sensitive) in fields.iter().filter(|(_, value, _)| *value != id) {
             redactor.header(name, value, sensitive);

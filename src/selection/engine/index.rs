@@ -45,7 +45,7 @@ const METHODS: [Method; 7] = [
 /// What kind of condition a rule is found by.
 #[derive(Clone, Copy)]
 #[repr(u8)]
-enum Kind {
+pub(super) enum Kind {
     Route,
     Segment,
     Host,
@@ -59,6 +59,8 @@ enum Kind {
     QueryName,
     HeaderName,
     HeaderStart,
+    // Not looked up here.
+    Fact,
 }
 
 impl Kind {
@@ -337,7 +339,7 @@ fn anchor_of(test: &Test) -> Option<Anchor> {
 }
 
 /// A hash that knows no case, for tables whose keys are rules', not clients'.
-fn hash(kind: Kind, name: &[u8], value: &[u8]) -> u64 {
+pub(super) fn hash(kind: Kind, name: &[u8], value: &[u8]) -> u64 {
     const K: u64 = 0x517c_c1b7_2722_0a95;
     // Folds letters, and a few others with them.
     const FOLD: u64 = 0x2020_2020_2020_2020;
@@ -358,7 +360,7 @@ fn hash(kind: Kind, name: &[u8], value: &[u8]) -> u64 {
 
 /// For keys that are hashes already.
 #[derive(Default)]
-struct AsItIs(u64);
+pub(super) struct AsItIs(u64);
 
 impl Hasher for AsItIs {
     fn finish(&self) -> u64 {

@@ -9,6 +9,7 @@ mod scope;
 mod selected;
 mod set;
 mod spending;
+mod waiting;
 
 pub(crate) use self::{
     arrival::{Arrival, Seen},

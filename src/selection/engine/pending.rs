@@ -1,4 +1,4 @@
-use super::{Selected, Set, arrival::Facts, node::Memory};
+use super::{Selected, Set, arrival::Facts, node::Memory, set::nanos};
 use std::{sync::Arc, time::SystemTime};
 
 /// Rules that wait for facts, of the set that the request began with: it never
@@ -27,27 +27,22 @@ impl Pending {
     /// What these facts select. What comes after it waits no longer.
     pub(crate) fn evaluate(&mut self, facts: Facts<'_>, now: SystemTime) -> Option<Arc<Selected>> {
         let set = self.set.as_ref()?;
-        let first = |waiting: &mut dyn Iterator<Item = Waiting>| {
-            waiting
-                .take_while(|waiting| waiting.rule < self.end)
-                .find_map(|waiting| {
-                    let entry = set.entry(waiting.rule)?;
-                    let memory = waiting.memory.rewound();
-                    let decides = entry.decides(set.key(), memory, facts, now);
-                    decides.then_some((waiting.rule, entry))
-                })
+        let now = nanos(now);
+        let decides = |rule: u32, memory: Memory| {
+            let entry = set.entry(rule);
+            entry.is_some_and(|entry| entry.decides(set.key(), memory, facts, now))
         };
-        let here = first(&mut self.waiting.iter().copied());
-        let everywhere = first(&mut set.waiting().iter().map(|rule| Waiting {
-            rule: *rule,
-            memory: Memory::default(),
-        }));
-        let found = here.into_iter().chain(everywhere);
-        let (rule, entry) = found.min_by_key(|(rule, _)| *rule)?;
-        let selected = Arc::clone(entry.selected());
+        let mut here = self.waiting.iter().take_while(|w| w.rule < self.end);
+        let here = here.find(|w| decides(w.rule, w.memory.rewound()));
+        let end = here.map_or(self.end, |waiting| waiting.rule);
+        let everywhere = set
+            .waiting()
+            .first(facts, end, |rule| decides(rule, Memory::default()));
+        let rule = everywhere.or(here.map(|waiting| waiting.rule))?;
+        let selected = Arc::clone(set.entry(rule)?.selected());
         self.end = rule;
         let waits = self.waiting.first().is_some_and(|w| w.rule < rule);
-        if !waits && set.waiting().first().is_none_or(|first| *first >= rule) {
+        if !waits && !set.waiting().is_any_before(rule) {
             self.set = None;
         }
         Some(selected)

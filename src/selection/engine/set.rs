@@ -4,14 +4,14 @@ use super::{
     index::{BLOCK, Block},
     node::Memory,
     pending::Waiting,
+    waiting::ByFact,
 };
 use crate::selection::{
-    Sample, SampleKey,
-    model::{By, MAX_CONDITIONS, Rule, in_share},
+    Sample, SampleKey, Text,
+    model::{By, Is, MAX_CONDITIONS, Rule, in_share},
 };
 use http::HeaderName;
 use std::{sync::Arc, time::SystemTime};
-use tracing::level_filters::LevelFilter;
 
 /// Rules, compiled. Evaluating them allocates nothing.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(crate) struct Set {
     entries: Box<[Entry]>,
     blocks: Box<[Block]>,
     /// Rules that every request waits for, until there are facts.
-    waiting: Box<[u32]>,
+    waiting: ByFact,
     key: SampleKey,
 }
 
@@ -66,7 +66,7 @@ impl Window {
 }
 
 /// Since 1970; of times before it the same, and of those after 2554.
-fn nanos(time: SystemTime) -> u64 {
+pub(super) fn nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| {
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
@@ -105,11 +105,8 @@ pub(in crate::selection) fn sample_of(rule: &Rule, arrival: &Arrival<'_>, key: &
 impl Set {
     pub(in crate::selection) fn new(mut entries: Vec<Entry>, key: SampleKey) -> Self {
         number_headers(&mut entries);
-        let waiting = (0_u32..)
-            .zip(&entries)
-            .filter(|(_, entry)| entry.only_waits());
         Self {
-            waiting: waiting.map(|(n, _)| n).collect(),
+            waiting: ByFact::new(&entries),
             blocks: entries.chunks(BLOCK).map(Block::new).collect(),
             entries: entries.into(),
             key,
@@ -132,15 +129,6 @@ impl Set {
         &self.key
     }
 
-    /// The most verbose level that a rule asks for.
-    pub(crate) fn max_level(&self) -> LevelFilter {
-        let levels = self
-            .entries
-            .iter()
-            .map(|e| e.selected.directives.max_level());
-        levels.max().unwrap_or(LevelFilter::OFF)
-    }
-
     /// The first rule that matches. Those before it that wait for facts are
     /// put into `pending`, which was reset.
     pub(crate) fn evaluate(
@@ -151,14 +139,14 @@ impl Set {
         let selected = self.first(arrival, pending);
         let end = selected.map_or(u32::MAX, |(n, _)| n);
         pending.end = end;
-        if !pending.waiting.is_empty() || self.waiting.first().is_some_and(|n| *n < end) {
+        if !pending.waiting.is_empty() || self.waiting.is_any_before(end) {
             pending.set = Some(Arc::clone(self));
         }
         selected.map(|(_, entry)| &entry.selected)
     }
 
     /// Rules that wait in every request.
-    pub(super) fn waiting(&self) -> &[u32] {
+    pub(super) fn waiting(&self) -> &ByFact {
         &self.waiting
     }
 
@@ -264,6 +252,15 @@ impl Entry {
             && (self.sample.is_none() || sampled_by_fact)
     }
 
+    /// Values of a fact, one of which has to be stated; `None` where no fact has to
+    /// have a certain value.
+    pub(super) fn fact_values(&self) -> Option<(&str, &[String])> {
+        self.open.iter().find_map(|node| match node {
+            Node::Fact(name, Text(Is::OneOf(values))) => Some((name.as_str(), values.as_slice())),
+            _ => None,
+        })
+    }
+
     /// What is quick to say: most rules that are looked at end here.
     #[inline]
     fn is_possible(&self, at: u64, arrival: &Arrival<'_>) -> bool {
@@ -305,7 +302,7 @@ impl Entry {
         key: &SampleKey,
         memory: Memory,
         facts: Facts<'_>,
-        now: SystemTime,
+        now: u64,
     ) -> bool {
         let in_share = || match &self.sample {
             Some(share) => match &share.by {
@@ -315,6 +312,6 @@ impl Entry {
             },
             None => true,
         };
-        self.time.contains(now) && self.all_hold(memory, facts) && in_share()
+        self.time.has(now) && self.all_hold(memory, facts) && in_share()
     }
 }

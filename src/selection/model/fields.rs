@@ -212,6 +212,9 @@ impl<'de, N: Deserialize<'de> + PartialEq> Deserialize<'de> for Named<N> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<N>, A::Error> {
                 let mut all: Vec<(N, Text)> = Vec::new();
                 while let Some(name) = map.next_key()? {
+                    if all.len() == super::MAX_CONDITIONS {
+                        return Err(de::Error::custom("expected at most 64 names"));
+                    }
                     if all.iter().any(|(n, _)| *n == name) {
                         return Err(de::Error::custom("expected each name once"));
                     }

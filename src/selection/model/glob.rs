@@ -70,15 +70,11 @@ impl Glob {
 /// All places in the pattern at once, one bit each: linear, whatever a client
 /// sends.
 fn run(tokens: &[Token], path: &[u8]) -> bool {
-    // A star may stand for nothing.
-    let skip = |mut at: u128| {
-        for (n, token) in tokens.iter().enumerate() {
-            if *token != Token::Byte(b'/') && !matches!(token, Token::Byte(_)) {
-                at |= (at & 1 << n) << 1;
-            }
-        }
-        at
-    };
+    let star = |token: &Token| matches!(token, Token::Star | Token::DoubleStar);
+    let bit = |(n, token)| u128::from(star(token)) << n;
+    let stars = tokens.iter().enumerate().map(bit).sum::<u128>();
+    // A star may stand for nothing, and none follows on another.
+    let skip = |at: u128| at | (at & stars) << 1;
     let mut at = skip(1);
     for byte in path {
         let (mut next, mut left) = (0_u128, at);

@@ -18,7 +18,7 @@ pub use self::{
     budget::Budget,
     glob::Glob,
     network::Network,
-    rule::{Mode, Rule},
+    rule::{Capture, Mode, Rule},
     rules::Rules,
     sample::{Sample, SampleKey},
     text::Text,
@@ -29,7 +29,7 @@ pub(super) use self::{
     rule::MAX_CONDITIONS,
     sample::{By, in_share},
     text::Is,
-    time::text as time_text,
+    time::{serialize as write_time, text as time_text},
     verbose::Verbose,
 };
 

@@ -2,7 +2,8 @@ use super::{InvalidRule, serde_as_text};
 use std::{fmt, net::IpAddr, str::FromStr};
 
 /// A range of addresses in CIDR notation: `10.0.0.0/8`, `2001:db8::/32`, or one
-/// address.
+/// address. A range of IPv4 addresses that is written as one of IPv6 is the range
+/// of IPv4; no other range of IPv6 has IPv4 addresses in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Network {
     first: Address,
@@ -46,12 +47,12 @@ impl Address {
 
     /// A number for whoever has it: of an IPv6 address its network, because hosts
     /// choose the rest.
-    #[cfg(feature = "token")]
+    #[cfg(any(feature = "admin", feature = "token"))]
     pub(crate) fn site(self) -> u128 {
         if self.v4 { self.bits } else { self.bits >> 64 }
     }
 
-    pub(in crate::selection) fn ip(self) -> IpAddr {
+    pub(crate) fn ip(self) -> IpAddr {
         if self.v4 {
             // It has as many bits.
             IpAddr::V4((self.bits as u32).into())
@@ -100,7 +101,14 @@ impl FromStr for Network {
             Some(_) => return Err(expected()),
         };
         let open = first.width().checked_sub(prefix).ok_or_else(expected)?;
-        let network = Self { first, open };
+        let network = Self {
+            // Peers are compared in the same form.
+            first: match first.ip().to_canonical() {
+                mapped @ IpAddr::V4(_) if open <= 32 => Address::as_written(mapped),
+                _ => first,
+            },
+            open,
+        };
         // Read as it stands it would select more than its author may think.
         if network.masked() == network {
             Ok(network)
@@ -134,6 +142,11 @@ mod tests {
         assert!(holds("10.0.0.0/8", "10.255.0.1"));
         assert!(!holds("10.0.0.0/8", "11.0.0.0"));
         assert!(holds("10.0.0.0/8", "::ffff:10.1.2.3"));
+        assert!(holds("::ffff:10.0.0.0/104", "10.1.2.3"));
+        assert!(holds("::ffff:10.1.2.3", "::ffff:10.1.2.3"));
+        assert!(!holds("::ffff:10.0.0.0/104", "11.0.0.0"));
+        let mapped: Network = "::ffff:10.0.0.0/104".parse().unwrap();
+        assert_eq!(mapped.to_string(), "10.0.0.0/8");
         assert!(holds("0.0.0.0/0", "255.255.255.255"));
         assert!(!holds("0.0.0.0/0", "::1"));
         assert!(holds("::/0", "::1"));
@@ -148,6 +161,8 @@ mod tests {
             "a",
             "::/129",
             "10.0.0.1/8",
+            "::ffff:10.0.0.1/104",
+            "::ffff:0:0/95",
         ] {
             assert!(bad.parse::<Network>().is_err(), "{bad}");
         }

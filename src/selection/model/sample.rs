@@ -254,20 +254,30 @@ mod tests {
     /// Those of `docs/rules.md`.
     #[test]
     fn published_vectors() {
-        let at = |key: &SampleKey, seed: &str, value: &str| {
-            siphash(&key.0, &[seed.as_bytes(), &[0], value.as_bytes()])
-        };
-        let key = SampleKey::default();
-        let vectors = [
-            at(&key, "acme-checkout", "user-1"),
-            at(&key, "acme-checkout", "user-2"),
-            at(&SampleKey::new(std::array::from_fn(|n| n as u8)), "s", "é"),
-        ];
-        let published = [
-            0xd079_6900_1726_f8f6,
-            0x96d3_aa1c_d00e_b085,
-            0x38cc_8309_3ef0_c2ae,
-        ];
-        assert_eq!(vectors, published, "{vectors:#018x?}");
+        let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md");
+        let docs = std::fs::read_to_string(docs).unwrap();
+        let (_, table) = docs.split_once("| hash | position |\n").unwrap();
+        let rows: Vec<_> = table
+            .lines()
+            .skip(1)
+            .take_while(|l| !l.is_empty())
+            .collect();
+        assert!(rows.len() > 2, "{rows:?}");
+        for row in rows {
+            let cells: Vec<_> = row.split('|').map(|c| c.trim_matches([' ', '`'])).collect();
+            let [_, secret, seed, value, hash, position, _] = cells[..] else {
+                panic!("{row}");
+            };
+            let key = match secret {
+                "bytes 00 01 … 0f" => SampleKey::new(std::array::from_fn(|n| n as u8)),
+                text => SampleKey::new(text.as_bytes().try_into().unwrap()),
+            };
+            let found = siphash(&key.0, &[seed.as_bytes(), &[0], value.as_bytes()]);
+            assert_eq!(format!("{found:016x}"), hash, "{row}");
+            // The share that ends there, and the next one.
+            let percent: f64 = position.parse().unwrap();
+            let is = |percent| in_share(&key, seed, value.as_bytes(), percent);
+            assert!(!is(percent) && is(percent.next_up()), "{row}");
+        }
     }
 }

@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserializer, Serializer, de};
 use std::{fmt, time::SystemTime};
 
-pub(super) fn serialize<S: Serializer>(time: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
+pub(in crate::selection) fn serialize<S: Serializer>(
+    time: &SystemTime,
+    to: S,
+) -> Result<S::Ok, S::Error> {
     to.collect_str(&text(*time))
 }
 

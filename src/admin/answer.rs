@@ -1,0 +1,92 @@
+//! What the router answers: JSON, and problems as RFC 9457 describes them.
+
+use axum::{
+    body::Body,
+    http::{HeaderName, HeaderValue, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// Nothing that is answered may be kept by a cache, shown in a frame, or taken for
+/// something else than it says it is.
+const HEADERS: [(HeaderName, HeaderValue); 3] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+];
+
+pub(super) fn answer(
+    status: StatusCode,
+    media: &'static str,
+    body: impl Into<Body>,
+) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.extend(HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response
+}
+
+pub(super) fn json_answer(value: &impl Serialize) -> Response<Body> {
+    match serde_json::to_vec(value) {
+        Ok(body) => answer(StatusCode::OK, "application/json", body),
+        Err(error) => {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
+        }
+    }
+}
+
+/// Why something is not done.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    fields: Map<String, Value>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// What is wrong, in a sentence that says what to do.
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        let mut fields = Map::new();
+        fields.insert("type".to_owned(), json!("about:blank"));
+        fields.insert("title".to_owned(), json!(status.canonical_reason()));
+        fields.insert("status".to_owned(), json!(status.as_u16()));
+        fields.insert("detail".to_owned(), Value::String(detail.into()));
+        Self {
+            status,
+            fields,
+            header: None,
+        }
+    }
+
+    pub(super) fn with(mut self, name: &str, value: impl Serialize) -> Self {
+        if let Ok(value) = serde_json::to_value(value)
+            && !value.is_null()
+        {
+            self.fields.insert(name.to_owned(), value);
+        }
+        self
+    }
+
+    pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response<Body> {
+        let body = Value::Object(self.fields).to_string();
+        let mut response = answer(self.status, "application/problem+json", body);
+        response.headers_mut().extend(self.header);
+        response
+    }
+}

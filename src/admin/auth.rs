@@ -1,0 +1,186 @@
+//! Who may ask.
+
+use super::{answer::Problem, attempts::Attempts};
+use crate::selection::Address;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::{net::IpAddr, time::Instant};
+
+/// The shortest token: as many characters as 24 random bytes have in base64.
+pub(super) const SHORTEST: usize = 32;
+
+type Tag = Hmac<Sha256>;
+
+/// Who is let in.
+pub(super) enum Access {
+    Tokens(Tokens),
+    /// Nobody is asked. Browsers are kept out, because a page of anybody can make
+    /// them ask whatever they reach.
+    Anybody,
+}
+
+/// Tokens, as tags under a key of this process, so that a comparison takes the same
+/// time for all of the same length, and no token stays in memory.
+pub(super) struct Tokens {
+    key: Tag,
+    known: Vec<(String, Vec<u8>)>,
+}
+
+impl Tokens {
+    pub(super) fn new(tokens: &[(String, String)]) -> Option<Self> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).ok()?;
+        let key = Tag::new_from_slice(&key).ok()?;
+        let tag = |token: &str| {
+            let mut tag = key.clone();
+            tag.update(token.as_bytes());
+            tag.finalize().into_bytes().to_vec()
+        };
+        let known = tokens.iter().map(|(who, token)| (who.clone(), tag(token)));
+        let known = known.collect();
+        Some(Self { key, known })
+    }
+
+    /// Whose token this is. All are compared, whichever it is.
+    fn who(&self, token: &[u8]) -> Option<&str> {
+        let mut tag = self.key.clone();
+        tag.update(token);
+        let mut found = None;
+        for (who, known) in &self.known {
+            if tag.clone().verify_slice(known).is_ok() {
+                found = Some(who.as_str());
+            }
+        }
+        found
+    }
+}
+
+/// Who asks, for the audit line.
+#[derive(Clone, Debug)]
+pub(super) struct Who {
+    pub(super) name: String,
+    pub(super) peer: Option<IpAddr>,
+}
+
+impl Access {
+    pub(super) fn check(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+        peer: Option<Address>,
+        attempts: &Attempts,
+    ) -> Result<Who, Problem> {
+        let name = match self {
+            Self::Tokens(tokens) => {
+                let now = Instant::now();
+                attempts.may_try(peer, now).map_err(too_many)?;
+                let who = bearer(headers).and_then(|token| tokens.who(token));
+                who.map(str::to_owned).ok_or_else(|| {
+                    attempts.failed(peer, now);
+                    unauthorized()
+                })?
+            }
+            Self::Anybody => {
+                no_browser(headers, uri)?;
+                "anybody".to_owned()
+            }
+        };
+        let peer = peer.map(Address::ip);
+        Ok(Who { name, peer })
+    }
+}
+
+/// The token of the one `authorization` header.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let (scheme, token) = value.as_bytes().split_at_checked(7)?;
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| token.trim_ascii())
+}
+
+fn unauthorized() -> Problem {
+    let detail = "send one of the tokens that the service was given: `authorization: Bearer …`";
+    let challenge = HeaderValue::from_static("Bearer realm=\"dashcam\"");
+    Problem::new(StatusCode::UNAUTHORIZED, detail).header(header::WWW_AUTHENTICATE, challenge)
+}
+
+fn too_many(seconds: u64) -> Problem {
+    let detail = format!("too many wrong tokens came from this address; wait {seconds} s");
+    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
+    problem.header(header::RETRY_AFTER, seconds.into())
+}
+
+/// Refuses what a browser sends for a page: with `origin`, or from a page that
+/// another site shows, or to a name, which anybody's name server can point here.
+fn no_browser(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
+    let refused = |detail: &str| Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    let is_page = |name: &str| {
+        headers.get(name).is_some_and(|value| {
+            let value = value.as_bytes();
+            name == "origin" || value != b"none"
+        })
+    };
+    if is_page("origin") || is_page("sec-fetch-site") {
+        return refused("without authentication no browser is answered; use curl, or a token");
+    }
+    let host = headers.get(header::HOST).map(HeaderValue::to_str);
+    let host = host.and_then(Result::ok).or_else(|| uri.host());
+    match host.map(without_port) {
+        Some(host) if host.eq_ignore_ascii_case("localhost") || is_address(host) => Ok(()),
+        _ => refused(
+            "without authentication the host has to be localhost or an address, because names \
+             can be made to point anywhere; use the address, or a token",
+        ),
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+fn is_address(host: &str) -> bool {
+    let inner = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    inner.unwrap_or(host).parse::<IpAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_requests_that_nobody_authenticates() {
+        let may = |host: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            no_browser(&headers, &Uri::from_static("/status")).is_ok()
+        };
+        for host in [
+            "localhost",
+            "LocalHost:1",
+            "127.0.0.1:9000",
+            "[::1]:9000",
+            "[::1]",
+            "10.0.0.7",
+        ] {
+            assert!(may(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:9000",
+            "127.0.0.1.evil.example",
+            "[::1",
+            ":80",
+        ] {
+            assert!(!may(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Kept exchanges.
+
+use super::{
+    answer::{Problem, json_answer},
+    router::{Ask, Shared},
+    rules::work,
+};
+use crate::{
+    exchange::Exchange,
+    export::Memory,
+    find::{Filter, Row},
+};
+use axum::{
+    body::Body,
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::{Response, StatusCode},
+};
+use serde_json::json;
+use std::sync::Arc;
+
+const LIMIT: usize = 50;
+const MOST: usize = 1000;
+
+type Answer = Result<Response<Body>, Problem>;
+type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
+
+impl Shared {
+    fn memory(&self) -> Result<&Memory, Problem> {
+        self.kept.as_ref().ok_or_else(|| {
+            let detail = "no exchanges are kept in memory here: the service would have to give \
+                          the router a `Memory`";
+            Problem::new(StatusCode::NOT_FOUND, detail)
+        })
+    }
+}
+
+/// The newest ones that are asked for, newest first.
+fn find(kept: &Memory, filter: &Filter, limit: usize) -> Vec<Arc<Exchange>> {
+    let all = kept.shared().into_iter().rev();
+    all.filter(|exchange| filter.matches(exchange))
+        .take(limit)
+        .collect()
+}
+
+fn asked(query: Asked) -> Result<(Filter, usize), Problem> {
+    let wrong = |why: String| Problem::new(StatusCode::BAD_REQUEST, why);
+    let Query(pairs) = query.map_err(|error| wrong(error.body_text()))?;
+    let (mut filter, mut limit) = (Filter::default(), LIMIT);
+    for (name, value) in pairs {
+        let added = match (name.as_str(), value.parse()) {
+            ("limit", Ok(n @ 1..=MOST)) => {
+                limit = n;
+                Ok(())
+            }
+            ("limit", _) => Err(format!("expected a number from 1 to {MOST}")),
+            (name, _) => filter.add(name, &value),
+        };
+        added.map_err(|why| wrong(why).with("field", name))?;
+    }
+    Ok((filter, limit))
+}
+
+pub(super) async fn list(State(shared): Ask, query: Asked) -> Answer {
+    let (filter, limit) = asked(query)?;
+    work(move || {
+        let kept = shared.memory()?;
+        let found = find(kept, &filter, limit);
+        let rows: Vec<_> = found.iter().map(|exchange| Row::of(exchange)).collect();
+        Ok(json_answer(&json!({
+            "exchanges": rows,
+            "in_memory": kept.len(),
+            "evicted": kept.evicted(),
+        })))
+    })
+    .await
+}
+
+pub(super) async fn one(State(shared): Ask, Path(id): Path<String>) -> Answer {
+    work(move || {
+        let exchange = by_id(shared.memory()?, &id)?;
+        Ok(json_answer(&*exchange))
+    })
+    .await
+}
+
+fn by_id(kept: &Memory, id: &str) -> Result<Arc<Exchange>, Problem> {
+    let found = kept.shared().into_iter().find(|exchange| exchange.id == id);
+    found.ok_or_else(|| {
+        let detail = "no exchange of this ID is in memory, or not any more; /exchanges lists \
+                      them, ?correlation_id= those of a journey";
+        Problem::new(StatusCode::NOT_FOUND, detail)
+    })
+}

@@ -1,0 +1,121 @@
+//! `dashcam token`.
+
+use super::{
+    Answer, Failure, Output,
+    args::{KeyArgs, MintArgs, NewKeyArgs},
+    text::Plain,
+};
+use crate::{
+    selection::When,
+    token::{Claims, TokenKey},
+};
+use serde_json::json;
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::Path,
+};
+
+pub(super) fn new_key(args: &NewKeyArgs, out: &mut Output) -> Result<Answer, Failure> {
+    let key = if args.hs256 {
+        TokenKey::generate_hs256(&args.id)
+    } else {
+        TokenKey::generate_ed25519(&args.id)
+    };
+    let key = key.map_err(|error| Failure::cannot(error.to_string()))?;
+    create(&args.file, &key.to_jwk())
+        .map_err(|error| Failure::cannot(format!("{} {error}", args.file.display())))?;
+    public(&key, &args.file, out)
+}
+
+/// A file that was not there, and that nobody else can read.
+fn create(path: &Path, jwk: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path).map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AlreadyExists => "is there already; keys are not overwritten".to_owned(),
+            _ => format!("cannot be made: {error}"),
+        };
+        io::Error::other(hint)
+    })?;
+    file.write_all(jwk.as_bytes())?;
+    file.write_all(b"\n")
+}
+
+pub(super) fn public_key(args: &KeyArgs, out: &mut Output) -> Result<Answer, Failure> {
+    public(&read(&args.file)?, &args.file, out)
+}
+
+/// A JSON Web Key is JSON in any case.
+fn public(key: &TokenKey, file: &Path, out: &mut Output) -> Result<Answer, Failure> {
+    match key.public() {
+        Some(public) => out.line(format_args!("{}", public.to_jwk()))?,
+        None => out.note(&format!(
+            "an HS256 key has no public half: services need {} itself, and can make tokens with it",
+            file.display()
+        )),
+    }
+    Ok(Answer::Yes)
+}
+
+fn read(file: &Path) -> Result<TokenKey, Failure> {
+    let name = file.display();
+    let text = fs::read_to_string(file)
+        .map_err(|error| Failure::cannot(format!("{name} cannot be read: {error}")))?;
+    TokenKey::from_jwk(text.trim()).map_err(|error| Failure::cannot(format!("{name}: {error}")))
+}
+
+pub(super) fn mint(args: &MintArgs, out: &mut Output) -> Result<Answer, Failure> {
+    let key = read(&args.file)?;
+    if !key.can_mint() {
+        let name = args.file.display();
+        let why = format!("{name} is the public half of a key; tokens are made with the other one");
+        return Err(Failure::cannot(why));
+    }
+    let mut when = When::new();
+    for method in &args.method {
+        when = when.method(method.clone());
+    }
+    for route in &args.route {
+        when = when.route(route);
+    }
+    for path in &args.path {
+        when = when.path(path.clone());
+    }
+    for (name, value) in &args.fact {
+        when = when.fact(name, value.as_str());
+    }
+    let mut claims = Claims::new(args.lifetime).when(when);
+    if let Some(who) = &args.subject {
+        claims = claims.subject(who);
+    }
+    if let Some(service) = &args.audience {
+        claims = claims.audience(service);
+    }
+    if let Some(levels) = &args.verbose {
+        claims = claims
+            .verbose(levels)
+            .map_err(|error| Failure::cannot(format!("--verbose: {error}")))?;
+    }
+    if args.record {
+        claims = claims.record_only();
+    }
+    if let Some(uses) = args.uses {
+        claims = claims.uses(uses);
+    }
+    let token = key
+        .mint(&claims)
+        .map_err(|error| Failure::cannot(error.to_string()))?;
+    if out.is_json() {
+        out.json(&json!({ "header": crate::selection::VERBOSE_HEADER.as_str(), "token": token }))?;
+    } else {
+        out.line(format_args!("{}", Plain(&token)))?;
+    }
+    Ok(Answer::Yes)
+}

@@ -1,0 +1,71 @@
+//! Quoting for POSIX shells.
+
+use std::fmt::Write as _;
+
+/// The longest argument that is handed over as one: Linux takes 128 KiB.
+const LONGEST: usize = 100 * 1024;
+
+/// A body, ready to be written into a command.
+pub(super) enum Data {
+    /// A word.
+    Argument(String),
+    /// A command that writes it.
+    Input(String),
+}
+
+impl Data {
+    pub(super) fn of(bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) if text.len() <= LONGEST && is_plain(&text) => Self::Argument(quote(&text)),
+            Ok(text) => Self::Input(print(text.as_bytes())),
+            Err(error) => Self::Input(print(error.as_bytes())),
+        }
+    }
+}
+
+/// One word that the shell reads as exactly this text, which has no NUL and does
+/// not end with a line feed if it has control characters.
+pub(super) fn quote(text: &str) -> String {
+    let bare = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&b);
+    if !text.is_empty() && text.bytes().all(bare) {
+        return text.to_owned();
+    }
+    if is_plain(text) {
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    format!("\"$({})\"", print(text.as_bytes()))
+}
+
+/// Whether a terminal shows it as it is.
+fn is_plain(text: &str) -> bool {
+    text.chars()
+        .all(|c| matches!(c, '\n' | '\t') || !c.is_control())
+}
+
+/// A command that writes exactly these bytes. `%b`, because a format cannot
+/// begin with a hyphen everywhere.
+fn print(bytes: &[u8]) -> String {
+    let mut out = String::from("printf '%b' '");
+    for &b in bytes {
+        if b.is_ascii_alphanumeric() || b" -_./:;=@+,?&{}[]()<>\"*#%|~^$".contains(&b) {
+            out.push(char::from(b));
+        } else {
+            let _ = write!(out, r"\0{b:03o}");
+        }
+    }
+    out.push('\'');
+    out
+}
+
+/// One line that cannot end early.
+pub(super) fn comment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}

@@ -1,0 +1,160 @@
+//! Bodies in HAR: `postData` and `content`.
+
+use super::{notes, present, target};
+use crate::exchange::{Body, BodyState, Content, Header, Request, Response};
+use base64ct::{Base64, Encoding as _};
+use serde_json::Value;
+
+/// What the document has of a body.
+pub(super) struct Written {
+    /// `postData` or `content`.
+    pub(super) value: Option<Value>,
+    pub(super) size: i64,
+    /// Header fields that are not true of what is written.
+    pub(super) wrong: Vec<&'static str>,
+}
+
+impl Written {
+    pub(super) fn wrong_notes(&self) -> Vec<String> {
+        let wrong = self.wrong.iter();
+        wrong
+            .map(|name| format!("{name} is left out: it is not that of the body as it is here"))
+            .collect()
+    }
+}
+
+/// The bytes that the exchange has.
+enum Bytes<'a> {
+    Text(&'a str),
+    Raw(Vec<u8>),
+    Nothing,
+}
+
+impl<'a> Bytes<'a> {
+    fn of(body: &'a Body) -> Self {
+        match (&body.content, body.raw_bytes()) {
+            (_, Some(bytes)) => Self::Raw(bytes),
+            (Some(Content::Text { text, .. }), None) => Self::Text(text),
+            _ => Self::Nothing,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Raw(bytes) => bytes.len(),
+            Self::Nothing => 0,
+        }
+    }
+}
+
+pub(super) fn of_request(request: &Request) -> Written {
+    let body = &request.body;
+    let bytes = Bytes::of(body);
+    let mut notes = notes::of_body(body);
+    let wrong = wrong(&request.headers, body, &bytes, false);
+    let text = match &bytes {
+        Bytes::Text(text) => Some((*text).to_owned()),
+        Bytes::Raw(bytes) => Some(match std::str::from_utf8(bytes) {
+            Ok(text) if is_utf8(&request.headers, text) => text.to_owned(),
+            _ => {
+                notes.push("one character per byte: it is no text".to_owned());
+                bytes.iter().copied().map(char::from).collect()
+            }
+        }),
+        // Readers want a text.
+        Bytes::Nothing => (body.state != BodyState::None).then(String::new),
+    };
+    let value = text.filter(|text| !text.is_empty() || !notes.is_empty());
+    let value = value.map(|text| {
+        present([
+            ("mimeType", Some(mime(&request.headers, body).into())),
+            ("text", Some(text.into())),
+            ("comment", comment(&notes)),
+        ])
+    });
+    Written {
+        value,
+        size: passed(body),
+        wrong,
+    }
+}
+
+pub(super) fn of_response(request: &Request, response: &Response) -> Written {
+    let body = &response.body;
+    let bytes = Bytes::of(body);
+    let bodiless = body.state == BodyState::None || request.method == "HEAD";
+    let wrong = wrong(&response.headers, body, &bytes, bodiless);
+    let (text, encoding) = match &bytes {
+        Bytes::Text(text) if is_utf8(&response.headers, text) => (Some((*text).to_owned()), None),
+        Bytes::Text(text) => (Some(Base64::encode_string(text.as_bytes())), Some("base64")),
+        Bytes::Raw(bytes) => (Some(Base64::encode_string(bytes)), Some("base64")),
+        Bytes::Nothing => (None, None),
+    };
+    let decoded = is_encoded(body) && matches!(bytes, Bytes::Text(_));
+    let size = if decoded {
+        i64::try_from(bytes.len()).unwrap_or(i64::MAX)
+    } else {
+        i64::try_from(body.seen).unwrap_or(i64::MAX)
+    };
+    let value = present([
+        ("size", Some(size.into())),
+        ("mimeType", Some(mime(&response.headers, body).into())),
+        ("text", text.map(Value::from)),
+        ("encoding", encoding.map(Value::from)),
+        ("comment", comment(&notes::of_body(body))),
+    ]);
+    Written {
+        value: Some(value),
+        size: passed(body),
+        wrong,
+    }
+}
+
+/// Bytes of the whole body, -1 where nobody saw its end.
+fn passed(body: &Body) -> i64 {
+    let bytes = match body.state {
+        BodyState::Complete | BodyState::Truncated | BodyState::None => Some(body.seen),
+        _ => body.declared,
+    };
+    bytes
+        .and_then(|bytes| i64::try_from(bytes).ok())
+        .unwrap_or(-1)
+}
+
+/// Header fields that would mislead whoever takes the body for what they say.
+fn wrong(headers: &[Header], body: &Body, bytes: &Bytes<'_>, bodiless: bool) -> Vec<&'static str> {
+    let mut wrong = Vec::new();
+    if let Some(length) = target::field(headers, "content-length")
+        && !bodiless
+        && length.trim().parse() != Ok(bytes.len())
+    {
+        wrong.push("content-length");
+    }
+    if is_encoded(body) && matches!(bytes, Bytes::Raw(_)) {
+        wrong.push("content-encoding");
+    }
+    wrong
+}
+
+fn is_encoded(body: &Body) -> bool {
+    body.content_encoding
+        .as_deref()
+        .is_some_and(|coding| coding != "identity")
+}
+
+/// Whether readers take it for UTF-8; some take text without a charset for Latin-1.
+fn is_utf8(headers: &[Header], text: &str) -> bool {
+    let content_type = target::field(headers, "content-type").unwrap_or_default();
+    let content_type = content_type.to_ascii_lowercase();
+    text.is_ascii() || content_type.contains("json") || content_type.contains("charset=utf-8")
+}
+
+fn mime(headers: &[Header], body: &Body) -> String {
+    let named = target::field(headers, "content-type").or(body.content_type.as_deref());
+    named.unwrap_or("x-unknown").to_owned()
+}
+
+fn comment(notes: &[String]) -> Option<Value> {
+    (!notes.is_empty()).then(|| notes.join("; ").into())
+}

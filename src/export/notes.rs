@@ -1,0 +1,47 @@
+//! What an export in another format says about what it lacks.
+
+use crate::exchange::{Body, BodyState, Content};
+
+/// What there is to say about a body; nothing where all of it is there.
+pub(super) fn of_body(body: &Body) -> Vec<String> {
+    let mut notes = Vec::new();
+    let Body { seen, kept, .. } = body;
+    match &body.state {
+        BodyState::Complete | BodyState::None => {}
+        BodyState::Truncated => {
+            notes.push(format!(
+                "cut: the first {kept} of {seen} bytes are recorded"
+            ));
+        }
+        BodyState::Unread => notes.push("the service did not read it".to_owned()),
+        BodyState::PartlyRead => {
+            notes.push(format!("the service stopped reading after {seen} bytes"));
+        }
+        BodyState::Aborted => notes.push(format!("dropped before its end, after {seen} bytes")),
+        BodyState::Error { message } => {
+            notes.push(format!("ended with an error after {seen} bytes: {message}"));
+        }
+        BodyState::Skipped { why } => notes.push(format!("not recorded: {why}")),
+        BodyState::Open => notes.push(format!(
+            "still passing by when this was written: {kept} of {seen} bytes are recorded"
+        )),
+        BodyState::Stream => {
+            notes.push(format!("a stream: {kept} of {seen} bytes are recorded"));
+        }
+    }
+    match &body.content {
+        Some(Content::Opaque { length, hash }) => notes.push(format!(
+            "not written: {length} bytes in no format that is understood, hash {hash}"
+        )),
+        Some(Content::Text { unparsed, .. }) if *unparsed > 0 => notes.push(format!(
+            "the last {unparsed} recorded bytes are not written: they were not understood"
+        )),
+        _ => {}
+    }
+    notes
+}
+
+/// Whether a placeholder of the redactor is in it, percent-encoded or not.
+pub(super) fn is_redacted(text: &str) -> bool {
+    text.contains("[~") || text.contains("%5B~") || text.contains("%5b~")
+}

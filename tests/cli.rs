@@ -1,0 +1,630 @@
+//! The program `dashcam`, as it is built, on files as they are written.
+#![cfg(feature = "full")]
+
+use dashcam::{
+    exchange::{Exchange, Header},
+    export::{Exporter, JsonLines},
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A directory of its own for each test.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let name = format!("dashcam-cli-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn dashcam() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dashcam"));
+    command.env_remove("DASHCAM_DIR").env_remove("NO_COLOR");
+    command
+}
+
+struct Run {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn run(args: &[&str], dir: Option<&Path>) -> Run {
+    let mut command = dashcam();
+    command.args(args);
+    if let Some(dir) = dir {
+        command.env("DASHCAM_DIR", dir);
+    }
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let run = Run {
+        code: status.code(),
+        out: String::from_utf8(stdout).unwrap(),
+        err: String::from_utf8(stderr).unwrap(),
+    };
+    assert!(!run.err.contains("panicked"), "{}", run.err);
+    run
+}
+
+fn exchange(n: u32, change: impl FnOnce(&mut Value)) -> Exchange {
+    let mut value = json!({
+        "schema": "dashcam.exchange/1",
+        "id": format!("e{n}"),
+        "service": { "name": "orders", "version": "1" },
+        "correlation": { "id": format!("c{n}"), "source": "minted" },
+        "started_at": format!("2026-01-02T03:04:{n:02}.000000Z"),
+        "timing": { "duration_us": 1500 },
+        "in_flight": 1,
+        "outcome": { "kind": "failed", "failure": { "status": 502 } },
+        "slow": false,
+        "keep": [{ "kind": "outcome" }],
+        "mode": { "kind": "recorded" },
+        "depth": "full",
+        "request": {
+            "method": "GET", "path": format!("/orders/{n}"), "route": "/orders/{id}",
+            "version": "HTTP/1.1", "headers": [["host", "x"]],
+            "body": { "state": "none", "seen": 0, "kept": 0 },
+        },
+        "response": {
+            "status": 502, "version": "HTTP/1.1", "headers": [],
+            "body": { "state": "complete", "seen": 2, "kept": 2 },
+        },
+        "redaction": { "policy": "strict", "key_id": "k" },
+        "environment": { "dashcam": "0", "pid": 1, "platform": "x" },
+    });
+    change(&mut value);
+    serde_json::from_value(value).unwrap()
+}
+
+/// Three exchanges, as an exporter writes them, and a torn line.
+fn written(dir: &Path) {
+    let mut exporter = JsonLines::builder(dir).build();
+    exporter.export(&exchange(1, |_| {})).unwrap();
+    let second = exchange(2, |e| {
+        e["outcome"] = json!({ "kind": "panicked" });
+        e["response"]["status"] = json!(500);
+        e["keep"] = json!([{ "kind": "selected", "by": "acme" }]);
+    });
+    exporter.export(&second).unwrap();
+    let third = exchange(3, |e| {
+        e["outcome"] = json!({ "kind": "abandoned" });
+        e["request"]["path"] = json!("/pay");
+        e["request"].as_object_mut().unwrap().remove("route");
+        e.as_object_mut().unwrap().remove("response");
+        e["correlation"]["id"] = json!("c1");
+    });
+    exporter.export(&third).unwrap();
+    drop(exporter);
+    let file = fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
+    let mut file = fs::File::options().append(true).open(file).unwrap();
+    file.write_all(br#"{"schema":"dashcam.exchange/1","id":"torn"#)
+        .unwrap();
+}
+
+fn ids(run: &Run) -> Vec<String> {
+    let rows = run
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    rows.map(|row| row["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn lists_and_filters() {
+    let dir = Directory::new("ls");
+    written(&dir.0);
+    let all = run(&["ls"], Some(&dir.0));
+    assert_eq!(all.code, Some(0));
+    assert_eq!(
+        all.out.lines().count(),
+        4,
+        "a heading and three: {}",
+        all.out
+    );
+    assert!(
+        all.out.contains("502  failed") && all.out.contains("GET /orders/1 (outcome)"),
+        "{}",
+        all.out
+    );
+    assert!(
+        all.err
+            .contains(":4: the file ends within the line (it is being written"),
+        "{}",
+        all.err
+    );
+
+    let of = |args: &[&str]| {
+        let args = [&["ls", "--json", dir.0.to_str().unwrap()], args].concat();
+        let run = run(&args, None);
+        assert_eq!(run.code, Some(i32::from(run.out.is_empty())), "{args:?}");
+        ids(&run)
+    };
+    assert_eq!(of(&[]), ["e1", "e2", "e3"]);
+    assert_eq!(of(&["-n", "2"]), ["e2", "e3"]);
+    assert_eq!(of(&["--since", "2026-01-02T03:04:02Z"]), ["e2", "e3"]);
+    assert_eq!(of(&["--since", "1h"]), [""; 0]);
+    assert_eq!(
+        of(&["--route", "/orders/{id}", "--route", "/pay"]),
+        ["e1", "e2", "e3"]
+    );
+    assert_eq!(of(&["--route", "/orders/*"]), ["e1", "e2"]);
+    assert_eq!(of(&["--status", "5xx"]), ["e1", "e2"]);
+    assert_eq!(of(&["--status", "none"]), ["e3"]);
+    assert_eq!(
+        of(&["--outcome", "panicked", "--outcome", "abandoned"]),
+        ["e2", "e3"]
+    );
+    assert_eq!(of(&["--correlation-id", "c1"]), ["e1", "e3"]);
+    assert_eq!(of(&["--kept-for", "selected:acme"]), ["e2"]);
+    assert_eq!(of(&["--kept-for", "outcome", "--status", "502"]), ["e1"]);
+}
+
+#[test]
+fn shows_one() {
+    let dir = Directory::new("show");
+    written(&dir.0);
+    let show = |id: &str| run(&["show", id], Some(&dir.0));
+    let page = show("e2").out;
+    for part in [
+        "request    GET /orders/2 -> 500",
+        "outcome    panicked; kept for: selected by acme",
+        "started    2026-01-02T03:04:02.000000Z, took 1.500 ms",
+        "response HTTP/1.1 500",
+        "  body: 2 bytes, complete",
+        "losses     none",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(show("last").out.contains("GET /pay -> no response"));
+    let journey = run(&["show", "--json", "c1"], Some(&dir.0));
+    assert_eq!(ids(&journey), ["e1", "e3"], "all of a journey");
+    assert_eq!(ids(&run(&["show", "--json", "e"], Some(&dir.0))).len(), 3);
+    let none = show("e22");
+    assert_eq!(none.code, Some(1));
+    assert!(
+        none.err
+            .contains("begins with \"e22\"; `dashcam ls` lists them"),
+        "{}",
+        none.err
+    );
+    let swapped = run(&["show", dir.0.to_str().unwrap()], None);
+    assert_eq!(swapped.code, Some(2));
+    assert!(
+        swapped.err.contains("the ID comes first"),
+        "{}",
+        swapped.err
+    );
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let dir = Directory::new("errors");
+    let missing = dir.0.join("none");
+    let missing = missing.to_str().unwrap();
+    for (args, part) in [
+        (
+            &["ls", missing][..],
+            "give the directory that the service writes to, or set DASHCAM_DIR",
+        ),
+        (&["tail", missing], "give the directory"),
+        (&["show", "last", missing], "give the directory"),
+        (
+            &["ls", "--status", "7xx"],
+            "expected a status such as 502, a class such as 5xx, or none",
+        ),
+        (
+            &["ls", "--since", "yesterday"],
+            "how long ago, such as 15m, 2h or 7d",
+        ),
+        (
+            &["ls", "--outcome", "bad"],
+            "expected one of completed, failed",
+        ),
+        (&["export", missing], "--har|--curl"),
+        (&["rules", "check", missing], "cannot be read"),
+        (&["rules", "why", missing], "--path <PATH>"),
+        (&["lss"], "a similar subcommand exists: 'ls'"),
+        (&["token", "mint", missing], "cannot be read"),
+    ] {
+        let run = run(args, None);
+        assert_eq!(run.code, Some(2), "{args:?}");
+        assert_eq!(run.out, "", "{args:?}");
+        assert!(run.err.contains(part), "{args:?}: {}", run.err);
+    }
+    let empty = run(&["ls", dir.0.to_str().unwrap()], None);
+    assert_eq!(empty.code, Some(1));
+    for args in [&["--help"][..], &["ls", "--help"], &["--version"]] {
+        assert_eq!(run(args, None).code, Some(0), "{args:?}");
+    }
+}
+
+/// What clients sent reaches no terminal as it is.
+#[test]
+fn nothing_of_a_stranger_steers_the_terminal() {
+    let dir = Directory::new("hostile");
+    let evil = "\u{1b}]0;owned\u{7}\u{1b}[2J\r\n\u{9b}31m\u{202e}txt";
+    let mut exporter = JsonLines::builder(&dir.0).build();
+    let mut hostile = exchange(1, |e| {
+        for field in ["id", "started_at"] {
+            e[field] = json!(format!("{}{evil}", e[field].as_str().unwrap()));
+        }
+        e["correlation"]["id"] = json!(evil);
+        e["correlation"]["trace_id"] = json!(evil);
+        e["service"]["name"] = json!(evil);
+        e["keep"] = json!([{ "kind": "asked", "why": evil }]);
+        e["mode"] = json!({ "kind": "live", "by": evil });
+        e["panic"] = json!({ "message": evil, "location": evil });
+        e["error"] = json!(evil);
+        e["facts"] = json!({ evil: evil });
+        e["outcome"] = json!({ "kind": "failed", "failure": { "custom": evil } });
+        e["decisions"] = json!([{ "at_us": 1, "name": evil, "fields": { evil: evil } }]);
+        e["missing"] = json!([{ "what": evil, "why": evil }]);
+        e["events"] = json!([{
+            "at_us": 1, "level": evil, "target": evil, "message": evil, "fields": { evil: [evil] },
+            "spans": [{ "name": evil }],
+        }]);
+        for field in ["method", "path", "route", "query", "version"] {
+            e["request"][field] = json!(evil);
+        }
+        e["request"]["trailers"] = json!([[evil, evil]]);
+        e["request"]["body"] = json!({
+            "state": "error", "message": evil, "seen": 1, "kept": 1, "content_type": evil,
+            "content_encoding": evil, "content": { "form": "text", "text": evil },
+        });
+        e["response"]["version"] = json!(evil);
+        e["response"]["body"] = json!({
+            "state": "skipped", "why": evil, "seen": 1, "kept": 1,
+            "content": { "form": "opaque", "length": 1, "hash": evil },
+        });
+    });
+    hostile.request.headers = vec![Header(evil.to_owned(), evil.to_owned())];
+    exporter.export(&hostile).unwrap();
+    drop(exporter);
+    let bad = dir.file("bad.toml", "[[rule]]\n\"\\u001b[2J\\u202e\" = 1\n");
+    let file = bad.to_str().unwrap();
+    for args in [
+        &["ls"][..],
+        &["ls", "--json"],
+        &["show", "last"],
+        &["show", "--json", "last"],
+        &["show", "\u{1b}[2J"],
+        &["export", "--har"],
+        &["rules", "check", file],
+        &["rules", "check", "--json", file],
+    ] {
+        let run = run(args, Some(&dir.0));
+        for text in [&run.out, &run.err] {
+            let bad = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+            assert!(!text.contains(bad), "{args:?}: {text:?}");
+        }
+        // Neither can it make up a line.
+        assert!(
+            !run.out.lines().any(|line| line.starts_with("txt")),
+            "{args:?}"
+        );
+        if args == ["show", "--json", "last"] {
+            let same: Exchange = serde_json::from_str(&run.out).unwrap();
+            assert_eq!(same, hostile);
+        }
+    }
+}
+
+const RULES: &str = r#"
+[[rule]]
+name    = "acme"
+expires = 2100-01-01T00:00:00Z
+when    = { method = "POST", path = "/orders/**", fact = { tenant = "acme" } }
+
+[[rule]]
+name    = "qa"
+expires = 2100-01-01T00:00:00Z
+when    = { header = { x-debug = "yes" }, query = { a = "b c" } }
+mode    = "record"
+"#;
+
+#[test]
+fn rules_are_checked_and_asked() {
+    let dir = Directory::new("rules");
+    let good = dir.file("rules.toml", RULES);
+    let bad = dir.file("bad.toml", &RULES.replace("method", "methd"));
+    let (good, bad) = (good.to_str().unwrap(), bad.to_str().unwrap());
+
+    let check = run(&["rules", "check", good], None);
+    assert_eq!(check.code, Some(0));
+    assert!(check.out.contains("2 rules, 3 warnings"), "{}", check.out);
+    assert!(
+        check.out.contains("warning: clients select themselves"),
+        "{}",
+        check.out
+    );
+    assert_eq!(
+        run(&["rules", "check", "--strict", good], None).code,
+        Some(1)
+    );
+    let json: Value =
+        serde_json::from_str(&run(&["--json", "rules", "check", good], None).out).unwrap();
+    assert_eq!((&json["ok"], &json["rules"]), (&json!(true), &json!(2)));
+
+    let check = run(&["rules", "check", bad], None);
+    assert_eq!((check.code, check.out.as_str()), (Some(1), ""));
+    assert!(
+        check
+            .err
+            .contains("bad.toml:5:13: rule[0].when.methd: unknown field"),
+        "{}",
+        check.err
+    );
+    let json: Value =
+        serde_json::from_str(&run(&["rules", "check", "--json", bad], None).out).unwrap();
+    assert_eq!(json["error"]["line"], 5);
+    assert_eq!(json["error"]["field"], "rule[0].when.methd");
+
+    let why = |args: &[&str]| run(&[&["rules", "why", good], args].concat(), None);
+    let acme = why(&[
+        "--method",
+        "POST",
+        "--path",
+        "/orders/7",
+        "--fact",
+        "tenant=acme",
+    ]);
+    assert_eq!(acme.code, Some(0));
+    assert!(acme.out.starts_with("selected by acme\n"), "{}", acme.out);
+    let waits = why(&["--method", "POST", "--path", "/orders/7"]);
+    assert_eq!(waits.code, Some(1));
+    let expected = "acme: waits for a fact\n    is not stated yet: fact tenant = \"acme\"";
+    assert!(waits.out.contains(expected), "{}", waits.out);
+    let qa = why(&[
+        "--path",
+        "/x?c=d",
+        "--header",
+        "X-Debug: yes",
+        "--query",
+        "a=b c",
+        "--json",
+    ]);
+    let json: Value = serde_json::from_str(&qa.out).unwrap();
+    assert_eq!((qa.code, &json["selected"]), (Some(0), &json!("qa")));
+    let late = why(&["--path", "/x", "--at", "2100-01-01T00:00:00Z"]);
+    assert!(
+        late.out.contains("it expired at 2100-01-01"),
+        "{}",
+        late.out
+    );
+    for (args, part) in [
+        (
+            &["--path", "x"][..],
+            "--path: expected a path such as /orders/7",
+        ),
+        (
+            &["--path", "/", "--header", "x"],
+            "expected a name, : and a value",
+        ),
+        (
+            &["--path", "/", "--fact", "x"],
+            "expected a name, = and a value",
+        ),
+        (&["--path", "/", "--at", "now"], "--at: expected a time"),
+        (
+            &["--path", "/", "--sample-key", "00"],
+            "expected 32 hexadecimal digits",
+        ),
+    ] {
+        let why = why(args);
+        assert_eq!(why.code, Some(2), "{args:?}");
+        assert!(why.err.contains(part), "{args:?}: {}", why.err);
+    }
+}
+
+#[test]
+fn exports() {
+    let dir = Directory::new("export");
+    written(&dir.0);
+    let har = run(&["export", "--har", "--status", "5xx"], Some(&dir.0));
+    assert_eq!(har.code, Some(0));
+    let har: Value = serde_json::from_str(&har.out).unwrap();
+    assert_eq!(har["log"]["entries"].as_array().unwrap().len(), 2);
+    let base = "http://127.0.0.1:3000";
+    let curl = run(
+        &["export", "--curl", "--id", "e1", "--base", base],
+        Some(&dir.0),
+    );
+    assert_eq!(curl.code, Some(0));
+    assert!(
+        curl.out.contains("curl") && curl.out.contains("http://127.0.0.1:3000/orders/1"),
+        "{}",
+        curl.out
+    );
+    assert_eq!(
+        run(&["export", "--har", "--id", "e9"], Some(&dir.0)).code,
+        Some(1)
+    );
+}
+
+/// A reader that has seen enough is no error and no panic.
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let dir = Directory::new("pipe");
+    let mut exporter = JsonLines::builder(&dir.0).build();
+    for n in 0..3000 {
+        exporter.export(&exchange(n % 60, |_| {})).unwrap();
+    }
+    let mut child = dashcam()
+        .args(["ls"])
+        .env("DASHCAM_DIR", &dir.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let mut out = BufReader::with_capacity(64, child.stdout.take().unwrap());
+    out.read_line(&mut first).unwrap();
+    drop(out);
+    let mut err = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut err)
+        .unwrap();
+    assert_eq!((child.wait().unwrap().code(), err.as_str()), (Some(0), ""));
+    assert!(first.starts_with("started"));
+}
+
+/// `tail` of a service that runs: what was there, what comes, in files that are full
+/// and deleted meanwhile.
+#[test]
+fn tail_follows_rotation() {
+    let dir = Directory::new("tail");
+    let builder = JsonLines::builder(&dir.0)
+        .max_file_bytes(2_000)
+        .max_total_bytes(20_000);
+    let mut exporter = builder.build();
+    for n in 0..12 {
+        exporter.export(&exchange(n, |_| {})).unwrap();
+    }
+    let mut child = dashcam()
+        .args(["tail", "--json", "-n", "2"])
+        .env("DASHCAM_DIR", &dir.0)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (send, lines) = mpsc::channel();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        for line in out.lines() {
+            let row: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            let _ = send.send(row["id"].as_str().unwrap().to_owned());
+        }
+    });
+    let next = || lines.recv_timeout(DEADLINE).unwrap();
+    assert_eq!([next(), next()], ["e10", "e11"]);
+    for n in 12..60 {
+        exporter.export(&exchange(n, |_| {})).unwrap();
+        assert_eq!(next(), format!("e{n}"));
+    }
+    assert!(
+        fs::read_dir(&dir.0).unwrap().count() > 5,
+        "files were rotated"
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(lines.recv_timeout(Duration::ZERO).is_err(), "nothing twice");
+}
+
+#[test]
+fn a_token_is_minted() {
+    let dir = Directory::new("token");
+    let key = dir.0.join("key.jwk");
+    let key = key.to_str().unwrap();
+    let made = run(&["token", "new-key", key, "--id", "on-call"], None);
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    assert!(
+        !made.out.contains("\"d\""),
+        "only the public half is shown: {}",
+        made.out
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(
+            fs::metadata(key).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+    assert_eq!(run(&["token", "public-key", key], None).out, made.out);
+    let again = run(&["token", "new-key", key, "--id", "on-call"], None);
+    assert_eq!(again.code, Some(2));
+    assert!(
+        again.err.contains("keys are not overwritten"),
+        "{}",
+        again.err
+    );
+    let public = dir.file("public.jwk", &made.out);
+    let refused = run(&["token", "mint", public.to_str().unwrap()], None);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("the public half"), "{}", refused.err);
+
+    let minted = run(
+        &[
+            "token",
+            "mint",
+            key,
+            "--subject",
+            "alice",
+            "--path",
+            "/orders/*",
+        ],
+        None,
+    );
+    assert_eq!(minted.code, Some(0), "{}", minted.err);
+    let token = minted.out.trim();
+    assert_eq!(token.split('.').count(), 3, "{token}");
+
+    // A service with the public half takes it.
+    let tokens =
+        dashcam::token::Tokens::new([dashcam::token::TokenKey::from_jwk(made.out.trim()).unwrap()]);
+    let camera = dashcam::testing::TestDashcam::with(|builder| builder.tokens(tokens));
+    let app = axum::Router::<()>::new()
+        .fallback(|| async { dashcam::current().unwrap().is_live().to_string() })
+        .layer(camera.layer());
+    let ask = |path: &str, token: &str| {
+        use tower::ServiceExt;
+        let request = http::Request::get(path)
+            .header("x-dashcam-verbose", token)
+            .body(axum::body::Body::empty())
+            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let response = app.clone().oneshot(request).await.unwrap();
+            axum::body::to_bytes(response.into_body(), 100)
+                .await
+                .unwrap()
+        })
+    };
+    assert_eq!(ask("/orders/7", token), "true");
+    assert_eq!(ask("/pay", token), "false");
+    let json: Value =
+        serde_json::from_str(&run(&["token", "mint", "--json", key], None).out).unwrap();
+    assert_eq!(json["header"], "x-dashcam-verbose");
+    assert_eq!(ask("/pay", json["token"].as_str().unwrap()), "true");
+    for args in [
+        &["--for", "0s"][..],
+        &["--verbose", "=x="],
+        &["--uses", "0"],
+    ] {
+        let bad = run(&[&["token", "mint", key], args].concat(), None);
+        assert_eq!(bad.code, Some(2), "{args:?} {}", bad.out);
+    }
+}

@@ -1,0 +1,270 @@
+//! HAR and `curl` of real exchanges. With `DASHCAM_HAR_DIR` the document, and
+//! what has to be read from it, are left there for tools of others.
+
+#![cfg(all(feature = "full", unix))]
+
+mod support_net;
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    http::{HeaderMap, Request, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use base64ct::{Base64, Encoding as _};
+use dashcam::{
+    exchange::{self, BodyState, Content, Exchange},
+    export::{curl::Curl, har},
+    redact::Policy,
+    testing::TestDashcam,
+};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use serde_json::json;
+use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command};
+use support_net::{Server, keeping_all_with, kept_of};
+use tower_http::compression::CompressionLayer;
+
+const PAGE: &str = "<!doctype html><title>kept</title><p id=text>Łódź</p>";
+
+fn image() -> Vec<u8> {
+    (0..=255).rev().collect()
+}
+
+async fn json_echo(body: Bytes) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], body)
+}
+
+async fn image_of(body: Bytes) -> impl IntoResponse {
+    let mut bytes = body.to_vec();
+    bytes.reverse();
+    ([(header::CONTENT_TYPE, "image/png")], bytes)
+}
+
+async fn login() -> impl IntoResponse {
+    (
+        StatusCode::SEE_OTHER,
+        [
+            (header::LOCATION, "/page"),
+            (
+                header::SET_COOKIE,
+                "theme=dark; Path=/; HttpOnly; Max-Age=60",
+            ),
+        ],
+    )
+}
+
+fn app() -> Router {
+    let html = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    let plain = [(header::CONTENT_TYPE, "text/plain")];
+    let long = "the same again, ".repeat(200);
+    Router::new()
+        .route("/page", get(move || async move { (html, PAGE) }))
+        .route("/json", post(json_echo).get(|| async { "{}" }))
+        .route(
+            "/image",
+            post(image_of).get(|| async { image_of(image().into()).await }),
+        )
+        .route("/plain", get(move || async move { (plain, "Łódź") }))
+        .route("/login", post(login))
+        .route("/empty", get(|| async { StatusCode::NO_CONTENT }))
+        .route("/fails", get(|| async { (StatusCode::BAD_GATEWAY, "no") }))
+        .route(
+            "/packed",
+            get(|| async { long }).layer(CompressionLayer::new()),
+        )
+}
+
+/// What a client sends.
+fn requests() -> Vec<Request<Body>> {
+    let request = |method: &str, target: &str| {
+        Request::builder()
+            .method(method)
+            .uri(target)
+            .header("host", "shop.example")
+            .header("user-agent", "test/1.0 (it's)")
+    };
+    let none = Body::empty;
+    let typed = header::CONTENT_TYPE;
+    let all: Vec<u8> = (0..=255).collect();
+    [
+        request("GET", "/page?x=1&list[]=a%20b")
+            .header("cookie", "theme=dark; lang=pl")
+            .body(none()),
+        request("POST", "/json?limit=5")
+            .header(&typed, "application/json")
+            .body("{\"status\":\"Łódź\",\"count\":[1,2.50,null]}".into()),
+        request("POST", "/image")
+            .header(&typed, "application/octet-stream")
+            .body(all.into()),
+        request("GET", "/image").body(none()),
+        request("GET", "/plain").body(none()),
+        request("POST", "/login")
+            .header(&typed, "application/x-www-form-urlencoded")
+            .body("status=new&page=1".into()),
+        request("GET", "/empty").body(none()),
+        request("HEAD", "/page").body(none()),
+        request("GET", "/fails").header("x-empty", "").body(none()),
+        request("GET", "/packed")
+            .header("accept-encoding", "gzip")
+            .body(none()),
+        Request::builder()
+            .uri("/page")
+            .header("host", "[::1]:3000")
+            .body(none()),
+        request("DELETE", "/json").body(none()),
+    ]
+    .map(Result::unwrap)
+    .into()
+}
+
+/// What came back, and the exchange of it.
+struct Played {
+    sent: Bytes,
+    answer: Bytes,
+    status: StatusCode,
+    headers: HeaderMap,
+    exchange: Exchange,
+}
+
+fn dashcam() -> TestDashcam {
+    keeping_all_with(|builder| builder.policy(Policy::by_name().allow_unmatched_paths()))
+}
+
+async fn play(server: &Server, dashcam: &TestDashcam) -> Vec<Played> {
+    let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
+    let mut played = Vec::new();
+    for request in requests() {
+        let (mut head, body) = request.into_parts();
+        let target = head.uri.path_and_query().unwrap();
+        let absolute = format!("http://{}{target}", server.address);
+        head.uri = absolute.parse().unwrap();
+        let sent = to_bytes(body, usize::MAX).await.unwrap();
+        let request = Request::from_parts(head, Body::from(sent.clone()));
+        let answered: Response<_> = client.request(request).await.unwrap();
+        let (head, body) = answered.into_parts();
+        let answer = to_bytes(Body::new(body), usize::MAX).await.unwrap();
+        let kept = kept_of(dashcam, played.len() as u64 + 1).await;
+        played.push(Played {
+            sent,
+            answer,
+            status: head.status,
+            headers: head.headers,
+            exchange: kept.last().unwrap().clone(),
+        });
+    }
+    played
+}
+
+/// The policy writes none of some bodies; here they stand as they passed by.
+fn keep_all_of_it(body: &mut exchange::Body, bytes: &[u8]) {
+    let there = match &body.content {
+        Some(Content::Text { text, .. }) => text.as_bytes() == bytes,
+        Some(_) => false,
+        None => bytes.is_empty(),
+    };
+    if !there {
+        body.set_raw(bytes);
+    }
+}
+
+fn complete(played: &[Played]) -> Vec<Exchange> {
+    let exchanges = played.iter().map(|played| {
+        let mut exchange = played.exchange.clone();
+        keep_all_of_it(&mut exchange.request.body, &played.sent);
+        if let Some(response) = &mut exchange.response {
+            keep_all_of_it(&mut response.body, &played.answer);
+        }
+        exchange
+    });
+    exchanges.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn har_has_what_was_recorded() {
+    let dashcam = dashcam();
+    let server = Server::start(app().layer(dashcam.layer())).await;
+    let played = play(&server, &dashcam).await;
+    let document = har::from_exchanges(&complete(&played));
+    let mut wanted = Vec::new();
+    for (n, played) in played.iter().enumerate() {
+        let entry = &document["log"]["entries"][n];
+        let content = &entry["response"]["content"];
+        let text = content["text"].as_str().unwrap_or_default();
+        let bytes = match content["encoding"].as_str() {
+            Some("base64") => Base64::decode_vec(text).unwrap(),
+            Some(other) => panic!("{other}"),
+            None => text.into(),
+        };
+        assert_eq!(bytes, played.answer, "{entry:#}");
+        assert_eq!(entry["response"]["status"], played.status.as_u16());
+        let url = entry["request"]["url"].as_str().unwrap();
+        assert!(
+            url.starts_with("http://shop.example/") || url == "http://[::1]:3000/page",
+            "{url}"
+        );
+        wanted.push(json!({
+            "id": entry["_dashcam"]["correlation_id"],
+            "method": entry["request"]["method"],
+            "url": url,
+            "request": Base64::encode_string(&played.sent),
+            "status": played.status.as_u16(),
+            "response": Base64::encode_string(&played.answer),
+        }));
+    }
+    // One that never had an answer, one of which nothing is known.
+    let mut lost = played[0].exchange.clone();
+    lost.response = None;
+    lost.request.headers.clear();
+    lost.request.body = exchange::Body::new(BodyState::Unread);
+    let mut all = complete(&played);
+    all.push(lost);
+    if let Some(dir) = env::var_os("DASHCAM_HAR_DIR").map(PathBuf::from) {
+        fs::write(dir.join("kept.har"), har::from_exchanges(&all).to_string()).unwrap();
+        fs::write(dir.join("wanted.json"), json!(wanted).to_string()).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn curl_sends_the_request_again() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        return;
+    }
+    let dashcam = dashcam();
+    let server = Server::start(app().layer(dashcam.layer())).await;
+    let played = play(&server, &dashcam).await;
+    let base = format!("http://{}", server.address);
+    for (n, (first, exchange)) in played.iter().zip(complete(&played)).enumerate() {
+        let command = Curl::new(&exchange).base(&*base).to_string();
+        let run = {
+            let command = command.clone();
+            move || Command::new("sh").args(["-c", &command]).output().unwrap()
+        };
+        let output = tokio::task::spawn_blocking(run).await.unwrap();
+        assert!(output.status.success(), "{command}\n{output:?}");
+        let count = (played.len() + n + 1) as u64;
+        let again = kept_of(&dashcam, count).await.pop().unwrap();
+        assert_eq!(request_of(&again), request_of(&first.exchange), "{command}");
+        assert_eq!(answer_of(&again), answer_of(&first.exchange), "{command}");
+        assert_eq!(again.correlation.id, first.exchange.correlation.id);
+        if exchange.request.method != "HEAD" && !first.headers.contains_key("content-encoding") {
+            assert_eq!(output.stdout, first.answer, "{command}");
+        }
+    }
+}
+
+/// All of a request but the host that it went to, and cookies, which no policy
+/// shows: of a placeholder there is a placeholder.
+fn request_of(exchange: &Exchange) -> impl PartialEq + std::fmt::Debug {
+    let mut request = exchange.request.clone();
+    let changed = |name: &str| name == "host" || name == "cookie";
+    request.headers.retain(|field| !changed(&field.0));
+    request.headers.sort_by(|a, b| a.0.cmp(&b.0));
+    request
+}
+
+fn answer_of(exchange: &Exchange) -> impl PartialEq + std::fmt::Debug {
+    let response = exchange.response.clone().unwrap();
+    let headers: BTreeMap<_, _> = response.headers.into_iter().map(|h| (h.0, h.1)).collect();
+    (response.status, headers, response.body)
+}
