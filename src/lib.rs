@@ -61,7 +61,7 @@
 //! | `log` | yes | records of the `log` crate; includes `kit` |
 //! | `gate` | by `kit` | recording and verbose events, through `tracing-subscriber`; includes `capture` |
 //! | `capture` | by `gate` | payload capture, redaction, the exchange, exporters |
-//! | `opentelemetry` | no | replayed events on the spans of `tracing-opentelemetry` 0.34; includes `gate` |
+//! | `opentelemetry` | no | the request's span, its IDs and replayed events beside `tracing-opentelemetry` 0.34; a sampler; includes `gate` |
 //! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
 //! | `reqwest-middleware` | no | the client layer as middleware of `reqwest-middleware` 0.5 |
 //! | `gzip` | no | closed exchange files compressed, and read; includes `capture` |
@@ -162,3 +162,8 @@ pub mod __private {
 #[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The code of the page on tokens, too.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../docs/tokens.md")]
+struct TokensPage;

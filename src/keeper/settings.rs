@@ -147,6 +147,9 @@ pub(crate) struct Settings {
     pub(crate) correlation_header: HeaderName,
     #[cfg(feature = "gate")]
     pub(crate) replay: Option<Replay>,
+    /// How much of a kept body goes onto the request's span.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) span_bodies: Option<usize>,
     /// What requests record, which is what they show once they are live.
     #[cfg(feature = "gate")]
     pub(crate) record: Arc<crate::selection::Recorded>,
@@ -169,6 +172,8 @@ impl Default for Settings {
             correlation_header: HeaderName::from_static("x-request-id"),
             #[cfg(feature = "gate")]
             replay: None,
+            #[cfg(feature = "opentelemetry")]
+            span_bodies: None,
             #[cfg(feature = "gate")]
             record: Arc::default(),
         }
@@ -229,6 +234,14 @@ macro_rules! settings_setters {
         #[cfg(feature = "gate")]
         pub fn replay(mut self, replay: crate::capture::Replay) -> Self {
             self.settings.replay = Some(replay);
+            self
+        }
+
+        /// Puts the bodies of kept requests onto their spans, redacted, each cut at
+        /// so many bytes; default not. See [`opentelemetry`](crate::opentelemetry).
+        #[cfg(feature = "opentelemetry")]
+        pub fn bodies_on_spans(mut self, limit: usize) -> Self {
+            self.settings.span_bodies = Some(limit);
             self
         }
 
