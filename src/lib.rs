@@ -63,14 +63,16 @@
 //! | `gate` | by `kit` | recording and verbose events, through `tracing-subscriber`; includes `capture` |
 //! | `capture` | by `gate` | payload capture, redaction, the exchange, exporters |
 //! | `open-feature` | no | rules from the flags of any OpenFeature provider; includes `rules-file` |
-//! | `opentelemetry` | no | replayed events on the spans of `tracing-opentelemetry` 0.34; includes `gate` |
+//! | `opentelemetry` | no | the request's span, its IDs and replayed events beside `tracing-opentelemetry` 0.34; a sampler; includes `gate` |
 //! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
+//! | `reqwest-middleware` | no | the client layer as middleware of `reqwest-middleware` 0.5 |
 //! | `rules-file` | no | rules as TOML and JSON, in files that are watched; includes `gate` |
 //! | `admin` | no | a router for a private port; includes `axum`, `kit`, `rules-file` |
 //! | `cli` | no | the program `dashcam`; includes `rules-file`, `rules-regex`, `token` |
 //! | `rules-regex` | no | regular expressions in rules; includes `gate` |
 //! | `token` | no | signed tokens that make single requests verbose; includes `gate` |
 //! | `testing` | no | what tests of services need; includes `kit` |
+//! | `tower-http` | no | the correlation ID as a `RequestId` of tower-http 0.7 |
 //! | `full` | no | everything |
 
 // The page above names modules that builds with fewer features do not have.
@@ -162,3 +164,8 @@ pub mod __private {
 #[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The code of the page on tokens, too.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../docs/tokens.md")]
+struct TokensPage;

@@ -4,7 +4,10 @@
 
 mod support_gate;
 
-use dashcam::{log_line::JsonLine, redact::Policy};
+use dashcam::{
+    log_line::{JsonLine, LineFormat},
+    redact::Policy,
+};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, json};
 use std::fmt;
@@ -310,4 +313,87 @@ fn times_are_rfc_3339_with_microseconds_and_go_on() {
         times.last(),
         "the microseconds are filled in"
     );
+}
+
+#[test]
+fn each_format_names_the_same_things_in_its_own_way() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let google = "projects/my-project/traces/0af7651916cd43dd8448eb211c80319c";
+    for (format, names, level, trace) in [
+        (
+            LineFormat::otel(),
+            "timestamp level target message correlation_id trace_id span_id n fields",
+            "WARN",
+            TRACE,
+        ),
+        (
+            LineFormat::datadog(),
+            "timestamp status logger.name message correlation_id dd.trace_id dd.span_id level n fields",
+            "warn",
+            TRACE,
+        ),
+        (
+            LineFormat::google_cloud("my-project"),
+            "time severity target message correlation_id logging.googleapis.com/trace \
+             logging.googleapis.com/spanId logging.googleapis.com/trace_sampled level n fields",
+            "WARNING",
+            google,
+        ),
+        (
+            LineFormat::elastic(),
+            "@timestamp ecs.version log.level log.logger message correlation_id trace.id span.id level n fields",
+            "warn",
+            TRACE,
+        ),
+    ] {
+        let (fixture, buffer) = (Fixture::new(), Buffer::default());
+        let lines = fixture.dashcam.json_lines_to(buffer.clone()).unwrap();
+        let own = names.split_whitespace().collect::<Vec<_>>();
+        let subscriber = tracing_subscriber::registry()
+            .with(fixture.dashcam.gate(EnvFilter::new("info")))
+            .with(lines.flatten_fields().format(format));
+        let mut span_id = None;
+        tracing::subscriber::with_default(subscriber, || {
+            let request = http::Request::get("/")
+                .header("traceparent", format!("00-{TRACE}-b7ad6b7169203331-01"))
+                .body(Body::default())
+                .unwrap();
+            fixture.call(request, http::StatusCode::OK, || {
+                let context = dashcam::current().unwrap();
+                span_id = Some(context.trace_context().span_id());
+                tracing::warn!(level = "mine", n = 1, spans = 2, "said");
+            });
+        });
+        assert!(fixture.dashcam.flush(DEADLINE));
+        let lines = strict(&buffer);
+        let line = &lines[0];
+        assert_eq!(line.names, own);
+        // What has the name of a member stays below `fields`, in each its own.
+        assert_eq!(line.value["fields"]["spans"], 2);
+        let elsewhere = if own.contains(&"severity") || own.contains(&"status") {
+            &line.value["level"]
+        } else {
+            line.value["fields"]
+                .get("level")
+                .unwrap_or(&line.value["level"])
+        };
+        assert_eq!(elsewhere, "mine");
+        let at = |n: usize| line.value[own[n]].clone();
+        let shift = usize::from(own[1] == "ecs.version");
+        if shift == 1 {
+            assert_eq!(at(1), "8.11.0");
+        }
+        assert!(at(0).as_str().unwrap().ends_with('Z'));
+        assert_eq!(at(1 + shift), level);
+        assert_eq!(at(2 + shift), module_path!());
+        assert_eq!(at(5 + shift), trace);
+        let span_id = span_id.unwrap();
+        let decimal = u64::from_be_bytes(span_id.to_bytes()).to_string();
+        let hex = span_id.to_string();
+        let expected = if own[1] == "status" { decimal } else { hex };
+        assert_eq!(at(6 + shift), expected);
+        if own[1] == "severity" {
+            assert_eq!(at(7), true);
+        }
+    }
 }

@@ -4,13 +4,19 @@
 mod support_gate;
 
 use dashcam::{
-    exchange::{Exchange, KeepReason, Mode},
+    exchange::{BodyState, Exchange, KeepReason, Mode},
     kit::DashcamBuilder,
+    lifecycle::RequestBody,
     selection::{Rule, Rules},
 };
-use http::{Request, StatusCode};
-use std::time::{Duration, SystemTime};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use std::{
+    convert::Infallible,
+    time::{Duration, SystemTime},
+};
 use support_gate::{Body, Fixture, Output, Seen, messages};
+use tower::{Layer as _, ServiceExt, service_fn};
 use tracing_subscriber::{EnvFilter, prelude::*};
 
 fn emit(tag: &'static str) {
@@ -69,6 +75,53 @@ fn where_nothing_is_recorded_of_others() {
     assert_eq!(selected.mode, Mode::Recorded);
     assert_eq!(failing.events, []);
     assert_eq!(failing.mode, Mode::Off);
+}
+
+#[test]
+fn without_bodies_unless_it_fails() {
+    let soon = SystemTime::now() + Duration::from_secs(3600);
+    let rule = Rule::new("heads", soon).record_only().heads_only();
+    let fixture = Fixture::with(|builder| builder.rules(Rules::new([rule])));
+    let subscriber = tracing_subscriber::registry().with(fixture.dashcam.gate("info".into()));
+    tracing::subscriber::with_default(subscriber, || {
+        let request = || Request::post("/").body(Body::from(r#"{"a":1}"#)).unwrap();
+        let kept = |status| {
+            let handler = service_fn(move |request: Request<_>| async move {
+                let body: RequestBody<Body> = request.into_body();
+                body.collect().await.unwrap();
+                tracing::debug!("read");
+                let mut response = Response::new(Body::default());
+                *response.status_mut() = status;
+                Ok::<_, Infallible>(response)
+            });
+            let service = fixture.dashcam.layer().layer(handler);
+            tokio_test::block_on(async {
+                let response = service.oneshot(request()).await.unwrap();
+                response.into_body().collect().await.unwrap();
+            });
+            fixture.only()
+        };
+        let selected = kept(StatusCode::OK);
+        let skipped = BodyState::Skipped {
+            why: "rule".to_owned(),
+        };
+        assert_eq!(
+            (&selected.request.body.state, &selected.request.body.content),
+            (&skipped, &None)
+        );
+        assert_eq!(messages(&selected), ["read"]);
+        let missing: Vec<_> = selected
+            .missing
+            .iter()
+            .map(|m| (&*m.what, &*m.why))
+            .collect();
+        assert_eq!(missing, [("bodies", "rule")]);
+
+        let failed = kept(StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(failed.request.body.state, BodyState::Complete);
+        assert!(failed.request.body.content.is_some());
+        assert!(failed.missing.is_empty());
+    });
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn a_failing_requests_span_has_its_events_with_their_times() {
         |name: &str| -> Vec<&SpanData> { spans.iter().filter(|s| s.name == name).collect() };
     assert_eq!(named("inner").len(), 2);
     assert_eq!(named("replay").len(), 0, "no span of ours is exported");
-    let [healthy, failing] = named("request")[..] else {
+    let [healthy, failing] = named("GET")[..] else {
         panic!("{spans:#?}")
     };
     let names = |span: &SpanData| -> Vec<String> {

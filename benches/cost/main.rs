@@ -18,6 +18,7 @@ mod rules;
 mod setup;
 mod spans;
 mod stacks;
+mod tokens;
 
 use std::{
     process::{Command, Stdio},
@@ -42,6 +43,7 @@ fn cases() -> Vec<Case> {
     all.extend(redaction::cases());
     all.extend(replay::cases());
     all.extend(rules::cases());
+    all.extend(tokens::cases());
     all
 }
 

@@ -5,6 +5,7 @@ use dashcam::{
     Dashcam,
     capture::{Replay, StormLimits},
     kit::DashcamBuilder,
+    selection::Budget,
 };
 use http::{Request, Response};
 use std::{
@@ -45,7 +46,10 @@ fn keeping() -> DashcamBuilder {
 
 /// Shown at once, and not recorded.
 fn live() -> DashcamBuilder {
-    keeping().record_off().with_insecure_plain_header()
+    keeping()
+        .record_off()
+        .with_insecure_plain_header()
+        .verbose_budget(Budget::unlimited())
 }
 
 #[inline(never)]

@@ -112,6 +112,16 @@ const BARS: &[Bar] = &[
         ],
         0.33,
     ),
+    Bar::Added(
+        ["post/captured, not kept", "post/pass-through"],
+        ["post/both bodies buffered and printed", "post/pass-through"],
+        0.35,
+    ),
+    Bar::Added(
+        ["post/captured, not kept", "post/pass-through"],
+        ["post/both bodies buffered", "post/pass-through"],
+        0.35,
+    ),
     Bar::Between(
         ["body/captured, 1 chunk", "body/captured, empty"],
         ["body/context only, 1 chunk", "body/context only, empty"],

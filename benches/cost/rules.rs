@@ -103,8 +103,21 @@ fn head() -> (Uri, HeaderMap) {
 
 fn requests(rules: Rules, fact: Option<&'static str>, go: Op<'_>) {
     let steering = Steering::new().rules(rules);
-    let mut service = VerboseLayer::new().steering(steering).layer(service(fact));
-    let (uri, headers) = head();
+    through(VerboseLayer::new().steering(steering), fact, None, go);
+}
+
+/// Requests through this layer, with this value of the header `x-dashcam-verbose`.
+pub(crate) fn through(
+    layer: VerboseLayer,
+    fact: Option<&'static str>,
+    asks: Option<&str>,
+    go: Op<'_>,
+) {
+    let mut service = layer.layer(service(fact));
+    let (uri, mut headers) = head();
+    if let Some(asks) = asks {
+        headers.insert("x-dashcam-verbose", asks.parse().unwrap());
+    }
     go(&mut || {
         let mut request = Request::new(String::new());
         *request.uri_mut() = uri.clone();

@@ -45,9 +45,8 @@ impl RequestContext {
             (Arc::clone(selected), live)
         };
         // Signing takes its time: nothing is locked meanwhile.
-        let (by, directives) = (&selected.by, &selected.directives);
         let id = self.correlation_id();
-        let (value, renew_at) = propagation.header(by, directives, live, id, now)?;
+        let (value, renew_at) = propagation.header(&selected, live, id, now)?;
         let onward = Onward {
             value: value.clone(),
             selected,

@@ -63,7 +63,7 @@ impl RequestContext {
         static NONE: std::sync::LazyLock<TraceContext> =
             std::sync::LazyLock::new(|| TraceContext::start(TraceId::mint_at(SystemTime::now())));
         // Every context is made with one; the fallback is never taken.
-        self.0.identity().trace.as_ref().unwrap_or(&NONE)
+        self.0.trace().unwrap_or(&NONE)
     }
 
     /// When the request reached the layer.

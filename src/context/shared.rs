@@ -162,6 +162,9 @@ pub(crate) struct Notes {
     /// Where its events can be replayed to, while it runs.
     #[cfg(feature = "gate")]
     pub(crate) ticket: Option<Ticket>,
+    /// Its span, where OpenTelemetry records it, until the request has ended.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,
     /// Calls that it made, and that are kept if it is.
     #[cfg(feature = "capture")]
     pub(crate) calls: Calls,
@@ -210,6 +213,9 @@ pub(crate) struct Shared {
     /// What a correlation layer further in found, where the layer that began
     /// the request was none and identified it by the defaults.
     adopted: OnceLock<Identity>,
+    /// Its place in its trace as its span says it, where OpenTelemetry has one.
+    #[cfg(feature = "opentelemetry")]
+    traced: OnceLock<TraceContext>,
     pub(crate) started: Instant,
     pub(crate) started_at: SystemTime,
     pub(crate) route: Option<Route>,
@@ -252,6 +258,8 @@ impl Default for Shared {
                 trace: None,
             },
             adopted: OnceLock::new(),
+            #[cfg(feature = "opentelemetry")]
+            traced: OnceLock::new(),
             started: Instant::now(),
             started_at: SystemTime::UNIX_EPOCH,
             route: None,
@@ -296,6 +304,42 @@ impl Shared {
 
     pub(crate) fn adopt(&self, identity: Identity) {
         let _ = self.adopted.set(identity);
+    }
+
+    /// Its place in its trace; `None` only before it began.
+    pub(crate) fn trace(&self) -> Option<&TraceContext> {
+        #[cfg(feature = "opentelemetry")]
+        if let Some(traced) = self.traced.get() {
+            return Some(traced);
+        }
+        self.identity().trace.as_ref()
+    }
+
+    /// Takes the place that the request's span has.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn note_traced(&self, trace: TraceContext) {
+        let _ = self.traced.set(trace);
+    }
+
+    /// Whether it is verbose, or recorded more deeply, because it was selected.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn is_selected(&self) -> bool {
+        self.live.get().is_some() || self.deep.get().is_some()
+    }
+
+    /// A hold on its span, where OpenTelemetry records it.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn span(&self) -> Option<Box<crate::opentelemetry::RequestSpan>> {
+        self.traced.get()?;
+        self.notes().span.as_ref().map(|span| span.again())
+    }
+
+    /// Takes the hold on its span. To drop it may close the span, which is code of
+    /// the service's layers.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn take_span(&self) -> Option<Box<crate::opentelemetry::RequestSpan>> {
+        self.traced.get()?;
+        self.notes().span.take()
     }
 
     #[inline]
@@ -436,6 +480,8 @@ impl Shared {
         self.identity.client_id = None;
         self.identity.trace = None;
         self.adopted.take();
+        #[cfg(feature = "opentelemetry")]
+        self.traced.take();
         self.route = None;
         let bits = std::mem::take(self.bits.get_mut());
         #[cfg(not(feature = "capture"))]
@@ -463,6 +509,10 @@ impl Shared {
             notes.hold = None;
             notes.shortage = None;
             notes.ticket = None;
+            #[cfg(feature = "opentelemetry")]
+            {
+                notes.span = None;
+            }
             #[cfg(feature = "token")]
             {
                 notes.onward = None;

@@ -98,7 +98,9 @@
 //! its specification names; not in edge mode. It and the values of `tracestate`
 //! are in no log line, and in an exchange only where the policy allows the header.
 //!
-//! All this needs no OpenTelemetry, and takes no notice of it.
+//! All this needs no OpenTelemetry. Where its layer is there, span ID, flags and the
+//! ID of a started trace are those of the request's span; see
+//! [`opentelemetry`](crate::opentelemetry).
 //!
 //! # Ordering
 //!

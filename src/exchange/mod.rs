@@ -20,3 +20,6 @@ pub use self::{
     },
     outcome::{Failure, KeepReason, Outcome},
 };
+
+#[cfg(test)]
+mod tests;

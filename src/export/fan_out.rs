@@ -39,6 +39,44 @@ impl<A: Exporter, B: Exporter> Exporter for (A, B) {
     }
 }
 
+/// As a pair, for any number.
+impl<E: Exporter> Exporter for Vec<E> {
+    fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
+        let results = self.iter_mut().map(|exporter| exporter.export(exchange));
+        results.fold(Ok(()), Result::and)
+    }
+
+    fn flush(&mut self) -> Result<(), ExportError> {
+        let results = self.iter_mut().map(Exporter::flush);
+        results.fold(Ok(()), Result::and)
+    }
+
+    fn health(&self) -> Health {
+        let reasons = self.iter().filter_map(|exporter| match exporter.health() {
+            Health::Ok => None,
+            Health::Degraded { why } => Some(why),
+        });
+        let reasons: Vec<_> = reasons.collect();
+        if reasons.is_empty() {
+            return Health::Ok;
+        }
+        Health::Degraded {
+            why: reasons.join("; "),
+        }
+    }
+
+    fn backlog(&self) -> Backlog {
+        let backlogs = self.iter().map(Exporter::backlog);
+        backlogs.fold(Backlog::default(), |sum, one| {
+            Backlog::new(sum.held + one.held, sum.lost + one.lost)
+        })
+    }
+
+    fn tick(&mut self) {
+        self.iter_mut().for_each(Exporter::tick);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

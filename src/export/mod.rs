@@ -5,13 +5,15 @@
 //! the queue is full the newest exchange is dropped and counted.
 //!
 //! [`JsonLines`] writes files, [`Memory`] keeps the newest exchanges in the
-//! process, and a pair `(A, B)` of exporters gives every exchange to both.
+//! process, and a pair `(A, B)` or a `Vec` of exporters gives every exchange to all.
+//! [`Exporter::filter`] gives an exporter some of them.
 //!
 //! [`har`] and [`curl`] turn exchanges into what other tools read.
 
 pub mod curl;
 mod error;
 mod fan_out;
+mod filter;
 pub mod har;
 pub mod json_lines;
 mod memory;
@@ -23,6 +25,7 @@ pub(crate) mod worker;
 
 pub use self::{
     error::ExportError,
+    filter::Filter,
     json_lines::{JsonLines, JsonLinesBuilder, JsonLinesStats, JsonLinesStatsHandle},
     memory::Memory,
 };
@@ -73,6 +76,28 @@ pub trait Exporter: Send + 'static {
     /// Called about once a second, also while no exchanges arrive: the place
     /// to recover from a failure. Does nothing by default.
     fn tick(&mut self) {}
+
+    /// This exporter for some exchanges only.
+    ///
+    /// ```
+    /// use dashcam::{exchange::Outcome, export::{Exporter, JsonLines, Memory}};
+    ///
+    /// # let dir = std::env::temp_dir().join("dashcam-doc-filter");
+    /// // All to files, panics also into memory.
+    /// let panics = Memory::new(100);
+    /// let exporter = (
+    ///     JsonLines::builder(dir).build(),
+    ///     panics.clone().filter(|exchange| exchange.outcome == Outcome::Panicked),
+    /// );
+    /// # let _ = exporter;
+    /// ```
+    fn filter<F>(self, wanted: F) -> Filter<Self, F>
+    where
+        Self: Sized,
+        F: FnMut(&Exchange) -> bool + Send + 'static,
+    {
+        Filter::new(self, wanted)
+    }
 }
 
 /// Exchanges that an exporter has taken and that are not where they belong.

@@ -13,6 +13,9 @@ use std::{fmt, sync::Arc};
 /// trace data, so it decides nothing and leaves a caller's decision as it is. A
 /// started trace ID is a UUIDv7; where the correlation ID was minted here, both
 /// are the same UUID.
+///
+/// Beside OpenTelemetry (feature `opentelemetry`) the ID of a started trace, the
+/// span ID and *sampled* are those of the request's span.
 #[derive(Clone)]
 pub struct TraceContext {
     trace_id: TraceId,
@@ -21,6 +24,9 @@ pub struct TraceContext {
     flags: TraceFlags,
     /// Most requests carry nothing.
     carried: Option<Arc<Carried>>,
+    /// Whether a tracing library has a span for it, whose IDs these are.
+    #[cfg(feature = "opentelemetry")]
+    has_span: bool,
 }
 
 /// What goes on to other services as it came.
@@ -57,6 +63,8 @@ impl TraceContext {
                 span_id: SpanId::random(),
                 flags: parent.flags,
                 carried,
+                #[cfg(feature = "opentelemetry")]
+                has_span: false,
             },
             None => Self {
                 carried,
@@ -74,6 +82,8 @@ impl TraceContext {
             span_id: SpanId::random(),
             flags: TraceFlags::RANDOM,
             carried: None,
+            #[cfg(feature = "opentelemetry")]
+            has_span: false,
         }
     }
 
@@ -89,6 +99,37 @@ impl TraceContext {
             carried,
             ..Self::start(trace_id)
         }
+    }
+
+    /// The same place, where a tracing library records it as a span and has chosen
+    /// its IDs and flags. `state` is what a sampler made of the list.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn with_span(
+        &self,
+        trace_id: TraceId,
+        span_id: SpanId,
+        flags: TraceFlags,
+        state: Option<&str>,
+    ) -> Self {
+        let mut this = Self {
+            trace_id,
+            span_id,
+            flags,
+            has_span: true,
+            ..self.clone()
+        };
+        if let Some(state) = state {
+            let mut carried = Carried {
+                state: TraceState::from_text(state),
+                ..Carried::default()
+            };
+            if let Some(before) = &self.carried {
+                carried.baggage.clone_from(&before.baggage);
+                carried.client = before.client;
+            }
+            this.carried = Some(Arc::new(carried));
+        }
+        this
     }
 
     /// The place of a request that is a part of this one.
@@ -150,8 +191,17 @@ impl TraceContext {
     }
 
     /// The `traceparent` of an outgoing call, with a fresh ID for that call.
+    ///
+    /// Where OpenTelemetry records the request, the call's parent is the innermost
+    /// span of the request that is current, so that it is found in the trace.
     #[must_use]
     pub fn child(&self) -> TraceParent {
+        #[cfg(feature = "opentelemetry")]
+        if self.has_span {
+            let innermost = crate::opentelemetry::innermost(self.trace_id);
+            let (span_id, flags) = innermost.unwrap_or((self.span_id, self.flags));
+            return TraceParent::new(self.trace_id, span_id, flags);
+        }
         TraceParent::new(self.trace_id, SpanId::random(), self.flags)
     }
 
@@ -165,6 +215,8 @@ impl TraceContext {
             span_id: sent.map_or_else(SpanId::random, |sent| sent.parent_id),
             flags: self.flags,
             carried: None,
+            #[cfg(feature = "opentelemetry")]
+            has_span: false,
         }
     }
 

@@ -49,6 +49,14 @@ impl TraceState {
         entries.join().map(Self)
     }
 
+    /// Reads a list that is in one piece.
+    #[cfg(feature = "opentelemetry")]
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        let mut headers = HeaderMap::with_capacity(1);
+        headers.insert(&TRACESTATE, HeaderValue::from_str(text).ok()?);
+        Self::from_headers(&headers)
+    }
+
     /// The list, as it is sent.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -27,6 +27,11 @@ impl Keeper {
         clock: &mut Clock,
     ) -> bool {
         let shared = context.shared();
+        #[cfg(feature = "opentelemetry")]
+        let recorded = shared.take_span().map(|span| {
+            let left = ended.outcome == Outcome::Abandoned && is_stream(context);
+            (span, ended.outcome.clone(), ended.status, left)
+        });
         // The ticket holds a span: closing that is code of the service's layers.
         #[cfg(feature = "gate")]
         let ticket = { shared.notes().ticket.take() };
@@ -53,6 +58,12 @@ impl Keeper {
             }
             kept.continues = shared.notes().interim.take();
             kept.calls_lost = calls.as_ref().map_or(0, |calls| calls.lost);
+            #[cfg(feature = "opentelemetry")]
+            if let Some((span, ..)) = &recorded
+                && self.settings.span_bodies.is_some()
+            {
+                kept.span = Some(span.again());
+            }
             self.keep(kept, signature, asked)
         } else {
             #[cfg(feature = "gate")]
@@ -66,6 +77,11 @@ impl Keeper {
         };
         if let Some(calls) = calls {
             calls.decide(depth);
+        }
+        #[cfg(feature = "opentelemetry")]
+        if let Some((span, outcome, status, left)) = recorded {
+            let selected = { shared.notes().selected.as_ref().map(|s| s.by.clone()) };
+            span.ended((&outcome, status), left, depth.is_some(), selected);
         }
         // Last, so that who sees a request finished finds it queued.
         self.counters.finished.fetch_add(1, Relaxed);
@@ -238,6 +254,10 @@ impl Keeper {
 }
 
 fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepReason>) -> Kept {
+    #[cfg(feature = "gate")]
+    let bodiless = is_bodiless(context, &reasons);
+    #[cfg(not(feature = "gate"))]
+    let bodiless = false;
     Kept {
         id: now_v7_text().to_string(),
         continues: None,
@@ -246,10 +266,28 @@ fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepRea
         slow,
         reasons,
         depth: Depth::Full,
+        bodiless,
         suppressed_before: 0,
         calls_lost: 0,
+        #[cfg(feature = "opentelemetry")]
+        span: None,
         #[cfg(feature = "gate")]
         recording: Arc::new(Recording::default()),
+    }
+}
+
+#[cfg(feature = "opentelemetry")]
+fn is_stream(context: &RequestContext) -> bool {
+    let heads = context.shared().heads();
+    assemble::is_stream(heads.response.fields.text("content-type"))
+}
+
+/// Whether all that it is kept for is a rule that wants no bodies.
+#[cfg(feature = "gate")]
+fn is_bodiless(context: &RequestContext, reasons: &[KeepReason]) -> bool {
+    matches!(reasons, [KeepReason::Selected { .. }]) && {
+        let notes = context.shared().notes();
+        notes.selected.as_ref().is_some_and(|s| s.heads_only)
     }
 }
 

@@ -94,7 +94,12 @@ pub(crate) struct Kept {
     pub(crate) slow: bool,
     pub(crate) reasons: Vec<KeepReason>,
     pub(crate) depth: Depth,
+    /// Whether the rule that it is kept for wants no bodies.
+    pub(crate) bodiless: bool,
     pub(crate) suppressed_before: u64,
+    /// The request's span, where it is to have the bodies.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,
     /// Calls of the request that are not kept though it is.
     pub(crate) calls_lost: u32,
     #[cfg(feature = "gate")]

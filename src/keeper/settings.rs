@@ -7,6 +7,18 @@ use http::HeaderName;
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 /// Bounds on memory. All sizes are bytes.
+///
+/// With *r* requests in flight, calls of clients included, and *t* worker threads,
+/// what is held is at most
+///
+/// ```text
+/// held    = min(memory, r × (recording + 2 × body)) + (r + queue) × 4 × head
+/// pooled ≤ t × 64 × about 180 KiB, in practice what the pool's requests needed
+/// ```
+///
+/// and the exchange being written. A finished call counts until its request ends
+/// where it is not kept on its own, up to 16 per request. Nothing is sized by what a
+/// client announces.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
@@ -147,6 +159,9 @@ pub(crate) struct Settings {
     pub(crate) correlation_header: HeaderName,
     #[cfg(feature = "gate")]
     pub(crate) replay: Option<Replay>,
+    /// How much of a kept body goes onto the request's span.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) span_bodies: Option<usize>,
     /// What requests record, which is what they show once they are live.
     #[cfg(feature = "gate")]
     pub(crate) record: Arc<crate::selection::Recorded>,
@@ -169,6 +184,8 @@ impl Default for Settings {
             correlation_header: HeaderName::from_static("x-request-id"),
             #[cfg(feature = "gate")]
             replay: None,
+            #[cfg(feature = "opentelemetry")]
+            span_bodies: None,
             #[cfg(feature = "gate")]
             record: Arc::default(),
         }
@@ -229,6 +246,14 @@ macro_rules! settings_setters {
         #[cfg(feature = "gate")]
         pub fn replay(mut self, replay: crate::capture::Replay) -> Self {
             self.settings.replay = Some(replay);
+            self
+        }
+
+        /// Puts the bodies of kept requests onto their spans, redacted, each cut at
+        /// so many bytes; default not. See [`opentelemetry`](crate::opentelemetry).
+        #[cfg(feature = "opentelemetry")]
+        pub fn bodies_on_spans(mut self, limit: usize) -> Self {
+            self.settings.span_bodies = Some(limit);
             self
         }
 

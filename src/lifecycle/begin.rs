@@ -2,6 +2,7 @@ use super::{
     Plan, RequestBody,
     carried::Carried,
     flight::Flight,
+    known_method,
     plan::{CorrelationPlan, Trust},
 };
 #[cfg(feature = "gate")]
@@ -60,13 +61,32 @@ pub(super) fn begin<B: Body>(
     }
 
     #[cfg(feature = "gate")]
-    #[cfg(feature = "gate")]
     let verbose = plan
         .verbose
         .as_ref()
         .filter(|_| shared.claim(Aspect::Verbose));
     #[cfg(feature = "gate")]
     let verdict = verbose.and_then(|verbose| select(verbose, &context, &mut parts));
+
+    let span = if plan.span && shared.claim(Aspect::Span) {
+        request_span(&context, &parts)
+    } else {
+        Span::none()
+    };
+    #[cfg(feature = "opentelemetry")]
+    if !span.is_none() {
+        let arrival = crate::opentelemetry::Arrival {
+            method: known_method(&parts.method),
+            parts: &parts,
+            uri: uri(&parts),
+            policy: plan.keeper.as_ref().map(|k| &k.settings().policy),
+        };
+        crate::opentelemetry::start(&span, &context, &arrival);
+        if context.trace_context().client_parent().is_some() {
+            // Again, as the span may have other IDs.
+            context.trace_context().replace_in(&mut parts.headers);
+        }
+    }
 
     #[cfg(feature = "capture")]
     let capture = plan
@@ -91,11 +111,6 @@ pub(super) fn begin<B: Body>(
         parts.headers.remove(crate::selection::VERBOSE_HEADER);
     }
 
-    let span = if plan.span && shared.claim(Aspect::Span) {
-        request_span(&context, &parts)
-    } else {
-        Span::none()
-    };
     #[cfg(feature = "gate")]
     if capture.is_some()
         && let Some(keeper) = &plan.keeper
@@ -144,7 +159,7 @@ fn create(plan: &Plan, parts: &Parts, outer: Option<&RequestContext>) -> Request
         // A call within the process: the same journey, and an operation of its own.
         (Some(outer), _) => {
             let identity = outer.shared().identity().clone();
-            let trace = identity.trace.map(TraceContext::within);
+            let trace = outer.shared().trace().cloned().map(TraceContext::within);
             Identity { trace, ..identity }
         }
         (None, Some(correlation)) => correlation.identify(&parts.headers, now),
@@ -244,7 +259,8 @@ fn by_token(
 ) -> Option<(Arc<crate::selection::Selected>, bool)> {
     let tokens = verbose.tokens.as_ref()?;
     let accepted = tokens.accept(&parts.headers, &arrival(context, parts, &[]))?;
-    let selected = verbose.steering.by_header(accepted.rule());
+    let (rule, until) = (accepted.rule(), accepted.until());
+    let selected = verbose.steering.by_header(rule, until);
     Some((selected, tokens.tells()))
 }
 
@@ -325,9 +341,11 @@ fn request_span(context: &RequestContext, parts: &Parts) -> Span {
         target: crate::REQUEST_TARGET,
         "request",
         correlation_id = context.correlation_id().as_str(),
-        http.request.method = parts.method.as_str(),
+        http.request.method = known_method(&parts.method),
         http.route = shared.route.as_ref().map(Route::as_str),
         http.response.status_code = field::Empty,
         otel.kind = "server",
+        // Recorded where OpenTelemetry is there to read it.
+        otel.name = field::Empty,
     )
 }

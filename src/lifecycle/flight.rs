@@ -143,8 +143,17 @@ impl Flight {
                 .insert(crate::selection::VERBOSE_HEADER, verdict);
         }
         if !self.span.is_none() {
-            self.span
-                .record("http.response.status_code", parts.status.as_u16());
+            self.span.record(
+                "http.response.status_code",
+                i64::from(parts.status.as_u16()),
+            );
+        }
+        #[cfg(feature = "opentelemetry")]
+        // Otherwise its end says more.
+        if self.context.shared().captured_by() == 0
+            && let Some(span) = self.context.shared().span()
+        {
+            span.answered(parts.status);
         }
         if self.captures() && self.is_answer(&parts) {
             self.panicked = true;
@@ -205,6 +214,10 @@ impl Flight {
         #[cfg(feature = "gate")]
         if self.owner {
             self.context.release();
+        }
+        #[cfg(feature = "opentelemetry")]
+        if self.owner {
+            drop(self.context.shared().take_span());
         }
     }
 

@@ -22,6 +22,7 @@ mod carried;
 mod client;
 mod flight;
 mod future;
+mod method;
 mod panic;
 mod plan;
 mod request_body;
@@ -30,6 +31,7 @@ mod request_line;
 mod response_body;
 mod service;
 
+use self::method::known_method;
 #[cfg(feature = "kit")]
 pub(crate) use self::panic::install_hook;
 #[cfg(feature = "gate")]

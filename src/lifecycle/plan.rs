@@ -204,6 +204,6 @@ impl VerbosePlan {
         };
         let now = std::time::SystemTime::now();
         let rule = Rule::new(name.as_str(), now).verbose(directives).ok()?;
-        Some(self.steering.by_header(&rule))
+        Some(self.steering.by_header(&rule, None))
     }
 }

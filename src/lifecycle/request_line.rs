@@ -1,3 +1,4 @@
+use super::known_method;
 use crate::{
     context::{RequestContext, Route},
     exchange::Outcome,
@@ -13,18 +14,9 @@ pub(super) struct RequestLine {
     outcome: Outcome,
     status: Option<StatusCode>,
     duration_ms: f64,
-    request_bytes: u64,
-    response_bytes: u64,
-}
-
-/// As OpenTelemetry's conventions for `http.request.method` have it: what is no
-/// known method is `_OTHER`.
-fn known(method: &Method) -> &str {
-    match method.as_str() {
-        known @ ("CONNECT" | "DELETE" | "GET" | "HEAD" | "OPTIONS" | "PATCH" | "POST" | "PUT"
-        | "QUERY" | "TRACE") => known,
-        _ => "_OTHER",
-    }
+    // OpenTelemetry has no unsigned integers.
+    request_bytes: i64,
+    response_bytes: i64,
 }
 
 impl RequestLine {
@@ -36,8 +28,8 @@ impl RequestLine {
             status: ended.status,
             // Whole microseconds: more digits than the clock has are noise.
             duration_ms: ended.duration.as_micros() as f64 / 1e3,
-            request_bytes: shared.request_body().seen(),
-            response_bytes: shared.response_body().seen(),
+            request_bytes: signed(shared.request_body().seen()),
+            response_bytes: signed(shared.response_body().seen()),
         }
     }
 
@@ -64,9 +56,9 @@ impl RequestLine {
                     target: crate::REQUEST_TARGET,
                     parent: span,
                     {
-                        http.request.method = known(&self.method),
+                        http.request.method = known_method(&self.method),
                         http.route = route,
-                        http.response.status_code = self.status.map(|status| status.as_u16()),
+                        http.response.status_code = self.status.map(|status| i64::from(status.as_u16())),
                         outcome = self.outcome.as_str(),
                         duration_ms = self.duration_ms,
                         http.request.body.size = self.request_bytes,
@@ -82,4 +74,8 @@ impl RequestLine {
             _ => emit_at!(error),
         }
     }
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

@@ -53,6 +53,14 @@ impl JsonLine {
         self
     }
 
+    /// Names the members of a line for the system that reads it; default
+    /// [`LineFormat::otel`](super::LineFormat::otel). Only the first call counts.
+    #[must_use]
+    pub fn format(self, format: super::LineFormat) -> Self {
+        self.writer.format(format);
+        self
+    }
+
     /// Runs code of the service that formats values of an event or a span. Where
     /// a value logs, filters of layers further out have decided on that event
     /// last, and are asked again about the one around it.

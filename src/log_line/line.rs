@@ -1,7 +1,8 @@
 use super::{
+    format::LineFormat,
     json,
-    places::{Place, Places},
-    writer::{Head, Request, SpanHead},
+    places::{self, Place, Places},
+    writer::{Head, Request, SpanHead, TraceHead},
 };
 use crate::{
     context::RequestContext,
@@ -32,6 +33,7 @@ pub(super) struct Renderer {
     /// Detectors only, for events outside of requests and our own.
     plain: Scrubber,
     places: Places,
+    trace: TraceNames,
     /// For lines that had to go without their request.
     blind: Scrubber,
     clock: Clock,
@@ -45,17 +47,24 @@ impl Renderer {
             policy,
             decisions: Decisions::default(),
             places: Places::new(),
+            trace: TraceNames::default(),
             clock: Clock::default(),
         }
     }
 
     /// Writes a line; `flat`: with the event's fields at its top.
-    pub(super) fn line(&mut self, line: &Line<'_>, flat: bool, out: &mut Vec<u8>) {
+    pub(super) fn line(
+        &mut self,
+        line: &Line<'_>,
+        (format, flat): (&LineFormat, bool),
+        out: &mut Vec<u8>,
+    ) {
         let Self {
             policy,
             decisions,
             plain,
             places,
+            trace,
             blind,
             clock,
         } = self;
@@ -72,17 +81,16 @@ impl Renderer {
             (None, Request::TooMuch) => blind,
             (None, _) => plain,
         };
-        let place = places.of(line.head.metadata, plain);
+        let place = places.of(line.head.metadata, format, plain);
         let event = Fields {
             site: &place.site,
             values: line.values,
             scrubber: (!place.own && !replayed).then_some(scrubber),
         };
-        clock.open(line.head.at, out);
+        clock.open(line.head.at, format.time, out);
         out.extend_from_slice(&place.head);
         if place.logged {
-            out.extend_from_slice(b",\"target\":");
-            json::string(out, event.logged_target().unwrap_or("log"));
+            places::member(out, format.target, event.logged_target().unwrap_or("log"));
         }
         let encoded = event.leading_message().filter(|_| !replayed);
         match encoded.and_then(|encoded| place.last.text(scrubber.hiding(), encoded)) {
@@ -100,13 +108,8 @@ impl Renderer {
             out.extend_from_slice(b",\"correlation_id\":");
             json::string(out, line.id);
         }
-        if let Some((trace_id, span_id)) = line.head.trace {
-            // Digits need no escape.
-            out.extend_from_slice(b",\"trace_id\":\"");
-            out.extend_from_slice(&trace_id.to_hex());
-            out.extend_from_slice(b"\",\"span_id\":\"");
-            out.extend_from_slice(&span_id.to_hex());
-            out.push(b'"');
+        if let Some(head) = &line.head.trace {
+            trace.write(head, format, out);
         }
         if replayed {
             out.extend_from_slice(b",\"replayed\":true");
@@ -128,7 +131,12 @@ impl Renderer {
         for (n, head) in line.spans.iter().rev().enumerate() {
             out.extend_from_slice(if n == 0 { b",\"spans\":[" } else { b"," });
             let values = line.bytes.get(head.start..head.end).unwrap_or_default();
-            span(out, places.of(head.metadata, plain), values, scrubber);
+            span(
+                out,
+                places.of(head.metadata, format, plain),
+                values,
+                scrubber,
+            );
         }
         if !line.spans.is_empty() {
             out.push(b']');
@@ -137,11 +145,20 @@ impl Renderer {
     }
 
     /// Says that lines were lost.
-    pub(super) fn loss(&mut self, lines: u64, flat: bool, out: &mut Vec<u8>) {
-        self.clock.open(SystemTime::now(), out);
-        out.extend_from_slice(
-            br#","level":"WARN","target":"dashcam::log_line","message":"log lines were dropped: the output is too slow""#,
-        );
+    pub(super) fn loss(
+        &mut self,
+        lines: u64,
+        (format, flat): (&LineFormat, bool),
+        out: &mut Vec<u8>,
+    ) {
+        self.clock.open(SystemTime::now(), format.time, out);
+        if let Some((name, value)) = format.constant {
+            places::member(out, name, value);
+        }
+        places::member(out, format.level, format.level_text(tracing::Level::WARN));
+        places::member(out, format.target, "dashcam::log_line");
+        let message = "log lines were dropped: the output is too slow";
+        places::member(out, "message", message);
         let (before, after): (&[u8], &[u8]) = if flat {
             (b",\"dropped\":", b"}\n")
         } else {
@@ -150,6 +167,54 @@ impl Renderer {
         out.extend_from_slice(before);
         out.extend_from_slice(itoa::Buffer::new().format(lines).as_bytes());
         out.extend_from_slice(after);
+    }
+}
+
+/// The parts of the members of the trace that are always the same.
+#[derive(Debug, Default)]
+struct TraceNames {
+    /// `,"trace_id":"`, with the prefix.
+    trace_id: Vec<u8>,
+    /// `","span_id":"`
+    span_id: Vec<u8>,
+    /// `,"…":`, where the format has it.
+    sampled: Vec<u8>,
+}
+
+impl TraceNames {
+    fn make(&mut self, format: &LineFormat) {
+        places::member(&mut self.trace_id, format.trace_id, &format.trace_prefix);
+        self.trace_id.pop();
+        self.span_id.push(b'"');
+        places::member(&mut self.span_id, format.span_id, "");
+        self.span_id.pop();
+        if let Some(name) = format.sampled {
+            self.sampled.push(b',');
+            json::string(&mut self.sampled, name);
+            self.sampled.push(b':');
+        }
+    }
+
+    fn write(&mut self, head: &TraceHead, format: &LineFormat, out: &mut Vec<u8>) {
+        if self.trace_id.is_empty() {
+            self.make(format);
+        }
+        // Digits need no escape.
+        out.extend_from_slice(&self.trace_id);
+        out.extend_from_slice(&head.trace_id.to_hex());
+        out.extend_from_slice(&self.span_id);
+        if format.decimal_span_id {
+            let id = u64::from_be_bytes(head.span_id.to_bytes());
+            out.extend_from_slice(itoa::Buffer::new().format(id).as_bytes());
+        } else {
+            out.extend_from_slice(&head.span_id.to_hex());
+        }
+        out.push(b'"');
+        if !self.sampled.is_empty() {
+            out.extend_from_slice(&self.sampled);
+            let text: &[u8] = if head.sampled { b"true" } else { b"false" };
+            out.extend_from_slice(text);
+        }
     }
 }
 
@@ -252,12 +317,14 @@ struct Clock {
 }
 
 impl Clock {
-    fn open(&mut self, at: SystemTime, out: &mut Vec<u8>) {
+    fn open(&mut self, at: SystemTime, name: &str, out: &mut Vec<u8>) {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         if self.text.is_empty() || since.as_secs() != self.second {
             self.second = since.as_secs();
             self.text.clear();
-            self.text.extend_from_slice(b"{\"timestamp\":");
+            self.text.push(b'{');
+            json::string(&mut self.text, name);
+            self.text.push(b':');
             let whole = UNIX_EPOCH + std::time::Duration::from_secs(self.second);
             // As `2026-11-23T09:12:03.000000Z`.
             let time = time_text(whole);

@@ -27,6 +27,7 @@
 //! | `fields` | an object of the event's fields, as they were recorded |
 //! | `spans` | the spans around the event, outermost first: `name` and `fields` of each |
 //!
+//! [`LineFormat`] has other names for the systems of some vendors.
 //! With flattened fields, `fields` has only those that are named as one of
 //! these members. No object has a name twice: of two fields of one name the later one is written.
 //! A text that was too long ends in `…`. Integers beyond 64 bits, `NaN` and
@@ -83,10 +84,11 @@
 //!
 //! Any position in the registry.
 
+mod format;
 mod json;
 mod layer;
 mod line;
 mod places;
 mod writer;
 
-pub use self::{layer::JsonLine, writer::JsonLineHandle};
+pub use self::{format::LineFormat, layer::JsonLine, writer::JsonLineHandle};

@@ -1,25 +1,9 @@
 //! What is known of a callsite before its next line comes.
 
-use super::json::string;
+use super::{format::LineFormat, json::string};
 use crate::{REQUEST_TARGET, keeper::Site, redact::Scrubber};
 use std::{array, ptr};
 use tracing::Metadata;
-
-/// Names at the top of a line, or kept for it. An event's own field of such a
-/// name stays below `fields`.
-const RESERVED: &[&str] = &[
-    "timestamp",
-    "level",
-    "target",
-    "message",
-    "source",
-    "correlation_id",
-    "trace_id",
-    "span_id",
-    "fields",
-    "spans",
-    "replayed",
-];
 
 /// A callsite, and the parts of a line that are always the same for it.
 #[derive(Debug)]
@@ -42,20 +26,25 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn new(metadata: &'static Metadata<'static>, scrubber: &Scrubber) -> Self {
+    fn new(metadata: &'static Metadata<'static>, format: &LineFormat, scrubber: &Scrubber) -> Self {
         let site = Site::new(metadata, scrubber.policy());
         let logged = metadata.target() == "log";
         let mut head = Vec::new();
-        member(&mut head, b",\"level\":", metadata.level().as_str());
+        if let Some((name, value)) = format.constant {
+            member(&mut head, name, value);
+        }
+        let level = format.level_text(*metadata.level());
+        member(&mut head, format.level, level);
         if !logged {
-            member(&mut head, b",\"target\":", metadata.target());
+            member(&mut head, format.target, metadata.target());
         }
         let mut source = Vec::new();
         if let (Some(file), Some(line)) = (metadata.file(), metadata.line()) {
-            member(&mut source, b",\"source\":", &format!("{file}:{line}"));
+            member(&mut source, "source", &format!("{file}:{line}"));
         }
         let mut span = Vec::new();
-        member(&mut span, b"{\"name\":", metadata.name());
+        span.extend_from_slice(b"{\"name\":");
+        string(&mut span, metadata.name());
         let names: Vec<_> = site
             .fields
             .iter()
@@ -63,7 +52,7 @@ impl Place {
                 let mut name = Vec::new();
                 string(&mut name, field.name);
                 name.push(b':');
-                (name, RESERVED.contains(&field.name))
+                (name, format.reserves(field.name))
             })
             .collect();
         Self {
@@ -80,8 +69,11 @@ impl Place {
     }
 }
 
-fn member(out: &mut Vec<u8>, name: &[u8], value: &str) {
-    out.extend_from_slice(name);
+/// Writes a member that is not the first of its object.
+pub(super) fn member(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.push(b',');
+    string(out, name);
+    out.push(b':');
     string(out, value);
 }
 
@@ -133,6 +125,7 @@ impl Places {
     pub(super) fn of(
         &mut self,
         metadata: &'static Metadata<'static>,
+        format: &LineFormat,
         scrubber: &Scrubber,
     ) -> &mut Place {
         // The golden ratio: its highest bits tell apart what lies at equal distances.
@@ -148,6 +141,6 @@ impl Places {
             set[0] = None;
             0
         });
-        set[at % set.len()].get_or_insert_with(|| Box::new(Place::new(metadata, scrubber)))
+        set[at % set.len()].get_or_insert_with(|| Box::new(Place::new(metadata, format, scrubber)))
     }
 }

@@ -1,4 +1,7 @@
-use super::line::{Line, Renderer};
+use super::{
+    format::LineFormat,
+    line::{Line, Renderer},
+};
 use crate::{
     context::RequestContext,
     id::{SpanId, TraceId},
@@ -9,7 +12,7 @@ use std::{
     io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread,
@@ -47,8 +50,16 @@ pub(super) struct Head {
     pub(super) values: usize,
     /// The first of its spans; they go on until the next head's first.
     pub(super) spans: usize,
-    pub(super) trace: Option<(TraceId, SpanId)>,
+    pub(super) trace: Option<TraceHead>,
     pub(super) request: Request,
+}
+
+/// Where in which trace a line's request is.
+#[derive(Debug)]
+pub(super) struct TraceHead {
+    pub(super) trace_id: TraceId,
+    pub(super) span_id: SpanId,
+    pub(super) sampled: bool,
 }
 
 /// Where a line's hidden values may be known from.
@@ -137,6 +148,7 @@ struct Shared {
     dropped: AtomicU64,
     failed: AtomicU64,
     flat: AtomicBool,
+    format: OnceLock<LineFormat>,
 }
 
 impl Shared {
@@ -223,7 +235,11 @@ impl JsonLineHandle {
             spans: first_span,
             trace: context.map(|(context, _)| {
                 let trace = context.trace_context();
-                (trace.trace_id(), trace.span_id())
+                TraceHead {
+                    trace_id: trace.trace_id(),
+                    span_id: trace.span_id(),
+                    sampled: trace.flags().is_sampled(),
+                }
             }),
             // Our own line has no free text; holding its request would keep
             // the buffers from the next one.
@@ -238,6 +254,11 @@ impl JsonLineHandle {
 
     pub(super) fn flatten_fields(&self) {
         self.0.0.flat.store(true, Relaxed);
+    }
+
+    /// Only before the first line: what is known of callsites is made with it.
+    pub(super) fn format(&self, format: LineFormat) {
+        let _ = self.0.0.format.set(format);
     }
 
     /// Waits until every line so far was given to the output, at most until
@@ -360,9 +381,11 @@ impl Writer {
     fn write(&mut self, batch: &Batch, text: &mut Vec<u8>) -> io::Result<()> {
         let mut result = Ok(());
         let mut waiting = 0;
-        let flat = self.shared.flat.load(Relaxed);
+        let shared = Arc::clone(&self.shared);
+        let format = shared.format.get_or_init(LineFormat::otel);
+        let form = (format, shared.flat.load(Relaxed));
         for line in batch.lines() {
-            self.renderer.line(&line, flat, text);
+            self.renderer.line(&line, form, text);
             waiting += 1;
             if text.len() >= CHUNK {
                 result = result.and(self.give(text, &mut waiting));
@@ -370,7 +393,7 @@ impl Writer {
         }
         let dropped = self.shared.dropped.load(Relaxed);
         if dropped > self.told {
-            self.renderer.loss(dropped - self.told, flat, text);
+            self.renderer.loss(dropped - self.told, form, text);
             self.told = dropped;
         }
         result.and(self.give(text, &mut waiting))

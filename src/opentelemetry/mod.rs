@@ -1,18 +1,82 @@
-//! Beside `tracing-opentelemetry`: replayed events on the request's span, with
-//! their own times.
+//! Beside `tracing-opentelemetry`: the request's span by the semantic conventions,
+//! one set of IDs everywhere, a sampler, and replayed events with their own times.
+//!
+//! Nothing has to be switched on for the span and the IDs: they are there as soon
+//! as the subscriber has the layer of `tracing-opentelemetry` 0.34. Without it the
+//! feature costs a look for that layer per request.
+//!
+//! # The span
+//!
+//! The request span of this crate has the attributes of a server span in the
+//! [semantic conventions for HTTP](https://opentelemetry.io/docs/specs/semconv/http/http-spans/)
+//! (1.42), in their types; the stable ones, but for the addresses of client and
+//! peer:
+//!
+//! | attribute | value |
+//! |---|---|
+//! | name | `{method} {route}`, without a route `{method}`; kind `SERVER` |
+//! | `http.request.method` | the method, `_OTHER` where it is not known; the list can be replaced by `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` |
+//! | `http.request.method_original` | that of `_OTHER` |
+//! | `http.route` | the template, where the router says it |
+//! | `url.scheme` | that of the target, else of `x-forwarded-proto`, else `http` |
+//! | `server.address`, `server.port` | from the target or `host`, where the policy shows that header |
+//! | `url.path`, `url.query` | redacted, as in the exchange |
+//! | `network.protocol.version` | `1.1`, `2` |
+//! | `user_agent.original` | only where the policy shows all of it |
+//! | `http.response.status_code` | a number |
+//! | `error.type` | the status code from 500 on, a gRPC code, the name that the classifier gave, or `panicked`, `body_error`, `abandoned`, `service_error` |
+//! | `correlation_id` | that of the request |
+//! | `dashcam.outcome`, `dashcam.kept` | as in the request's log line |
+//! | `dashcam.selected` | the rule or header that made it verbose |
+//!
+//! The status is `Error` where there is an `error.type`, and otherwise unset, for
+//! 4xx too. `tracing-opentelemetry` sets it as well where the service emits an
+//! ERROR event in the span. A sampler sees what stands above `url.path`, as
+//! redaction is not done for a span that is dropped.
+//!
+//! With [`bodies_on_spans`](crate::kit::DashcamBuilder::bodies_on_spans) kept
+//! requests have their redacted bodies in `http.request.body.content` and
+//! `http.response.body.content`, with `http.request.body.size`,
+//! `http.response.body.size` (bytes that passed) and `dashcam.request.body.state`,
+//! `dashcam.response.body.state` (`complete`, `truncated`, …, as in the exchange). The
+//! conventions have no attribute for a body's content, and those for its size are in
+//! development; the names are those of the Elastic Common Schema, which other
+//! OpenTelemetry instrumentations use too.
+//!
+//! # The IDs
+//!
+//! The span continues the trace that this crate accepted; it is a child of a span
+//! of an outer layer only where that is in the same trace, or none came in. What the
+//! SDK then decides is what the request has: its trace ID, its span ID and whether
+//! it is sampled are those of
+//! [`trace_context`](crate::context::RequestContext::trace_context), of log lines,
+//! the exchange, `Server-Timing` and outgoing calls. A call has the innermost
+//! span that is current as its parent, so that two services are one tree. A trace
+//! that begins here has the ID that the SDK's generator makes, and not that of the
+//! correlation ID.
+//!
+//! # Examples
 //!
 //! The layer of `tracing-opentelemetry` stamps every event with the time at which
 //! it sees it, which for a [replayed](crate::capture::Replay) one is late.
 //! [`TrueTimes`] is a filter for that layer: it keeps replayed events from it, and
 //! they are added to the request's span with the times at which they were emitted.
+//! [`SampleSelected`] samples verbose requests, whatever the caller decided:
 //!
 //! ```
-//! use dashcam::{Dashcam, capture::Replay, opentelemetry::TrueTimes};
+//! use dashcam::{
+//!     Dashcam,
+//!     capture::Replay,
+//!     opentelemetry::{SampleSelected, TrueTimes},
+//! };
 //! use opentelemetry::trace::TracerProvider;
+//! use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 //! use tracing_subscriber::{EnvFilter, prelude::*};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let provider = opentelemetry_sdk::trace::SdkTracerProvider::default();
+//! let provider = SdkTracerProvider::builder()
+//!     .with_sampler(SampleSelected::or(Sampler::TraceIdRatioBased(0.1)))
+//!     .build(); // with an exporter
 //! let dashcam = Dashcam::builder()
 //!     .service("orders", "1.0.0")
 //!     .replay(Replay::default())
@@ -42,144 +106,31 @@
 //! - A replayed event is on the request's span once, with its own time, its
 //!   message as the name, and `level`, `target` and its fields as attributes.
 //! - The span's times are those of the request, though it is closed only after
-//!   the replay.
+//!   the replay, and with bodies on spans after the export.
 //! - The span named `replay` is not exported.
+//! - Attributes that this crate adds are redacted.
 //!
 //! # Limits
 //!
-//! - What a head sampler has dropped cannot come back.
+//! - What a head sampler has dropped cannot come back: a request that fails in an
+//!   unsampled trace has its log lines and its exchange, and no span. Sampling
+//!   failures afterwards is what a tail sampler in the collector does.
 //! - Replayed events are on the request's span, not on spans inside of it, which
 //!   have been exported by then.
-//! - Events of a request that is live reach the layer as any event does.
+//! - Events of a request that is live reach the layer as any event does, with what
+//!   is in them: only replayed ones are redacted.
 //!
 //! # Ordering
 //!
-//! Any position in the registry.
+//! Any position in the registry. On the side of HTTP: outside of layers that make
+//! spans of their own, so that these are inside of the request's.
 
-use crate::{
-    REPLAY_TARGET,
-    context::{Mode, Replayed, mode, with_replayed},
-    gate::ReplayValue,
+mod request;
+mod sampler;
+mod true_times;
+
+pub(crate) use self::{
+    request::{Arrival, RequestSpan, innermost, start},
+    true_times::add_event,
 };
-use ::opentelemetry::{Key, KeyValue, Value};
-use tracing::{
-    Event, Metadata, Span, Subscriber,
-    level_filters::LevelFilter,
-    span::{Attributes, Id, Record},
-    subscriber::Interest,
-};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
-use tracing_subscriber::layer::{Context, Filter};
-
-/// The filter; see the [module page](self).
-#[derive(Clone, Copy, Debug)]
-#[must_use]
-pub struct TrueTimes<F = LevelFilter> {
-    over: Option<F>,
-}
-
-impl TrueTimes {
-    /// Lets everything through but replayed events.
-    pub const fn new() -> Self {
-        Self { over: None }
-    }
-}
-
-impl Default for TrueTimes {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<F> TrueTimes<F> {
-    /// Lets through what this filter lets through, but replayed events; of those
-    /// it decides which are added to the span.
-    pub const fn over(filter: F) -> Self {
-        Self { over: Some(filter) }
-    }
-}
-
-impl<S: Subscriber, F: Filter<S>> Filter<S> for TrueTimes<F> {
-    fn enabled(&self, metadata: &Metadata<'_>, cx: &Context<'_, S>) -> bool {
-        let enabled = Filter::enabled(&self.over, metadata, cx);
-        if !enabled || !mode().has(Mode::REPLAY) {
-            return enabled;
-        }
-        let noted = with_replayed(metadata, |replayed| replayed.apart = true);
-        noted.is_none() && metadata.target() != REPLAY_TARGET
-    }
-
-    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // A replay asks whatever the callsite's interest is.
-        Filter::<S>::callsite_enabled(&self.over, metadata)
-    }
-
-    fn event_enabled(&self, event: &Event<'_>, cx: &Context<'_, S>) -> bool {
-        Filter::event_enabled(&self.over, event, cx)
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Filter::<S>::max_level_hint(&self.over)
-    }
-
-    fn on_new_span(&self, attrs: &Attributes<'_>, id: &Id, cx: Context<'_, S>) {
-        self.over.on_new_span(attrs, id, cx);
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, cx: Context<'_, S>) {
-        self.over.on_record(id, values, cx);
-    }
-
-    fn on_enter(&self, id: &Id, cx: Context<'_, S>) {
-        self.over.on_enter(id, cx);
-    }
-
-    fn on_exit(&self, id: &Id, cx: Context<'_, S>) {
-        self.over.on_exit(id, cx);
-    }
-
-    fn on_close(&self, id: Id, cx: Context<'_, S>) {
-        self.over.on_close(id, cx);
-    }
-}
-
-/// Adds a replayed event to the request's span.
-pub(crate) fn add_event(span: &Span, replayed: &Replayed, values: &[Option<ReplayValue>]) {
-    let metadata = replayed.metadata;
-    let mut name = None;
-    let mut attributes = vec![
-        KeyValue::new("level", metadata.level().as_str()),
-        KeyValue::new("target", metadata.target()),
-    ];
-    for (field, value) in metadata.fields().iter().zip(values) {
-        let Some(value) = value else { continue };
-        match value {
-            ReplayValue::Formatted(text) if field.name() == "message" => {
-                name = Some(text.to_string());
-            }
-            ReplayValue::Text(text) if field.name() == "message" => name = Some(text.clone()),
-            value => attributes.push(KeyValue::new(
-                Key::from_static_str(field.name()),
-                attribute(value),
-            )),
-        }
-    }
-    let name = name.unwrap_or_else(|| metadata.name().to_owned());
-    span.add_event_with_timestamp(name, replayed.at, attributes);
-}
-
-fn attribute(value: &ReplayValue) -> Value {
-    match value {
-        ReplayValue::Bool(value) => Value::Bool(*value),
-        ReplayValue::I64(value) => Value::I64(*value),
-        ReplayValue::U64(value) => match i64::try_from(*value) {
-            Ok(value) => Value::I64(value),
-            Err(_) => Value::String(value.to_string().into()),
-        },
-        ReplayValue::F64(value) => Value::F64(*value),
-        ReplayValue::I128(value) => Value::String(value.to_string().into()),
-        ReplayValue::U128(value) => Value::String(value.to_string().into()),
-        ReplayValue::Text(value) => Value::String(value.clone().into()),
-        ReplayValue::Formatted(value) => Value::String(value.to_string().into()),
-    }
-}
+pub use self::{sampler::SampleSelected, true_times::TrueTimes};

@@ -86,13 +86,7 @@ impl RulesFile {
 }
 
 fn error(path: &Path, why: &str) -> RulesError {
-    RulesError {
-        file: Some(path.to_owned()),
-        line: None,
-        column: None,
-        field: String::new(),
-        message: why.to_owned(),
-    }
+    RulesError::of_file(path, why.to_owned())
 }
 
 impl RuleSource for RulesFile {

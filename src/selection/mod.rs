@@ -95,7 +95,10 @@ pub(crate) use self::engine::{Scope, Window, second};
 pub use self::{
     check::{Warning, WarningKind},
     directives::{Directives, InvalidDirectives},
-    model::{Budget, Glob, InvalidRule, Mode, Network, Rule, Rules, Sample, SampleKey, Text, When},
+    model::{
+        Budget, Capture, Glob, InvalidRule, Mode, Network, Rule, Rules, Sample, SampleKey, Text,
+        When,
+    },
     peer::Peer,
     source::{News, RuleSlot, RuleSource},
     status::{Counts, RuleStatus, SourceStatus, VerboseStatus},

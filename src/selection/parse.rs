@@ -1,6 +1,6 @@
 //! Rules as text.
 
-use super::Rules;
+use super::{Rule, Rules};
 use std::{fmt, ops::Range, path::PathBuf};
 
 impl Rules {
@@ -19,7 +19,8 @@ impl Rules {
             });
         read.map_err(|(field, error)| {
             let span = rule_span(text, &field).or_else(|| error.span());
-            RulesError::new(at(span), field, error.message().to_owned())
+            let others = others_in_toml(text, &field);
+            RulesError::new(at(span), field, error.message().to_owned()).and(others)
         })
     }
 
@@ -37,7 +38,9 @@ impl Rules {
         let rules = serde_path_to_error::deserialize(&mut from).map_err(|error| {
             let field = field(error.path());
             let error = error.into_inner();
-            RulesError::new(at(&error), field, without_position(&error))
+            let value = serde_json::from_str(text).unwrap_or_default();
+            let others = others_in_json(&value, &field);
+            RulesError::new(at(&error), field, without_position(&error)).and(others)
         })?;
         from.end().map_err(|error| {
             RulesError::new(at(&error), String::new(), without_position(&error))
@@ -53,12 +56,13 @@ impl Rules {
     pub fn from_json_value(value: &serde_json::Value) -> Result<Self, RulesError> {
         serde_path_to_error::deserialize(value).map_err(|error| {
             let field = field(error.path());
-            RulesError::new(None, field, error.into_inner().to_string())
+            let others = others_in_json(value, &field);
+            RulesError::new(None, field, error.into_inner().to_string()).and(others)
         })
     }
 }
 
-/// Rules cannot be read.
+/// Rules cannot be read: the first error, and one of each other rule.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RulesError {
@@ -72,6 +76,7 @@ pub struct RulesError {
     pub field: String,
     /// What is wrong, or what was expected.
     pub message: String,
+    others: Box<[Self]>,
 }
 
 impl RulesError {
@@ -82,12 +87,36 @@ impl RulesError {
             column: at.map(|(_, column)| column),
             field,
             message,
+            others: Box::default(),
+        }
+    }
+
+    /// An error of the whole file.
+    pub(super) fn of_file(file: impl Into<PathBuf>, message: String) -> Self {
+        Self::new(None, String::new(), message).in_file(file)
+    }
+
+    /// What is wrong in other rules, one error of each, in their order, and
+    /// 99 at most. Of a text
+    /// that is no TOML or JSON nothing more is known.
+    #[must_use]
+    pub fn others(&self) -> &[Self] {
+        &self.others
+    }
+
+    fn and(self, others: Vec<Self>) -> Self {
+        Self {
+            others: others.into(),
+            ..self
         }
     }
 
     pub(super) fn in_file(self, file: impl Into<PathBuf>) -> Self {
+        let file = file.into();
+        let others = self.others.into_iter();
         Self {
-            file: Some(file.into()),
+            others: others.map(|other| other.in_file(&file)).collect(),
+            file: Some(file),
             ..self
         }
     }
@@ -107,11 +136,71 @@ impl fmt::Display for RulesError {
         if !self.field.is_empty() {
             write!(f, "{}: ", self.field)?;
         }
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        for other in self.others.iter().take(SHOWN) {
+            write!(f, "; {other}")?;
+        }
+        match self.others.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "; and errors in {more} more rules"),
+        }
     }
 }
 
+/// How many errors of other rules are looked for.
+const MOST: usize = 99;
+
+/// How many errors of other rules one line in the log has.
+const SHOWN: usize = 9;
+
 impl std::error::Error for RulesError {}
+
+/// Rules but the one that `first` is about, which was read before.
+fn is_other(first: &str, index: usize) -> bool {
+    let rest = first.strip_prefix(&format!("rule[{index}]"));
+    !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn inner(index: usize, path: &serde_path_to_error::Path) -> String {
+    let rule = format!("rule[{index}]");
+    match field(path) {
+        path if path.is_empty() => rule,
+        path => rule + "." + &path,
+    }
+}
+
+fn others_in_toml(text: &str, first: &str) -> Vec<RulesError> {
+    let Ok(document) = toml::de::DeTable::parse(text) else {
+        return Vec::new();
+    };
+    let rules = document.get_ref().get("rule");
+    let rules = rules.and_then(|rules| rules.get_ref().as_array());
+    let error = |(index, rule): (usize, &toml::Spanned<toml::de::DeValue<'_>>)| {
+        let from = toml::de::ValueDeserializer::from(rule.clone());
+        let error = serde_path_to_error::deserialize::<_, Rule>(from).err()?;
+        let field = inner(index, error.path());
+        let error = error.into_inner();
+        let whole = field.ends_with(']').then(|| rule.span());
+        let span = whole.or_else(|| error.span());
+        let at = span.map(|span| position(text, span.start));
+        Some(RulesError::new(at, field, error.message().to_owned()))
+    };
+    let rules = rules.into_iter().flatten().enumerate();
+    let others = rules.filter(|(index, _)| is_other(first, *index));
+    others.filter_map(error).take(MOST).collect()
+}
+
+fn others_in_json(value: &serde_json::Value, first: &str) -> Vec<RulesError> {
+    let rules = value.get("rule").and_then(|rules| rules.as_array());
+    let error = |(index, rule): (usize, &serde_json::Value)| {
+        let error = serde_path_to_error::deserialize::<_, Rule>(rule).err()?;
+        let field = inner(index, error.path());
+        Some(RulesError::new(None, field, error.into_inner().to_string()))
+    };
+    let rules = rules.into_iter().flatten().enumerate();
+    let others = rules.filter(|(index, _)| is_other(first, *index));
+    others.filter_map(error).take(MOST).collect()
+}
 
 /// Where a rule is that is wrong as a whole: the parser says where the list is.
 fn rule_span(text: &str, field: &str) -> Option<Range<usize>> {

@@ -169,9 +169,10 @@ impl Steering {
         self.0.set.load()
     }
 
-    /// What a header asked for that said this.
-    pub(crate) fn by_header(&self, rule: &Rule) -> Arc<Selected> {
-        let selected = self.0.selected(rule, &self.0.asked);
+    /// What a header asked for that said this, to the end of the request or until
+    /// then. The end of the rule is the header's, which may have been on its way.
+    pub(crate) fn by_header(&self, rule: &Rule, until: Option<SystemTime>) -> Arc<Selected> {
+        let selected = self.0.selected(rule, &self.0.asked, until);
         (self.0.raise)(selected.directives.max_level());
         selected
     }
@@ -203,8 +204,10 @@ impl Inner {
     pub(super) fn set(&self, source: usize, rules: Option<Rules>, problem: Option<String>) {
         // Before the rules are in force: their first request must find the room. And
         // before anything is locked: the service's subscriber is asked for it.
-        let levels = rules.iter().flat_map(Rules::iter);
-        let levels = levels.map(|rule| rule.verbose.directives().max_level());
+        let levels = rules
+            .iter()
+            .flat_map(Rules::iter)
+            .map(|rule| rule.verbose.directives().max_level());
         if let Some(level) = levels.max() {
             (self.raise)(level);
         }
@@ -250,12 +253,18 @@ impl Inner {
         let mut entries = Vec::with_capacity(rules.len());
         for rule in rules.shared() {
             let spent = spent.entry((&rule.name, rule.expires)).or_default();
-            entries.push(Entry::new(rule, self.selected(rule, spent)));
+            let selected = self.selected(rule, spent, Some(rule.expires));
+            entries.push(Entry::new(rule, selected));
         }
         Set::new(entries, self.key)
     }
 
-    fn selected(&self, rule: &Rule, spent: &Arc<Spent>) -> Arc<Selected> {
+    fn selected(
+        &self,
+        rule: &Rule,
+        spent: &Arc<Spent>,
+        until: Option<SystemTime>,
+    ) -> Arc<Selected> {
         let selected = |live, recorded| {
             let terms = Terms {
                 limits: rule.budget,
@@ -263,10 +272,8 @@ impl Inner {
                 overall: Arc::clone(&self.overall),
                 recorded,
             };
-            let directives = rule.verbose.directives().clone();
-            let by = rule.name.clone();
-            let selected = Selected::new(by, directives, live, &self.switch, terms);
-            Arc::new(selected.until(rule.expires))
+            let selected = Selected::new(rule, live, &self.switch, terms);
+            Arc::new(selected.until(until))
         };
         match rule.mode {
             Mode::Live => selected(true, Some(selected(false, None))),

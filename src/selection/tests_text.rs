@@ -375,3 +375,50 @@ fn check_warns() {
         text[0]
     );
 }
+
+#[test]
+fn errors_of_several_rules() {
+    let rule = |name: &str, rest: &str| {
+        format!("[[rule]]\nname = \"{name}\"\nexpires = 2100-01-01T00:00:00Z\n{rest}\n")
+    };
+    let text = [
+        rule("good", "when = {}"),
+        rule("first", "when = { methd = \"GET\" }"),
+        rule("second", "when = {}\nmode = \"loud\""),
+        rule("good too", "when = {}"),
+        rule("third", ""),
+    ];
+    let error = Rules::from_toml(&text.concat()).unwrap_err();
+    let all = std::iter::once(&error).chain(error.others());
+    let found: Vec<_> = all.map(|e| (e.line.unwrap(), e.field.as_str())).collect();
+    let expected = [
+        (8, "rule[1].when.methd"),
+        (13, "rule[2].mode"),
+        (18, "rule[4]"),
+    ];
+    assert_eq!(found, expected, "{error}");
+    let shown = error.in_file("rules.toml").to_string();
+    for part in [
+        "rules.toml:8:",
+        "; rules.toml:13:",
+        "; rules.toml:18:",
+        "`when`",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+
+    let json = r#"{"rule":[{"name":1},{"name":"b"}]}"#;
+    let error = Rules::from_json(json).unwrap_err();
+    assert_eq!(error.others()[0].field, "rule[1]");
+    let value = serde_json::from_str(json).unwrap();
+    let error = Rules::from_json_value(&value).unwrap_err();
+    assert_eq!(error.others().len(), 1);
+    // Where it is no TOML there are no rules to look at.
+    assert!(Rules::from_toml("[[rule").unwrap_err().others().is_empty());
+
+    let many = (0..30)
+        .map(|n| rule(&n.to_string(), ""))
+        .collect::<String>();
+    let shown = Rules::from_toml(&many).unwrap_err().to_string();
+    assert!(shown.ends_with("; and errors in 20 more rules"), "{shown}");
+}

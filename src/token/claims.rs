@@ -1,7 +1,7 @@
 use super::{InvalidToken, TokenKey, jws};
 use crate::{
     id::CorrelationId,
-    selection::{InvalidDirectives, Mode, Rule, When},
+    selection::{Capture, InvalidDirectives, Mode, Rule, When},
 };
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{
@@ -54,6 +54,8 @@ pub(super) struct Ask {
     pub(super) verbose: Option<String>,
     #[serde(skip_serializing_if = "is_live")]
     pub(super) mode: Mode,
+    #[serde(skip_serializing_if = "Capture::is_full")]
+    pub(super) capture: Capture,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) uses: Option<NonZeroU32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -208,6 +210,12 @@ impl Claims {
         self
     }
 
+    /// Keeps no bodies, unless there is another reason to keep the request.
+    pub fn heads_only(mut self) -> Self {
+        self.ask.capture = Capture::Heads;
+        self
+    }
+
     /// So many requests of each instance of the service; zero counts as one.
     pub fn uses(mut self, uses: u32) -> Self {
         self.ask.uses = Some(NonZeroU32::new(uses).unwrap_or(NonZeroU32::MIN));
@@ -280,12 +288,14 @@ impl TokenKey {
     pub(super) fn mint_at(&self, claims: &Claims, now: SystemTime) -> Result<String, InvalidToken> {
         let payload = claims.payload(now)?;
         let inbound = read(&payload).ok_or(InvalidToken("the claims cannot be read again"))?;
-        super::Verified::new(inbound, b"", self.is_for_calls_only()).map_err(|_| {
-            InvalidToken(
-                "expected conditions that wait for no fact, and texts of at most 64 bytes \
+        super::Verified::new(inbound, b"", self.is_for_calls_only(), Duration::ZERO).map_err(
+            |_| {
+                InvalidToken(
+                    "expected conditions that wait for no fact, and texts of at most 64 bytes \
                  without control characters",
-            )
-        })?;
+                )
+            },
+        )?;
         if self.is_for_calls_only() && claims.ask.request.is_none() {
             return Err(InvalidToken("tokens of this key have to be for a request"));
         }
@@ -307,6 +317,9 @@ pub(super) fn rule_of(ask: &Ask, name: String, ends: SystemTime) -> Option<Rule>
     }
     if ask.mode == Mode::Record {
         rule = rule.record_only();
+    }
+    if !ask.capture.is_full() {
+        rule = rule.heads_only();
     }
     Some(rule)
 }

@@ -22,12 +22,12 @@
 //! # }
 //! ```
 //!
-//! The service, and a request that is live:
+//! The service, here by the layer alone, and a request that is live:
 //!
-#![cfg_attr(feature = "kit", doc = "```")]
-#![cfg_attr(not(feature = "kit"), doc = "```ignore")]
-//! use dashcam::{Dashcam, token::{Claims, TokenKey, Tokens}};
+//! ```
+//! use dashcam::{token::{Claims, TokenKey, Tokens}, verbose::VerboseLayer};
 //! use http::{Request, Response};
+//! use http_body_util::Full;
 //! use std::{convert::Infallible, time::Duration};
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //!
@@ -36,18 +36,19 @@
 //! # let key = TokenKey::generate_ed25519("on-call")?;
 //! # let jwk = key.public().expect("it has a public half").to_jwk();
 //! let tokens = Tokens::new([TokenKey::from_jwk(&jwk)?]).tell_in_response();
-//! let dashcam = Dashcam::builder().in_memory(10).tokens(tokens).build()?;
 //! let service = ServiceBuilder::new()
-//!     .layer(dashcam.layer())
-//!     .service(service_fn(|_: Request<_>| async {
+//!     .layer(VerboseLayer::new().tokens(tokens.clone()))
+//!     .service(service_fn(|request: Request<_>| async move {
+//!         # let _: Request<dashcam::lifecycle::RequestBody<Full<bytes::Bytes>>> = request;
 //!         assert!(dashcam::current().is_some_and(|request| request.is_live()));
-//!         Ok::<_, Infallible>(Response::new(String::new()))
+//!         Ok::<_, Infallible>(Response::new(Full::<bytes::Bytes>::default()))
 //!     }));
 //!
 //! let token = key.mint(&Claims::new(Duration::from_secs(600)).subject("alice"))?;
 //! let request = Request::get("/").header("x-dashcam-verbose", token);
-//! let response = service.oneshot(request.body(String::new())?).await?;
+//! let response = service.oneshot(request.body(Full::default())?).await?;
 //! assert_eq!(response.headers()["x-dashcam-verbose"], "live");
+//! assert_eq!(tokens.status().accepted, 1);
 //! # Ok(())
 //! # }
 //! ```

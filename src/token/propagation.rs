@@ -1,5 +1,5 @@
 use super::{Claims, InvalidTokenKey, TokenKey, tokens::PREFIX};
-use crate::{id::CorrelationId, selection::Directives};
+use crate::{id::CorrelationId, selection::Selected};
 use http::{HeaderValue, Uri};
 use std::{
     fmt,
@@ -80,19 +80,21 @@ impl Propagation {
     /// The header of calls, and when it is due to be made anew.
     pub(crate) fn header(
         &self,
-        by: &str,
-        directives: &Directives,
+        selected: &Selected,
         live: bool,
         request: &CorrelationId,
         now: SystemTime,
     ) -> Option<(HeaderValue, SystemTime)> {
         let mut claims = Claims::new(self.lifetime)
-            .subject(subject(by))
-            .verbose(&directives.to_string())
+            .subject(subject(&selected.by))
+            .verbose(&selected.directives.to_string())
             .ok()?
             .for_request(request);
         if !live {
             claims = claims.record_only();
+        }
+        if selected.heads_only {
+            claims = claims.heads_only();
         }
         let token = self.key.mint_at(&claims, now).ok()?;
         let mut value = HeaderValue::from_maybe_shared(bytes::Bytes::from(token)).ok()?;

@@ -145,7 +145,14 @@ impl Tokens {
             Ok(_) => self.state.counters.accept(),
             Err(why) => self.state.counters.refuse(*why),
         }
-        checked.ok().map(Accepted)
+        checked.ok().map(|verified| Accepted {
+            // One for a single request is for the whole of it.
+            until: match verified.request {
+                Some(_) => None,
+                None => Some(after(verified.ends(), self.skew)),
+            },
+            verified,
+        })
     }
 
     pub(super) fn check(
@@ -170,8 +177,7 @@ impl Tokens {
         let verified = self.verified(token, arrival, now)?;
         verified.is_for(arrival)?;
         if let Some(uses) = verified.uses {
-            let until = verified.ends().checked_add(self.skew);
-            let until = until.unwrap_or(verified.ends());
+            let until = after(verified.ends(), self.skew);
             self.state.used.take(&verified.id, uses, until, now.time)?;
         }
         Ok(verified)
@@ -209,7 +215,7 @@ impl Tokens {
             return Err(Refusal::Audience);
         }
         let id = id(key, &claims, compact);
-        let verified = Verified::new(claims, &id, key.is_for_calls_only())?;
+        let verified = Verified::new(claims, &id, key.is_for_calls_only(), self.skew)?;
         verified.is_in_time(self.max_lifetime, self.skew, now.time)?;
         state.limiter.give_back(&attempt);
         let verified = Arc::new(verified);
@@ -219,6 +225,10 @@ impl Tokens {
         }
         Ok(verified)
     }
+}
+
+fn after(time: SystemTime, by: Duration) -> SystemTime {
+    time.checked_add(by).unwrap_or(time)
 }
 
 /// What uses are counted by: the key and the token's own ID, else what was signed.
@@ -239,12 +249,20 @@ fn hash(parts: &[&[u8]]) -> Hash {
 
 /// A token that is accepted.
 #[derive(Debug)]
-pub(crate) struct Accepted(Arc<Verified>);
+pub(crate) struct Accepted {
+    verified: Arc<Verified>,
+    until: Option<SystemTime>,
+}
 
 impl Accepted {
     /// The rule that says the same.
     pub(crate) fn rule(&self) -> &Rule {
-        &self.0.rule
+        &self.verified.rule
+    }
+
+    /// When what it selects is verbose no more; `None` is to the end of the request.
+    pub(crate) fn until(&self) -> Option<SystemTime> {
+        self.until
     }
 }
 
@@ -253,6 +271,7 @@ impl Accepted {
 pub(super) struct Verified {
     rule: Rule,
     scope: Scope,
+    ends: SystemTime,
     begins: Option<SystemTime>,
     uses: Option<NonZeroU32>,
     id: Hash,
@@ -264,7 +283,13 @@ pub(super) struct Verified {
 pub(super) const MAX_NAME: usize = 64;
 
 impl Verified {
-    pub(super) fn new(claims: Inbound, id: &[u8], for_calls_only: bool) -> Result<Self, Refusal> {
+    /// The request that it selects stays so a skew longer, as the token is good.
+    pub(super) fn new(
+        claims: Inbound,
+        id: &[u8],
+        for_calls_only: bool,
+        skew: Duration,
+    ) -> Result<Self, Refusal> {
         let name = claims.sub.or(claims.jti).unwrap_or_default();
         if name.len() > MAX_NAME || name.contains(char::is_control) {
             return Err(Refusal::Claims);
@@ -275,11 +300,13 @@ impl Verified {
             None => None,
         };
         let ask: Ask = claims.dashcam;
-        let rule = rule_of(&ask, format!("{PREFIX}{name}"), ends).ok_or(Refusal::Claims)?;
+        let until = ends.checked_add(skew).ok_or(Refusal::Lifetime)?;
+        let rule = rule_of(&ask, format!("{PREFIX}{name}"), until).ok_or(Refusal::Claims)?;
         let scope = Scope::of(&rule).ok_or(Refusal::Claims)?;
         Ok(Self {
             rule,
             scope,
+            ends,
             begins,
             uses: ask.uses,
             id: hash(&[id]),
@@ -294,7 +321,7 @@ impl Verified {
     }
 
     pub(super) fn ends(&self) -> SystemTime {
-        self.rule.expires()
+        self.ends
     }
 
     fn is_in_time(
@@ -303,7 +330,6 @@ impl Verified {
         skew: Duration,
         now: SystemTime,
     ) -> Result<(), Refusal> {
-        let after = |time: SystemTime, by: Duration| time.checked_add(by).unwrap_or(time);
         if now >= after(self.ends(), skew) {
             return Err(Refusal::Expired);
         }
@@ -342,7 +368,7 @@ impl Verified {
             aud: None,
             dashcam: Ask::default(),
         };
-        Self::new(claims, b"", false).unwrap()
+        Self::new(claims, b"", false, Duration::ZERO).unwrap()
     }
 }
 

@@ -15,7 +15,9 @@ impl Traffic {
     pub(crate) fn fixture() -> Fixture {
         Fixture::with(|builder| {
             let builder = builder.replay(replay_all(true));
-            builder.with_insecure_plain_header()
+            builder
+                .with_insecure_plain_header()
+                .verbose_budget(dashcam::selection::Budget::unlimited())
         })
     }
 

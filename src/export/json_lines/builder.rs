@@ -3,9 +3,9 @@ use super::{
     ring::Ring,
     stats::Counters,
     storage::{Disk, Storage},
-    writer::Writer,
+    writer::{Rotation, Writer},
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -17,6 +17,10 @@ pub struct JsonLinesBuilder {
     max_file_bytes: u64,
     max_total_bytes: u64,
     max_held: usize,
+    max_file_age: Duration,
+    max_age: Option<Duration>,
+    #[cfg(feature = "gzip")]
+    compress: bool,
 }
 
 impl JsonLinesBuilder {
@@ -26,6 +30,10 @@ impl JsonLinesBuilder {
             max_file_bytes: 16 * MIB,
             max_total_bytes: 256 * MIB,
             max_held: 64,
+            max_file_age: Duration::from_secs(24 * 60 * 60),
+            max_age: None,
+            #[cfg(feature = "gzip")]
+            compress: false,
         }
     }
 
@@ -49,6 +57,32 @@ impl JsonLinesBuilder {
         self
     }
 
+    /// A file is closed so long after it was begun, also where nothing is
+    /// written; 24 hours by default.
+    pub fn max_file_age(mut self, age: Duration) -> Self {
+        self.max_file_age = age;
+        self
+    }
+
+    /// Deletes files that were written to last so long ago, those of other
+    /// processes and of earlier runs included; never by default. They are looked
+    /// for whenever a file is begun, and once a minute. An exchange is there for
+    /// this time and [`max_file_age`](Self::max_file_age) at most, where a process
+    /// runs that deletes it.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// Compresses files with gzip once they are closed; not by default. Happens on
+    /// the exporter's thread, some 100 ms for a file of 16 MiB. The file that is
+    /// open when the process ends stays as it is.
+    #[cfg(feature = "gzip")]
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.compress = compress;
+        self
+    }
+
     /// How many exchanges are held in memory while nothing can be written; 64
     /// by default, at least 1, and never more than 8 MiB of text. The newest
     /// are held.
@@ -67,13 +101,15 @@ impl JsonLinesBuilder {
 
     pub(super) fn build_on(self, storage: Box<dyn Storage>) -> JsonLines {
         let counters = Arc::new(Counters::default());
-        let writer = Writer::new(
-            self.dir,
-            self.max_file_bytes,
-            self.max_total_bytes,
-            storage,
-            Arc::clone(&counters),
-        );
+        let rotation = Rotation {
+            max_file: self.max_file_bytes,
+            max_file_age: self.max_file_age,
+            max_total: self.max_total_bytes,
+            max_age: self.max_age,
+            #[cfg(feature = "gzip")]
+            compress: self.compress,
+        };
+        let writer = Writer::new(self.dir, rotation, storage, Arc::clone(&counters));
         let ring = Ring::new(self.max_held, super::MAX_LINE);
         JsonLines::start(writer, ring, counters)
     }

@@ -1,5 +1,5 @@
 use super::{
-    reader::{BUFFER, MAX_LINE, files, parse},
+    reader::{BUFFER, Input, MAX_LINE, files, is_compressed, open, parse},
     split::Splitter,
     torn::{Torn, TornReason},
 };
@@ -7,7 +7,7 @@ use crate::exchange::Exchange;
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, BufReader, Seek, SeekFrom},
+    io::{self, BufReader, Read, Seek, SeekFrom},
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
@@ -17,6 +17,7 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Follow {
     dir: PathBuf,
+    /// By the name that a file had before it was compressed.
     places: BTreeMap<PathBuf, Place>,
 }
 
@@ -25,6 +26,8 @@ pub(crate) struct Follow {
 struct Place {
     offset: u64,
     lines: u64,
+    /// It is compressed, so nothing is written to it any more, and was read.
+    done: bool,
 }
 
 impl Follow {
@@ -46,9 +49,10 @@ impl Follow {
         each: &mut dyn FnMut(Result<Exchange, Torn>) -> ControlFlow<()>,
     ) -> io::Result<()> {
         let paths = files(&self.dir)?;
-        self.places.retain(|path, _| paths.contains(path));
+        self.places
+            .retain(|known, _| paths.iter().any(|path| original(path) == *known));
         for path in paths {
-            let place = self.places.entry(path.clone()).or_default();
+            let place = self.places.entry(original(&path)).or_default();
             match read(&path, place, each) {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => break,
@@ -71,18 +75,11 @@ fn read(
     place: &mut Place,
     each: &mut dyn FnMut(Result<Exchange, Torn>) -> ControlFlow<()>,
 ) -> io::Result<ControlFlow<()>> {
-    let mut file = File::open(path)?;
-    let len = file.metadata()?.len();
-    if len == place.offset {
+    let Some(input) = resume(path, place)? else {
         return Ok(ControlFlow::Continue(()));
-    }
-    if len < place.offset {
-        // Somebody else cut it: it is another file now.
-        *place = Place::default();
-    }
-    file.seek(SeekFrom::Start(place.offset))?;
+    };
     let start = *place;
-    let mut splitter = Splitter::new(BufReader::with_capacity(BUFFER, file), MAX_LINE);
+    let mut splitter = Splitter::new(input, MAX_LINE);
     while let Some(line) = splitter.next()? {
         let (number, offset) = (start.lines + line.number, start.offset + line.offset);
         let parsed = if line.too_long {
@@ -103,7 +100,39 @@ fn read(
             return Ok(ControlFlow::Break(()));
         }
     }
+    place.done = is_compressed(path);
     Ok(ControlFlow::Continue(()))
+}
+
+/// The rest of a file, where there may be any.
+fn resume(path: &Path, place: &mut Place) -> io::Result<Option<Input>> {
+    if is_compressed(path) {
+        if place.done {
+            return Ok(None);
+        }
+        let mut input = open(path)?;
+        io::copy(&mut input.by_ref().take(place.offset), &mut io::sink())?;
+        return Ok(Some(input));
+    }
+    let mut file = File::open(path)?;
+    let len = file.metadata()?.len();
+    if len == place.offset {
+        return Ok(None);
+    }
+    if len < place.offset {
+        // Somebody else cut it: it is another file now.
+        *place = Place::default();
+    }
+    file.seek(SeekFrom::Start(place.offset))?;
+    Ok(Some(Box::new(BufReader::with_capacity(BUFFER, file))))
+}
+
+fn original(path: &Path) -> PathBuf {
+    if is_compressed(path) {
+        path.with_extension("")
+    } else {
+        path.to_owned()
+    }
 }
 
 /// Where the next line begins.
@@ -111,6 +140,7 @@ fn at(start: Place, (next, offset): (u64, u64)) -> Place {
     Place {
         offset: start.offset + offset,
         lines: start.lines + next - 1,
+        done: false,
     }
 }
 
@@ -186,6 +216,18 @@ mod tests {
         );
         follow.poll(&mut |_| ControlFlow::Break(())).unwrap();
         assert_eq!(polled(&mut follow), [Ok("g".to_owned())]);
+
+        // Compressed meanwhile: only what was not seen yet is new.
+        #[cfg(feature = "gzip")]
+        {
+            use crate::export::json_lines::{compress::compress, names, storage::Disk};
+            append(1, &[line("h"), b"\n".to_vec()].concat());
+            let name = file(1).file_name().unwrap().to_str().unwrap().to_owned();
+            assert!(compress(&dir, &name, &Disk).unwrap());
+            assert!(dir.join(names::compressed(&name)).exists() && !file(1).exists());
+            assert_eq!(polled(&mut follow), [Ok("h".to_owned())]);
+            assert!(polled(&mut follow).is_empty());
+        }
         fs::remove_dir_all(&dir).unwrap();
         assert!(follow.poll(&mut |_| ControlFlow::Continue(())).is_err());
     }

@@ -14,6 +14,18 @@
 //! disk was full just there, the exchange is in the next file once more, with
 //! the same ID.
 //!
+//! # Age, and compression
+//!
+//! A file is closed when it is [too large](JsonLinesBuilder::max_file_bytes) or
+//! [too old](JsonLinesBuilder::max_file_age), and deleted when
+//! [nothing was written to it for long](JsonLinesBuilder::max_age).
+//!
+//! With the feature `gzip` closed files can be compressed. The name gets `.gz` then;
+//! the readers read both. Each file is compressed by the exporter that made it, into
+//! a hidden file that gets its name once it is complete, so that a crash at any
+//! moment leaves one readable copy. While that goes on, the copy takes room beyond
+//! the total size.
+//!
 //! # Size
 //!
 //! Before a file is begun the oldest files in the directory, by name, are
@@ -34,6 +46,8 @@
 //! order.
 
 mod builder;
+#[cfg(feature = "gzip")]
+mod compress;
 #[cfg(feature = "cli")]
 mod follow;
 mod line;
@@ -276,6 +290,8 @@ impl Exporter for JsonLines {
         if self.may_retry() {
             let _ = self.recover();
         }
+        // What cannot be deleted now is tried again, and told when it is in the way.
+        let _ = self.writer.tick();
     }
 }
 

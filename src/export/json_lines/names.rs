@@ -7,6 +7,8 @@ use std::{
 
 const PREFIX: &str = "exchanges-";
 const SUFFIX: &str = ".jsonl";
+const GZ: &str = ".gz";
+const PART: &str = ".part";
 
 /// Shared by all exporters of the process, so that they never try one name twice.
 static SEQUENCE: AtomicU64 = AtomicU64::new(0);
@@ -29,9 +31,31 @@ pub(super) fn probe() -> String {
     format!(".dashcam-probe-{}-{}", process::id(), sequence())
 }
 
-/// Whether this is a name that [`next`] makes.
+/// The name of the same file, compressed.
+pub(super) fn compressed(name: &str) -> String {
+    format!("{name}{GZ}")
+}
+
+/// The name of a file without its compression; `None` where it has none.
+pub(super) fn uncompressed(name: &str) -> Option<&str> {
+    name.strip_suffix(GZ)
+}
+
+/// A name for the compressed file while it is not complete.
+pub(super) fn part(name: &str) -> String {
+    format!(".{name}{GZ}{PART}")
+}
+
+/// Whether this is a name that [`part`] makes.
+pub(super) fn is_part(name: &str) -> bool {
+    let whole = name.strip_prefix('.').and_then(|n| n.strip_suffix(PART));
+    whole.and_then(uncompressed).is_some_and(is_ours)
+}
+
+/// Whether this is a name that [`next`] makes, or that of the same file compressed.
 pub(super) fn is_ours(name: &str) -> bool {
-    let middle = name
+    let middle = uncompressed(name)
+        .unwrap_or(name)
         .strip_prefix(PREFIX)
         .and_then(|rest| rest.strip_suffix(SUFFIX));
     let Some(middle) = middle else {
@@ -72,6 +96,9 @@ mod tests {
         assert!(is_ours(&first), "{first}");
         assert!(first < second, "{first} {second}");
         assert!(is_ours("exchanges-20250102T030405.678Z-1-000000.jsonl"));
+        let gz = compressed(&first);
+        assert!(is_ours(&gz) && uncompressed(&gz) == Some(&*first) && first < gz);
+        assert!(is_part(&part(&first)) && !is_part(&gz) && !is_part(".a.gz.part"));
     }
 
     #[test]
@@ -85,7 +112,9 @@ mod tests {
             "exchanges-20250102T030405.678Z-a-1.jsonl",
             "exchanges-20250102T030405,678Z-1-1.jsonl",
             "exchanges-2025010xT030405.678Z-1-1.jsonl",
-            "exchanges-20250102T030405.678Z-1-1.jsonl.gz",
+            "exchanges-20250102T030405.678Z-1-1.jsonl.gz.gz",
+            "exchanges-20250102T030405.678Z-1-1.jsonl.bz2",
+            ".exchanges-20250102T030405.678Z-1-1.jsonl.gz.part",
             "exchanges-mine.jsonl",
             &probe(),
         ] {

@@ -6,9 +6,11 @@ use super::{
 use crate::exchange::{Exchange, SCHEMA};
 use serde::Deserialize;
 use std::{
+    collections::HashSet,
+    ffi::OsStr,
     fmt,
     fs::{self, File},
-    io::{self, BufReader},
+    io::{self, BufRead, BufReader},
     iter::FusedIterator,
     path::{Path, PathBuf},
     vec,
@@ -19,22 +21,54 @@ pub(super) const MAX_LINE: usize = 16 * 1024 * 1024;
 
 pub(super) const BUFFER: usize = 64 * 1024;
 
+/// A file, decompressed where its name ends in `.gz`.
+pub(super) type Input = Box<dyn BufRead + Send + Sync>;
+
 /// Reads the exchanges of one file, in order. Lines that hold none are
-/// reported and reading goes on behind them; blank lines are skipped.
+/// reported and reading goes on behind them; blank lines are skipped. A file whose
+/// name ends in `.gz` is decompressed, with the feature `gzip`.
 ///
 /// # Errors
 ///
-/// The file cannot be opened.
+/// The file cannot be opened; it is compressed, and the feature is off
+/// ([`Unsupported`](io::ErrorKind::Unsupported)).
 pub fn read_file(path: impl AsRef<Path>) -> io::Result<Lines> {
     let path = path.as_ref();
-    let file = File::open(path)?;
     Ok(Lines {
         path: path.to_owned(),
-        splitter: Some(Splitter::new(
-            BufReader::with_capacity(BUFFER, file),
-            MAX_LINE,
-        )),
+        splitter: Some(Splitter::new(open(path)?, MAX_LINE)),
     })
+}
+
+pub(super) fn open(path: &Path) -> io::Result<Input> {
+    let file = File::open(path)?;
+    if !is_compressed(path) {
+        return Ok(Box::new(BufReader::with_capacity(BUFFER, file)));
+    }
+    #[cfg(feature = "gzip")]
+    {
+        let decoder = flate2::read::MultiGzDecoder::new(file);
+        Ok(Box::new(BufReader::with_capacity(BUFFER, decoder)))
+    }
+    #[cfg(not(feature = "gzip"))]
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Reads a file that was listed, also where it was compressed since then.
+fn read_listed(path: &Path) -> io::Result<Lines> {
+    let result = read_file(path);
+    match (&result, path.file_name().and_then(OsStr::to_str)) {
+        (Err(error), Some(name))
+            if error.kind() == io::ErrorKind::NotFound && !is_compressed(path) =>
+        {
+            read_file(path.with_file_name(names::compressed(name)))
+        }
+        _ => result,
+    }
+}
+
+pub(super) fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
 }
 
 /// Reads the exchanges of all files that [`JsonLines`](super::JsonLines)
@@ -71,6 +105,13 @@ pub(super) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     paths.sort();
+    // The original of a compressed file, where a crash left it. It sorts before.
+    let doubles: HashSet<_> = paths
+        .iter()
+        .filter(|path| is_compressed(path))
+        .map(|path| path.with_extension(""))
+        .collect();
+    paths.retain(|path| !doubles.contains(path));
     Ok(paths)
 }
 
@@ -78,7 +119,7 @@ pub(super) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
 pub struct Lines {
     path: PathBuf,
     /// Absent after the end.
-    splitter: Option<Splitter<BufReader<File>>>,
+    splitter: Option<Splitter<Input>>,
 }
 
 impl Iterator for Lines {
@@ -123,7 +164,7 @@ impl Iterator for DirLines {
                 return Some(item);
             }
             let path = self.paths.next()?;
-            match read_file(&path) {
+            match read_listed(&path) {
                 Ok(lines) => self.current = Some(lines),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {

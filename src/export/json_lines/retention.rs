@@ -20,6 +20,8 @@ const MAX_FILES: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct Retention {
     max_total: u64,
+    /// Files that changed last so long ago go.
+    max_age: Option<Duration>,
     /// Names of the files this writer made and that may still be there. It
     /// makes room only while it writes none, so all of them are closed.
     own: HashSet<String>,
@@ -29,12 +31,15 @@ struct Found {
     name: String,
     bytes: u64,
     in_use: bool,
+    /// Since it changed last.
+    age: Duration,
 }
 
 impl Retention {
-    pub(super) fn new(max_total: u64) -> Self {
+    pub(super) fn new(max_total: u64, max_age: Option<Duration>) -> Self {
         Self {
             max_total,
+            max_age,
             own: HashSet::new(),
         }
     }
@@ -45,6 +50,36 @@ impl Retention {
 
     pub(super) fn made(&mut self, name: String) {
         self.own.insert(name);
+    }
+
+    pub(super) fn max_age(&self) -> Option<Duration> {
+        self.max_age
+    }
+
+    /// Deletes what is too old, but for the file that is being written.
+    pub(super) fn expire(
+        &mut self,
+        dir: &Path,
+        current: Option<&str>,
+        counters: &Counters,
+    ) -> io::Result<()> {
+        if self.max_age.is_none() {
+            return Ok(());
+        }
+        let files = match self.list(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            files => files?,
+        };
+        for file in files {
+            if current != Some(&*file.name) && self.is_old(&file) {
+                remove(dir, &file.name, counters)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_old(&self, file: &Found) -> bool {
+        self.max_age.is_some_and(|max| file.age > max)
     }
 
     /// Deletes the oldest files until `needed` more bytes fit. Files that
@@ -63,19 +98,15 @@ impl Retention {
             let mut count = files.len();
             for file in files {
                 let fits = total.saturating_add(needed) <= self.max_total && count < MAX_FILES;
-                if fits || (spare_in_use && file.in_use) {
+                let stays = fits || (spare_in_use && file.in_use);
+                if stays && !self.is_old(&file) {
                     left.push(file);
                     continue;
                 }
-                match fs::remove_file(dir.join(&file.name)) {
-                    Ok(()) => add(&counters.deleted_files, 1),
-                    // Another process was faster.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => {
-                        failure = Some(error);
-                        left.push(file);
-                        continue;
-                    }
+                if let Err(error) = remove(dir, &file.name, counters) {
+                    failure = Some(error);
+                    left.push(file);
+                    continue;
                 }
                 self.own.remove(&file.name);
                 total -= file.bytes;
@@ -98,7 +129,8 @@ impl Retention {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            if !names::is_ours(&name) {
+            let is_part = names::is_part(&name);
+            if !is_part && !names::is_ours(&name) {
                 continue;
             }
             let meta = match entry.metadata() {
@@ -111,18 +143,52 @@ impl Retention {
             }
             // A time in the future counts as now.
             let changed = meta.modified().unwrap_or(now);
-            let recent = now.duration_since(changed).unwrap_or_default() < IN_USE;
+            let age = now.duration_since(changed).unwrap_or_default();
+            let recent = age < IN_USE;
+            if is_part {
+                // Its process ended while it compressed.
+                if !recent {
+                    let _ = fs::remove_file(entry.path());
+                }
+                continue;
+            }
             files.push(Found {
                 bytes: meta.len(),
                 in_use: recent && !self.own.contains(&name),
                 name,
+                age,
             });
         }
         files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        remove_doubles(dir, &mut files);
         self.own
             .retain(|own| files.binary_search_by(|file| file.name.cmp(own)).is_ok());
         Ok(files)
     }
+}
+
+/// Where a process ended after it had compressed a file and before it deleted the
+/// original, both are there: the compressed one is complete.
+fn remove_doubles(dir: &Path, files: &mut Vec<Found>) {
+    let compressed: HashSet<_> = files
+        .iter()
+        .filter_map(|file| names::uncompressed(&file.name))
+        .map(str::to_owned)
+        .collect();
+    files.retain(|file| {
+        let double = compressed.contains(&file.name);
+        !(double && fs::remove_file(dir.join(&file.name)).is_ok())
+    });
+}
+
+fn remove(dir: &Path, name: &str, counters: &Counters) -> io::Result<()> {
+    match fs::remove_file(dir.join(name)) {
+        Ok(()) => add(&counters.deleted_files, 1),
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -156,7 +222,7 @@ mod tests {
         fs::write(dir.path().join("notes.jsonl"), [0; 500]).unwrap();
         let files: Vec<_> = (1..=4).map(|day| file(&dir, day, 100, 3600)).collect();
         let counters = Counters::default();
-        Retention::new(300)
+        Retention::new(300, None)
             .make_room(dir.path(), 100, &counters)
             .unwrap();
         assert_eq!(left(&dir), [&files[2], &files[3], "notes.jsonl"]);
@@ -169,7 +235,7 @@ mod tests {
         let live = file(&dir, 1, 100, 0);
         let own = file(&dir, 2, 100, 0);
         let old = file(&dir, 3, 100, 3600);
-        let mut retention = Retention::new(300);
+        let mut retention = Retention::new(300, None);
         retention.made(own.clone());
         let counters = Counters::default();
         retention.make_room(dir.path(), 100, &counters).unwrap();
@@ -182,11 +248,60 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_old_goes() {
+        let dir = TempDir::new();
+        file(&dir, 1, 100, 3601);
+        let written = file(&dir, 2, 100, 3601);
+        let young = file(&dir, 3, 100, 3500);
+        let counters = Counters::default();
+        let mut retention = Retention::new(u64::MAX, Some(Duration::from_secs(3600)));
+        retention
+            .expire(dir.path(), Some(&written), &counters)
+            .unwrap();
+        assert_eq!(left(&dir), [written.as_str(), &young]);
+        // While none is written, and where there is room.
+        retention.make_room(dir.path(), 1, &counters).unwrap();
+        assert_eq!(left(&dir), [young]);
+        assert_eq!(counters.deleted_files.load(Ordering::Relaxed), 2);
+        fs::remove_dir_all(dir.path()).unwrap();
+        assert!(retention.expire(dir.path(), None, &counters).is_ok());
+    }
+
+    #[test]
+    fn what_a_crash_left_of_a_compression_goes() {
+        let dir = TempDir::new();
+        let plain = file(&dir, 1, 100, 0);
+        let gz = names::compressed(&plain);
+        fs::write(dir.path().join(&gz), [0; 10]).unwrap();
+        let other = file(&dir, 2, 100, 0);
+        for name in [names::part(&other), names::part("x")] {
+            fs::write(dir.path().join(name), [0; 10]).unwrap();
+        }
+        let stale = dir
+            .path()
+            .join(names::part("exchanges-20250109T000000.000Z-1-000000.jsonl"));
+        fs::write(&stale, [0; 10]).unwrap();
+        let stale = fs::File::options().append(true).open(stale).unwrap();
+        stale
+            .set_modified(SystemTime::now() - Duration::from_secs(3600))
+            .unwrap();
+        let mut retention = Retention::new(1000, None);
+        retention
+            .make_room(dir.path(), 10, &Counters::default())
+            .unwrap();
+        // What is not known, and what may be under way, stays.
+        let (unknown, under_way) = (names::part("x"), names::part(&other));
+        let mut wanted = [unknown, under_way, gz, other];
+        wanted.sort();
+        assert_eq!(left(&dir), wanted);
+    }
+
+    #[test]
     fn a_directory_with_such_a_name_is_not_ours() {
         let dir = TempDir::new();
         let name = "exchanges-20250101T000000.000Z-1-000000.jsonl";
         fs::create_dir(dir.path().join(name)).unwrap();
-        let mut retention = Retention::new(1);
+        let mut retention = Retention::new(1, None);
         retention
             .make_room(dir.path(), 10, &Counters::default())
             .unwrap();

@@ -19,8 +19,12 @@ pub struct JsonLinesStats {
     pub dropped_from_ring: u64,
     /// Exchanges in memory now, waiting to be written.
     pub held: u64,
-    /// Old files deleted to stay within the total size.
+    /// Files deleted because of their age, or to stay within the total size.
     pub deleted_files: u64,
+    /// Closed files that were compressed.
+    pub compressed_files: u64,
+    /// Closed files that could not be compressed, and stay as they are.
+    pub failed_compressions: u64,
 }
 
 /// Reads the counters of a [`JsonLines`](super::JsonLines) from anywhere, also
@@ -39,6 +43,8 @@ impl JsonLinesStatsHandle {
             dropped_from_ring,
             held,
             deleted_files,
+            compressed_files,
+            failed_compressions,
         } = &*self.0;
         JsonLinesStats {
             written: written.load(Ordering::Relaxed),
@@ -47,6 +53,8 @@ impl JsonLinesStatsHandle {
             dropped_from_ring: dropped_from_ring.load(Ordering::Relaxed),
             held: held.load(Ordering::Relaxed),
             deleted_files: deleted_files.load(Ordering::Relaxed),
+            compressed_files: compressed_files.load(Ordering::Relaxed),
+            failed_compressions: failed_compressions.load(Ordering::Relaxed),
         }
     }
 }
@@ -59,6 +67,8 @@ pub(super) struct Counters {
     pub(super) dropped_from_ring: AtomicU64,
     pub(super) held: AtomicU64,
     pub(super) deleted_files: AtomicU64,
+    pub(super) compressed_files: AtomicU64,
+    pub(super) failed_compressions: AtomicU64,
 }
 
 pub(super) fn add(counter: &AtomicU64, n: u64) {

@@ -1,3 +1,5 @@
+#[cfg(feature = "gzip")]
+mod compression;
 mod reading;
 mod recovery;
 mod rotation;

@@ -8,6 +8,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 /// How often a line is written anew when its file is deleted meanwhile, and
@@ -15,20 +16,40 @@ use std::{
 const ATTEMPTS: usize = 3;
 const NAMES: usize = 100;
 
+/// How often old files are looked for while no file is begun.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+
+/// When files are closed and deleted.
+pub(super) struct Rotation {
+    pub(super) max_file: u64,
+    pub(super) max_file_age: Duration,
+    pub(super) max_total: u64,
+    pub(super) max_age: Option<Duration>,
+    #[cfg(feature = "gzip")]
+    pub(super) compress: bool,
+}
+
 /// Writes lines to one file after the other.
 pub(super) struct Writer {
     dir: PathBuf,
     max_file: u64,
+    max_file_age: Duration,
     retention: Retention,
     storage: Box<dyn Storage>,
     counters: Arc<Counters>,
-    current: Option<Current>,
+    pub(super) current: Option<Current>,
+    pub(super) expired_at: Instant,
+    /// Names of closed files that wait for compression, where that is on.
+    #[cfg(feature = "gzip")]
+    closed: Option<Vec<String>>,
 }
 
-struct Current {
+pub(super) struct Current {
     target: Box<dyn Target>,
-    path: PathBuf,
+    name: String,
     bytes: u64,
+    pub(super) opened: Instant,
+    written: Instant,
 }
 
 impl Writer {
@@ -36,18 +57,22 @@ impl Writer {
     /// all old ones.
     pub(super) fn new(
         dir: PathBuf,
-        max_file: u64,
-        max_total: u64,
+        rotation: Rotation,
         storage: Box<dyn Storage>,
         counters: Arc<Counters>,
     ) -> Self {
+        let max_total = rotation.max_total;
         Self {
             dir,
-            max_file: max_file.min(max_total / 2),
-            retention: Retention::new(max_total),
+            max_file: rotation.max_file.min(max_total / 2),
+            max_file_age: rotation.max_file_age,
+            retention: Retention::new(max_total, rotation.max_age),
             storage,
             counters,
             current: None,
+            expired_at: Instant::now(),
+            #[cfg(feature = "gzip")]
+            closed: rotation.compress.then(Vec::new),
         }
     }
 
@@ -74,16 +99,30 @@ impl Writer {
     pub(super) fn write(&mut self, line: &[u8]) -> io::Result<()> {
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
         for _ in 0..ATTEMPTS {
-            let mut current = match self.current.take() {
-                Some(current) if current.bytes.saturating_add(length) <= self.max_file => current,
-                _ => self.open(length)?,
+            let fits = |current: &Current| {
+                current.bytes.saturating_add(length) <= self.max_file
+                    && current.opened.elapsed() < self.max_file_age
+            };
+            let current = match self.current.take() {
+                Some(current) if fits(&current) => Some(current),
+                Some(current) => {
+                    self.close(current);
+                    None
+                }
+                None => None,
+            };
+            let mut current = match current {
+                Some(current) => current,
+                None => self.open(length)?,
             };
             if let Err(error) = current.target.append(line) {
                 if current.bytes == 0 {
                     // It has no complete line; leaving it there would leave
                     // one more with every attempt.
                     drop(current.target);
-                    let _ = fs::remove_file(current.path);
+                    let _ = fs::remove_file(self.dir.join(current.name));
+                } else {
+                    self.close(current);
                 }
                 return Err(error);
             }
@@ -93,6 +132,7 @@ impl Writer {
                 continue;
             }
             current.bytes = current.bytes.saturating_add(length);
+            current.written = Instant::now();
             self.current = Some(current);
             return Ok(());
         }
@@ -104,9 +144,61 @@ impl Writer {
         let Some(mut current) = self.current.take() else {
             return Ok(());
         };
-        current.target.sync()?;
+        if let Err(error) = current.target.sync() {
+            self.close(current);
+            return Err(error);
+        }
         self.current = Some(current);
         Ok(())
+    }
+
+    /// What has to be done though nothing is written: closes and deletes what is
+    /// too old, compresses what was closed.
+    pub(super) fn tick(&mut self) -> io::Result<()> {
+        let idle = self.retention.max_age().unwrap_or(Duration::MAX);
+        let old = |current: &mut Current| {
+            current.opened.elapsed() >= self.max_file_age || current.written.elapsed() >= idle
+        };
+        if let Some(current) = self.current.take_if(old) {
+            self.close(current);
+        }
+        #[cfg(feature = "gzip")]
+        self.compress_closed();
+        if self.expired_at.elapsed() < EXPIRE_EVERY {
+            return Ok(());
+        }
+        self.expired_at = Instant::now();
+        let current = self.current.as_ref().map(|current| current.name.as_str());
+        self.retention.expire(&self.dir, current, &self.counters)
+    }
+
+    /// Nothing is written to it any more.
+    fn close(&mut self, current: Current) {
+        #[cfg(feature = "gzip")]
+        if let Some(closed) = &mut self.closed {
+            closed.push(current.name);
+        }
+        #[cfg(not(feature = "gzip"))]
+        drop(current);
+    }
+
+    #[cfg(feature = "gzip")]
+    fn compress_closed(&mut self) {
+        use super::{compress::compress, stats::add};
+
+        let Some(closed) = &mut self.closed else {
+            return;
+        };
+        for name in std::mem::take(closed) {
+            match compress(&self.dir, &name, &*self.storage) {
+                Ok(true) => {
+                    self.retention.made(names::compressed(&name));
+                    add(&self.counters.compressed_files, 1);
+                }
+                Ok(false) => {}
+                Err(_) => add(&self.counters.failed_compressions, 1),
+            }
+        }
     }
 
     fn open(&mut self, length: u64) -> io::Result<Current> {
@@ -120,11 +212,14 @@ impl Writer {
             let path = self.dir.join(&name);
             match self.storage.create(&path) {
                 Ok(target) => {
-                    self.retention.made(name);
+                    self.retention.made(name.clone());
+                    let now = Instant::now();
                     return Ok(Current {
                         target,
-                        path,
+                        name,
                         bytes: 0,
+                        opened: now,
+                        written: now,
                     });
                 }
                 // A process with the same ID on another machine or in another

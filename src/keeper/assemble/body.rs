@@ -72,11 +72,11 @@ pub(super) fn body(
         let ended = body.state == BodyState::Complete;
         // Always, so that the redactor sees the values to hide elsewhere.
         let content = redactor.body(content_type, content_encoding, &tee.prefix, ended);
-        let skipped = match kept.depth {
+        let unwanted = match kept.depth {
             Depth::Heads => Some("failure_storm"),
-            Depth::Full => tee.skipped,
+            Depth::Full => kept.bodiless.then_some("rule"),
         };
-        match skipped {
+        match unwanted.or(tee.skipped) {
             None => body.content = Some(content),
             Some(why) => {
                 body.kept = 0;

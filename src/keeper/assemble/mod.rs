@@ -204,6 +204,12 @@ impl Assembler {
                 });
             }
         }
+        if kept.bodiless && kept.depth == Depth::Full {
+            missing.push(Missing {
+                what: "bodies".to_owned(),
+                why: "rule".to_owned(),
+            });
+        }
         if kept.calls_lost > 0 {
             missing.push(Missing {
                 what: format!("{} calls that it made", kept.calls_lost),
@@ -294,6 +300,10 @@ impl Handler<Job> for Assembler {
             Job::Run(f) => return f(),
         };
         let exchange = self.exchange(&kept);
+        #[cfg(feature = "opentelemetry")]
+        if let (Some(span), Some(limit)) = (&kept.span, self.settings.span_bodies) {
+            span.add_bodies(&exchange, limit);
+        }
         // What the request held is given back before the exporter may block.
         drop(kept);
         match self.exporter.export(&exchange) {

@@ -1,5 +1,5 @@
 use super::spending::{Spent, second};
-use crate::selection::{Budget, Directives, switch::Switch};
+use crate::selection::{Budget, Directives, model::Rule, switch::Switch};
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::SystemTime,
@@ -11,6 +11,8 @@ use tracing::Metadata;
 pub(crate) struct Selected {
     pub(crate) by: String,
     live: bool,
+    /// Whether the bodies are not kept on its account.
+    pub(crate) heads_only: bool,
     pub(crate) directives: Directives,
     switch: Option<Arc<Switch>>,
     /// When it ends, also for requests that it was selected for.
@@ -89,6 +91,7 @@ impl Selected {
         Self {
             by,
             live: true,
+            heads_only: false,
             directives,
             switch: None,
             until: None,
@@ -97,25 +100,25 @@ impl Selected {
     }
 
     pub(in crate::selection) fn new(
-        by: String,
-        directives: Directives,
+        rule: &Rule,
         live: bool,
         switch: &Arc<Switch>,
         terms: Terms,
     ) -> Self {
         Self {
-            by,
+            by: rule.name.clone(),
             live,
-            directives,
+            heads_only: !rule.capture.is_full(),
+            directives: rule.verbose.directives().clone(),
             switch: Some(Arc::clone(switch)),
             until: None,
             terms: Some(terms),
         }
     }
 
-    /// Ends at this time.
-    pub(in crate::selection) fn until(mut self, time: SystemTime) -> Self {
-        self.until = Some(time);
+    /// Ends at this time, also for requests that it was selected for.
+    pub(in crate::selection) fn until(mut self, time: Option<SystemTime>) -> Self {
+        self.until = time;
         self
     }
 

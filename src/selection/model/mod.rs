@@ -18,7 +18,7 @@ pub use self::{
     budget::Budget,
     glob::Glob,
     network::Network,
-    rule::{Mode, Rule},
+    rule::{Capture, Mode, Rule},
     rules::Rules,
     sample::{Sample, SampleKey},
     text::Text,

@@ -28,6 +28,8 @@ pub struct Rule {
     pub(in crate::selection) verbose: Verbose,
     #[serde(default)]
     pub(in crate::selection) mode: Mode,
+    #[serde(default, skip_serializing_if = "Capture::is_full")]
+    pub(in crate::selection) capture: Capture,
     #[serde(default, skip_serializing_if = "Budget::is_unlimited")]
     pub(in crate::selection) budget: Budget,
 }
@@ -44,6 +46,26 @@ pub enum Mode {
     Record,
 }
 
+/// How much of what a rule selects is kept.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Capture {
+    /// Heads, bodies, events.
+    #[default]
+    Full,
+    /// No bodies, unless there is another reason to keep the request.
+    Heads,
+}
+
+impl Capture {
+    // `serde` hands over a reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    pub(crate) fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
+}
+
 impl Rule {
     /// A rule of this name that ends at `expires`, also for requests that it has
     /// selected.
@@ -57,6 +79,7 @@ impl Rule {
             sample: None,
             verbose: Verbose::default(),
             mode: Mode::Live,
+            capture: Capture::Full,
             budget: Budget::default(),
         }
     }
@@ -144,6 +167,14 @@ impl Rule {
     #[must_use]
     pub fn record_only(mut self) -> Self {
         self.mode = Mode::Record;
+        self
+    }
+
+    /// Keeps no bodies of what it selects, unless there is another reason to keep
+    /// the request, such as that it failed.
+    #[must_use]
+    pub fn heads_only(mut self) -> Self {
+        self.capture = Capture::Heads;
         self
     }
 

@@ -3,6 +3,7 @@ use crate::export::{
     Exporter, Health,
     sample::{sample, sample_of},
 };
+use std::time::Duration;
 
 #[test]
 fn writes_and_reads_back() {
@@ -187,4 +188,51 @@ fn two_exporters_in_one_directory() {
     found.sort();
     wanted.sort();
     assert_eq!(found, wanted);
+}
+
+#[test]
+fn an_old_file_is_closed_with_and_without_traffic() {
+    let dir = TempDir::new();
+    let mut exporter = JsonLines::builder(dir.path())
+        .max_file_age(Duration::from_secs(3600))
+        .build();
+    let grow_old = |exporter: &mut JsonLines, by| {
+        let current = exporter.writer.current.as_mut().unwrap();
+        current.opened = current.opened.checked_sub(Duration::from_secs(by)).unwrap();
+    };
+    exporter.export(&sample("0")).unwrap();
+    grow_old(&mut exporter, 3500);
+    exporter.tick();
+    exporter.export(&sample("1")).unwrap();
+    assert_eq!(files(dir.path()).len(), 1);
+    grow_old(&mut exporter, 200);
+    exporter.export(&sample("2")).unwrap();
+    assert_eq!(files(dir.path()).len(), 2);
+    grow_old(&mut exporter, 3601);
+    exporter.tick();
+    assert!(exporter.writer.current.is_none());
+    assert_eq!(read(dir.path()), (ids(0..3), Vec::new()));
+}
+
+#[test]
+fn old_exchanges_are_deleted_without_traffic() {
+    let dir = TempDir::new();
+    let hour = Duration::from_secs(3600);
+    let mut exporter = JsonLines::builder(dir.path())
+        .max_file_bytes(0)
+        .max_age(hour)
+        .build();
+    for id in ids(0..3) {
+        exporter.export(&sample(&id)).unwrap();
+    }
+    let paths = files(dir.path());
+    let old = fs::File::options().append(true).open(&paths[0]).unwrap();
+    old.set_modified(std::time::SystemTime::now() - 2 * hour)
+        .unwrap();
+    exporter.tick();
+    assert_eq!(files(dir.path()).len(), 3, "not every second");
+    exporter.writer.expired_at = exporter.writer.expired_at.checked_sub(hour).unwrap();
+    exporter.tick();
+    assert_eq!(read(dir.path()), (ids(1..3), Vec::new()));
+    assert_eq!(exporter.stats_handle().get().deleted_files, 1);
 }

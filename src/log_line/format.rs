@@ -1,0 +1,145 @@
+use std::borrow::Cow;
+
+/// How a line names what it says, for the system that reads it.
+///
+/// The names differ, and the forms of level and IDs; what a line says does not.
+/// `correlation_id`, `message`, `fields` and `spans` have these names in all of them.
+///
+/// | | [`otel`](Self::otel) | [`datadog`](Self::datadog) | [`google_cloud`](Self::google_cloud) | [`elastic`](Self::elastic) |
+/// |---|---|---|---|---|
+/// | time | `timestamp` | `timestamp` | `time` | `@timestamp` |
+/// | level | `level`: `INFO` | `status`: `info` | `severity`: `INFO` | `log.level`: `info` |
+/// | target | `target` | `logger.name` | `target` | `log.logger` |
+/// | trace | `trace_id` | `dd.trace_id` | `logging.googleapis.com/trace`: `projects/…/traces/…` | `trace.id` |
+/// | span | `span_id` | `dd.span_id`, decimal | `logging.googleapis.com/spanId` | `span.id` |
+/// | | | | `logging.googleapis.com/trace_sampled` | `ecs.version` |
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// # use dashcam::{log_line::{JsonLine, LineFormat}, redact::Policy};
+/// let lines = JsonLine::new(std::io::stdout(), Policy::strict())?
+///     .format(LineFormat::google_cloud("my-project"));
+/// # let _ = lines;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct LineFormat {
+    pub(super) time: &'static str,
+    pub(super) level: &'static str,
+    /// From ERROR to TRACE.
+    pub(super) levels: [&'static str; 5],
+    pub(super) target: &'static str,
+    pub(super) trace_id: &'static str,
+    /// What stands before the trace ID.
+    pub(super) trace_prefix: Cow<'static, str>,
+    pub(super) span_id: &'static str,
+    pub(super) decimal_span_id: bool,
+    pub(super) sampled: Option<&'static str>,
+    /// A member that is always the same.
+    pub(super) constant: Option<(&'static str, &'static str)>,
+}
+
+/// Names at the top of a line in every format, or kept for it.
+const COMMON: [&str; 6] = [
+    "message",
+    "source",
+    "correlation_id",
+    "fields",
+    "spans",
+    "replayed",
+];
+
+impl LineFormat {
+    /// The default: what the OpenTelemetry Collector, Loki and most others map as it
+    /// is.
+    pub fn otel() -> Self {
+        Self {
+            time: "timestamp",
+            level: "level",
+            levels: ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"],
+            target: "target",
+            trace_id: "trace_id",
+            trace_prefix: Cow::Borrowed(""),
+            span_id: "span_id",
+            decimal_span_id: false,
+            sampled: None,
+            constant: None,
+        }
+    }
+
+    /// As Datadog's own libraries write it: the trace ID in hexadecimal digits, the
+    /// span ID decimal.
+    pub fn datadog() -> Self {
+        Self {
+            level: "status",
+            levels: ["error", "warn", "info", "debug", "trace"],
+            target: "logger.name",
+            trace_id: "dd.trace_id",
+            span_id: "dd.span_id",
+            decimal_span_id: true,
+            ..Self::otel()
+        }
+    }
+
+    /// The special fields of Google Cloud's structured logging; traces are those of
+    /// this project.
+    pub fn google_cloud(project_id: &str) -> Self {
+        Self {
+            time: "time",
+            level: "severity",
+            levels: ["ERROR", "WARNING", "INFO", "DEBUG", "DEBUG"],
+            trace_id: "logging.googleapis.com/trace",
+            trace_prefix: format!("projects/{project_id}/traces/").into(),
+            span_id: "logging.googleapis.com/spanId",
+            sampled: Some("logging.googleapis.com/trace_sampled"),
+            ..Self::otel()
+        }
+    }
+
+    /// The Elastic Common Schema.
+    pub fn elastic() -> Self {
+        Self {
+            time: "@timestamp",
+            level: "log.level",
+            levels: ["error", "warn", "info", "debug", "trace"],
+            target: "log.logger",
+            trace_id: "trace.id",
+            span_id: "span.id",
+            constant: Some(("ecs.version", "8.11.0")),
+            ..Self::otel()
+        }
+    }
+
+    pub(super) fn level_text(&self, level: tracing::Level) -> &'static str {
+        let [error, warn, info, debug, trace] = self.levels;
+        match level {
+            tracing::Level::ERROR => error,
+            tracing::Level::WARN => warn,
+            tracing::Level::INFO => info,
+            tracing::Level::DEBUG => debug,
+            tracing::Level::TRACE => trace,
+        }
+    }
+
+    /// Whether a line has a member of this name itself. An event's own field of such
+    /// a name stays below `fields`.
+    pub(super) fn reserves(&self, name: &str) -> bool {
+        let own = [
+            self.time,
+            self.level,
+            self.target,
+            self.trace_id,
+            self.span_id,
+        ];
+        let rare = [self.sampled, self.constant.map(|(name, _)| name)];
+        own.contains(&name) || COMMON.contains(&name) || rare.contains(&Some(name))
+    }
+}
+
+impl Default for LineFormat {
+    fn default() -> Self {
+        Self::otel()
+    }
+}

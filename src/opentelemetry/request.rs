@@ -1,0 +1,370 @@
+//! The request's own span: whose child it is, its IDs, and its attributes by the
+//! semantic conventions for HTTP servers.
+
+use crate::{
+    context::{RequestContext, Route},
+    exchange::{Body, BodyState, Content, Exchange, Failure, Outcome},
+    id as ours,
+    redact::{Policy, Redactor},
+};
+use ::opentelemetry::{
+    Context, KeyValue,
+    trace::{SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, TraceState},
+};
+use http::{HeaderName, StatusCode, Uri, Version, header, request::Parts};
+use std::{borrow::Cow, sync::LazyLock};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+/// Where no layer captures there is no policy to go by.
+static STRICT: LazyLock<Policy> = LazyLock::new(Policy::strict);
+
+/// What of a request its span tells.
+pub(crate) struct Arrival<'r> {
+    /// As the conventions have it.
+    pub(crate) method: &'r str,
+    pub(crate) parts: &'r Parts,
+    pub(crate) uri: &'r Uri,
+    pub(crate) policy: Option<&'r Policy>,
+}
+
+/// A request's span that is recorded.
+#[derive(Debug)]
+pub(crate) struct RequestSpan {
+    /// Held, so that it does not close.
+    span: Span,
+    context: Context,
+}
+
+/// Starts a request's span where OpenTelemetry has it, and takes its IDs.
+pub(crate) fn start(span: &Span, request: &RequestContext, arrival: &Arrival<'_>) {
+    // Where the layer is absent this is all that happens.
+    if span.set_parent(Context::new()).is_err() {
+        return;
+    }
+    let trace = request.trace_context();
+    let state = trace.trace_state().map(ours::TraceState::as_str);
+    let state = state.and_then(|state| state.parse::<TraceState>().ok());
+    let sent = state.as_ref().map(TraceState::header);
+    let _ = span.set_parent(parent(trace, state));
+
+    let route = request.shared().route.as_ref().map(Route::as_str);
+    span.record("otel.name", &*name(arrival.method, route));
+    for attribute in arrival.for_samplers() {
+        span.set_attribute(attribute.key, attribute.value);
+    }
+    let context = {
+        // A sampler asks whether the request is selected.
+        let _entered = request.enter();
+        span.context()
+    };
+    take_ids(request, context.span().span_context(), sent);
+    if !context.span().is_recording() {
+        return;
+    }
+    context.span().set_attributes(arrival.redacted(route));
+    request.shared().notes().span = Some(Box::new(RequestSpan {
+        span: span.clone(),
+        context,
+    }));
+}
+
+impl RequestSpan {
+    /// Another hold on the same span.
+    pub(crate) fn again(&self) -> Box<Self> {
+        Box::new(Self {
+            span: self.span.clone(),
+            context: self.context.clone(),
+        })
+    }
+
+    /// Notes a status code by which nobody judges the request but the conventions.
+    pub(crate) fn answered(&self, status: StatusCode) {
+        if status.is_server_error() {
+            self.fail(Cow::Owned(status.as_u16().to_string()));
+        }
+    }
+
+    /// Notes how the request ended: `left` says that its client left a stream,
+    /// which is no error, and `selected` what made it verbose.
+    pub(crate) fn ended(
+        &self,
+        (outcome, status): (&Outcome, Option<StatusCode>),
+        left: bool,
+        kept: bool,
+        selected: Option<String>,
+    ) {
+        let span = self.context.span();
+        span.set_attribute(KeyValue::new("dashcam.outcome", outcome.as_str()));
+        span.set_attribute(KeyValue::new("dashcam.kept", kept));
+        if let Some(by) = selected {
+            span.set_attribute(KeyValue::new("dashcam.selected", by));
+        }
+        let server_error = status.filter(StatusCode::is_server_error);
+        let error: Option<Cow<'static, str>> = match outcome {
+            Outcome::Completed => server_error.map(|s| s.as_u16().to_string().into()),
+            Outcome::Failed { failure } => match failure {
+                // The conventions leave the status of a client's mistake unset.
+                Failure::Status(code) if *code < 500 => None,
+                Failure::Status(code) | Failure::Grpc(code) => Some(code.to_string().into()),
+                Failure::ServiceError => Some("service_error".into()),
+                Failure::Custom(name) => Some(name.clone().into()),
+            },
+            Outcome::Open => None,
+            Outcome::Abandoned if left => None,
+            Outcome::Panicked | Outcome::BodyError | Outcome::Abandoned => {
+                Some(outcome.as_str().into())
+            }
+        };
+        if let Some(error) = error {
+            self.fail(error);
+        }
+    }
+
+    fn fail(&self, error: Cow<'static, str>) {
+        let span = self.context.span();
+        span.set_attribute(KeyValue::new("error.type", error));
+        // The reason is in the attributes.
+        span.set_status(Status::error(""));
+    }
+
+    /// Adds the redacted bodies of a kept request, each cut at `limit` bytes.
+    pub(crate) fn add_bodies(&self, exchange: &Exchange, limit: usize) {
+        let span = self.context.span();
+        let response = exchange.response.as_ref().map(|response| &response.body);
+        let request = BodyNames {
+            content: "http.request.body.content",
+            size: "http.request.body.size",
+            state: "dashcam.request.body.state",
+        };
+        span.set_attributes(request.attributes(&exchange.request.body, limit));
+        if let Some(body) = response {
+            let response = BodyNames {
+                content: "http.response.body.content",
+                size: "http.response.body.size",
+                state: "dashcam.response.body.state",
+            };
+            span.set_attributes(response.attributes(body, limit));
+        }
+    }
+}
+
+/// What is known of one body, under the names of its side.
+struct BodyNames {
+    content: &'static str,
+    size: &'static str,
+    state: &'static str,
+}
+
+impl BodyNames {
+    fn attributes(&self, body: &Body, limit: usize) -> Vec<KeyValue> {
+        let size = i64::try_from(body.seen).unwrap_or(i64::MAX);
+        let mut attributes = vec![KeyValue::new(self.size, size)];
+        let mut state = match &body.state {
+            BodyState::Complete => "complete",
+            BodyState::Truncated => "truncated",
+            BodyState::Unread => "unread",
+            BodyState::PartlyRead => "partly_read",
+            BodyState::Aborted => "aborted",
+            BodyState::Error { .. } => "error",
+            BodyState::Skipped { .. } => "skipped",
+            BodyState::None => "none",
+            BodyState::Stream => "stream",
+            BodyState::Open => "open",
+        };
+        if let Some(Content::Text { text, unparsed }) = &body.content {
+            let mut end = limit.min(text.len());
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            if end < text.len() || *unparsed > 0 {
+                state = "truncated";
+            }
+            let text = text.get(..end).unwrap_or_default().to_owned();
+            attributes.push(KeyValue::new(self.content, text));
+        }
+        attributes.push(KeyValue::new(self.state, state));
+        attributes
+    }
+}
+
+/// Whose child the request's span is. A span of an outer layer in the same trace
+/// stays the parent, but no span decides over the trace that came in, nor does a
+/// stranger's.
+fn parent(trace: &ours::TraceContext, state: Option<TraceState>) -> Context {
+    let current = Context::current();
+    let current = if current.has_active_span() {
+        current
+    } else {
+        Span::current().context()
+    };
+    let outer = {
+        let span = current.span();
+        let outer = span.span_context();
+        (outer.is_valid() && !outer.is_remote()).then(|| outer.trace_id().to_bytes())
+    };
+    let stranger = trace.client_parent().map(|p| p.trace_id.to_bytes());
+    match (trace.parent_id(), outer) {
+        (Some(_), Some(outer)) if outer == trace.trace_id().to_bytes() => current,
+        (Some(parent_id), _) => current.with_remote_span_context(SpanContext::new(
+            TraceId::from_bytes(trace.trace_id().to_bytes()),
+            SpanId::from_bytes(parent_id.to_bytes()),
+            TraceFlags::new(trace.flags().bits()),
+            true,
+            state.unwrap_or_default(),
+        )),
+        (None, Some(outer)) if Some(outer) != stranger => current,
+        (None, _) => Context::new(),
+    }
+}
+
+/// From now on the request's IDs are those of its span.
+fn take_ids(request: &RequestContext, own: &SpanContext, sent: Option<String>) {
+    let (Some(trace_id), Some(span_id)) = (
+        ours::TraceId::from_bytes(own.trace_id().to_bytes()),
+        ours::SpanId::from_bytes(own.span_id().to_bytes()),
+    ) else {
+        return;
+    };
+    let trace = request.trace_context();
+    let mut flags = own.trace_flags().to_u8() & ours::TraceFlags::SAMPLED.bits();
+    let known = if trace_id == trace.trace_id() {
+        trace.flags().bits()
+    } else {
+        own.trace_flags().to_u8()
+    };
+    flags |= known & ours::TraceFlags::RANDOM.bits();
+    let state = own.trace_state().header();
+    let changed = (sent.unwrap_or_default() != state).then_some(&*state);
+    let trace = trace.with_span(
+        trace_id,
+        span_id,
+        ours::TraceFlags::from_bits(flags),
+        changed,
+    );
+    request.shared().note_traced(trace);
+}
+
+/// The innermost span that is current and in this trace, and its flags.
+pub(crate) fn innermost(trace_id: ours::TraceId) -> Option<(ours::SpanId, ours::TraceFlags)> {
+    Context::map_current(|context| {
+        let span = context.span();
+        let innermost = span.span_context();
+        if innermost.trace_id().to_bytes() != trace_id.to_bytes() || innermost.is_remote() {
+            return None;
+        }
+        let span_id = ours::SpanId::from_bytes(innermost.span_id().to_bytes())?;
+        let flags = ours::TraceFlags::from_bits(innermost.trace_flags().to_u8());
+        Some((span_id, flags))
+    })
+}
+
+/// `{method} {route}`, and `HTTP` for a method that is not known.
+fn name(method: &str, route: Option<&str>) -> String {
+    let method = if method == "_OTHER" { "HTTP" } else { method };
+    match route {
+        Some(route) => format!("{method} {route}"),
+        None => method.to_owned(),
+    }
+}
+
+impl Arrival<'_> {
+    fn policy(&self) -> &Policy {
+        self.policy.unwrap_or(&STRICT)
+    }
+
+    /// What is known before the span starts, beside its fields.
+    fn for_samplers(&self) -> Vec<KeyValue> {
+        let mut attributes = vec![KeyValue::new("url.scheme", self.scheme().to_owned())];
+        if let Some((host, port)) = self.host() {
+            attributes.push(KeyValue::new("server.address", host));
+            if let Some(port) = port {
+                attributes.push(KeyValue::new("server.port", i64::from(port)));
+            }
+        }
+        attributes
+    }
+
+    /// What has to be redacted first, which a span that is dropped need not pay.
+    fn redacted(&self, route: Option<&str>) -> Vec<KeyValue> {
+        let mut redactor = Redactor::new(self.policy());
+        let mut attributes = vec![KeyValue::new(
+            "url.path",
+            redactor.path(self.uri.path(), route),
+        )];
+        let mut add = |name, value: String| attributes.push(KeyValue::new(name, value));
+        if let Some(query) = self.uri.query() {
+            add("url.query", redactor.query(query));
+        }
+        let method = self.parts.method.as_str();
+        if method != self.method {
+            let plain =
+                method.len() <= 20 && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+            let text = if plain {
+                method.to_owned()
+            } else {
+                redactor.header("method", method.as_bytes(), true)
+            };
+            add("http.request.method_original", text);
+        }
+        if let Some(version) = version(self.parts.version) {
+            add("network.protocol.version", version.to_owned());
+        }
+        if let Some(agent) = self.allowed(&mut redactor, &header::USER_AGENT) {
+            add("user_agent.original", agent);
+        }
+        attributes
+    }
+
+    /// A header's only value, where the policy lets all of it through.
+    fn allowed(&self, redactor: &mut Redactor<'_>, name: &HeaderName) -> Option<String> {
+        let mut values = self.parts.headers.get_all(name).iter();
+        let value = values.next().filter(|_| values.next().is_none())?;
+        let text = std::str::from_utf8(value.as_bytes()).ok()?;
+        let shown = redactor.header(name.as_str(), value.as_bytes(), value.is_sensitive());
+        (shown == text).then_some(shown)
+    }
+
+    /// That of the request's target, else what the proxy in front of the service
+    /// says. A service that speaks TLS itself with HTTP/1.1 cannot be told from one
+    /// that does not.
+    fn scheme(&self) -> &'static str {
+        let said = || {
+            let value = self.parts.headers.get("x-forwarded-proto")?;
+            value.to_str().ok()?.split(',').next()
+        };
+        match self.uri.scheme_str().or_else(said).map(str::trim) {
+            Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
+            _ => "http",
+        }
+    }
+
+    /// Whom the client asked, where the policy shows it.
+    fn host(&self) -> Option<(String, Option<u16>)> {
+        let mut redactor = Redactor::new(self.policy());
+        let authority = match self.uri.authority() {
+            Some(authority) => {
+                let text = authority.as_str();
+                let shown = redactor.header("host", text.as_bytes(), false);
+                (shown == text).then(|| authority.clone())
+            }
+            None => self
+                .allowed(&mut redactor, &header::HOST)
+                .and_then(|host| host.parse().ok()),
+        }?;
+        let host = authority.host();
+        let plain = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+        Some((plain.unwrap_or(host).to_owned(), authority.port_u16()))
+    }
+}
+
+fn version(version: Version) -> Option<&'static str> {
+    Some(match version {
+        Version::HTTP_09 => "0.9",
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_11 => "1.1",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => return None,
+    })
+}
