@@ -303,6 +303,10 @@ fn a_body_of_announced_length_nought_is_completed_by_its_drop(kind: Kind) {
 
 /// A service that hands the request it got to a service with the same layers.
 fn a_forwarded_request_is_part_of_the_first(kind: Kind) {
+    if kind == Kind::Client {
+        // Each call is one of its own, and is never current.
+        return;
+    }
     let rig = Rig::new();
     let ids = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&ids);

@@ -67,6 +67,18 @@ fn renamed(path: &Path, text: &str) {
     fs::rename(new, path).unwrap();
 }
 
+/// Behind a link that is swapped.
+fn linked(path: &Path, text: &str) {
+    let target = path.with_extension("target");
+    fs::write(&target, text).unwrap();
+    let new = path.with_extension("new");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&target, &new).unwrap();
+    #[cfg(not(unix))]
+    fs::rename(&target, &new).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
 #[test]
 fn each_way_of_writing() {
     let directory = Directory::new("ways");
@@ -338,8 +350,8 @@ fn the_switch_ends_what_has_begun() {
 
 /// Each version selects a request by one of its rules when it comes, and by
 /// another one once a fact is stated: both must be of one version. Neighbours of
-/// a version record other targets. Versions come by a file that is replaced, bad
-/// ones between them; none is missed, and no bad one is taken.
+/// a version record other targets. Versions come by a file that is written in four
+/// ways, bad ones between them; none is missed, and no bad one is taken.
 #[test]
 fn a_thousand_swaps_under_load_without_a_mixture() {
     const SWAPS: u64 = 1_000;
@@ -405,7 +417,18 @@ fn a_thousand_swaps_under_load_without_a_mixture() {
                 let problem = || steering.status().sources[1].problem.is_some();
                 until("the bad version is seen", problem);
             }
-            renamed(&path, &version(n));
+            let text = version(n);
+            match n % 4 {
+                0 => renamed(&path, &text),
+                1 => linked(&path, &text),
+                // In place, through the link.
+                2 => fs::write(&path, &text).unwrap(),
+                // Gone for a moment, as some editors leave it.
+                _ => {
+                    fs::remove_file(&path).unwrap();
+                    fs::write(&path, &text).unwrap();
+                }
+            }
             let name = format!("{n} early");
             until("the version is in use", || {
                 let rules = steering.in_use();

@@ -4,9 +4,10 @@ use crate::Case;
 use axum::{
     Json, Router,
     body::Body,
+    middleware::{Next, from_fn},
     routing::{get, post},
 };
-use dashcam::{Dashcam, correlation::CorrelationIdLayer};
+use dashcam::{Dashcam, capture::CaptureLayer, correlation::CorrelationIdLayer, export::Memory};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use std::{
@@ -42,6 +43,20 @@ pub(crate) fn cases() -> Vec<Case> {
         },
         "post/bare" => |go| drive(router(), post_request, go),
         "post/pass-through" => |go| drive(router().layer(PassThrough), post_request, go),
+        "post/captured, not kept" => |go| {
+            let capture = CaptureLayer::builder("bench", "0").build(Memory::new(1)).unwrap();
+            drive(router().layer(capture), post_request, go);
+        },
+        "post/both bodies buffered" => |go| {
+            drive(router().layer(from_fn(print_bodies)), post_request, go);
+        },
+        "post/both bodies buffered and printed" => |go| {
+            let subscriber = tracing_subscriber::registry()
+                .with(EnvFilter::new("debug"))
+                .with(fmt::layer().with_writer(std::io::sink));
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+            drive(router().layer(from_fn(print_bodies)), post_request, go);
+        },
         "post/tower-http ids, trace, one fmt JSON line" => |go| {
             fmt_json();
             drive(traced(), post_request, go);
@@ -98,6 +113,27 @@ fn traced() -> Router {
             )
             .layer(PropagateRequestIdLayer::x_request_id()),
     )
+}
+
+/// What people write to see bodies: both are read to their ends, and printed where
+/// DEBUG is on.
+async fn print_bodies(request: Request<Body>, next: Next) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let bytes = print("request", body).await;
+    let response = next
+        .run(Request::from_parts(parts, Body::from(bytes)))
+        .await;
+    let (parts, body) = response.into_parts();
+    let bytes = print("response", body).await;
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+async fn print(direction: &str, body: Body) -> bytes::Bytes {
+    let bytes = body.collect().await.unwrap().to_bytes();
+    if let Ok(text) = std::str::from_utf8(&bytes) {
+        tracing::debug!("{direction} body = {text:?}");
+    }
+    bytes
 }
 
 fn fmt_json() {

@@ -1,13 +1,13 @@
 //! Kept exchanges.
 
 use super::{
-    answer::{Problem, json_answer},
+    answer::{Problem, answer, json_answer},
     router::{Ask, Shared},
     rules::work,
 };
 use crate::{
     exchange::Exchange,
-    export::Memory,
+    export::{Memory, curl::Curl, har},
     find::{Filter, Row},
 };
 use axum::{
@@ -16,7 +16,7 @@ use axum::{
     http::{Response, StatusCode},
 };
 use serde_json::json;
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 const LIMIT: usize = 50;
 const MOST: usize = 1000;
@@ -79,6 +79,44 @@ pub(super) async fn one(State(shared): Ask, Path(id): Path<String>) -> Answer {
     work(move || {
         let exchange = by_id(shared.memory()?, &id)?;
         Ok(json_answer(&*exchange))
+    })
+    .await
+}
+
+pub(super) async fn har(State(shared): Ask, query: Asked) -> Answer {
+    let (filter, limit) = asked(query)?;
+    work(move || {
+        let mut found = find(shared.memory()?, &filter, limit);
+        found.reverse();
+        let har = har::from_exchanges(found.iter().map(AsRef::as_ref));
+        Ok(json_answer(&har))
+    })
+    .await
+}
+
+pub(super) async fn one_har(State(shared): Ask, Path(id): Path<String>) -> Answer {
+    work(move || {
+        let exchange = by_id(shared.memory()?, &id)?;
+        Ok(json_answer(&har::from_exchanges([&*exchange])))
+    })
+    .await
+}
+
+pub(super) async fn curl(
+    State(shared): Ask,
+    Path(id): Path<String>,
+    query: Result<Query<HashMap<String, String>>, QueryRejection>,
+) -> Answer {
+    let Query(mut query) =
+        query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
+    work(move || {
+        let exchange = by_id(shared.memory()?, &id)?;
+        let mut curl = Curl::new(&exchange);
+        if let Some(base) = query.remove("base") {
+            curl = curl.base(base);
+        }
+        let media = "text/plain; charset=utf-8";
+        Ok(answer(StatusCode::OK, media, curl.to_string()))
     })
     .await
 }

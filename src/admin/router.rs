@@ -98,6 +98,9 @@ impl Admin {
             .route("/why", post(rules::why))
             .route("/exchanges", get(exchanges::list))
             .route("/exchanges/{id}", get(exchanges::one))
+            .route("/exchanges/{id}/har", get(exchanges::one_har))
+            .route("/exchanges/{id}/curl", get(exchanges::curl))
+            .route("/har", get(exchanges::har))
             .fallback(unknown)
             .method_not_allowed_fallback(not_allowed)
             .layer(from_fn_with_state(Arc::clone(&state), authenticate))
@@ -221,7 +224,7 @@ async fn unknown() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "expected one of /status, /switch/off, /switch/on, /rules, /rules/NAME, /why, /exchanges, \
-         /exchanges/ID",
+         /exchanges/ID, /exchanges/ID/har, /exchanges/ID/curl, /har",
     )
 }
 

@@ -3,7 +3,7 @@ use crate::{
     selection::Glob,
 };
 use clap::{Parser, Subcommand};
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 const CODES: &str = "\
 Exit codes:
@@ -272,7 +272,7 @@ pub(super) struct MintArgs {
     pub(super) record: bool,
     /// Only for so many requests, on each instance.
     #[arg(long, value_name = "N")]
-    pub(super) uses: Option<u32>,
+    pub(super) uses: Option<NonZeroU32>,
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {

@@ -6,7 +6,11 @@ use super::{
     show::find,
     store::{self, directory},
 };
-use crate::exchange::Exchange;
+use crate::{
+    exchange::Exchange,
+    export::{curl::Curl, har},
+};
+use serde_json::json;
 
 pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Failure> {
     let path = directory(args.path.as_deref());
@@ -28,6 +32,25 @@ pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Fail
         out.note(&format!("no exchange in {} is like that", path.display()));
         return Ok(Answer::No);
     }
-    let _ = args.har;
+    if args.har {
+        out.json(&har::from_exchanges(&found))?;
+        return Ok(Answer::Yes);
+    }
+    for (n, exchange) in found.iter().enumerate() {
+        let mut curl = Curl::new(exchange);
+        if let Some(base) = &args.base {
+            curl = curl.base(base);
+        }
+        if out.is_json() {
+            out.json(&json!({ "id": exchange.id, "curl": curl.to_string() }))?;
+            continue;
+        }
+        if n > 0 {
+            out.line(format_args!(""))?;
+        }
+        // It has no control characters but line feeds and tabs, and what else is
+        // escaped elsewhere would be sent otherwise here.
+        out.line(format_args!("{}", curl.to_string().trim_end()))?;
+    }
     Ok(Answer::Yes)
 }

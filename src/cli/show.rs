@@ -277,8 +277,8 @@ fn body(body: &Body, out: &mut Output) -> Result<(), Failure> {
         BodyState::Aborted => "dropped before its end".to_owned(),
         BodyState::Error { message } => format!("ended with an error: {message}"),
         BodyState::Skipped { why } => format!("not written: {why}"),
-        BodyState::Stream => "a stream".to_owned(),
         BodyState::Open => "still passing by".to_owned(),
+        BodyState::Stream => "a stream".to_owned(),
     };
     let kind = [&body.content_type, &body.content_encoding];
     let kind: String = kind

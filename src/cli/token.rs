@@ -107,7 +107,7 @@ pub(super) fn mint(args: &MintArgs, out: &mut Output) -> Result<Answer, Failure>
         claims = claims.record_only();
     }
     if let Some(uses) = args.uses {
-        claims = claims.uses(uses);
+        claims = claims.uses(uses.get());
     }
     let token = key
         .mint(&claims)

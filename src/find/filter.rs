@@ -172,7 +172,14 @@ impl FromStr for StatusIs {
 #[derive(Clone, Debug)]
 pub(crate) struct OutcomeIs(String);
 
-const OUTCOMES: &[&str] = &["completed", "failed", "panicked", "body_error", "abandoned"];
+const OUTCOMES: &[&str] = &[
+    "completed",
+    "failed",
+    "panicked",
+    "body_error",
+    "abandoned",
+    "open",
+];
 
 impl FromStr for OutcomeIs {
     type Err = String;

@@ -7,6 +7,18 @@ use http::HeaderName;
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 /// Bounds on memory. All sizes are bytes.
+///
+/// With *r* requests in flight, calls of clients included, and *t* worker threads,
+/// what is held is at most
+///
+/// ```text
+/// held    = min(memory, r × (recording + 2 × body)) + (r + queue) × 4 × head
+/// pooled ≤ t × 64 × about 180 KiB, in practice what the pool's requests needed
+/// ```
+///
+/// and the exchange being written. A finished call counts until its request ends
+/// where it is not kept on its own, up to 16 per request. Nothing is sized by what a
+/// client announces.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {

@@ -11,6 +11,9 @@ use std::{any::Any, io::IoSlice, sync::Arc, time::Instant};
 /// comes: most bodies have one, and most are never looked at.
 const COPY_UP_TO: usize = 2 * 1024;
 
+/// Copies are made into buffers of this size.
+const SEGMENT: usize = super::KEEP_CAPACITY;
+
 /// Room for this many pieces stays allocated between requests.
 const KEEP_PIECES: usize = 64;
 
@@ -30,6 +33,7 @@ pub(crate) enum Ending {
 pub(crate) struct Tee {
     limit: usize,
     trailers_limit: usize,
+    /// What came before `copied`.
     pieces: Vec<Piece>,
     /// What came first, while it is shared: most bodies come in one piece, and no
     /// vector is needed for it.
@@ -81,7 +85,7 @@ pub(crate) struct BodySnapshot {
 #[derive(Debug)]
 enum Piece {
     Shared(Bytes),
-    Copied(usize),
+    Copied(Vec<u8>),
 }
 
 impl Tee {
@@ -168,6 +172,7 @@ impl Tee {
             Some(bytes) => {
                 self.settle();
                 if wanted > COPY_UP_TO && wanted == length {
+                    self.close_segment();
                     self.pieces.push(Piece::Shared(bytes.clone()));
                     wanted
                 } else {
@@ -183,7 +188,7 @@ impl Tee {
     /// Copies a small first chunk: it was not the only one.
     fn settle(&mut self) {
         if let Some(first) = self.first.take_if(|first| first.len() <= COPY_UP_TO) {
-            self.copied.extend_from_slice(&first);
+            self.append(&first);
         }
     }
 
@@ -212,16 +217,38 @@ impl Tee {
         if late { 0 } else { captured }
     }
 
+    /// Copies into the last buffer, and into another one where that is full: a
+    /// buffer that grows would be there twice while it does.
     fn copy(&mut self, slice: &[u8]) -> usize {
-        self.copied.extend_from_slice(slice);
-        let length = slice.len();
-        match self.pieces.last_mut() {
-            Some(Piece::Copied(n)) => *n += length,
-            // Nothing but copies so far: the buffer alone tells the order.
-            None if self.first.is_none() => {}
-            _ => self.pieces.push(Piece::Copied(length)),
+        let room = SEGMENT - self.copied.len().min(SEGMENT);
+        let (now, then) = slice.split_at_checked(room).unwrap_or((slice, &[]));
+        self.append(now);
+        if !then.is_empty() {
+            self.close_segment();
+            let still = self.limit.saturating_sub(self.kept + now.len());
+            self.copied.reserve_exact(still.min(SEGMENT));
+            self.append(then);
         }
-        length
+        slice.len()
+    }
+
+    /// Doubles the buffer like a vector does, but no further than a segment.
+    fn append(&mut self, slice: &[u8]) {
+        let needed = self.copied.len() + slice.len();
+        let capacity = self.copied.capacity();
+        if needed > capacity {
+            let most = SEGMENT.min(self.limit);
+            let wanted = (2 * capacity).min(most).max(needed);
+            self.copied.reserve_exact(wanted - self.copied.len());
+        }
+        self.copied.extend_from_slice(slice);
+    }
+
+    fn close_segment(&mut self) {
+        if !self.copied.is_empty() {
+            let copied = std::mem::take(&mut self.copied);
+            self.pieces.push(Piece::Copied(copied));
+        }
     }
 
     /// Copies as much as can be seen of a foreign buffer without moving it.
@@ -298,28 +325,14 @@ impl Tee {
     /// The captured prefix in one buffer.
     fn prefix(&self) -> Vec<u8> {
         let mut prefix = Vec::with_capacity(self.kept);
-        let mut copied = self.copied.as_slice();
-        let mut take = |n: usize, prefix: &mut Vec<u8>| {
-            let (part, rest) = copied.split_at_checked(n).unwrap_or((copied, &[]));
-            prefix.extend_from_slice(part);
-            copied = rest;
-        };
-        // Copies that came before the first shared piece have no entry.
-        let listed: usize = self
-            .pieces
-            .iter()
-            .map(|piece| if let Piece::Copied(n) = piece { *n } else { 0 })
-            .sum();
-        match &self.first {
-            Some(first) => prefix.extend_from_slice(first),
-            None => take(self.copied.len() - listed, &mut prefix),
-        }
+        prefix.extend_from_slice(self.first.as_deref().unwrap_or_default());
         for piece in &self.pieces {
-            match piece {
-                Piece::Shared(bytes) => prefix.extend_from_slice(bytes),
-                Piece::Copied(n) => take(*n, &mut prefix),
-            }
+            prefix.extend_from_slice(match piece {
+                Piece::Shared(bytes) => bytes,
+                Piece::Copied(bytes) => bytes,
+            });
         }
+        prefix.extend_from_slice(&self.copied);
         prefix
     }
 

@@ -56,7 +56,9 @@ macro_rules! each_layer {
     (@bare $check:ident) => {
         $crate::each_layer!(@make $check
             correlation Correlation, propagate Propagate, verbose Verbose,
-            capture Capture, dashcam Dashcam, dashcam_observing DashcamObserving
+            capture Capture, dashcam Dashcam, dashcam_observing DashcamObserving,
+            client Client, client_in_dashcam ClientInDashcam,
+            off_in_capture OffInCapture, capture_in_heads CaptureInHeads
         );
     };
     (@with_context $check:ident) => {
@@ -68,7 +70,8 @@ macro_rules! each_layer {
     };
     (@recorded $check:ident) => {
         $crate::each_layer!(@make $check
-            capture Capture, dashcam Dashcam, dashcam_observing DashcamObserving,
+            capture Capture, client Client,
+            dashcam Dashcam, dashcam_observing DashcamObserving,
             correlation_in_dashcam CorrelationInDashcam,
             dashcam_in_correlation DashcamInCorrelation,
             verbose_in_dashcam VerboseInDashcam, dashcam_in_verbose DashcamInVerbose,

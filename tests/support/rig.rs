@@ -1,6 +1,6 @@
 use super::{Erased, Probe, Script, resolve, send, transcript};
 use dashcam::{
-    capture::{CaptureLayer, Limits, StormLimits},
+    capture::{CaptureLayer, CaptureOptions, Limits, StormLimits},
     correlation::{CorrelationIdLayer, PropagateCorrelationIdLayer},
     exchange::Exchange,
     export::Memory,
@@ -18,6 +18,9 @@ pub(crate) enum One {
     Propagate,
     Verbose,
     Capture,
+    Client,
+    Off,
+    Heads,
     Dashcam,
     DashcamObserving,
 }
@@ -29,6 +32,10 @@ pub(crate) enum Kind {
     Propagate,
     Verbose,
     Capture,
+    Client,
+    ClientInDashcam,
+    OffInCapture,
+    CaptureInHeads,
     Dashcam,
     DashcamObserving,
     CorrelationInDashcam,
@@ -49,6 +56,10 @@ impl Kind {
             Self::Propagate => &[One::Propagate],
             Self::Verbose => &[One::Verbose],
             Self::Capture => &[One::Capture],
+            Self::Client => &[One::Client],
+            Self::ClientInDashcam => &[One::DashcamObserving, One::Client],
+            Self::OffInCapture => &[One::Capture, One::Off],
+            Self::CaptureInHeads => &[One::Heads, One::Capture],
             Self::Dashcam => &[One::Dashcam],
             Self::DashcamObserving => &[One::DashcamObserving],
             Self::CorrelationInDashcam => &[One::DashcamObserving, One::Correlation],
@@ -121,6 +132,9 @@ impl Rig {
             One::Propagate => Erased::new(PropagateCorrelationIdLayer::new().layer(inner)),
             One::Verbose => Erased::new(VerboseLayer::new().layer(inner)),
             One::Capture => Erased::new(self.capture.layer(inner)),
+            One::Client => Erased::new(self.capture.client().layer(inner)),
+            One::Off => Erased::new(CaptureOptions::off().layer(inner)),
+            One::Heads => Erased::new(CaptureOptions::heads().layer(inner)),
             One::Dashcam => Erased::new(self.dashcam.layer().layer(inner)),
             One::DashcamObserving => {
                 Erased::new(self.dashcam.layer().propagate_panics().layer(inner))
