@@ -62,10 +62,14 @@
 //! | `log` | yes | records of the `log` crate; includes `kit` |
 //! | `gate` | by `kit` | recording and verbose events, through `tracing-subscriber`; includes `capture` |
 //! | `capture` | by `gate` | payload capture, redaction, the exchange, exporters |
-//! | `open-feature` | no | rules from the flags of any OpenFeature provider; includes `rules-file` |
 //! | `opentelemetry` | no | the request's span, its IDs and replayed events beside `tracing-opentelemetry` 0.34; a sampler; includes `gate` |
+//! | `open-feature` | no | rules from the flags of any OpenFeature provider; includes `rules-file` |
 //! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
 //! | `reqwest-middleware` | no | the client layer as middleware of `reqwest-middleware` 0.5 |
+//! | `decompress` | no | bodies with a content coding are redacted instead of hashed; includes `capture` |
+//! | `policy-file` | no | redaction policies from TOML; includes `capture` |
+//! | `gzip` | no | closed exchange files compressed, and read; includes `capture` |
+//! | `metrics` | no | counters for the `metrics` facade; includes `capture` |
 //! | `rules-file` | no | rules as TOML and JSON, in files that are watched; includes `gate` |
 //! | `admin` | no | a router for a private port; includes `axum`, `kit`, `rules-file` |
 //! | `cli` | no | the program `dashcam`; includes `rules-file`, `rules-regex`, `token` |

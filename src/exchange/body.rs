@@ -106,13 +106,15 @@ pub enum BodyState {
 #[serde(tag = "form", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Content {
-    /// The redacted text of a body whose format is understood.
+    /// The redacted text of a body whose format is understood, without its
+    /// content coding.
     Text {
         /// The text. Where the redactor stopped understanding the input the
         /// rest is not written and `unparsed` counts it.
         text: String,
         /// Bytes at the end of the captured prefix that were not understood
-        /// and so not written.
+        /// and so not written; of a body with a content coding, those that
+        /// were not decoded besides.
         #[serde(default, skip_serializing_if = "is_zero")]
         unparsed: u64,
     },

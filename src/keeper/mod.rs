@@ -11,6 +11,7 @@ mod finished;
 mod grpc;
 #[cfg(feature = "gate")]
 mod replay;
+mod report;
 mod settings;
 mod storm;
 

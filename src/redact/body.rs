@@ -84,7 +84,7 @@ fn plain(r: &mut Redactor<'_>, content_type: Option<&str>, bytes: &[u8], ended: 
             Media::Multipart(boundary) => multipart::body(r, &boundary, bytes),
             Media::Xml => xml::body(r, bytes, ended),
             Media::GraphQl => graphql::body(r, bytes, ended),
-            Media::Text => text(r, bytes),
+            Media::Text => text(r, bytes, ended),
         });
     // What is not understood is not written, and its words not either, where
     // the service repeats them.
@@ -104,12 +104,17 @@ fn plain(r: &mut Redactor<'_>, content_type: Option<&str>, bytes: &[u8], ended: 
         drop(seen);
         return opaque(r, bytes);
     }
-    r.remember_words(bytes.get(tail..).unwrap_or_default());
+    let rest = bytes.get(tail..).unwrap_or_default();
+    if content.is_none() && matches!(rest.trim_ascii_start().first(), Some(b'{' | b'[')) {
+        // Most likely JSON, whatever it is said to be.
+        r.quietly(|r| drop(json::body(r, rest, ended)));
+    }
+    r.remember_words(rest);
     content.unwrap_or_else(|| opaque(r, bytes))
 }
 
 /// Text of which nothing is known, under the policy that writes it.
-fn text(r: &mut Redactor<'_>, bytes: &[u8]) -> Option<Content> {
+fn text(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
     if r.policy().is_strict() {
         return None;
     }
@@ -121,6 +126,12 @@ fn text(r: &mut Redactor<'_>, bytes: &[u8]) -> Option<Content> {
         }
         Err(_) => return None,
     };
+    // Formats that tell more than detectors can.
+    match known.trim_start().bytes().next() {
+        Some(b'{' | b'[') => return json::body(r, bytes, ended),
+        Some(b'<') => return xml::body(r, bytes, ended),
+        _ => {}
+    }
     Some(Content::Text {
         text: without_findings(r, known),
         unparsed: (bytes.len() - known.len()) as u64,

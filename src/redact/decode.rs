@@ -88,6 +88,42 @@ pub(super) fn json(raw: &[u8], cut: bool, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
+/// JSON's and Rust's escapes, read leniently: whatever is wrong stays.
+pub(super) fn escapes(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|b| *b == b'\\') {
+        let (before, escape) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        plain.extend_from_slice(before);
+        let (c, used) = match escape.get(1) {
+            Some(b'n') => ('\n', 2),
+            Some(b't') => ('\t', 2),
+            Some(b'r') => ('\r', 2),
+            Some(b'0') => ('\0', 2),
+            Some(b'b') => ('\u{8}', 2),
+            Some(b'f') => ('\u{c}', 2),
+            Some(b'u') => unicode(escape)
+                .or_else(|| braced(escape))
+                .unwrap_or(('u', 2)),
+            Some(b) if b.is_ascii() => (char::from(*b), 2),
+            _ => ('\\', 1),
+        };
+        plain.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        rest = escape.get(used..).unwrap_or_default();
+    }
+    plain.extend_from_slice(rest);
+    plain
+}
+
+/// `\u{1f600}`.
+fn braced(escape: &[u8]) -> Option<(char, usize)> {
+    let digits = escape.strip_prefix(b"\\u{")?;
+    let end = digits.iter().take(7).position(|b| *b == b'}')?;
+    let digits = std::str::from_utf8(digits.get(..end)?).ok()?;
+    let code = u32::from_str_radix(digits, 16).ok()?;
+    Some((char::from_u32(code)?, end + 4))
+}
+
 fn unicode(escape: &[u8]) -> Option<(char, usize)> {
     let unit = |from: usize| {
         let digits = escape.get(from..from + 4)?;

@@ -122,10 +122,11 @@ fn credentials(r: &mut Redactor<'_>, text: &str) -> String {
     let Some((scheme, rest)) = trimmed.split_once([' ', '\t']) else {
         return hide(r, text);
     };
+    let token = rest.trim();
     if !SCHEMES.iter().any(|s| s.eq_ignore_ascii_case(scheme)) {
+        r.remember(token);
         return hide(r, text);
     }
-    let token = rest.trim();
     r.remember(trimmed);
     if scheme.eq_ignore_ascii_case("basic")
         && let Some(pair) = decode::base64(token.as_bytes())

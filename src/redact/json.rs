@@ -42,6 +42,15 @@ pub(super) fn part(
     Machine::new(r, bytes, ended, 0, rule, node).run()
 }
 
+/// Whether a text starts as an object or a list does.
+fn starts_like_json(text: &str) -> bool {
+    match text.bytes().next() {
+        Some(b'{' | b'[') => true,
+        Some(b) if b.is_ascii_graphic() => false,
+        _ => text.trim_start().starts_with(['{', '[']),
+    }
+}
+
 /// Whether a text is one JSON number.
 pub(super) fn is_number(text: &str) -> bool {
     json_scan::number(text.as_bytes(), 0) == Some(text.len())
@@ -386,11 +395,12 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
     fn string(&mut self) -> Result<(), Error> {
         let (scan, raw) = self.scan()?;
         let Some(text) = self.content(scan) else {
+            self.r.remember_words(raw);
             self.hide(raw, scan);
             return Ok(());
         };
         let whole = scan.stop == Stop::Quote;
-        let json = text.trim_start().starts_with(['{', '[']);
+        let json = starts_like_json(text);
         if json && self.level < LEVELS {
             let text = text.to_owned();
             return self.embedded(&text, raw, scan);
@@ -432,6 +442,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
                 }
                 Some(inner) => return self.replace_json(scan, &inner.text),
                 None => {
+                    self.r.remember_words(text.as_bytes());
                     let policy = self.r.policy();
                     if policy.is_strict() && policy.string_stays(rule, text) {
                         self.keep(scan.after());
@@ -442,7 +453,10 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         } else {
             // What is in it is known from here on, though it goes as a whole.
             self.r.quietly(|r| {
-                Machine::new(r, text.as_bytes(), whole, level, rule, None).run();
+                let done = Machine::new(r, text.as_bytes(), whole, level, rule, None).run();
+                if done.is_none_or(|done| done.unparsed > 0) {
+                    r.remember_words(text.as_bytes());
+                }
             });
         }
         self.hide(raw, scan);

@@ -15,6 +15,9 @@ const WORDS: usize = 2048;
 /// The fewest characters of a word that is looked for.
 const SHORTEST_WORD: usize = 4;
 
+/// The shortest part of a word, such as a file's name without its end, in bytes.
+const LONG_PART: usize = 8;
+
 /// The longest word that is looked for, in bytes.
 const LONGEST_WORD: usize = 256;
 
@@ -102,13 +105,21 @@ impl Memory {
     /// Remembers the words of a text of which nothing else is known, as far as
     /// there is room: missing one of them is not missing a value.
     pub(super) fn add_words(&mut self, text: &str) {
-        let between = |c: char| c.is_whitespace() || "<>\"'=&,;:{}[]()|".contains(c);
+        let between = |c: char| c.is_whitespace() || "<>\"'=&,;:{}[]()|\u{fffd}".contains(c);
         for word in text.split(between) {
             if self.values.len() >= WORDS || self.bytes > BYTES / 4 {
                 return;
             }
             if word.len() <= LONGEST_WORD && word.chars().nth(SHORTEST_WORD - 1).is_some() {
                 self.insert(word);
+                for part in word
+                    .split(['.', '/'])
+                    .filter(|part| part.len() < word.len())
+                {
+                    if part.len() >= LONG_PART {
+                        self.insert(part);
+                    }
+                }
             }
         }
     }

@@ -84,6 +84,8 @@ mod policy;
 mod pseudonym;
 mod redactor;
 mod scrub;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod url;
 mod values;
 mod xml;

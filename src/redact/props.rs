@@ -9,6 +9,19 @@ use crate::exchange::Content;
 use proptest::prelude::*;
 use serde_json::Value;
 
+/// Every format.
+const KINDS: [&str; 9] = [
+    "application/json",
+    "application/x-ndjson",
+    "text/event-stream",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=xx",
+    "multipart/mixed; boundary=\"-\"",
+    "application/xml",
+    "application/graphql",
+    "text/plain",
+];
+
 /// A value that occurs nowhere by chance.
 fn secret() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -253,8 +266,11 @@ proptest! {
         for policy in [strict(), by_name()] {
             let text = String::from_utf8_lossy(&bytes);
             let mut r = Redactor::new(&policy);
-            for kind in ["application/json", "application/x-www-form-urlencoded"] {
+            for kind in KINDS {
                 r.body(Some(kind), None, &bytes, ended);
+            }
+            for coding in ["gzip", "deflate", "br", "zstd"] {
+                r.body(Some("application/json"), Some(coding), &bytes, ended);
             }
             for name in ["cookie", "set-cookie", "authorization", "location", "accept", "x"] {
                 r.header(name, &bytes, false);
@@ -265,6 +281,29 @@ proptest! {
             r.fact(&text, &text);
             r.remember(&text);
             r.into_scrubber().text(&text);
+        }
+    }
+
+    #[test]
+    fn any_structure_is_survived(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "--xx", "--", "\r\n", "\n", "\r", "Content-Disposition: form-data; name=\"a\"", "filename=",
+            "data:", "id:", "event: x", "{", "}", "[", "]", "(", ")", "\"", "\"\"\"", "\\", "<", ">", "</a>",
+            "<a", "/>", "<![CDATA[", "]]>", "<!--", "-->", "<?", "?>", "&amp;", "&#1;", "a", "é", "=", ":",
+            "query", "1", "-", "\u{1e}", "\\u00", "#", ",", " ", "\0", ";", "'", "*", "password",
+        ]), 0..24),
+        kind in prop::sample::select(KINDS.to_vec()),
+        ended in any::<bool>(), cut in any::<prop::sample::Index>(),
+    ) {
+        let whole = parts.concat();
+        let bytes = &whole.as_bytes()[..cut.index(whole.len() + 1)];
+        for policy in [strict(), by_name()] {
+            for body in [whole.as_bytes(), bytes] {
+                let mut r = Redactor::new(&policy);
+                if let Content::Text { text, .. } = r.body(Some(kind), None, body, ended) {
+                    r.into_scrubber().text(&text);
+                }
+            }
         }
     }
 

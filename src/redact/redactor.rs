@@ -1,8 +1,13 @@
 use super::{
-    Action, Policy, Scrubber, body, detect, headers, json, memory::Memory, names, policy::Rule,
-    pseudonym, url,
+    Action, Policy, Scrubber, body, decode, detect, headers, json, memory::Memory, names,
+    policy::Rule, pseudonym, url,
 };
 use crate::exchange::Content;
+use percent_encoding::percent_decode;
+use std::borrow::Cow;
+
+/// Escapes in escapes that are looked into, in text of no known format.
+const ESCAPES: u8 = 3;
 
 /// Redacts the parts of one exchange, and remembers every value it hid.
 ///
@@ -112,8 +117,25 @@ impl<'p> Redactor<'p> {
         self.memory.add(value);
     }
 
-    /// Remembers the words of text in no known format.
+    /// Remembers the words of text in no known format, with what may be escapes
+    /// in it and without.
     pub(super) fn remember_words(&mut self, bytes: &[u8]) {
+        self.remember_words_of(bytes);
+        if bytes.contains(&b'%') {
+            let decoded: Vec<u8> = percent_decode(bytes).collect();
+            self.remember_words_of(&decoded);
+        }
+        let mut plain = Cow::Borrowed(bytes);
+        for _ in 0..ESCAPES {
+            if !plain.contains(&b'\\') {
+                break;
+            }
+            plain = Cow::Owned(decode::escapes(&plain));
+            self.remember_words_of(&plain);
+        }
+    }
+
+    fn remember_words_of(&mut self, bytes: &[u8]) {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             // A prefix may end inside of a character.
@@ -121,10 +143,36 @@ impl<'p> Redactor<'p> {
                 .get(..error.valid_up_to())
                 .and_then(|valid| std::str::from_utf8(valid).ok())
                 .unwrap_or_default(),
-            // Compressed or binary: there are no words.
-            Err(_) => return,
+            Err(_) => return self.remember_other_words(bytes),
         };
         self.memory.add_words(text);
+    }
+
+    /// Remembers the words of what is no UTF-8: as services read it that take it
+    /// for Latin-1, or with what is wrong replaced, or for UTF-16.
+    fn remember_other_words(&mut self, bytes: &[u8]) {
+        let near = bytes.get(..1024).unwrap_or(bytes);
+        let zeros = near.iter().filter(|b| **b == 0).count();
+        let control = |b: &&u8| **b < 0x20 && !matches!(**b, b'\t' | b'\n' | b'\r' | 0);
+        if near.iter().filter(control).count() > 2 + near.len() / 16 {
+            // Compressed or binary: there are no words.
+            return;
+        }
+        if zeros * 4 > near.len() {
+            for big in [false, true] {
+                let unit = |pair: &[u8]| match *pair {
+                    [a, b] if big => u16::from_be_bytes([a, b]),
+                    [a, b] => u16::from_le_bytes([a, b]),
+                    _ => 0,
+                };
+                let units: Vec<u16> = bytes.chunks_exact(2).map(unit).collect();
+                self.memory.add_words(&String::from_utf16_lossy(&units));
+            }
+            return;
+        }
+        self.memory.add_words(&String::from_utf8_lossy(bytes));
+        let latin: String = bytes.iter().map(|&b| char::from(b)).collect();
+        self.memory.add_words(&latin);
     }
 
     /// The keyed hash of some bytes, as placeholders have it.

@@ -452,7 +452,7 @@ mod coded {
 
     #[test]
     fn prefixes_come_out_as_far_as_they_go() {
-        let long: String = (0..2000)
+        let long: String = (0..600)
             .map(|n| format!("{{\"n\":{n},\"password\":\"hunter2\"}},"))
             .collect();
         let long = format!("[{long}1]");
@@ -463,14 +463,14 @@ mod coded {
             ("zstd", zstd(long.as_bytes())),
         ] {
             let mut most = 0;
-            for n in 0..=20 {
-                let text = read(coding, &bytes[..bytes.len() * n / 20], n == 20);
+            for n in 0..=10 {
+                let text = read(coding, &bytes[..bytes.len() * n / 10], n == 10);
                 assert!(!text.contains("hunter2"), "{coding}");
                 most = most.max(text.len());
             }
             assert!(most > 1000, "{coding} {most}");
         }
-        let cut = read("gzip", &gzip(long.as_bytes())[..2000], false);
+        let cut = read("gzip", &gzip(long.as_bytes())[..800], false);
         assert!(
             cut.starts_with("[{\"n\":0,") && cut.ends_with(" +"),
             "{cut}"

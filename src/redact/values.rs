@@ -217,9 +217,29 @@ impl Searcher {
 }
 
 fn stands_alone(text: &str, range: &Range<usize>) -> bool {
-    let left = text.get(..range.start).and_then(|t| t.chars().next_back());
+    let before = text.get(..range.start).unwrap_or_default();
+    let left = before.chars().next_back();
     let right = text.get(range.end..).and_then(|t| t.chars().next());
-    !left.is_some_and(char::is_alphanumeric) && !right.is_some_and(char::is_alphanumeric)
+    let left = left.is_some_and(char::is_alphanumeric) && !ends_in_escape(before.as_bytes());
+    !left && !right.is_some_and(char::is_alphanumeric)
+}
+
+/// Whether a letter or digit at the end stands for another character: `\n`,
+/// `\u003c`, `%3F`.
+fn ends_in_escape(before: &[u8]) -> bool {
+    let hex = |n: usize| {
+        let digits = before.get(before.len() - n..)?;
+        digits.iter().all(u8::is_ascii_hexdigit).then_some(())?;
+        before.get(..before.len() - n)
+    };
+    let at_most = |n: usize| (before.len() >= n).then_some(n);
+    matches!(before, [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f' | b'0'])
+        || at_most(2)
+            .and_then(hex)
+            .is_some_and(|rest| rest.ends_with(b"%"))
+        || at_most(4)
+            .and_then(hex)
+            .is_some_and(|rest| rest.ends_with(b"\\u"))
 }
 
 /// The forms in which text repeats a value: as it is, and as JSON, Rust's

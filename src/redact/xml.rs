@@ -229,7 +229,7 @@ fn word(text: &str, from: usize) -> Option<&str> {
 }
 
 /// Resolves the references that XML knows by itself, and numbers.
-fn unescape(text: &str) -> String {
+pub(super) fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {

@@ -204,10 +204,8 @@ impl Inner {
     pub(super) fn set(&self, source: usize, rules: Option<Rules>, problem: Option<String>) {
         // Before the rules are in force: their first request must find the room. And
         // before anything is locked: the service's subscriber is asked for it.
-        let levels = rules
-            .iter()
-            .flat_map(Rules::iter)
-            .map(|rule| rule.verbose.directives().max_level());
+        let levels = rules.iter().flat_map(Rules::iter);
+        let levels = levels.map(|rule| rule.verbose.directives().max_level());
         if let Some(level) = levels.max() {
             (self.raise)(level);
         }

@@ -116,7 +116,10 @@ fn not_described() {
             let object = changed.pointer_mut(&place).and_then(Value::as_object_mut);
             object.unwrap().insert("not_described".into(), json!(1));
             prop_assert!(!validator.is_valid(&changed), "{}", place);
-            // Readers, however, go on.
+            // Readers, however, go on; a failure has one key, which is its kind.
+            if place == "/outcome/failure" {
+                continue;
+            }
             let read = serde_json::from_value::<Exchange>(changed);
             prop_assert!(read.is_ok_and(|read| read == exchange), "{}", place);
         }
@@ -131,6 +134,7 @@ fn every_field_is_described() {
     let described = |name: &String| {
         let forms = [
             format!("`{name}`"),
+            format!("`{name}."),
             format!(".{name}`"),
             format!("{{\"{name}\""),
         ];

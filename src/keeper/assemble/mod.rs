@@ -18,7 +18,7 @@ pub(crate) use self::secrets::remember_secrets;
 use self::body::{Side, body, ending_text, note_memory, set_error};
 #[cfg(feature = "gate")]
 use super::fields::Sites;
-use super::{Counters, Job, Kept, Settings, finished::grpc_status};
+use super::{Counters, Job, Kept, Settings, finished::grpc_status, report::Report};
 use crate::{
     context::{PanicNote, RequestContext, Shared},
     exchange::{
@@ -43,6 +43,7 @@ pub(super) struct Assembler {
     exporter: Box<dyn Exporter>,
     counters: Arc<Counters>,
     environment: Environment,
+    report: Report,
     #[cfg(feature = "gate")]
     sites: Sites,
 }
@@ -62,6 +63,7 @@ impl Assembler {
                 pid: std::process::id(),
                 platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
             },
+            report: Report::default(),
             #[cfg(feature = "gate")]
             sites: Sites::new(),
         };
@@ -169,7 +171,7 @@ impl Assembler {
         let request_error = ending_text(&request_body);
         let response_error = ending_text(&response_body);
 
-        let facts: BTreeMap<String, Value> = facts
+        let mut facts: BTreeMap<String, Value> = facts
             .into_iter()
             .map(|(name, value)| {
                 let value = redactor.fact(&name, &value);
@@ -181,6 +183,12 @@ impl Assembler {
         // From here on every value that has to be hidden is known.
         let scrubber = redactor.into_scrubber();
         let text = |text: &str| scrubber.text(text).into_owned();
+        // A fact that stays may be a value that was hidden elsewhere.
+        for fact in facts.values_mut() {
+            if let Value::String(fact) = fact {
+                *fact = text(fact);
+            }
+        }
 
         #[cfg(feature = "gate")]
         let (events, decisions) =
@@ -316,11 +324,14 @@ impl Handler<Job> for Assembler {
     fn flush(&mut self) {
         let _ = self.exporter.flush();
         self.note_health();
+        #[cfg(feature = "metrics")]
+        self.report.measure(&self.counters);
     }
 
     fn tick(&mut self) {
         self.exporter.tick();
         self.note_health();
+        self.report.tick(&self.counters);
     }
 }
 

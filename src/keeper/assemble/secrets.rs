@@ -6,7 +6,7 @@ use crate::{context::RequestContext, redact::Redactor};
 #[cfg(feature = "kit")]
 pub(crate) const LINE_KNOWS: usize = 16 * 1024;
 
-/// Shows the redactor the heads of a request and the first `most` bytes of its
+/// Shows the redactor the heads and trailers of a request and the first `most` bytes of its
 /// bodies: all is copied first, so that the request never waits for a lock.
 pub(crate) fn remember_secrets(redactor: &mut Redactor<'_>, context: &RequestContext, most: usize) {
     let shared = context.shared();
@@ -25,8 +25,10 @@ pub(crate) fn remember_secrets(redactor: &mut Redactor<'_>, context: &RequestCon
         (&heads.request.fields, request_body),
         (&heads.response.fields, response_body),
     ] {
-        for (name, value, sensitive) in fields.iter().filter(|(_, value, _)| *value != id) {
-            redactor.header(name, value, sensitive);
+        for (name, value, sensitive) in fields.iter().chain(body.trailers.iter()) {
+            if value != id {
+                redactor.header(name, value, sensitive);
+            }
         }
         if body.kept > 0 {
             let content_type = fields.single("content-type");

@@ -76,8 +76,10 @@ struct Inner {
 
 impl Policy {
     fn base(base: Base) -> Self {
-        let mut model = PolicyModel::default();
-        model.base = base;
+        let model = PolicyModel {
+            base,
+            ..PolicyModel::default()
+        };
         Self(Arc::new(Inner {
             model,
             names: Names::new(),
