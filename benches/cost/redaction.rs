@@ -51,7 +51,7 @@ fn catalogue() -> String {
         let mut item = json!({
             "id": 100_000 + n, "sku": format!("A-{n:05}"), "title": "Walking boot, leather",
             "brand": "Northern Outfitters", "price": 129.95, "currency": "EUR", "stock": n % 37,
-            "active": n % 3 == 0, "rating": 4.5, "weight": null, "colour": "dark brown",
+            "active": n.is_multiple_of(3), "rating": 4.5, "weight": null, "colour": "dark brown",
             "tags": ["shoes", "outdoor", "leather"], "size": { "eu": 43, "width": 10.5 },
         });
         if n.is_multiple_of(2) {

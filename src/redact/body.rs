@@ -132,10 +132,25 @@ fn text(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
         Some(b'<') => return xml::body(r, bytes, ended),
         _ => {}
     }
+    let known = if ended { known } else { settled(known) };
     Some(Content::Text {
         text: without_findings(r, known),
         unparsed: (bytes.len() - known.len()) as u64,
     })
+}
+
+/// A prefix without its last words: they may be the start of what a detector
+/// would find, had it not been cut.
+fn settled(text: &str) -> &str {
+    const LAST: usize = 64;
+    let line = text.rfind('\n').map_or(0, |at| at + 1);
+    let mut word = text.len().saturating_sub(LAST);
+    while !text.is_char_boundary(word) {
+        word -= 1;
+    }
+    let before = text.get(..word).unwrap_or_default();
+    let word = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    text.get(..line.max(word)).unwrap_or_default()
 }
 
 /// A text without what a detector finds in it.

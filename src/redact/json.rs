@@ -494,7 +494,8 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
                 // Below a suspicious name the keys may be what it names.
                 (stays && !above.suspicious, rule)
             }
-            None => (false, Rule::default()),
+            // What cannot be read may be any name.
+            None => (false, Rule::hiding(Action::Pseudonym)),
         };
         self.decoded = decoded;
         self.rule = rule.below(above, self.node.and_then(Node::action));

@@ -100,7 +100,6 @@ mod tests_formats;
 mod tests_text;
 
 pub use self::policy::{Action, Base, KeySource, Policy, PolicyError, PolicyModel};
-#[cfg(feature = "gate")]
 pub(crate) use self::redactor::Decisions;
 pub(crate) use self::{redactor::Redactor, scrub::Scrubber};
 

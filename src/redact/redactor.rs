@@ -26,7 +26,7 @@ impl<'p> Redactor<'p> {
         Self {
             policy,
             memory: Memory::default(),
-            decisions: Decisions::default(),
+            decisions: policy.take_decisions(),
             only_remembers: false,
         }
     }
@@ -36,9 +36,10 @@ impl<'p> Redactor<'p> {
     #[cfg(feature = "gate")]
     pub(crate) fn only_to_remember(policy: &'p Policy, decisions: Decisions) -> Self {
         Self {
-            only_remembers: true,
+            policy,
+            memory: Memory::default(),
             decisions,
-            ..Self::new(policy)
+            only_remembers: true,
         }
     }
 
@@ -121,8 +122,12 @@ impl<'p> Redactor<'p> {
     /// in it and without.
     pub(super) fn remember_words(&mut self, bytes: &[u8]) {
         self.remember_words_of(bytes);
-        if bytes.contains(&b'%') {
-            let decoded: Vec<u8> = percent_decode(bytes).collect();
+        if bytes.contains(&b'%') || bytes.contains(&b'+') {
+            let spaced: Vec<u8> = bytes
+                .iter()
+                .map(|b| if *b == b'+' { b' ' } else { *b })
+                .collect();
+            let decoded: Vec<u8> = percent_decode(&spaced).collect();
             self.remember_words_of(&decoded);
         }
         let mut plain = Cow::Borrowed(bytes);
@@ -185,8 +190,8 @@ impl<'p> Redactor<'p> {
         out
     }
 
-    pub(crate) fn into_scrubber(self) -> Scrubber {
-        Scrubber::new(self.policy.clone(), self.memory)
+    pub(crate) fn into_scrubber(mut self) -> Scrubber {
+        Scrubber::new(self.policy.clone(), std::mem::take(&mut self.memory))
     }
 
     /// The placeholder of a value, which is remembered.
@@ -247,6 +252,16 @@ impl<'p> Redactor<'p> {
 /// The longest key that is cached, in bytes.
 const CACHED: usize = 24;
 
+impl Drop for Redactor<'_> {
+    fn drop(&mut self) {
+        let decisions = std::mem::take(&mut self.decisions);
+        self.policy.give_decisions(decisions);
+    }
+}
+
+/// Keys whose decisions are kept.
+const SLOTS: usize = 256;
+
 /// What was decided about names under one policy.
 #[derive(Default)]
 pub(crate) struct Decisions {
@@ -265,6 +280,12 @@ struct Cached {
     decision: (bool, Rule),
 }
 
+impl Decisions {
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.0.is_empty()
+    }
+}
+
 impl KeyCache {
     fn get(&mut self, key: &str, decide: impl FnOnce() -> (bool, Rule)) -> (bool, Rule) {
         let bytes = key.as_bytes();
@@ -272,12 +293,12 @@ impl KeyCache {
             return decide();
         }
         if self.0.is_empty() {
-            self.0.resize(64, None);
+            self.0.resize(SLOTS, None);
         }
         let hash = bytes.iter().fold(0xcbf2_9ce4_u32, |hash, &b| {
             (hash ^ u32::from(b)).wrapping_mul(0x0100_0193)
         });
-        let slot = self.0.get_mut((hash >> 16) as usize % 64);
+        let slot = self.0.get_mut((hash >> 16) as usize % SLOTS);
         if let Some(Some(hit)) = &slot
             && hit.key.get(..hit.length) == Some(bytes)
         {

@@ -16,7 +16,7 @@ pub(super) use self::digits::{integer, number};
 /// The sensitive parts of a text: in order, not overlapping, on character
 /// boundaries.
 pub(super) fn find(text: &str, names: &Names) -> Vec<Range<usize>> {
-    if clear(text.as_bytes()) {
+    if clear(text.as_bytes()) || is_time(text.as_bytes()) {
         return Vec::new();
     }
     look(text, names)
@@ -52,7 +52,10 @@ pub(super) fn clear(text: &[u8]) -> bool {
         let kind = KINDS[usize::from(b)];
         // Letters are most of all text.
         if kind != 0 {
-            if kind & START != 0 || (last << 1) & kind & SECOND != 0 {
+            if kind & START != 0 {
+                return false;
+            }
+            if (last << 1) & kind & SECOND != 0 && (kind & SPACE == 0 || is_scheme(text, at)) {
                 return false;
             }
             digits += u32::from(kind & DIGIT);
@@ -66,6 +69,40 @@ pub(super) fn clear(text: &[u8]) -> bool {
         last = kind;
     }
     text.len() - since < SHORTEST_TOKEN && digits < FEWEST_DIGITS
+}
+
+/// Whether the word that ends here is a scheme of credentials.
+fn is_scheme(text: &[u8], end: usize) -> bool {
+    let before = text.get(..end).unwrap_or_default();
+    ["bearer", "basic"].iter().any(|scheme| {
+        before.len() >= scheme.len()
+            && starts_with(before, before.len() - scheme.len(), scheme.as_bytes())
+    })
+}
+
+/// Whether a text is a date and a time, as JSON has them, which is no address and
+/// no pair.
+fn is_time(text: &[u8]) -> bool {
+    let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    let is = |at: usize, b: u8| text.get(at) == Some(&b);
+    (19..=32).contains(&text.len())
+        && is(4, b'-')
+        && is(7, b'-')
+        && (is(10, b'T') || is(10, b' '))
+        && is(13, b':')
+        && is(16, b':')
+        && [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18]
+            .into_iter()
+            .all(digit)
+        && match text.get(19) {
+            None => true,
+            Some(b'Z') => text.len() == 20,
+            Some(b'.') => {
+                let end = run(text, 20, |b| b.is_ascii_digit());
+                end <= 29 && (end == text.len() || (is(end, b'Z') && end + 1 == text.len()))
+            }
+            Some(_) => false,
+        }
 }
 
 /// Alone enough for a detector to look closer.

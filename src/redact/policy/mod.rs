@@ -18,11 +18,15 @@ pub(super) use self::{
 };
 
 use super::{
-    detect,
+    Decisions, detect,
     names::{self, Names},
     pseudonym::Key,
 };
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 /// The shortest key that [`Policy::with_key`] takes, in bytes.
 const KEY: usize = 16;
@@ -72,6 +76,17 @@ struct Inner {
     fields: HashMap<String, Action>,
     paths: Paths,
     key: Key,
+    warm: Warm,
+}
+
+/// What the last redactor decided about names; nothing in a changed copy.
+#[derive(Default)]
+struct Warm(Mutex<Decisions>);
+
+impl Clone for Warm {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Policy {
@@ -89,6 +104,7 @@ impl Policy {
             fields: HashMap::new(),
             paths: Paths::default(),
             key: Key::process(),
+            warm: Warm::default(),
         }))
     }
 
@@ -275,6 +291,21 @@ impl Policy {
     #[must_use]
     pub fn key_id(&self) -> &str {
         self.0.key.id()
+    }
+
+    pub(super) fn take_decisions(&self) -> Decisions {
+        match self.0.warm.0.try_lock() {
+            Ok(mut warm) => std::mem::take(&mut *warm),
+            Err(_) => Decisions::default(),
+        }
+    }
+
+    pub(super) fn give_decisions(&self, decisions: Decisions) {
+        if !decisions.is_empty()
+            && let Ok(mut warm) = self.0.warm.0.try_lock()
+        {
+            *warm = decisions;
+        }
     }
 
     pub(super) fn key(&self) -> &Key {
