@@ -23,14 +23,14 @@ pub(super) fn body(
 ) -> Content {
     let codings = Codings::of(content_encoding.unwrap_or_default());
     if let Codings::None = codings {
-        return plain(r, content_type, bytes, ended);
+        return plain(r, content_type, bytes, ended, UNSAID);
     }
     #[cfg(feature = "decompress")]
     if let Codings::These(names) = &codings
         && let Some(decoded) = super::inflate::decode(names, bytes)
     {
         let ended = ended && decoded.left == 0;
-        return match plain(r, content_type, &decoded.bytes, ended) {
+        return match plain(r, content_type, &decoded.bytes, ended, UNSAID) {
             Content::Text { text, unparsed } => Content::Text {
                 text,
                 unparsed: unparsed + decoded.left as u64,
@@ -72,8 +72,18 @@ fn opaque(r: &Redactor<'_>, bytes: &[u8]) -> Content {
     }
 }
 
-/// A body without a content coding.
-fn plain(r: &mut Redactor<'_>, content_type: Option<&str>, bytes: &[u8], ended: bool) -> Content {
+/// The most codings on top of each other of which nothing is said: there are
+/// files that decode to themselves.
+const UNSAID: u8 = 3;
+
+/// A body without a content coding, but perhaps with some that are not named.
+fn plain(
+    r: &mut Redactor<'_>,
+    content_type: Option<&str>,
+    bytes: &[u8],
+    ended: bool,
+    unsaid: u8,
+) -> Content {
     let content = content_type
         .and_then(Media::of)
         .and_then(|media| match media {
@@ -94,13 +104,16 @@ fn plain(r: &mut Redactor<'_>, content_type: Option<&str>, bytes: &[u8], ended: 
         Some(_) => 0,
     };
     let tail = bytes.len().saturating_sub(unknown);
+    #[cfg(not(feature = "decompress"))]
+    let _ = unsaid;
     #[cfg(feature = "decompress")]
     if content.is_none()
+        && let Some(unsaid) = unsaid.checked_sub(1)
         && let Some(coding) = super::inflate::look(bytes)
         && let Some(decoded) = super::inflate::decode(&[coding], bytes)
     {
         // Compressed without a word about it.
-        let seen = plain(r, content_type, &decoded.bytes, false);
+        let seen = plain(r, content_type, &decoded.bytes, false, unsaid);
         drop(seen);
         return opaque(r, bytes);
     }
