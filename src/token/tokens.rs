@@ -192,7 +192,9 @@ impl Tokens {
     ) -> Result<Arc<Verified>, Refusal> {
         let text = token.to_str().map_err(|_| Refusal::Malformed)?;
         let compact = Compact::split(text).ok_or(Refusal::Malformed)?;
-        let hash = hash(&[text.as_bytes()]);
+        // Clones may be for services of different names.
+        let service = self.service.as_deref().unwrap_or_default();
+        let hash = hash(&[service.as_bytes(), b"\0", text.as_bytes()]);
         let state = &*self.state;
         if let Some(known) = state.known.get(&hash) {
             let checked = known.is_in_time(self.max_lifetime, self.skew, now.time);
@@ -324,7 +326,8 @@ impl Verified {
         if now >= after(self.ends(), skew) {
             return Err(Refusal::Expired);
         }
-        if self.ends() > after(after(now, max_lifetime), skew) {
+        let left = self.ends().duration_since(now).unwrap_or_default();
+        if left > max_lifetime.saturating_add(skew) {
             return Err(Refusal::Lifetime);
         }
         match self.begins {

@@ -173,6 +173,13 @@ fn audience() {
     assert_eq!(check(&named("stock"), &token), Err(Refusal::Audience));
     let nameless = Tokens::new([hs256("h")]);
     assert_eq!(check(&nameless, &token), Err(Refusal::Audience));
+    // Also where a clone for another service knows the token already.
+    let orders = named("orders");
+    assert!(check(&orders, &token).is_ok());
+    assert_eq!(
+        check(&orders.service("stock"), &token),
+        Err(Refusal::Audience)
+    );
     assert!(check(&named("stock"), mint(&key, &ten_minutes())).is_ok());
     let list = r#"{"exp":1800000600,"aud":["stock","orders"],"dashcam":{}}"#;
     let list = key.sign(list.as_bytes()).unwrap();
