@@ -43,8 +43,8 @@ fn push_json(r: &mut Redactor<'_>, line: &str, open: bool, out: &mut String) {
 
 /// Server-sent events. The data of one event is one text, in however many lines.
 pub(super) fn events(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
-    let text = prefix(bytes, ended)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let known = prefix(bytes, ended)?;
+    let text = known.strip_prefix('\u{feff}').unwrap_or(known);
     let mut out = String::with_capacity(text.len() + text.len() / 4);
     let mut data: Vec<&str> = Vec::new();
     let mut rest = text;
@@ -78,7 +78,7 @@ pub(super) fn events(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<
     push_data(r, &data, !ended, &mut out);
     Some(Content::Text {
         text: out,
-        unparsed: (bytes.len() - text.len()) as u64,
+        unparsed: (bytes.len() - known.len()) as u64,
     })
 }
 
