@@ -16,11 +16,15 @@ pub(crate) struct Calls {
 impl Calls {
     const MOST: usize = 16;
 
-    pub(super) fn push(&mut self, call: KeepCall) {
+    /// One that there is no room for comes back: to drop it drops bodies, which may
+    /// be code of the service.
+    pub(super) fn push(&mut self, call: KeepCall) -> Option<KeepCall> {
         if self.waiting.len() < Self::MOST {
             self.waiting.push(call);
+            None
         } else {
             self.lost += 1;
+            Some(call)
         }
     }
 

@@ -378,7 +378,8 @@ impl Shared {
     /// Keeps what a call left until the request's own end is known.
     #[cfg(feature = "capture")]
     pub(crate) fn note_call(&self, keep: KeepCall) {
-        self.notes().calls.push(keep);
+        let refused = self.notes().calls.push(keep);
+        drop(refused);
         self.bits.fetch_or(CALLS, Relaxed);
     }
 
