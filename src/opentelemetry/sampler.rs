@@ -7,8 +7,8 @@ use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, Should
 
 /// A sampler that always samples selected requests.
 ///
-/// A request is selected where a rule or the plain header made it verbose or chose
-/// it to be recorded, within their budgets. Its span and all spans in it are sampled
+/// A request is selected where a rule, a token or the plain header made it verbose or
+/// chose it to be recorded, within their budgets. Its span and all spans in it are sampled
 /// from then on, whatever the caller says. Every other span obeys its parent, and one
 /// without a parent another sampler.
 ///
