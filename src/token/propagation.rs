@@ -188,6 +188,7 @@ impl FromStr for Host {
 
 /// A text is not a host.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct InvalidHost;
 
 impl fmt::Display for InvalidHost {
