@@ -17,7 +17,7 @@ use axum::{
 };
 use dashcam::{
     Dashcam,
-    redact::Policy,
+    redact::{Action, Policy},
     selection::When,
     token::{Claims, TokenKey, Tokens},
 };
@@ -82,8 +82,8 @@ async fn main() -> Result<(), Failed> {
         .tokens(Tokens::new([public]).tell_in_response())
         .policy(
             Policy::strict()
-                .allow_header("x-tenant")
-                .allow_field("tenant"),
+                .header("x-tenant", Action::Keep)
+                .field("tenant", Action::Keep),
         )
         .without_request_line()
         .in_memory(1000)

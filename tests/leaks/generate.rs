@@ -543,7 +543,7 @@ impl Make<'_> {
         match how {
             0 => {
                 self.kind("cut");
-                body = self.padded(body);
+                body = self.padded(&body);
             }
             1 if unknown => {
                 self.kind("wrong coding");
@@ -609,8 +609,10 @@ impl Make<'_> {
         match self.random.below(6) {
             0 => {
                 let mut out = Vec::new();
-                let mut params = brotli::enc::BrotliEncoderParams::default();
-                params.quality = 2;
+                let params = brotli::enc::BrotliEncoderParams {
+                    quality: 2,
+                    ..Default::default()
+                };
                 brotli::BrotliCompress(&mut &*body, &mut out, &params).unwrap();
                 (Some("br"), out)
             }
@@ -630,16 +632,16 @@ impl Make<'_> {
     }
 
     /// The limit of what is captured falls somewhere into the body.
-    fn padded(&mut self, body: Vec<u8>) -> Vec<u8> {
+    fn padded(&mut self, body: &[u8]) -> Vec<u8> {
         let from = BODY.saturating_sub(self.random.below(body.len() + 2));
         match body.first() {
             Some(b'{') => {
                 let pad = format!("{{\"pad\":\"{}\",", "x".repeat(from));
                 [pad.as_bytes(), &body[1..]].concat()
             }
-            Some(b'<') => [format!("<p>{}", "x".repeat(from)).as_bytes(), &body].concat(),
+            Some(b'<') => [format!("<p>{}", "x".repeat(from)).as_bytes(), body].concat(),
             Some(b'[') => [format!("[\"{}\",", "x".repeat(from)).as_bytes(), &body[1..]].concat(),
-            _ => [format!("pad={}&", "x".repeat(from)).as_bytes(), &body].concat(),
+            _ => [format!("pad={}&", "x".repeat(from)).as_bytes(), body].concat(),
         }
     }
 
@@ -755,7 +757,8 @@ impl Make<'_> {
                     let name = !json[..at].ends_with([',', '{', '[', '}', ']', ':']);
                     let inside = name || self.inside(json.as_bytes(), at);
                     if !inside && !self.lax {
-                        json.insert_str(at, *self.random.of(&["}", "\"", "{", ",,", "\\", "nul"]));
+                        let junk = *self.random.of(&["}", "\"", "{", ",,", "\\", "nul"]);
+                        json.insert_str(at, junk);
                     }
                 }
                 ("application/json".to_owned(), json.into_bytes())
