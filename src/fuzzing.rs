@@ -228,7 +228,7 @@ pub fn token(bytes: &[u8]) {
     let signed = secret.sign(bytes).unwrap_or_default();
     if let Some(accepted) = accept(signed.as_bytes()) {
         let left = accepted.rule().expires().duration_since(SystemTime::now());
-        assert!(left.is_ok_and(|left| left.as_secs() <= 3600 + 60));
+        assert!(left.map_or(true, |left| left.as_secs() <= 3600 + 30));
     }
     if let Ok(text) = std::str::from_utf8(bytes)
         && let Ok(key) = TokenKey::from_jwk(text)

@@ -103,12 +103,12 @@ fn head() -> (Uri, HeaderMap) {
 
 fn requests(rules: Rules, fact: Option<&'static str>, go: Op<'_>) {
     let steering = Steering::new().rules(rules);
-    through(VerboseLayer::new().steering(steering), fact, None, go);
+    through(&VerboseLayer::new().steering(steering), fact, None, go);
 }
 
 /// Requests through this layer, with this value of the header `x-dashcam-verbose`.
 pub(crate) fn through(
-    layer: VerboseLayer,
+    layer: &VerboseLayer,
     fact: Option<&'static str>,
     asks: Option<&str>,
     go: Op<'_>,

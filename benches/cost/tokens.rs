@@ -14,7 +14,7 @@ pub(crate) fn cases() -> Vec<Case> {
         ($($name:literal => $run:expr,)*) => { vec![$(Case { name: $name, run: $run },)*] };
     }
     cases! {
-        "tokens/not used" => |go| through(VerboseLayer::new(), None, None, go),
+        "tokens/not used" => |go| through(&VerboseLayer::new(), None, None, go),
         "tokens/no header" => |go| requests(&key(true, 1), u32::MAX, None, go),
         "tokens/garbage" => |go| requests(&key(true, 1), u32::MAX, Some("garbage"), go),
         "tokens/too long" => |go| requests(&key(true, 1), u32::MAX, Some(&"a".repeat(4096)), go),
@@ -56,5 +56,5 @@ fn requests(key: &TokenKey, limit: u32, asks: Option<&str>, go: Op<'_>) {
     let tokens = Tokens::new([key]).bad_signatures_per_second(limit);
     let steering = Steering::with(Budget::unlimited(), SampleKey::default());
     let layer = VerboseLayer::new().steering(steering).tokens(tokens);
-    through(layer, None, asks, go);
+    through(&layer, None, asks, go);
 }

@@ -1,7 +1,10 @@
 //! One line for every change.
 
 use super::auth::Who;
-use crate::{AUDIT_TARGET, selection::Rules};
+use crate::{
+    AUDIT_TARGET,
+    selection::{Rule, Rules},
+};
 use jiff::Timestamp;
 
 /// What has changed.
@@ -14,11 +17,11 @@ pub(super) struct Change<'a> {
 pub(super) fn tell(who: &Who, change: &Change<'_>) {
     const NAMED: usize = 20;
     let rules = change.rules;
-    let mut names: Vec<_> = rules.iter().take(NAMED).map(|rule| rule.name()).collect();
+    let mut names: Vec<_> = rules.iter().take(NAMED).map(Rule::name).collect();
     if rules.len() > NAMED {
         names.push("…");
     }
-    let until = rules.iter().map(|rule| rule.expires()).max();
+    let until = rules.iter().map(Rule::expires).max();
     let until = until.and_then(|until| Timestamp::try_from(until).ok());
     tracing::info!(
         target: AUDIT_TARGET,

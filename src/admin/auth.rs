@@ -75,6 +75,10 @@ impl Access {
             Self::Tokens(tokens) => {
                 let now = Instant::now();
                 attempts.may_try(peer, now).map_err(too_many)?;
+                // Who sends none does not guess.
+                if !headers.contains_key(header::AUTHORIZATION) {
+                    return Err(unauthorized());
+                }
                 let who = bearer(headers).and_then(|token| tokens.who(token));
                 who.map(str::to_owned).ok_or_else(|| {
                     attempts.failed(peer, now);

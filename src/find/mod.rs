@@ -4,8 +4,5 @@ mod filter;
 mod row;
 
 #[cfg(feature = "cli")]
-pub(crate) use self::filter::ago;
-pub(crate) use self::{
-    filter::{Filter, KeptFor, OutcomeIs, RouteIs, Since, StatusIs},
-    row::Row,
-};
+pub(crate) use self::filter::{KeptFor, OutcomeIs, RouteIs, Since, StatusIs, ago};
+pub(crate) use self::{filter::Filter, row::Row};

@@ -66,7 +66,7 @@ pub(super) fn begin<B: Body>(
         .as_ref()
         .filter(|_| shared.claim(Aspect::Verbose));
     #[cfg(feature = "gate")]
-    let verdict = verbose.and_then(|verbose| select(verbose, &context, &mut parts));
+    let asked = verbose.and_then(|verbose| select(verbose, &context, &mut parts));
 
     let span = if plan.span && shared.claim(Aspect::Span) {
         request_span(&context, &parts)
@@ -106,7 +106,7 @@ pub(super) fn begin<B: Body>(
         });
 
     #[cfg(feature = "token")]
-    if verbose.is_some_and(|verbose| verbose.tokens.is_some()) {
+    if asked.is_some() {
         // It was for this service; code that hands headers on has no use of it.
         parts.headers.remove(crate::selection::VERBOSE_HEADER);
     }
@@ -133,7 +133,7 @@ pub(super) fn begin<B: Body>(
         #[cfg(feature = "capture")]
         capture,
         #[cfg(feature = "gate")]
-        verdict,
+        verdict: asked.flatten(),
         context: context.clone(),
         carried: Carried::Own,
     };
@@ -205,13 +205,14 @@ fn set_request_header(correlation: &CorrelationPlan, context: &RequestContext, p
     }
 }
 
-/// Selects the request, and says what the response is to say of that.
+/// Selects the request. Where it brought a token that was for this service, what the
+/// response is to say of it.
 #[cfg(feature = "gate")]
 fn select(
     verbose: &super::VerbosePlan,
     context: &RequestContext,
     parts: &mut Parts,
-) -> Option<&'static str> {
+) -> Option<Option<&'static str>> {
     watch(context, verbose.recording_limit, verbose.memory.as_ref());
     if verbose.recorded.is_on() && context.mode().has(Mode::WATCHED) {
         context.raise(Mode::RECORD);
@@ -220,34 +221,37 @@ fn select(
     if let Some(propagation) = &verbose.propagation {
         context.may_propagate(propagation);
     }
-    #[cfg(feature = "token")]
-    if verbose.tokens.is_some() {
-        hide_token(&mut parts.headers);
-    }
+    let asks = asks(verbose, &mut parts.headers);
     if verbose.steering.is_off() {
-        return None;
+        return asks.then_some(None);
     }
-    let (by_token, tells) = by_token(verbose, context, parts).unzip();
+    let by_token = asks.then(|| by_token(verbose, context, parts)).flatten();
+    let (by_token, tells) = by_token.unzip();
     let by_header = by_token.or_else(|| verbose.by_header(&parts.headers));
     let by_rule = by_rule(verbose, context, parts);
     if let Some(selected) = by_header.or(by_rule) {
         context.select(&selected);
     }
-    (tells == Some(true)).then(|| context.verdict())
+    asks.then(|| (tells == Some(true)).then(|| context.verdict()))
 }
 
-/// Whoever writes the head down does not write tokens.
-#[cfg(feature = "token")]
-fn hide_token(headers: &mut http::HeaderMap) {
-    // To ask for the entry makes room for it.
-    if headers.contains_key(crate::selection::VERBOSE_HEADER)
+/// Whether there is a token. Whoever writes the head down does not write it.
+#[cfg(feature = "gate")]
+fn asks(verbose: &super::VerbosePlan, headers: &mut http::HeaderMap) -> bool {
+    #[cfg(feature = "token")]
+    if verbose.tokens.is_some()
+        // To ask for the entry makes room for it.
+        && headers.contains_key(crate::selection::VERBOSE_HEADER)
         && let http::header::Entry::Occupied(mut values) =
             headers.entry(crate::selection::VERBOSE_HEADER)
     {
         values
             .iter_mut()
             .for_each(|value| value.set_sensitive(true));
+        return true;
     }
+    let _ = (verbose, headers);
+    false
 }
 
 /// What a token selects, and whether the response is to say so.

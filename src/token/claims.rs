@@ -288,14 +288,12 @@ impl TokenKey {
     pub(super) fn mint_at(&self, claims: &Claims, now: SystemTime) -> Result<String, InvalidToken> {
         let payload = claims.payload(now)?;
         let inbound = read(&payload).ok_or(InvalidToken("the claims cannot be read again"))?;
-        super::Verified::new(inbound, b"", self.is_for_calls_only(), Duration::ZERO).map_err(
-            |_| {
-                InvalidToken(
-                    "expected conditions that wait for no fact, and texts of at most 64 bytes \
+        super::Verified::new(inbound, b"", self.is_for_calls_only()).map_err(|_| {
+            InvalidToken(
+                "expected conditions that wait for no fact, and texts of at most 64 bytes \
                  without control characters",
-                )
-            },
-        )?;
+            )
+        })?;
         if self.is_for_calls_only() && claims.ask.request.is_none() {
             return Err(InvalidToken("tokens of this key have to be for a request"));
         }

@@ -215,7 +215,7 @@ impl Tokens {
             return Err(Refusal::Audience);
         }
         let id = id(key, &claims, compact);
-        let verified = Verified::new(claims, &id, key.is_for_calls_only(), self.skew)?;
+        let verified = Verified::new(claims, &id, key.is_for_calls_only())?;
         verified.is_in_time(self.max_lifetime, self.skew, now.time)?;
         state.limiter.give_back(&attempt);
         let verified = Arc::new(verified);
@@ -271,7 +271,6 @@ impl Accepted {
 pub(super) struct Verified {
     rule: Rule,
     scope: Scope,
-    ends: SystemTime,
     begins: Option<SystemTime>,
     uses: Option<NonZeroU32>,
     id: Hash,
@@ -283,13 +282,7 @@ pub(super) struct Verified {
 pub(super) const MAX_NAME: usize = 64;
 
 impl Verified {
-    /// The request that it selects stays so a skew longer, as the token is good.
-    pub(super) fn new(
-        claims: Inbound,
-        id: &[u8],
-        for_calls_only: bool,
-        skew: Duration,
-    ) -> Result<Self, Refusal> {
+    pub(super) fn new(claims: Inbound, id: &[u8], for_calls_only: bool) -> Result<Self, Refusal> {
         let name = claims.sub.or(claims.jti).unwrap_or_default();
         if name.len() > MAX_NAME || name.contains(char::is_control) {
             return Err(Refusal::Claims);
@@ -300,13 +293,11 @@ impl Verified {
             None => None,
         };
         let ask: Ask = claims.dashcam;
-        let until = ends.checked_add(skew).ok_or(Refusal::Lifetime)?;
-        let rule = rule_of(&ask, format!("{PREFIX}{name}"), until).ok_or(Refusal::Claims)?;
+        let rule = rule_of(&ask, format!("{PREFIX}{name}"), ends).ok_or(Refusal::Claims)?;
         let scope = Scope::of(&rule).ok_or(Refusal::Claims)?;
         Ok(Self {
             rule,
             scope,
-            ends,
             begins,
             uses: ask.uses,
             id: hash(&[id]),
@@ -321,7 +312,7 @@ impl Verified {
     }
 
     pub(super) fn ends(&self) -> SystemTime {
-        self.ends
+        self.rule.expires()
     }
 
     fn is_in_time(
@@ -368,7 +359,7 @@ impl Verified {
             aud: None,
             dashcam: Ask::default(),
         };
-        Self::new(claims, b"", false, Duration::ZERO).unwrap()
+        Self::new(claims, b"", false).unwrap()
     }
 }
 

@@ -109,7 +109,7 @@ impl JsonLinesBuilder {
             #[cfg(feature = "gzip")]
             compress: self.compress,
         };
-        let writer = Writer::new(self.dir, rotation, storage, Arc::clone(&counters));
+        let writer = Writer::new(self.dir, &rotation, storage, Arc::clone(&counters));
         let ring = Ring::new(self.max_held, super::MAX_LINE);
         JsonLines::start(writer, ring, counters)
     }

@@ -57,7 +57,7 @@ impl Writer {
     /// all old ones.
     pub(super) fn new(
         dir: PathBuf,
-        rotation: Rotation,
+        rotation: &Rotation,
         storage: Box<dyn Storage>,
         counters: Arc<Counters>,
     ) -> Self {
