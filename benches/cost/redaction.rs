@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::hint::black_box;
 
 /// Strings of [`all`], each of which is redacted.
-pub(crate) const ALL: usize = 100;
+const ALL: usize = 100;
 
 pub(crate) fn cases() -> Vec<Case> {
     macro_rules! cases {

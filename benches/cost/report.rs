@@ -47,12 +47,6 @@ const BARS: &[Bar] = &[
     ),
     Bar::Ratio("redaction/feed, by name", "redaction/feed, parsed", 1.0),
     Bar::Ratio("redaction/small, by name", "redaction/small, parsed", 1.0),
-    Bar::Each(
-        "redaction/100 strings, all redacted",
-        "redaction/100 strings, none redacted",
-        crate::redaction::ALL,
-        5000.0,
-    ),
     Bar::Allocations("rules/500 mixed, none selects", "rules/none", 0.0),
     Bar::Faster("rules/500 mixed, none selects", "rules/none", 1000.0),
     Bar::Over("event/recording off", "event/static off", 1.0),

@@ -40,7 +40,7 @@
 //!
 //! let mut secrets = Secrets::new();
 //! secrets.add("password", "correct horse battery staple");
-//! let leaks = secrets.leaks(br#"{"url":"/login?p=correct%20horse+battery+staple"}"#);
+//! let leaks = secrets.leaks(br#"{"url":"/login?p=correct+horse+battery+staple"}"#);
 //! assert_eq!(leaks[0].name, "password");
 //! assert_eq!(leaks[0].encoding, "form");
 //! ```

@@ -757,10 +757,8 @@ impl Make<'_> {
                     let name = !json[..at].ends_with([',', '{', '[', '}', ']', ':']);
                     let inside = name || self.inside(json.as_bytes(), at);
                     if !inside && !self.lax {
-                        json.insert_str(
-                            at,
-                            self.random.of::<&str>(&["}", "\"", "{", ",,", "\\", "nul"]),
-                        );
+                        let junk = *self.random.of(&["}", "\"", "{", ",,", "\\", "nul"]);
+                        json.insert_str(at, junk);
                     }
                 }
                 ("application/json".to_owned(), json.into_bytes())

@@ -41,6 +41,7 @@ pub(super) fn uncompressed(name: &str) -> Option<&str> {
     name.strip_suffix(GZ)
 }
 
+#[cfg(any(feature = "gzip", test))]
 /// A name for the compressed file while it is not complete.
 pub(super) fn part(name: &str) -> String {
     format!(".{name}{GZ}{PART}")
