@@ -583,6 +583,7 @@ async fn kept_exchanges_are_shown() {
         ("/exchanges/none", 404),
         ("/exchanges/none/har", 404),
         ("/exchanges/none/curl", 404),
+        ("/exchanges/%ff", 400),
         ("/exchanges?status=bad", 400),
         ("/exchanges?limit=0", 400),
         ("/exchanges?limit=1001", 400),

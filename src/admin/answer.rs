@@ -2,7 +2,8 @@
 
 use axum::{
     body::Body,
-    http::{HeaderName, HeaderValue, Response, StatusCode, header},
+    extract::{FromRequestParts, Path},
+    http::{HeaderName, HeaderValue, Response, StatusCode, header, request::Parts},
     response::IntoResponse,
 };
 use serde::Serialize;
@@ -88,5 +89,20 @@ impl IntoResponse for Problem {
         let mut response = answer(self.status, "application/problem+json", body);
         response.headers_mut().extend(self.header);
         response
+    }
+}
+
+/// The part of the path that names something; axum's own refusal is no problem of
+/// this form.
+pub(super) struct Named(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(error) => Err(Problem::new(error.status(), error.body_text())),
+        }
     }
 }
