@@ -13,6 +13,8 @@ import time
 import websockets
 
 OURS = {"x-request-id", "date"}
+# A connection that nobody closes fails instead of waiting for ever.
+socket.setdefaulttimeout(60)
 
 
 @contextlib.contextmanager
