@@ -7,8 +7,11 @@ use dashcam::{
     selection::{Described, Rule, Steering},
 };
 use http::Method;
-use open_feature::OpenFeature;
-use open_feature_ofrep::{OfrepOptions, OfrepProvider};
+use open_feature::{
+    EvaluationContext, EvaluationError, EvaluationErrorCode, EvaluationResult, OpenFeature,
+    StructValue,
+    provider::{FeatureProvider, ProviderMetadata, ResolutionDetails},
+};
 use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
@@ -28,6 +31,118 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "{what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Asks a server by the OpenFeature Remote Evaluation Protocol.
+struct Remote {
+    base: String,
+    client: reqwest::Client,
+    metadata: ProviderMetadata,
+}
+
+impl Remote {
+    async fn resolve<T>(
+        &self,
+        flag: &str,
+        is: impl Fn(&Value) -> Option<T>,
+    ) -> EvaluationResult<ResolutionDetails<T>> {
+        let error = |code, message: String| {
+            let error = EvaluationError::builder().code(code).message(message);
+            error.build()
+        };
+        let general = |problem: reqwest::Error| {
+            let code = EvaluationErrorCode::General("no answer".to_owned());
+            error(code, problem.to_string())
+        };
+        let url = format!("{}/ofrep/v1/evaluate/flags/{flag}", self.base);
+        let asked = self.client.post(url).json(&json!({ "context": {} }));
+        let answer = asked.send().await.map_err(general)?;
+        let status = answer.status();
+        let answer: Value = answer.json().await.map_err(general)?;
+        if status == 404 {
+            let code = EvaluationErrorCode::FlagNotFound;
+            return Err(error(code, answer["errorCode"].to_string()));
+        }
+        is(&answer["value"])
+            .map(ResolutionDetails::new)
+            .ok_or_else(|| {
+                error(
+                    EvaluationErrorCode::TypeMismatch,
+                    format!("status {status}"),
+                )
+            })
+    }
+}
+
+#[open_feature::async_trait]
+impl FeatureProvider for Remote {
+    fn metadata(&self) -> &ProviderMetadata {
+        &self.metadata
+    }
+
+    async fn resolve_bool_value(
+        &self,
+        flag: &str,
+        _: &EvaluationContext,
+    ) -> EvaluationResult<ResolutionDetails<bool>> {
+        self.resolve(flag, Value::as_bool).await
+    }
+
+    async fn resolve_int_value(
+        &self,
+        flag: &str,
+        _: &EvaluationContext,
+    ) -> EvaluationResult<ResolutionDetails<i64>> {
+        self.resolve(flag, Value::as_i64).await
+    }
+
+    async fn resolve_float_value(
+        &self,
+        flag: &str,
+        _: &EvaluationContext,
+    ) -> EvaluationResult<ResolutionDetails<f64>> {
+        self.resolve(flag, Value::as_f64).await
+    }
+
+    async fn resolve_string_value(
+        &self,
+        flag: &str,
+        _: &EvaluationContext,
+    ) -> EvaluationResult<ResolutionDetails<String>> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        self.resolve(flag, text).await
+    }
+
+    async fn resolve_struct_value(
+        &self,
+        flag: &str,
+        _: &EvaluationContext,
+    ) -> Result<ResolutionDetails<StructValue>, EvaluationError> {
+        self.resolve(flag, |value| object(value.as_object()?)).await
+    }
+}
+
+fn object(from: &serde_json::Map<String, Value>) -> Option<StructValue> {
+    let fields = from
+        .iter()
+        .map(|(key, value)| Some((key.clone(), flag(value)?)));
+    let fields = fields.collect::<Option<_>>()?;
+    Some(StructValue { fields })
+}
+
+fn flag(value: &Value) -> Option<open_feature::Value> {
+    use open_feature::Value as Flag;
+    Some(match value {
+        Value::Bool(is) => Flag::Bool(*is),
+        Value::Number(n) => n
+            .as_i64()
+            .map(Flag::Int)
+            .or_else(|| n.as_f64().map(Flag::Float))?,
+        Value::String(text) => Flag::String(text.clone()),
+        Value::Array(all) => Flag::Array(all.iter().map(flag).collect::<Option<_>>()?),
+        Value::Object(fields) => Flag::Struct(object(fields)?),
+        Value::Null => return None,
+    })
 }
 
 struct Server {
@@ -146,11 +261,11 @@ fn a_real_server_that_goes_down_hangs_and_talks_rubbish() {
         .build()
         .unwrap();
     let client = runtime.block_on(async {
-        let options = OfrepOptions {
-            base_url: format!("http://127.0.0.1:{port}"),
-            ..OfrepOptions::default()
+        let provider = Remote {
+            base: format!("http://127.0.0.1:{port}"),
+            client: reqwest::Client::new(),
+            metadata: ProviderMetadata::new("remote"),
         };
-        let provider = OfrepProvider::new(options).await.unwrap();
         OpenFeature::singleton_mut()
             .await
             .set_provider(provider)

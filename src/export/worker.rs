@@ -48,6 +48,7 @@ struct Closer<T>(Arc<Shared<T>>);
 
 struct Shared<T> {
     capacity: usize,
+    capacity_bytes: usize,
     state: Mutex<State<T>>,
     /// Wakes the thread.
     wake: Condvar,
@@ -57,7 +58,9 @@ struct Shared<T> {
 }
 
 struct State<T> {
-    queue: VecDeque<T>,
+    /// Each with the bytes that it was said to hold.
+    queue: VecDeque<(T, usize)>,
+    bytes: usize,
     closed: bool,
     /// The thread waits and nobody has woken it yet.
     sleeping: bool,
@@ -85,20 +88,36 @@ impl<T: Send + 'static> Worker<T> {
         capacity_items: usize,
         handler: impl Handler<T>,
     ) -> io::Result<Self> {
-        Self::spawn_ticking(name, capacity_items, TICK, handler)
+        Self::spawn_within(name, (capacity_items, usize::MAX), handler)
+    }
+
+    /// The same, with a queue that holds so many items and bytes. One item that is
+    /// larger is taken where no other waits.
+    ///
+    /// # Errors
+    ///
+    /// The operating system does not start a thread.
+    pub(crate) fn spawn_within(
+        name: &str,
+        capacity: (usize, usize),
+        handler: impl Handler<T>,
+    ) -> io::Result<Self> {
+        Self::spawn_ticking(name, capacity, TICK, handler)
     }
 
     fn spawn_ticking(
         name: &str,
-        capacity_items: usize,
+        (capacity_items, capacity_bytes): (usize, usize),
         tick_every: Duration,
         mut handler: impl Handler<T>,
     ) -> io::Result<Self> {
         let capacity = capacity_items.max(1);
         let shared = Arc::new(Shared {
             capacity,
+            capacity_bytes,
             state: Mutex::new(State {
                 queue: VecDeque::with_capacity(capacity.min(PREALLOCATED)),
+                bytes: 0,
                 closed: false,
                 sleeping: false,
                 offered: 0,
@@ -127,13 +146,25 @@ impl<T: Send + 'static> Worker<T> {
     ///
     /// The queue is full: the item comes back.
     pub(crate) fn offer(&self, item: T) -> Result<(), T> {
+        self.offer_holding(item, 0)
+    }
+
+    /// The same, of an item that holds so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full: the item comes back.
+    pub(crate) fn offer_holding(&self, item: T, bytes: usize) -> Result<(), T> {
         let shared = self.shared();
         let mut state = shared.lock();
-        if state.closed || state.queue.len() >= shared.capacity {
+        let all = state.bytes.saturating_add(bytes);
+        let heavy = all > shared.capacity_bytes && !state.queue.is_empty();
+        if state.closed || heavy || state.queue.len() >= shared.capacity {
             drop(state);
             return Err(item);
         }
-        state.queue.push_back(item);
+        state.queue.push_back((item, bytes));
+        state.bytes = all;
         state.offered += 1;
         let wake = std::mem::take(&mut state.sleeping);
         drop(state);
@@ -238,7 +269,8 @@ impl<T> Shared<T> {
             if wait.is_zero() && !state.closed {
                 return Some(Step::Tick);
             }
-            if let Some(item) = state.queue.pop_front() {
+            if let Some((item, bytes)) = state.queue.pop_front() {
+                state.bytes = state.bytes.saturating_sub(bytes);
                 return Some(Step::Item(item));
             }
             if state.closed {

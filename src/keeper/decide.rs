@@ -159,7 +159,9 @@ impl Keeper {
     }
 
     fn offer(&self, kept: Kept) -> bool {
-        let queued = self.worker.offer(Job::Keep(Box::new(kept))).is_ok();
+        let bytes = kept.bytes();
+        let job = Job::Keep(Box::new(kept));
+        let queued = self.worker.offer_holding(job, bytes).is_ok();
         let counter = if queued {
             &self.counters.kept
         } else {

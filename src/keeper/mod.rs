@@ -107,6 +107,24 @@ pub(crate) struct Kept {
     pub(crate) recording: Arc<Recording>,
 }
 
+impl Kept {
+    /// Bytes of heads, bodies and events that wait with it.
+    fn bytes(&self) -> usize {
+        let shared = self.context.shared();
+        let heads = {
+            let heads = shared.heads();
+            let uri = &heads.request.uri;
+            let uri = uri.path().len() + uri.query().map_or(0, str::len);
+            uri + heads.request.fields.len() + heads.response.fields.len()
+        };
+        let body = |tee: &crate::recorder::Tee| tee.kept() + tee.seen_trailers().len();
+        let bodies = body(&shared.request_body()) + body(&shared.response_body());
+        #[cfg(feature = "gate")]
+        let bodies = bodies + self.recording.bytes();
+        heads + bodies
+    }
+}
+
 impl Keeper {
     pub(crate) fn new(settings: Settings, exporter: Box<dyn Exporter>) -> io::Result<Self> {
         let counters = Arc::new(Counters::default());
@@ -124,7 +142,8 @@ impl Keeper {
             None => None,
         };
         let assembler = Assembler::new(&settings, exporter, Arc::clone(&counters));
-        let worker = Worker::spawn("dashcam-export", settings.limits.queue, assembler)?;
+        let room = (settings.limits.queue, settings.limits.queue_bytes);
+        let worker = Worker::spawn_within("dashcam-export", room, assembler)?;
         Ok(Self {
             #[cfg(feature = "gate")]
             replayer,

@@ -34,6 +34,9 @@ pub struct Limits {
     pub memory: usize,
     /// Exchanges that may wait for their export; default 1,024.
     pub queue: usize,
+    /// Bytes of heads, bodies and events that they may hold; default 64 MiB. One
+    /// exchange that holds more waits where no other does.
+    pub queue_bytes: usize,
     /// Items captured of a stream (server-sent events, lines of NDJSON, gRPC
     /// messages), beside the limit in bytes; default 1,000. All are counted.
     pub stream_items: u64,
@@ -49,6 +52,7 @@ impl Default for Limits {
             recording: 64 * 1024,
             memory: 64 * 1024 * 1024,
             queue: 1024,
+            queue_bytes: 64 * 1024 * 1024,
             stream_items: 1000,
             stream_time: Duration::from_secs(60),
         }

@@ -307,6 +307,11 @@ impl Recording {
         self.heads.len()
     }
 
+    /// Bytes that it holds, without what is between its vectors' ends.
+    pub(crate) fn bytes(&self) -> usize {
+        self.heads.len() * HEAD + self.values.len()
+    }
+
     /// Empties it for the next request; small buffers stay allocated. Until
     /// that one begins it takes nothing.
     pub(crate) fn reset(&mut self) {

@@ -78,6 +78,7 @@ impl HeaderFields {
         self.dropped
     }
 
+    /// Bytes that it holds.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }

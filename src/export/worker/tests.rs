@@ -85,6 +85,22 @@ fn full_queue_gives_the_item_back_while_the_handler_is_stalled() {
 }
 
 #[test]
+fn bytes_are_bounded_too() {
+    let (handler, seen, open) = stalled();
+    let worker = Worker::spawn_within("test", (100, 10), handler).unwrap();
+    worker.offer_holding(1, 5).unwrap();
+    assert_eq!(seen.recv().unwrap(), "start 1");
+    // What is being handled does not wait, and one alone may be larger.
+    worker.offer_holding(2, 11).unwrap();
+    assert_eq!(worker.offer_holding(3, 1), Err(3));
+    drop(open);
+    assert!(worker.flush(LONG));
+    worker.offer_holding(4, 10).unwrap();
+    assert!(worker.flush(LONG));
+    assert_eq!(worker.shared().lock().bytes, 0);
+}
+
+#[test]
 fn capacity_zero_means_one() {
     let (handler, _seen) = probe();
     let worker = Worker::spawn("test", 0, handler).unwrap();
@@ -248,7 +264,8 @@ fn ticks_when_idle_and_between_items() {
         }
     }
     let (log, seen) = channel();
-    let worker = Worker::spawn_ticking("test", 8, Duration::from_millis(1), Ticker(log)).unwrap();
+    let worker =
+        Worker::spawn_ticking("test", (8, 0), Duration::from_millis(1), Ticker(log)).unwrap();
     assert_eq!(seen.recv().unwrap(), "tick");
     worker.offer(1).unwrap();
     while seen.recv().unwrap() != "item" {}
