@@ -2,7 +2,8 @@
 
 use axum::{
     body::Body,
-    http::{HeaderName, HeaderValue, Response, StatusCode, header},
+    extract::{FromRequestParts, Path},
+    http::{HeaderName, HeaderValue, Response, StatusCode, header, request::Parts},
     response::IntoResponse,
 };
 use serde::Serialize;
@@ -40,6 +41,21 @@ pub(super) fn json_answer(value: &impl Serialize) -> Response<Body> {
         Ok(body) => answer(StatusCode::OK, "application/json", body),
         Err(error) => {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
+        }
+    }
+}
+
+/// What a part of the path names.
+#[derive(Debug)]
+pub(super) struct Named(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(error) => Err(Problem::new(StatusCode::BAD_REQUEST, error.body_text())),
         }
     }
 }

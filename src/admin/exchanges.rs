@@ -1,7 +1,7 @@
 //! Kept exchanges.
 
 use super::{
-    answer::{Problem, answer, json_answer},
+    answer::{Named, Problem, answer, json_answer},
     router::{Ask, Shared},
     rules::work,
 };
@@ -12,7 +12,7 @@ use crate::{
 };
 use axum::{
     body::Body,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
     http::{Response, StatusCode},
 };
 use serde_json::json;
@@ -75,7 +75,7 @@ pub(super) async fn list(State(shared): Ask, query: Asked) -> Answer {
     .await
 }
 
-pub(super) async fn one(State(shared): Ask, Path(id): Path<String>) -> Answer {
+pub(super) async fn one(State(shared): Ask, Named(id): Named) -> Answer {
     work(move || {
         let exchange = by_id(shared.memory()?, &id)?;
         Ok(json_answer(&*exchange))
@@ -94,7 +94,7 @@ pub(super) async fn har(State(shared): Ask, query: Asked) -> Answer {
     .await
 }
 
-pub(super) async fn one_har(State(shared): Ask, Path(id): Path<String>) -> Answer {
+pub(super) async fn one_har(State(shared): Ask, Named(id): Named) -> Answer {
     work(move || {
         let exchange = by_id(shared.memory()?, &id)?;
         Ok(json_answer(&har::from_exchanges([&*exchange])))
@@ -104,7 +104,7 @@ pub(super) async fn one_har(State(shared): Ask, Path(id): Path<String>) -> Answe
 
 pub(super) async fn curl(
     State(shared): Ask,
-    Path(id): Path<String>,
+    Named(id): Named,
     query: Result<Query<HashMap<String, String>>, QueryRejection>,
 ) -> Answer {
     let Query(mut query) =

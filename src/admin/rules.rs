@@ -1,7 +1,7 @@
 //! Rules, what they select, and the switch.
 
 use super::{
-    answer::{Problem, json_answer},
+    answer::{Named, Problem, json_answer},
     audit::{self, Change},
     auth::Who,
     router::{Ask, Shared},
@@ -10,7 +10,7 @@ use crate::selection::{Asked, OffBy, Rule, Rules, RulesError, VERBOSE_OFF};
 use axum::{
     Extension,
     body::{Body, to_bytes},
-    extract::{Path, State},
+    extract::State,
     http::{Response, StatusCode},
 };
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ pub(super) async fn replace(
 pub(super) async fn put_one(
     State(shared): Ask,
     Extension(who): Extension<Who>,
-    Path(name): Path<String>,
+    Named(name): Named,
     body: Body,
 ) -> Answer {
     let text = read(body).await?;
@@ -117,7 +117,7 @@ pub(super) async fn delete_all(State(shared): Ask, Extension(who): Extension<Who
 pub(super) async fn delete_one(
     State(shared): Ask,
     Extension(who): Extension<Who>,
-    Path(name): Path<String>,
+    Named(name): Named,
 ) -> Answer {
     work(move || {
         shared.change(&who, "rule deleted", |own| {
