@@ -42,6 +42,7 @@ pub(super) fn uncompressed(name: &str) -> Option<&str> {
 }
 
 /// A name for the compressed file while it is not complete.
+#[cfg(any(test, feature = "gzip"))]
 pub(super) fn part(name: &str) -> String {
     format!(".{name}{GZ}{PART}")
 }
