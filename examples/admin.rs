@@ -30,7 +30,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let admin = Admin::new(dashcam.handle())
         .bearer_token("on-call", env::var("ADMIN_TOKEN").unwrap_or_default())
         .exchanges(kept)
-        .router()?;
+        .router()
+        .map_err(|error| error.to_string())?;
     let private = TcpListener::bind(("127.0.0.1", port("ADMIN_PORT", 9000)?)).await?;
     let admin = admin.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(private, admin).await });

@@ -476,6 +476,8 @@ async fn what_is_invalid_changes_nothing() {
     }
     assert_eq!(fixture.names(), ["fixed", "good"]);
     fixture.ask("PATCH", "/rules", "").await.json(405);
+    fixture.ask("PUT", "/rules/%ff", "{}").await.json(400);
+    fixture.ask("GET", "/exchanges/%ff", "").await.json(400);
     fixture.ask("GET", "/nothing", "").await.json(404);
 }
 

@@ -400,6 +400,24 @@ fn rules_are_checked_and_asked() {
     ]);
     assert_eq!(acme.code, Some(0));
     assert!(acme.out.starts_with("selected by acme\n"), "{}", acme.out);
+    let routed = dir.file(
+        "routed.toml",
+        &RULES.replace("path = \"/orders/**\"", "route = \"/orders/{id}\""),
+    );
+    let routed = routed.to_str().unwrap();
+    for (route, said) in [(&[][..], true), (&["--route", "/orders/{id}"][..], false)] {
+        let args = &[
+            "rules",
+            "why",
+            routed,
+            "--method",
+            "POST",
+            "--path",
+            "/orders/7",
+        ];
+        let err = run(&[args, route].concat(), None).err;
+        assert_eq!(err.contains("without --route"), said, "{err}");
+    }
     let waits = why(&["--method", "POST", "--path", "/orders/7"]);
     assert_eq!(waits.code, Some(1));
     let expected = "acme: waits for a fact\n    is not stated yet: fact tenant = \"acme\"";
@@ -465,6 +483,8 @@ fn exports() {
         "{}",
         curl.out
     );
+    let misused = run(&["export", "--har", "--base", base], Some(&dir.0));
+    assert_eq!(misused.code, Some(2), "{}", misused.out);
     assert_eq!(
         run(&["export", "--har", "--id", "e9"], Some(&dir.0)).code,
         Some(1)
@@ -629,8 +649,17 @@ fn a_token_is_minted() {
         &["--for", "0s"][..],
         &["--verbose", "=x="],
         &["--uses", "0"],
+        &["--method", "get"],
+        // No token waits for a fact.
+        &["--fact", "tenant=acme"],
     ] {
         let bad = run(&[&["token", "mint", key], args].concat(), None);
         assert_eq!(bad.code, Some(2), "{args:?} {}", bad.out);
+        assert!(!bad.err.contains("read again"), "{}", bad.err);
+    }
+    for (lifetime, said) in [("1h", false), ("2h", true)] {
+        let minted = run(&["token", "mint", key, "--for", lifetime], None);
+        assert_eq!(minted.code, Some(0), "{}", minted.err);
+        assert_eq!(minted.err.contains("longer than an hour"), said);
     }
 }

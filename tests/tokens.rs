@@ -137,6 +137,9 @@ async fn no_stranger_makes_a_request_verbose() {
     let confused = TokenKey::hs256("on-call", jwk["x"].as_str().unwrap().as_bytes()).unwrap();
     let none = "eyJhbGciOiJub25lIiwia2lkIjoib24tY2FsbCJ9";
     let payload = good.split('.').nth(1).unwrap();
+    // The last character has two bits of the signature.
+    let last = if good.ends_with('A') { 'Q' } else { 'A' };
+    let altered = format!("{}{last}", &good[..good.len() - 1]);
 
     let (once_header, live) = (send(&[&once]).await, HeaderValue::from_static("live"));
     assert_eq!(once_header.as_ref(), Some(&live));
@@ -167,7 +170,7 @@ async fn no_stranger_makes_a_request_verbose() {
             Refusal::Request,
             key.mint(&ten_minutes().for_request(&elsewhere)).unwrap(),
         ),
-        (Refusal::Signature, format!("{}A", &good[..good.len() - 1])),
+        (Refusal::Signature, altered),
     ];
     let mut expected = std::collections::BTreeMap::<_, u64>::new();
     for (why, token) in &bad {

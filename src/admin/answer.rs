@@ -45,6 +45,21 @@ pub(super) fn json_answer(value: &impl Serialize) -> Response<Body> {
     }
 }
 
+/// What a part of the path names.
+#[derive(Debug)]
+pub(super) struct Named(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(error) => Err(Problem::new(StatusCode::BAD_REQUEST, error.body_text())),
+        }
+    }
+}
+
 /// Why something is not done.
 #[derive(Debug)]
 pub(super) struct Problem {

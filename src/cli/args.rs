@@ -154,8 +154,10 @@ pub(super) enum RulesCommand {
 
 const WHY: &str = "\
 Example:
-  dashcam rules why rules.toml --method POST --path /orders/7 --fact tenant=acme
+  dashcam rules why rules.toml --method POST --path /orders/7 --route '/orders/{id}' \
+    --fact tenant=acme
 
+Only the router knows which route a path has: without --route no rule for a route holds.
 Budgets and the switch are not asked.";
 
 #[derive(Debug, clap::Args)]
@@ -253,7 +255,7 @@ pub(super) struct MintArgs {
     #[arg(long, value_name = "SERVICE")]
     pub(super) audience: Option<String>,
     /// Only this method; again for more.
-    #[arg(long)]
+    #[arg(long, value_parser = method)]
     pub(super) method: Vec<http::Method>,
     /// Only this route template; again for more.
     #[arg(long)]
@@ -261,9 +263,6 @@ pub(super) struct MintArgs {
     /// Only paths like this, such as /orders/*; again for more.
     #[arg(long, value_name = "PATTERN")]
     pub(super) path: Vec<Glob>,
-    /// Only once the service states this fact, as NAME=VALUE; again for more.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    pub(super) fact: Vec<(String, String)>,
     /// What to show: a level, or levels such as info,orders=trace.
     #[arg(long, value_name = "LEVELS")]
     pub(super) verbose: Option<String>,
@@ -280,6 +279,13 @@ fn lifetime(text: &str) -> Result<Duration, String> {
         .and_then(|time| time.try_into().ok())
         .filter(|time: &Duration| !time.is_zero())
         .ok_or_else(|| "expected a length of time such as 15m or 1h".to_owned())
+}
+
+fn method(text: &str) -> Result<http::Method, String> {
+    text.parse()
+        .ok()
+        .filter(|_| !text.bytes().any(|b| b.is_ascii_lowercase()))
+        .ok_or_else(|| "expected a method such as POST, in capitals".to_owned())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

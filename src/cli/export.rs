@@ -13,6 +13,10 @@ use crate::{
 use serde_json::json;
 
 pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Failure> {
+    // `requires` says nothing where another argument excludes what it requires.
+    if args.har && args.base.is_some() {
+        return Err(Failure::cannot("--base is for --curl"));
+    }
     let path = directory(args.path.as_deref());
     let filter = args.filter.filter();
     let mut found = Vec::new();

@@ -117,6 +117,7 @@ pub(super) fn why(args: WhyArgs, out: &mut Output) -> Result<Answer, Failure> {
         Ok(rules) => rules,
         Err(error) => return wrong(&error, out),
     };
+    let without_route = args.route.is_none();
     let asked = Asked {
         method: Some(args.method),
         path: args.path,
@@ -137,6 +138,10 @@ pub(super) fn why(args: WhyArgs, out: &mut Output) -> Result<Answer, Failure> {
         out.json(&why)?;
     } else {
         explain(&why, out)?;
+    }
+    let of_route = |fails: &String| fails.starts_with("route ");
+    if without_route && why.rules.iter().any(|rule| rule.fails.iter().any(of_route)) {
+        out.note("without --route no condition on a route holds");
     }
     Ok(if why.selected.is_some() {
         Answer::Yes

@@ -1,18 +1,7 @@
 //! Text of strangers, made safe for a terminal.
 
+use crate::export::curl::is_unsafe;
 use std::fmt::{self, Write};
-
-/// Whether a terminal, or an editor, does something else with it than showing it.
-pub(super) fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            // Line and paragraph separators, direction marks, embeddings, overrides and
-            // isolates, and the byte order mark.
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}' | '\u{feff}'
-        )
-}
 
 /// Shows a text with what is unsafe escaped as in Rust and JSON.
 #[derive(Debug)]

@@ -14,7 +14,11 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
     path::Path,
+    time::Duration,
 };
+
+/// What services take by default.
+const USUAL: Duration = Duration::from_secs(3600);
 
 pub(super) fn new_key(args: &NewKeyArgs, out: &mut Output) -> Result<Answer, Failure> {
     let key = if args.hs256 {
@@ -88,9 +92,6 @@ pub(super) fn mint(args: &MintArgs, out: &mut Output) -> Result<Answer, Failure>
     for path in &args.path {
         when = when.path(path.clone());
     }
-    for (name, value) in &args.fact {
-        when = when.fact(name, value.as_str());
-    }
     let mut claims = Claims::new(args.lifetime).when(when);
     if let Some(who) = &args.subject {
         claims = claims.subject(who);
@@ -108,6 +109,9 @@ pub(super) fn mint(args: &MintArgs, out: &mut Output) -> Result<Answer, Failure>
     }
     if let Some(uses) = args.uses {
         claims = claims.uses(uses.get());
+    }
+    if args.lifetime > USUAL {
+        out.note("services refuse what lasts longer than an hour, where they do not say more");
     }
     let token = key
         .mint(&claims)

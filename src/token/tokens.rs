@@ -1,6 +1,6 @@
 use super::{
     Refusal, TokenKey, TokenStatus,
-    claims::{Ask, Inbound, read, rule_of},
+    claims::{Ask, Audience, Inbound, read, rule_of},
     jws::{Compact, MAX_LEN},
     limit::Limiter,
     memory::{Hash, Known, Used},
@@ -197,6 +197,8 @@ impl Tokens {
         let hash = hash(&[service.as_bytes(), b"\0", text.as_bytes()]);
         let state = &*self.state;
         if let Some(known) = state.known.get(&hash) {
+            // A clone may stand in another service, and shares what is known.
+            self.is_meant(known.audience.as_ref())?;
             let checked = known.is_in_time(self.max_lifetime, self.skew, now.time);
             if checked.is_err() {
                 state.known.remove(&hash);
@@ -211,11 +213,7 @@ impl Tokens {
         // Nothing of a payload is read before it is known whose it is.
         let payload = compact.verified(key)?;
         let claims: Inbound = read(&payload).ok_or(Refusal::Claims)?;
-        if let Some(audience) = &claims.aud
-            && !self.service.as_ref().is_some_and(|name| audience.has(name))
-        {
-            return Err(Refusal::Audience);
-        }
+        self.is_meant(claims.aud.as_ref())?;
         let id = id(key, &claims, compact);
         let verified = Verified::new(claims, &id, key.is_for_calls_only())?;
         verified.is_in_time(self.max_lifetime, self.skew, now.time)?;
@@ -226,6 +224,14 @@ impl Tokens {
             state.known.insert(hash, &verified);
         }
         Ok(verified)
+    }
+
+    fn is_meant(&self, audience: Option<&Audience>) -> Result<(), Refusal> {
+        let has = |audience: &Audience| self.service.as_ref().is_some_and(|us| audience.has(us));
+        match audience {
+            Some(audience) if !has(audience) => Err(Refusal::Audience),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -276,6 +282,7 @@ pub(super) struct Verified {
     begins: Option<SystemTime>,
     uses: Option<NonZeroU32>,
     id: Hash,
+    audience: Option<Audience>,
     request: Option<String>,
     for_calls_only: bool,
 }
@@ -303,6 +310,7 @@ impl Verified {
             begins,
             uses: ask.uses,
             id: hash(&[id]),
+            audience: claims.aud,
             request: ask.request,
             for_calls_only,
         })

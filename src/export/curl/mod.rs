@@ -33,6 +33,8 @@ mod shell;
 use super::{notes, target};
 use crate::exchange::{Body, Content, Exchange, Header, Request};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+#[cfg(feature = "cli")]
+pub(crate) use shell::is_unsafe;
 use shell::{Data, quote};
 use std::fmt::{self, Display, Write as _};
 
@@ -68,7 +70,8 @@ const EXPECTS: usize = 1024;
 /// Guarantees: whatever the exchange holds, the text is comment lines and one
 /// command (with a body that is no plain text, one pipeline of `printf` and the
 /// command) for `sh`, `dash`, `bash` and other POSIX shells, in which nothing of
-/// the exchange is code. It has no control characters but line feeds and tabs. No
+/// the exchange is code. It has no control characters but line feeds and tabs, and
+/// nothing that changes the direction of text. No
 /// option of curl reads a file. Where nothing was hidden or cut, method, target,
 /// header fields and body are sent as recorded, in HTTP/1.0 or HTTP/2 where that
 /// was recorded. It does not send fields of the connection (RFC 9110, section

@@ -36,10 +36,22 @@ pub(super) fn quote(text: &str) -> String {
     format!("\"$({})\"", print(text.as_bytes()))
 }
 
+/// Whether a terminal, or an editor, does something else with it than showing it.
+pub(crate) fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            // Line and paragraph separators, direction marks, embeddings, overrides and
+            // isolates, and the byte order mark.
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        )
+}
+
 /// Whether a terminal shows it as it is.
 fn is_plain(text: &str) -> bool {
     text.chars()
-        .all(|c| matches!(c, '\n' | '\t') || !c.is_control())
+        .all(|c| matches!(c, '\n' | '\t') || !is_unsafe(c))
 }
 
 /// A command that writes exactly these bytes. `%b`, because a format cannot
@@ -61,7 +73,7 @@ fn print(bytes: &[u8]) -> String {
 pub(super) fn comment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() {
+        if is_unsafe(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);

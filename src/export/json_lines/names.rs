@@ -43,6 +43,7 @@ pub(super) fn uncompressed(name: &str) -> Option<&str> {
 
 #[cfg(any(feature = "gzip", test))]
 /// A name for the compressed file while it is not complete.
+#[cfg(any(test, feature = "gzip"))]
 pub(super) fn part(name: &str) -> String {
     format!(".{name}{GZ}{PART}")
 }

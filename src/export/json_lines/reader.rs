@@ -197,7 +197,8 @@ pub(super) fn parse(text: &[u8], ended: bool) -> Result<Exchange, TornReason> {
     match serde_json::from_slice::<Head>(text) {
         Ok(Head { schema }) if schema != SCHEMA => Err(unknown(&schema)),
         _ => Err(TornReason::InvalidJson {
-            message: error.to_string(),
+            // It quotes what it does not know, however long that is.
+            message: error.to_string().chars().take(500).collect(),
         }),
     }
 }

@@ -38,7 +38,7 @@ pub enum TornReason {
     EndOfFile,
     /// It is not an exchange as JSON.
     InvalidJson {
-        /// What the parser says.
+        /// What the parser says, at most 500 characters of it.
         message: String,
     },
     /// It belongs to another format, or to another version of this one.

@@ -185,6 +185,12 @@ fn audience() {
     let list = key.sign(list.as_bytes()).unwrap();
     assert!(check(&named("stock"), &list).is_ok());
     assert_eq!(check(&named("other"), &list), Err(Refusal::Audience));
+    // Two services in one process, which share what is known.
+    let orders = named("orders");
+    let stock = orders.clone().service("stock");
+    assert!(check(&orders, &token).is_ok());
+    assert_eq!(check(&stock, &token), Err(Refusal::Audience));
+    assert!(check(&orders, &token).is_ok());
 }
 
 #[test]

@@ -46,6 +46,16 @@ fn goes_on_after_a_bad_line() {
     let schema = "é".repeat(64);
     assert_eq!(reason(4), TornReason::UnknownSchema { schema });
     assert_eq!(read[5].as_ref().unwrap(), &sample("1"));
+    let odd = good.replacen(
+        "{\"kind\":\"",
+        &format!("{{\"kind\":\"{}", "é".repeat(10_000)),
+        1,
+    );
+    assert_ne!(odd, good);
+    match read_text(&dir, &odd).remove(0).unwrap_err().reason {
+        TornReason::InvalidJson { message } => assert!(message.len() <= 1000, "{message}"),
+        other => panic!("{other:?}"),
+    }
     let shown = read[1].as_ref().unwrap_err().to_string();
     assert!(shown.contains("some.jsonl:2: not an exchange"), "{shown}");
 }
