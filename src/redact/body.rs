@@ -72,8 +72,24 @@ fn opaque(r: &Redactor<'_>, bytes: &[u8]) -> Content {
     }
 }
 
+/// Codings that nobody named which are looked into, on top of each other: a body
+/// can be made that decodes to itself.
+#[cfg(feature = "decompress")]
+const UNNAMED: u8 = 3;
+
 /// A body without a content coding.
 fn plain(r: &mut Redactor<'_>, content_type: Option<&str>, bytes: &[u8], ended: bool) -> Content {
+    inside(r, content_type, bytes, ended, 0)
+}
+
+/// A body inside of so many codings that nobody named.
+fn inside(
+    r: &mut Redactor<'_>,
+    content_type: Option<&str>,
+    bytes: &[u8],
+    ended: bool,
+    unnamed: u8,
+) -> Content {
     let content = content_type
         .and_then(Media::of)
         .and_then(|media| match media {
@@ -94,14 +110,16 @@ fn plain(r: &mut Redactor<'_>, content_type: Option<&str>, bytes: &[u8], ended: 
         Some(_) => 0,
     };
     let tail = bytes.len().saturating_sub(unknown);
+    #[cfg(not(feature = "decompress"))]
+    let _ = unnamed;
     #[cfg(feature = "decompress")]
     if content.is_none()
+        && unnamed < UNNAMED
         && let Some(coding) = super::inflate::look(bytes)
         && let Some(decoded) = super::inflate::decode(&[coding], bytes)
     {
         // Compressed without a word about it.
-        let seen = plain(r, content_type, &decoded.bytes, false);
-        drop(seen);
+        drop(inside(r, content_type, &decoded.bytes, false, unnamed + 1));
         return opaque(r, bytes);
     }
     let rest = bytes.get(tail..).unwrap_or_default();
