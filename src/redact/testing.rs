@@ -452,7 +452,9 @@ mod tests {
         let value = secrets.plant("a");
         let mut w = flate2::write::GzEncoder::new(b"before ".to_vec(), flate2::Compression::fast());
         w.write_all(value.as_bytes()).unwrap();
-        assert_eq!(encodings(&secrets, &w.finish().unwrap()), ["compressed"]);
+        let found = encodings(&secrets, &w.finish().unwrap());
+        // By chance, compressed bytes look like a form, too.
+        assert!(found.iter().any(|found| found.ends_with("compressed")));
     }
 
     #[test]
