@@ -240,6 +240,8 @@ pub(super) fn parameter(header: &str, name: &str) -> Option<String> {
     loop {
         rest = rest.trim_start_matches([' ', '\t', ';']);
         let (key, value) = rest.split_once('=')?;
+        // Before it there may be parameters without a value.
+        let key = key.rsplit(';').next().unwrap_or(key);
         let (value, after) = if let Some(quoted) = value.strip_prefix('"') {
             let mut plain = String::new();
             let mut chars = quoted.char_indices();

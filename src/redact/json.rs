@@ -13,6 +13,9 @@ use crate::exchange::Content;
 /// Containers in containers that are followed.
 const DEPTH: usize = 128;
 
+/// The longest text that may be the name of something, in bytes.
+const LONGEST_NAME: usize = 64;
+
 /// JSON in strings of JSON that is followed.
 const LEVELS: u8 = 4;
 
@@ -86,6 +89,18 @@ struct Frame<'p> {
     node: Option<Node<'p>>,
     /// Which element of a list comes next.
     index: usize,
+    /// A member has said a suspicious name, as in `{"name":"pin","value":1234}`.
+    named: bool,
+}
+
+/// Members that name what another one, behind them, is the value of.
+const NAMING: &[&str] = &["name", "key", "id", "field", "param", "parameter", "header"];
+
+/// Members that have the value of such a name.
+const NAMED: &[&str] = &["value", "val", "values", "v", "content", "data", "text"];
+
+fn is_one_of(key: &str, all: &[&str]) -> bool {
+    all.iter().any(|one| one.eq_ignore_ascii_case(key))
 }
 
 struct Machine<'a, 'r, 'p> {
@@ -105,6 +120,8 @@ struct Machine<'a, 'r, 'p> {
     node: Option<Node<'p>>,
     /// Whether that may be the text of a GraphQL query.
     graphql: bool,
+    /// Whether that names what another member has.
+    naming: bool,
     /// The container that goes as a whole: containers around it, and what had
     /// been written before it.
     dropping: Option<(usize, usize)>,
@@ -145,6 +162,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             rule,
             node,
             graphql: false,
+            naming: false,
             dropping: None,
             open: None,
             ended,
@@ -229,6 +247,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             rule: self.rule,
             node: self.node,
             index: 0,
+            named: false,
         });
         self.punctuation(if object {
             Expect::KeyOrEnd
@@ -248,6 +267,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         };
         self.rule = frame.rule;
         self.graphql = false;
+        self.naming = false;
         if let Some(node) = frame.node {
             self.node = node.index(frame.index);
             frame.index += 1;
@@ -394,6 +414,13 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
 
     fn string(&mut self) -> Result<(), Error> {
         let (scan, raw) = self.scan()?;
+        let named = self.naming
+            && self.content(scan).is_some_and(|text| {
+                text.len() <= LONGEST_NAME && self.r.policy().field_rule(text).suspicious
+            });
+        if named && let Some(frame) = self.stack.last_mut() {
+            frame.named = true;
+        }
         let Some(text) = self.content(scan) else {
             self.r.remember_words(raw);
             self.hide(raw, scan);
@@ -473,12 +500,13 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
 
     fn key(&mut self) -> Result<(), Error> {
         let (scan, raw) = self.scan()?;
-        let (above, node) = self
+        let (mut above, node, named) = self
             .stack
             .last()
-            .map(|f| (f.rule, f.node))
+            .map(|f| (f.rule, f.node, f.named))
             .unwrap_or_default();
         self.graphql = false;
+        self.naming = false;
         self.node = None;
         let decoded = std::mem::take(&mut self.decoded);
         let key = if scan.escaped {
@@ -490,9 +518,12 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             Some(key) => {
                 let (stays, rule) = self.r.key(key);
                 self.node = node.and_then(|node| node.name(key));
+                self.naming = is_one_of(key, NAMING);
                 self.graphql = key == "query" && self.stack.len() <= 2;
                 // Below a suspicious name the keys may be what it names.
-                (stays && !above.suspicious, rule)
+                let stays = stays && !above.suspicious;
+                above.suspicious |= named && is_one_of(key, NAMED);
+                (stays, rule)
             }
             // What cannot be read may be any name.
             None => (false, Rule::hiding(Action::Pseudonym)),
