@@ -2,7 +2,7 @@
 //! written replaced.
 
 use super::{
-    Action, Redactor, decode, detect, graphql,
+    Action, Policy, Redactor, decode, detect, graphql,
     json_scan::{self, Scan, Stop},
     policy::{Node, Rule},
     pseudonym::DROPPED,
@@ -83,14 +83,14 @@ enum Expect {
     Nothing,
 }
 
-struct Frame<'p> {
+struct Frame<'a, 'p> {
     object: bool,
     rule: Rule,
     node: Option<Node<'p>>,
     /// Which element of a list comes next.
     index: usize,
-    /// A member has said a suspicious name, as in `{"name":"pin","value":1234}`.
-    named: bool,
+    /// What a member names, as in `{"name":"pin","value":1234}`.
+    named: Option<&'a [u8]>,
 }
 
 /// Members that name what another one, behind them, is the value of.
@@ -98,6 +98,14 @@ const NAMING: &[&str] = &["name", "key", "id", "field", "param", "parameter", "h
 
 /// Members that have the value of such a name.
 const NAMED: &[&str] = &["value", "val", "values", "v", "content", "data", "text"];
+
+/// Whether a string, as JSON writes it, is a suspicious name.
+fn names_secret(policy: &Policy, raw: &[u8]) -> bool {
+    let mut name = Vec::new();
+    raw.len() <= LONGEST_NAME
+        && decode::json(raw, false, &mut name).is_some()
+        && std::str::from_utf8(&name).is_ok_and(|name| policy.field_rule(name).suspicious)
+}
 
 fn is_one_of(key: &str, all: &[&str]) -> bool {
     all.iter().any(|one| one.eq_ignore_ascii_case(key))
@@ -113,7 +121,7 @@ struct Machine<'a, 'r, 'p> {
     copied: usize,
     out: Vec<u8>,
     replaced: bool,
-    stack: Vec<Frame<'p>>,
+    stack: Vec<Frame<'a, 'p>>,
     expect: Expect,
     /// What is said of the value that comes next: by its name and by its place.
     rule: Rule,
@@ -247,7 +255,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             rule: self.rule,
             node: self.node,
             index: 0,
-            named: false,
+            named: None,
         });
         self.punctuation(if object {
             Expect::KeyOrEnd
@@ -414,12 +422,10 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
 
     fn string(&mut self) -> Result<(), Error> {
         let (scan, raw) = self.scan()?;
-        let named = self.naming
-            && self.content(scan).is_some_and(|text| {
-                text.len() <= LONGEST_NAME && self.r.policy().field_rule(text).suspicious
-            });
-        if named && let Some(frame) = self.stack.last_mut() {
-            frame.named = true;
+        if self.naming
+            && let Some(frame) = self.stack.last_mut()
+        {
+            frame.named = Some(raw);
         }
         let Some(text) = self.content(scan) else {
             self.r.remember_words(raw);
@@ -522,7 +528,8 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
                 self.graphql = key == "query" && self.stack.len() <= 2;
                 // Below a suspicious name the keys may be what it names.
                 let stays = stays && !above.suspicious;
-                above.suspicious |= named && is_one_of(key, NAMED);
+                above.suspicious |= is_one_of(key, NAMED)
+                    && named.is_some_and(|name| names_secret(self.r.policy(), name));
                 (stays, rule)
             }
             // What cannot be read may be any name.
