@@ -106,18 +106,3 @@ impl IntoResponse for Problem {
         response
     }
 }
-
-/// The part of the path that names something; axum's own refusal is no problem of
-/// this form.
-pub(super) struct Named(pub(super) String);
-
-impl<S: Send + Sync> FromRequestParts<S> for Named {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match Path::from_request_parts(parts, state).await {
-            Ok(Path(name)) => Ok(Self(name)),
-            Err(error) => Err(Problem::new(error.status(), error.body_text())),
-        }
-    }
-}

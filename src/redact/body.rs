@@ -23,14 +23,14 @@ pub(super) fn body(
 ) -> Content {
     let codings = Codings::of(content_encoding.unwrap_or_default());
     if let Codings::None = codings {
-        return plain(r, content_type, bytes, ended, UNSAID);
+        return plain(r, content_type, bytes, ended);
     }
     #[cfg(feature = "decompress")]
     if let Codings::These(names) = &codings
         && let Some(decoded) = super::inflate::decode(names, bytes)
     {
         let ended = ended && decoded.left == 0;
-        return match plain(r, content_type, &decoded.bytes, ended, UNSAID) {
+        return match plain(r, content_type, &decoded.bytes, ended) {
             Content::Text { text, unparsed } => Content::Text {
                 text,
                 unparsed: unparsed + decoded.left as u64,
@@ -72,17 +72,23 @@ fn opaque(r: &Redactor<'_>, bytes: &[u8]) -> Content {
     }
 }
 
-/// The most codings on top of each other of which nothing is said: there are
-/// files that decode to themselves.
-const UNSAID: u8 = 3;
+/// Codings that nobody named which are looked into, on top of each other: a body
+/// can be made that decodes to itself.
+#[cfg(feature = "decompress")]
+const UNNAMED: u8 = 3;
 
-/// A body without a content coding, but perhaps with some that are not named.
-fn plain(
+/// A body without a content coding.
+fn plain(r: &mut Redactor<'_>, content_type: Option<&str>, bytes: &[u8], ended: bool) -> Content {
+    inside(r, content_type, bytes, ended, 0)
+}
+
+/// A body inside of so many codings that nobody named.
+fn inside(
     r: &mut Redactor<'_>,
     content_type: Option<&str>,
     bytes: &[u8],
     ended: bool,
-    unsaid: u8,
+    unnamed: u8,
 ) -> Content {
     let content = content_type
         .and_then(Media::of)
@@ -105,16 +111,15 @@ fn plain(
     };
     let tail = bytes.len().saturating_sub(unknown);
     #[cfg(not(feature = "decompress"))]
-    let _ = unsaid;
+    let _ = unnamed;
     #[cfg(feature = "decompress")]
     if content.is_none()
-        && let Some(unsaid) = unsaid.checked_sub(1)
+        && unnamed < UNNAMED
         && let Some(coding) = super::inflate::look(bytes)
         && let Some(decoded) = super::inflate::decode(&[coding], bytes)
     {
         // Compressed without a word about it.
-        let seen = plain(r, content_type, &decoded.bytes, false, unsaid);
-        drop(seen);
+        drop(inside(r, content_type, &decoded.bytes, false, unnamed + 1));
         return opaque(r, bytes);
     }
     let rest = bytes.get(tail..).unwrap_or_default();
@@ -235,6 +240,8 @@ pub(super) fn parameter(header: &str, name: &str) -> Option<String> {
     loop {
         rest = rest.trim_start_matches([' ', '\t', ';']);
         let (key, value) = rest.split_once('=')?;
+        // Before it there may be parameters without a value.
+        let key = key.rsplit(';').next().unwrap_or(key);
         let (value, after) = if let Some(quoted) = value.strip_prefix('"') {
             let mut plain = String::new();
             let mut chars = quoted.char_indices();

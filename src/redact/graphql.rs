@@ -30,7 +30,7 @@ pub(super) fn query(r: &mut Redactor<'_>, text: &str) -> Option<String> {
         let token = token?;
         match token.chars().next()? {
             '"' => {
-                let inner = token.trim_matches('"');
+                let inner = inside(token);
                 let placeholder = r.hide(inner.as_bytes());
                 remember_escaped(r, inner);
                 out.push('"');
@@ -62,8 +62,21 @@ pub(super) fn query(r: &mut Redactor<'_>, text: &str) -> Option<String> {
     Some(out)
 }
 
+/// A literal without its quotes, which are one or three on each side: those
+/// that are escaped belong to it.
+fn inside(token: &str) -> &str {
+    ["\"\"\"", "\""]
+        .iter()
+        .find_map(|quote| token.strip_prefix(quote)?.strip_suffix(quote))
+        .unwrap_or_default()
+}
+
 /// A literal is known with its escapes and without.
 fn remember_escaped(r: &mut Redactor<'_>, inner: &str) {
+    if inner.contains('\n') {
+        // Of a block, services take the indentation away.
+        inner.lines().for_each(|line| r.remember(line));
+    }
     let mut plain = Vec::new();
     if inner.contains('\\') && super::decode::json(inner.as_bytes(), false, &mut plain).is_some() {
         r.remember(&String::from_utf8_lossy(&plain));

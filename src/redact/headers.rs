@@ -47,8 +47,16 @@ const PART: usize = 6;
 pub(super) fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: bool) -> String {
     let lower = name.to_ascii_lowercase();
     let Ok(text) = std::str::from_utf8(value) else {
-        // Services that read it anyway read it as Latin-1 or lossily.
-        r.remember(&value.iter().map(|&b| char::from(b)).collect::<String>());
+        // Services that read it anyway read it as Latin-1 or lossily, and take it
+        // apart as they do others.
+        let latin: String = value.iter().map(|&b| char::from(b)).collect();
+        let lossy = String::from_utf8_lossy(value);
+        r.quietly(|r| {
+            for text in [latin.as_str(), &lossy] {
+                r.remember(text);
+                header(r, name, text.as_bytes(), true);
+            }
+        });
         return r.hide(value);
     };
     let rule = r.header_rule(name);
@@ -91,6 +99,7 @@ fn hide_as(r: &mut Redactor<'_>, how: Action, text: &str) -> String {
         // Such as `grpc-message`, whose text is in the service's log as it is.
         r.remember(&String::from_utf8_lossy(&decode::percent(text)));
     }
+    r.remember_parts(text);
     for part in text.split([',', ';', ' ']) {
         let part = part.trim();
         let value = part.split_once('=').map_or(part, |(_, value)| value);
@@ -154,7 +163,7 @@ fn around(text: &str, inner: impl FnOnce(&str) -> String) -> String {
 /// One `name=value`; what has no name is a value.
 fn cookie(r: &mut Redactor<'_>, pair: &str) -> String {
     let Some((name, value)) = pair.split_once('=') else {
-        return r.hide(pair.as_bytes());
+        return hide(r, pair);
     };
     let stays =
         names::identifier_like(name.trim()) && !detect::is_sensitive(name, r.policy().names());
@@ -176,7 +185,7 @@ fn cookie(r: &mut Redactor<'_>, pair: &str) -> String {
     }
     r.remember(bare);
     r.remember(&String::from_utf8_lossy(&decoded));
-    format!("{name}={}", r.hide_as(rule.how(), value.as_bytes(), false))
+    format!("{name}={}", hide_as(r, rule.how(), value))
 }
 
 fn set_cookie(r: &mut Redactor<'_>, text: &str) -> String {

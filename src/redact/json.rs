@@ -2,7 +2,7 @@
 //! written replaced.
 
 use super::{
-    Action, Redactor, decode, detect, graphql,
+    Action, Policy, Redactor, decode, detect, graphql,
     json_scan::{self, Scan, Stop},
     policy::{Node, Rule},
     pseudonym::DROPPED,
@@ -12,6 +12,9 @@ use crate::exchange::Content;
 
 /// Containers in containers that are followed.
 const DEPTH: usize = 128;
+
+/// The longest text that may be the name of something, in bytes.
+const LONGEST_NAME: usize = 64;
 
 /// JSON in strings of JSON that is followed.
 const LEVELS: u8 = 4;
@@ -80,12 +83,32 @@ enum Expect {
     Nothing,
 }
 
-struct Frame<'p> {
+struct Frame<'a, 'p> {
     object: bool,
     rule: Rule,
     node: Option<Node<'p>>,
     /// Which element of a list comes next.
     index: usize,
+    /// What a member names, as in `{"name":"pin","value":1234}`.
+    named: Option<&'a [u8]>,
+}
+
+/// Members that name what another one, behind them, is the value of.
+const NAMING: &[&str] = &["name", "key", "id", "field", "param", "parameter", "header"];
+
+/// Members that have the value of such a name.
+const NAMED: &[&str] = &["value", "val", "values", "v", "content", "data", "text"];
+
+/// Whether a string, as JSON writes it, is a suspicious name.
+fn names_secret(policy: &Policy, raw: &[u8]) -> bool {
+    let mut name = Vec::new();
+    raw.len() <= LONGEST_NAME
+        && decode::json(raw, false, &mut name).is_some()
+        && std::str::from_utf8(&name).is_ok_and(|name| policy.field_rule(name).suspicious)
+}
+
+fn is_one_of(key: &str, all: &[&str]) -> bool {
+    all.iter().any(|one| one.eq_ignore_ascii_case(key))
 }
 
 struct Machine<'a, 'r, 'p> {
@@ -98,13 +121,15 @@ struct Machine<'a, 'r, 'p> {
     copied: usize,
     out: Vec<u8>,
     replaced: bool,
-    stack: Vec<Frame<'p>>,
+    stack: Vec<Frame<'a, 'p>>,
     expect: Expect,
     /// What is said of the value that comes next: by its name and by its place.
     rule: Rule,
     node: Option<Node<'p>>,
     /// Whether that may be the text of a GraphQL query.
     graphql: bool,
+    /// Whether that names what another member has.
+    naming: bool,
     /// The container that goes as a whole: containers around it, and what had
     /// been written before it.
     dropping: Option<(usize, usize)>,
@@ -145,6 +170,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             rule,
             node,
             graphql: false,
+            naming: false,
             dropping: None,
             open: None,
             ended,
@@ -229,6 +255,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             rule: self.rule,
             node: self.node,
             index: 0,
+            named: None,
         });
         self.punctuation(if object {
             Expect::KeyOrEnd
@@ -248,6 +275,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         };
         self.rule = frame.rule;
         self.graphql = false;
+        self.naming = false;
         if let Some(node) = frame.node {
             self.node = node.index(frame.index);
             frame.index += 1;
@@ -394,6 +422,11 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
 
     fn string(&mut self) -> Result<(), Error> {
         let (scan, raw) = self.scan()?;
+        if self.naming
+            && let Some(frame) = self.stack.last_mut()
+        {
+            frame.named = Some(raw);
+        }
         let Some(text) = self.content(scan) else {
             self.r.remember_words(raw);
             self.hide(raw, scan);
@@ -473,12 +506,13 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
 
     fn key(&mut self) -> Result<(), Error> {
         let (scan, raw) = self.scan()?;
-        let (above, node) = self
+        let (mut above, node, named) = self
             .stack
             .last()
-            .map(|f| (f.rule, f.node))
+            .map(|f| (f.rule, f.node, f.named))
             .unwrap_or_default();
         self.graphql = false;
+        self.naming = false;
         self.node = None;
         let decoded = std::mem::take(&mut self.decoded);
         let key = if scan.escaped {
@@ -490,9 +524,13 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             Some(key) => {
                 let (stays, rule) = self.r.key(key);
                 self.node = node.and_then(|node| node.name(key));
+                self.naming = is_one_of(key, NAMING);
                 self.graphql = key == "query" && self.stack.len() <= 2;
                 // Below a suspicious name the keys may be what it names.
-                (stays && !above.suspicious, rule)
+                let stays = stays && !above.suspicious;
+                above.suspicious |= is_one_of(key, NAMED)
+                    && named.is_some_and(|name| names_secret(self.r.policy(), name));
+                (stays, rule)
             }
             // What cannot be read may be any name.
             None => (false, Rule::hiding(Action::Pseudonym)),

@@ -18,6 +18,10 @@ const SHORTEST_WORD: usize = 4;
 /// The shortest part of a word, such as a file's name without its end, in bytes.
 const LONG_PART: usize = 8;
 
+/// The shortest part of a value that is looked for, in bytes: shorter ones are often
+/// common words.
+const PART: usize = 6;
+
 /// The longest word that is looked for, in bytes.
 const LONGEST_WORD: usize = 256;
 
@@ -105,7 +109,8 @@ impl Memory {
     /// Remembers the words of a text of which nothing else is known, as far as
     /// there is room: missing one of them is not missing a value.
     pub(super) fn add_words(&mut self, text: &str) {
-        let between = |c: char| c.is_whitespace() || "<>\"'=&,;:{}[]()|\u{fffd}".contains(c);
+        let between =
+            |c: char| c.is_whitespace() || "<>\"'=&,;:{}[]()|\0\u{feff}\u{fffd}".contains(c);
         for word in text.split(between) {
             if self.values.len() >= WORDS || self.bytes > BYTES / 4 {
                 return;
@@ -120,6 +125,19 @@ impl Memory {
                         self.insert(part);
                     }
                 }
+            }
+        }
+    }
+
+    /// Remembers what separators set apart in a value, as far as there is room:
+    /// services that take one apart say one part of it.
+    pub(super) fn add_parts(&mut self, text: &str, between: impl Fn(char) -> bool) {
+        for part in text.split(between).map(str::trim) {
+            if self.values.len() >= WORDS || self.bytes > BYTES / 4 {
+                return;
+            }
+            if part.len() < text.len() && part.len() >= PART && part.len() <= LONGEST_WORD {
+                self.insert(part);
             }
         }
     }

@@ -97,6 +97,8 @@ mod tests;
 #[cfg(test)]
 mod tests_formats;
 #[cfg(test)]
+mod tests_hostile;
+#[cfg(test)]
 mod tests_text;
 
 pub use self::policy::{Action, Base, KeySource, Policy, PolicyError, PolicyModel};

@@ -124,6 +124,8 @@ struct Head {
     name: Option<String>,
     filename: Option<String>,
     content_type: Option<String>,
+    /// The name is not clear, or more than the name is suspicious.
+    unclear: bool,
     /// The content is in no form that can be looked into.
     encoded: bool,
 }
@@ -134,6 +136,7 @@ fn push_part(r: &mut Redactor<'_>, part: &[u8], cut: bool, out: &mut String) -> 
     out.push_str("--");
     out.push_str(BOUNDARY);
     out.push_str("\r\nContent-Disposition: form-data");
+    // What has no name, or more than one, may be anything.
     let mut rule = Rule::default();
     if let Some(name) = &head.name {
         rule = r.policy().field_rule(name);
@@ -148,6 +151,7 @@ fn push_part(r: &mut Redactor<'_>, part: &[u8], cut: bool, out: &mut String) -> 
         }
         out.push('"');
     }
+    rule.suspicious |= head.name.is_none() || head.unclear;
     let media = head.content_type.as_deref();
     if let Some(filename) = &head.filename {
         // Its name is data of the client, whatever the policy says of names.
@@ -222,6 +226,12 @@ fn split(part: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn read(r: &mut Redactor<'_>, head: &str) -> Head {
     let mut read = Head::default();
+    let mut dispositions = 0;
+    // Long lines go on in the next one, behind white space.
+    let head = head
+        .replace("\r\n", "\n")
+        .replace("\n ", " ")
+        .replace("\n\t", " ");
     for line in head.lines() {
         let Some((name, value)) = line.split_once(':') else {
             r.remember_words(line.as_bytes());
@@ -230,6 +240,10 @@ fn read(r: &mut Redactor<'_>, head: &str) -> Head {
         let value = value.trim();
         match name.trim().to_ascii_lowercase().as_str() {
             "content-disposition" => {
+                dispositions += 1;
+                read.unclear |= dispositions > 1
+                    || parameter(value, "name*").is_some()
+                    || r.policy().field_rule(value).suspicious;
                 read.name = parameter(value, "name");
                 read.filename = parameter(value, "filename");
                 if let Some(extended) = parameter(value, "filename*") {

@@ -118,6 +118,20 @@ impl<'p> Redactor<'p> {
         self.memory.add(value);
     }
 
+    /// Remembers the parts of a value between the separators of URLs, lists and
+    /// JSON, as they are and percent-decoded.
+    pub(super) fn remember_parts(&mut self, value: &str) {
+        let separates = |c: char| ";,=:?&#\"'{}[]()|<>\\/\t".contains(c);
+        if value.contains(separates) {
+            self.memory.add_parts(value, separates);
+        }
+        if value.contains('%') {
+            let decoded = String::from_utf8_lossy(&decode::percent(value)).into_owned();
+            self.memory.add(&decoded);
+            self.memory.add_parts(&decoded, separates);
+        }
+    }
+
     /// Remembers the words of text in no known format, with what may be escapes
     /// in it and without.
     pub(super) fn remember_words(&mut self, bytes: &[u8]) {
@@ -142,7 +156,9 @@ impl<'p> Redactor<'p> {
 
     fn remember_words_of(&mut self, bytes: &[u8]) {
         let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text,
+            // In ASCII, UTF-16 is UTF-8 with zeros.
+            Ok(text) if !text.contains('\0') => text,
+            Ok(_) => return self.remember_other_words(bytes),
             // A prefix may end inside of a character.
             Err(error) if error.error_len().is_none() => bytes
                 .get(..error.valid_up_to())
@@ -154,13 +170,28 @@ impl<'p> Redactor<'p> {
     }
 
     /// Remembers the words of what is no UTF-8: as services read it that take it
-    /// for Latin-1, or with what is wrong replaced, or for UTF-16.
+    /// for Latin-1, or with what is wrong replaced, or for UTF-16 or UTF-32.
     fn remember_other_words(&mut self, bytes: &[u8]) {
         let near = bytes.get(..1024).unwrap_or(bytes);
         let zeros = near.iter().filter(|b| **b == 0).count();
         let control = |b: &&u8| **b < 0x20 && !matches!(**b, b'\t' | b'\n' | b'\r' | 0);
         if near.iter().filter(control).count() > 2 + near.len() / 16 {
             // Compressed or binary: there are no words.
+            return;
+        }
+        if zeros * 8 > near.len() * 5 {
+            for big in [false, true] {
+                let unit = |four: &[u8]| match *four {
+                    [a, b, c, d] if big => u32::from_be_bytes([a, b, c, d]),
+                    [a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
+                    _ => 0,
+                };
+                let chars = bytes.chunks_exact(4).map(unit);
+                let text: String = chars
+                    .map(|c| char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER))
+                    .collect();
+                self.memory.add_words(&text);
+            }
             return;
         }
         if zeros * 4 > near.len() {

@@ -452,12 +452,9 @@ mod tests {
         let value = secrets.plant("a");
         let mut w = flate2::write::GzEncoder::new(b"before ".to_vec(), flate2::Compression::fast());
         w.write_all(value.as_bytes()).unwrap();
-        // Its bytes may be escapes of something, too.
         let found = encodings(&secrets, &w.finish().unwrap());
-        assert!(
-            found.len() == 1 && found[0].ends_with("compressed"),
-            "{found:?}"
-        );
+        // By chance, compressed bytes look like a form, too.
+        assert!(found.iter().any(|found| found.ends_with("compressed")));
     }
 
     #[test]

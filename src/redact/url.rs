@@ -96,6 +96,12 @@ fn segment(r: &mut Redactor<'_>, raw: &str, part: Part<'_>) -> Option<String> {
     };
     if replaced.is_some() {
         r.remember(raw);
+        // Matrix parameters, verbs behind a colon, the end of a file's name.
+        let text = String::from_utf8_lossy(&decoded);
+        r.remember_parts(&text);
+        if let Some((stem, _)) = text.rsplit_once('.') {
+            r.remember(stem);
+        }
     }
     replaced
 }
@@ -174,6 +180,7 @@ pub(super) fn hide_encoded(
     r.remember(raw);
     // Not everybody takes `+` for a space.
     r.remember(&String::from_utf8_lossy(&decode::percent(raw)));
+    r.remember_parts(&String::from_utf8_lossy(decoded));
     let placeholder = r.hide_as(how, decoded, cut);
     decode::push_percent(placeholder.as_bytes(), out);
 }
@@ -234,6 +241,7 @@ pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
     };
     if !is_host(host) {
         // Where the host ends is unclear, so what follows it is too.
+        r.remember_parts(whole);
         return r.hide(whole.as_bytes());
     }
     if detect::is_sensitive(host, r.policy().names()) {

@@ -15,6 +15,8 @@ pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
         at: 0,
         out: String::with_capacity(text.len() + text.len() / 4),
         stack: Vec::new(),
+        joined: String::new(),
+        parts: 0,
     };
     let blank = !text
         .trim_start_matches('\u{feff}')
@@ -24,6 +26,7 @@ pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
         return None;
     }
     while machine.at < text.len() && machine.step(ended).is_some() {}
+    machine.join();
     let done = machine.at;
     (done > 0).then_some(Content::Text {
         text: machine.out,
@@ -38,6 +41,9 @@ struct Machine<'t, 'r, 'p> {
     at: usize,
     out: String,
     stack: Vec<Rule>,
+    /// The text of the element so far, and of how many parts it is.
+    joined: String,
+    parts: usize,
 }
 
 impl<'t> Machine<'t, '_, '_> {
@@ -46,15 +52,15 @@ impl<'t> Machine<'t, '_, '_> {
         let rest = self.text.get(self.at..)?;
         if !rest.starts_with('<') {
             let end = rest.find('<');
-            let text = rest.get(..end.unwrap_or(rest.len()))?;
-            self.content(text, end.is_none() && !ended);
+            let (text, after) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+            self.content(text, after, end.is_none() && !ended);
             self.at += text.len();
             return Some(());
         }
         if let Some(data) = rest.strip_prefix("<![CDATA[") {
             let end = data.find("]]>")?;
             self.out.push_str("<![CDATA[");
-            self.content(data.get(..end)?, false);
+            self.content(data.get(..end)?, data.get(end + 3..)?, false);
             self.out.push_str("]]>");
             self.at += 9 + end + 3;
             return Some(());
@@ -86,6 +92,7 @@ impl<'t> Machine<'t, '_, '_> {
     }
 
     fn tag(&mut self, rest: &'t str) -> Option<()> {
+        self.join();
         if let Some(name) = rest.strip_prefix("</") {
             let end = name.find('>')?;
             self.stack.pop()?;
@@ -118,7 +125,7 @@ impl<'t> Machine<'t, '_, '_> {
             self.name(name);
             self.out.push_str("=\"");
             let plain = unescape(value);
-            let space = name.starts_with("xmlns") && !content.suspicious;
+            let space = is_namespace(name, &plain) && !content.suspicious;
             if space && !detect::is_sensitive(&plain, self.r.policy().names()) {
                 self.out.push_str(&value.replace('"', "&quot;"));
             } else {
@@ -153,8 +160,17 @@ impl<'t> Machine<'t, '_, '_> {
         }
     }
 
-    fn content(&mut self, text: &str, cut: bool) {
-        let rule = self.stack.last().copied().unwrap_or_default();
+    /// The text of an element is over. In parts, it is a value as a whole.
+    fn join(&mut self) {
+        if self.parts > 1 {
+            self.r.remember(&self.joined);
+        }
+        self.joined.clear();
+        self.parts = 0;
+    }
+
+    fn content(&mut self, text: &str, after: &str, cut: bool) {
+        let mut rule = self.stack.last().copied().unwrap_or_default();
         let trimmed = text.trim();
         if trimmed.is_empty() {
             self.out.push_str(text);
@@ -163,6 +179,12 @@ impl<'t> Machine<'t, '_, '_> {
         let (left, right) = text.split_once(trimmed).unwrap_or_default();
         self.out.push_str(left);
         let plain = unescape(trimmed);
+        self.joined.push_str(&unescape(text));
+        self.parts += 1;
+        // A part of a value tells nothing of the whole, such as of a card number.
+        let goes_on = after.starts_with("<!") || after.starts_with("<?");
+        let goes_on = goes_on || !(after.is_empty() || after.starts_with('<'));
+        rule.suspicious |= goes_on || self.parts > 1;
         self.value(rule, trimmed, &plain, cut);
         self.out.push_str(right);
     }
@@ -207,6 +229,18 @@ fn read<'t>(
         attributes.push((name, value));
         at += value.len() + 2;
     }
+}
+
+/// Whether an attribute declares a namespace, and its value is the name of one.
+fn is_namespace(name: &str, value: &str) -> bool {
+    (name == "xmlns" || name.starts_with("xmlns:"))
+        && ["http://", "https://", "urn:"]
+            .iter()
+            .any(|scheme| value.starts_with(scheme))
+        && value.len() <= 128
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~:/#+".contains(&b))
 }
 
 fn is_declaration(text: &str) -> bool {
