@@ -158,13 +158,12 @@ impl<'p> Redactor<'p> {
         let text = match std::str::from_utf8(bytes) {
             // In ASCII, UTF-16 is UTF-8 with zeros.
             Ok(text) if !text.contains('\0') => text,
-            Ok(_) => return self.remember_other_words(bytes),
             // A prefix may end inside of a character.
             Err(error) if error.error_len().is_none() => bytes
                 .get(..error.valid_up_to())
                 .and_then(|valid| std::str::from_utf8(valid).ok())
                 .unwrap_or_default(),
-            Err(_) => return self.remember_other_words(bytes),
+            _ => return self.remember_other_words(bytes),
         };
         self.memory.add_words(text);
     }
