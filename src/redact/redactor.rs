@@ -163,7 +163,7 @@ impl<'p> Redactor<'p> {
                 .get(..error.valid_up_to())
                 .and_then(|valid| std::str::from_utf8(valid).ok())
                 .unwrap_or_default(),
-            Ok(_) | Err(_) => return self.remember_other_words(bytes),
+            _ => return self.remember_other_words(bytes),
         };
         self.memory.add_words(text);
     }
