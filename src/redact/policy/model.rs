@@ -215,6 +215,14 @@ pub(super) fn compile(model: &PolicyModel) -> Result<Policy, PolicyError> {
                 policy = policy.path(name, *action)?;
                 continue;
             }
+            // A place without its `$` would be a name that nothing has.
+            if kind == "fields" && name.contains(['.', '[']) {
+                let message = format!(
+                    "expected `$.{name}` for a place, or a name without `.` and `[`, which \
+                     are not compared"
+                );
+                return Err(PolicyError::invalid(field, message));
+            }
             let folded = folded(&field, name)?;
             if let Some(before) = seen.insert(folded, name) {
                 let message = format!("is the same name as {before:?}");

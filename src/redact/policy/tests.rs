@@ -34,6 +34,15 @@ fn what_is_wrong_is_named() {
     model.fields = [("$.a[x]".into(), Action::Drop)].into();
     assert_eq!(error(&model), "fields.$.a[x]: expected `[*]` or `[n]`");
     model.fields = [("$".into(), Action::Drop)].into();
+    let model_of_a_place = PolicyModel {
+        fields: [("card.note".to_owned(), Action::Drop)].into(),
+        ..PolicyModel::default()
+    };
+    assert_eq!(
+        error(&model_of_a_place),
+        "fields.card.note: expected `$.card.note` for a place, or a name without `.` and `[`, \
+         which are not compared"
+    );
     assert_eq!(error(&model), "fields.$: expected 1 to 32 steps behind `$`");
     model.fields.clear();
     model.headers = [("x-a".into(), Action::Keep), ("X_A".into(), Action::Drop)].into();
