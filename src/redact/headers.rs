@@ -1,7 +1,9 @@
 //! Header fields.
 
 use super::{
-    Action, Redactor, decode, detect, names,
+    Action, Redactor,
+    body::without_findings,
+    decode, detect, names,
     policy::{Allowed, Rule},
     url,
 };
@@ -110,20 +112,6 @@ fn hide_as(r: &mut Redactor<'_>, how: Action, text: &str) -> String {
         }
     }
     r.hide_as(how, text.as_bytes(), false)
-}
-
-/// An allowed value without what a detector finds in it.
-fn without_findings(r: &mut Redactor<'_>, text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut done = 0;
-    for found in detect::find(text, r.policy().names()) {
-        let secret = text.get(found.clone()).unwrap_or_default();
-        out.push_str(text.get(done..found.start).unwrap_or_default());
-        out.push_str(&r.hide(secret.as_bytes()));
-        done = found.end;
-    }
-    out.push_str(text.get(done..).unwrap_or_default());
-    out
 }
 
 fn credentials(r: &mut Redactor<'_>, text: &str) -> String {
