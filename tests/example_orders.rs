@@ -12,6 +12,8 @@ use axum::{
     http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_TYPE},
     routing::post,
 };
+#[cfg(feature = "cli")]
+use dashcam::exchange::Failure;
 use dashcam::{exchange::Outcome, export::json_lines::read_dir};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -96,7 +98,7 @@ fn the_account_tells_what_the_log_does_not() {
             .collect();
         assert!(
             log.iter()
-                .all(|line| line["level"] == "INFO" || line["level"] == "ERROR")
+                .all(|line| line["level"] != "DEBUG" && line["level"] != "TRACE")
         );
         assert!(
             !account.lines().any(|line| line.starts_with('{')),
@@ -179,6 +181,8 @@ fn jq(account: &str) {
 struct Serving {
     process: Child,
     base: String,
+    /// What the account proposes after `cargo run … -- ` to send a request again.
+    again: String,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -193,6 +197,7 @@ impl Serving {
         let mut serving = Self {
             process,
             base: String::new(),
+            again: String::new(),
             client: Client::builder(TokioExecutor::new()).build_http(),
         };
         let (lines, output) = mpsc::channel();
@@ -209,6 +214,7 @@ impl Serving {
             }
         };
         serving.base = wait_for("listening on ");
+        serving.again = wait_for("  cargo run -q --features cli -- ");
         wait_for("Still listening on ");
         serving
     }
@@ -283,6 +289,52 @@ async fn it_goes_on_serving() {
     streams(&serving).await;
     fans_out(&serving).await;
     refuses(&serving).await;
+    #[cfg(feature = "cli")]
+    fails_again(&serving, &directory).await;
+}
+
+/// The kept request, sent again as a `curl` command by a shell, gets the answer
+/// that was kept, where there is `curl`.
+#[cfg(feature = "cli")]
+async fn fails_again(serving: &Serving, directory: &Directory) {
+    if cfg!(windows) || Command::new("curl").arg("--version").output().is_err() {
+        return;
+    }
+    let command = format!("{} {}", env!("CARGO_BIN_EXE_dashcam"), serving.again);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &command]).env("NO_PROXY", "*");
+    let output = tokio::task::spawn_blocking(move || shell.output())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(output.status.success(), "{command}\n{output:?}");
+    let answer = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(answer, r#"{"error":"no payment possible"}"#, "{command}");
+
+    let start = Instant::now();
+    let both = loop {
+        let mut kept: Vec<_> = read_dir(&directory.0).unwrap().flatten().collect();
+        kept.retain(|kept| serving.again.contains(&kept.correlation.id));
+        match <[_; 2]>::try_from(kept) {
+            Ok(both) => break both,
+            Err(kept) => assert!(start.elapsed() < PATIENCE, "{kept:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    // Equal pseudonyms stand for equal bodies.
+    let [first, again] = both.map(|kept| {
+        assert_eq!(
+            kept.outcome,
+            Outcome::Failed {
+                failure: Failure::Status(502)
+            }
+        );
+        let mut response = kept.response.unwrap();
+        response.headers.retain(|field| field.0 != "date");
+        (response, kept.request.body.content)
+    });
+    assert_eq!(first.0, again.0);
+    assert_ne!(first.1, again.1, "the card was sent");
 }
 
 async fn echoes(serving: &Serving) {

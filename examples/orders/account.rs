@@ -11,7 +11,7 @@ use dashcam::{
     export::{Health, json_lines::read_file},
 };
 use serde_json::{Map, Value};
-use std::{env, fs, io, path::PathBuf, time::Duration};
+use std::{env, fs, io, path::PathBuf, slice, time::Duration};
 
 pub(crate) fn print(
     dashcam: &Dashcam,
@@ -23,7 +23,8 @@ pub(crate) fn print(
     println!("\n==================== what happened ====================\n");
     println!("status  kept  request");
     let mut kept = Vec::new();
-    for visit in visits.ordinary.iter().chain(&visits.parallel) {
+    let one = [&visits.too_large];
+    for visit in visits.ordinary.iter().chain(one).chain(&visits.parallel) {
         let found = find(&visit.id)?;
         let mark = if found.is_some() { "yes" } else { "" };
         println!("{:>6}  {mark:<4}  {}", visit.status, visit.what);
@@ -62,6 +63,13 @@ pub(crate) fn print(
         );
     }
     if let Some(base) = base {
+        if let Some(Kept { exchange, file }) = of(slice::from_ref(&visits.too_large)) {
+            let (id, file) = (&exchange.correlation.id, file.display());
+            println!("The 450 cups fail again, without knowing who wanted them:");
+            println!(
+                "  cargo run -q --features cli -- export --curl --id {id} --base {base} '{file}' | sh"
+            );
+        }
         println!("Try these, and look into the file again:");
         println!("  curl -i -H 'x-request-id: my-own-id' {base}/panic");
         println!("  curl -i '{base}/echo?delay_ms=6000'");

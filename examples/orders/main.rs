@@ -1,5 +1,5 @@
-//! An order service with two bugs that its tests did not find, and what
-//! dashcam keeps of them.
+//! An order service with two bugs that its tests did not find, a payment provider
+//! that fails on large amounts, and what dashcam keeps of them.
 //!
 //! ```text
 //! cargo run --example orders             # visits itself, tells what was kept, goes on serving
@@ -21,7 +21,10 @@ mod tools;
 mod visitors;
 
 use axum::Router;
-use dashcam::Dashcam;
+use dashcam::{
+    Dashcam,
+    redact::{Action, Policy},
+};
 use std::{env, error::Error, net::Ipv4Addr, time::Duration};
 use tokio::{net::TcpListener, signal, sync::oneshot, time::timeout};
 
@@ -29,6 +32,8 @@ use tokio::{net::TcpListener, signal, sync::oneshot, time::timeout};
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let dashcam = Dashcam::builder()
         .service("orders", env!("CARGO_PKG_VERSION"))
+        // What we sell is no secret, and without it no order can be sent again.
+        .policy(Policy::strict().field("item", Action::Keep))
         .build()?;
     dashcam.init_tracing()?;
     let app = Router::new()

@@ -15,6 +15,8 @@ pub(crate) struct Visit {
 
 pub(crate) struct Visits {
     pub(crate) ordinary: Vec<Visit>,
+    /// An order that always fails.
+    pub(crate) too_large: Visit,
     /// The orders for the last lamp, all at the same time.
     pub(crate) parallel: Vec<Visit>,
     pub(crate) lamps_left: i64,
@@ -68,6 +70,7 @@ pub(crate) async fn visit(base: &str) -> Result<Visits, BoxError> {
         get("GET  /echo: takes a while", "/echo?delay_ms=250").await?,
         post("POST /orders: cups for somebody called Zoë", &unlucky()).await?,
     ];
+    let too_large = post("POST /orders: 450 cups", &order("cup", 450, CARD)).await?;
     let last_lamp = order("lamp", 1, CARD);
     let parallel = (0..4).map(|_| post("POST /orders: the last lamp", &last_lamp));
     let parallel = try_join_all(parallel).await?;
@@ -75,6 +78,7 @@ pub(crate) async fn visit(base: &str) -> Result<Visits, BoxError> {
     let stock: Value = serde_json::from_slice(stock.body())?;
     Ok(Visits {
         ordinary,
+        too_large,
         parallel,
         lamps_left: stock["lamp"]["stock"].as_i64().unwrap_or_default(),
     })
