@@ -28,9 +28,10 @@ pub struct Body {
     /// The redacted content; absent where nothing was captured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
-    /// The captured bytes as they passed by, content coding included, in base64:
-    /// where the policy keeps bodies of this type as they are. There is no
-    /// `content` then. See [`raw_bytes`](Self::raw_bytes).
+    /// The bytes as they passed by, content coding included, in base64. No policy
+    /// writes it: it is for programs that have the body from elsewhere and may
+    /// show it in a HAR document or a `curl` command. There is no `content` then.
+    /// See [`set_raw`](Self::set_raw).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
 }
