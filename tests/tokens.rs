@@ -10,6 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode},
     routing::{get, post},
 };
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use dashcam::{
     correlation::{
         CorrelationId, CorrelationIdLayer, PropagateCorrelationIdLayer, correlation_headers,
@@ -20,8 +21,10 @@ use dashcam::{
     selection::{Budget, Rule, Rules, When},
     token::{Claims, Propagation, Refusal, TokenKey, Tokens},
 };
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use sha2::Sha256;
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, Once},
@@ -33,6 +36,7 @@ use tower::{ServiceBuilder, ServiceExt};
 use tracing_subscriber::{EnvFilter, prelude::*};
 
 const HEADER: HeaderName = HeaderName::from_static("x-dashcam-verbose");
+const SECRET: [u8; 32] = [8; 32];
 const ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the process shows.
@@ -98,6 +102,21 @@ fn ten_minutes() -> Claims {
     Claims::new(Duration::from_secs(600)).subject("alice")
 }
 
+/// A token with the shared secret of these tests that ended a while ago.
+fn expired() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = since.unwrap().as_secs();
+    let claims =
+        serde_json::json!({"iat": now - 900, "exp": now - 300, "sub": "alice", "dashcam": {}});
+    let [header, claims] = [r#"{"alg":"HS256","kid":"shared"}"#, &claims.to_string()]
+        .map(|part| Base64UrlUnpadded::encode_string(part.as_bytes()));
+    let text = format!("{header}.{claims}");
+    let mut mac = Hmac::<Sha256>::new_from_slice(&SECRET).unwrap();
+    mac.update(text.as_bytes());
+    let signature = mac.finalize().into_bytes();
+    format!("{text}.{}", Base64UrlUnpadded::encode_string(&signature))
+}
+
 fn selected(by: &str) -> KeepReason {
     KeepReason::Selected { by: by.to_owned() }
 }
@@ -106,7 +125,7 @@ fn selected(by: &str) -> KeepReason {
 async fn no_stranger_makes_a_request_verbose() {
     let public = on_call().public().unwrap();
     let fixture = service(|builder| {
-        let secret = TokenKey::hs256("shared", &[8; 32]).unwrap();
+        let secret = TokenKey::hs256("shared", &SECRET).unwrap();
         builder.tokens(Tokens::new([public, secret]).tell_in_response())
     });
     let handler = |headers: HeaderMap| async move {
@@ -145,6 +164,7 @@ async fn no_stranger_makes_a_request_verbose() {
     assert_eq!(once_header.as_ref(), Some(&live));
     let bad = [
         (Refusal::Signature, forged.mint(&ten_minutes()).unwrap()),
+        (Refusal::Expired, expired()),
         (
             Refusal::NotYet,
             key.mint(&ten_minutes().not_before(begins)).unwrap(),
