@@ -100,7 +100,7 @@ fn shells() -> impl Iterator<Item = &'static str> {
 fn run(shell: &str, command: &str) -> Vec<u8> {
     let mut child = Process::new(shell)
         .env("HOME", "/nonexistent")
-        .env_remove("http_proxy")
+        .env("no_proxy", "*")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
