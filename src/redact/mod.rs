@@ -73,6 +73,7 @@ mod form;
 mod grams;
 mod graphql;
 mod headers;
+mod hints;
 #[cfg(feature = "decompress")]
 mod inflate;
 mod json;

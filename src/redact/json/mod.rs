@@ -87,6 +87,7 @@ struct Frame<'a, 'p> {
 fn names_secret(policy: &Policy, raw: &[u8]) -> bool {
     let mut name = Vec::new();
     raw.len() <= LONGEST_NAME
+        && policy.may_hide_field(raw)
         && decode::json(raw, false, &mut name).is_some()
         && std::str::from_utf8(&name).is_ok_and(|name| policy.field_rule(name).suspicious)
 }
@@ -360,44 +361,62 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             return Err(Halt::Error);
         }
         let (scan, raw) = self.scan()?;
-        let (mut above, node, named) = self
-            .stack
-            .last()
-            .map(|f| (f.rule, f.node, f.named))
-            .unwrap_or_default();
-        self.part = Part::None;
-        self.node = None;
-        let decoded = std::mem::take(&mut self.decoded);
-        let key = if scan.escaped {
-            std::str::from_utf8(&decoded).ok()
+        if scan.escaped || scan.stop == Stop::Cut {
+            self.odd_key(scan, raw);
         } else {
-            self.text(self.at + 1, scan.end)
-        };
-        let (stays, rule) = match key {
-            Some(key) => {
-                let decision = self.r.key(key);
-                self.part = decision.part;
-                self.node = node.and_then(|node| node.name(key));
-                // Below a suspicious name the keys may be what it names.
-                let stays = decision.stays && !above.suspicious;
-                above.suspicious |= decision.part == Part::Value
-                    && named.is_some_and(|name| names_secret(self.r.policy(), name));
-                (stays, decision.rule)
+            match self.decide(self.text(self.at + 1, scan.end)) {
+                None => self.keep(scan.after()),
+                Some(how) => self.hide_as(how, raw, &[], scan),
             }
-            // What cannot be read may be any name.
-            None => (false, Rule::hiding(Action::Pseudonym)),
-        };
-        self.rule = rule.below(above, self.node.and_then(Node::action));
-        if stays && scan.stop == Stop::Quote {
-            self.keep(scan.after());
-        } else {
-            self.hide_as(above.how(), raw, &decoded, scan);
         }
-        self.decoded = decoded;
         if self.next()? != b':' {
             return Err(Halt::Error);
         }
         self.punctuation();
         Ok(())
+    }
+
+    #[cold]
+    fn odd_key(&mut self, scan: Scan, raw: &[u8]) {
+        let decoded = std::mem::take(&mut self.decoded);
+        let bytes = if scan.escaped { &decoded } else { raw };
+        let hidden = self.decide(std::str::from_utf8(bytes).ok());
+        match hidden {
+            None if scan.stop == Stop::Quote => self.keep(scan.after()),
+            _ => {
+                let above = self.stack.last().map(|frame| frame.rule);
+                let how = hidden.unwrap_or_else(|| above.unwrap_or_default().how());
+                self.hide_as(how, raw, &decoded, scan);
+            }
+        }
+        self.decoded = decoded;
+    }
+
+    /// Takes over what a key says of its value; how it is itself hidden, where
+    /// it must not be written. What cannot be read may be any name.
+    fn decide(&mut self, key: Option<&str>) -> Option<Action> {
+        self.part = Part::None;
+        self.node = None;
+        let frame = self.stack.last()?;
+        let mut above = frame.rule;
+        let hidden = Some(above.how());
+        let Some(key) = key else {
+            self.rule = Rule::hiding(Action::Pseudonym).below(above, None);
+            return hidden;
+        };
+        let decision = self.r.key(key);
+        // Below a suspicious name the keys may be what it names.
+        let stays = decision.stays && !above.suspicious;
+        if decision.part == Part::Value
+            && let Some(name) = frame.named
+        {
+            above.suspicious |= names_secret(self.r.policy(), name);
+        }
+        if let Some(node) = frame.node {
+            self.node = node.name(key);
+        }
+        self.part = decision.part;
+        self.rule = decision.rule.below(above, self.node.and_then(Node::action));
+        if stays { None } else { hidden }
     }
 }
