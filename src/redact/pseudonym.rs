@@ -169,10 +169,12 @@ fn push_mask(value: &[u8], cut: bool, out: &mut String) {
 pub(super) const BOOL: &str = "[~ bool]";
 
 fn push_hex(bytes: &[u8], out: &mut String) {
-    let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' - 10 + n });
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |n: u8| char::from(DIGITS[usize::from(n & 15)]);
+    out.reserve(2 * bytes.len());
     for b in bytes {
         out.push(digit(b >> 4));
-        out.push(digit(b & 15));
+        out.push(digit(*b));
     }
 }
 
@@ -192,11 +194,20 @@ fn push_shape(value: &[u8], out: &mut String) {
         return;
     };
     let (mut chars, mut digits, mut letters, mut control) = (0_usize, 0_usize, 0_usize, false);
-    for c in text.chars() {
-        chars += 1;
-        digits += usize::from(c.is_ascii_digit());
-        letters += usize::from(c.is_alphabetic());
-        control |= c.is_control();
+    if text.is_ascii() {
+        chars = value.len();
+        for b in value {
+            digits += usize::from(b.is_ascii_digit());
+            letters += usize::from(b.is_ascii_alphabetic());
+            control |= b.is_ascii_control();
+        }
+    } else {
+        for c in text.chars() {
+            chars += 1;
+            digits += usize::from(c.is_ascii_digit());
+            letters += usize::from(c.is_alphabetic());
+            control |= c.is_control();
+        }
     }
     out.push_str(" len=");
     push_count(chars, out);

@@ -287,6 +287,12 @@ impl<'p> Redactor<'p> {
         Some(self.hide_as(rule.how(), value, cut))
     }
 
+    /// The key that a text, behind its quote, starts with, where it is the one
+    /// that is expected: its length, and what it says.
+    pub(super) fn expected_key(&mut self, text: &[u8]) -> Option<(usize, Decision)> {
+        self.decisions.keys.expect(text)
+    }
+
     /// What a key says of itself and of its values.
     pub(super) fn key(&mut self, key: &str) -> Decision {
         let policy = self.policy;

@@ -34,7 +34,7 @@ impl Signs {
                     signs |= LONG;
                 }
                 since = at + 1;
-                if kind & SPACE != 0 && is_scheme(text, at) {
+                if kind & SPACE != 0 && ends_scheme(before(text, at)) && is_scheme(text, at) {
                     signs |= SCHEME;
                 }
             } else if kind & DIGIT != 0 {
@@ -71,7 +71,13 @@ impl Signs {
     }
 }
 
+/// Whether the word for a scheme of credentials ends so.
+fn ends_scheme(b: u8) -> bool {
+    matches!(b, b'r' | b'R' | b'c' | b'C')
+}
+
 /// Whether the word that ends here is a scheme of credentials.
+#[inline(never)]
 fn is_scheme(text: &[u8], end: usize) -> bool {
     let scheme: &[u8] = match before(text, end) {
         b'r' | b'R' => b"bearer",

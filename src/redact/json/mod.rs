@@ -7,7 +7,7 @@ mod scan;
 use self::scan::{Scan, Stop};
 use super::{
     Action, Policy, Redactor,
-    decisions::Part,
+    decisions::{Decision, Part},
     decode,
     policy::{Node, Rule},
     pseudonym::DROPPED,
@@ -360,14 +360,19 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         if self.next()? != b'"' {
             return Err(Halt::Error);
         }
-        let (scan, raw) = self.scan()?;
-        if scan.escaped || scan.stop == Stop::Cut {
-            self.odd_key(scan, raw);
-        } else {
-            match self.decide(self.text(self.at + 1, scan.end)) {
-                None => self.keep(scan.after()),
-                Some(how) => self.hide_as(how, raw, &[], scan),
+        let start = self.at + 1;
+        let rest = self.input.get(start..).unwrap_or_default();
+        let (scan, hidden) = match self.r.expected_key(rest) {
+            Some((length, decision)) => {
+                let scan = Scan::plain(start + length);
+                let key = self.text(start, scan.end);
+                (scan, self.take_over(decision, key))
             }
+            None => self.other_key()?,
+        };
+        match hidden {
+            None => self.keep(scan.after()),
+            Some(how) => self.hide_as(how, scan),
         }
         if self.next()? != b':' {
             return Err(Halt::Error);
@@ -376,47 +381,51 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         Ok(())
     }
 
-    #[cold]
-    fn odd_key(&mut self, scan: Scan, raw: &[u8]) {
+    /// A key that is not the one that was expected.
+    fn other_key(&mut self) -> Result<(Scan, Option<Action>), Halt> {
+        let (scan, _) = self.scan()?;
         let decoded = std::mem::take(&mut self.decoded);
-        let bytes = if scan.escaped { &decoded } else { raw };
-        let hidden = self.decide(std::str::from_utf8(bytes).ok());
-        match hidden {
-            None if scan.stop == Stop::Quote => self.keep(scan.after()),
-            _ => {
-                let above = self.stack.last().map(|frame| frame.rule);
-                let how = hidden.unwrap_or_else(|| above.unwrap_or_default().how());
-                self.hide_as(how, raw, &decoded, scan);
-            }
-        }
+        let key = if scan.escaped {
+            std::str::from_utf8(&decoded).ok()
+        } else {
+            self.text(self.at + 1, scan.end)
+        };
+        let decision = match key {
+            Some(key) => self.r.key(key),
+            // What cannot be read may be any name.
+            None => Decision {
+                rule: Rule::hiding(Action::Pseudonym),
+                ..Decision::default()
+            },
+        };
+        let decision = Decision {
+            stays: decision.stays && scan.stop == Stop::Quote,
+            ..decision
+        };
+        let hidden = self.take_over(decision, key);
         self.decoded = decoded;
+        Ok((scan, hidden))
     }
 
     /// Takes over what a key says of its value; how it is itself hidden, where
-    /// it must not be written. What cannot be read may be any name.
-    fn decide(&mut self, key: Option<&str>) -> Option<Action> {
-        self.part = Part::None;
-        self.node = None;
+    /// it must not be written.
+    fn take_over(&mut self, decision: Decision, key: Option<&str>) -> Option<Action> {
         let frame = self.stack.last()?;
         let mut above = frame.rule;
-        let hidden = Some(above.how());
-        let Some(key) = key else {
-            self.rule = Rule::hiding(Action::Pseudonym).below(above, None);
-            return hidden;
-        };
-        let decision = self.r.key(key);
         // Below a suspicious name the keys may be what it names.
         let stays = decision.stays && !above.suspicious;
+        let hidden = if stays { None } else { Some(above.how()) };
         if decision.part == Part::Value
             && let Some(name) = frame.named
         {
             above.suspicious |= names_secret(self.r.policy(), name);
         }
-        if let Some(node) = frame.node {
-            self.node = node.name(key);
-        }
+        self.node = match (frame.node, key) {
+            (Some(node), Some(key)) => node.name(key),
+            _ => None,
+        };
         self.part = decision.part;
         self.rule = decision.rule.below(above, self.node.and_then(Node::action));
-        if stays { None } else { hidden }
+        hidden
     }
 }

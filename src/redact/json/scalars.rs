@@ -80,23 +80,25 @@ impl Machine<'_, '_, '_> {
             self.text(self.at + 1, scan.end)
         };
         let done = match text {
-            Some(text) => self.content(text, raw, &decoded, scan),
+            Some(text) => self.content(text, scan)?,
             None => {
                 self.r.remember_words(raw);
-                self.hide(raw, &decoded, scan);
-                Ok(())
+                false
             }
         };
         self.decoded = decoded;
-        done
+        if !done {
+            self.hide_as(self.rule.how(), scan);
+        }
+        Ok(())
     }
 
-    /// A string whose content can be read.
-    fn content(&mut self, text: &str, raw: &[u8], decoded: &[u8], scan: Scan) -> Result<(), Halt> {
+    /// A string whose content can be read. False where it must be hidden.
+    fn content(&mut self, text: &str, scan: Scan) -> Result<bool, Halt> {
         let whole = scan.stop == Stop::Quote;
         let json = starts_like_json(text);
         if json && self.level < LEVELS {
-            return self.embedded(text, raw, decoded, scan);
+            return self.embedded(text, scan);
         }
         if self.may_be_query()
             && whole
@@ -107,12 +109,11 @@ impl Machine<'_, '_, '_> {
         }
         // By name alone, what may be JSON that was not looked into does not stay.
         let unseen = json && !self.r.policy().is_strict();
-        if whole && !unseen && self.r.policy().string_stays(self.rule, text) {
+        let stays = whole && !unseen && self.r.policy().string_stays(self.rule, text);
+        if stays {
             self.keep(scan.after());
-        } else {
-            self.hide(raw, decoded, scan);
         }
-        Ok(())
+        Ok(stays)
     }
 
     /// Whether the value may be the text of a GraphQL query.
@@ -120,33 +121,11 @@ impl Machine<'_, '_, '_> {
         self.part == Part::Query && self.stack.len() <= 2
     }
 
-    /// JSON in a string, or what starts like it.
-    fn embedded(&mut self, text: &str, raw: &[u8], decoded: &[u8], scan: Scan) -> Result<(), Halt> {
+    /// JSON in a string, or what starts like it. False where it must be hidden.
+    fn embedded(&mut self, text: &str, scan: Scan) -> Result<bool, Halt> {
         let whole = scan.stop == Stop::Quote;
         let (rule, level) = (self.rule, self.level + 1);
-        if whole && !rule.suspicious {
-            if self.may_be_query()
-                && let Some(query) = graphql::query(self.r, text)
-            {
-                return self.replace_json(scan, &query);
-            }
-            let inner = Machine::new(self.r, text.as_bytes(), true, level, rule, None).run();
-            match inner.filter(|i| i.complete) {
-                Some(inner) if !inner.replaced => {
-                    self.keep(scan.after());
-                    return Ok(());
-                }
-                Some(inner) => return self.replace_json(scan, &inner.text),
-                None => {
-                    self.r.remember_words(text.as_bytes());
-                    let policy = self.r.policy();
-                    if policy.is_strict() && policy.string_stays(rule, text) {
-                        self.keep(scan.after());
-                        return Ok(());
-                    }
-                }
-            }
-        } else {
+        if !whole || rule.suspicious {
             // What is in it is known from here on, though it goes as a whole.
             self.r.quietly(|r| {
                 let done = Machine::new(r, text.as_bytes(), whole, level, rule, None).run();
@@ -154,27 +133,43 @@ impl Machine<'_, '_, '_> {
                     r.remember_words(text.as_bytes());
                 }
             });
+            return Ok(false);
         }
-        self.hide(raw, decoded, scan);
-        Ok(())
+        if self.may_be_query()
+            && let Some(query) = graphql::query(self.r, text)
+        {
+            return self.replace_json(scan, &query);
+        }
+        let inner = Machine::new(self.r, text.as_bytes(), true, level, rule, None).run();
+        let stays = match inner.filter(|i| i.complete) {
+            Some(inner) if inner.replaced => return self.replace_json(scan, &inner.text),
+            Some(_) => true,
+            None => {
+                self.r.remember_words(text.as_bytes());
+                let policy = self.r.policy();
+                policy.is_strict() && policy.string_stays(rule, text)
+            }
+        };
+        if stays {
+            self.keep(scan.after());
+        }
+        Ok(stays)
     }
 
     /// Writes a text, quoted, in the place of the string.
-    fn replace_json(&mut self, scan: Scan, text: &str) -> Result<(), Halt> {
+    fn replace_json(&mut self, scan: Scan, text: &str) -> Result<bool, Halt> {
         let quoted = serde_json::to_string(text).map_err(|_| Halt::Error)?;
         let quoted = quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"'));
         self.replace(scan.after(), quoted.ok_or(Halt::Error)?);
-        Ok(())
+        Ok(true)
     }
 
     /// Replaces the string at the current place.
-    fn hide(&mut self, raw: &[u8], decoded: &[u8], scan: Scan) {
-        self.hide_as(self.rule.how(), raw, decoded, scan);
-    }
-
-    pub(super) fn hide_as(&mut self, how: Action, raw: &[u8], decoded: &[u8], scan: Scan) {
+    pub(super) fn hide_as(&mut self, how: Action, scan: Scan) {
+        let raw = self.input.get(self.at + 1..scan.end).unwrap_or_default();
         let cut = scan.stop == Stop::Cut;
-        let mut bytes = if scan.escaped { decoded } else { raw };
+        let decoded = std::mem::take(&mut self.decoded);
+        let mut bytes = if scan.escaped { &decoded } else { raw };
         if cut
             && let Err(e) = std::str::from_utf8(bytes)
             && e.error_len().is_none()
@@ -185,6 +180,7 @@ impl Machine<'_, '_, '_> {
             self.r.remember(&String::from_utf8_lossy(raw));
         }
         self.replace_by(scan.after(), |r, out| r.push_hidden(how, bytes, cut, out));
+        self.decoded = decoded;
     }
 
     fn replace(&mut self, end: usize, text: &str) {
