@@ -17,6 +17,7 @@ mod tracestate;
 
 #[cfg(feature = "capture")]
 pub(crate) use self::generate::now_v7_text;
+pub(crate) use self::trace_context::Carried;
 pub use self::{
     correlation_id::{CorrelationId, InvalidCorrelationId},
     generate::{MakeCorrelationId, UuidV7},

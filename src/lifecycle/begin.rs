@@ -50,9 +50,8 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
         .filter(|_| shared.claim(Aspect::Correlation));
     if let Some(correlation) = correlates {
         if !owner {
-            shared.adopt(correlation.identify(&parts.headers, shared.started_at));
+            shared.adopt(correlation.identify_in(&mut parts.headers, shared.started_at));
         }
-        set_header(&mut parts.headers, correlation, &context);
         if correlation.trust == Trust::Edge {
             context.trace_context().replace_in(&mut parts.headers);
         }
@@ -100,7 +99,7 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
             );
             let declared = declared(&parts.headers, length);
             let in_flight = keeper.request(&context, parts, uri(parts), declared);
-            super::flight::Capture::new(in_flight)
+            super::flight::Capture::new(in_flight, &parts.method)
         });
 
     #[cfg(feature = "token")]
@@ -149,16 +148,19 @@ fn can_join(plan: &Plan, context: &RequestContext) -> bool {
     true
 }
 
-fn create(plan: &Plan, parts: &Parts, outer: Option<&RequestContext>) -> RequestContext {
+fn create(plan: &Plan, parts: &mut Parts, outer: Option<&RequestContext>) -> RequestContext {
     let now = SystemTime::now();
     let identity = match (outer, &plan.correlation) {
         // A call within the process: the same journey, and an operation of its own.
-        (Some(outer), _) => {
+        (Some(outer), correlation) => {
             let identity = outer.shared().identity().clone();
+            if let (Some(correlation), Some(id)) = (correlation, &identity.id) {
+                correlation.say(id, &mut parts.headers);
+            }
             let trace = outer.shared().trace().cloned().map(TraceContext::within);
             Identity { trace, ..identity }
         }
-        (None, Some(correlation)) => correlation.identify(&parts.headers, now),
+        (None, Some(correlation)) => correlation.identify_in(&mut parts.headers, now),
         (None, None) => identify_by_default(parts, now),
     };
     RequestContext::new(identity, Instant::now(), now, route(parts))
@@ -191,25 +193,6 @@ fn uri(parts: &Parts) -> &Uri {
         return uri;
     }
     &parts.uri
-}
-
-/// Puts the ID among the headers of a request or a response.
-pub(super) fn set_header(
-    headers: &mut HeaderMap,
-    correlation: &CorrelationPlan,
-    context: &RequestContext,
-) {
-    let id = context.correlation_id().as_header_value();
-    match headers.entry(&correlation.header) {
-        Entry::Vacant(place) => {
-            place.insert(id.clone());
-        }
-        // The accepted header already says it.
-        Entry::Occupied(place) if place.get() == id => {}
-        Entry::Occupied(mut place) => {
-            place.insert(id.clone());
-        }
-    }
 }
 
 /// Selects the request. Where it brought a token that was for this service, what the

@@ -43,7 +43,7 @@ pub(super) fn begin(
         ended: false,
         #[cfg(feature = "gate")]
         verdict: None,
-        capture: Some(Capture::new(in_flight)),
+        capture: Some(Capture::new(in_flight, &parts.method)),
         context,
         carried: Carried::Caller(caller),
     }

@@ -14,6 +14,8 @@ use std::{
 };
 use tracing::Span;
 
+#[cfg(feature = "kit")]
+use super::request_line::RequestLine;
 #[cfg(feature = "capture")]
 use crate::{
     exchange::{Failure, Outcome},
@@ -65,6 +67,9 @@ pub(super) enum End {
 #[derive(Debug)]
 pub(super) struct Capture {
     in_flight: u64,
+    /// As the conventions have it.
+    #[cfg(feature = "kit")]
+    method: &'static str,
     status: Option<StatusCode>,
     failure: Option<Failure>,
     /// When the next interim exchange is due.
@@ -73,9 +78,13 @@ pub(super) struct Capture {
 
 #[cfg(feature = "capture")]
 impl Capture {
-    pub(super) fn new(in_flight: u64) -> Self {
+    pub(super) fn new(in_flight: u64, method: &http::Method) -> Self {
+        #[cfg(not(feature = "kit"))]
+        let _ = method;
         Self {
             in_flight,
+            #[cfg(feature = "kit")]
+            method: super::known_method(method),
             status: None,
             failure: None,
             interim: None,
@@ -127,7 +136,7 @@ impl Flight {
             && let Some(correlation) = &self.plan.correlation
         {
             if correlation.echo {
-                begin::set_header(&mut parts.headers, correlation, &self.context);
+                correlation.say(self.context.correlation_id(), &mut parts.headers);
             }
             if correlation.server_timing {
                 // The service may have timings of its own.
@@ -234,7 +243,16 @@ impl Flight {
             End::Response => Ending::Complete,
             _ => Ending::Dropped,
         };
-        shared.response_body().end(ending, &mut clock);
+        let (response_bytes, complete) = {
+            let mut tee = shared.response_body();
+            tee.end(ending, &mut clock);
+            (tee.seen(), tee.ending() == Some(&Ending::Complete))
+        };
+        let request_bytes = {
+            let mut tee = shared.request_body();
+            tee.end(Ending::Dropped, &mut clock);
+            tee.seen()
+        };
         let outcome = match end {
             End::Response => match capture.failure.take() {
                 Some(failure) => Outcome::Failed { failure },
@@ -249,9 +267,9 @@ impl Flight {
             }
             End::Panic => Outcome::Panicked,
             // A client that goes away after hyper has everything is not gone early.
-            End::Abandoned => match (shared.response_body().ending(), capture.failure.take()) {
-                (Some(Ending::Complete), Some(failure)) => Outcome::Failed { failure },
-                (Some(Ending::Complete), None) => Outcome::Completed,
+            End::Abandoned => match capture.failure.take() {
+                Some(failure) if complete => Outcome::Failed { failure },
+                None if complete => Outcome::Completed,
                 _ => Outcome::Abandoned,
             },
         };
@@ -270,11 +288,13 @@ impl Flight {
         let line = self
             .plan
             .request_line
-            .then(|| super::request_line::RequestLine::new(&self.context, &ended));
+            .then(|| RequestLine::new(capture.method, &ended, (request_bytes, response_bytes)));
+        #[cfg(not(feature = "kit"))]
+        let _ = (request_bytes, response_bytes);
         if self.owner {
             self.context.raise(Mode::FINISHED);
         }
-        let kept = keeper.finish(&self.context, ended, &mut clock);
+        let kept = keeper.finish(&self.context, ended);
         #[cfg(feature = "kit")]
         if let Some(line) = line {
             line.write(&self.span, &self.context, keeper, kept);

@@ -44,8 +44,9 @@ impl<B: Body> RequestBody<B> {
         let captured = flight.captures();
         #[cfg(feature = "capture")]
         if captured && inner.is_end_stream() {
-            let mut tee = flight.context.shared().request_body();
-            tee.end(Ending::Complete, &mut Clock::default());
+            let shared = flight.context.shared();
+            let clock = &mut Clock::at(shared.started);
+            shared.request_body().end(Ending::Complete, clock);
         }
         Self {
             inner: Some(inner),

@@ -87,6 +87,7 @@ impl Renderer {
             site: &place.site,
             values: line.values,
             scrubber: (!place.own && !replayed).then_some(scrubber),
+            once: place.own,
         };
         clock.open(line.head.at, format.time, out);
         out.extend_from_slice(&place.head);
@@ -268,6 +269,7 @@ fn span(out: &mut Vec<u8>, place: &mut Place, values: &[u8], scrubber: &Scrubber
         site: &place.site,
         values,
         scrubber: Some(scrubber),
+        once: false,
     };
     fields(out, place, &recorded, |_| true);
     out.push(b'}');
