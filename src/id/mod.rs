@@ -7,6 +7,7 @@ mod cases;
 mod correlation_id;
 mod generate;
 mod hex;
+mod room;
 #[cfg(test)]
 mod tests;
 mod trace_context;

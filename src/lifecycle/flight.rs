@@ -3,7 +3,7 @@ use crate::{
     context::{Entered, Mode, RequestContext, bounded},
     recorder::Clock,
 };
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, response::Parts};
 use http_body::Body;
 use std::{
     any::Any,
@@ -17,7 +17,7 @@ use tracing::Span;
 #[cfg(feature = "capture")]
 use crate::{
     exchange::{Failure, Outcome},
-    keeper::{Ended, Keeper},
+    keeper::Ended,
     recorder::Ending,
 };
 
@@ -60,11 +60,10 @@ pub(super) enum End {
     Abandoned,
 }
 
-/// What the capturing layer knows until the end.
+/// What a layer that captures, and so has a keeper in its plan, knows until the end.
 #[cfg(feature = "capture")]
 #[derive(Debug)]
 pub(super) struct Capture {
-    keeper: Arc<Keeper>,
     in_flight: u64,
     status: Option<StatusCode>,
     failure: Option<Failure>,
@@ -74,9 +73,8 @@ pub(super) struct Capture {
 
 #[cfg(feature = "capture")]
 impl Capture {
-    pub(super) fn new(keeper: Arc<Keeper>, in_flight: u64) -> Self {
+    pub(super) fn new(in_flight: u64) -> Self {
         Self {
-            keeper,
             in_flight,
             status: None,
             failure: None,
@@ -117,23 +115,25 @@ impl Flight {
     /// Takes the response head and wraps the body.
     pub(super) fn responded<B: Body>(mut self, response: Response<B>) -> Response<ResponseBody<B>> {
         let (mut parts, body) = response.into_parts();
+        let over = self.head(&mut parts, body.size_hint().exact());
+        Response::from_parts(parts, ResponseBody::new(body, self, over))
+    }
+
+    /// Takes the response head; whether the exchange ends with it. `length` is that of
+    /// the body, where the body says it.
+    fn head(&mut self, parts: &mut Parts, length: Option<u64>) -> bool {
         self.answered = true;
         if self.correlates
             && let Some(correlation) = &self.plan.correlation
-            && correlation.echo
         {
-            let id = self.context.correlation_id().as_header_value();
-            if parts.headers.get(&correlation.header) != Some(id) {
-                parts.headers.insert(correlation.header.clone(), id.clone());
+            if correlation.echo {
+                begin::set_header(&mut parts.headers, correlation, &self.context);
             }
-        }
-        if self.correlates
-            && let Some(correlation) = &self.plan.correlation
-            && correlation.server_timing
-        {
-            // The service may have timings of its own.
-            let value = self.context.trace_context().server_timing();
-            parts.headers.append("server-timing", value);
+            if correlation.server_timing {
+                // The service may have timings of its own.
+                let value = self.context.trace_context().server_timing();
+                parts.headers.append("server-timing", value);
+            }
         }
         #[cfg(feature = "gate")]
         if let Some(verdict) = self.verdict {
@@ -155,26 +155,23 @@ impl Flight {
         {
             span.answered(parts.status);
         }
-        if self.captures() && self.is_answer(&parts) {
+        if self.captures() && self.is_answer(parts) {
             self.panicked = true;
         }
         #[cfg(feature = "capture")]
-        if let Some(capture) = &mut self.capture {
+        if let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) {
             capture.status = Some(parts.status);
-            capture.failure = capture.keeper.response(
-                &self.context,
-                &parts,
-                begin::declared(&parts.headers, &body),
-            );
+            let declared = begin::declared(&parts.headers, length);
+            capture.failure = keeper.response(&self.context, parts, declared);
         }
+        #[cfg(not(feature = "capture"))]
+        let _ = length;
         self.bodiless |= matches!(
             parts.status,
             StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
         );
-        let upgraded = parts.status == StatusCode::SWITCHING_PROTOCOLS
-            || self.connect && parts.status.is_success();
-        let body = ResponseBody::new(body, self, upgraded);
-        Response::from_parts(parts, body)
+        // It was upgraded.
+        parts.status == StatusCode::SWITCHING_PROTOCOLS || self.connect && parts.status.is_success()
     }
 
     pub(super) fn service_error<E: Display>(mut self, error: &E) {
@@ -189,12 +186,17 @@ impl Flight {
 
     #[cfg(feature = "capture")]
     pub(super) fn trailers(&mut self, trailers: &http::HeaderMap) {
-        if let Some(capture) = &mut self.capture {
-            let failure = capture.keeper.trailers(&self.context, trailers);
+        if let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) {
+            let failure = keeper.trailers(&self.context, trailers);
             if capture.failure.is_none() {
                 capture.failure = failure;
             }
         }
+    }
+
+    /// Ends this layer's part as the body ended, in the light of a panic before it.
+    pub(super) fn end_as(&mut self, end: End, clock: Clock) {
+        self.end(self.judged(end), clock);
     }
 
     /// Ends this layer's part; only the first call does anything.
@@ -223,7 +225,7 @@ impl Flight {
 
     #[cfg(feature = "capture")]
     fn end_capture(&mut self, end: End, mut clock: Clock) {
-        let Some(capture) = &mut self.capture else {
+        let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) else {
             return;
         };
         let shared = self.context.shared();
@@ -272,10 +274,10 @@ impl Flight {
         if self.owner {
             self.context.raise(Mode::FINISHED);
         }
-        let kept = capture.keeper.finish(&self.context, ended, &mut clock);
+        let kept = keeper.finish(&self.context, ended, &mut clock);
         #[cfg(feature = "kit")]
         if let Some(line) = line {
-            line.write(&self.span, &self.context, &capture.keeper, kept);
+            line.write(&self.span, &self.context, keeper, kept);
         }
         #[cfg(not(feature = "kit"))]
         let _ = kept;
@@ -286,10 +288,10 @@ impl Flight {
 impl Flight {
     /// Called when the request waits: writes an interim exchange where that is due.
     pub(super) fn waits(&mut self) {
-        let Some(capture) = &mut self.capture else {
+        let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) else {
             return;
         };
-        let Some(after) = capture.keeper.settings().interim else {
+        let Some(after) = keeper.settings().interim else {
             return;
         };
         let started = self.context.shared().started;
@@ -311,7 +313,7 @@ impl Flight {
             caller: None,
         };
         let failed = capture.failure.is_some();
-        capture.keeper.interim(&self.context, ended, failed);
+        keeper.interim(&self.context, ended, failed);
     }
 }
 
@@ -325,7 +327,7 @@ impl Drop for Flight {
         } else {
             End::Abandoned
         };
-        self.end(self.judged(end), Clock::default());
+        self.end_as(end, Clock::default());
     }
 }
 

@@ -14,19 +14,18 @@ pub(super) fn known_method(method: &Method) -> &str {
     let text = method.as_str();
     let known = match &*KNOWN {
         Some(known) => known.iter().any(|known| known == text),
-        None => matches!(
-            text,
-            "CONNECT"
-                | "DELETE"
-                | "GET"
-                | "HEAD"
-                | "OPTIONS"
-                | "PATCH"
-                | "POST"
-                | "PUT"
-                | "QUERY"
-                | "TRACE"
-        ),
+        None => match *method {
+            Method::CONNECT
+            | Method::DELETE
+            | Method::GET
+            | Method::HEAD
+            | Method::OPTIONS
+            | Method::PATCH
+            | Method::POST
+            | Method::PUT
+            | Method::TRACE => true,
+            _ => text == "QUERY",
+        },
     };
     if known { text } else { "_OTHER" }
 }

@@ -27,7 +27,7 @@ impl RequestLine {
             outcome: ended.outcome.clone(),
             status: ended.status,
             // Whole microseconds: more digits than the clock has are noise.
-            duration_ms: ended.duration.as_micros() as f64 / 1e3,
+            duration_ms: u64::try_from(ended.duration.as_micros()).unwrap_or(u64::MAX) as f64 / 1e3,
             request_bytes: signed(shared.request_body().seen()),
             response_bytes: signed(shared.response_body().seen()),
         }

@@ -18,7 +18,8 @@ use std::{
 /// One event on its way out.
 pub(super) struct Line<'b> {
     pub(super) head: &'b Head,
-    pub(super) id: &'b str,
+    /// Of printable ASCII only.
+    pub(super) id: &'b [u8],
     pub(super) values: &'b [u8],
     /// Innermost first.
     pub(super) spans: &'b [SpanHead],
@@ -106,7 +107,7 @@ impl Renderer {
         }
         if !line.id.is_empty() {
             out.extend_from_slice(b",\"correlation_id\":");
-            json::string(out, line.id);
+            json::ascii(out, line.id);
         }
         if let Some(head) = &line.head.trace {
             trace.write(head, format, out);

@@ -1,6 +1,11 @@
 use super::{
-    Action, Policy, Scrubber, body, decode, detect, headers, json, memory::Memory, names,
-    policy::Rule, pseudonym, url,
+    Action, Decisions, Policy, Scrubber, body,
+    decisions::{Decision, Part},
+    decode, detect, headers, json,
+    memory::Memory,
+    names,
+    policy::Rule,
+    pseudonym, url,
 };
 use crate::exchange::Content;
 use percent_encoding::percent_decode;
@@ -63,8 +68,11 @@ impl<'p> Redactor<'p> {
     /// What the name of a header says about its value.
     pub(super) fn header_rule(&mut self, name: &str) -> Rule {
         let policy = self.policy;
-        let decide = || (true, policy.header_rule(name));
-        self.decisions.headers.get(name, decide).1
+        let decide = || Decision {
+            rule: policy.header_rule(name),
+            ..Decision::default()
+        };
+        self.decisions.headers.get(name, decide).rule
     }
 
     pub(crate) fn policy(&self) -> &'p Policy {
@@ -276,18 +284,8 @@ impl<'p> Redactor<'p> {
 
     /// What stands in the place of a value, which is remembered.
     pub(super) fn hide_as(&mut self, how: Action, value: &[u8], cut: bool) -> String {
-        match std::str::from_utf8(value) {
-            Ok(value) => {
-                self.remember(value);
-                self.remember_named(value);
-            }
-            Err(_) => self.remember(&String::from_utf8_lossy(value)),
-        }
         let mut out = String::new();
-        if self.only_remembers {
-            return out;
-        }
-        self.policy.key().push(how, value, cut, &mut out);
+        self.push_hidden(how, value, cut, &mut out);
         out
     }
 
@@ -311,13 +309,30 @@ impl<'p> Redactor<'p> {
     }
 
     pub(super) fn hide_number(&mut self, how: Action, text: &str, cut: bool) -> String {
-        self.remember(text);
         let mut out = String::new();
-        if self.only_remembers {
-            return out;
-        }
-        self.policy.key().push_number(how, text, cut, &mut out);
+        self.push_number(how, text, cut, &mut out);
         out
+    }
+
+    /// Appends what stands in the place of a value, which is remembered.
+    pub(super) fn push_hidden(&mut self, how: Action, value: &[u8], cut: bool, out: &mut String) {
+        match std::str::from_utf8(value) {
+            Ok(value) => {
+                self.remember(value);
+                self.remember_named(value);
+            }
+            Err(_) => self.remember(&String::from_utf8_lossy(value)),
+        }
+        if !self.only_remembers {
+            self.policy.key().push(how, value, cut, out);
+        }
+    }
+
+    pub(super) fn push_number(&mut self, how: Action, text: &str, cut: bool, out: &mut String) {
+        self.remember(text);
+        if !self.only_remembers {
+            self.policy.key().push_number(how, text, cut, out);
+        }
     }
 
     /// The replacement of a scalar that is written without quotes, where it
@@ -339,15 +354,12 @@ impl<'p> Redactor<'p> {
         Some(self.hide_as(rule.how(), value, cut))
     }
 
-    /// Whether a key may be written, and what it says about its values.
-    pub(super) fn key(&mut self, key: &str) -> (bool, Rule) {
+    /// What a key says of itself and of its values.
+    pub(super) fn key(&mut self, key: &str) -> Decision {
         let policy = self.policy;
         self.decisions.keys.get(key, || decide(key, policy))
     }
 }
-
-/// The longest key that is cached, in bytes.
-const CACHED: usize = 24;
 
 impl Drop for Redactor<'_> {
     fn drop(&mut self) {
@@ -356,68 +368,12 @@ impl Drop for Redactor<'_> {
     }
 }
 
-/// Keys whose decisions are kept.
-const SLOTS: usize = 256;
-
-/// What was decided about names under one policy.
-#[derive(Default)]
-pub(crate) struct Decisions {
-    keys: KeyCache,
-    headers: KeyCache,
-}
-
-/// Decisions about keys, which repeat in lists of objects.
-#[derive(Default)]
-struct KeyCache(Vec<Option<Cached>>);
-
-#[derive(Clone)]
-struct Cached {
-    key: [u8; CACHED],
-    length: usize,
-    decision: (bool, Rule),
-}
-
-impl Decisions {
-    pub(super) fn is_empty(&self) -> bool {
-        self.keys.0.is_empty()
+fn decide(key: &str, policy: &Policy) -> Decision {
+    Decision {
+        stays: names::identifier_like(key) && !detect::is_sensitive(key, policy.names()),
+        rule: policy.field_rule(key),
+        part: Part::of(key),
     }
-}
-
-impl KeyCache {
-    fn get(&mut self, key: &str, decide: impl FnOnce() -> (bool, Rule)) -> (bool, Rule) {
-        let bytes = key.as_bytes();
-        if bytes.len() > CACHED {
-            return decide();
-        }
-        if self.0.is_empty() {
-            self.0.resize(SLOTS, None);
-        }
-        let hash = bytes.iter().fold(0xcbf2_9ce4_u32, |hash, &b| {
-            (hash ^ u32::from(b)).wrapping_mul(0x0100_0193)
-        });
-        let slot = self.0.get_mut((hash >> 16) as usize % SLOTS);
-        if let Some(Some(hit)) = &slot
-            && hit.key.get(..hit.length) == Some(bytes)
-        {
-            return hit.decision;
-        }
-        let decision = decide();
-        let mut cached = Cached {
-            key: [0; CACHED],
-            length: bytes.len(),
-            decision,
-        };
-        if let (Some(slot), Some(place)) = (slot, cached.key.get_mut(..bytes.len())) {
-            place.copy_from_slice(bytes);
-            *slot = Some(cached);
-        }
-        decision
-    }
-}
-
-fn decide(key: &str, policy: &Policy) -> (bool, Rule) {
-    let stays = names::identifier_like(key) && !detect::is_sensitive(key, policy.names());
-    (stays, policy.field_rule(key))
 }
 
 /// The placeholder of a boolean, as a JSON string.
