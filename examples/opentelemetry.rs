@@ -7,7 +7,8 @@
 //!
 //! The spans go where `OTEL_EXPORTER_OTLP_ENDPOINT` says (default
 //! `http://localhost:4318`), the log lines to standard error, and the kept exchange
-//! to `DASHCAM_DIR` (default `./dashcam`).
+//! to `DASHCAM_DIR` (default `./dashcam`). Where no collector listens, lines of
+//! `opentelemetry_sdk` say so.
 
 #[path = "orders/client.rs"]
 #[allow(dead_code, reason = "another example uses more of it")]

@@ -241,6 +241,20 @@ fn an_object_and_a_text() {
 }
 
 #[test]
+fn what_is_larger_than_a_file_may_be_is_refused() {
+    let fixture = Fixture::new("large", |f| f.rules("set").rules_text("text"));
+    fixture.flags.says("set", rules("set", FAR));
+    fixture.flags.says("text", "");
+    fixture.until_names(&["set"]);
+    let long = "x".repeat(1024 * 1024);
+    fixture.flags.says("set", rules(&long, FAR));
+    fixture.until_problem("flag set: it is larger than 1 MiB");
+    fixture.flags.says("text", long.as_str().repeat(2).as_str());
+    fixture.until_problem("flag text: it is larger than 1 MiB");
+    assert_eq!(fixture.names(), ["set"]);
+}
+
+#[test]
 fn the_last_good_rules_stay_until_they_expire() {
     let fixture = Fixture::new("down", |f| f.rules("set").rules("other"));
     let end = SystemTime::now() + Duration::from_secs(3);

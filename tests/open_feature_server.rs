@@ -174,7 +174,10 @@ impl Server {
     /// Makes a flag, or changes it.
     fn flag(&self, key: &str, value: &Value) {
         let flags = format!("{}/admin/api/flags", self.base);
-        let client = reqwest::blocking::Client::new();
+        let client = reqwest::blocking::Client::builder()
+            .no_proxy()
+            .build()
+            .unwrap();
         let mut flag = json!({ "variants": { "now": value }, "default_variant": "now" });
         let put = client
             .put(format!("{flags}/{key}"))
@@ -263,7 +266,7 @@ fn a_real_server_that_goes_down_hangs_and_talks_rubbish() {
     let client = runtime.block_on(async {
         let provider = Remote {
             base: format!("http://127.0.0.1:{port}"),
-            client: reqwest::Client::new(),
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
             metadata: ProviderMetadata::new("remote"),
         };
         OpenFeature::singleton_mut()

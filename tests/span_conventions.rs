@@ -304,7 +304,7 @@ async fn the_conventions_are_followed() {
                 ("traceparent", &parent("01")),
                 ("host", "shop.example:8443"),
                 ("user-agent", "curl/8.0"),
-                ("x-forwarded-proto", "https"),
+                ("x-forwarded-proto", "HTTPS, http"),
             ],
         ),
     )

@@ -71,7 +71,7 @@ fn feed() -> String {
             "id": format!("post-{n}"), "author": { "name": "Alma Rivera", "handle": "alma" },
             "text": text, "lang": "en", "likes": 17 * n, "replies": n, "at": "2026-11-24T08:15:00Z",
             "place": { "name": "Upper hut", "lat": 47.1234, "lon": 11.5678 },
-            "contact": if n.is_multiple_of(3) { "alma@example.org" } else { "none" },
+            "contact": if n.is_multiple_of(3) { format!("alma{n}@example.org") } else { "none".into() },
             "pinned": false, "media": ["a.jpg", "b.jpg"],
         })
     };
@@ -94,8 +94,8 @@ fn small() -> String {
     .to_string()
 }
 
-/// An object of equal strings under names that hide or do not.
+/// An object of strings under names that hide or do not.
 fn all(name: &str) -> String {
-    let fields = (0..ALL).map(|n| format!("\"{name}_{n:03}\":\"k7Jq2pX9 and words\""));
+    let fields = (0..ALL).map(|n| format!("\"{name}_{n:03}\":\"k7Jq2pX9 and {n:03}\""));
     format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
 }

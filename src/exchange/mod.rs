@@ -10,6 +10,7 @@
 mod body;
 mod model;
 mod outcome;
+mod scheme;
 
 pub use self::{
     body::{Body, BodyState, Content},
@@ -20,6 +21,8 @@ pub use self::{
     },
     outcome::{Failure, KeepReason, Outcome},
 };
+
+pub(crate) use self::scheme::scheme;
 
 #[cfg(test)]
 mod tests;

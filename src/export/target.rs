@@ -1,6 +1,6 @@
 //! Where a request of an exchange went, as far as the exchange says so.
 
-use crate::exchange::{Header, Request};
+use crate::exchange::{Header, Request, scheme};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// What must not be in a query as it is; what is not ASCII never may.
@@ -24,15 +24,11 @@ pub(super) fn host(request: &Request) -> Option<&str> {
         .filter(|host| is_host(host))
 }
 
-/// Scheme, host and port. The scheme is the one that a proxy in front says, else
-/// that of the request's target, else `http`.
+/// Scheme, host and port.
 pub(super) fn origin(request: &Request) -> Option<String> {
     let host = host(request)?;
     let proxied = field(&request.headers, "x-forwarded-proto");
-    let scheme = match proxied.or(request.scheme.as_deref()) {
-        Some("https") => "https",
-        _ => "http",
-    };
+    let scheme = scheme(proxied, request.scheme.as_deref());
     Some(format!("{scheme}://{host}"))
 }
 

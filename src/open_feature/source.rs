@@ -193,13 +193,17 @@ impl Flag {
     async fn ask(&self, client: &Client) -> Said {
         let rules = match &self.kind {
             Kind::Object => match client.get_struct_details(&self.name, None, None).await {
-                Ok(details) => Rules::from_json_value(&value::object(details.value)),
+                Ok(details) => {
+                    let object = value::object(details.value);
+                    if object.to_string().len() > MAX_LEN {
+                        return too_large();
+                    }
+                    Rules::from_json_value(&object)
+                }
                 Err(error) => return refused(&error),
             },
             Kind::Text => match client.get_string_value(&self.name, None, None).await {
-                Ok(text) if text.len() > MAX_LEN => {
-                    return Said::Problem("it is larger than 1 MiB".to_owned());
-                }
+                Ok(text) if text.len() > MAX_LEN => return too_large(),
                 Ok(text) if text.trim_start().starts_with('{') => Rules::from_json(&text),
                 Ok(text) => Rules::from_toml(&text),
                 Err(error) => return refused(&error),
@@ -222,6 +226,10 @@ impl Flag {
             Err(error) => Said::Problem(error.to_string()),
         }
     }
+}
+
+fn too_large() -> Said {
+    Said::Problem("it is larger than 1 MiB".to_owned())
 }
 
 fn refused(error: &EvaluationError) -> Said {

@@ -18,8 +18,8 @@
 //! | `http.request.method` | the method, `_OTHER` where it is not known; the list can be replaced by `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` |
 //! | `http.request.method_original` | that of `_OTHER` |
 //! | `http.route` | the template, where the router says it |
-//! | `url.scheme` | that of the target, else of `x-forwarded-proto`, else `http` |
-//! | `server.address`, `server.port` | from the target or `host`, where the policy shows that header |
+//! | `url.scheme` | the first of `x-forwarded-proto`, whoever sent it, else that of the target, else `http` |
+//! | `server.address`, `server.port` | from the target or `host`, where the policy shows that header; `forwarded` and `x-forwarded-host` are not believed |
 //! | `url.path`, `url.query` | redacted, as in the exchange |
 //! | `network.protocol.version` | `1.1`, `2` |
 //! | `user_agent.original` | only where the policy shows all of it |

@@ -3,7 +3,7 @@
 
 use crate::{
     context::{RequestContext, Route},
-    exchange::{Body, BodyState, Content, Exchange, Failure, Outcome},
+    exchange::{Body, BodyState, Content, Exchange, Failure, Outcome, scheme},
     id as ours,
     redact::{Policy, Redactor},
 };
@@ -325,18 +325,12 @@ impl Arrival<'_> {
         (shown == text).then_some(shown)
     }
 
-    /// That of the request's target, else what the proxy in front of the service
-    /// says. A service that speaks TLS itself with HTTP/1.1 cannot be told from one
-    /// that does not.
+    /// A service that speaks TLS itself with HTTP/1.1 cannot be told from one that
+    /// does not.
     fn scheme(&self) -> &'static str {
-        let said = || {
-            let value = self.parts.headers.get("x-forwarded-proto")?;
-            value.to_str().ok()?.split(',').next()
-        };
-        match self.uri.scheme_str().or_else(said).map(str::trim) {
-            Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
-            _ => "http",
-        }
+        let forwarded = self.parts.headers.get("x-forwarded-proto");
+        let forwarded = forwarded.and_then(|value| value.to_str().ok());
+        scheme(forwarded, self.uri.scheme_str())
     }
 
     /// Whom the client asked, where the policy shows it.

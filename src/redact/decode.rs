@@ -58,7 +58,7 @@ pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn json(raw: &[u8], cut: bool, out: &mut Vec<u8>) -> Option<()> {
     out.clear();
     let mut rest = raw;
-    while let Some(at) = rest.iter().position(|&b| b == b'\\') {
+    while let Some(at) = memchr::memchr(b'\\', rest) {
         let (plain, escape) = rest.split_at_checked(at)?;
         out.extend_from_slice(plain);
         let (byte, used) = match escape.get(1) {

@@ -55,15 +55,18 @@ impl BuildHasher for Seeded {
 
 impl Hasher for Folded {
     fn write(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        while let Some((word, after)) = rest.split_first_chunk() {
+        // With the length, so that no two rests are one.
+        self.write_u64(bytes.len() as u64);
+        let (words, rest) = bytes.as_chunks();
+        for word in words {
             self.write_u64(u64::from_le_bytes(*word));
-            rest = after;
         }
-        // Behind its bytes the length, so that no two rests are one.
-        let start = rest.len() as u64;
-        let last = rest.iter().fold(start, |n, &b| n << 8 | u64::from(b));
-        self.write_u64(last);
+        match bytes.last_chunk() {
+            _ if rest.is_empty() => {}
+            // Some of it again, but at once.
+            Some(last) => self.write_u64(u64::from_le_bytes(*last)),
+            None => self.write_u64(rest.iter().fold(0, |n, &b| n << 8 | u64::from(b))),
+        }
     }
 
     fn write_u8(&mut self, _: u8) {
@@ -117,6 +120,11 @@ impl Memory {
             }
             if word.len() <= LONGEST_WORD && word.chars().nth(SHORTEST_WORD - 1).is_some() {
                 self.insert(word);
+                // Without what a sentence, or the markup, has at its ends.
+                let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+                if bare.len() < word.len() && bare.chars().nth(SHORTEST_WORD - 1).is_some() {
+                    self.insert(bare);
+                }
                 for part in word
                     .split(['.', '/'])
                     .filter(|part| part.len() < word.len())

@@ -66,16 +66,17 @@
 //! `Debug` or percent-encoding is found only where a detector knows it.
 
 mod body;
+mod decisions;
 mod decode;
 mod detect;
 mod form;
 mod grams;
 mod graphql;
 mod headers;
+mod hints;
 #[cfg(feature = "decompress")]
 mod inflate;
 mod json;
-mod json_scan;
 mod lines;
 mod memory;
 mod multipart;
@@ -102,8 +103,7 @@ mod tests_hostile;
 mod tests_text;
 
 pub use self::policy::{Action, Base, KeySource, Policy, PolicyError, PolicyModel};
-pub(crate) use self::redactor::Decisions;
-pub(crate) use self::{redactor::Redactor, scrub::Scrubber};
+pub(crate) use self::{decisions::Decisions, redactor::Redactor, scrub::Scrubber};
 
 /// Whether a text is one placeholder and nothing else.
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! letter or digit removed, so that `apiKey`, `api_key` and `X-Api-Key` meet
 //! the same entry.
 
+use super::hints::Hints;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 /// Suspicious wherever they occur in a folded name.
@@ -15,7 +16,7 @@ const ANYWHERE: &[&str] = &[
     // Secrets, keys and tokens.
     "secret", "token", "apikey", "privatekey", "accesskey", "signingkey", "encryptionkey",
     "sharedkey", "masterkey", "sessionkey", "licensekey", "credential", "bearer", "jwt",
-    "authorization", "authorisation", "authentication", "authenticator", "wwwauthenticate",
+    "authorization", "authorisation", "authentication", "authenticator", "wwwauthenticate", "proxyauthenticate",
     "assertion", "samlresponse", "codeverifier", "signature", "hmac", "connectionstring",
     "seedphrase", "mnemonic",
     // Sessions.
@@ -74,16 +75,18 @@ pub(super) struct Names {
     denied: Vec<String>,
     /// `None` where the automaton could not be built: then every name is suspicious.
     anywhere: Option<AhoCorasick>,
+    hints: Hints,
 }
 
 impl Names {
     pub(super) fn new() -> Self {
-        let mut names = Self {
-            denied: Vec::new(),
-            anywhere: None,
-        };
-        names.build();
-        names
+        let denied = Vec::new();
+        let (anywhere, hints) = Self::build(&denied);
+        Self {
+            denied,
+            anywhere,
+            hints,
+        }
     }
 
     pub(super) fn deny(&mut self, name: &str) {
@@ -91,25 +94,41 @@ impl Names {
         fold(name, &mut folded);
         if !folded.is_empty() {
             self.denied.push(folded);
-            self.build();
+            (self.anywhere, self.hints) = Self::build(&self.denied);
         }
     }
 
-    fn build(&mut self) {
-        let all = ANYWHERE.iter().copied();
-        self.anywhere = AhoCorasick::builder()
+    fn build(denied: &[String]) -> (Option<AhoCorasick>, Hints) {
+        let all = || {
+            ANYWHERE
+                .iter()
+                .copied()
+                .chain(denied.iter().map(String::as_str))
+        };
+        let anywhere = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
-            .build(all.chain(self.denied.iter().map(String::as_str)))
-            .ok();
+            .build(all());
+        let parts = [WORDS, EDGES, &[AUTH]].into_iter().flatten().copied();
+        (anywhere.ok(), Hints::of(all().chain(parts)))
+    }
+
+    /// Whether a name may be suspicious: almost always it is not, and this is
+    /// the cheapest way to know. The name may be as JSON writes it.
+    pub(super) fn may_be_suspicious(&self, name: &[u8]) -> bool {
+        self.anywhere.is_none() || self.hints.may_be_in(name)
     }
 
     /// Whether a value of this name has to go. `folded` receives the folded name.
     pub(super) fn suspicious(&self, name: &str, folded: &mut String) -> bool {
         fold(name, folded);
-        if folded.is_empty() {
+        if folded.is_empty() || !self.may_be_suspicious(name.as_bytes()) {
             return false;
         }
-        self.anywhere.as_ref().is_none_or(|a| a.is_match(&*folded))
+        self.looks_suspicious(name, folded)
+    }
+
+    fn looks_suspicious(&self, name: &str, folded: &str) -> bool {
+        self.anywhere.as_ref().is_none_or(|a| a.is_match(folded))
             || EDGES
                 .iter()
                 .any(|e| folded.starts_with(e) || folded.ends_with(e))
@@ -132,9 +151,11 @@ pub(super) fn fold(name: &str, out: &mut String) {
     }
 }
 
+const AUTH: &str = "auth";
+
 /// `auth`, but not as the start of `author`, `authority` or `authentic`.
 fn has_auth(folded: &str) -> bool {
-    folded.match_indices("auth").any(|(at, found)| {
+    folded.match_indices(AUTH).any(|(at, found)| {
         folded
             .get(at + found.len()..)
             .is_some_and(|rest| !rest.starts_with("or") && !rest.starts_with("entic"))
@@ -200,9 +221,46 @@ pub(super) fn identifier_like(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::sync::LazyLock;
 
+    /// The same, with and without a look at the hints first.
     fn suspicious(name: &str) -> bool {
-        Names::new().suspicious(name, &mut String::new())
+        static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
+        let found = NAMES.suspicious(name, &mut String::new());
+        assert_eq!(found, closely(&NAMES, name), "{name:?}");
+        found
+    }
+
+    fn closely(names: &Names, name: &str) -> bool {
+        let mut folded = String::new();
+        fold(name, &mut folded);
+        !folded.is_empty() && names.looks_suspicious(name, &folded)
+    }
+
+    proptest! {
+        #[test]
+        fn hints_miss_nothing(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    prop::sample::select([ANYWHERE, WORDS, EDGES, &["auth", "ab", "x", "k2"]].concat())
+                        .prop_map(str::to_owned),
+                    "[a-zA-Z0-9 _.-]{0,3}|[K\u{212a}éÉ\\\\]",
+                ],
+                0..5,
+            ),
+            cut in 0..6_usize,
+        ) {
+            static DENYING: LazyLock<Names> = LazyLock::new(|| {
+                let mut names = Names::new();
+                ["a-b", "K2", "contraseñas", "quux"].iter().for_each(|name| names.deny(name));
+                names
+            });
+            let name: String = parts.concat().chars().skip(cut).collect();
+            suspicious(&name);
+            let mut folded = String::new();
+            prop_assert_eq!(DENYING.suspicious(&name, &mut folded), closely(&DENYING, &name), "{:?}", name);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::policy::Action;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use std::{fmt::Write, sync::OnceLock};
+use std::sync::OnceLock;
 
 /// Hex digits of the keyed hash in a placeholder.
 const HASH: usize = 16;
@@ -134,7 +134,9 @@ impl Key {
         }
         let digits = digits.unwrap_or(text);
         let whole = digits.bytes().take_while(u8::is_ascii_digit).count();
-        let _ = write!(out, " {whole}digits");
+        out.push(' ');
+        push_count(whole, out);
+        out.push_str("digits");
         if digits.contains('.') {
             out.push_str(" frac");
         }
@@ -167,28 +169,53 @@ fn push_mask(value: &[u8], cut: bool, out: &mut String) {
 pub(super) const BOOL: &str = "[~ bool]";
 
 fn push_hex(bytes: &[u8], out: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |n: u8| char::from(DIGITS[usize::from(n & 15)]);
+    out.reserve(2 * bytes.len());
     for b in bytes {
-        let _ = write!(out, "{b:02x}");
+        out.push(digit(b >> 4));
+        out.push(digit(*b));
     }
+}
+
+fn push_count(n: usize, out: &mut String) {
+    if n >= 10 {
+        push_count(n / 10, out);
+    }
+    // One digit, so the cast loses nothing.
+    out.push(char::from(b'0' + (n % 10) as u8));
 }
 
 fn push_shape(value: &[u8], out: &mut String) {
     let Ok(text) = std::str::from_utf8(value) else {
-        let _ = write!(out, " bytes={} binary", value.len());
+        out.push_str(" bytes=");
+        push_count(value.len(), out);
+        out.push_str(" binary");
         return;
     };
     let (mut chars, mut digits, mut letters, mut control) = (0_usize, 0_usize, 0_usize, false);
-    for c in text.chars() {
-        chars += 1;
-        digits += usize::from(c.is_ascii_digit());
-        letters += usize::from(c.is_alphabetic());
-        control |= c.is_control();
+    if text.is_ascii() {
+        chars = value.len();
+        for b in value {
+            digits += usize::from(b.is_ascii_digit());
+            letters += usize::from(b.is_ascii_alphabetic());
+            control |= b.is_ascii_control();
+        }
+    } else {
+        for c in text.chars() {
+            chars += 1;
+            digits += usize::from(c.is_ascii_digit());
+            letters += usize::from(c.is_alphabetic());
+            control |= c.is_control();
+        }
     }
-    let _ = write!(out, " len={chars}");
+    out.push_str(" len=");
+    push_count(chars, out);
     if chars != value.len() {
-        let _ = write!(out, " bytes={}", value.len());
+        out.push_str(" bytes=");
+        push_count(value.len(), out);
     }
-    out.push_str(if text.is_ascii() {
+    out.push_str(if chars == value.len() {
         " ascii"
     } else {
         " unicode"
@@ -202,7 +229,8 @@ fn push_shape(value: &[u8], out: &mut String) {
     if control {
         out.push_str(" control");
     }
-    if text.trim().len() != text.len() {
+    let space = |c: Option<char>| c.is_some_and(char::is_whitespace);
+    if space(text.chars().next()) || space(text.chars().next_back()) {
         out.push_str(" space-edge");
     }
 }

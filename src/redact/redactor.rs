@@ -1,6 +1,11 @@
 use super::{
-    Action, Policy, Scrubber, body, decode, detect, headers, json, memory::Memory, names,
-    policy::Rule, pseudonym, url,
+    Action, Decisions, Policy, Scrubber, body,
+    decisions::{Decision, Part},
+    decode, detect, headers, json,
+    memory::Memory,
+    names,
+    policy::Rule,
+    pseudonym, url,
 };
 use crate::exchange::Content;
 use percent_encoding::percent_decode;
@@ -63,8 +68,11 @@ impl<'p> Redactor<'p> {
     /// What the name of a header says about its value.
     pub(super) fn header_rule(&mut self, name: &str) -> Rule {
         let policy = self.policy;
-        let decide = || (true, policy.header_rule(name));
-        self.decisions.headers.get(name, decide).1
+        let decide = || Decision {
+            rule: policy.header_rule(name),
+            ..Decision::default()
+        };
+        self.decisions.headers.get(name, decide).rule
     }
 
     pub(crate) fn policy(&self) -> &'p Policy {
@@ -118,17 +126,38 @@ impl<'p> Redactor<'p> {
         self.memory.add(value);
     }
 
+    /// Remembers the user before the host of a URI, of which nothing is written.
+    pub(crate) fn user_of(&mut self, uri: &http::Uri) {
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        if let Some((user, _)) = authority.rsplit_once('@') {
+            url::remember_user(self, user);
+        }
+    }
+
     /// Remembers the parts of a value between the separators of URLs, lists and
     /// JSON, as they are and percent-decoded.
     pub(super) fn remember_parts(&mut self, value: &str) {
         let separates = |c: char| ";,=:?&#\"'{}[]()|<>\\/\t".contains(c);
         if value.contains(separates) {
             self.memory.add_parts(value, separates);
+            self.remember_json(value);
         }
         if value.contains('%') {
             let decoded = String::from_utf8_lossy(&decode::percent(value)).into_owned();
             self.memory.add(&decoded);
             self.memory.add_parts(&decoded, separates);
+            self.remember_json(&decoded);
+        }
+    }
+
+    /// Remembers the strings of a value that is JSON, which services take apart.
+    fn remember_json(&mut self, value: &str) {
+        if value.trim_start().starts_with(['{', '[']) {
+            let rule = Rule {
+                suspicious: true,
+                ..Rule::default()
+            };
+            self.quietly(|r| drop(json::part(r, value.as_bytes(), false, rule, false)));
         }
     }
 
@@ -143,6 +172,18 @@ impl<'p> Redactor<'p> {
                 .collect();
             let decoded: Vec<u8> = percent_decode(&spaced).collect();
             self.remember_words_of(&decoded);
+            if decoded.contains(&b'%') {
+                // Some encode twice.
+                let again: Vec<u8> = percent_decode(&decoded).collect();
+                self.remember_words_of(&again);
+            }
+        }
+        if bytes.contains(&b'&') {
+            let text = String::from_utf8_lossy(bytes);
+            let plain = super::xml::unescape(&text);
+            if plain != text {
+                self.remember_words_of(plain.as_bytes());
+            }
         }
         let mut plain = Cow::Borrowed(bytes);
         for _ in 0..ESCAPES {
@@ -189,7 +230,7 @@ impl<'p> Redactor<'p> {
                 let text: String = chars
                     .map(|c| char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER))
                     .collect();
-                self.memory.add_words(&text);
+                self.remember_wide(&text);
             }
             return;
         }
@@ -201,13 +242,25 @@ impl<'p> Redactor<'p> {
                     _ => 0,
                 };
                 let units: Vec<u16> = bytes.chunks_exact(2).map(unit).collect();
-                self.memory.add_words(&String::from_utf16_lossy(&units));
+                self.remember_wide(&String::from_utf16_lossy(&units));
             }
             return;
         }
         self.memory.add_words(&String::from_utf8_lossy(bytes));
         let latin: String = bytes.iter().map(|&b| char::from(b)).collect();
         self.memory.add_words(&latin);
+    }
+
+    /// Remembers the words of text that came in wide characters, and its strings
+    /// where it is JSON.
+    fn remember_wide(&mut self, text: &str) {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.matches('\0').count() * 4 > text.len() {
+            // Taken in the wrong order, or something else.
+            return self.memory.add_words(text);
+        }
+        self.remember_words(text.as_bytes());
+        self.remember_json(text);
     }
 
     /// The keyed hash of some bytes, as placeholders have it.
@@ -231,26 +284,55 @@ impl<'p> Redactor<'p> {
 
     /// What stands in the place of a value, which is remembered.
     pub(super) fn hide_as(&mut self, how: Action, value: &[u8], cut: bool) -> String {
-        match std::str::from_utf8(value) {
-            Ok(value) => self.remember(value),
-            Err(_) => self.remember(&String::from_utf8_lossy(value)),
-        }
         let mut out = String::new();
-        if self.only_remembers {
-            return out;
-        }
-        self.policy.key().push(how, value, cut, &mut out);
+        self.push_hidden(how, value, cut, &mut out);
         out
     }
 
-    pub(super) fn hide_number(&mut self, how: Action, text: &str, cut: bool) -> String {
-        self.remember(text);
-        let mut out = String::new();
-        if self.only_remembers {
-            return out;
+    /// Remembers what stands behind a suspicious name, or in front of a host, inside
+    /// of a longer value that was hidden: services say it without the rest.
+    fn remember_named(&mut self, value: &str) {
+        if memchr::memchr3(b'=', b':', b'@', value.as_bytes()).is_none() {
+            return;
         }
-        self.policy.key().push_number(how, text, cut, &mut out);
+        for found in detect::find(value, self.policy.names()) {
+            if found.len() < value.len()
+                && let Some(part) = value.get(found)
+            {
+                self.memory.add(part);
+                if part.contains('%') {
+                    let decoded = String::from_utf8_lossy(&decode::percent(part)).into_owned();
+                    self.memory.add(&decoded);
+                }
+            }
+        }
+    }
+
+    pub(super) fn hide_number(&mut self, how: Action, text: &str, cut: bool) -> String {
+        let mut out = String::new();
+        self.push_number(how, text, cut, &mut out);
         out
+    }
+
+    /// Appends what stands in the place of a value, which is remembered.
+    pub(super) fn push_hidden(&mut self, how: Action, value: &[u8], cut: bool, out: &mut String) {
+        match std::str::from_utf8(value) {
+            Ok(value) => {
+                self.remember(value);
+                self.remember_named(value);
+            }
+            Err(_) => self.remember(&String::from_utf8_lossy(value)),
+        }
+        if !self.only_remembers {
+            self.policy.key().push(how, value, cut, out);
+        }
+    }
+
+    pub(super) fn push_number(&mut self, how: Action, text: &str, cut: bool, out: &mut String) {
+        self.remember(text);
+        if !self.only_remembers {
+            self.policy.key().push_number(how, text, cut, out);
+        }
     }
 
     /// The replacement of a scalar that is written without quotes, where it
@@ -272,15 +354,18 @@ impl<'p> Redactor<'p> {
         Some(self.hide_as(rule.how(), value, cut))
     }
 
-    /// Whether a key may be written, and what it says about its values.
-    pub(super) fn key(&mut self, key: &str) -> (bool, Rule) {
+    /// The key that a text, behind its quote, starts with, where it is the one
+    /// that is expected: its length, and what it says.
+    pub(super) fn expected_key(&mut self, text: &[u8]) -> Option<(usize, Decision)> {
+        self.decisions.keys.expect(text)
+    }
+
+    /// What a key says of itself and of its values.
+    pub(super) fn key(&mut self, key: &str) -> Decision {
         let policy = self.policy;
         self.decisions.keys.get(key, || decide(key, policy))
     }
 }
-
-/// The longest key that is cached, in bytes.
-const CACHED: usize = 24;
 
 impl Drop for Redactor<'_> {
     fn drop(&mut self) {
@@ -289,68 +374,12 @@ impl Drop for Redactor<'_> {
     }
 }
 
-/// Keys whose decisions are kept.
-const SLOTS: usize = 256;
-
-/// What was decided about names under one policy.
-#[derive(Default)]
-pub(crate) struct Decisions {
-    keys: KeyCache,
-    headers: KeyCache,
-}
-
-/// Decisions about keys, which repeat in lists of objects.
-#[derive(Default)]
-struct KeyCache(Vec<Option<Cached>>);
-
-#[derive(Clone)]
-struct Cached {
-    key: [u8; CACHED],
-    length: usize,
-    decision: (bool, Rule),
-}
-
-impl Decisions {
-    pub(super) fn is_empty(&self) -> bool {
-        self.keys.0.is_empty()
+fn decide(key: &str, policy: &Policy) -> Decision {
+    Decision {
+        stays: names::identifier_like(key) && !detect::is_sensitive(key, policy.names()),
+        rule: policy.field_rule(key),
+        part: Part::of(key),
     }
-}
-
-impl KeyCache {
-    fn get(&mut self, key: &str, decide: impl FnOnce() -> (bool, Rule)) -> (bool, Rule) {
-        let bytes = key.as_bytes();
-        if bytes.len() > CACHED {
-            return decide();
-        }
-        if self.0.is_empty() {
-            self.0.resize(SLOTS, None);
-        }
-        let hash = bytes.iter().fold(0xcbf2_9ce4_u32, |hash, &b| {
-            (hash ^ u32::from(b)).wrapping_mul(0x0100_0193)
-        });
-        let slot = self.0.get_mut((hash >> 16) as usize % SLOTS);
-        if let Some(Some(hit)) = &slot
-            && hit.key.get(..hit.length) == Some(bytes)
-        {
-            return hit.decision;
-        }
-        let decision = decide();
-        let mut cached = Cached {
-            key: [0; CACHED],
-            length: bytes.len(),
-            decision,
-        };
-        if let (Some(slot), Some(place)) = (slot, cached.key.get_mut(..bytes.len())) {
-            place.copy_from_slice(bytes);
-            *slot = Some(cached);
-        }
-        decision
-    }
-}
-
-fn decide(key: &str, policy: &Policy) -> (bool, Rule) {
-    let stays = names::identifier_like(key) && !detect::is_sensitive(key, policy.names());
-    (stays, policy.field_rule(key))
 }
 
 /// The placeholder of a boolean, as a JSON string.

@@ -3,7 +3,7 @@
 
 use crate::{
     assert_carried,
-    calls::hyper_client,
+    calls::{hyper_client, reqwest_client},
     parent,
     world::{INBOUND, Receiver, handle},
 };
@@ -117,7 +117,7 @@ async fn every_attempt_of_reqwest_retry_has_an_id_of_its_own() {
     let mut receiver = Receiver::failing(2).await;
     let url = receiver.url();
     handle(move || async move {
-        let client = ClientBuilder::new(reqwest::Client::new())
+        let client = ClientBuilder::new(reqwest_client())
             .with(backoff())
             .with(PropagateCorrelationIdLayer::new())
             .build();
@@ -133,7 +133,7 @@ async fn redirects_that_reqwest_follows_are_one_call() {
     let mut receiver = Receiver::start().await;
     let url = receiver.url().replace("/here", "/moved");
     handle(move || async move {
-        let client = ClientBuilder::new(reqwest::Client::new())
+        let client = ClientBuilder::new(reqwest_client())
             .with(PropagateCorrelationIdLayer::new())
             .build();
         assert_eq!(client.get(url).send().await.unwrap().status(), 200);
@@ -148,7 +148,7 @@ async fn what_the_caller_set_stays() {
     let mut receiver = Receiver::start().await;
     let url = receiver.url();
     handle(move || async move {
-        let client = ClientBuilder::new(reqwest::Client::new())
+        let client = ClientBuilder::new(reqwest_client())
             .with(PropagateCorrelationIdLayer::new())
             .build();
         let call = client.get(url).header("x-request-id", "mine");
@@ -172,9 +172,7 @@ async fn the_settings_of_the_layer_are_those_of_the_middleware() {
             .header(http::HeaderName::from_static("x-correlation-id"))
             .without_trace_context()
             .without_baggage();
-        let client = ClientBuilder::new(reqwest::Client::new())
-            .with(layer)
-            .build();
+        let client = ClientBuilder::new(reqwest_client()).with(layer).build();
         client.get(url).send().await.unwrap();
     })
     .await;

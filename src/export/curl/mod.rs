@@ -70,11 +70,11 @@ const EXPECTS: usize = 1024;
 /// Guarantees: whatever the exchange holds, the text is comment lines and one
 /// command (with a body that is no plain text, one pipeline of `printf` and the
 /// command) for `sh`, `dash`, `bash` and other POSIX shells, in which nothing of
-/// the exchange is code. It has no control characters but line feeds and tabs, and
-/// nothing that changes the direction of text. No
-/// option of curl reads a file. Where nothing was hidden or cut, method, target,
-/// header fields and body are sent as recorded, in HTTP/1.0 or HTTP/2 where that
-/// was recorded. It does not send fields of the connection (RFC 9110, section
+/// the exchange is code; in comment lines, where zsh looks for code in what is
+/// pasted, `_` stands for what could be. It has no control characters but line feeds,
+/// and nothing that changes the direction of text. No option of curl reads a file.
+/// Where nothing was hidden or cut, method, target, header fields and body are sent as
+/// recorded, in HTTP/1.0 or HTTP/2 where that was recorded. It does not send fields of the connection (RFC 9110, section
 /// 7.6.1), and `content-length` only as curl counts it. Needs curl 7.55.
 #[derive(Clone, Debug)]
 #[must_use = "does nothing until it is displayed"]

@@ -48,10 +48,10 @@ pub(crate) fn is_unsafe(c: char) -> bool {
         )
 }
 
-/// Whether a terminal shows it as it is.
+/// Whether a terminal shows it as it is, and takes it as it is when it is pasted:
+/// a shell completes words at a tab.
 fn is_plain(text: &str) -> bool {
-    text.chars()
-        .all(|c| matches!(c, '\n' | '\t') || !is_unsafe(c))
+    text.chars().all(|c| c == '\n' || !is_unsafe(c))
 }
 
 /// A command that writes exactly these bytes. `%b`, because a format cannot
@@ -69,12 +69,15 @@ fn print(bytes: &[u8]) -> String {
     out
 }
 
-/// One line that cannot end early.
+/// One line that cannot end early, and has nothing in it that a shell acts on: in
+/// zsh, a pasted line that begins with `#` is a command.
 pub(super) fn comment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if is_unsafe(c) {
             out.extend(c.escape_default());
+        } else if ";&|<>()$`\\\"'!{}".contains(c) {
+            out.push('_');
         } else {
             out.push(c);
         }

@@ -5,9 +5,11 @@
 
 mod digits;
 mod pairs;
+mod signs;
 mod tokens;
 mod urls;
 
+use self::signs::Signs;
 use super::names::Names;
 use std::ops::Range;
 
@@ -16,69 +18,58 @@ pub(super) use self::digits::{integer, number};
 /// The sensitive parts of a text: in order, not overlapping, on character
 /// boundaries.
 pub(super) fn find(text: &str, names: &Names) -> Vec<Range<usize>> {
-    if clear(text.as_bytes()) || is_time(text.as_bytes()) {
+    let signs = Signs::of(text.as_bytes());
+    if signs.none() || is_time(text.as_bytes()) {
         return Vec::new();
     }
-    look(text, names)
-}
-
-fn look(text: &str, names: &Names) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    pairs::scan(text, names, &mut found);
-    let bytes = text.as_bytes();
-    digits::scan(bytes, &mut found);
-    tokens::scan(bytes, &mut found);
-    urls::scan(bytes, &mut found);
+    for detector in DETECTORS {
+        detector(text, signs, names, &mut found);
+    }
     merge(text, found)
 }
 
 /// Whether [`find`] finds anything.
 pub(super) fn is_sensitive(text: &str, names: &Names) -> bool {
-    !find(text, names).is_empty()
-}
-
-/// The shortest run of token characters that a detector could take.
-const SHORTEST_TOKEN: usize = 13;
-/// Fewer digits than this are in no card, account or phone number.
-const FEWEST_DIGITS: u32 = 8;
-
-/// Whether a text has nothing that a detector starts from: no character that
-/// pairs, addresses, phone numbers and keys need, no long run, few digits, and
-/// no word that could be a scheme. Most of what developers log is like that,
-/// and one pass is much cheaper than all detectors.
-pub(super) fn clear(text: &[u8]) -> bool {
-    let (mut since, mut digits, mut last) = (0, 0, 0);
-    for (at, &b) in text.iter().enumerate() {
-        let kind = KINDS[usize::from(b)];
-        // Letters are most of all text.
-        if kind != 0 {
-            if kind & START != 0 {
-                return false;
-            }
-            if (last << 1) & kind & SECOND != 0 && (kind & SPACE == 0 || is_scheme(text, at)) {
-                return false;
-            }
-            digits += u32::from(kind & DIGIT);
-            if kind & GAP != 0 {
-                if at - since >= SHORTEST_TOKEN {
-                    return false;
-                }
-                since = at + 1;
-            }
-        }
-        last = kind;
+    let signs = Signs::of(text.as_bytes());
+    if signs.none() || is_time(text.as_bytes()) {
+        return false;
     }
-    text.len() - since < SHORTEST_TOKEN && digits < FEWEST_DIGITS
-}
-
-/// Whether the word that ends here is a scheme of credentials.
-fn is_scheme(text: &[u8], end: usize) -> bool {
-    let before = text.get(..end).unwrap_or_default();
-    ["bearer", "basic"].iter().any(|scheme| {
-        before.len() >= scheme.len()
-            && starts_with(before, before.len() - scheme.len(), scheme.as_bytes())
+    let mut found = Vec::new();
+    DETECTORS.iter().any(|detector| {
+        detector(text, signs, names, &mut found);
+        found.iter().any(|r| r.start < r.end.min(text.len()))
     })
 }
+
+/// Whether a text has nothing that a detector starts from.
+pub(super) fn clear(text: &[u8]) -> bool {
+    Signs::of(text).none()
+}
+
+/// Each looks where there is a sign of what it finds, the cheapest first.
+const DETECTORS: [fn(&str, Signs, &Names, &mut Vec<Range<usize>>); 4] = [
+    |text, signs, _, out| {
+        if signs.addresses() {
+            urls::scan(text.as_bytes(), out);
+        }
+    },
+    |text, signs, names, out| {
+        if signs.pairs() {
+            pairs::scan(text, names, out);
+        }
+    },
+    |text, signs, _, out| {
+        if signs.numbers() {
+            digits::scan(text.as_bytes(), out);
+        }
+    },
+    |text, signs, _, out| {
+        if signs.tokens() {
+            tokens::scan(text.as_bytes(), out);
+        }
+    },
+];
 
 /// Whether a text is a date and a time, as JSON has them, which is no address and
 /// no pair.
@@ -104,37 +95,6 @@ fn is_time(text: &[u8]) -> bool {
             Some(_) => false,
         }
 }
-
-/// Alone enough for a detector to look closer.
-const START: u8 = 1 << 7;
-/// One digit; in the lowest place, to be counted.
-const DIGIT: u8 = 1;
-/// Ends a run.
-const GAP: u8 = 1 << 1;
-/// Suspicious behind a character that has the bit below this one: white space
-/// behind the last letter of a scheme, and, as private keys begin, two hyphens.
-const SECOND: u8 = SPACE | HYPHEN;
-const SCHEME: u8 = 1 << 2;
-const SPACE: u8 = 1 << 3;
-const HYPHEN: u8 = 1 << 5;
-
-const KINDS: [u8; 256] = {
-    let mut kinds = [0; 256];
-    let mut b = 0;
-    while b < 256 {
-        kinds[b] = match b as u8 {
-            b'@' | b'=' | b':' | b'+' | b'%' => START,
-            b'0'..=b'9' => DIGIT,
-            b'r' | b'R' | b'c' | b'C' => SCHEME,
-            b' ' | b'\t' => GAP | SPACE,
-            b'"' | b'\'' | b',' | b';' | b'(' | b')' | b'[' | b']' | b'{' | b'}' => GAP,
-            b'-' => HYPHEN | HYPHEN >> 1,
-            _ => 0,
-        };
-        b += 1;
-    }
-    kinds
-};
 
 fn merge(text: &str, mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found.sort_unstable_by_key(|r| r.start);

@@ -188,7 +188,7 @@ fn hostile_input_takes_linear_time() {
 
 proptest! {
     #[test]
-    fn what_is_clear_has_nothing(
+    fn a_look_at_its_signs_misses_nothing(
         text in "[ -~\té]{0,40}",
         words in prop::collection::vec(
             "bearer |Basic |-----BEGIN |AKIA|sk-|[0-9]{1,9}|[a-zA-Z0-9]{1,15}|[-+@:=%. \t(\"]",
@@ -197,8 +197,15 @@ proptest! {
     ) {
         static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
         for text in [text, words.concat()] {
-            let found = look(&text, &NAMES);
-            prop_assert!(!clear(text.as_bytes()) || found.is_empty(), "{text:?}");
+            let mut all = Vec::new();
+            pairs::scan(&text, &NAMES, &mut all);
+            digits::scan(text.as_bytes(), &mut all);
+            tokens::scan(text.as_bytes(), &mut all);
+            urls::scan(text.as_bytes(), &mut all);
+            let all = merge(&text, all);
+            prop_assert_eq!(&find(&text, &NAMES), &all, "{:?}", text);
+            prop_assert_eq!(is_sensitive(&text, &NAMES), !all.is_empty(), "{:?}", text);
+            prop_assert!(!clear(text.as_bytes()) || all.is_empty(), "{:?}", text);
         }
     }
 }

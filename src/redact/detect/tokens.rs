@@ -136,8 +136,22 @@ fn jwt(text: &[u8], from: usize) -> Option<usize> {
     Some(run(text, payload + 1, |b| is_base64url(b) || b == b'.'))
 }
 
+/// The first letters of the prefixes, by byte.
+const FIRST: [bool; 256] = {
+    let mut first = [false; 256];
+    let mut n = 0;
+    while n < PREFIXES.len() {
+        first[PREFIXES[n].0[0] as usize] = true;
+        n += 1;
+    }
+    first
+};
+
 /// A key told by its prefix.
 fn key(text: &[u8], from: usize) -> Option<usize> {
+    if !FIRST[usize::from(*text.get(from)?)] {
+        return None;
+    }
     let tail = |b: u8| is_base64url(b) || b == b'.';
     let rest = text.get(from..)?;
     let (prefix, least) = PREFIXES.iter().find(|(p, _)| rest.starts_with(p))?;

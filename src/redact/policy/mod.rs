@@ -18,7 +18,7 @@ pub(super) use self::{
 };
 
 use super::{
-    Decisions, detect,
+    Decisions, decode, detect,
     names::{self, Names},
     pseudonym::Key,
 };
@@ -74,6 +74,8 @@ struct Inner {
     query: HashMap<String, Action>,
     cookies: HashMap<String, Action>,
     fields: HashMap<String, Action>,
+    /// Whether one of them does not stay.
+    hides_fields: bool,
     paths: Paths,
     key: Key,
     warm: Warm,
@@ -102,6 +104,7 @@ impl Policy {
             query: HashMap::new(),
             cookies: HashMap::new(),
             fields: HashMap::new(),
+            hides_fields: false,
             paths: Paths::default(),
             key: Key::process(),
             warm: Warm::default(),
@@ -200,6 +203,7 @@ impl Policy {
     pub fn field(mut self, name: &str, action: Action) -> Self {
         let inner = Arc::make_mut(&mut self.0);
         insert(&mut inner.fields, name, action);
+        inner.hides_fields |= action != Action::Keep;
         inner.model.fields.insert(name.to_owned(), action);
         self
     }
@@ -346,6 +350,11 @@ impl Policy {
         self.field_rule(name).suspicious
     }
 
+    /// Whether a field of this name, as JSON writes it, may be one whose value goes.
+    pub(super) fn may_hide_field(&self, name: &[u8]) -> bool {
+        self.0.hides_fields || self.0.names.may_be_suspicious(name)
+    }
+
     pub(super) fn field_rule(&self, name: &str) -> Rule {
         self.rule(name, names::FIELDS, &self.0.fields)
     }
@@ -383,7 +392,14 @@ impl Policy {
             Allowed::Default => one_of_few(value),
             Allowed::Explicit => value.len() <= SHORT || value.chars().nth(SHORT).is_none(),
         };
-        named && !detect::is_sensitive(value, &self.0.names)
+        named
+            && !detect::is_sensitive(value, &self.0.names)
+            // JSON as a value can say names in escapes.
+            && !(value.contains("\\u")
+                && detect::is_sensitive(
+                    &String::from_utf8_lossy(&decode::escapes(value.as_bytes())),
+                    &self.0.names,
+                ))
     }
 
     /// Whether a query value may be written.

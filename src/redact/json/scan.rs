@@ -20,6 +20,15 @@ pub(super) struct Scan {
 }
 
 impl Scan {
+    /// A whole string that is written as it is.
+    pub(super) fn plain(end: usize) -> Self {
+        Self {
+            end,
+            stop: Stop::Quote,
+            escaped: false,
+        }
+    }
+
     /// Where what follows the string starts.
     pub(super) fn after(self) -> usize {
         self.end + usize::from(self.stop == Stop::Quote)

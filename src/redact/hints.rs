@@ -1,0 +1,91 @@
+//! Which names certainly have no suspicious word in them.
+
+/// Letters, the most frequent first.
+const FREQUENT: &[u8; 26] = b"etaoinsrhdlucmfywgpbvkxqjz";
+
+/// Three letters of each word, as a set. A name without any of them needs no
+/// closer look, and almost no name has one.
+#[derive(Clone)]
+pub(super) struct Hints(Box<[u64; PLACES / 64]>);
+
+/// Three codes of five bits.
+const PLACES: usize = 1 << 15;
+
+impl Hints {
+    /// Of folded words.
+    pub(super) fn of<'w>(words: impl Iterator<Item = &'w str>) -> Self {
+        let mut hints = Self(Box::new([0; PLACES / 64]));
+        for word in words {
+            // A name with anything else gets the closer look anyway.
+            let Some(codes) = word.bytes().map(code).collect::<Option<Vec<u8>>>() else {
+                continue;
+            };
+            match *codes.as_slice() {
+                [] => {}
+                [last] => (0..32).for_each(|a| (0..32).for_each(|b| hints.insert([a, b, last]))),
+                [middle, last] => (0..32).for_each(|a| hints.insert([a, middle, last])),
+                _ => {
+                    let threes = codes.windows(3).filter_map(|three| three.try_into().ok());
+                    let rare = |three: &[u8; 3]| three.iter().map(|c| rarity(*c)).sum::<usize>();
+                    threes
+                        .max_by_key(rare)
+                        .into_iter()
+                        .for_each(|three| hints.insert(three));
+                }
+            }
+        }
+        hints
+    }
+
+    /// Whether one of the words may be in a name; of one that is not ASCII, or
+    /// has a backslash that may be an escape, always.
+    pub(super) fn may_be_in(&self, name: &[u8]) -> bool {
+        let mut place = 0;
+        name.iter().any(|&b| match CODES[usize::from(b)] {
+            NOTHING => false,
+            UNCLEAR => true,
+            code => {
+                place = (place << 5 | usize::from(code)) % PLACES;
+                let word = self.0.get(place / 64);
+                word.is_none_or(|word| word >> (place % 64) & 1 == 1)
+            }
+        })
+    }
+
+    fn insert(&mut self, three: [u8; 3]) {
+        let place = three.iter().fold(0, |n, c| n << 5 | usize::from(*c));
+        if let Some(word) = self.0.get_mut(place / 64) {
+            *word |= 1 << (place % 64);
+        }
+    }
+}
+
+/// Bytes that are no part of a folded name.
+const NOTHING: u8 = 0;
+const DIGIT: u8 = 27;
+const UNCLEAR: u8 = 32;
+
+const CODES: [u8; 256] = {
+    let mut codes = [NOTHING; 256];
+    let mut b = 0;
+    while b < 256 {
+        codes[b] = match b as u8 {
+            letter @ (b'a'..=b'z' | b'A'..=b'Z') => letter.to_ascii_lowercase() - b'a' + 1,
+            b'0'..=b'9' => DIGIT,
+            b'\\' | 0x80.. => UNCLEAR,
+            _ => NOTHING,
+        };
+        b += 1;
+    }
+    codes
+};
+
+fn code(b: u8) -> Option<u8> {
+    let code = CODES[usize::from(b)];
+    (1..UNCLEAR).contains(&code).then_some(code)
+}
+
+fn rarity(code: u8) -> usize {
+    let letter = |l: &u8| CODES[usize::from(*l)] == code;
+    FREQUENT.iter().position(letter).unwrap_or(FREQUENT.len())
+}

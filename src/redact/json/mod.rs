@@ -1,0 +1,432 @@
+//! JSON: copied as it is, with the strings, numbers and keys that must not be
+//! written replaced.
+
+mod scalars;
+mod scan;
+
+use self::scan::{Scan, Stop};
+use super::{
+    Action, Policy, Redactor,
+    decisions::{Decision, Part},
+    decode,
+    policy::{Node, Rule},
+    pseudonym::DROPPED,
+};
+use crate::exchange::Content;
+use std::convert::Infallible;
+
+/// Containers in containers that are followed.
+const DEPTH: usize = 128;
+
+/// The longest text that may be the name of something, in bytes.
+const LONGEST_NAME: usize = 64;
+
+/// `None` where nothing of it is JSON.
+pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let done = part(r, bytes, ended, Rule::default(), true)?;
+    if done.blank && !bytes.is_empty() {
+        return None;
+    }
+    Some(Content::Text {
+        text: done.text,
+        unparsed: done.unparsed as u64,
+    })
+}
+
+/// JSON as a part of something else. `whole` where the paths of the policy
+/// start at it.
+pub(super) fn part(
+    r: &mut Redactor<'_>,
+    bytes: &[u8],
+    ended: bool,
+    rule: Rule,
+    whole: bool,
+) -> Option<Done> {
+    let node = r.policy().paths().root().filter(|_| whole);
+    Machine::new(r, bytes, ended, 0, rule, node).run()
+}
+
+/// Whether a text is one JSON number.
+pub(super) fn is_number(text: &str) -> bool {
+    scan::number(text.as_bytes(), 0) == Some(text.len())
+}
+
+pub(super) struct Done {
+    /// Empty where the redactor only remembers.
+    pub(super) text: String,
+    /// Whether the text differs from the input.
+    replaced: bool,
+    /// Whether there was nothing but white space.
+    pub(super) blank: bool,
+    pub(super) unparsed: usize,
+    /// One JSON value and nothing else.
+    pub(super) complete: bool,
+}
+
+/// Why reading stops.
+#[derive(Clone, Copy, PartialEq)]
+enum Halt {
+    /// The input is over.
+    End,
+    /// Nothing from here on is written.
+    Error,
+}
+
+struct Frame<'a, 'p> {
+    object: bool,
+    rule: Rule,
+    node: Option<Node<'p>>,
+    /// Which element of a list comes next.
+    index: usize,
+    /// What a member names, as in `{"name":"pin","value":1234}`.
+    named: Option<&'a [u8]>,
+}
+
+/// Whether a string, as JSON writes it, is a suspicious name.
+fn names_secret(policy: &Policy, raw: &[u8]) -> bool {
+    let mut name = Vec::new();
+    // Each character may be an escape.
+    raw.len() <= 6 * LONGEST_NAME
+        && policy.may_hide_field(raw)
+        && decode::json(raw, false, &mut name).is_some()
+        && std::str::from_utf8(&name).is_ok_and(|name| policy.field_rule(name).suspicious)
+}
+
+struct Machine<'a, 'r, 'p> {
+    r: &'r mut Redactor<'p>,
+    input: &'a [u8],
+    /// The same, checked once, where all of it is UTF-8.
+    text: Option<&'a str>,
+    at: usize,
+    /// Input up to here is in `out`, as it was or replaced.
+    copied: usize,
+    out: String,
+    /// Whether something that stays could not be written.
+    unreadable: bool,
+    replaced: bool,
+    stack: Vec<Frame<'a, 'p>>,
+    /// Whether there was a whole value.
+    done: bool,
+    /// What is said of the value that comes next: by its name and by its place.
+    rule: Rule,
+    node: Option<Node<'p>>,
+    /// What that value is to those beside it.
+    part: Part,
+    /// The container that goes as a whole: containers around it, and what had
+    /// been written before it.
+    dropping: Option<(usize, usize)>,
+    /// Where the last scalar or key that stays starts, until what follows it
+    /// shows that it is one: `4111 1111` is no number followed by an error.
+    open: Option<usize>,
+    ended: bool,
+    level: u8,
+    decoded: Vec<u8>,
+}
+
+impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
+    fn new(
+        r: &'r mut Redactor<'p>,
+        input: &'a [u8],
+        ended: bool,
+        level: u8,
+        rule: Rule,
+        node: Option<Node<'p>>,
+    ) -> Self {
+        Self {
+            input,
+            text: std::str::from_utf8(input).ok(),
+            at: 0,
+            copied: 0,
+            out: if r.only_remembers() {
+                String::new()
+            } else {
+                String::with_capacity(input.len() + input.len() / 4)
+            },
+            unreadable: false,
+            r,
+            replaced: false,
+            stack: Vec::new(),
+            done: false,
+            rule,
+            node,
+            part: Part::None,
+            dropping: None,
+            open: None,
+            ended,
+            level,
+            decoded: Vec::new(),
+        }
+    }
+
+    fn run(mut self) -> Option<Done> {
+        let Err(halt) = self.read();
+        let end = match (halt, self.open) {
+            (Halt::End, Some(open)) if !(self.ended && self.done) => open,
+            (Halt::End, _) => self.input.len(),
+            (Halt::Error, open) => open.unwrap_or(self.at),
+        };
+        self.copy(end);
+        if let Some((_, from)) = self.dropping.take() {
+            self.drop_from(from);
+        }
+        if self.unreadable {
+            return None;
+        }
+        let parsed = self.input.get(..end).unwrap_or_default();
+        Some(Done {
+            text: self.out,
+            replaced: self.replaced,
+            blank: parsed.trim_ascii_start().is_empty(),
+            unparsed: self.input.len() - end,
+            complete: end == self.input.len() && self.done,
+        })
+    }
+
+    fn read(&mut self) -> Result<Infallible, Halt> {
+        loop {
+            self.value()?;
+            self.behind()?;
+        }
+    }
+
+    /// Reads one scalar or empty container, and what opens before it.
+    fn value(&mut self) -> Result<(), Halt> {
+        loop {
+            match self.next()? {
+                b'"' => return self.string(),
+                b'{' => {
+                    self.open(true)?;
+                    if self.next()? == b'}' {
+                        return self.close(true);
+                    }
+                    self.key()?;
+                }
+                b'[' => {
+                    self.open(false)?;
+                    if self.next()? == b']' {
+                        return self.close(false);
+                    }
+                }
+                b'-' | b'0'..=b'9' => return self.number(),
+                _ => return self.word(),
+            }
+        }
+    }
+
+    /// Goes on behind a value, to where the next one starts.
+    fn behind(&mut self) -> Result<(), Halt> {
+        loop {
+            let Some(frame) = self.stack.last() else {
+                self.done = true;
+                self.next()?;
+                return Err(Halt::Error);
+            };
+            let object = frame.object;
+            match self.next()? {
+                b',' => {
+                    self.punctuation();
+                    if object {
+                        return self.key();
+                    }
+                    self.element();
+                    return Ok(());
+                }
+                b'}' => self.close(true)?,
+                b']' => self.close(false)?,
+                _ => return Err(Halt::Error),
+            }
+        }
+    }
+
+    /// Skips white space; what comes then stays the next one.
+    fn next(&mut self) -> Result<u8, Halt> {
+        match self.input.get(self.at) {
+            Some(&b) if b > b' ' => Ok(b),
+            _ => {
+                self.at = scan::space(self.input, self.at);
+                self.input.get(self.at).copied().ok_or(Halt::End)
+            }
+        }
+    }
+
+    fn punctuation(&mut self) {
+        self.open = None;
+        self.at += 1;
+    }
+
+    fn open(&mut self, object: bool) -> Result<(), Halt> {
+        if self.stack.len() >= DEPTH {
+            return Err(Halt::Error);
+        }
+        if self.rule.hide == Some(Action::Drop) && self.dropping.is_none() {
+            self.copy(self.at);
+            self.dropping = Some((self.stack.len(), self.out.len()));
+        }
+        self.stack.push(Frame {
+            object,
+            rule: self.rule,
+            node: self.node,
+            index: 0,
+            named: None,
+        });
+        self.punctuation();
+        if !object {
+            self.element();
+        }
+        Ok(())
+    }
+
+    /// Comes to the next element of a list.
+    fn element(&mut self) {
+        let Some(frame) = self.stack.last_mut() else {
+            return;
+        };
+        self.rule = frame.rule;
+        self.part = Part::None;
+        if let Some(node) = frame.node {
+            self.node = node.index(frame.index);
+            frame.index += 1;
+            let path = self.node.and_then(Node::action);
+            self.rule = frame.rule.below(Rule::default(), path);
+        }
+    }
+
+    fn close(&mut self, object: bool) -> Result<(), Halt> {
+        if self.stack.pop().is_none_or(|f| f.object != object) {
+            return Err(Halt::Error);
+        }
+        self.punctuation();
+        if let Some((depth, from)) = self.dropping
+            && depth == self.stack.len()
+        {
+            self.dropping = None;
+            self.copied = self.at;
+            self.drop_from(from);
+        }
+        Ok(())
+    }
+
+    /// Copies the input up to here, unless it was replaced.
+    fn copy(&mut self, to: usize) {
+        if self.r.only_remembers() {
+            return;
+        }
+        match self.text(self.copied, to) {
+            Some(kept) => self.out.push_str(kept),
+            None => self.unreadable |= self.copied < to,
+        }
+        self.copied = self.copied.max(to);
+    }
+
+    /// Writes in the place of everything from here on that it was dropped.
+    fn drop_from(&mut self, from: usize) {
+        self.replaced = true;
+        if !self.r.only_remembers() {
+            self.out.truncate(from);
+            self.out.push('"');
+            self.out.push_str(DROPPED);
+            self.out.push('"');
+        }
+    }
+
+    /// A part of the input between ASCII characters.
+    fn text(&self, from: usize, to: usize) -> Option<&'a str> {
+        match self.text {
+            Some(text) => text.get(from..to),
+            None => std::str::from_utf8(self.input.get(from..to)?).ok(),
+        }
+    }
+
+    fn keep(&mut self, end: usize) {
+        self.open = Some(self.at);
+        self.at = end;
+    }
+
+    /// Reads the string at the current place.
+    fn scan(&mut self) -> Result<(Scan, &'a [u8]), Halt> {
+        let scan = scan::string(self.input, self.at + 1);
+        if scan.stop == Stop::Control {
+            return Err(Halt::Error);
+        }
+        let raw = self.input.get(self.at + 1..scan.end).unwrap_or_default();
+        if scan.escaped {
+            decode::json(raw, scan.stop == Stop::Cut, &mut self.decoded).ok_or(Halt::Error)?;
+        }
+        Ok((scan, raw))
+    }
+
+    /// Reads a key and the colon behind it.
+    fn key(&mut self) -> Result<(), Halt> {
+        if self.next()? != b'"' {
+            return Err(Halt::Error);
+        }
+        let start = self.at + 1;
+        let rest = self.input.get(start..).unwrap_or_default();
+        let (scan, hidden) = match self.r.expected_key(rest) {
+            Some((length, decision)) => {
+                let scan = Scan::plain(start + length);
+                let key = self.text(start, scan.end);
+                (scan, self.take_over(decision, key))
+            }
+            None => self.other_key()?,
+        };
+        match hidden {
+            None => self.keep(scan.after()),
+            Some(how) => self.hide_as(how, scan),
+        }
+        if self.next()? != b':' {
+            return Err(Halt::Error);
+        }
+        self.punctuation();
+        Ok(())
+    }
+
+    /// A key that is not the one that was expected.
+    fn other_key(&mut self) -> Result<(Scan, Option<Action>), Halt> {
+        let (scan, _) = self.scan()?;
+        let decoded = std::mem::take(&mut self.decoded);
+        let key = if scan.escaped {
+            std::str::from_utf8(&decoded).ok()
+        } else {
+            self.text(self.at + 1, scan.end)
+        };
+        let decision = match key {
+            Some(key) => self.r.key(key),
+            // What cannot be read may be any name.
+            None => Decision {
+                rule: Rule::hiding(Action::Pseudonym),
+                ..Decision::default()
+            },
+        };
+        let decision = Decision {
+            stays: decision.stays && scan.stop == Stop::Quote,
+            ..decision
+        };
+        let hidden = self.take_over(decision, key);
+        self.decoded = decoded;
+        Ok((scan, hidden))
+    }
+
+    /// Takes over what a key says of its value; how it is itself hidden, where
+    /// it must not be written.
+    fn take_over(&mut self, decision: Decision, key: Option<&str>) -> Option<Action> {
+        let frame = self.stack.last()?;
+        let mut above = frame.rule;
+        // Below a suspicious name the keys may be what it names.
+        let stays = decision.stays && !above.suspicious;
+        let hidden = if stays { None } else { Some(above.how()) };
+        if decision.part == Part::Value
+            && let Some(name) = frame.named
+        {
+            above.suspicious |= names_secret(self.r.policy(), name);
+        }
+        self.node = match (frame.node, key) {
+            (Some(node), Some(key)) => node.name(key),
+            _ => None,
+        };
+        self.part = decision.part;
+        self.rule = decision.rule.below(above, self.node.and_then(Node::action));
+        hidden
+    }
+}
