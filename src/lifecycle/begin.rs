@@ -11,7 +11,7 @@ use crate::{
     context::{Aspect, Identity, Mode, RequestContext, Route},
     id::TraceContext,
 };
-use http::{HeaderMap, Uri, header::Entry, request::Parts};
+use http::{HeaderMap, Uri, request::Parts};
 use std::{
     sync::Arc,
     time::{Instant, SystemTime},
@@ -232,8 +232,8 @@ fn asks(verbose: &super::VerbosePlan, headers: &mut HeaderMap) -> bool {
     if verbose.tokens.is_some()
         // To ask for the entry makes room for it.
         && headers.contains_key(crate::selection::VERBOSE_HEADER)
-        && let Entry::Occupied(mut values) =
-            headers.entry(crate::selection::VERBOSE_HEADER)
+        && let Ok(http::header::Entry::Occupied(mut values)) =
+            headers.try_entry(crate::selection::VERBOSE_HEADER)
     {
         values
             .iter_mut()

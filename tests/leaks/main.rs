@@ -24,7 +24,10 @@ use dashcam::redact::{Policy, testing::Secrets};
 use random::Random;
 use search::Search;
 use service::Stack;
-use std::{collections::{BTreeMap, BTreeSet}, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 /// Requests between two looks at what was written.
 const BATCH: usize = 100;
@@ -84,7 +87,11 @@ impl Run {
         entry.1 += text.len();
         let mut found = self.search.find(text.as_bytes());
         if found.is_none() && entry.0 % KIT == 0 {
-            found = self.kit.leaks(text.as_bytes()).first().map(ToString::to_string);
+            found = self
+                .kit
+                .leaks(text.as_bytes())
+                .first()
+                .map(ToString::to_string);
         }
         // One for each case is enough to see what it is.
         if let Some(found) = found
@@ -190,7 +197,9 @@ fn check(policy: &Policy, lax: bool, cases: usize) {
         tally.leaks.len(),
         tally.leaks.join("\n")
     );
-    for output in ["exchange", "har", "curl", "log", "replay", "admin", "status", "file"] {
+    for output in [
+        "exchange", "har", "curl", "log", "replay", "admin", "status", "file",
+    ] {
         assert!(tally.outputs.contains_key(output), "nothing in {output}");
     }
 }
@@ -210,9 +219,15 @@ fn under_the_policy_by_name() {
 fn what_a_policy_lets_through_is_found() {
     use dashcam::redact::Action;
     let kept = Policy::strict().header("x-customer", Action::Keep);
-    assert!(!run(&kept, false, 3 * BATCH).leaks.is_empty(), "a header that is kept");
+    assert!(
+        !run(&kept, false, 3 * BATCH).leaks.is_empty(),
+        "a header that is kept"
+    );
     let kept = Policy::strict().field("city", Action::Keep);
-    assert!(!run(&kept, false, 3 * BATCH).leaks.is_empty(), "a field that is kept");
+    assert!(
+        !run(&kept, false, 3 * BATCH).leaks.is_empty(),
+        "a field that is kept"
+    );
     let leaks = run(&Policy::by_name(), false, BATCH).leaks.len();
     assert!(leaks > 20, "{leaks} under a policy that is too open");
 }

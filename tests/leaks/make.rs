@@ -248,7 +248,10 @@ impl<'r> Make<'r> {
             9 => format!("see https://example.org/?api_key={mixed}&page=1"),
             10 => format!("postgres://{MARK}{letters}:{mixed}@db/orders"),
             11 => format!("AKIA{}Q7{letters}", MARK.to_uppercase()),
-            12 => format!("Basic {}", crate::encode::base64(format!("me:{mixed}").as_bytes())),
+            12 => format!(
+                "Basic {}",
+                crate::encode::base64(format!("me:{mixed}").as_bytes())
+            ),
             _ => format!("Bearer {mixed}"),
         };
         self.say(&value);

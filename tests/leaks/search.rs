@@ -331,8 +331,16 @@ fn every_encoding_is_looked_through() {
         secret.clone(),
         secret.to_uppercase(),
         encode::quote(&json),
-        encode::utf16(&secret, true).iter().map(|b| char::from(*b)).collect(),
-        encode::quote(&encode::utf16(&secret, false).iter().map(|b| char::from(*b)).collect::<String>()),
+        encode::utf16(&secret, true)
+            .iter()
+            .map(|b| char::from(*b))
+            .collect(),
+        encode::quote(
+            &encode::utf16(&secret, false)
+                .iter()
+                .map(|b| char::from(*b))
+                .collect::<String>(),
+        ),
         encode::all_percent(&secret),
         encode::all_percent(&encode::all_percent(&secret)),
         encode::references(&secret),
@@ -356,7 +364,13 @@ fn every_encoding_is_looked_through() {
         assert!(search.find(output.as_bytes()).is_some(), "{output}");
         assert!(search.find(&wide).is_some(), "{output}");
     }
-    for harmless in ["zqv x", "zqv", "a4539581bcd0", "[~7a71767800000000]", "enF2ezzz"] {
+    for harmless in [
+        "zqv x",
+        "zqv",
+        "a4539581bcd0",
+        "[~7a71767800000000]",
+        "enF2ezzz",
+    ] {
         assert_eq!(search.find(harmless.as_bytes()), None);
     }
 }

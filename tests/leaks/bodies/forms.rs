@@ -36,7 +36,10 @@ impl Make<'_> {
             }
             5 => {
                 let (name, value) = (self.hiding_word(), self.secret());
-                format!("user[{name}][]={0}&user%5B{name}%5D={0}", urlencode(&value, plus))
+                format!(
+                    "user[{name}][]={0}&user%5B{name}%5D={0}",
+                    urlencode(&value, plus)
+                )
             }
             6 => {
                 let (name, value) = (self.hiding_word(), self.letters_only());

@@ -80,7 +80,10 @@ impl Make<'_> {
             0 => format!("\"n\":-{card}"),
             1 => format!("\"n\":{card}.0"),
             2 => format!("\"type\":{}", quote(&spaced.join("-"))),
-            3 => format!("\"title\":{}", quote(&format!("paid by {}.", spaced.join(" ")))),
+            3 => format!(
+                "\"title\":{}",
+                quote(&format!("paid by {}.", spaced.join(" ")))
+            ),
             4 => format!("{}:true", quote(&card)),
             _ => format!("\"n\":{card}"),
         }
@@ -111,9 +114,16 @@ impl Make<'_> {
             3 => format!("x=1&{}={a}", all_percent(&name)),
             4 => format!("<a {name}=\"{a}\"/>"),
             5 => format!("{{{}:{}}} left", quote(&name), quote(&a)),
-            _ => format!("go to /x?next={}", urlencode(&format!("/y?{name}={a}"), false)),
+            _ => format!(
+                "go to /x?next={}",
+                urlencode(&format!("/y?{name}={a}"), false)
+            ),
         };
-        let text = if self.random.one_in(6) { html(&text) } else { text };
+        let text = if self.random.one_in(6) {
+            html(&text)
+        } else {
+            text
+        };
         let key = self.harmless();
         format!("{}:{}", quote(&key), self.string(&text))
     }
