@@ -2,7 +2,7 @@
 
 use crate::{
     exchange::Content,
-    id::{TraceContext, TraceId},
+    id::{Carried, TraceContext, TraceId},
     redact::{Policy, Redactor},
     selection::{Described, Rules, SampleKey, Steering, VERBOSE_HEADER},
     token::{TokenKey, Tokens},
@@ -161,7 +161,8 @@ pub fn trace(fields: &[(u8, &[u8])]) {
     }
     let read = |headers: &HeaderMap| {
         let parent = TraceContext::parent(headers);
-        TraceContext::inbound(headers, parent, || {
+        let carried = Carried::from_headers(headers, parent);
+        TraceContext::inbound(parent, carried, || {
             TraceId::mint_at(std::time::SystemTime::now())
         })
     };

@@ -11,7 +11,7 @@ use dashcam::{
 };
 use http::{Request, StatusCode};
 use std::{
-    sync::OnceLock,
+    sync::{Arc, Barrier, OnceLock, mpsc::channel},
     time::{Duration, Instant, SystemTime},
 };
 use support_gate::{Body, Buffer, DEADLINE, Fixture, Output, fmt_json, messages, request};
@@ -315,19 +315,27 @@ fn without_live_nothing_is_shown_before_the_end() {
 fn live_ends_with_the_request() {
     output();
     let fixture = fixture(|_| {});
-    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (go, wait) = channel::<()>();
+    let entered = Arc::new(Barrier::new(2));
+    let enters = Arc::clone(&entered);
     let mut stray = None;
     fixture.call(request(), StatusCode::OK, || {
         tracing::error!("stray reason");
         stray = Some(std::thread::spawn(dashcam::context::in_request(
             move || {
+                tracing::debug!("stray while it runs");
+                enters.wait();
                 wait.recv().unwrap();
+                assert!(!dashcam::current().unwrap().is_live());
                 tracing::debug!("stray debug");
+                assert!(tracing::debug_span!("stray span").is_disabled());
             },
         )));
+        entered.wait();
     });
     go.send(()).unwrap();
     stray.unwrap().join().unwrap();
     fixture.take();
+    assert_eq!(output().count("stray while it runs"), 1);
     assert_eq!(output().count("stray debug"), 0);
 }

@@ -180,7 +180,8 @@ fn post_request() -> Request<Body> {
 
 /// Nothing in these stacks waits, so one poll is enough and no runtime counts.
 fn drive(app: Router, request: fn() -> Request<Body>, go: &mut dyn FnMut(&mut dyn FnMut())) {
-    let mut app = app;
+    // As `axum::serve` does: otherwise axum makes the layers anew for each request.
+    let mut app = app.with_state(());
     let mut context = task::Context::from_waker(task::Waker::noop());
     go(&mut || {
         let response = {

@@ -41,12 +41,17 @@ pub(super) fn refresh(context: &RequestContext) {
 }
 
 pub(super) fn enter(context: &RequestContext) -> Entered {
-    // Layers nest, and most enter what is current already.
-    let previous = if with_current(|current| current.is(context)) == Some(true) {
-        Previous::Same
-    } else {
-        Previous::Other(swap(Some(context.clone())))
-    };
+    let previous = CURRENT.try_with(|slot| {
+        let Ok(mut slot) = slot.try_borrow_mut() else {
+            return Previous::Other(None);
+        };
+        // Layers nest, and most enter what is current already.
+        match &*slot {
+            Some(current) if current.is(context) => Previous::Same,
+            _ => Previous::Other(slot.replace(context.clone())),
+        }
+    });
+    let previous = previous.unwrap_or(Previous::Other(None));
     set_mode(Some(context));
     Entered {
         previous,

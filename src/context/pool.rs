@@ -18,7 +18,9 @@ pub(super) fn take() -> Arc<Shared> {
         .unwrap_or_default()
 }
 
-/// Takes back a context that nobody else holds.
+/// Takes back a context that nobody else holds. A function of its own, so that the
+/// drop of one that somebody holds, which is most of them, has no registers to save.
+#[inline(never)]
 pub(super) fn put(shared: &mut Arc<Shared>) {
     let Some(unique) = Arc::get_mut(shared) else {
         return;

@@ -77,11 +77,7 @@ impl RequestContext {
     pub fn is_live(&self) -> bool {
         #[cfg(feature = "gate")]
         {
-            let mode = self.mode();
-            mode.has(Mode::LIVE)
-                && !mode.has(Mode::MUTED)
-                && !mode.has(Mode::FINISHED)
-                && self.0.live.get().is_some_and(|s| s.is_in_force())
+            self.mode().is_live() && self.0.live.get().is_some_and(|s| s.is_in_force())
         }
         #[cfg(not(feature = "gate"))]
         self.mode().has(Mode::LIVE)

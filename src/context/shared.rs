@@ -57,6 +57,11 @@ impl Mode {
     pub(crate) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
+
+    #[cfg(feature = "gate")]
+    pub(crate) const fn is_live(self) -> bool {
+        self.has(Self::LIVE) && !self.has(Self::MUTED) && !self.has(Self::FINISHED)
+    }
 }
 
 /// A part of the lifecycle that one layer takes for itself in a request.

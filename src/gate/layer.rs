@@ -153,10 +153,7 @@ impl Gate {
     ) -> bool {
         is_own(metadata)
             || self.base_enables(metadata, cx)
-            || mode.has(Mode::LIVE)
-                && !mode.has(Mode::FINISHED)
-                && !mode.has(Mode::MUTED)
-                && Self::live_enables(metadata)
+            || mode.has(Mode::LIVE) && note::is_live() && Self::live_enables(metadata)
     }
 
     /// It learns by the question which spans are its own.

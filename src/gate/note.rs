@@ -90,6 +90,12 @@ where
     })
 }
 
+/// Whether the current request is live still: this thread may not have heard yet
+/// that it is over.
+pub(super) fn is_live() -> bool {
+    with_current(|context| context.mode().is_live()) == Some(true)
+}
+
 /// Takes an event of the current, live request from its budget; where there is
 /// none left the request is not live any more.
 pub(super) fn may_show() -> bool {

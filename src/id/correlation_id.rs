@@ -1,3 +1,4 @@
+use super::room;
 use bytes::Bytes;
 use http::HeaderValue;
 use std::fmt;
@@ -45,14 +46,12 @@ impl CorrelationId {
         extra: fn(u8) -> bool,
     ) -> Result<Self, InvalidCorrelationId> {
         check(value.as_bytes(), extra)?;
-        HeaderValue::from_bytes(value.as_bytes())
-            .map(Self)
-            .map_err(|_| InvalidCorrelationId::Character)
+        Self::from_checked(room::copy(value.as_bytes()))
     }
 
     /// The ID of a trace as that of the request.
     pub(crate) fn of_trace(trace_id: super::TraceId) -> Result<Self, InvalidCorrelationId> {
-        Self::from_checked(Bytes::from_owner(trace_id.to_hex()))
+        Self::from_checked(room::copy(&trace_id.to_hex()))
     }
 
     pub(super) fn from_checked(text: Bytes) -> Result<Self, InvalidCorrelationId> {

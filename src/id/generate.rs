@@ -1,5 +1,4 @@
-use super::{CorrelationId, TraceId};
-use bytes::Bytes;
+use super::{CorrelationId, TraceId, room};
 use std::{
     fmt,
     time::{SystemTime, UNIX_EPOCH},
@@ -38,14 +37,6 @@ impl MakeCorrelationId for UuidV7 {
     }
 }
 
-struct Text([u8; 36]);
-
-impl AsRef<[u8]> for Text {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
 fn mint(now: SystemTime) -> CorrelationId {
     id_of(uuid(now))
 }
@@ -53,7 +44,7 @@ fn mint(now: SystemTime) -> CorrelationId {
 fn id_of(uuid: uuid::Uuid) -> CorrelationId {
     let mut text = [0; 36];
     uuid.hyphenated().encode_lower(&mut text);
-    let text = Bytes::from_owner(Text(text));
+    let text = room::copy(&text);
     // Hexadecimal digits and hyphens are header text; the fallback is never taken.
     CorrelationId::from_checked(text).unwrap_or_else(|_| CorrelationId::unavailable())
 }

@@ -7,6 +7,7 @@ mod cases;
 mod correlation_id;
 mod generate;
 mod hex;
+mod room;
 #[cfg(test)]
 mod tests;
 mod trace_context;
@@ -16,6 +17,7 @@ mod tracestate;
 
 #[cfg(feature = "capture")]
 pub(crate) use self::generate::now_v7_text;
+pub(crate) use self::trace_context::Carried;
 pub use self::{
     correlation_id::{CorrelationId, InvalidCorrelationId},
     generate::{MakeCorrelationId, UuidV7},

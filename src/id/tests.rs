@@ -1,5 +1,5 @@
 use super::{
-    SpanId, TraceContext, TraceFlags, TraceId, TraceParent, TraceState,
+    Carried, SpanId, TraceContext, TraceFlags, TraceId, TraceParent, TraceState,
     cases::{self, PARENT, TRACE},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use std::{collections::HashSet, time::SystemTime};
 
 fn inbound(headers: &HeaderMap) -> TraceContext {
-    TraceContext::inbound(headers, TraceContext::parent(headers), || {
-        TraceId::mint_at(SystemTime::now())
-    })
+    let parent = TraceContext::parent(headers);
+    let carried = Carried::from_headers(headers, parent);
+    TraceContext::inbound(parent, carried, || TraceId::mint_at(SystemTime::now()))
 }
 
 fn outbound(context: &TraceContext) -> HeaderMap {

@@ -31,31 +31,40 @@ pub struct TraceContext {
 
 /// What goes on to other services as it came.
 #[derive(Debug, Default)]
-struct Carried {
+pub(crate) struct Carried {
     state: Option<TraceState>,
     baggage: Option<HeaderValue>,
     /// The parent that a stranger sent, which goes nowhere.
     client: Option<TraceParent>,
 }
 
-impl TraceContext {
-    /// Goes on with the trace of `parent`, or starts one with the ID that
-    /// `trace_id` makes.
-    pub(crate) fn inbound(
+impl Carried {
+    /// What a caller with this `traceparent` sent to be passed on, where there is any.
+    pub(crate) fn from_headers(
         headers: &HeaderMap,
         parent: Option<TraceParent>,
-        trace_id: impl FnOnce() -> TraceId,
-    ) -> Self {
+    ) -> Option<Arc<Self>> {
         // Without a valid parent the list must not even be looked at.
         let state = parent.and_then(|_| TraceState::from_headers(headers));
         let baggage = baggage::from_headers(headers);
-        let carried = (state.is_some() || baggage.is_some()).then(|| {
-            Arc::new(Carried {
+        (state.is_some() || baggage.is_some()).then(|| {
+            Arc::new(Self {
                 state,
                 baggage,
                 client: None,
             })
-        });
+        })
+    }
+}
+
+impl TraceContext {
+    /// Goes on with the trace of `parent`, or starts one with the ID that
+    /// `trace_id` makes.
+    pub(crate) fn inbound(
+        parent: Option<TraceParent>,
+        carried: Option<Arc<Carried>>,
+        trace_id: impl FnOnce() -> TraceId,
+    ) -> Self {
         match parent {
             Some(parent) => Self {
                 trace_id: parent.trace_id,

@@ -26,8 +26,9 @@ impl Keeper {
         let shared = context.shared();
         let options = self.options(head, uri, shared.route.as_ref());
         let limits = &self.settings.limits;
-        let mut plan = self.tee(&head.headers, declared, options.head_limit(limits.head));
         let content_type = content_type(&head.headers);
+        let head_limit = options.head_limit(limits.head);
+        let mut plan = self.tee(&head.headers, content_type, declared, head_limit);
         plan.limit = options.request_limit(limits.body, content_type);
         {
             let mut tee = shared.request_body();
@@ -40,10 +41,7 @@ impl Keeper {
         heads.request.method = head.method.clone();
         heads.request.uri = uri.clone();
         heads.request.version = head.version;
-        heads
-            .request
-            .fields
-            .copy(&head.headers, options.head_limit(limits.head));
+        heads.request.fields.copy(&head.headers, head_limit);
         heads.limits = (limits.body, limits.head);
         heads.options = options;
         drop(heads);
@@ -74,7 +72,7 @@ impl Keeper {
             let body = heads.options.response_limit(limits.body, content_type);
             (body, head_limit)
         };
-        let mut plan = self.tee(&head.headers, declared, head_limit);
+        let mut plan = self.tee(&head.headers, content_type, declared, head_limit);
         plan.limit = body;
         {
             let mut tee = shared.response_body();
@@ -114,12 +112,17 @@ impl Keeper {
         options
     }
 
-    fn tee(&self, headers: &HeaderMap, declared: Option<u64>, trailers_limit: usize) -> TeePlan {
+    fn tee(
+        &self,
+        headers: &HeaderMap,
+        content_type: Option<&[u8]>,
+        declared: Option<u64>,
+        trailers_limit: usize,
+    ) -> TeePlan {
         let limits = &self.settings.limits;
-        let coded = headers
-            .get(header::CONTENT_ENCODING)
-            .is_some_and(|coding| coding != "identity");
-        let framing = Framing::of(content_type(headers), coded);
+        let coding = || headers.get(header::CONTENT_ENCODING);
+        let coded = || coding().is_some_and(|coding| coding != "identity");
+        let framing = Framing::of(content_type, coded);
         TeePlan {
             limit: limits.body,
             trailers_limit,

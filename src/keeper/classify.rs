@@ -1,6 +1,9 @@
 use crate::exchange::Failure;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use std::fmt;
+
+/// Made once: to parse a name costs more than to look it up.
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Decides which responses are failures.
 ///
@@ -41,7 +44,7 @@ impl Classify for ServerErrors {
     }
 
     fn trailers(&self, trailers: &HeaderMap) -> Option<Failure> {
-        let code = trailers.get("grpc-status")?.to_str().ok()?.parse().ok()?;
+        let code = trailers.get(&GRPC_STATUS)?.to_str().ok()?.parse().ok()?;
         matches!(code, 2 | 4 | 12..=15).then_some(Failure::Grpc(code))
     }
 }

@@ -7,7 +7,6 @@ use crate::{
     context::{Mode, RequestContext, cut_reason},
     exchange::{Depth, Direction, KeepReason, Outcome},
     id::now_v7_text,
-    recorder::{Clock, Ending},
 };
 use http::Uri;
 use std::{
@@ -20,12 +19,7 @@ impl Keeper {
     ///
     /// Called once for every request, possibly from a drop while the thread
     /// unwinds: it only decides and hands over.
-    pub(crate) fn finish(
-        self: &Arc<Self>,
-        context: &RequestContext,
-        mut ended: Ended,
-        clock: &mut Clock,
-    ) -> bool {
+    pub(crate) fn finish(self: &Arc<Self>, context: &RequestContext, mut ended: Ended) -> bool {
         let shared = context.shared();
         #[cfg(feature = "opentelemetry")]
         let recorded = shared.take_span().map(|span| {
@@ -34,8 +28,10 @@ impl Keeper {
         });
         // The ticket holds a span: closing that is code of the service's layers.
         #[cfg(feature = "gate")]
-        let ticket = { shared.notes().ticket.take() };
-        shared.request_body().end(Ending::Dropped, clock);
+        let ticket = self
+            .replayer
+            .as_ref()
+            .and_then(|_| shared.notes().ticket.take());
         let slow = self.is_slow(context, &ended);
         let caller = ended.caller.take();
         let calls = shared

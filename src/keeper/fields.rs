@@ -91,6 +91,8 @@ pub(crate) struct Fields<'a> {
     pub(crate) values: &'a [u8],
     /// `None` only for lines of our own, which hold no free text.
     pub(crate) scrubber: Option<&'a Scrubber>,
+    /// Whether it is known that no field is there twice.
+    pub(crate) once: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -145,13 +147,6 @@ impl<'a> Fields<'a> {
             _ => None,
         })
     }
-
-    fn text(&self, text: &'a str) -> Cow<'a, str> {
-        match self.scrubber {
-            Some(scrubber) => scrubber.text(text),
-            None => Cow::Borrowed(text),
-        }
-    }
 }
 
 /// Names and values as recorded, for whoever has to look for secrets.
@@ -178,6 +173,30 @@ pub(crate) enum Shown<'a> {
     F64(f64),
 }
 
+impl<'a> Shown<'a> {
+    /// The value as it is; what JSON has no number for is a text.
+    #[inline]
+    fn plain(value: Visited<'a>) -> Self {
+        let whole = |text: String| Self::Text {
+            text: text.into(),
+            cut: false,
+        };
+        match value {
+            Visited::Text { text, cut, .. } => Self::Text {
+                text: text.into(),
+                cut,
+            },
+            Visited::Bool(value) => Self::Bool(value),
+            Visited::I64(n) => Self::I64(n),
+            Visited::U64(n) => Self::U64(n),
+            Visited::I128(n) => whole(n.to_string()),
+            Visited::U128(n) => whole(n.to_string()),
+            Visited::F64(n) if n.is_finite() => Self::F64(n),
+            Visited::F64(n) => whole(n.to_string()),
+        }
+    }
+}
+
 impl<'a> Fields<'a> {
     /// Calls `f` with the index, the name and the value of each wanted field
     /// but the message, redacted, in order.
@@ -186,7 +205,7 @@ impl<'a> Fields<'a> {
         wanted: impl Fn(usize) -> bool,
         mut f: impl FnMut(usize, &'static str, Shown<'a>),
     ) {
-        let once = self.each_once();
+        let once = !self.site.namesakes && (self.once || self.each_once());
         let mut values = Values(self.values);
         while let Some(index) = values.peek() {
             if self.is_message(index) || !wanted(index) {
@@ -206,7 +225,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Whether no name occurs twice: almost always fields are in their order.
+    /// Whether no field occurs twice: almost always they are in their order.
     fn each_once(&self) -> bool {
         let mut rest = Values(self.values);
         let mut least = 0;
@@ -216,20 +235,24 @@ impl<'a> Fields<'a> {
             }
             least = index + 1;
         }
-        !self.site.namesakes
+        true
     }
 
     #[inline]
     fn show(&self, hidden: bool, value: Visited<'a>) -> Shown<'a> {
+        match self.scrubber {
+            Some(scrubber) => self.redacted(scrubber, hidden, value),
+            None => Shown::plain(value),
+        }
+    }
+
+    fn redacted(&self, scrubber: &Scrubber, hidden: bool, value: Visited<'a>) -> Shown<'a> {
         let whole = |text| Shown::Text { text, cut: false };
         let stays = |n: u64| n < SMALL || Scrubber::integer_stays(n);
         match value {
-            Visited::Text { text, .. } if hidden => whole(match self.scrubber {
-                Some(scrubber) => Cow::Owned(scrubber.placeholder(text)),
-                None => Cow::Borrowed(text),
-            }),
+            Visited::Text { text, .. } if hidden => whole(scrubber.placeholder(text).into()),
             Visited::Text { text, cut, .. } => Shown::Text {
-                text: self.text(text),
+                text: scrubber.text(text),
                 cut,
             },
             Visited::Bool(value) => Shown::Bool(value),

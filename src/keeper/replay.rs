@@ -252,6 +252,7 @@ impl Player {
             site: &site,
             values: event.values,
             scrubber: Some(scrubber),
+            once: false,
         }
         .to_values();
         let shared = playback.context.shared();

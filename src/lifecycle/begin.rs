@@ -1,5 +1,5 @@
 use super::{
-    Plan, RequestBody,
+    Plan,
     carried::Carried,
     flight::Flight,
     known_method,
@@ -11,26 +11,24 @@ use crate::{
     context::{Aspect, Identity, Mode, RequestContext, Route},
     id::TraceContext,
 };
-use http::{Request, Uri, request::Parts};
-use http_body::Body;
+use http::{HeaderMap, Uri, header::Entry, request::Parts};
 use std::{
     sync::Arc,
     time::{Instant, SystemTime},
 };
 use tracing::{Level, Span, field, level_filters::LevelFilter};
 
-/// Begins a request, or joins the one that an outer layer began.
-pub(super) fn begin<B: Body>(
-    plan: &Arc<Plan>,
-    request: Request<B>,
-) -> (Request<RequestBody<B>>, Flight) {
+/// Begins a request, or joins the one that an outer layer began. `length` is that of
+/// its body, where the body says it.
+pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) -> Flight {
     #[cfg(feature = "capture")]
     if plan.direction == crate::exchange::Direction::Client
         && let Some(keeper) = &plan.keeper
     {
-        return super::client::begin(plan, keeper, request);
+        return super::client::begin(plan, keeper, parts, length);
     }
-    let (mut parts, body) = request.into_parts();
+    #[cfg(not(feature = "capture"))]
+    let _ = length;
     let outer = parts
         .extensions
         .get::<RequestContext>()
@@ -39,7 +37,7 @@ pub(super) fn begin<B: Body>(
     let (context, owner) = match outer {
         Some(context) if can_join(plan, &context) => (context, false),
         outer => {
-            let context = create(plan, &parts, outer.as_ref());
+            let context = create(plan, parts, outer.as_ref());
             parts.extensions.insert(context.clone());
             (context, true)
         }
@@ -52,9 +50,8 @@ pub(super) fn begin<B: Body>(
         .filter(|_| shared.claim(Aspect::Correlation));
     if let Some(correlation) = correlates {
         if !owner {
-            shared.adopt(correlation.identify(&parts.headers, shared.started_at));
+            shared.adopt(correlation.identify_in(&mut parts.headers, shared.started_at));
         }
-        set_request_header(correlation, &context, &mut parts);
         if correlation.trust == Trust::Edge {
             context.trace_context().replace_in(&mut parts.headers);
         }
@@ -66,10 +63,10 @@ pub(super) fn begin<B: Body>(
         .as_ref()
         .filter(|_| shared.claim(Aspect::Verbose));
     #[cfg(feature = "gate")]
-    let asked = verbose.and_then(|verbose| select(verbose, &context, &mut parts));
+    let asked = verbose.and_then(|verbose| select(verbose, &context, parts));
 
     let span = if plan.span && shared.claim(Aspect::Span) {
-        request_span(&context, &parts)
+        request_span(&context, parts)
     } else {
         Span::none()
     };
@@ -77,8 +74,8 @@ pub(super) fn begin<B: Body>(
     if !span.is_none() {
         let arrival = crate::opentelemetry::Arrival {
             method: known_method(&parts.method),
-            parts: &parts,
-            uri: uri(&parts),
+            parts,
+            uri: uri(parts),
             policy: plan.keeper.as_ref().map(|k| &k.settings().policy),
         };
         crate::opentelemetry::start(&span, &context, &arrival);
@@ -100,9 +97,9 @@ pub(super) fn begin<B: Body>(
                 keeper.settings().limits.recording,
                 Some(keeper.events()),
             );
-            let declared = declared(&parts.headers, &body);
-            let in_flight = keeper.request(&context, &parts, uri(&parts), declared);
-            super::flight::Capture::new(Arc::clone(keeper), in_flight)
+            let declared = declared(&parts.headers, length);
+            let in_flight = keeper.request(&context, parts, uri(parts), declared);
+            super::flight::Capture::new(in_flight, &parts.method)
         });
 
     #[cfg(feature = "token")]
@@ -120,7 +117,7 @@ pub(super) fn begin<B: Body>(
         let outer = span.is_none().then(Span::current);
         keeper.issue_ticket(&context, outer.as_ref().unwrap_or(&span));
     }
-    let flight = Flight {
+    Flight {
         plan: Arc::clone(plan),
         owner,
         correlates: correlates.is_some(),
@@ -134,11 +131,9 @@ pub(super) fn begin<B: Body>(
         capture,
         #[cfg(feature = "gate")]
         verdict: asked.flatten(),
-        context: context.clone(),
+        context,
         carried: Carried::Own,
-    };
-    let body = RequestBody::new(body, context, Carried::Own, flight.captures());
-    (Request::from_parts(parts, body), flight)
+    }
 }
 
 /// A layer joins unless another one of its kind already has the request: then
@@ -153,16 +148,19 @@ fn can_join(plan: &Plan, context: &RequestContext) -> bool {
     true
 }
 
-fn create(plan: &Plan, parts: &Parts, outer: Option<&RequestContext>) -> RequestContext {
+fn create(plan: &Plan, parts: &mut Parts, outer: Option<&RequestContext>) -> RequestContext {
     let now = SystemTime::now();
     let identity = match (outer, &plan.correlation) {
         // A call within the process: the same journey, and an operation of its own.
-        (Some(outer), _) => {
+        (Some(outer), correlation) => {
             let identity = outer.shared().identity().clone();
+            if let (Some(correlation), Some(id)) = (correlation, &identity.id) {
+                correlation.say(id, &mut parts.headers);
+            }
             let trace = outer.shared().trace().cloned().map(TraceContext::within);
             Identity { trace, ..identity }
         }
-        (None, Some(correlation)) => correlation.identify(&parts.headers, now),
+        (None, Some(correlation)) => correlation.identify_in(&mut parts.headers, now),
         (None, None) => identify_by_default(parts, now),
     };
     RequestContext::new(identity, Instant::now(), now, route(parts))
@@ -197,14 +195,6 @@ fn uri(parts: &Parts) -> &Uri {
     &parts.uri
 }
 
-fn set_request_header(correlation: &CorrelationPlan, context: &RequestContext, parts: &mut Parts) {
-    let id = context.correlation_id().as_header_value();
-    // The accepted header already says it.
-    if parts.headers.get(&correlation.header) != Some(id) {
-        parts.headers.insert(correlation.header.clone(), id.clone());
-    }
-}
-
 /// Selects the request. Where it brought a token that was for this service, what the
 /// response is to say of it.
 #[cfg(feature = "gate")]
@@ -237,12 +227,12 @@ fn select(
 
 /// Whether there is a token. Whoever writes the head down does not write it.
 #[cfg(feature = "gate")]
-fn asks(verbose: &super::VerbosePlan, headers: &mut http::HeaderMap) -> bool {
+fn asks(verbose: &super::VerbosePlan, headers: &mut HeaderMap) -> bool {
     #[cfg(feature = "token")]
     if verbose.tokens.is_some()
         // To ask for the entry makes room for it.
         && headers.contains_key(crate::selection::VERBOSE_HEADER)
-        && let http::header::Entry::Occupied(mut values) =
+        && let Entry::Occupied(mut values) =
             headers.entry(crate::selection::VERBOSE_HEADER)
     {
         values
@@ -324,8 +314,8 @@ fn watch(context: &RequestContext, limit: usize, memory: Option<&Arc<MemoryBudge
 }
 
 #[cfg(feature = "capture")]
-pub(super) fn declared<B: Body>(headers: &http::HeaderMap, body: &B) -> Option<u64> {
-    body.size_hint().exact().or_else(|| {
+pub(super) fn declared(headers: &HeaderMap, length: Option<u64>) -> Option<u64> {
+    length.or_else(|| {
         headers
             .get(http::header::CONTENT_LENGTH)?
             .to_str()

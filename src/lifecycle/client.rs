@@ -1,5 +1,5 @@
 use super::{
-    CorrelationPlan, Plan, RequestBody,
+    CorrelationPlan, Plan,
     begin::declared,
     carried::Carried,
     flight::{Capture, Flight},
@@ -9,8 +9,7 @@ use crate::{
     id::TraceContext,
     keeper::Keeper,
 };
-use http::{Request, request::Parts};
-use http_body::Body;
+use http::request::Parts;
 use std::{
     sync::Arc,
     time::{Instant, SystemTime},
@@ -19,21 +18,20 @@ use tracing::Span;
 
 /// Begins a call that a client makes. It has a context of its own, which holds
 /// what is captured and is never current: what runs inside is the caller's.
-pub(super) fn begin<B: Body>(
+pub(super) fn begin(
     plan: &Arc<Plan>,
-    keeper: &Arc<Keeper>,
-    request: Request<B>,
-) -> (Request<RequestBody<B>>, Flight) {
-    let (parts, body) = request.into_parts();
+    keeper: &Keeper,
+    parts: &Parts,
+    length: Option<u64>,
+) -> Flight {
     let caller = current().or_else(|| parts.extensions.get().cloned());
     let now = SystemTime::now();
-    let identity = identity(caller.as_ref(), &parts, now);
+    let identity = identity(caller.as_ref(), parts, now);
     let context = RequestContext::new(identity, Instant::now(), now, None);
     keeper.claim(&context);
-    let declared = declared(&parts.headers, &body);
-    let in_flight = keeper.request(&context, &parts, &parts.uri, declared);
-    let carried = Carried::Caller(caller);
-    let flight = Flight {
+    let declared = declared(&parts.headers, length);
+    let in_flight = keeper.request(&context, parts, &parts.uri, declared);
+    Flight {
         plan: Arc::clone(plan),
         owner: true,
         correlates: false,
@@ -45,12 +43,10 @@ pub(super) fn begin<B: Body>(
         ended: false,
         #[cfg(feature = "gate")]
         verdict: None,
-        capture: Some(Capture::new(Arc::clone(keeper), in_flight)),
-        context: context.clone(),
-        carried: carried.clone(),
-    };
-    let body = RequestBody::new(body, context, carried, true);
-    (Request::from_parts(parts, body), flight)
+        capture: Some(Capture::new(in_flight, &parts.method)),
+        context,
+        carried: Carried::Caller(caller),
+    }
 }
 
 /// The caller's journey, and the ID that the call has in its trace.

@@ -3,7 +3,7 @@ use crate::{
     context::{Entered, Mode, RequestContext, bounded},
     recorder::Clock,
 };
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, response::Parts};
 use http_body::Body;
 use std::{
     any::Any,
@@ -14,10 +14,12 @@ use std::{
 };
 use tracing::Span;
 
+#[cfg(feature = "kit")]
+use super::request_line::RequestLine;
 #[cfg(feature = "capture")]
 use crate::{
     exchange::{Failure, Outcome},
-    keeper::{Ended, Keeper},
+    keeper::Ended,
     recorder::Ending,
 };
 
@@ -60,12 +62,14 @@ pub(super) enum End {
     Abandoned,
 }
 
-/// What the capturing layer knows until the end.
+/// What a layer that captures, and so has a keeper in its plan, knows until the end.
 #[cfg(feature = "capture")]
 #[derive(Debug)]
 pub(super) struct Capture {
-    keeper: Arc<Keeper>,
     in_flight: u64,
+    /// As the conventions have it.
+    #[cfg(feature = "kit")]
+    method: &'static str,
     status: Option<StatusCode>,
     failure: Option<Failure>,
     /// When the next interim exchange is due.
@@ -74,10 +78,13 @@ pub(super) struct Capture {
 
 #[cfg(feature = "capture")]
 impl Capture {
-    pub(super) fn new(keeper: Arc<Keeper>, in_flight: u64) -> Self {
+    pub(super) fn new(in_flight: u64, method: &http::Method) -> Self {
+        #[cfg(not(feature = "kit"))]
+        let _ = method;
         Self {
-            keeper,
             in_flight,
+            #[cfg(feature = "kit")]
+            method: super::known_method(method),
             status: None,
             failure: None,
             interim: None,
@@ -117,23 +124,25 @@ impl Flight {
     /// Takes the response head and wraps the body.
     pub(super) fn responded<B: Body>(mut self, response: Response<B>) -> Response<ResponseBody<B>> {
         let (mut parts, body) = response.into_parts();
+        let over = self.head(&mut parts, body.size_hint().exact());
+        Response::from_parts(parts, ResponseBody::new(body, self, over))
+    }
+
+    /// Takes the response head; whether the exchange ends with it. `length` is that of
+    /// the body, where the body says it.
+    fn head(&mut self, parts: &mut Parts, length: Option<u64>) -> bool {
         self.answered = true;
         if self.correlates
             && let Some(correlation) = &self.plan.correlation
-            && correlation.echo
         {
-            let id = self.context.correlation_id().as_header_value();
-            if parts.headers.get(&correlation.header) != Some(id) {
-                parts.headers.insert(correlation.header.clone(), id.clone());
+            if correlation.echo {
+                correlation.say(self.context.correlation_id(), &mut parts.headers);
             }
-        }
-        if self.correlates
-            && let Some(correlation) = &self.plan.correlation
-            && correlation.server_timing
-        {
-            // The service may have timings of its own.
-            let value = self.context.trace_context().server_timing();
-            parts.headers.append("server-timing", value);
+            if correlation.server_timing {
+                // The service may have timings of its own.
+                let value = self.context.trace_context().server_timing();
+                parts.headers.append("server-timing", value);
+            }
         }
         #[cfg(feature = "gate")]
         if let Some(verdict) = self.verdict {
@@ -155,26 +164,23 @@ impl Flight {
         {
             span.answered(parts.status);
         }
-        if self.captures() && self.is_answer(&parts) {
+        if self.captures() && self.is_answer(parts) {
             self.panicked = true;
         }
         #[cfg(feature = "capture")]
-        if let Some(capture) = &mut self.capture {
+        if let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) {
             capture.status = Some(parts.status);
-            capture.failure = capture.keeper.response(
-                &self.context,
-                &parts,
-                begin::declared(&parts.headers, &body),
-            );
+            let declared = begin::declared(&parts.headers, length);
+            capture.failure = keeper.response(&self.context, parts, declared);
         }
+        #[cfg(not(feature = "capture"))]
+        let _ = length;
         self.bodiless |= matches!(
             parts.status,
             StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
         );
-        let upgraded = parts.status == StatusCode::SWITCHING_PROTOCOLS
-            || self.connect && parts.status.is_success();
-        let body = ResponseBody::new(body, self, upgraded);
-        Response::from_parts(parts, body)
+        // It was upgraded.
+        parts.status == StatusCode::SWITCHING_PROTOCOLS || self.connect && parts.status.is_success()
     }
 
     pub(super) fn service_error<E: Display>(mut self, error: &E) {
@@ -189,12 +195,17 @@ impl Flight {
 
     #[cfg(feature = "capture")]
     pub(super) fn trailers(&mut self, trailers: &http::HeaderMap) {
-        if let Some(capture) = &mut self.capture {
-            let failure = capture.keeper.trailers(&self.context, trailers);
+        if let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) {
+            let failure = keeper.trailers(&self.context, trailers);
             if capture.failure.is_none() {
                 capture.failure = failure;
             }
         }
+    }
+
+    /// Ends this layer's part as the body ended, in the light of a panic before it.
+    pub(super) fn end_as(&mut self, end: End, clock: Clock) {
+        self.end(self.judged(end), clock);
     }
 
     /// Ends this layer's part; only the first call does anything.
@@ -223,7 +234,7 @@ impl Flight {
 
     #[cfg(feature = "capture")]
     fn end_capture(&mut self, end: End, mut clock: Clock) {
-        let Some(capture) = &mut self.capture else {
+        let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) else {
             return;
         };
         let shared = self.context.shared();
@@ -232,7 +243,16 @@ impl Flight {
             End::Response => Ending::Complete,
             _ => Ending::Dropped,
         };
-        shared.response_body().end(ending, &mut clock);
+        let (response_bytes, complete) = {
+            let mut tee = shared.response_body();
+            tee.end(ending, &mut clock);
+            (tee.seen(), tee.ending() == Some(&Ending::Complete))
+        };
+        let request_bytes = {
+            let mut tee = shared.request_body();
+            tee.end(Ending::Dropped, &mut clock);
+            tee.seen()
+        };
         let outcome = match end {
             End::Response => match capture.failure.take() {
                 Some(failure) => Outcome::Failed { failure },
@@ -247,9 +267,9 @@ impl Flight {
             }
             End::Panic => Outcome::Panicked,
             // A client that goes away after hyper has everything is not gone early.
-            End::Abandoned => match (shared.response_body().ending(), capture.failure.take()) {
-                (Some(Ending::Complete), Some(failure)) => Outcome::Failed { failure },
-                (Some(Ending::Complete), None) => Outcome::Completed,
+            End::Abandoned => match capture.failure.take() {
+                Some(failure) if complete => Outcome::Failed { failure },
+                None if complete => Outcome::Completed,
                 _ => Outcome::Abandoned,
             },
         };
@@ -268,14 +288,16 @@ impl Flight {
         let line = self
             .plan
             .request_line
-            .then(|| super::request_line::RequestLine::new(&self.context, &ended));
+            .then(|| RequestLine::new(capture.method, &ended, (request_bytes, response_bytes)));
+        #[cfg(not(feature = "kit"))]
+        let _ = (request_bytes, response_bytes);
         if self.owner {
             self.context.raise(Mode::FINISHED);
         }
-        let kept = capture.keeper.finish(&self.context, ended, &mut clock);
+        let kept = keeper.finish(&self.context, ended);
         #[cfg(feature = "kit")]
         if let Some(line) = line {
-            line.write(&self.span, &self.context, &capture.keeper, kept);
+            line.write(&self.span, &self.context, keeper, kept);
         }
         #[cfg(not(feature = "kit"))]
         let _ = kept;
@@ -286,10 +308,10 @@ impl Flight {
 impl Flight {
     /// Called when the request waits: writes an interim exchange where that is due.
     pub(super) fn waits(&mut self) {
-        let Some(capture) = &mut self.capture else {
+        let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) else {
             return;
         };
-        let Some(after) = capture.keeper.settings().interim else {
+        let Some(after) = keeper.settings().interim else {
             return;
         };
         let started = self.context.shared().started;
@@ -311,7 +333,7 @@ impl Flight {
             caller: None,
         };
         let failed = capture.failure.is_some();
-        capture.keeper.interim(&self.context, ended, failed);
+        keeper.interim(&self.context, ended, failed);
     }
 }
 
@@ -325,7 +347,7 @@ impl Drop for Flight {
         } else {
             End::Abandoned
         };
-        self.end(self.judged(end), Clock::default());
+        self.end_as(end, Clock::default());
     }
 }
 

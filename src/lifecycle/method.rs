@@ -10,23 +10,22 @@ static KNOWN: LazyLock<Option<Vec<String>>> = LazyLock::new(|| {
 
 /// As OpenTelemetry's conventions for `http.request.method` have it: what is no
 /// known method is `_OTHER`.
-pub(super) fn known_method(method: &Method) -> &str {
-    let text = method.as_str();
-    let known = match &*KNOWN {
-        Some(known) => known.iter().any(|known| known == text),
-        None => matches!(
-            text,
-            "CONNECT"
-                | "DELETE"
-                | "GET"
-                | "HEAD"
-                | "OPTIONS"
-                | "PATCH"
-                | "POST"
-                | "PUT"
-                | "QUERY"
-                | "TRACE"
-        ),
-    };
-    if known { text } else { "_OTHER" }
+pub(super) fn known_method(method: &Method) -> &'static str {
+    if let Some(known) = &*KNOWN {
+        let known = known.iter().find(|known| *known == method.as_str());
+        return known.map_or("_OTHER", String::as_str);
+    }
+    match *method {
+        Method::CONNECT => "CONNECT",
+        Method::DELETE => "DELETE",
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::TRACE => "TRACE",
+        _ if method.as_str() == "QUERY" => "QUERY",
+        _ => "_OTHER",
+    }
 }

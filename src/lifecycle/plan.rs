@@ -1,7 +1,11 @@
-use crate::id::{
-    CorrelationId, InvalidCorrelationId, MakeCorrelationId, TraceContext, TraceId, TraceParent,
+use crate::{
+    context::Identity,
+    id::{
+        Carried, CorrelationId, InvalidCorrelationId, MakeCorrelationId, TraceContext, TraceId,
+        TraceParent,
+    },
 };
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -71,13 +75,50 @@ impl Default for CorrelationPlan {
 }
 
 impl CorrelationPlan {
-    pub(super) fn identify(
-        &self,
-        headers: &HeaderMap,
-        now: SystemTime,
-    ) -> crate::context::Identity {
+    /// Who a request with these headers is.
+    pub(super) fn identify(&self, headers: &HeaderMap, now: SystemTime) -> Identity {
+        let caller = self.caller(headers);
+        let inbound = self.inbound(headers.get_all(&self.header).iter());
+        self.identity(caller, inbound, now)
+    }
+
+    /// The same, and says the ID among the headers. Of what costs here, most is to look
+    /// headers up, so the one of the ID is looked up once.
+    pub(super) fn identify_in(&self, headers: &mut HeaderMap, now: SystemTime) -> Identity {
+        let caller = self.caller(headers);
+        let place = headers.entry(&self.header);
+        let inbound = match &place {
+            Entry::Occupied(place) => self.inbound(place.iter()),
+            Entry::Vacant(_) => None,
+        };
+        let identity = self.identity(caller, inbound, now);
+        if let Some(id) = &identity.id {
+            put(id, place);
+        }
+        identity
+    }
+
+    /// Puts the ID among the headers of a request or a response.
+    pub(super) fn say(&self, id: &CorrelationId, headers: &mut HeaderMap) {
+        put(id, headers.entry(&self.header));
+    }
+
+    /// The parent that came in, and what goes on with it.
+    fn caller(&self, headers: &HeaderMap) -> (Option<TraceParent>, Option<Arc<Carried>>) {
         let parent = TraceContext::parent(headers);
-        let inbound = self.inbound(headers);
+        let carried = match self.trust {
+            Trust::Inbound => Carried::from_headers(headers, parent),
+            Trust::Edge => None,
+        };
+        (parent, carried)
+    }
+
+    fn identity(
+        &self,
+        (parent, carried): (Option<TraceParent>, Option<Arc<Carried>>),
+        inbound: Option<Result<CorrelationId, InvalidCorrelationId>>,
+        now: SystemTime,
+    ) -> Identity {
         let rejected = inbound.as_ref().and_then(|id| id.as_ref().err().copied());
         let inbound = inbound.and_then(Result::ok);
         // Of a stranger nothing is believed, and all is kept beside our own.
@@ -97,9 +138,9 @@ impl CorrelationPlan {
         let trace = if edge {
             TraceContext::restart(trace_id(), parent)
         } else {
-            TraceContext::inbound(headers, parent, trace_id)
+            TraceContext::inbound(parent, carried, trace_id)
         };
-        crate::context::Identity {
+        Identity {
             id: Some(id),
             from_header,
             client_id,
@@ -108,8 +149,10 @@ impl CorrelationPlan {
         }
     }
 
-    fn inbound(&self, headers: &HeaderMap) -> Option<Result<CorrelationId, InvalidCorrelationId>> {
-        let mut values = headers.get_all(&self.header).iter();
+    fn inbound<'v>(
+        &self,
+        mut values: impl Iterator<Item = &'v HeaderValue>,
+    ) -> Option<Result<CorrelationId, InvalidCorrelationId>> {
         let first = values.next()?;
         Some(if values.next().is_some() {
             Err(InvalidCorrelationId::Repeated)
@@ -132,6 +175,20 @@ impl CorrelationPlan {
         }
         let (id, trace_id) = CorrelationId::mint_with_trace(now);
         (id, Some(trace_id))
+    }
+}
+
+fn put(id: &CorrelationId, place: Entry<'_, HeaderValue>) {
+    let id = id.as_header_value();
+    match place {
+        Entry::Vacant(place) => {
+            place.insert(id.clone());
+        }
+        // The accepted header already says it.
+        Entry::Occupied(place) if place.get() == id => {}
+        Entry::Occupied(mut place) => {
+            place.insert(id.clone());
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-use super::carried::Carried;
+use super::{carried::Carried, flight::Flight};
 use crate::context::{RequestContext, bounded};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -40,16 +40,18 @@ pin_project! {
 }
 
 impl<B: Body> RequestBody<B> {
-    pub(super) fn new(inner: B, context: RequestContext, carried: Carried, captured: bool) -> Self {
+    pub(super) fn new(inner: B, flight: &Flight) -> Self {
+        let captured = flight.captures();
         #[cfg(feature = "capture")]
         if captured && inner.is_end_stream() {
-            let mut tee = context.shared().request_body();
-            tee.end(Ending::Complete, &mut Clock::default());
+            let shared = flight.context.shared();
+            let clock = &mut Clock::at(shared.started);
+            shared.request_body().end(Ending::Complete, clock);
         }
         Self {
             inner: Some(inner),
-            context,
-            carried,
+            context: flight.context.clone(),
+            carried: flight.carried.clone(),
             captured,
         }
     }

@@ -1,16 +1,15 @@
-use super::known_method;
 use crate::{
     context::{RequestContext, Route},
     exchange::Outcome,
     keeper::{Ended, Keeper},
 };
-use http::{Method, StatusCode};
+use http::StatusCode;
 use tracing::Span;
 
 /// The one line that every request leaves in the log.
 #[derive(Debug)]
 pub(super) struct RequestLine {
-    method: Method,
+    method: &'static str,
     outcome: Outcome,
     status: Option<StatusCode>,
     duration_ms: f64,
@@ -20,16 +19,16 @@ pub(super) struct RequestLine {
 }
 
 impl RequestLine {
-    pub(super) fn new(context: &RequestContext, ended: &Ended) -> Self {
-        let shared = context.shared();
+    /// `bytes` are those of the request's body and of the response's.
+    pub(super) fn new(method: &'static str, ended: &Ended, bytes: (u64, u64)) -> Self {
         Self {
-            method: shared.heads().request.method.clone(),
+            method,
             outcome: ended.outcome.clone(),
             status: ended.status,
             // Whole microseconds: more digits than the clock has are noise.
-            duration_ms: ended.duration.as_micros() as f64 / 1e3,
-            request_bytes: signed(shared.request_body().seen()),
-            response_bytes: signed(shared.response_body().seen()),
+            duration_ms: u64::try_from(ended.duration.as_micros()).unwrap_or(u64::MAX) as f64 / 1e3,
+            request_bytes: signed(bytes.0),
+            response_bytes: signed(bytes.1),
         }
     }
 
@@ -56,7 +55,7 @@ impl RequestLine {
                     target: crate::REQUEST_TARGET,
                     parent: span,
                     {
-                        http.request.method = known_method(&self.method),
+                        http.request.method = self.method,
                         http.route = route,
                         http.response.status_code = self.status.map(|status| i64::from(status.as_u16())),
                         outcome = self.outcome.as_str(),

@@ -39,16 +39,16 @@ pin_project! {
 
 impl<B: Body> ResponseBody<B> {
     /// `over` ends the exchange here, whatever the body does.
-    pub(super) fn new(inner: B, flight: Flight, over: bool) -> Self {
-        let mut body = Self {
-            context: flight.carried.context(&flight.context).cloned(),
-            flight: Some(flight),
-            inner: Some(inner),
-        };
-        if over || body.inner.as_ref().is_none_or(Body::is_end_stream) {
-            body.flight = end(body.flight.take(), End::Response, Clock::default());
+    pub(super) fn new(inner: B, mut flight: Flight, over: bool) -> Self {
+        let over = over || inner.is_end_stream();
+        if over {
+            flight.end_as(End::Response, Clock::default());
         }
-        body
+        Self {
+            context: flight.carried.context(&flight.context).cloned(),
+            flight: (!over).then_some(flight),
+            inner: Some(inner),
+        }
     }
 }
 
@@ -74,15 +74,6 @@ impl<B: Default> Default for ResponseBody<B> {
     }
 }
 
-/// Ends the flight; nothing of it is left.
-fn end(flight: Option<Flight>, end: End, clock: Clock) -> Option<Flight> {
-    if let Some(mut flight) = flight {
-        let end = flight.judged(end);
-        flight.end(end, clock);
-    }
-    None
-}
-
 impl<B> Body for ResponseBody<B>
 where
     B: Body,
@@ -104,10 +95,13 @@ where
             let _entered = this.context.as_ref().map(RequestContext::enter);
             return inner.poll_frame(cx);
         };
+        let entered = flight.enter();
         let polled = match flight.run(|| inner.poll_frame(cx)) {
             Ok(polled) => polled,
             Err(payload) => {
-                *this.flight = end(this.flight.take(), End::Panic, Clock::default());
+                flight.end_as(End::Panic, Clock::default());
+                drop(entered);
+                *this.flight = None;
                 resume_unwind(payload);
             }
         };
@@ -129,7 +123,10 @@ where
             }
         };
         if let Some(over) = over {
-            *this.flight = end(this.flight.take(), over, clock);
+            flight.end_as(over, clock);
+            // What is dropped with the flight, such as the span, is not the request's.
+            drop(entered);
+            *this.flight = None;
         }
         polled
     }

@@ -62,7 +62,9 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let (request, flight) = begin::begin(&self.plan, request);
+        let (mut parts, body) = request.into_parts();
+        let flight = begin::begin(&self.plan, &mut parts, body.size_hint().exact());
+        let request = Request::from_parts(parts, RequestBody::new(body, &flight));
         let inner = &mut self.inner;
         match flight.run(|| inner.call(request)) {
             Ok(future) => ResponseFuture::new(future, flight, self.panics.clone()),

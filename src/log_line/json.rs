@@ -5,6 +5,11 @@ use std::fmt::{self, Write};
 
 /// Writes a string with its quotes, escaped as RFC 8259 (section 7) asks.
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {
+    ascii(out, text.as_bytes());
+}
+
+/// The same, for what is text without having been looked at.
+pub(super) fn ascii(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     contents(out, text);
     out.push(b'"');
@@ -22,13 +27,13 @@ struct Escaped<'o>(&'o mut Vec<u8>);
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        contents(self.0, text);
+        contents(self.0, text.as_bytes());
         Ok(())
     }
 }
 
-fn contents(out: &mut Vec<u8>, text: &str) {
-    let mut rest = text.as_bytes();
+fn contents(out: &mut Vec<u8>, text: &[u8]) {
+    let mut rest = text;
     loop {
         let plain = plain_prefix(rest);
         let (before, after) = rest.split_at(plain);

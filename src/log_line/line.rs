@@ -18,7 +18,8 @@ use std::{
 /// One event on its way out.
 pub(super) struct Line<'b> {
     pub(super) head: &'b Head,
-    pub(super) id: &'b str,
+    /// Of printable ASCII only.
+    pub(super) id: &'b [u8],
     pub(super) values: &'b [u8],
     /// Innermost first.
     pub(super) spans: &'b [SpanHead],
@@ -86,6 +87,7 @@ impl Renderer {
             site: &place.site,
             values: line.values,
             scrubber: (!place.own && !replayed).then_some(scrubber),
+            once: place.own,
         };
         clock.open(line.head.at, format.time, out);
         out.extend_from_slice(&place.head);
@@ -106,7 +108,7 @@ impl Renderer {
         }
         if !line.id.is_empty() {
             out.extend_from_slice(b",\"correlation_id\":");
-            json::string(out, line.id);
+            json::ascii(out, line.id);
         }
         if let Some(head) = &line.head.trace {
             trace.write(head, format, out);
@@ -267,6 +269,7 @@ fn span(out: &mut Vec<u8>, place: &mut Place, values: &[u8], scrubber: &Scrubber
         site: &place.site,
         values,
         scrubber: Some(scrubber),
+        once: false,
     };
     fields(out, place, &recorded, |_| true);
     out.push(b'}');

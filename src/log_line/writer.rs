@@ -111,11 +111,7 @@ impl Batch {
             let spans_end = self.heads.get(n + 1).map_or(self.spans.len(), |h| h.spans);
             Line {
                 head,
-                id: self
-                    .bytes
-                    .get(head.start..values)
-                    .and_then(|id| std::str::from_utf8(id).ok())
-                    .unwrap_or_default(),
+                id: self.bytes.get(head.start..values).unwrap_or_default(),
                 values: self
                     .bytes
                     .get(values..values + head.values)
@@ -188,7 +184,9 @@ impl JsonLineHandle {
             Some((at, scrubber)) => (at, Some(scrubber)),
             None => (SystemTime::now(), None),
         };
-        let id = context.map_or("", |(context, _)| context.correlation_id().as_str());
+        let id = context.map_or(&[][..], |(context, _)| {
+            context.correlation_id().as_header_value().as_bytes()
+        });
         let holds = context
             .filter(|(_, own)| !own && scrubber.is_none())
             .map(|(context, _)| (context, context.shared().weight()));
@@ -217,7 +215,7 @@ impl JsonLineHandle {
             }
         };
         let start = batch.bytes.len();
-        batch.bytes.extend_from_slice(id.as_bytes());
+        batch.bytes.extend_from_slice(id);
         let before = batch.bytes.len();
         batch.bytes.extend_from_slice(bytes);
         let first_span = batch.spans.len();

@@ -16,11 +16,8 @@ impl HeaderFields {
     /// Copies `headers`; fields that do not fit into `limit` bytes are counted.
     pub(crate) fn copy(&mut self, headers: &HeaderMap, limit: usize) {
         for (name, value) in headers {
-            let (name, sensitive, value) = (
-                name.as_str().as_bytes(),
-                value.is_sensitive(),
-                value.as_bytes(),
-            );
+            let flags = if value.is_sensitive() { SENSITIVE } else { 0 };
+            let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
             let (Ok(name_len), Ok(value_len)) =
                 (u16::try_from(name.len()), u32::try_from(value.len()))
             else {
@@ -31,9 +28,8 @@ impl HeaderFields {
                 self.dropped += 1;
                 continue;
             }
-            self.bytes.push(if sensitive { SENSITIVE } else { 0 });
-            self.bytes.extend_from_slice(&name_len.to_le_bytes());
-            self.bytes.extend_from_slice(&value_len.to_le_bytes());
+            let ([a, b], [c, d, e, f]) = (name_len.to_le_bytes(), value_len.to_le_bytes());
+            self.bytes.extend_from_slice(&[flags, a, b, c, d, e, f]);
             self.bytes.extend_from_slice(name);
             self.bytes.extend_from_slice(value);
         }

@@ -23,7 +23,7 @@ pub(crate) enum Framing {
 
 impl Framing {
     /// What a body of this type is made of; none where a coding hides it.
-    pub(crate) fn of(content_type: Option<&[u8]>, coded: bool) -> Option<Self> {
+    pub(crate) fn of(content_type: Option<&[u8]>, coded: impl Fn() -> bool) -> Option<Self> {
         let (value, known) = (content_type?.trim_ascii_start(), |name: &str| {
             content_type.is_some_and(|value| {
                 let value = value.trim_ascii_start();
@@ -33,22 +33,20 @@ impl Framing {
             })
         });
         // The common types end the search at the first letters.
-        match value.get(12)?.to_ascii_lowercase() {
+        let framing = match value.get(12)?.to_ascii_lowercase() {
             b'g' if known("application/grpc") && !known("application/grpc-web-text") => {
-                // Its own coding is inside of the messages.
-                Some(Self::Messages)
+                Self::Messages
             }
-            _ if coded => None,
-            b't' if known("text/event-stream") => Some(Self::Events),
+            b't' if known("text/event-stream") => Self::Events,
             b'x' if known("application/x-ndjson") || known("application/x-jsonlines") => {
-                Some(Self::Lines)
+                Self::Lines
             }
-            b'n' if known("application/ndjson") => Some(Self::Lines),
-            b'j' if known("application/jsonl") || known("application/json-lines") => {
-                Some(Self::Lines)
-            }
-            _ => None,
-        }
+            b'n' if known("application/ndjson") => Self::Lines,
+            b'j' if known("application/jsonl") || known("application/json-lines") => Self::Lines,
+            _ => return None,
+        };
+        // The coding of gRPC is inside of the messages.
+        (framing == Self::Messages || !coded()).then_some(framing)
     }
 }
 
@@ -232,7 +230,7 @@ mod tests {
 
     #[test]
     fn known_by_their_type() {
-        let of = |name: &str| Framing::of(Some(name.as_bytes()), false);
+        let of = |name: &str| Framing::of(Some(name.as_bytes()), || false);
         assert_eq!(
             of("text/event-stream; charset=utf-8"),
             Some(Framing::Events)
@@ -243,9 +241,9 @@ mod tests {
         assert_eq!(of("application/grpc-web-text"), None);
         assert_eq!(of("application/json"), None);
         assert_eq!(of("text/html"), None);
-        assert_eq!(Framing::of(Some(b"text/event-stream"), true), None);
+        assert_eq!(Framing::of(Some(b"text/event-stream"), || true), None);
         assert_eq!(
-            Framing::of(Some(b"application/grpc"), true),
+            Framing::of(Some(b"application/grpc"), || true),
             Some(Framing::Messages)
         );
     }

@@ -349,20 +349,37 @@ impl Tee {
 
     /// Empties it for the next request; small buffers stay allocated.
     pub(crate) fn reset(&mut self) {
-        let mut pieces = std::mem::take(&mut self.pieces);
-        let mut copied = std::mem::take(&mut self.copied);
-        let mut trailers = std::mem::take(&mut self.trailers);
+        // All fields are named, so that none is forgotten.
+        let Self {
+            limit,
+            trailers_limit,
+            pieces,
+            first,
+            copied,
+            kept,
+            full,
+            seen,
+            polled,
+            declared,
+            memory,
+            out_of_memory,
+            ending,
+            first_byte,
+            last_byte,
+            trailers,
+            skipped,
+            items,
+        } = self;
         pieces.clear();
         pieces.shrink_to(KEEP_PIECES);
         copied.clear();
         copied.shrink_to(super::KEEP_CAPACITY);
         trailers.reset();
-        *self = Self {
-            pieces,
-            copied,
-            trailers,
-            ..Self::default()
-        };
+        *memory = Reservation::default();
+        (*first, *ending, *skipped, *items) = (None, None, None, None);
+        (*declared, *first_byte, *last_byte) = (None, None, None);
+        (*full, *polled, *out_of_memory) = (false, false, false);
+        (*limit, *trailers_limit, *kept, *seen) = (0, 0, 0, 0);
     }
 }
 

@@ -30,6 +30,10 @@ pub(super) fn body(
         && let Some(decoded) = super::inflate::decode(names, bytes)
     {
         let ended = ended && decoded.left == 0;
+        // Anything can be decoded as something: what is text was not compressed.
+        if std::str::from_utf8(bytes).is_ok() {
+            r.remember_words(bytes);
+        }
         return match plain(r, content_type, &decoded.bytes, ended) {
             Content::Text { text, unparsed } => Content::Text {
                 text,
@@ -122,7 +126,11 @@ fn inside(
         drop(inside(r, content_type, &decoded.bytes, false, unnamed + 1));
         return opaque(r, bytes);
     }
-    let rest = bytes.get(tail..).unwrap_or_default();
+    let mut rest = bytes.get(tail..).unwrap_or_default();
+    if rest.contains(&0) {
+        // Of wide characters the first byte may have been taken for one.
+        rest = bytes;
+    }
     if content.is_none() && matches!(rest.trim_ascii_start().first(), Some(b'{' | b'[')) {
         // Most likely JSON, whatever it is said to be.
         r.quietly(|r| drop(json::body(r, rest, ended)));

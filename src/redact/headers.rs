@@ -105,9 +105,16 @@ fn hide_as(r: &mut Redactor<'_>, how: Action, text: &str) -> String {
     for part in text.split([',', ';', ' ']) {
         let part = part.trim();
         let value = part.split_once('=').map_or(part, |(_, value)| value);
-        for part in [part, value, value.trim_matches('"')] {
+        // Behind the charset and the language, as `filename*` has them.
+        let text = value.rsplit_once("''").map_or(value, |(_, text)| text);
+        // As in `bearer.` before a token, for lack of a header.
+        let last = value.rsplit_once('.').map_or("", |(_, last)| last);
+        for part in [part, value.trim_matches('"'), text, last] {
             if part.len() >= PART {
                 r.remember(part);
+                if part.contains('%') {
+                    r.remember(&String::from_utf8_lossy(&decode::percent(part)));
+                }
             }
         }
     }
@@ -172,7 +179,10 @@ fn cookie(r: &mut Redactor<'_>, pair: &str) -> String {
         return format!("{name}={value}");
     }
     r.remember(bare);
-    r.remember(&String::from_utf8_lossy(&decoded));
+    let decoded = String::from_utf8_lossy(&decoded);
+    r.remember(&decoded);
+    // Some encode twice.
+    r.remember_parts(&decoded);
     format!("{name}={}", hide_as(r, rule.how(), value))
 }
 

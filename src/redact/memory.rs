@@ -128,6 +128,11 @@ impl Memory {
             }
             if word.len() <= LONGEST_WORD && word.chars().nth(SHORTEST_WORD - 1).is_some() {
                 self.insert(word);
+                // Without what a sentence, or the markup, has at its ends.
+                let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+                if bare.len() < word.len() && bare.chars().nth(SHORTEST_WORD - 1).is_some() {
+                    self.insert(bare);
+                }
                 for part in word
                     .split(['.', '/'])
                     .filter(|part| part.len() < word.len())

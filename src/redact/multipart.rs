@@ -180,7 +180,10 @@ fn push_part(r: &mut Redactor<'_>, part: &[u8], cut: bool, out: &mut String) -> 
             _ => hide(r, rule, content, cut, out),
         },
         Some(Media::Text) => match r.scalar(rule, content, cut) {
-            Some(placeholder) => out.push_str(&placeholder),
+            Some(placeholder) => {
+                r.remember_words(content);
+                out.push_str(&placeholder);
+            }
             None => out.push_str(std::str::from_utf8(content).unwrap_or_default()),
         },
         _ => hide(r, rule, content, cut, out),
@@ -256,7 +259,13 @@ fn read(r: &mut Redactor<'_>, head: &str) -> Head {
                     read.filename.get_or_insert_with(|| decoded.into_owned());
                 }
             }
-            "content-type" => read.content_type = Some(value.to_owned()),
+            "content-type" => {
+                // Of it the essence is written, or hidden as one value.
+                if let Some((_, parameters)) = value.split_once(';') {
+                    r.remember_words(parameters.as_bytes());
+                }
+                read.content_type = Some(value.to_owned());
+            }
             "content-transfer-encoding" => {
                 read.encoded = !["7bit", "8bit", "binary"]
                     .iter()

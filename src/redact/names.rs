@@ -16,7 +16,7 @@ const ANYWHERE: &[&str] = &[
     // Secrets, keys and tokens.
     "secret", "token", "apikey", "privatekey", "accesskey", "signingkey", "encryptionkey",
     "sharedkey", "masterkey", "sessionkey", "licensekey", "credential", "bearer", "jwt",
-    "authorization", "authorisation", "authentication", "authenticator", "wwwauthenticate",
+    "authorization", "authorisation", "authentication", "authenticator", "wwwauthenticate", "proxyauthenticate",
     "assertion", "samlresponse", "codeverifier", "signature", "hmac", "connectionstring",
     "seedphrase", "mnemonic",
     // Sessions.

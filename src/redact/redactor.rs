@@ -126,17 +126,38 @@ impl<'p> Redactor<'p> {
         self.memory.add(value);
     }
 
+    /// Remembers the user before the host of a URI, of which nothing is written.
+    pub(crate) fn user_of(&mut self, uri: &http::Uri) {
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        if let Some((user, _)) = authority.rsplit_once('@') {
+            url::remember_user(self, user);
+        }
+    }
+
     /// Remembers the parts of a value between the separators of URLs, lists and
     /// JSON, as they are and percent-decoded.
     pub(super) fn remember_parts(&mut self, value: &str) {
         let separates = |c: char| ";,=:?&#\"'{}[]()|<>\\/\t".contains(c);
         if value.contains(separates) {
             self.memory.add_parts(value, separates);
+            self.remember_json(value);
         }
         if value.contains('%') {
             let decoded = String::from_utf8_lossy(&decode::percent(value)).into_owned();
             self.memory.add(&decoded);
             self.memory.add_parts(&decoded, separates);
+            self.remember_json(&decoded);
+        }
+    }
+
+    /// Remembers the strings of a value that is JSON, which services take apart.
+    fn remember_json(&mut self, value: &str) {
+        if value.trim_start().starts_with(['{', '[']) {
+            let rule = Rule {
+                suspicious: true,
+                ..Rule::default()
+            };
+            self.quietly(|r| drop(json::part(r, value.as_bytes(), false, rule, false)));
         }
     }
 
@@ -151,6 +172,18 @@ impl<'p> Redactor<'p> {
                 .collect();
             let decoded: Vec<u8> = percent_decode(&spaced).collect();
             self.remember_words_of(&decoded);
+            if decoded.contains(&b'%') {
+                // Some encode twice.
+                let again: Vec<u8> = percent_decode(&decoded).collect();
+                self.remember_words_of(&again);
+            }
+        }
+        if bytes.contains(&b'&') {
+            let text = String::from_utf8_lossy(bytes);
+            let plain = super::xml::unescape(&text);
+            if plain != text {
+                self.remember_words_of(plain.as_bytes());
+            }
         }
         let mut plain = Cow::Borrowed(bytes);
         for _ in 0..ESCAPES {
@@ -197,7 +230,7 @@ impl<'p> Redactor<'p> {
                 let text: String = chars
                     .map(|c| char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER))
                     .collect();
-                self.memory.add_words(&text);
+                self.remember_wide(&text);
             }
             return;
         }
@@ -209,13 +242,25 @@ impl<'p> Redactor<'p> {
                     _ => 0,
                 };
                 let units: Vec<u16> = bytes.chunks_exact(2).map(unit).collect();
-                self.memory.add_words(&String::from_utf16_lossy(&units));
+                self.remember_wide(&String::from_utf16_lossy(&units));
             }
             return;
         }
         self.memory.add_words(&String::from_utf8_lossy(bytes));
         let latin: String = bytes.iter().map(|&b| char::from(b)).collect();
         self.memory.add_words(&latin);
+    }
+
+    /// Remembers the words of text that came in wide characters, and its strings
+    /// where it is JSON.
+    fn remember_wide(&mut self, text: &str) {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.matches('\0').count() * 4 > text.len() {
+            // Taken in the wrong order, or something else.
+            return self.memory.add_words(text);
+        }
+        self.remember_words(text.as_bytes());
+        self.remember_json(text);
     }
 
     /// The keyed hash of some bytes, as placeholders have it.
@@ -244,6 +289,25 @@ impl<'p> Redactor<'p> {
         out
     }
 
+    /// Remembers what stands behind a suspicious name, or in front of a host, inside
+    /// of a longer value that was hidden: services say it without the rest.
+    fn remember_named(&mut self, value: &str) {
+        if memchr::memchr3(b'=', b':', b'@', value.as_bytes()).is_none() {
+            return;
+        }
+        for found in detect::find(value, self.policy.names()) {
+            if found.len() < value.len()
+                && let Some(part) = value.get(found)
+            {
+                self.memory.add(part);
+                if part.contains('%') {
+                    let decoded = String::from_utf8_lossy(&decode::percent(part)).into_owned();
+                    self.memory.add(&decoded);
+                }
+            }
+        }
+    }
+
     pub(super) fn hide_number(&mut self, how: Action, text: &str, cut: bool) -> String {
         let mut out = String::new();
         self.push_number(how, text, cut, &mut out);
@@ -253,7 +317,10 @@ impl<'p> Redactor<'p> {
     /// Appends what stands in the place of a value, which is remembered.
     pub(super) fn push_hidden(&mut self, how: Action, value: &[u8], cut: bool, out: &mut String) {
         match std::str::from_utf8(value) {
-            Ok(value) => self.remember(value),
+            Ok(value) => {
+                self.remember(value);
+                self.remember_named(value);
+            }
             Err(_) => self.remember(&String::from_utf8_lossy(value)),
         }
         if !self.only_remembers {

@@ -229,10 +229,7 @@ pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
     }
     let host = match authority.rsplit_once('@') {
         Some((user, host)) => {
-            for part in user.split(':') {
-                r.remember(part);
-                r.remember(&String::from_utf8_lossy(&decode::percent(part)));
-            }
+            remember_user(r, user);
             out.push_str(&r.hide(user.as_bytes()));
             out.push('@');
             host
@@ -269,6 +266,14 @@ pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
         }
     }
     out
+}
+
+/// What stands before the host: a name, and a password behind a colon.
+pub(super) fn remember_user(r: &mut Redactor<'_>, user: &str) {
+    for part in user.split(':') {
+        r.remember(part);
+        r.remember(&String::from_utf8_lossy(&decode::percent(part)));
+    }
 }
 
 /// A name or an address, with a port or without: no `user:pass`.

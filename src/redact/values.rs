@@ -258,6 +258,7 @@ fn variants(value: &str) -> Vec<Cow<'_, str>> {
             twice.into_iter().for_each(&mut add);
         }
         add(inside(&format!("{value:?}")));
+        html(value, &mut add);
         let mut url = String::new();
         decode::push_percent(value.as_bytes(), &mut url);
         if url.contains('%') {
@@ -267,6 +268,30 @@ fn variants(value: &str) -> Vec<Cow<'_, str>> {
         add(url);
     }
     all
+}
+
+/// A value as templates write it into HTML and XML: all escape the first three, and
+/// each escapes quotes in its own way.
+fn html(value: &str, add: &mut impl FnMut(String)) {
+    if !value.contains(['&', '<', '>', '"', '\'']) {
+        return;
+    }
+    let text = value
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
+    if text.contains(['"', '\'']) {
+        for (double, single) in [
+            ("&quot;", "&#39;"),
+            ("&quot;", "&#x27;"),
+            ("&quot;", "&apos;"),
+            ("&quot;", "'"),
+            ("&#34;", "&#39;"),
+        ] {
+            add(text.replace('"', double).replace('\'', single));
+        }
+    }
+    add(text);
 }
 
 fn inside(quoted: &str) -> String {

@@ -78,6 +78,7 @@ fn event(
         site: &site,
         values: record.values,
         scrubber: Some(scrubber),
+        once: false,
     };
     let mut map = fields.to_map();
     // Records of the `log` crate carry where they came from as fields.
@@ -153,6 +154,7 @@ fn object(
         site: &site,
         values,
         scrubber: Some(scrubber),
+        once: false,
     };
     fields.to_map()
 }

@@ -393,6 +393,7 @@ fn scheme(uri: &Uri) -> Option<String> {
 
 /// Host and port, under the rules for the header `host`; no user information.
 fn authority(redactor: &mut Redactor<'_>, uri: &Uri) -> Option<String> {
+    redactor.user_of(uri);
     let host = uri.host()?;
     let authority = match uri.port() {
         Some(port) => format!("{host}:{port}"),

@@ -14,6 +14,7 @@ pub(crate) fn remember_secrets(redactor: &mut Redactor<'_>, context: &RequestCon
     let request_body = shared.request_body().snapshot();
     let response_body = shared.response_body().snapshot();
     let uri = &heads.request.uri;
+    redactor.user_of(uri);
     let route = shared.route.as_ref().map(crate::context::Route::as_str);
     let called = crate::keeper::grpc::method(&heads, &response_body);
     redactor.path(uri.path(), called.or(route));

@@ -21,6 +21,9 @@ const NOTHING: &[&[u8]] = &[
 /// Rust's Debug form of what may be absent.
 const WRAPPERS: &[&[u8]] = &[b"Some(", b"Ok(", b"Err("];
 
+/// Quotes as HTML writes them.
+const QUOTES: &[&[u8]] = &[b"&quot;", b"&#34;", b"&#39;", b"&apos;", b"&#x27;"];
+
 /// Credentials name their scheme first.
 const SCHEMES: &[&[u8]] = &[
     b"bearer",
@@ -85,9 +88,16 @@ fn named(text: &str, at: usize, names: &Names, folded: &mut String) -> bool {
     if before(bytes, end) == b']' && matches!(before(bytes, end - 1), b'"' | b'\'') {
         end -= 1;
     }
-    let quoted = matches!(before(bytes, end), b'"' | b'\'' | b'`');
+    let mut quoted = matches!(before(bytes, end), b'"' | b'\'' | b'`');
     if quoted {
         end = run_back(bytes, end - 1, |b| b == b'\\');
+    } else if before(bytes, end) == b';' {
+        // Quotes as HTML writes them.
+        let head = bytes.get(..end).unwrap_or_default();
+        if let Some(quote) = QUOTES.iter().find(|quote| head.ends_with(quote)) {
+            end -= quote.len();
+            quoted = true;
+        }
     }
     let floor = end.saturating_sub(NAME);
     let mut start = run_back(bytes.get(..end).unwrap_or_default(), end, |b| {
@@ -98,6 +108,9 @@ fn named(text: &str, at: usize, names: &Names, folded: &mut String) -> bool {
         start += 1;
     }
     if before(bytes, start) == b'%' {
+        if encoded(text, end, names, folded) {
+            return true;
+        }
         // The digits of an encoded separator are no part of the name.
         start = (start + 2).min(end);
         while !text.is_char_boundary(start) {
@@ -122,6 +135,21 @@ fn named(text: &str, at: usize, names: &Names, folded: &mut String) -> bool {
     let alone = text.get(first..start - 1).unwrap_or_default();
     let both = text.get(first..end).unwrap_or_default();
     !names.suspicious(alone, folded) && names.suspicious(both, folded)
+}
+
+/// Whether the name that ends here is suspicious once it is percent-decoded.
+fn encoded(text: &str, end: usize, names: &Names, folded: &mut String) -> bool {
+    let bytes = text.as_bytes();
+    let floor = end.saturating_sub(3 * NAME);
+    let start = run_back(bytes.get(..end).unwrap_or_default(), end, |b| {
+        is_name(b) || b == b'%'
+    });
+    let raw = bytes.get(start.max(floor)..end).unwrap_or_default();
+    let plain: Vec<u8> = percent_encoding::percent_decode(raw).collect();
+    let plain = String::from_utf8_lossy(&plain);
+    // Other characters that were encoded end what stands before the name.
+    let name = plain.rsplit(|c: char| c.is_ascii() && !is_name(c as u8));
+    name.take(1).any(|name| names.suspicious(name, folded))
 }
 
 /// The value after an operator; its end is where to go on, also when empty.
@@ -156,6 +184,13 @@ fn value(text: &str, from: usize, whole_line: bool) -> Range<usize> {
     );
     if let Some(quoted) = quoted(bytes, at + prefix) {
         return quoted;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    if let Some(quote) = QUOTES.iter().find(|quote| rest.starts_with(quote)) {
+        let start = at + quote.len();
+        let inner = bytes.get(start..).unwrap_or_default();
+        let close = inner.windows(quote.len()).position(|w| w == *quote);
+        return start..close.map_or(bytes.len(), |close| start + close);
     }
     if whole_line {
         let end = run(bytes, at, |b| !matches!(b, b'\n' | b'\r' | b'"'));

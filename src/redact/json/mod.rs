@@ -88,7 +88,8 @@ struct Frame<'a, 'p> {
 /// Whether a string, as JSON writes it, is a suspicious name.
 fn names_secret(policy: &Policy, raw: &[u8]) -> bool {
     let mut name = Vec::new();
-    raw.len() <= LONGEST_NAME
+    // Each character may be an escape.
+    raw.len() <= 6 * LONGEST_NAME
         && policy.may_hide_field(raw)
         && decode::json(raw, false, &mut name).is_some()
         && std::str::from_utf8(&name).is_ok_and(|name| policy.field_rule(name).suspicious)
