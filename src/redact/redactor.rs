@@ -328,6 +328,14 @@ impl<'p> Redactor<'p> {
         }
     }
 
+    /// As [`push_hidden`](Self::push_hidden), of a text.
+    pub(super) fn push_hidden_text(&mut self, how: Action, text: &str, out: &mut String) {
+        self.remember(text);
+        if !self.only_remembers {
+            self.policy.key().push(how, text.as_bytes(), false, out);
+        }
+    }
+
     pub(super) fn push_number(&mut self, how: Action, text: &str, cut: bool, out: &mut String) {
         self.remember(text);
         if !self.only_remembers {

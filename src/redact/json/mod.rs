@@ -1,6 +1,8 @@
 //! JSON: copied as it is, with the strings, numbers and keys that must not be
 //! written replaced.
 
+#[cfg(test)]
+mod props;
 mod scalars;
 mod scan;
 
