@@ -78,13 +78,13 @@ pub(super) struct Capture {
 
 #[cfg(feature = "capture")]
 impl Capture {
-    pub(super) fn new(in_flight: u64, method: &http::Method) -> Self {
+    pub(super) fn new(in_flight: u64, method: &'static str) -> Self {
         #[cfg(not(feature = "kit"))]
         let _ = method;
         Self {
             in_flight,
             #[cfg(feature = "kit")]
-            method: super::known_method(method),
+            method,
             status: None,
             failure: None,
             interim: None,
