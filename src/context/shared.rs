@@ -527,7 +527,7 @@ impl Shared {
             self.live.take();
             self.deep.take();
             // What was never begun is as new.
-            if bits & Mode::ALL != 0 {
+            if bits & Mode::ALL & !Mode::FINISHED.0 != 0 {
                 get_mut(&mut self.recording).reset();
             }
         }

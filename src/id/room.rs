@@ -20,3 +20,22 @@ pub(super) fn copy(text: &[u8]) -> Bytes {
     let _ = ROOM.try_with(|lent| lent.set(Some(room)));
     copy
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_is_used_again_when_its_ids_are_gone() {
+        let first = copy(b"first").as_ptr();
+        assert!((0..SIZE).any(|_| copy(b"another").as_ptr() == first));
+    }
+
+    #[test]
+    fn an_id_that_is_kept_stays_as_it_is() {
+        let kept = copy(b"kept");
+        let first = kept.as_ptr();
+        assert!((0..SIZE).all(|_| copy(b"another").as_ptr() != first));
+        assert_eq!(kept, "kept");
+    }
+}

@@ -1,6 +1,6 @@
 use crate::{
     gate::ReplayValue,
-    recorder::{Values, Visited},
+    recorder::{Text, Values, Visited},
     redact::{Policy, Scrubber},
 };
 use serde_json::{Map, Value};
@@ -108,6 +108,7 @@ impl<'a> Fields<'a> {
         Some(match self.show(false, message) {
             Shown::Text { text, cut: false } => text,
             Shown::Text { text, cut: true } => text + "…",
+            Shown::Plain(text) => text.as_str().into(),
             Shown::Bool(value) => value.to_string().into(),
             Shown::I64(n) => n.to_string().into(),
             Shown::U64(n) => n.to_string().into(),
@@ -143,7 +144,7 @@ impl<'a> Fields<'a> {
             return None;
         }
         raw(self.site.metadata, self.values).find_map(|(name, value)| match value {
-            Visited::Text { text, .. } if name == "log.target" => Some(text),
+            Visited::Text { text, .. } if name == "log.target" => Some(text.as_str()),
             _ => None,
         })
     }
@@ -166,6 +167,8 @@ pub(crate) enum Shown<'a> {
         text: Cow<'a, str>,
         cut: bool,
     },
+    /// A text of our own, whole.
+    Plain(Text<'a>),
     Bool(bool),
     I64(i64),
     U64(u64),
@@ -182,9 +185,14 @@ impl<'a> Shown<'a> {
             cut: false,
         };
         match value {
-            Visited::Text { text, cut, .. } => Self::Text {
-                text: text.into(),
-                cut,
+            Visited::Text {
+                text, cut: false, ..
+            } => Self::Plain(text),
+            Visited::Text {
+                text, cut: true, ..
+            } => Self::Text {
+                text: text.as_str().into(),
+                cut: true,
             },
             Visited::Bool(value) => Self::Bool(value),
             Visited::I64(n) => Self::I64(n),
@@ -246,13 +254,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    #[inline(never)] // lines of our own have no use of it
     fn redacted(&self, scrubber: &Scrubber, hidden: bool, value: Visited<'a>) -> Shown<'a> {
         let whole = |text| Shown::Text { text, cut: false };
         let stays = |n: u64| n < SMALL || Scrubber::integer_stays(n);
         match value {
-            Visited::Text { text, .. } if hidden => whole(scrubber.placeholder(text).into()),
+            Visited::Text { text, .. } if hidden => {
+                whole(scrubber.placeholder(text.as_str()).into())
+            }
             Visited::Text { text, cut, .. } => Shown::Text {
-                text: scrubber.text(text),
+                text: scrubber.text(text.as_str()),
                 cut,
             },
             Visited::Bool(value) => Shown::Bool(value),
@@ -307,6 +318,7 @@ impl<'a> Fields<'a> {
                 let text = match self.show(hidden, value) {
                     Shown::Text { text, cut: false } => text.into_owned(),
                     Shown::Text { text, cut: true } => format!("{text}…"),
+                    Shown::Plain(text) => text.as_str().to_owned(),
                     // A text is shown as one.
                     _ => String::new(),
                 };
@@ -342,6 +354,7 @@ impl<'a> Fields<'a> {
                 let value = match shown {
                     Shown::Text { text, cut: false } => Value::String(text.into_owned()),
                     Shown::Text { text, cut: true } => Value::String(format!("{text}…")),
+                    Shown::Plain(text) => Value::String(text.as_str().to_owned()),
                     Shown::Bool(value) => Value::Bool(value),
                     Shown::I64(n) => n.into(),
                     Shown::U64(n) => n.into(),

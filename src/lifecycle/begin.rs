@@ -11,7 +11,7 @@ use crate::{
     context::{Aspect, Identity, Mode, RequestContext, Route},
     id::TraceContext,
 };
-use http::{HeaderMap, Uri, header::Entry, request::Parts};
+use http::{HeaderMap, Uri, request::Parts};
 use std::{
     sync::Arc,
     time::{Instant, SystemTime},
@@ -65,15 +65,16 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
     #[cfg(feature = "gate")]
     let asked = verbose.and_then(|verbose| select(verbose, &context, parts));
 
+    let method = known_method(&parts.method);
     let span = if plan.span && shared.claim(Aspect::Span) {
-        request_span(&context, parts)
+        request_span(&context, method)
     } else {
         Span::none()
     };
     #[cfg(feature = "opentelemetry")]
     if !span.is_none() {
         let arrival = crate::opentelemetry::Arrival {
-            method: known_method(&parts.method),
+            method,
             parts,
             uri: uri(parts),
             policy: plan.keeper.as_ref().map(|k| &k.settings().policy),
@@ -99,7 +100,7 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
             );
             let declared = declared(&parts.headers, length);
             let in_flight = keeper.request(&context, parts, uri(parts), declared);
-            super::flight::Capture::new(in_flight, &parts.method)
+            super::flight::Capture::new(in_flight, method)
         });
 
     #[cfg(feature = "token")]
@@ -232,8 +233,8 @@ fn asks(verbose: &super::VerbosePlan, headers: &mut HeaderMap) -> bool {
     if verbose.tokens.is_some()
         // To ask for the entry makes room for it.
         && headers.contains_key(crate::selection::VERBOSE_HEADER)
-        && let Entry::Occupied(mut values) =
-            headers.entry(crate::selection::VERBOSE_HEADER)
+        && let Ok(http::header::Entry::Occupied(mut values)) =
+            headers.try_entry(crate::selection::VERBOSE_HEADER)
     {
         values
             .iter_mut()
@@ -325,7 +326,7 @@ pub(super) fn declared(headers: &HeaderMap, length: Option<u64>) -> Option<u64> 
     })
 }
 
-fn request_span(context: &RequestContext, parts: &Parts) -> Span {
+fn request_span(context: &RequestContext, method: &str) -> Span {
     let shared = context.shared();
     // Also spares the text of a span that nobody takes.
     if LevelFilter::current() < Level::INFO {
@@ -335,7 +336,7 @@ fn request_span(context: &RequestContext, parts: &Parts) -> Span {
         target: crate::REQUEST_TARGET,
         "request",
         correlation_id = context.correlation_id().as_str(),
-        http.request.method = known_method(&parts.method),
+        http.request.method = method,
         http.route = shared.route.as_ref().map(Route::as_str),
         http.response.status_code = field::Empty,
         otel.kind = "server",

@@ -3,6 +3,7 @@ use super::{
     begin::declared,
     carried::Carried,
     flight::{Capture, Flight},
+    known_method,
 };
 use crate::{
     context::{Identity, RequestContext, current},
@@ -43,7 +44,7 @@ pub(super) fn begin(
         ended: false,
         #[cfg(feature = "gate")]
         verdict: None,
-        capture: Some(Capture::new(in_flight, &parts.method)),
+        capture: Some(Capture::new(in_flight, known_method(&parts.method))),
         context,
         carried: Carried::Caller(caller),
     }

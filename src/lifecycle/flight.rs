@@ -78,13 +78,13 @@ pub(super) struct Capture {
 
 #[cfg(feature = "capture")]
 impl Capture {
-    pub(super) fn new(in_flight: u64, method: &http::Method) -> Self {
+    pub(super) fn new(in_flight: u64, method: &'static str) -> Self {
         #[cfg(not(feature = "kit"))]
         let _ = method;
         Self {
             in_flight,
             #[cfg(feature = "kit")]
-            method: super::known_method(method),
+            method,
             status: None,
             failure: None,
             interim: None,
@@ -141,15 +141,14 @@ impl Flight {
             if correlation.server_timing {
                 // The service may have timings of its own.
                 let value = self.context.trace_context().server_timing();
-                parts.headers.append("server-timing", value);
+                let _ = parts.headers.try_append("server-timing", value);
             }
         }
         #[cfg(feature = "gate")]
         if let Some(verdict) = self.verdict {
             let verdict = http::HeaderValue::from_static(verdict);
-            parts
-                .headers
-                .insert(crate::selection::VERBOSE_HEADER, verdict);
+            let name = crate::selection::VERBOSE_HEADER;
+            let _ = parts.headers.try_insert(name, verdict);
         }
         if !self.span.is_none() {
             self.span.record(

@@ -38,9 +38,9 @@ pin_project! {
 }
 
 impl<F, P> ResponseFuture<F, P> {
-    pub(super) fn new(inner: F, flight: Flight, panics: P) -> Self {
+    pub(super) fn new(inner: Option<F>, flight: Flight, panics: P) -> Self {
         Self {
-            inner: Some(inner),
+            inner,
             flight: Some(flight),
             panics,
         }
@@ -78,47 +78,52 @@ where
             // Polled after completion.
             return Poll::Pending;
         };
-        let polled = flight.run(|| {
-            let polled = match this.inner.as_mut().as_pin_mut() {
-                Some(inner) => inner.poll(cx).map(Some),
-                None => Poll::Ready(None),
-            };
+        // Set in place, because what `run` returns is copied.
+        let mut polled = Poll::Ready(None);
+        let run = flight.run(|| {
+            if let Some(inner) = this.inner.as_mut().as_pin_mut() {
+                polled = inner.poll(cx).map(Some);
+            }
             if polled.is_ready() {
                 // Inside the context, like everything else of it.
                 this.inner.set(None);
             }
-            polled
         });
-        let payload = match polled {
-            Ok(Poll::Pending) => {
-                #[cfg(feature = "capture")]
-                if let Some(flight) = this.flight {
-                    flight.waits();
-                }
-                return Poll::Pending;
-            }
-            Ok(Poll::Ready(Some(result))) => {
-                let Some(flight) = this.flight.take() else {
-                    return Poll::Pending;
-                };
-                return Poll::Ready(match result {
-                    Ok(response) => Ok(flight.responded(response)),
-                    Err(error) => {
-                        flight.service_error(&error);
-                        Err(error)
-                    }
-                });
-            }
-            // `call` panicked, and was noted there.
-            Ok(Poll::Ready(None)) => None,
+        let payload = match run {
             Err(payload) => Some(payload),
+            Ok(()) => match polled {
+                Poll::Pending => {
+                    #[cfg(feature = "capture")]
+                    if let Some(flight) = this.flight {
+                        flight.waits();
+                    }
+                    return Poll::Pending;
+                }
+                Poll::Ready(Some(result)) => {
+                    let Some(flight) = this.flight.take() else {
+                        return Poll::Pending;
+                    };
+                    return Poll::Ready(match result {
+                        Ok(response) => Ok(flight.responded(response)),
+                        Err(error) => {
+                            flight.service_error(&error);
+                            Err(error)
+                        }
+                    });
+                }
+                // `call` panicked, and was noted there.
+                Poll::Ready(None) => None,
+            },
         };
         let Some(flight) = this.flight.take() else {
             return Poll::Pending;
         };
         // What is left of the future is dropped like the rest of it; a second
         // panic there is part of the first.
-        let _ = flight.run(|| this.inner.set(None));
+        let _ = flight.run(|| {
+            this.inner.set(None);
+            drop(polled);
+        });
         match (
             this.panics.respond(flight.context.correlation_id()),
             payload,

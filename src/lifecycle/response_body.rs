@@ -96,15 +96,14 @@ where
             return inner.poll_frame(cx);
         };
         let entered = flight.enter();
-        let polled = match flight.run(|| inner.poll_frame(cx)) {
-            Ok(polled) => polled,
-            Err(payload) => {
-                flight.end_as(End::Panic, Clock::default());
-                drop(entered);
-                *this.flight = None;
-                resume_unwind(payload);
-            }
-        };
+        // Set in place, because what `run` returns is copied.
+        let mut polled = Poll::Pending;
+        if let Err(payload) = flight.run(|| polled = inner.poll_frame(cx)) {
+            flight.end_as(End::Panic, Clock::default());
+            drop(entered);
+            *this.flight = None;
+            resume_unwind(payload);
+        }
         #[allow(unused_mut)] // it is read by the capture
         let mut clock = Clock::default();
         #[cfg(feature = "capture")]

@@ -64,10 +64,13 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
         let flight = begin::begin(&self.plan, &mut parts, body.size_hint().exact());
-        let request = Request::from_parts(parts, RequestBody::new(body, &flight));
-        let inner = &mut self.inner;
-        match flight.run(|| inner.call(request)) {
-            Ok(future) => ResponseFuture::new(future, flight, self.panics.clone()),
+        let body = RequestBody::new(body, &flight);
+        let mut request = Some(Request::from_parts(parts, body));
+        let mut future = None;
+        // Both stay where they are: what goes through `run` is copied several times.
+        let run = flight.run(|| future = request.take().map(|request| self.inner.call(request)));
+        match run {
+            Ok(()) => ResponseFuture::new(future, flight, self.panics.clone()),
             Err(payload) => {
                 ResponseFuture::panicked_in_call::<ResBody>(flight, payload, self.panics.clone())
             }

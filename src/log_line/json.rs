@@ -5,11 +5,11 @@ use std::fmt::{self, Write};
 
 /// Writes a string with its quotes, escaped as RFC 8259 (section 7) asks.
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {
-    ascii(out, text.as_bytes());
+    utf8(out, text.as_bytes());
 }
 
-/// The same, for what is text without having been looked at.
-pub(super) fn ascii(out: &mut Vec<u8>, text: &[u8]) {
+/// The same, of bytes that are known to be a text.
+pub(super) fn utf8(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     contents(out, text);
     out.push(b'"');

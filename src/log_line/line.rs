@@ -108,7 +108,7 @@ impl Renderer {
         }
         if !line.id.is_empty() {
             out.extend_from_slice(b",\"correlation_id\":");
-            json::ascii(out, line.id);
+            json::utf8(out, line.id);
         }
         if let Some(head) = &line.head.trace {
             trace.write(head, format, out);
@@ -303,6 +303,7 @@ fn member(out: &mut Vec<u8>, place: &Place, index: usize, value: &Shown<'_>) {
     match value {
         Shown::Text { text, cut: false } => json::string(out, text),
         Shown::Text { text, cut: true } => json::display(out, format_args!("{text}…")),
+        Shown::Plain(text) => json::utf8(out, text.as_bytes()),
         Shown::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
         Shown::I64(n) => out.extend_from_slice(itoa::Buffer::new().format(*n).as_bytes()),
         Shown::U64(n) => out.extend_from_slice(itoa::Buffer::new().format(*n).as_bytes()),

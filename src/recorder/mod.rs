@@ -32,7 +32,7 @@ pub(crate) use self::{
     events::{EventRecord, NewEvent, Recording},
     spans::{SpanFields, for_each_span},
     thread::{Task, thread_id},
-    values::{Encoder, Values, Visited, merge, with_scratch},
+    values::{Encoder, Text, Values, Visited, merge, with_scratch},
 };
 #[cfg(feature = "capture")]
 pub(crate) use self::{
@@ -40,6 +40,9 @@ pub(crate) use self::{
     items::{Framing, StreamLimits},
     tee::{BodySnapshot, Ending, Tee, TeePlan},
 };
+
+#[cfg(all(fuzzing, feature = "full"))]
+pub(crate) use self::items::Items;
 
 pub(crate) use self::clock::Clock;
 

@@ -193,6 +193,7 @@ impl Tee {
     }
 
     /// How many bytes of this chunk belong to items that are captured.
+    #[inline(never)] // few bodies are streams
     fn count_items<D: Buf + 'static>(&mut self, data: &D, clock: &mut Clock) -> usize {
         let Some(items) = &mut self.items else {
             return 0;
@@ -252,6 +253,7 @@ impl Tee {
     }
 
     /// Copies as much as can be seen of a foreign buffer without moving it.
+    #[inline(never)] // few buffers are no `Bytes`
     fn copy_buf<D: Buf>(&mut self, data: &D, wanted: usize) -> usize {
         let mut slices = [IoSlice::new(&[]); 16];
         let filled = data.chunks_vectored(&mut slices);

@@ -178,6 +178,21 @@ impl Write for Limited<'_> {
     }
 }
 
+/// A text as it was encoded: to copy it, nobody has to look whether it is one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Text<'b>(&'b [u8]);
+
+impl<'b> Text<'b> {
+    pub(crate) fn as_bytes(self) -> &'b [u8] {
+        self.0
+    }
+
+    pub(crate) fn as_str(self) -> &'b str {
+        // Only texts are encoded, so the fallback is never taken.
+        std::str::from_utf8(self.0).unwrap_or_default()
+    }
+}
+
 /// One decoded value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Visited<'b> {
@@ -188,7 +203,7 @@ pub(crate) enum Visited<'b> {
     F64(f64),
     Bool(bool),
     Text {
-        text: &'b str,
+        text: Text<'b>,
         cut: bool,
         /// Whether it was a value's `Debug` or `Display`, not a string.
         formatted: bool,
@@ -251,7 +266,7 @@ impl<'b> Iterator for Values<'b> {
                 let (text, rest) = self.0.split_at_checked(length)?;
                 self.0 = rest;
                 Visited::Text {
-                    text: std::str::from_utf8(text).ok()?,
+                    text: Text(text),
                     cut: tag & CUT != 0,
                     formatted: tag & !CUT == DEBUG,
                 }

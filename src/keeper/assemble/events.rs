@@ -26,7 +26,7 @@ pub(in crate::keeper) fn remember_fields(
                 continue;
             }
             match value {
-                Visited::Text { text, .. } => redactor.remember(text),
+                Visited::Text { text, .. } => redactor.remember(text.as_str()),
                 Visited::I64(n) => redactor.remember(&n.to_string()),
                 Visited::U64(n) => redactor.remember(&n.to_string()),
                 Visited::I128(n) => redactor.remember(&n.to_string()),
@@ -130,7 +130,7 @@ fn decision(
     // client can make it unreadable.
     let name = raw(record.metadata, record.values)
         .find_map(|(name, value)| match value {
-            Visited::Text { text, .. } if name == "decision" => Some(text.to_owned()),
+            Visited::Text { text, .. } if name == "decision" => Some(text.as_str().to_owned()),
             _ => None,
         })
         .unwrap_or_default();
