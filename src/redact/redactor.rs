@@ -368,12 +368,12 @@ impl<'p> Redactor<'p> {
         Some(self.hide_as(rule.how(), value, cut))
     }
 
-<<<<<<< HEAD
     /// The key that a text, behind its quote, starts with, where it is the one
     /// that is expected: its length, and what it says.
     pub(super) fn expected_key(&mut self, text: &[u8]) -> Option<(usize, Decision)> {
         self.decisions.keys.expect(text)
-=======
+    }
+
     /// Whether a value that stays as a text stays as JSON, too, should it be some.
     pub(super) fn json_stays(&mut self, text: &str) -> bool {
         if !text.trim_start().starts_with(['{', '[']) {
@@ -381,7 +381,6 @@ impl<'p> Redactor<'p> {
         }
         let done = json::part(self, text.as_bytes(), true, Rule::default(), false);
         done.is_none_or(|done| !done.complete || !done.replaced)
->>>>>>> leaks
     }
 
     /// What a key says of itself and of its values.
