@@ -18,7 +18,7 @@ pub(super) use self::{
 };
 
 use super::{
-    Decisions, decode, detect,
+    Decisions, detect,
     names::{self, Names},
     pseudonym::Key,
 };
@@ -392,14 +392,7 @@ impl Policy {
             Allowed::Default => one_of_few(value),
             Allowed::Explicit => value.len() <= SHORT || value.chars().nth(SHORT).is_none(),
         };
-        named
-            && !detect::is_sensitive(value, &self.0.names)
-            // JSON as a value can say names in escapes.
-            && !(value.contains("\\u")
-                && detect::is_sensitive(
-                    &String::from_utf8_lossy(&decode::escapes(value.as_bytes())),
-                    &self.0.names,
-                ))
+        named && !detect::is_sensitive_value(value, &self.0.names)
     }
 
     /// Whether a query value may be written.
