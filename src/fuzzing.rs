@@ -1,8 +1,11 @@
 //! Doors for the fuzz targets into what is private otherwise.
 
 use crate::{
-    exchange::Content,
+    exchange::{Content, Exchange},
+    export::{curl::Curl, har},
+    find::Filter,
     id::{Carried, TraceContext, TraceId},
+    recorder::{Framing, Items, StreamLimits},
     redact::{Policy, Redactor},
     selection::{Described, Rules, SampleKey, Steering, VERBOSE_HEADER},
     token::{TokenKey, Tokens},
@@ -236,5 +239,120 @@ pub fn token(bytes: &[u8]) {
     {
         let again = TokenKey::from_jwk(&key.to_jwk());
         assert_eq!(again.map(|key| key.to_jwk()), Ok(key.to_jwk()));
+    }
+}
+
+/// A value that was hidden, in a text: it does not come out of it.
+pub fn scrub(value: &str, before: &str, after: &str) {
+    let value = value.trim();
+    // Shorter ones are looked for as words alone; what a placeholder could hold by
+    // chance is none.
+    let letters = |c: &char| c.is_alphabetic() && !c.is_ascii_hexdigit();
+    if value.chars().count() < 6 || value.chars().filter(letters).count() < 3 {
+        return;
+    }
+    let policy = Policy::by_name();
+    let mut redactor = Redactor::new(&policy);
+    redactor.remember(value);
+    let scrubber = redactor.into_scrubber();
+    let text = format!("{before} {value} {after}");
+    if before.contains(value) || after.contains(value) || text.contains("[~") {
+        let _ = scrubber.text(&text);
+        return;
+    }
+    assert!(!scrubber.text(&text).contains(value), "{text}");
+    let debug = format!("{before} {value:?} {after}");
+    assert!(!scrubber.text(&debug).contains(value), "{debug}");
+}
+
+/// The head of a message: what no list allows does not stay in a header, wherever
+/// in its value it is.
+pub fn fields(name: &str, before: &[u8], after: &[u8]) {
+    let value = [before, SECRET.as_bytes(), after].concat();
+    let planted = !before
+        .windows(4)
+        .chain(after.windows(4))
+        .any(|w| w == &SECRET.as_bytes()[..4]);
+    for policy in [Policy::strict(), Policy::by_name()] {
+        let mut redactor = Redactor::new(&policy);
+        for name in [
+            "cookie",
+            "set-cookie",
+            "forwarded",
+            "link",
+            "location",
+            "referer",
+            name,
+        ] {
+            redactor.header(name, &value, false);
+        }
+        for name in [
+            "x-other",
+            "proxy-authorization",
+            "grpc-message",
+            "user-agent",
+        ] {
+            let sensitive = name == "user-agent";
+            let written = redactor.header(name, &value, sensitive);
+            let hidden = policy.name() == "strict" && name != "proxy-authorization";
+            assert!(
+                !(hidden && planted) || !written.contains(SECRET),
+                "{name}: {written}"
+            );
+        }
+        let text = String::from_utf8_lossy(&value);
+        redactor.path(&text, Some(name));
+        redactor.query(&text);
+        let uri = text.parse::<http::Uri>().unwrap_or_default();
+        redactor.user_of(&uri);
+    }
+}
+
+/// Items of a stream: as many, whatever the chunks are.
+pub fn items(framing: u8, chunk: u8, bytes: &[u8]) {
+    let framings = [Framing::Events, Framing::Lines, Framing::Messages];
+    let framing = framings[usize::from(framing) % framings.len()];
+    let limits = StreamLimits {
+        items: u64::MAX,
+        time: std::time::Duration::MAX,
+    };
+    let mut whole = Items::new(framing, limits);
+    assert_eq!(whole.feed(bytes), bytes.len());
+    let mut parts = Items::new(framing, limits);
+    for chunk in bytes.chunks(usize::from(chunk).max(1)) {
+        assert_eq!(parts.feed(chunk), chunk.len());
+    }
+    for ended in [false, true] {
+        assert_eq!(whole.count(ended), parts.count(ended));
+    }
+}
+
+/// An exchange as a file has it, exported: nothing panics, and no control character
+/// gets into a shell.
+pub fn exports(line: &[u8]) {
+    let Ok(exchange) = serde_json::from_slice::<Exchange>(line) else {
+        return;
+    };
+    let _ = har::from_exchanges([&exchange]).to_string();
+    let command = Curl::new(&exchange).to_string();
+    assert!(!command.contains(|c: char| c.is_control() && c != '\n' && c != '\t'));
+}
+
+/// The search of the kit for users: it finds what is there, and ends.
+pub fn kit(before: &[u8], after: &[u8]) {
+    let mut secrets = crate::redact::testing::Secrets::new();
+    secrets.add("a secret", SECRET);
+    let output = [before, b" ", SECRET.as_bytes(), b" ", after].concat();
+    assert!(!secrets.leaks(&output).is_empty());
+    let _ = secrets.leaks(after);
+}
+
+/// Conditions of lists, as the command line and the admin router read them.
+pub fn filter(name: &str, value: &str) {
+    let mut filter = Filter::default();
+    for name in [
+        "since", "until", "route", "status", "outcome", "kept_for", name,
+    ] {
+        let _ = filter.add(name, value);
     }
 }

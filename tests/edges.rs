@@ -1,10 +1,13 @@
-//! What a review of the code found, and holds now.
+//! Edges of the stack that are easily forgotten.
 #![cfg(feature = "full")]
 
 mod support_gate;
 
-use dashcam::{correlation::CorrelationIdLayer, selection::Rule, selection::Rules};
-use http::{HeaderName, Request, Response, StatusCode};
+use dashcam::{
+    correlation::{CorrelationIdLayer, PropagateCorrelationIdLayer},
+    selection::{Rule, Rules},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use std::{
     convert::Infallible,
@@ -260,4 +263,55 @@ fn a_context_that_is_held_holds_no_events_that_nobody_wants() {
     // What comes later is late, and held no more than that.
     held.unwrap().in_scope(|| tracing::debug!("late"));
     assert_eq!(fixture.dashcam.status().bytes_held, 0);
+}
+
+/// As many as a map of headers can have.
+fn all_there_can_be() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut n = 0_u32;
+    loop {
+        let name = HeaderName::try_from(format!("x-{n}")).unwrap();
+        if headers
+            .try_append(name, HeaderValue::from_static("1"))
+            .is_err()
+        {
+            return headers;
+        }
+        n += 1;
+    }
+}
+
+#[test]
+fn headers_without_room_stay_as_they_are() {
+    outputs();
+    let dashcam = dashcam::Dashcam::builder()
+        .service("test", "1")
+        .correlation(CorrelationIdLayer::new().server_timing())
+        .exporter(dashcam::export::Memory::new(10))
+        .build()
+        .unwrap();
+    let full = all_there_can_be();
+    let full = &full;
+    let call = |request: Request<_>| async move {
+        assert_eq!(request.headers().len(), full.len());
+        let id = dashcam::current().unwrap().correlation_id().to_string();
+        let other = PropagateCorrelationIdLayer::new().layer(service_fn(
+            |request: Request<Body>| async move { Ok::<_, Infallible>(request.headers().len()) },
+        ));
+        let mut request = Request::new(Body::default());
+        request.headers_mut().clone_from(full);
+        let sent = other.oneshot(request).await.unwrap();
+        assert_eq!(sent, full.len());
+        let mut response = Response::new(Body::from(id));
+        response.headers_mut().clone_from(full);
+        Ok::<_, Infallible>(response)
+    };
+    let mut request = Request::new(Body::default());
+    request.headers_mut().clone_from(full);
+    let service = dashcam.layer().layer(service_fn(call));
+    let response = tokio_test::block_on(service.oneshot(request)).unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers().len(), full.len());
+    let body = tokio_test::block_on(response.into_body().collect()).unwrap();
+    assert_eq!(body.to_bytes().len(), 36, "it has an ID all the same");
 }

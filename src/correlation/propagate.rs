@@ -1,4 +1,7 @@
-use crate::context::{RequestContext, current};
+use crate::{
+    context::{RequestContext, current},
+    id::put_new,
+};
 use http::{HeaderMap, HeaderName, Request, Uri};
 use std::task::{Context, Poll};
 use tower_layer::Layer;
@@ -63,10 +66,8 @@ impl Sent {
         target: Option<&Uri>,
         headers: &mut HeaderMap,
     ) {
-        if !headers.contains_key(&self.header) {
-            let id = context.correlation_id().as_header_value().clone();
-            headers.insert(self.header.clone(), id);
-        }
+        let id = context.correlation_id().as_header_value();
+        put_new(headers, &self.header, || id.clone());
         let trace = context.trace_context();
         if self.trace {
             trace.propagate(headers);
@@ -76,9 +77,7 @@ impl Sent {
         }
         #[cfg(feature = "token")]
         if let Some(value) = target.and_then(|target| context.onward(target)) {
-            headers
-                .entry(crate::selection::VERBOSE_HEADER)
-                .or_insert(value);
+            put_new(headers, &crate::selection::VERBOSE_HEADER, || value);
         }
         #[cfg(not(feature = "token"))]
         let _ = target;

@@ -7,6 +7,7 @@ mod cases;
 mod correlation_id;
 mod generate;
 mod hex;
+mod put;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,6 @@ mod tracestate;
 
 #[cfg(feature = "capture")]
 pub(crate) use self::generate::now_v7_text;
-pub(crate) use self::trace_context::Carried;
 pub use self::{
     correlation_id::{CorrelationId, InvalidCorrelationId},
     generate::{MakeCorrelationId, UuidV7},
@@ -26,3 +26,4 @@ pub use self::{
     traceparent::TraceParent,
     tracestate::TraceState,
 };
+pub(crate) use self::{put::put_new, trace_context::Carried};

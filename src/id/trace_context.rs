@@ -1,5 +1,5 @@
 use super::{
-    SpanId, TraceFlags, TraceId, TraceParent, TraceState, baggage, baggage::BAGGAGE,
+    SpanId, TraceFlags, TraceId, TraceParent, TraceState, baggage, baggage::BAGGAGE, put_new,
     traceparent::TRACEPARENT, tracestate::TRACESTATE,
 };
 use http::{HeaderMap, HeaderValue, header::Entry};
@@ -246,26 +246,22 @@ impl TraceContext {
     /// Puts `traceparent` and `tracestate` of an outgoing call among its headers.
     /// A parent that is there stays, and then the state is that parent's.
     pub(crate) fn propagate(&self, headers: &mut HeaderMap) {
-        let Entry::Vacant(place) = headers.entry(&TRACEPARENT) else {
-            return;
-        };
-        place.insert(self.child().to_header_value());
-        if let Some(state) = self.trace_state() {
-            let value = state.as_header_value();
-            headers.entry(&TRACESTATE).or_insert_with(|| value.clone());
+        let is_ours = put_new(headers, &TRACEPARENT, || self.child().to_header_value());
+        if let Some(state) = self.trace_state().filter(|_| is_ours) {
+            put_new(headers, &TRACESTATE, || state.as_header_value().clone());
         }
     }
 
     /// Puts the baggage among the headers of an outgoing call that has none.
     pub(crate) fn propagate_baggage(&self, headers: &mut HeaderMap) {
         if let Some(baggage) = self.baggage() {
-            headers.entry(&BAGGAGE).or_insert_with(|| baggage.clone());
+            put_new(headers, &BAGGAGE, || baggage.clone());
         }
     }
 
     /// Replaces what a stranger sent, for code that hands the headers on.
     pub(crate) fn replace_in(&self, headers: &mut HeaderMap) {
-        if let Entry::Occupied(mut place) = headers.entry(&TRACEPARENT) {
+        if let Ok(Entry::Occupied(mut place)) = headers.try_entry(&TRACEPARENT) {
             place.insert(self.own().to_header_value());
         }
         headers.remove(&TRACESTATE);

@@ -233,8 +233,8 @@ fn asks(verbose: &super::VerbosePlan, headers: &mut HeaderMap) -> bool {
     if verbose.tokens.is_some()
         // To ask for the entry makes room for it.
         && headers.contains_key(crate::selection::VERBOSE_HEADER)
-        && let http::header::Entry::Occupied(mut values) =
-            headers.entry(crate::selection::VERBOSE_HEADER)
+        && let Ok(http::header::Entry::Occupied(mut values)) =
+            headers.try_entry(crate::selection::VERBOSE_HEADER)
     {
         values
             .iter_mut()

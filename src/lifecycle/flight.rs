@@ -141,15 +141,14 @@ impl Flight {
             if correlation.server_timing {
                 // The service may have timings of its own.
                 let value = self.context.trace_context().server_timing();
-                parts.headers.append("server-timing", value);
+                let _ = parts.headers.try_append("server-timing", value);
             }
         }
         #[cfg(feature = "gate")]
         if let Some(verdict) = self.verdict {
             let verdict = http::HeaderValue::from_static(verdict);
-            parts
-                .headers
-                .insert(crate::selection::VERBOSE_HEADER, verdict);
+            let name = crate::selection::VERBOSE_HEADER;
+            let _ = parts.headers.try_insert(name, verdict);
         }
         if !self.span.is_none() {
             self.span.record(

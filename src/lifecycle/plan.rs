@@ -86,13 +86,14 @@ impl CorrelationPlan {
     /// headers up, so the one of the ID is looked up once.
     pub(super) fn identify_in(&self, headers: &mut HeaderMap, now: SystemTime) -> Identity {
         let caller = self.caller(headers);
-        let place = headers.entry(&self.header);
+        // `None` where the headers are as many as there can be: they stay without.
+        let place = headers.try_entry(&self.header).ok();
         let inbound = match &place {
-            Entry::Occupied(place) => self.inbound(place.iter()),
-            Entry::Vacant(_) => None,
+            Some(Entry::Occupied(place)) => self.inbound(place.iter()),
+            Some(Entry::Vacant(_)) | None => None,
         };
         let identity = self.identity(caller, inbound, now);
-        if let Some(id) = &identity.id {
+        if let (Some(id), Some(place)) = (&identity.id, place) {
             put(id, place);
         }
         identity
@@ -100,7 +101,9 @@ impl CorrelationPlan {
 
     /// Puts the ID among the headers of a request or a response.
     pub(super) fn say(&self, id: &CorrelationId, headers: &mut HeaderMap) {
-        put(id, headers.entry(&self.header));
+        if let Ok(place) = headers.try_entry(&self.header) {
+            put(id, place);
+        }
     }
 
     /// The parent that came in, and what goes on with it.
@@ -182,7 +185,7 @@ fn put(id: &CorrelationId, place: Entry<'_, HeaderValue>) {
     let id = id.as_header_value();
     match place {
         Entry::Vacant(place) => {
-            place.insert(id.clone());
+            let _ = place.try_insert(id.clone());
         }
         // The accepted header already says it.
         Entry::Occupied(place) if place.get() == id => {}

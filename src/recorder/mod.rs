@@ -41,6 +41,9 @@ pub(crate) use self::{
     tee::{BodySnapshot, Ending, Tee, TeePlan},
 };
 
+#[cfg(all(fuzzing, feature = "full"))]
+pub(crate) use self::items::Items;
+
 pub(crate) use self::clock::Clock;
 
 /// Buffers up to this capacity stay allocated between requests.

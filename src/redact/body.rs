@@ -32,7 +32,7 @@ pub(super) fn body(
         let ended = ended && decoded.left == 0;
         // Anything can be decoded as something: what is text was not compressed.
         if std::str::from_utf8(bytes).is_ok() {
-            r.remember_words(bytes);
+            r.quietly(|r| drop(plain(r, content_type, bytes, ended)));
         }
         return match plain(r, content_type, &decoded.bytes, ended) {
             Content::Text { text, unparsed } => Content::Text {
@@ -42,8 +42,8 @@ pub(super) fn body(
             _ => opaque(r, bytes),
         };
     }
-    // Not decoded, so there are no words to be remembered either.
-    r.remember_words(bytes);
+    // Not decoded: unless it is text after all, there are no words to be remembered.
+    r.quietly(|r| drop(plain(r, content_type, bytes, ended)));
     opaque(r, bytes)
 }
 
@@ -94,6 +94,20 @@ fn inside(
     ended: bool,
     unnamed: u8,
 ) -> Content {
+    #[cfg(not(feature = "decompress"))]
+    let _ = unnamed;
+    // First of all: compressed bytes may begin with a piece of the text, in which
+    // another format finds something.
+    #[cfg(feature = "decompress")]
+    if unnamed < UNNAMED
+        && let Some(coding) = super::inflate::look(bytes)
+        && std::str::from_utf8(bytes).is_err()
+        && let Some(decoded) = super::inflate::decode(&[coding], bytes)
+    {
+        // Compressed without a word about it.
+        r.quietly(|r| drop(inside(r, content_type, &decoded.bytes, false, unnamed + 1)));
+        return opaque(r, bytes);
+    }
     let content = content_type
         .and_then(Media::of)
         .and_then(|media| match media {
@@ -103,6 +117,8 @@ fn inside(
             Media::Form => form::body(r, bytes, ended),
             Media::Multipart(boundary) => multipart::body(r, &boundary, bytes),
             Media::Xml => xml::body(r, bytes, ended),
+            // Brackets in a document may hold anything, so JSON would be one, too.
+            Media::GraphQl if json::is_object(bytes) => json::body(r, bytes, ended),
             Media::GraphQl => graphql::body(r, bytes, ended),
             Media::Text => text(r, bytes, ended),
         });
@@ -114,18 +130,6 @@ fn inside(
         Some(_) => 0,
     };
     let tail = bytes.len().saturating_sub(unknown);
-    #[cfg(not(feature = "decompress"))]
-    let _ = unnamed;
-    #[cfg(feature = "decompress")]
-    if content.is_none()
-        && unnamed < UNNAMED
-        && let Some(coding) = super::inflate::look(bytes)
-        && let Some(decoded) = super::inflate::decode(&[coding], bytes)
-    {
-        // Compressed without a word about it.
-        drop(inside(r, content_type, &decoded.bytes, false, unnamed + 1));
-        return opaque(r, bytes);
-    }
     let mut rest = bytes.get(tail..).unwrap_or_default();
     if rest.contains(&0) {
         // Of wide characters the first byte may have been taken for one.

@@ -14,8 +14,8 @@ pub(super) fn percent(text: &str) -> Vec<u8> {
 }
 
 /// As in forms and queries, where `+` is a space.
-pub(super) fn form(text: &str) -> Vec<u8> {
-    let mut bytes = text.as_bytes().to_vec();
+pub(super) fn form(text: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut bytes = text.as_ref().to_vec();
     for b in &mut bytes {
         if *b == b'+' {
             *b = b' ';

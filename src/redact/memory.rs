@@ -86,6 +86,12 @@ impl Hasher for Folded {
 impl Memory {
     /// Remembers a value, as it is and without the white space around it.
     pub(super) fn add(&mut self, value: &str) {
+        // Most have none, and that is seen at once.
+        let graphic = |b: Option<&u8>| b.is_some_and(u8::is_ascii_graphic);
+        let bytes = value.as_bytes();
+        if graphic(bytes.first()) && graphic(bytes.last()) {
+            return self.insert(value);
+        }
         let trimmed = value.trim();
         self.insert(trimmed);
         if trimmed.len() != value.len() && !trimmed.is_empty() {
@@ -95,7 +101,9 @@ impl Memory {
 
     fn insert(&mut self, value: &str) {
         // One or two characters are too common to be looked for.
-        if self.full || value.chars().nth(2).is_none() || self.values.contains(value) {
+        // No character has more than four bytes.
+        let short = value.len() <= 8 && value.chars().nth(2).is_none();
+        if self.full || short || self.values.contains(value) {
             return;
         }
         self.bytes += value.len();

@@ -100,6 +100,8 @@ mod tests_formats;
 #[cfg(test)]
 mod tests_hostile;
 #[cfg(test)]
+mod tests_leaks;
+#[cfg(test)]
 mod tests_text;
 
 pub use self::policy::{Action, Base, KeySource, Policy, PolicyError, PolicyModel};

@@ -5,14 +5,16 @@ use super::{
     memory::Memory,
     names,
     policy::Rule,
-    pseudonym, url,
+    pseudonym, url, xml,
 };
 use crate::exchange::Content;
-use percent_encoding::percent_decode;
 use std::borrow::Cow;
 
-/// Escapes in escapes that are looked into, in text of no known format.
-const ESCAPES: u8 = 3;
+/// Texts whose escapes are taken away, where it has no known format.
+const ESCAPES: usize = 12;
+
+/// The most bytes that are made in that.
+const UNESCAPED: usize = 256 * 1024;
 
 /// Redacts the parts of one exchange, and remembers every value it hid.
 ///
@@ -161,37 +163,34 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// Remembers the words of text in no known format, with what may be escapes
-    /// in it and without.
+    /// Remembers the words of text in no known format, as it is and without what may
+    /// be escapes in it, of one kind in another.
     pub(super) fn remember_words(&mut self, bytes: &[u8]) {
         self.remember_words_of(bytes);
-        if bytes.contains(&b'%') || bytes.contains(&b'+') {
-            let spaced: Vec<u8> = bytes
-                .iter()
-                .map(|b| if *b == b'+' { b' ' } else { *b })
-                .collect();
-            let decoded: Vec<u8> = percent_decode(&spaced).collect();
-            self.remember_words_of(&decoded);
-            if decoded.contains(&b'%') {
-                // Some encode twice.
-                let again: Vec<u8> = percent_decode(&decoded).collect();
-                self.remember_words_of(&again);
+        let mut texts = vec![Cow::Borrowed(bytes)];
+        let (mut at, mut left) = (0, UNESCAPED);
+        while let Some(text) = texts.get(at) {
+            let mut plain = Vec::new();
+            if text.contains(&b'%') || text.contains(&b'+') {
+                plain.push(decode::form(text));
             }
-        }
-        if bytes.contains(&b'&') {
-            let text = String::from_utf8_lossy(bytes);
-            let plain = super::xml::unescape(&text);
-            if plain != text {
-                self.remember_words_of(plain.as_bytes());
+            if text.contains(&b'\\') {
+                plain.push(decode::escapes(text));
             }
-        }
-        let mut plain = Cow::Borrowed(bytes);
-        for _ in 0..ESCAPES {
-            if !plain.contains(&b'\\') {
+            if text.contains(&b'&') {
+                plain.push(xml::unescape(&String::from_utf8_lossy(text)).into_bytes());
+            }
+            for plain in plain {
+                if plain.len() <= left && !texts.iter().any(|text| **text == *plain) {
+                    left -= plain.len();
+                    self.remember_words_of(&plain);
+                    texts.push(Cow::Owned(plain));
+                }
+            }
+            at += 1;
+            if at > ESCAPES {
                 break;
             }
-            plain = Cow::Owned(decode::escapes(&plain));
-            self.remember_words_of(&plain);
         }
     }
 
@@ -235,7 +234,14 @@ impl<'p> Redactor<'p> {
             return;
         }
         if zeros * 4 > near.len() {
-            for big in [false, true] {
+            // Of ASCII the zeros are in one half of each unit; of other text in none.
+            let first = near.iter().step_by(2).filter(|b| **b == 0).count();
+            let orders: &[bool] = match (first, zeros - first) {
+                (first, second) if first > 3 * second => &[true],
+                (first, second) if second > 3 * first => &[false],
+                _ => &[false, true],
+            };
+            for &big in orders {
                 let unit = |pair: &[u8]| match *pair {
                     [a, b] if big => u16::from_be_bytes([a, b]),
                     [a, b] => u16::from_le_bytes([a, b]),
@@ -328,6 +334,14 @@ impl<'p> Redactor<'p> {
         }
     }
 
+    /// As [`push_hidden`](Self::push_hidden), of a text.
+    pub(super) fn push_hidden_text(&mut self, how: Action, text: &str, out: &mut String) {
+        self.remember(text);
+        if !self.only_remembers {
+            self.policy.key().push(how, text.as_bytes(), false, out);
+        }
+    }
+
     pub(super) fn push_number(&mut self, how: Action, text: &str, cut: bool, out: &mut String) {
         self.remember(text);
         if !self.only_remembers {
@@ -347,7 +361,7 @@ impl<'p> Redactor<'p> {
                 _ if json::is_number(text) => !rule.suspicious && !detect::number(text),
                 _ => self.policy.string_stays(rule, text),
             };
-            if stays {
+            if stays && self.json_stays(text) {
                 return None;
             }
         }
@@ -358,6 +372,15 @@ impl<'p> Redactor<'p> {
     /// that is expected: its length, and what it says.
     pub(super) fn expected_key(&mut self, text: &[u8]) -> Option<(usize, Decision)> {
         self.decisions.keys.expect(text)
+    }
+
+    /// Whether a value that stays as a text stays as JSON, too, should it be some.
+    pub(super) fn json_stays(&mut self, text: &str) -> bool {
+        if !text.trim_start().starts_with(['{', '[']) {
+            return true;
+        }
+        let done = json::part(self, text.as_bytes(), true, Rule::default(), false);
+        done.is_none_or(|done| !done.complete || !done.replaced)
     }
 
     /// What a key says of itself and of its values.

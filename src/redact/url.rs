@@ -160,7 +160,8 @@ fn query_value(r: &mut Redactor<'_>, rule: Rule, raw: &str, out: &mut String) {
         return;
     }
     let decoded = decode::form(raw);
-    let stays = std::str::from_utf8(&decoded).is_ok_and(|text| r.policy().query_stays(rule, text));
+    let stays = std::str::from_utf8(&decoded)
+        .is_ok_and(|text| r.policy().query_stays(rule, text) && r.json_stays(text));
     if stays {
         push_kept(raw, &decoded, out);
     } else {

@@ -77,13 +77,18 @@ impl Case {
     pub(crate) fn describe(&self) -> String {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let fields = |fields: &Fields| {
-            let all = fields
-                .iter()
-                .map(|(n, v, sensitive)| format!("{n}: {}{}", text(v), if *sensitive { " (!)" } else { "" }));
+            let all = fields.iter().map(|(n, v, sensitive)| {
+                format!("{n}: {}{}", text(v), if *sensitive { " (!)" } else { "" })
+            });
             all.collect::<Vec<_>>().join(" | ")
         };
         let content = |c: &Content| {
-            format!("{} ; trailers {} ; {:?}", text(&c.bytes), fields(&c.trailers), c.error)
+            format!(
+                "{} ; trailers {} ; {:?}",
+                text(&c.bytes),
+                fields(&c.trailers),
+                c.error
+            )
         };
         let mut out = format!(
             "{:?} {:?}\n    plain {:?}\n    {} {} | {}\n    {}\n    answers {} | {}\n    says {:?} {:?} {:?}",

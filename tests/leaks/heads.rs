@@ -102,7 +102,10 @@ impl Make<'_> {
                 let key = self.hiding_word();
                 let value = urlencode(&self.secret(), false);
                 let sign = *self.random.of(&['?', '#']);
-                field(name, format!("https://example.org/back{sign}page=1&{key}={value}"))
+                field(
+                    name,
+                    format!("https://example.org/back{sign}page=1&{key}={value}"),
+                )
             }
             12 => {
                 self.kind("parameters in a header");
@@ -170,7 +173,9 @@ impl Make<'_> {
     fn cookie(&mut self) -> Option<Field> {
         self.kind("cookie");
         let a = self.visible();
-        let name = *self.random.of(&["sid", "theme", "_ga", "cart", "lang", "__Host-id"]);
+        let name = *self
+            .random
+            .of(&["sid", "theme", "_ga", "cart", "lang", "__Host-id"]);
         let text = match self.random.below(5) {
             0 => format!("{name}={a}; n={}", urlencode(&self.secret(), false)),
             1 => {
@@ -194,7 +199,10 @@ impl Make<'_> {
             0 => format!("session={value}; Path=/; HttpOnly; x={value}"),
             1 => format!("theme=\"{value}\"; Max-Age=1;Secure"),
             2 => format!("{value}; SameSite=Lax"),
-            _ => format!("id={}; Expires=Wed, 21 Oct 2026 07:28:00 GMT", all_percent(&value)),
+            _ => format!(
+                "id={}; Expires=Wed, 21 Oct 2026 07:28:00 GMT",
+                all_percent(&value)
+            ),
         };
         ("set-cookie".to_owned(), text.into_bytes(), false)
     }

@@ -168,22 +168,29 @@ impl<'r> Make<'r> {
         }
     }
 
+    /// What a secret starts with: letters of its own, so that not all begin alike,
+    /// and the mark.
+    fn mark(&mut self) -> String {
+        format!("{}{MARK}", self.random.letters(3))
+    }
+
     /// A value that only its place tells to be a secret.
     pub(crate) fn secret(&mut self) -> String {
         self.case.plants += 1;
         let n = 1 + self.random.below(16);
         let inner = self.random.letters(n);
+        let mark = self.mark();
         let value = match self.random.below(12) {
-            0 => format!("{MARK} {inner} horse battery {MARK}"),
-            1 => format!("{MARK}\"{inner}\\ 'é%&=+;,/{MARK}"),
-            2 => format!("{MARK}Äß漢字{inner}😀{MARK}"),
-            3 => format!("{MARK}{}Q7{inner}R9t4W{MARK}", self.random.below(1000)),
-            4 => format!("{MARK}<{inner}>&amp;[{{{MARK}"),
-            5 => format!("{MARK}\t{inner}\n{MARK}"),
-            6 => format!("{MARK}\u{1}{inner}\u{7f}\u{200b}'{MARK}"),
-            7 => format!("{MARK}\\u0041{inner}%41\\n&#65;{MARK}"),
-            8 => format!("{MARK}-{inner}_{}.{MARK}", self.random.below(100)),
-            _ => format!("{MARK}{inner}{MARK}"),
+            0 => format!("{mark} {inner} horse battery {MARK}"),
+            1 => format!("{mark}\"{inner}\\ 'é%&=+;,/{MARK}"),
+            2 => format!("{mark}Äß漢字{inner}😀{MARK}"),
+            3 => format!("{mark}{}Q7{inner}R9t4W{MARK}", self.random.below(1000)),
+            4 => format!("{mark}<{inner}>&amp;[{{{MARK}"),
+            5 => format!("{mark}\t{inner}\n{MARK}"),
+            6 => format!("{mark}\u{1}{inner}\u{7f}\u{200b}'{MARK}"),
+            7 => format!("{mark}\\u0041{inner}%41\\n&#65;{MARK}"),
+            8 => format!("{mark}-{inner}_{}.{MARK}", self.random.below(100)),
+            _ => format!("{mark}{inner}{MARK}"),
         };
         self.say(&value);
         value
@@ -202,7 +209,8 @@ impl<'r> Make<'r> {
     pub(crate) fn letters_only(&mut self) -> String {
         self.case.plants += 1;
         let n = 1 + self.random.below(12);
-        let value = format!("{MARK}{}{MARK}", self.random.letters(n));
+        let mark = self.mark();
+        let value = format!("{mark}{}{MARK}", self.random.letters(n));
         self.say(&value);
         value
     }
@@ -219,11 +227,12 @@ impl<'r> Make<'r> {
     pub(crate) fn visible(&mut self) -> String {
         self.case.plants += 1;
         let inner = self.random.letters(8);
+        let mark = self.mark();
         let value = match self.random.below(4) {
-            0 => format!("{MARK} {inner} {MARK}"),
-            1 => format!("{MARK}/{inner}?{MARK}"),
-            2 => format!("{MARK}-{inner}.{MARK}"),
-            _ => format!("{MARK}{inner}{MARK}"),
+            0 => format!("{mark} {inner} {MARK}"),
+            1 => format!("{mark}/{inner}?{MARK}"),
+            2 => format!("{mark}-{inner}.{MARK}"),
+            _ => format!("{mark}{inner}{MARK}"),
         };
         self.say(&value);
         value
@@ -248,7 +257,10 @@ impl<'r> Make<'r> {
             9 => format!("see https://example.org/?api_key={mixed}&page=1"),
             10 => format!("postgres://{MARK}{letters}:{mixed}@db/orders"),
             11 => format!("AKIA{}Q7{letters}", MARK.to_uppercase()),
-            12 => format!("Basic {}", crate::encode::base64(format!("me:{mixed}").as_bytes())),
+            12 => format!(
+                "Basic {}",
+                crate::encode::base64(format!("me:{mixed}").as_bytes())
+            ),
             _ => format!("Bearer {mixed}"),
         };
         self.say(&value);

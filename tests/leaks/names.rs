@@ -21,7 +21,14 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// Fields whose values stay, apart from what a detector finds.
-const LISTED: &[&str] = &["status", "currency", "type", "role", "error code", "event type"];
+const LISTED: &[&str] = &[
+    "status",
+    "currency",
+    "type",
+    "role",
+    "error code",
+    "event type",
+];
 
 impl Make<'_> {
     /// Words in one of the styles of names.

@@ -52,7 +52,9 @@ pub(crate) fn say(plan: &Plan) {
         tracing::debug!(login = ?Login { user: said, tries: vec![Some(said)] }, "{}", urlencode(said, false));
     }
     for (n, value) in plan.fields.iter().enumerate() {
-        let number = format!("{}{n}", crate::make::NUMBER).parse::<u64>().unwrap_or(0);
+        let number = format!("{}{n}", crate::make::NUMBER)
+            .parse::<u64>()
+            .unwrap_or(0);
         tracing::info!(password = %value, user.api_key = value.as_str(), pin = number, "in a field");
         let _inner = tracing::info_span!("inner", access_token = value.as_str()).entered();
         tracing::info!(card_number = ?value, otp = -(number as i64), cvv = number as f64, "in a span");
@@ -70,8 +72,18 @@ fn aloud(turn: usize, said: &str) {
             let error = Refused(io::Error::other(format!("refused {said:?}")));
             tracing::warn!(error = &error as &dyn Error, "an error");
         }
-        4 => tracing::info!("by {:?}", Login { user: said, tries: vec![None, Some(said)] }),
-        5 => tracing::info!("GET /x?a={}&b={}", urlencode(said, false), urlencode(said, true)),
+        4 => tracing::info!(
+            "by {:?}",
+            Login {
+                user: said,
+                tries: vec![None, Some(said)]
+            }
+        ),
+        5 => tracing::info!(
+            "GET /x?a={}&b={}",
+            urlencode(said, false),
+            urlencode(said, true)
+        ),
         6 => tracing::info!("as text {}", quote(&quote(said))),
         7 => tracing::info!("<td>{}</td>", html(said)),
         _ => tracing::info!(path = %all_percent_if_odd(said), "{said}|{said}"),

@@ -1,8 +1,13 @@
 //! Looks for secrets in an output, raw and decoded, with decoders of its own.
 
 use crate::make::{CARD, MARK, NUMBER};
-use aho_corasick::{AhoCorasick, MatchKind};
-use std::{collections::HashSet, io::Read};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    hash::{DefaultHasher, Hasher},
+    io::Read,
+};
 
 /// Encodings inside of encodings that are looked into.
 const DEPTH: usize = 4;
@@ -52,6 +57,7 @@ impl Search {
         let (needles, kinds): (Vec<_>, Vec<_>) = needles.into_iter().unzip();
         let finder = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::DFA))
             .build(&needles)
             .unwrap();
         Self { finder, kinds }
@@ -60,9 +66,9 @@ impl Search {
     /// The first secret in an output: by which decoders, and what is around it.
     pub(crate) fn find(&self, output: &[u8]) -> Option<String> {
         let mut seen = HashSet::new();
-        let mut todo = vec![(output.to_vec(), String::from("raw"), DEPTH)];
+        let mut todo = vec![(Cow::Borrowed(output), String::from("raw"), DEPTH)];
         while let Some((bytes, path, depth)) = todo.pop() {
-            if bytes.len() < MARK.len() || !seen.insert(bytes.clone()) {
+            if bytes.len() < MARK.len() || !seen.insert(hash(&bytes)) {
                 continue;
             }
             for found in self.finder.find_overlapping_iter(&bytes) {
@@ -79,12 +85,19 @@ impl Search {
             }
             for (name, decode) in DECODERS {
                 if let Some(decoded) = decode(&bytes) {
-                    todo.push((decoded, format!("{path} > {name}"), depth - 1));
+                    todo.push((Cow::Owned(decoded), format!("{path} > {name}"), depth - 1));
                 }
             }
         }
         None
     }
+}
+
+/// Whether two texts are one, as far as this test has to know.
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 fn is_base64(b: u8) -> bool {
@@ -167,7 +180,7 @@ type Decoder = fn(&[u8]) -> Option<Vec<u8>>;
 const DECODERS: &[(&str, Decoder)] = &[
     ("json", json),
     ("percent", |bytes| hexed(bytes, b'%')),
-    ("quoted-printable", |bytes| hexed(bytes, b'=')),
+    ("quoted-printable", printable),
     ("html", html),
     ("base64", base64),
     ("gzip", gunzip),
@@ -222,6 +235,9 @@ fn hexed(bytes: &[u8], sign: u8) -> Option<Vec<u8>> {
         let digits = std::str::from_utf8(bytes.get(at + 1..at + 3)?).ok()?;
         u8::from_str_radix(digits, 16).ok()
     };
+    if !bytes.contains(&sign) {
+        return None;
+    }
     let mut out = Vec::with_capacity(bytes.len());
     let (mut at, mut any) = (0, false);
     while at < bytes.len() {
@@ -245,7 +261,20 @@ fn hexed(bytes: &[u8], sign: u8) -> Option<Vec<u8>> {
     any.then_some(out)
 }
 
+/// Where it has a letter of the mark, or a line that was broken: `=` is everywhere.
+fn printable(bytes: &[u8]) -> Option<Vec<u8>> {
+    let telling =
+        |rest: &[u8]| matches!(rest, [b'5' | b'7', b'a' | b'A', ..] | [b'\r' | b'\n', ..]);
+    let mut signs = bytes.iter().enumerate().filter(|(_, b)| **b == b'=');
+    signs
+        .any(|(at, _)| telling(&bytes[at + 1..]))
+        .then(|| hexed(bytes, b'='))?
+}
+
 fn html(bytes: &[u8]) -> Option<Vec<u8>> {
+    if !bytes.contains(&b'&') {
+        return None;
+    }
     let mut out = Vec::with_capacity(bytes.len());
     let (mut at, mut any) = (0, false);
     while at < bytes.len() {
@@ -310,6 +339,10 @@ fn base64(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn gunzip(bytes: &[u8]) -> Option<Vec<u8>> {
+    if std::str::from_utf8(bytes).is_ok() {
+        // It would have bytes of compressed data.
+        return None;
+    }
     let mut all = Vec::new();
     let starts = bytes.windows(3).enumerate();
     for (at, _) in starts.filter(|(_, start)| *start == [0x1f, 0x8b, 8]) {
@@ -331,8 +364,16 @@ fn every_encoding_is_looked_through() {
         secret.clone(),
         secret.to_uppercase(),
         encode::quote(&json),
-        encode::utf16(&secret, true).iter().map(|b| char::from(*b)).collect(),
-        encode::quote(&encode::utf16(&secret, false).iter().map(|b| char::from(*b)).collect::<String>()),
+        encode::utf16(&secret, true)
+            .iter()
+            .map(|b| char::from(*b))
+            .collect(),
+        encode::quote(
+            &encode::utf16(&secret, false)
+                .iter()
+                .map(|b| char::from(*b))
+                .collect::<String>(),
+        ),
         encode::all_percent(&secret),
         encode::all_percent(&encode::all_percent(&secret)),
         encode::references(&secret),
@@ -356,7 +397,13 @@ fn every_encoding_is_looked_through() {
         assert!(search.find(output.as_bytes()).is_some(), "{output}");
         assert!(search.find(&wide).is_some(), "{output}");
     }
-    for harmless in ["zqv x", "zqv", "a4539581bcd0", "[~7a71767800000000]", "enF2ezzz"] {
+    for harmless in [
+        "zqv x",
+        "zqv",
+        "a4539581bcd0",
+        "[~7a71767800000000]",
+        "enF2ezzz",
+    ] {
         assert_eq!(search.find(harmless.as_bytes()), None);
     }
 }

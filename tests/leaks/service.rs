@@ -59,6 +59,7 @@ impl Stack {
         quiet_panics();
         let mut limits = Limits::default();
         limits.body = BODY;
+        limits.recording = 1 << 20;
         limits.head = 64 * 1024;
         limits.queue = 100_000;
         limits.queue_bytes = 1 << 30;

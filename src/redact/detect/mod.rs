@@ -10,7 +10,7 @@ mod tokens;
 mod urls;
 
 use self::signs::Signs;
-use super::names::Names;
+use super::{decode, names::Names};
 use std::ops::Range;
 
 pub(super) use self::digits::{integer, number};
@@ -31,7 +31,22 @@ pub(super) fn find(text: &str, names: &Names) -> Vec<Range<usize>> {
 
 /// Whether [`find`] finds anything.
 pub(super) fn is_sensitive(text: &str, names: &Names) -> bool {
+    has_findings(text, Signs::of(text.as_bytes()), names)
+}
+
+/// As [`is_sensitive`], of a value, which as JSON can say names in escapes.
+pub(super) fn is_sensitive_value(text: &str, names: &Names) -> bool {
     let signs = Signs::of(text.as_bytes());
+    has_findings(text, signs, names)
+        || (signs.escapes()
+            && text.contains("\\u")
+            && is_sensitive(
+                &String::from_utf8_lossy(&decode::escapes(text.as_bytes())),
+                names,
+            ))
+}
+
+fn has_findings(text: &str, signs: Signs, names: &Names) -> bool {
     if signs.none() || is_time(text.as_bytes()) {
         return false;
     }

@@ -16,7 +16,7 @@ const FEWEST_OF_ALL: usize = 2;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Signs {
-    signs: u8,
+    signs: u16,
     digits: usize,
 }
 
@@ -51,7 +51,12 @@ impl Signs {
 
     /// Whether no detector finds anything.
     pub(super) fn none(self) -> bool {
-        self.signs == 0 && self.digits < FEWEST_DIGITS
+        self.signs & !BACKSLASH == 0 && self.digits < FEWEST_DIGITS
+    }
+
+    /// Whether a character may be written as an escape.
+    pub(super) fn escapes(self) -> bool {
+        self.signs & BACKSLASH != 0
     }
 
     pub(super) fn pairs(self) -> bool {
@@ -89,22 +94,24 @@ fn is_scheme(text: &[u8], end: usize) -> bool {
 }
 
 /// `=` and `:`.
-const PAIR: u8 = 1;
-const PERCENT: u8 = 1 << 1;
-const AT: u8 = 1 << 2;
+const PAIR: u16 = 1;
+const PERCENT: u16 = 1 << 1;
+const AT: u16 = 1 << 2;
 /// Only with digits behind it a sign of something; but then of fewer.
-const PLUS: u8 = 1 << 3;
+const PLUS: u16 = 1 << 3;
 /// Two of them, as private keys begin.
-const HYPHENS: u8 = 1 << 4;
+const HYPHENS: u16 = 1 << 4;
 /// A scheme of credentials. Of the kinds of bytes: white space, which ends it.
-const SCHEME: u8 = 1 << 5;
-const SPACE: u8 = SCHEME;
+const SCHEME: u16 = 1 << 5;
+const SPACE: u16 = SCHEME;
 /// A long run. Of the kinds of bytes: what ends one.
-const LONG: u8 = 1 << 6;
-const GAP: u8 = LONG;
-const DIGIT: u8 = 1 << 7;
+const LONG: u16 = 1 << 6;
+const GAP: u16 = LONG;
+const DIGIT: u16 = 1 << 7;
+/// Nothing that a detector starts from, but what it stands for may be.
+const BACKSLASH: u16 = 1 << 8;
 
-const KINDS: [u8; 256] = {
+const KINDS: [u16; 256] = {
     let mut kinds = [0; 256];
     let mut b = 0;
     while b < 256 {
@@ -114,6 +121,7 @@ const KINDS: [u8; 256] = {
             b'@' => AT,
             b'+' => PLUS,
             b'-' => HYPHENS,
+            b'\\' => BACKSLASH,
             b'0'..=b'9' => DIGIT,
             b' ' | b'\t' => GAP | SPACE,
             b'"' | b'\'' | b',' | b';' | b'(' | b')' | b'[' | b']' | b'{' | b'}' => GAP,

@@ -1,6 +1,8 @@
 //! JSON: copied as it is, with the strings, numbers and keys that must not be
 //! written replaced.
 
+#[cfg(test)]
+mod props;
 mod scalars;
 mod scan;
 
@@ -34,6 +36,12 @@ pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
     })
 }
 
+/// Whether a text begins as an object with a member does.
+pub(super) fn is_object(bytes: &[u8]) -> bool {
+    let inner = bytes.trim_ascii_start().strip_prefix(b"{");
+    inner.is_some_and(|inner| inner.trim_ascii_start().starts_with(b"\""))
+}
+
 /// JSON as a part of something else. `whole` where the paths of the policy
 /// start at it.
 pub(super) fn part(
@@ -56,7 +64,7 @@ pub(super) struct Done {
     /// Empty where the redactor only remembers.
     pub(super) text: String,
     /// Whether the text differs from the input.
-    replaced: bool,
+    pub(super) replaced: bool,
     /// Whether there was nothing but white space.
     pub(super) blank: bool,
     pub(super) unparsed: usize,

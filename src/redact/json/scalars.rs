@@ -166,6 +166,18 @@ impl Machine<'_, '_, '_> {
 
     /// Replaces the string at the current place.
     pub(super) fn hide_as(&mut self, how: Action, scan: Scan) {
+        if !scan.escaped
+            && scan.stop == Stop::Quote
+            && let Some(text) = self.text(self.at + 1, scan.end)
+        {
+            self.replace_by(scan.after(), |r, out| r.push_hidden_text(how, text, out));
+        } else {
+            self.hide_odd(how, scan);
+        }
+    }
+
+    /// What is escaped, cut, or no UTF-8.
+    fn hide_odd(&mut self, how: Action, scan: Scan) {
         let raw = self.input.get(self.at + 1..scan.end).unwrap_or_default();
         let cut = scan.stop == Stop::Cut;
         let decoded = std::mem::take(&mut self.decoded);

@@ -40,7 +40,10 @@ impl Make<'_> {
     /// Whether a place in a body is inside of a secret, or may be.
     pub(super) fn inside(&self, body: &[u8], at: usize) -> bool {
         let plan = &self.case.plan;
-        if body.windows(2).any(|w| matches!(w, b"\\u" | b"&#" | b"%2" | b"%7" | b"=7")) {
+        if body
+            .windows(2)
+            .any(|w| matches!(w, b"\\u" | b"&#" | b"%2" | b"%7" | b"=7"))
+        {
             return at > 0 && at < body.len();
         }
         plan.says.iter().chain(&plan.says_in_debug).any(|said| {

@@ -24,19 +24,23 @@ impl Make<'_> {
                 let (name, number) = (self.hiding(), self.number());
                 format!("{}={number}", urlencode(&name, plus))
             }
-            1 if !self.lax => urlencode(&self.secret(), plus),
+            // Without a name; a sign that comes in between makes one of it.
+            1 if !self.lax && self.settled => urlencode(&self.secret(), plus),
             2 if !self.lax => format!("={}", urlencode(&self.secret(), plus)),
             3 => {
                 let inner = self.json(3);
                 format!("payload={}", urlencode(&inner, plus))
             }
-            4 => {
+            4 if self.settled => {
                 let key = self.secret_key();
                 format!("{}=1", urlencode(&key, plus))
             }
             5 => {
                 let (name, value) = (self.hiding_word(), self.secret());
-                format!("user[{name}][]={0}&user%5B{name}%5D={0}", urlencode(&value, plus))
+                format!(
+                    "user[{name}][]={0}&user%5B{name}%5D={0}",
+                    urlencode(&value, plus)
+                )
             }
             6 => {
                 let (name, value) = (self.hiding_word(), self.letters_only());

@@ -32,14 +32,22 @@ impl Make<'_> {
             }
             1 => {
                 let c = self.letters_only();
-                format!("mutation {{ add(input: {{{field}: {literal}, tags: [\"x\", {literal}]}}) {{ id }} }} # {c}\n")
+                format!(
+                    "mutation {{ add(input: {{{field}: {literal}, tags: [\"x\", {literal}]}}) {{ id }} }} # {c}\n"
+                )
             }
             2 => {
                 let c = self.letters_only();
-                format!("{{ user({field}: \"\"\"\n  {c}\n  more\n\"\"\", b: {literal}) {{ id name }} }}")
+                format!(
+                    "{{ user({field}: \"\"\"\n  {c}\n  more\n\"\"\", b: {literal}) {{ id name }} }}"
+                )
             }
-            3 => format!("query F($a: String = {literal}) {{ user(name: $a) @include(if: true) {{ id }} }}"),
-            _ => format!("query F {{ user(name: {literal}) {{ ...G }} }} fragment G on User {{ id(x: {literal}) }}"),
+            3 => format!(
+                "query F($a: String = {literal}) {{ user(name: $a) @include(if: true) {{ id }} }}"
+            ),
+            _ => format!(
+                "query F {{ user(name: {literal}) {{ ...G }} }} fragment G on User {{ id(x: {literal}) }}"
+            ),
         }
     }
 }

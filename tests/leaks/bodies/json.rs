@@ -114,7 +114,9 @@ impl Make<'_> {
             let name = !json[..at].ends_with([',', '{', '[', '}', ']', ':']);
             let inside = name || self.inside(json.as_bytes(), at);
             if !inside && !self.lax {
-                let junk = *self.random.of(&["}", "\"", "{", ",,", "\\", "nul", "'", "\u{0}"]);
+                let junk = *self
+                    .random
+                    .of(&["}", "\"", "{", ",,", "\\", "nul", "'", "\u{0}"]);
                 json.insert_str(at, junk);
             }
         }

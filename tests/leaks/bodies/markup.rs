@@ -35,8 +35,16 @@ impl Make<'_> {
             let element = self.element(known);
             out.push_str(&element);
         }
-        out.push_str(if soap { "</s:Body></s:Envelope>" } else { "</order>" });
-        let kinds = ["application/xml", "text/xml; charset=utf-8", "application/soap+xml"];
+        out.push_str(if soap {
+            "</s:Body></s:Envelope>"
+        } else {
+            "</order>"
+        });
+        let kinds = [
+            "application/xml",
+            "text/xml; charset=utf-8",
+            "application/soap+xml",
+        ];
         ((*self.random.of(&kinds)).to_owned(), out.into_bytes())
     }
 

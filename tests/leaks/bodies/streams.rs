@@ -50,7 +50,9 @@ impl Make<'_> {
             }
             if !self.lax && self.random.one_in(6) {
                 let secret = self.visible();
-                out.push_str(&format!("{secret}{end}{secret}: 1{end}retry: {secret}{end}"));
+                out.push_str(&format!(
+                    "{secret}{end}{secret}: 1{end}retry: {secret}{end}"
+                ));
             }
             if self.random.one_in(2) {
                 out.push_str(&format!("event: added{end}"));

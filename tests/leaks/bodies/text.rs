@@ -31,7 +31,12 @@ impl Make<'_> {
         let kinds = if self.lax {
             &["text/plain", "text/plain; charset=utf-8"][..]
         } else {
-            &["text/plain", "text/html", "text/csv", "application/javascript"]
+            &[
+                "text/plain",
+                "text/html",
+                "text/csv",
+                "application/javascript",
+            ]
         };
         ((*self.random.of(kinds)).to_owned(), text.into_bytes())
     }

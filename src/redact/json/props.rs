@@ -1,0 +1,272 @@
+//! JSON against what it should be, told slowly.
+
+use super::{Rule, body};
+use crate::{
+    exchange::Content,
+    redact::{
+        Action, Policy, Redactor,
+        decisions::Part,
+        detect, names,
+        policy::Node,
+        pseudonym::{BOOL, DROPPED},
+        tests::{by_name, strict},
+    },
+};
+use proptest::prelude::*;
+use std::sync::LazyLock;
+
+#[derive(Clone, Debug)]
+enum Doc {
+    Word(&'static str),
+    Number(String),
+    Text(Written),
+    List(Vec<Doc>),
+    /// In their order, twice where they are there twice.
+    Object(Vec<(Written, Doc)>),
+}
+
+/// A text, and how JSON writes it.
+#[derive(Clone, Debug)]
+struct Written {
+    text: String,
+    raw: String,
+}
+
+fn written(text: String, escaped: bool) -> Written {
+    let raw = if escaped {
+        let units = text.encode_utf16().map(|unit| format!("\\u{unit:04x}"));
+        units.collect()
+    } else {
+        let quoted = serde_json::to_string(&text).unwrap();
+        quoted[1..quoted.len() - 1].to_owned()
+    };
+    Written { text, raw }
+}
+
+fn any_key() -> impl Strategy<Value = Written> {
+    let known = [
+        "id",
+        "name",
+        "value",
+        "text",
+        "status",
+        "token",
+        "Password",
+        "note",
+        "card",
+        "number",
+        "items",
+        "a",
+        "kind",
+        "pin",
+        "user_id",
+        "a key of more than 24 bytes, with blanks",
+        "é",
+        "",
+        "4111111111111111",
+        "of_twenty_four_characters",
+        "a\\b",
+        "a\u{8}",
+        "a\"b",
+    ];
+    let text = prop_oneof![
+        4 => prop::sample::select(known.to_vec()).prop_map(str::to_owned),
+        // Next to each other they say something.
+        2 => prop::sample::select(vec!["name", "value"]).prop_map(str::to_owned),
+        1 => "[ab_]{1,3}|[a-z]{8}|[ -~]{0,26}",
+    ];
+    (text, prop::bool::weighted(0.1)).prop_map(|(text, escaped)| written(text, escaped))
+}
+
+fn any_text() -> impl Strategy<Value = Written> {
+    let known = [
+        "paid",
+        "EUR",
+        "token",
+        "pin",
+        "sort",
+        "alma@example.org",
+        "4111 1111 1111 1111",
+        "Bearer abcdefgh12345678",
+        "2026-11-24T08:15:00Z",
+        "a\nb",
+        "\u{1}",
+        "\u{7f}é",
+        "",
+        "Went up the ridge before the rain came in. \"Never again\", said the others.",
+    ];
+    let text = prop_oneof![
+        2 => prop::sample::select(known.to_vec()).prop_map(str::to_owned),
+        1 => prop::sample::select(vec!["token", "sort"]).prop_map(str::to_owned),
+        // No braces and brackets: what starts with one may be JSON itself.
+        1 => "[ -Z^-z]{0,20}|[a-z@:. é\"\\\\/]{0,12}",
+    ];
+    (text, prop::bool::weighted(0.1)).prop_map(|(text, escaped)| written(text, escaped))
+}
+
+fn any_doc() -> impl Strategy<Value = Doc> {
+    let numbers = [
+        "0",
+        "-1.50",
+        "12e5",
+        "4111111111111111",
+        "1732435200000",
+        "0.1",
+    ];
+    let leaf = prop_oneof![
+        prop::sample::select(vec!["null", "true", "false"]).prop_map(Doc::Word),
+        prop::sample::select(numbers.to_vec()).prop_map(|n| Doc::Number(n.to_owned())),
+        any::<i64>().prop_map(|n| Doc::Number(n.to_string())),
+        any_text().prop_map(Doc::Text),
+    ];
+    leaf.prop_recursive(5, 48, 6, |inner| {
+        prop_oneof![
+            1 => prop::collection::vec(inner.clone(), 0..5).prop_map(Doc::List),
+            2 => prop::collection::vec((any_key(), inner), 0..6).prop_map(Doc::Object),
+        ]
+    })
+}
+
+/// What is between two brackets.
+fn inside(gap: &str, parts: impl Iterator<Item = String>) -> String {
+    let all = parts.collect::<Vec<_>>().join(",");
+    if all.is_empty() { gap.to_owned() } else { all }
+}
+
+/// A document as it is sent, `gap` around all its tokens.
+fn sent(doc: &Doc, gap: &str) -> String {
+    let token = match doc {
+        Doc::Word(word) => (*word).to_owned(),
+        Doc::Number(number) => number.clone(),
+        Doc::Text(text) => format!("\"{}\"", text.raw),
+        Doc::List(all) => format!("[{}]", inside(gap, all.iter().map(|v| sent(v, gap)))),
+        Doc::Object(all) => {
+            let member = |(key, value): &(Written, Doc)| {
+                format!("{gap}\"{}\"{gap}:{}", key.raw, sent(value, gap))
+            };
+            format!("{{{}}}", inside(gap, all.iter().map(member)))
+        }
+    };
+    format!("{gap}{token}{gap}")
+}
+
+/// What should be written of it.
+fn redacted(policy: &Policy, doc: &Doc, gap: &str, rule: Rule, node: Option<Node<'_>>) -> String {
+    let hidden = |text: &str, how: Action| {
+        let mut out = String::from("\"");
+        policy.key().push(how, text.as_bytes(), false, &mut out);
+        out + "\""
+    };
+    let token = match doc {
+        Doc::List(_) | Doc::Object(_) if rule.hide == Some(Action::Drop) => {
+            format!("\"{DROPPED}\"")
+        }
+        Doc::Word("null") if rule.hide != Some(Action::Drop) => "null".to_owned(),
+        Doc::Word(_) if rule.suspicious => match rule.hide {
+            Some(Action::Drop) => format!("\"{DROPPED}\""),
+            Some(Action::Mask) => "\"****\"".to_owned(),
+            _ => format!("\"{BOOL}\""),
+        },
+        Doc::Word(word) => (*word).to_owned(),
+        Doc::Number(number) if rule.suspicious || detect::number(number) => {
+            let mut out = String::from("\"");
+            policy
+                .key()
+                .push_number(rule.how(), number, false, &mut out);
+            out + "\""
+        }
+        Doc::Number(number) => number.clone(),
+        Doc::Text(text) if policy.string_stays(rule, &text.text) => format!("\"{}\"", text.raw),
+        Doc::Text(text) => hidden(&text.text, rule.how()),
+        Doc::List(all) => {
+            let element = |(n, value)| {
+                let node = node.and_then(|node| node.index(n));
+                let path = node.and_then(Node::action);
+                redacted(policy, value, gap, rule.below(Rule::default(), path), node)
+            };
+            // Without paths an element is under the very rule of its list.
+            let plain = |value| redacted(policy, value, gap, rule, None);
+            match node {
+                Some(_) => format!("[{}]", inside(gap, all.iter().enumerate().map(element))),
+                None => format!("[{}]", inside(gap, all.iter().map(plain))),
+            }
+        }
+        Doc::Object(all) => {
+            let mut named: Option<String> = None;
+            let member = |(key, value): &(Written, Doc)| {
+                let text = key.text.as_str();
+                let node = node.and_then(|node| node.name(text));
+                let mut above = rule;
+                if Part::of(text) == Part::Value {
+                    above.suspicious |= named.as_ref().is_some_and(|name| {
+                        name.len() <= super::LONGEST_NAME && policy.field_rule(name).suspicious
+                    });
+                }
+                if let (Part::Name, Doc::Text(name)) = (Part::of(text), value) {
+                    named = Some(name.text.clone());
+                }
+                let stays = names::identifier_like(text)
+                    && !detect::is_sensitive(text, policy.names())
+                    && !rule.suspicious;
+                let written = if stays {
+                    format!("\"{}\"", key.raw)
+                } else {
+                    hidden(text, rule.how())
+                };
+                let below = policy.field_rule(text);
+                let below = below.below(above, node.and_then(Node::action));
+                format!(
+                    "{gap}{written}{gap}:{}",
+                    redacted(policy, value, gap, below, node)
+                )
+            };
+            format!("{{{}}}", inside(gap, all.iter().map(member)))
+        }
+    };
+    format!("{gap}{token}{gap}")
+}
+
+fn policies() -> Vec<Policy> {
+    let path = |policy: Policy, path, action| policy.path(path, action).unwrap();
+    let odd = strict()
+        .field("note", Action::Drop)
+        .field("id", Action::Shape)
+        .field("token", Action::Mask)
+        .field("text", Action::Keep)
+        .deny_name("kind");
+    let odd = path(odd, "$.items[*].a", Action::Keep);
+    let placed = path(by_name(), "$.card.number", Action::Mask);
+    let placed = path(placed, "$.*.id", Action::Drop);
+    vec![
+        strict(),
+        by_name(),
+        odd,
+        path(placed, "$[1]", Action::Shape),
+    ]
+}
+
+fn text(policy: &Policy, json: &str) -> String {
+    match body(&mut Redactor::new(policy), json.as_bytes(), true) {
+        Some(Content::Text { text, unparsed: 0 }) => text,
+        other => panic!("{other:?} of {json}"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn documents_are_written_as_they_should_be(
+        docs in prop::collection::vec(any_doc(), 4), gap in "|[ \n\t\r]{1,2}",
+    ) {
+        // Under the same policies all the time, so that what was decided about
+        // one is there for the next.
+        static POLICIES: LazyLock<Vec<Policy>> = LazyLock::new(policies);
+        for policy in &*POLICIES {
+            for doc in &docs {
+                let json = sent(doc, &gap);
+                let node = policy.paths().root();
+                let expected = redacted(policy, doc, &gap, Rule::default(), node);
+                prop_assert_eq!(text(policy, &json), expected, "{}", json);
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Values that once got through, each in the place where it was found.
+
+use super::{
+    tests::{by_name, strict},
+    *,
+};
+use crate::exchange::Content;
+
+/// What is written of a request, and of a text of its service.
+struct Shown {
+    body: String,
+    text: String,
+}
+
+fn body(policy: &Policy, kind: &str, coding: Option<&str>, bytes: &[u8], said: &str) -> Shown {
+    let mut r = Redactor::new(policy);
+    let body = match r.body(Some(kind), coding, bytes, true) {
+        Content::Text { text, .. } => text,
+        Content::Opaque { .. } => String::new(),
+    };
+    Shown {
+        body,
+        text: r.into_scrubber().text(said).into_owned(),
+    }
+}
+
+#[track_caller]
+fn hides(kind: &str, bytes: &[u8], said: &str) {
+    for policy in [strict(), by_name()] {
+        let shown = body(&policy, kind, None, bytes, &format!("it was {said}, so"));
+        let name = policy.name();
+        assert!(!shown.text.contains(said), "{name}: {}", shown.text);
+        assert!(!shown.body.contains(said), "{name}: {}", shown.body);
+    }
+}
+
+#[test]
+fn a_value_behind_a_name_inside_of_a_longer_one() {
+    for text in [
+        "login with api_key=hunterseven, failed",
+        "https://example.org/?x=1&api_key=hunterseven&y=2",
+        "x=1&%61pi_key=hunterseven",
+        "/x?next=%2Fy%3Fapi_key%3Dhunterseven",
+        "&lt;a api_key=&quot;hunterseven&quot;/&gt;",
+        "{&quot;api_key&quot;:&#34;hunterseven&#34;}",
+        "postgres://hunterseven@db/orders",
+    ] {
+        let json = serde_json::json!({ "note": text }).to_string();
+        hides("application/json", json.as_bytes(), "hunterseven");
+    }
+}
+
+#[test]
+fn names_in_escapes() {
+    let name: String = "verification_code"
+        .bytes()
+        .map(|b| format!("\\u{b:04x}"))
+        .collect();
+    let json = format!(r#"{{"name":"{name}","value":"hunterseven"}}"#);
+    hides("application/json", json.as_bytes(), "hunterseven");
+    let form = "payload=%7B%22pass%5Cu0077ord%22%3A%22hunterseven%22%7D";
+    hides(
+        "application/x-www-form-urlencoded",
+        form.as_bytes(),
+        "hunterseven",
+    );
+    let form = "payload=%7B%22key%22%3A%22pin%22%2C%22value%22%3A%22hunterseven%22%7D";
+    hides(
+        "application/x-www-form-urlencoded",
+        form.as_bytes(),
+        "hunterseven",
+    );
+}
+
+#[test]
+fn json_under_the_name_of_graphql() {
+    let json = br#"{ "raw": "{\"password\":\"hunter\\u0020seven\"}" }"#;
+    hides("application/graphql", json, "hunter seven");
+}
+
+#[test]
+fn parts_of_multipart() {
+    let head = "--x\r\nContent-Disposition: form-data; name=\"doc\"\r\n";
+    let body = format!("{head}Content-Type: text/plain; name=hunterseven\r\n\r\na\r\n--x--");
+    hides(
+        "multipart/form-data; boundary=x",
+        body.as_bytes(),
+        "hunterseven",
+    );
+    let body = format!("{head}Content-Type: text/plain\r\n\r\nsee hunterseven.\r\n--x--");
+    let strict = self::body(
+        &strict(),
+        "multipart/form-data; boundary=x",
+        None,
+        body.as_bytes(),
+        "hunterseven",
+    );
+    assert!(!strict.text.contains("hunterseven"), "{}", strict.text);
+}
+
+#[test]
+fn words_of_unknown_bodies_without_what_is_around_them() {
+    for body in [
+        "see hunterseven!",
+        "<?note hunterseven?>",
+        "a=hunter%2573even",
+        "&#x68;unterseven",
+        r#"{"a":"x=1&b=hunter%73even"#,
+    ] {
+        hides("text/html", body.as_bytes(), "hunterseven");
+    }
+}
+
+#[test]
+fn wide_characters_with_escapes() {
+    let json = r#"{"漢字":"\u0068unterseven","b":"hunter漢字eight"}"#;
+    let wide: Vec<u8> = json.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    hides("application/json", &wide, "hunterseven");
+    hides("application/json", &wide, "hunter漢字eight");
+}
+
+#[test]
+fn text_that_is_said_to_be_compressed() {
+    let json = br#"{"pin":"hunter\u0073even","n":1}"#;
+    for coding in ["br", "deflate", "gzip", "zstd", "x-own"] {
+        let shown = body(
+            &strict(),
+            "application/json",
+            Some(coding),
+            json,
+            "hunterseven",
+        );
+        assert!(!shown.text.contains("hunterseven"), "{coding}");
+    }
+}
+
+#[cfg(feature = "decompress")]
+#[test]
+fn compressed_bytes_in_which_another_format_finds_something() {
+    let part = "Content-Disposition: form-data; name=\"pin\"\r\n\r\n90417352\r\n----";
+    let plain = format!("----\r\n{part}\r\n{part}--");
+    let level = ruzstd::encoding::CompressionLevel::Uncompressed;
+    let zstd = ruzstd::encoding::compress_to_vec(plain.as_bytes(), level);
+    hides("multipart/form-data; boundary=\"--\"", &zstd, "90417352");
+}
+
+#[test]
+fn parts_of_headers() {
+    let policy = strict();
+    let mut r = Redactor::new(&policy);
+    r.header("sec-websocket-protocol", b"chat, bearer.hunterseven", false);
+    r.header(
+        "content-disposition",
+        b"attachment; filename*=UTF-8''hunter%2Feight; x=1",
+        false,
+    );
+    r.header(
+        "cookie",
+        b"a=hunter%256eine; b=%7B%22u%22%3A%22hunter%5C%22ten%22%7D",
+        false,
+    );
+    r.user_of(&"http://huntereleven:x@example.org/".parse().unwrap());
+    let scrubber = r.into_scrubber();
+    for said in [
+        "hunterseven",
+        "hunter/eight",
+        "hunternine",
+        "hunter\"ten",
+        "huntereleven",
+    ] {
+        assert!(!scrubber.text(said).contains(said), "{said}");
+    }
+    let mut r = Redactor::new(&policy);
+    let by_name = by_name();
+    assert!(is_placeholder(&r.header("proxy-authenticate", b"a", false)));
+    let mut r = Redactor::new(&by_name);
+    assert!(is_placeholder(&r.header("proxy-authenticate", b"a", false)));
+}
+
+#[test]
+fn what_templates_write_into_html() {
+    let policy = strict();
+    let mut r = Redactor::new(&policy);
+    r.remember("hunter <'7'> & \"8\"");
+    let scrubber = r.into_scrubber();
+    for said in [
+        "hunter &lt;'7'&gt; &amp; \"8\"",
+        "hunter &lt;'7'&gt; &amp; &quot;8&quot;",
+        "hunter &lt;&#39;7&#39;&gt; &amp; &quot;8&quot;",
+        "hunter &lt;&#39;7&#39;&gt; &amp; &#34;8&#34;",
+        "hunter &lt;&#x27;7&#x27;&gt; &amp; &quot;8&quot;",
+    ] {
+        assert!(scrubber.text(said).starts_with("[~"), "{said}");
+    }
+}
