@@ -12,9 +12,17 @@ const UNIMPLEMENTED: u16 = 12;
 const MAX_NAME: usize = 128;
 
 /// The path of a call to a method that the service has, as its answer shows: then
-/// the path is a name from its code, and not the client's data.
-pub(super) fn method<'a>(heads: &'a CaptureHeads, answer: &BodySnapshot) -> Option<&'a str> {
+/// the path is a name from its code, and not the client's data. A route that names a
+/// part of it knows better.
+pub(super) fn method<'a>(
+    heads: &'a CaptureHeads,
+    answer: &BodySnapshot,
+    route: Option<&str>,
+) -> Option<&'a str> {
     let path = called(heads)?;
+    if route.is_some_and(names_a_part) {
+        return None;
+    }
     let of_head = heads.response.fields.text("grpc-status");
     let known = match of_head.or_else(|| answer.trailers.text("grpc-status")) {
         Some(status) => status.parse() != Ok(UNIMPLEMENTED),
@@ -51,6 +59,13 @@ fn is_grpc(fields: &HeaderFields) -> bool {
     media.starts_with("application/grpc")
 }
 
+/// Whether a template has a parameter, other than one for the rest of the path.
+fn names_a_part(route: &str) -> bool {
+    route
+        .split('/')
+        .any(|part| part.starts_with(':') || part.contains('{') && !part.starts_with("{*"))
+}
+
 fn is_name(text: &str) -> bool {
     text.len() <= MAX_NAME
         && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -59,7 +74,13 @@ fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_name;
+    use super::{is_name, names_a_part};
+
+    #[test]
+    fn a_route_that_names_a_part_knows_better() {
+        assert!(names_a_part("/reset/{token}") && names_a_part("/reset/:token"));
+        assert!(!names_a_part("/shop.Orders/{*rest}") && !names_a_part("/shop.Orders/Get"));
+    }
 
     #[test]
     fn names_are_those_of_protocol_buffers() {

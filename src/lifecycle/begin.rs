@@ -206,7 +206,7 @@ fn select(
 ) -> Option<Option<&'static str>> {
     watch(context, verbose.recording_limit, verbose.memory.as_ref());
     if verbose.recorded.is_on() && context.mode().has(Mode::WATCHED) {
-        context.raise(Mode::RECORD);
+        context.shared().raise(Mode::RECORD);
     }
     #[cfg(feature = "token")]
     if let Some(propagation) = &verbose.propagation {
@@ -309,8 +309,10 @@ fn arrival<'r>(
 #[cfg(feature = "gate")]
 fn watch(context: &RequestContext, limit: usize, memory: Option<&Arc<MemoryBudget>>) {
     if crate::gate::installed() && !context.mode().has(Mode::WATCHED) {
-        context.shared().recording().begin(limit, memory.cloned());
-        context.raise(Mode::WATCHED);
+        let shared = context.shared();
+        shared.recording().begin(limit, memory.cloned());
+        // The thread hears of it when it enters the context, which comes next.
+        shared.raise(Mode::WATCHED);
     }
 }
 

@@ -132,6 +132,7 @@ impl Tee {
     }
 
     /// Notes a data frame that passed by.
+    #[inline]
     pub(crate) fn data<D: Buf + 'static>(&mut self, data: &D, clock: &mut Clock) {
         let length = data.remaining();
         // Read on after the request has ended: no part of it any more.
@@ -233,16 +234,21 @@ impl Tee {
         slice.len()
     }
 
-    /// Doubles the buffer like a vector does, but no further than a segment.
+    #[inline]
     fn append(&mut self, slice: &[u8]) {
         let needed = self.copied.len() + slice.len();
-        let capacity = self.copied.capacity();
-        if needed > capacity {
-            let most = SEGMENT.min(self.limit);
-            let wanted = (2 * capacity).min(most).max(needed);
-            self.copied.reserve_exact(wanted - self.copied.len());
+        if needed > self.copied.capacity() {
+            self.grow(needed);
         }
         self.copied.extend_from_slice(slice);
+    }
+
+    /// Doubles the buffer like a vector does, but no further than a segment.
+    #[cold]
+    fn grow(&mut self, needed: usize) {
+        let most = SEGMENT.min(self.limit);
+        let wanted = (2 * self.copied.capacity()).min(most).max(needed);
+        self.copied.reserve_exact(wanted - self.copied.len());
     }
 
     fn close_segment(&mut self) {

@@ -106,7 +106,7 @@ impl Assembler {
 
         let head = &heads.request;
         let route = shared.route.as_ref().map(crate::context::Route::as_str);
-        let called = super::grpc::method(&heads, &response_body);
+        let called = super::grpc::method(&heads, &response_body, route);
         let request = Request {
             method: method(&mut redactor, &head.method),
             scheme: scheme(&head.uri),

@@ -16,7 +16,7 @@ pub(crate) fn remember_secrets(redactor: &mut Redactor<'_>, context: &RequestCon
     let uri = &heads.request.uri;
     redactor.user_of(uri);
     let route = shared.route.as_ref().map(crate::context::Route::as_str);
-    let called = crate::keeper::grpc::method(&heads, &response_body);
+    let called = crate::keeper::grpc::method(&heads, &response_body, route);
     redactor.path(uri.path(), called.or(route));
     if let Some(query) = uri.query() {
         redactor.query(query);

@@ -140,11 +140,10 @@ fn named(text: &str, at: usize, names: &Names, folded: &mut String) -> bool {
 /// Whether the name that ends here is suspicious once it is percent-decoded.
 fn encoded(text: &str, end: usize, names: &Names, folded: &mut String) -> bool {
     let bytes = text.as_bytes();
-    let floor = end.saturating_sub(3 * NAME);
-    let start = run_back(bytes.get(..end).unwrap_or_default(), end, |b| {
-        is_name(b) || b == b'%'
-    });
-    let raw = bytes.get(start.max(floor)..end).unwrap_or_default();
+    let near = bytes.get(end.saturating_sub(3 * NAME)..end);
+    let near = near.unwrap_or_default();
+    let start = run_back(near, near.len(), |b| is_name(b) || b == b'%');
+    let raw = near.get(start..).unwrap_or_default();
     let plain: Vec<u8> = percent_encoding::percent_decode(raw).collect();
     let plain = String::from_utf8_lossy(&plain);
     // Other characters that were encoded end what stands before the name.

@@ -199,12 +199,32 @@ impl Policy {
     /// detector objects; suspicious names stay hidden. The default list has
     /// fields such as `status` and `currency`, whose values stay only while they
     /// look like one of a few: ASCII words with at most five digits.
+    ///
+    /// A name is no place. What is one, as for [`path`](Self::path), is taken for
+    /// one; anything else with a `.` or `[` in it, such as `card.number`, hides every
+    /// field of its last name, `number`, and keeps none.
+    /// [`from_model`](Self::from_model) refuses it.
     #[must_use]
     pub fn field(mut self, name: &str, action: Action) -> Self {
+        if name.starts_with('$')
+            && let Ok(policy) = self.clone().path(name, action)
+        {
+            return policy;
+        }
         let inner = Arc::make_mut(&mut self.0);
-        insert(&mut inner.fields, name, action);
+        let mut model = name;
+        if name.contains(['.', '[']) {
+            if action == Action::Keep {
+                return self;
+            }
+            insert(&mut inner.fields, name, action);
+            let mut steps = name.rsplit(['.', '[', ']']);
+            let letter = |step: &&str| step.contains(|c: char| c.is_alphabetic());
+            model = steps.find(letter).unwrap_or(name);
+        }
+        insert(&mut inner.fields, model, action);
         inner.hides_fields |= action != Action::Keep;
-        inner.model.fields.insert(name.to_owned(), action);
+        inner.model.fields.insert(model.to_owned(), action);
         self
     }
 

@@ -154,3 +154,28 @@ fn toml_names_line_and_field() {
         Policy::by_name().allow_unmatched_paths().model()
     );
 }
+
+#[test]
+fn a_field_that_looks_like_a_place_hides_no_less() {
+    let body = r#"{"card":{"number":7,"note":8},"number":9}"#;
+    let shown = |policy: &Policy| {
+        let mut r = crate::redact::Redactor::new(policy);
+        match r.body(Some("application/json"), None, body.as_bytes(), true) {
+            crate::exchange::Content::Text { text, .. } => text,
+            crate::exchange::Content::Opaque { .. } => String::new(),
+        }
+    };
+    let hidden = |name: &str| {
+        let policy = Policy::by_name().field(name, Action::Drop);
+        assert!(Policy::from_model(policy.model()).is_ok(), "{name}");
+        let text = shown(&policy);
+        ["7", "8", "9"].map(|n| !text.contains(n))
+    };
+    assert_eq!(hidden("$.card.number"), [true, false, false]);
+    assert_eq!(hidden("card.number"), [true, false, true]);
+    assert_eq!(hidden("card[0].number"), [true, false, true]);
+    assert_eq!(hidden("$card.number[0]"), [true, false, true]);
+    // And keeps no more.
+    let kept = Policy::strict().field("card.note", Action::Keep);
+    assert_eq!(kept.model(), Policy::strict().model());
+}

@@ -170,7 +170,8 @@ impl Make<'_> {
             9 => self.json_lines(),
             10 | 11 => self.events(),
             12 => self.xml(),
-            13 => self.graphql(),
+            // Under another key it is a value as a whole.
+            13 if self.settled => self.graphql(),
             14 | 15 => self.wrong_type(),
             16 => self.text(),
             17 => self.grpc(),
