@@ -323,10 +323,7 @@ impl<'p> Redactor<'p> {
     /// Appends what stands in the place of a value, which is remembered.
     pub(super) fn push_hidden(&mut self, how: Action, value: &[u8], cut: bool, out: &mut String) {
         match std::str::from_utf8(value) {
-            Ok(value) => {
-                self.remember(value);
-                self.remember_named(value);
-            }
+            Ok(text) => self.remember_hidden(text),
             Err(_) => self.remember(&String::from_utf8_lossy(value)),
         }
         if !self.only_remembers {
@@ -334,12 +331,17 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// As [`push_hidden`](Self::push_hidden), of a text.
+    /// As [`push_hidden`](Self::push_hidden), of a whole text.
     pub(super) fn push_hidden_text(&mut self, how: Action, text: &str, out: &mut String) {
-        self.remember(text);
+        self.remember_hidden(text);
         if !self.only_remembers {
             self.policy.key().push(how, text.as_bytes(), false, out);
         }
+    }
+
+    fn remember_hidden(&mut self, text: &str) {
+        self.remember(text);
+        self.remember_named(text);
     }
 
     pub(super) fn push_number(&mut self, how: Action, text: &str, cut: bool, out: &mut String) {
