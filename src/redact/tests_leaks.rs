@@ -193,3 +193,9 @@ fn what_templates_write_into_html() {
         assert!(scrubber.text(said).starts_with("[~"), "{said}");
     }
 }
+
+#[test]
+fn a_declaration_that_broke() {
+    let xml = b"<?xml versio hunterseven --><?note x?><a>1</a>";
+    hides("application/xml", xml, "hunterseven");
+}

@@ -243,11 +243,22 @@ fn is_namespace(name: &str, value: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-._~:/#+".contains(&b))
 }
 
+/// Whether an instruction is the declaration, and nothing else is in it.
 fn is_declaration(text: &str) -> bool {
-    text.len() <= 100
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphabetic() || b"<?xml =\"'.-1280?>".contains(&b))
+    let inner = text
+        .strip_prefix("<?xml ")
+        .and_then(|t| t.strip_suffix("?>"));
+    let known = |part: &str| {
+        let names = ["version=", "encoding=", "standalone="];
+        let value = names.iter().find_map(|name| part.strip_prefix(name));
+        value.is_some_and(|value| {
+            value.len() <= 20
+                && value
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"\"'.-_".contains(&b))
+        })
+    };
+    inner.is_some_and(|inner| inner.split_whitespace().all(known))
 }
 
 fn space(text: &str, from: usize) -> usize {

@@ -74,7 +74,8 @@ impl Make<'_> {
                 let head = format!("Content-Disposition: form-data;{end} name=\"{name}\"{end}");
                 (head, secret.into_bytes())
             }
-            5 => {
+            // A type that what stands behind it became a part of is a type.
+            5 if self.settled => {
                 let (a, b) = (self.letters_only(), self.letters_only());
                 let head = format!(
                     "Content-Disposition: form-data; name=\"doc\"{end}Content-Type: text/plain; name={a}{end}X-Owner: {b}{end}"
