@@ -94,7 +94,7 @@ impl Run {
             return;
         }
         let mut found = self.search.find(text.as_bytes());
-        if found.is_none() && entry.0 % KIT == 0 {
+        if found.is_none() && entry.0.is_multiple_of(KIT) {
             found = self
                 .kit
                 .leaks(text.as_bytes())

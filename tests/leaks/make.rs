@@ -111,7 +111,7 @@ impl<'r> Make<'r> {
     /// service, in its request, says nothing of what only the call has.
     fn call(&mut self) {
         self.kind("call:");
-        let before = std::mem::replace(&mut self.case.plan, Default::default());
+        let before = std::mem::take(&mut self.case.plan);
         let mut call = Call::default();
         let name = self.hiding();
         let name = crate::encode::urlencode(&name, false);

@@ -20,9 +20,9 @@ enum Doc {
     Word(&'static str),
     Number(String),
     Text(Written),
-    List(Vec<Doc>),
+    List(Vec<Self>),
     /// In their order, twice where they are there twice.
-    Object(Vec<(Written, Doc)>),
+    Object(Vec<(Written, Self)>),
 }
 
 /// A text, and how JSON writes it.

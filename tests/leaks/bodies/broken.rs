@@ -33,7 +33,7 @@ impl Make<'_> {
             return body;
         }
         let all = [&b"\xff"[..], b"\xc3\x28", b"\xed\xa0\x80", b"\xf8"];
-        let bytes: &[u8] = *self.random.of(&all);
+        let bytes = *self.random.of::<&[u8]>(&all);
         [a, bytes, b].concat()
     }
 
