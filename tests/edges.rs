@@ -3,12 +3,13 @@
 
 mod support_gate;
 
+use bytes::Bytes;
 use dashcam::{
     correlation::{CorrelationIdLayer, PropagateCorrelationIdLayer},
     selection::{Rule, Rules},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
 use std::{
     convert::Infallible,
     fmt,
@@ -314,4 +315,52 @@ fn headers_without_room_stay_as_they_are() {
     assert_eq!(response.headers().len(), full.len());
     let body = tokio_test::block_on(response.into_body().collect()).unwrap();
     assert_eq!(body.to_bytes().len(), 36, "it has an ID all the same");
+}
+
+/// Buffers that log when they are dropped, in the middle of a request.
+struct Logs([u8; 64]);
+
+impl AsRef<[u8]> for Logs {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        tracing::warn!("a buffer was dropped");
+    }
+}
+
+#[test]
+fn buffers_that_log_hold_nothing_up() {
+    let (outputs, fixture) = (outputs(), Fixture::new());
+    let chunks = |n: u8| {
+        let chunk =
+            |n| Ok::<_, Infallible>(http_body::Frame::data(Bytes::from_owner(Logs([n; 64]))));
+        StreamBody::new(futures_util::stream::iter((0..n).map(chunk)))
+    };
+    let service =
+        fixture
+            .dashcam
+            .layer()
+            .layer(service_fn(move |request: Request<_>| async move {
+                let mut body = std::pin::pin!(BodyExt::into_data_stream(request.into_body()));
+                while let Some(chunk) = futures_util::StreamExt::next(&mut body).await {
+                    drop(chunk);
+                }
+                let mut response = Response::new(axum::body::Body::new(chunks(3)));
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                Ok::<_, Infallible>(response)
+            }));
+    tokio_test::block_on(async {
+        let response = service.oneshot(Request::new(chunks(3))).await.unwrap();
+        let mut body = std::pin::pin!(response.into_body().into_data_stream());
+        while let Some(chunk) = futures_util::StreamExt::next(&mut body).await {
+            drop(chunk);
+        }
+    });
+    drop(fixture.only());
+    assert!(outputs.handle.flush(DEADLINE));
+    assert!(outputs.lines.with_message("a buffer was dropped").len() >= 6);
 }

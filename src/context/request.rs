@@ -157,7 +157,8 @@ impl RequestContext {
                 .request_limit(body, content_type.map(str::as_bytes));
             (body, heads.options.head_limit(head))
         };
-        self.0.request_body().restrict(body, head);
+        let let_go = self.0.request_body().restrict(body, head);
+        drop(let_go);
         true
     }
 
@@ -181,6 +182,11 @@ impl RequestContext {
     /// their next poll on.
     pub(crate) fn raise(&self, mode: Mode) {
         self.0.raise(mode);
+        self.tell_thread();
+    }
+
+    /// Tells this thread the mode, where the request is current.
+    pub(crate) fn tell_thread(&self) {
         current::refresh(self);
     }
 

@@ -467,9 +467,13 @@ impl Shared {
         lock(&self.known)
     }
 
-    /// About how much memory it keeps alive beside the recording.
+    /// About how much memory it keeps alive beside the recording. Asked for every line
+    /// of a log, so it waits for no body: a buffer of a type that is not ours may log
+    /// while it is copied.
     #[cfg(feature = "kit")]
     pub(crate) fn weight(&self) -> usize {
+        const BUSY: usize = 64 * 1024;
+        let kept = |body: &Mutex<Tee>| body.try_lock().map_or(BUSY, |tee| tee.kept());
         let heads = {
             let heads = self.heads();
             heads.request.uri.path().len()
@@ -477,7 +481,7 @@ impl Shared {
                 + heads.request.fields.len()
                 + heads.response.fields.len()
         };
-        size_of::<Self>() + heads + self.request_body().kept() + self.response_body().kept()
+        size_of::<Self>() + heads + kept(&self.request_body) + kept(&self.response_body)
     }
 
     /// Makes it as new; buffers of modest size stay allocated.

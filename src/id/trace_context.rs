@@ -2,7 +2,7 @@ use super::{
     SpanId, TraceFlags, TraceId, TraceParent, TraceState, baggage, baggage::BAGGAGE, put_new,
     traceparent::TRACEPARENT, tracestate::TRACESTATE,
 };
-use http::{HeaderMap, HeaderValue, header::Entry};
+use http::{HeaderMap, HeaderValue};
 use std::{fmt, sync::Arc};
 
 /// A request's place in its trace: W3C Trace Context, level 2.
@@ -261,8 +261,9 @@ impl TraceContext {
 
     /// Replaces what a stranger sent, for code that hands the headers on.
     pub(crate) fn replace_in(&self, headers: &mut HeaderMap) {
-        if let Ok(Entry::Occupied(mut place)) = headers.try_entry(&TRACEPARENT) {
-            place.insert(self.own().to_header_value());
+        let own = || self.own().to_header_value();
+        if headers.contains_key(&TRACEPARENT) && headers.try_insert(&TRACEPARENT, own()).is_err() {
+            headers.remove(&TRACEPARENT);
         }
         headers.remove(&TRACESTATE);
         headers.remove(&BAGGAGE);

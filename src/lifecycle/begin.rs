@@ -64,6 +64,11 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
         .filter(|_| shared.claim(Aspect::Verbose));
     #[cfg(feature = "gate")]
     let asked = verbose.and_then(|verbose| select(verbose, &context, parts));
+    #[cfg(feature = "gate")]
+    if !owner {
+        // Of its own request the thread hears when it enters it, which comes next.
+        context.tell_thread();
+    }
 
     let method = known_method(&parts.method);
     let span = if plan.span && shared.claim(Aspect::Span) {
@@ -230,15 +235,12 @@ fn select(
 #[cfg(feature = "gate")]
 fn asks(verbose: &super::VerbosePlan, headers: &mut HeaderMap) -> bool {
     #[cfg(feature = "token")]
-    if verbose.tokens.is_some()
-        // To ask for the entry makes room for it.
-        && headers.contains_key(crate::selection::VERBOSE_HEADER)
-        && let Ok(http::header::Entry::Occupied(mut values)) =
-            headers.try_entry(crate::selection::VERBOSE_HEADER)
-    {
-        values
-            .iter_mut()
-            .for_each(|value| value.set_sensitive(true));
+    if verbose.tokens.is_some() && headers.contains_key(crate::selection::VERBOSE_HEADER) {
+        for (name, value) in headers.iter_mut() {
+            if *name == crate::selection::VERBOSE_HEADER {
+                value.set_sensitive(true);
+            }
+        }
         return true;
     }
     let _ = (verbose, headers);
@@ -311,7 +313,6 @@ fn watch(context: &RequestContext, limit: usize, memory: Option<&Arc<MemoryBudge
     if crate::gate::installed() && !context.mode().has(Mode::WATCHED) {
         let shared = context.shared();
         shared.recording().begin(limit, memory.cloned());
-        // The thread hears of it when it enters the context, which comes next.
         shared.raise(Mode::WATCHED);
     }
 }

@@ -124,7 +124,10 @@ impl Flight {
     /// Takes the response head and wraps the body.
     pub(super) fn responded<B: Body>(mut self, response: Response<B>) -> Response<ResponseBody<B>> {
         let (mut parts, body) = response.into_parts();
-        let over = self.head(&mut parts, body.size_hint().exact());
+        // Nobody else wants to know, and it is the service's code.
+        let length = || body.size_hint().exact();
+        let length = self.captures().then(length).flatten();
+        let over = self.head(&mut parts, length);
         Response::from_parts(parts, ResponseBody::new(body, self, over))
     }
 

@@ -39,6 +39,20 @@ pub(crate) struct Plan {
     pub(crate) request_line: bool,
 }
 
+impl Plan {
+    /// Whether this layer captures the requests that no other one does.
+    pub(super) fn captures(&self) -> bool {
+        #[cfg(feature = "capture")]
+        {
+            self.keeper.is_some()
+        }
+        #[cfg(not(feature = "capture"))]
+        {
+            false
+        }
+    }
+}
+
 /// Which inbound IDs are believed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Trust {

@@ -85,6 +85,8 @@ where
                 .as_pin_ref()
                 .is_none_or(|body| body.is_end_stream());
             let shared = this.context.shared();
+            // Dropped after the lock, for it is somebody else's code.
+            let _let_go;
             let mut tee = shared.request_body();
             tee.polled();
             let clock = &mut Clock::default();
@@ -101,7 +103,7 @@ where
                 }
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Some(data) = frame.data_ref() {
-                        tee.data(data, clock);
+                        _let_go = tee.data(data, clock);
                     } else if let Some(trailers) = frame.trailers_ref() {
                         tee.trailers(trailers);
                         tee.end(Ending::Complete, clock);

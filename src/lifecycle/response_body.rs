@@ -160,7 +160,10 @@ impl Flight {
         tee.polled();
         if let Poll::Ready(Some(Ok(frame))) = polled {
             if let Some(data) = frame.data_ref() {
-                tee.data(data, clock);
+                // Dropped after the lock, for it is somebody else's code.
+                let let_go = tee.data(data, clock);
+                drop(tee);
+                drop(let_go);
                 return;
             }
             drop(tee);

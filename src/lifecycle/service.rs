@@ -63,7 +63,9 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        let flight = begin::begin(&self.plan, &mut parts, body.size_hint().exact());
+        let length = || body.size_hint().exact();
+        let length = self.plan.captures().then(length).flatten();
+        let flight = begin::begin(&self.plan, &mut parts, length);
         let body = RequestBody::new(body, &flight);
         let mut request = Some(Request::from_parts(parts, body));
         let mut future = None;

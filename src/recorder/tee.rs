@@ -88,6 +88,15 @@ enum Piece {
     Copied(Vec<u8>),
 }
 
+/// Buffers of the service that are no longer needed. Their destructors are the
+/// service's code: it is dropped while nothing is locked.
+#[derive(Debug, Default)]
+#[must_use = "is to be dropped when nothing is locked"]
+pub(crate) struct LetGo {
+    _first: Option<Bytes>,
+    _pieces: Vec<Piece>,
+}
+
 impl Tee {
     /// Starts with what is known before the first frame.
     pub(crate) fn begin(&mut self, plan: TeePlan) {
@@ -102,7 +111,7 @@ impl Tee {
 
     /// Captures no more than this from now on; what is over it already is given
     /// back, all of it.
-    pub(crate) fn restrict(&mut self, limit: usize, trailers_limit: usize) {
+    pub(crate) fn restrict(&mut self, limit: usize, trailers_limit: usize) -> LetGo {
         self.trailers_limit = trailers_limit;
         self.limit = limit;
         if limit == 0 {
@@ -114,10 +123,17 @@ impl Tee {
             self.skipped = Some("options");
             self.full = true;
             self.kept = 0;
-            self.first = None;
-            self.pieces.clear();
             self.copied.clear();
             self.memory.give_back();
+            return self.let_go();
+        }
+        LetGo::default()
+    }
+
+    fn let_go(&mut self) -> LetGo {
+        LetGo {
+            _first: self.first.take(),
+            _pieces: std::mem::take(&mut self.pieces),
         }
     }
 
@@ -131,13 +147,14 @@ impl Tee {
         self.polled = true;
     }
 
-    /// Notes a data frame that passed by.
+    /// Notes a data frame that passed by. What it lets go of is for the caller to drop
+    /// once nothing is locked.
     #[inline]
-    pub(crate) fn data<D: Buf + 'static>(&mut self, data: &D, clock: &mut Clock) {
+    pub(crate) fn data<D: Buf + 'static>(&mut self, data: &D, clock: &mut Clock) -> Option<Bytes> {
         let length = data.remaining();
         // Read on after the request has ended: no part of it any more.
         if length == 0 || self.ending.is_some() {
-            return;
+            return None;
         }
         if self.seen == 0 {
             self.first_byte = Some(clock.now());
@@ -149,21 +166,22 @@ impl Tee {
             length
         };
         if self.full {
-            return;
+            return None;
         }
         let room = self.limit.saturating_sub(self.kept);
         let wanted = length.min(room).min(of_items);
         if wanted == 0 {
             self.full = true;
-            return;
+            return None;
         }
         if !self.memory.grow(wanted) {
             // A later chunk might fit, but what is kept must be a prefix.
             self.full = true;
             self.out_of_memory = true;
-            return;
+            return None;
         }
         let bytes = (data as &dyn Any).downcast_ref::<Bytes>();
+        let mut settled = None;
         let kept = match bytes {
             // A part would keep the whole chunk alive.
             Some(bytes) if wanted == length && self.kept == 0 => {
@@ -171,7 +189,7 @@ impl Tee {
                 wanted
             }
             Some(bytes) => {
-                self.settle();
+                settled = self.settle();
                 if wanted > COPY_UP_TO && wanted == length {
                     self.close_segment();
                     self.pieces.push(Piece::Shared(bytes.clone()));
@@ -184,13 +202,14 @@ impl Tee {
         };
         self.kept += kept;
         self.full = kept < length;
+        settled
     }
 
     /// Copies a small first chunk: it was not the only one.
-    fn settle(&mut self) {
-        if let Some(first) = self.first.take_if(|first| first.len() <= COPY_UP_TO) {
-            self.append(&first);
-        }
+    fn settle(&mut self) -> Option<Bytes> {
+        let first = self.first.take_if(|first| first.len() <= COPY_UP_TO)?;
+        self.append(&first);
+        Some(first)
     }
 
     /// How many bytes of this chunk belong to items that are captured.
@@ -346,13 +365,13 @@ impl Tee {
 
     /// Copies what is shared with others: a piece keeps the whole buffer alive
     /// that it was cut from, and it may have to wait.
-    pub(crate) fn own_content(&mut self) {
+    pub(crate) fn own_content(&mut self) -> LetGo {
         let shared = |piece: &Piece| matches!(piece, Piece::Shared(_));
         if self.first.is_some() || self.pieces.iter().any(shared) {
             self.copied = self.prefix();
-            self.first = None;
-            self.pieces.clear();
+            return self.let_go();
         }
+        LetGo::default()
     }
 
     /// Empties it for the next request; small buffers stay allocated.

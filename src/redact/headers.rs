@@ -80,7 +80,8 @@ pub(super) fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: 
         "location" | "content-location" | "referer" => url::url(r, text),
         "traceparent" if is_traceparent(text) => text.to_owned(),
         _ if !r.policy().is_strict() => {
-            if detect::is_sensitive(text, r.policy().names()) {
+            let sensitive = detect::is_sensitive_value(text, r.policy().names());
+            if sensitive || !r.json_stays(text) {
                 hide(r, text)
             } else {
                 text.to_owned()

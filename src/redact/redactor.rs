@@ -116,7 +116,7 @@ impl<'p> Redactor<'p> {
     /// A fact: the value where it may stay, or its placeholder.
     pub(crate) fn fact(&mut self, name: &str, value: &str) -> String {
         let rule = self.policy.field_rule(name);
-        if self.policy.string_stays(rule, value) {
+        if self.policy.string_stays(rule, value) && self.json_stays(value) {
             value.to_owned()
         } else {
             self.hide_as(rule.how(), value.as_bytes(), false)
@@ -377,12 +377,16 @@ impl<'p> Redactor<'p> {
     }
 
     /// Whether a value that stays as a text stays as JSON, too, should it be some.
+    /// What was not looked into to its end stays where its own name lets it.
     pub(super) fn json_stays(&mut self, text: &str) -> bool {
-        if !text.trim_start().starts_with(['{', '[']) {
+        // Without a quote nothing in it has a name.
+        if !text.trim_start().starts_with(['{', '[']) || !text.contains('"') {
             return true;
         }
-        let done = json::part(self, text.as_bytes(), true, Rule::default(), false);
-        done.is_none_or(|done| !done.complete || !done.replaced)
+        match json::part(self, text.as_bytes(), true, Rule::default(), false) {
+            Some(done) if done.complete => !done.replaced,
+            _ => self.policy.is_strict(),
+        }
     }
 
     /// What a key says of itself and of its values.

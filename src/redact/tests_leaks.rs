@@ -199,3 +199,61 @@ fn a_declaration_that_broke() {
     let xml = b"<?xml versio hunterseven --><?note x?><a>1</a>";
     hides("application/xml", xml, "hunterseven");
 }
+
+#[test]
+fn a_declaration_with_more_than_one_has() {
+    for value in ["4111111111111111", "hunterseven", "utf-8.hunter"] {
+        for name in ["version", "encoding", "standalone"] {
+            let xml = format!("<?xml version=\"1.0\" {name}=\"{value}\"?><a>1</a>");
+            hides("application/xml", xml.as_bytes(), value);
+        }
+    }
+    let xml = b"<?xml version='1.0' encoding=\"UTF-8\" standalone='yes'?><a>1</a>";
+    let shown = body(&strict(), "application/xml", None, xml, "");
+    assert!(
+        shown
+            .body
+            .starts_with("<?xml version='1.0' encoding=\"UTF-8\" standalone='yes'?>")
+    );
+}
+
+#[test]
+fn json_that_is_not_whole_where_a_name_lets_it_stay() {
+    for text in [
+        r#"[{"name":"pin","value":123498}"#,
+        r#"{"p\u0061ssword":"123498hunter"} x"#,
+    ] {
+        let (form, policy) = (format!("data={text}"), by_name());
+        let kind = "application/x-www-form-urlencoded";
+        let shown = body(&policy, kind, None, form.as_bytes(), "");
+        assert!(!shown.body.contains("123498"), "{}", shown.body);
+        let mut r = Redactor::new(&policy);
+        let header = r.header("x-data", text.as_bytes(), false);
+        assert!(!header.contains("123498"), "{header}");
+        let fact = r.fact("data", text);
+        assert!(!fact.contains("123498"), "{fact}");
+    }
+    // What only looks like the beginning of some stays.
+    let policy = by_name();
+    let mut r = Redactor::new(&policy);
+    assert_eq!(r.header("host", b"[::1]:8080", false), "[::1]:8080");
+    assert_eq!(r.fact("step", "[2 of 3]"), "[2 of 3]");
+}
+
+#[test]
+fn a_policy_that_changes_after_it_was_used() {
+    let json = br#"{"nickname":"hunterseven"}"#;
+    let policy = by_name();
+    let kind = "application/json";
+    assert!(
+        body(&policy, kind, None, json, "")
+            .body
+            .contains("hunterseven")
+    );
+    let policy = policy.deny_name("nickname");
+    assert!(
+        !body(&policy, kind, None, json, "")
+            .body
+            .contains("hunterseven")
+    );
+}

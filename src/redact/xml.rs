@@ -249,16 +249,42 @@ fn is_declaration(text: &str) -> bool {
         .strip_prefix("<?xml ")
         .and_then(|t| t.strip_suffix("?>"));
     let known = |part: &str| {
-        let names = ["version=", "encoding=", "standalone="];
-        let value = names.iter().find_map(|name| part.strip_prefix(name));
-        value.is_some_and(|value| {
-            value.len() <= 20
-                && value
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"\"'.-_".contains(&b))
+        let (name, quoted) = part.split_once('=')?;
+        let quote = quoted.chars().next().filter(|q| matches!(q, '"' | '\''))?;
+        let value = quoted.strip_prefix(quote)?.strip_suffix(quote)?;
+        Some(match name {
+            "version" => matches!(value, "1.0" | "1.1"),
+            "encoding" => is_charset(&value.to_ascii_lowercase()),
+            "standalone" => matches!(value, "yes" | "no"),
+            _ => false,
         })
     };
-    inner.is_some_and(|inner| inner.split_whitespace().all(known))
+    inner.is_some_and(|inner| {
+        inner
+            .split_whitespace()
+            .all(|part| known(part) == Some(true))
+    })
+}
+
+fn is_charset(name: &str) -> bool {
+    let numbered = ["iso-8859-", "windows-"].iter().any(|family| {
+        let number = name.strip_prefix(family);
+        number.is_some_and(|n| matches!(n.len(), 1..=4) && n.bytes().all(|b| b.is_ascii_digit()))
+    });
+    numbered
+        || matches!(
+            name,
+            "utf-8"
+                | "utf8"
+                | "utf-16"
+                | "us-ascii"
+                | "ascii"
+                | "shift_jis"
+                | "euc-jp"
+                | "gb2312"
+                | "gbk"
+                | "big5"
+        )
 }
 
 fn space(text: &str, from: usize) -> usize {

@@ -140,6 +140,14 @@ impl<'r> Make<'r> {
         call.answer = content;
         call.answer_headers.extend(typed(kind, coding));
         self.quiet = false;
+        // Two segments of a gRPC call are names that its service has.
+        if call
+            .headers
+            .iter()
+            .any(|(_, value, _)| value.starts_with(b"application/grpc"))
+        {
+            call.uri = call.uri.replace("/items/", "/all/items/");
+        }
         self.case.plan = before;
         self.case.plan.call = Some(call);
     }

@@ -20,7 +20,7 @@ use std::convert::Infallible;
 /// Containers in containers that are followed.
 const DEPTH: usize = 128;
 
-/// The longest text that may be the name of something, in bytes.
+/// The longest text that may be the name of something, in bytes as they are read.
 const LONGEST_NAME: usize = 64;
 
 /// `None` where nothing of it is JSON.
@@ -98,6 +98,7 @@ fn names_secret(policy: &Policy, raw: &[u8]) -> bool {
     raw.len() <= 6 * LONGEST_NAME
         && policy.may_hide_field(raw)
         && decode::json(raw, false, &mut name).is_some()
+        && name.len() <= LONGEST_NAME
         && std::str::from_utf8(&name).is_ok_and(|name| policy.field_rule(name).suspicious)
 }
 

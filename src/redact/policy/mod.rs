@@ -92,6 +92,13 @@ impl Clone for Warm {
 }
 
 impl Policy {
+    /// For a change, after which nothing that was decided before holds.
+    fn inner(&mut self) -> &mut Inner {
+        let inner = Arc::make_mut(&mut self.0);
+        inner.warm = Warm::default();
+        inner
+    }
+
     fn base(base: Base) -> Self {
         let model = PolicyModel {
             base,
@@ -159,7 +166,7 @@ impl Policy {
     /// `referer` are redacted as the URLs they are.
     #[must_use]
     pub fn header(mut self, name: &str, action: Action) -> Self {
-        let inner = Arc::make_mut(&mut self.0);
+        let inner = self.inner();
         insert(&mut inner.headers, name, action);
         inner.model.headers.insert(name.to_owned(), action);
         self
@@ -172,7 +179,7 @@ impl Policy {
     /// keys of paging, sorting and formats.
     #[must_use]
     pub fn query(mut self, key: &str, action: Action) -> Self {
-        let inner = Arc::make_mut(&mut self.0);
+        let inner = self.inner();
         insert(&mut inner.query, key, action);
         inner.model.query.insert(key.to_owned(), action);
         self
@@ -184,7 +191,7 @@ impl Policy {
     /// objects; suspicious names stay hidden. By default no cookie stays.
     #[must_use]
     pub fn cookie(mut self, name: &str, action: Action) -> Self {
-        let inner = Arc::make_mut(&mut self.0);
+        let inner = self.inner();
         insert(&mut inner.cookies, name, action);
         inner.model.cookies.insert(name.to_owned(), action);
         self
@@ -211,7 +218,7 @@ impl Policy {
         {
             return policy;
         }
-        let inner = Arc::make_mut(&mut self.0);
+        let inner = self.inner();
         let mut model = name;
         if name.contains(['.', '[']) {
             if action == Action::Keep {
@@ -239,7 +246,7 @@ impl Policy {
     /// When the path is malformed: it starts with `$`, and `.name`, `.*`,
     /// `[n]` and `[*]` follow.
     pub fn path(mut self, path: &str, action: Action) -> Result<Self, PolicyError> {
-        let inner = Arc::make_mut(&mut self.0);
+        let inner = self.inner();
         inner.paths.insert(path, action)?;
         inner.model.fields.insert(path.to_owned(), action);
         Ok(self)
@@ -252,7 +259,7 @@ impl Policy {
     /// names, these and the built-in ones, beat [`Action::Keep`].
     #[must_use]
     pub fn deny_name(mut self, name: &str) -> Self {
-        let inner = Arc::make_mut(&mut self.0);
+        let inner = self.inner();
         inner.names.deny(name);
         inner.model.deny.push(name.to_owned());
         self
@@ -264,7 +271,7 @@ impl Policy {
     /// By default every segment of such a path is replaced, short numbers excepted.
     #[must_use]
     pub fn allow_unmatched_paths(mut self) -> Self {
-        Arc::make_mut(&mut self.0).model.unmatched_paths = true;
+        self.inner().model.unmatched_paths = true;
         self
     }
 
@@ -281,7 +288,7 @@ impl Policy {
         if key.len() < KEY {
             return Err(PolicyError::KeyTooShort { length: key.len() });
         }
-        let inner = Arc::make_mut(&mut self.0);
+        let inner = self.inner();
         inner.key = Key::new(key_id.into(), key);
         inner.model.key = None;
         Ok(self)
@@ -295,7 +302,7 @@ impl Policy {
     /// key that is set, so it comes after [`with_key`](Self::with_key).
     #[must_use]
     pub fn with_scope(mut self, scope: &str) -> Self {
-        let inner = Arc::make_mut(&mut self.0);
+        let inner = self.inner();
         inner.key = inner.key.scoped(scope);
         self
     }

@@ -3,7 +3,7 @@
 use super::{Policy, PolicyError, names};
 use crate::redact::pseudonym::Key;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// What happens to a value.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -237,7 +237,7 @@ pub(super) fn compile(model: &PolicyModel) -> Result<Policy, PolicyError> {
     }
     if let Some(source) = &model.key {
         let key = source.read()?;
-        let inner = Arc::make_mut(&mut policy.0);
+        let inner = policy.inner();
         inner.key = key;
         inner.model.key = Some(source.clone());
     }

@@ -2,12 +2,39 @@
 
 use crate::{
     encode::{base64, quote, urlencode, utf16},
-    make::Make,
+    make::{MARK, Make},
 };
+
+/// Whether a secret stands where names stand, in letters that names have: names are
+/// written. Those that are planted there have others.
+fn names_a_secret(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let secret = |name: &str| name.contains(MARK) && !name.contains(['\u{df}', '%']);
+    let quoted: Vec<_> = text.split('"').collect();
+    let in_json = quoted
+        .windows(2)
+        .any(|w| secret(w[0]) && w[1].trim_start().starts_with(':'));
+    let in_part = quoted
+        .windows(2)
+        .any(|w| secret(w[1]) && w[0].ends_with("name=") && !w[0].ends_with("filename="));
+    let in_form = text
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .any(|(name, _)| secret(name));
+    in_json || in_part || in_form
+}
 
 impl Make<'_> {
     /// Bytes that are gone, others, or more.
     pub(super) fn break_bytes(&mut self, bytes: &mut Vec<u8>) {
+        let whole = bytes.clone();
+        self.break_anywhere(bytes);
+        if names_a_secret(bytes) && !names_a_secret(&whole) {
+            *bytes = whole;
+        }
+    }
+
+    fn break_anywhere(&mut self, bytes: &mut Vec<u8>) {
         for _ in 0..1 + self.random.below(3) {
             if bytes.is_empty() {
                 return;
@@ -40,9 +67,17 @@ impl Make<'_> {
     /// Whether a place in a body is inside of a secret, or may be.
     pub(super) fn inside(&self, body: &[u8], at: usize) -> bool {
         let plan = &self.case.plan;
-        if body
-            .windows(2)
-            .any(|w| matches!(w, b"\\u" | b"&#" | b"%2" | b"%7" | b"=7"))
+        // In an event stream each line has a name of its own before it.
+        let in_lines = body.windows(5).any(|w| w == b"data:")
+            && plan
+                .says
+                .iter()
+                .chain(&plan.says_in_debug)
+                .any(|said| said.contains('\n'));
+        if in_lines
+            || body
+                .windows(2)
+                .any(|w| matches!(w, b"\\u" | b"&#" | b"%2" | b"%7" | b"=7"))
         {
             return at > 0 && at < body.len();
         }
