@@ -450,7 +450,7 @@ mod tests {
             prop_assert_eq!(tee.seen(), all.len() as u64);
             prop_assert_eq!(tee.kept, all.len().min(limit));
             prop_assert_eq!(tee.prefix(), &all[..tee.kept]);
-            tee.own_content();
+            drop(tee.own_content());
             prop_assert_eq!(tee.prefix(), &all[..tee.kept]);
             let shared = |piece: &Piece| matches!(piece, Piece::Shared(_));
             prop_assert!(tee.first.is_none() && !tee.pieces.iter().any(shared));
@@ -535,7 +535,7 @@ mod tests {
             ..TeePlan::default()
         });
         tee.data(&Bytes::from_static(b"12345678"), &mut now());
-        tee.restrict(4, 0);
+        drop(tee.restrict(4, 0));
         tee.data(&Bytes::from_static(b"9"), &mut now());
         assert_eq!((tee.kept(), tee.seen(), budget.held()), (0, 9, 0));
         assert_eq!(tee.snapshot().skipped, Some("options"));
