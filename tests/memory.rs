@@ -15,7 +15,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     task::JoinSet,
 };
 
@@ -131,7 +131,12 @@ async fn connect(to: SocketAddr) -> TcpStream {
     // Thousands at once are more than a listener's backlog.
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {
-        match TcpStream::connect(to).await {
+        // Of a fixed size: where hundreds of buffers grow at once, the system drops
+        // segments for lack of room, and connections stand still for minutes.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(256 * 1024).unwrap();
+        socket.set_send_buffer_size(256 * 1024).unwrap();
+        match socket.connect(to).await {
             Ok(stream) => return stream,
             Err(error) => assert!(Instant::now() < deadline, "{error}"),
         }
