@@ -85,6 +85,8 @@ mod policy;
 mod pseudonym;
 mod redactor;
 mod scrub;
+#[allow(dead_code, unused_imports)] // Nothing asks it yet.
+mod search;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod url;

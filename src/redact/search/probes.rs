@@ -1,0 +1,239 @@
+//! What texts ask of raw bytes, before anything of them is read.
+//!
+//! A value of plain bytes is a piece of them, but for what is no symbol. So where a
+//! text says it, three symbols that follow each other in the text follow each other in
+//! the bytes.
+
+use super::{
+    escapes, find,
+    fold::Folded,
+    numbers::{self, Number},
+    sets::SUBSTRING,
+    source::Source,
+    symbols, tokens,
+};
+use memchr::{memchr_iter, memchr2_iter};
+use std::ops::Range;
+
+/// The most that is asked.
+const MOST: usize = 48;
+
+/// How far the places may be apart at which long matches are asked for: every
+/// substring that is looked for has one of them.
+const STEP: usize = SUBSTRING - 2;
+
+/// A superset of what texts and numbers could say of values in plain bytes.
+#[derive(Default)]
+pub(in crate::redact) struct Probes {
+    asked: Vec<Probe>,
+    numbers: bool,
+    folded: Folded,
+}
+
+/// Three symbols, and which of them is the rarest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Probe {
+    symbols: [u8; 3],
+    core: usize,
+}
+
+/// Symbols by how often they are in what services are sent.
+const OFTEN: &[u8] = b"etaoin012srdl3c45678m9uphgbfywvkxjzq";
+
+/// The rank of each byte in them.
+const RANKS: [u8; 256] = {
+    let mut ranks = [0; 256];
+    let mut at = 0;
+    while at < OFTEN.len() {
+        ranks[OFTEN[at] as usize] = at as u8;
+        at += 1;
+    }
+    ranks
+};
+
+impl Probes {
+    /// Forgets what was asked.
+    pub(in crate::redact) fn clear(&mut self) {
+        self.asked.clear();
+        self.numbers = false;
+    }
+
+    /// Adds what a text asks as far as it came at run time. `false` where that cannot
+    /// be told: then the text has to be searched.
+    pub(in crate::redact) fn fill(&mut self, text: &str, runtime: &[Range<usize>]) -> bool {
+        if runtime.iter().all(Range::is_empty) {
+            return true;
+        }
+        let bytes = text.as_bytes();
+        if !escapes::is_plain(bytes) || is_encoded(bytes, runtime) || has_signs(bytes, runtime) {
+            return false;
+        }
+        let mut folded = std::mem::take(&mut self.folded);
+        folded.fill(bytes, true);
+        self.words(&folded, runtime);
+        self.folded = folded;
+        numbers::each(bytes, |range, number| {
+            if find::touches(runtime, &range) {
+                self.number(number);
+            }
+        });
+        self.asked.len() <= MOST
+    }
+
+    fn words(&mut self, folded: &Folded, runtime: &[Range<usize>]) {
+        let (mut inside, mut last) = (false, 0);
+        for (at, (from, to)) in folded.places.iter().enumerate() {
+            if self.asked.len() > MOST {
+                return;
+            }
+            if !find::touches(runtime, &(*from..*to)) {
+                if inside && last + 1 < at {
+                    self.gram(folded, at - 1);
+                }
+                inside = false;
+                continue;
+            }
+            if !inside {
+                // What begins before and goes on here.
+                (1..=2.min(at)).for_each(|n| self.gram(folded, at - n));
+            }
+            let word = folded.flags.get(at).is_some_and(|flag| *flag != 0);
+            if !inside || word || at >= last + STEP {
+                self.gram(folded, at);
+                last = at;
+            }
+            inside = true;
+        }
+    }
+
+    fn gram(&mut self, folded: &Folded, at: usize) {
+        if let Some(gram) = folded.symbols.get(at..).and_then(|s| s.first_chunk()) {
+            self.ask(*gram);
+        }
+    }
+
+    fn ask(&mut self, symbols: [u8; 3]) {
+        // Nothing else is in plain bytes.
+        if !symbols.is_ascii() {
+            return;
+        }
+        let rank = |at: &usize| symbols.get(*at).map(|b| RANKS[usize::from(*b)]);
+        // One that is asked for anyway.
+        let known = |at: &usize| {
+            self.asked
+                .iter()
+                .any(|p| Some(&p.core()) == symbols.get(*at))
+        };
+        let core = (0..3)
+            .filter(known)
+            .max_by_key(rank)
+            .or_else(|| (0..3).max_by_key(rank));
+        let core = core.unwrap_or(0);
+        let probe = Probe { symbols, core };
+        if !self.asked.contains(&probe) {
+            self.asked.push(probe);
+        }
+    }
+
+    /// Adds what a number asks.
+    pub(in crate::redact) fn number(&mut self, number: Number) {
+        if let Some(first) = number.first() {
+            self.numbers = true;
+            self.ask(first);
+        }
+    }
+
+    /// Whether plain bytes may have a value that something asked for says.
+    pub(in crate::redact) fn may_be_in(&self, raw: &[u8]) -> bool {
+        self.asked.len() > MOST
+            || (self.numbers && has_power(raw))
+            || self.asked.iter().enumerate().any(|(at, probe)| {
+                let core = probe.core();
+                let earlier = self.asked.get(..at).unwrap_or_default();
+                !earlier.iter().any(|p| p.core() == core) && self.at_core(raw, core)
+            })
+    }
+
+    /// Asks everything with this core.
+    fn at_core(&self, raw: &[u8], core: u8) -> bool {
+        let is = |at: usize| {
+            let mut probes = self.asked.iter().filter(|probe| probe.core() == core);
+            probes.any(|probe| probe.is_at(raw, at))
+        };
+        if core.is_ascii_digit() {
+            memchr_iter(core, raw).any(is)
+        } else {
+            memchr2_iter(core, core.to_ascii_uppercase(), raw).any(is)
+        }
+    }
+}
+
+impl Probe {
+    fn core(&self) -> u8 {
+        self.symbols.get(self.core).copied().unwrap_or_default()
+    }
+
+    /// Whether the symbols are where the core is.
+    fn is_at(&self, raw: &[u8], at: usize) -> bool {
+        let (before, rest) = self.symbols.split_at(self.core.min(2));
+        let (left, right) = (raw.get(..at), raw.get(at + 1..));
+        let symbol = |b: &&u8| b.is_ascii_alphanumeric();
+        let mut left = left.unwrap_or_default().iter().rev().filter(symbol);
+        let mut right = right.unwrap_or_default().iter().filter(symbol);
+        let same = |want: &u8, has: Option<&u8>| has.is_some_and(|b| b | 0x20 == *want);
+        before.iter().rev().all(|want| same(want, left.next()))
+            && rest.iter().skip(1).all(|want| same(want, right.next()))
+    }
+}
+
+/// Whether bytes are plain: a value in them is a piece of them, however it is written.
+pub(in crate::redact) fn is_plain(raw: &[u8]) -> bool {
+    raw.is_ascii() && escapes::is_plain(raw)
+}
+
+/// Whether something that came at run time may be written in another alphabet.
+fn is_encoded(bytes: &[u8], runtime: &[Range<usize>]) -> bool {
+    let source = Source::of(bytes);
+    let told = tokens::each(bytes, |token| {
+        if !find::touches(runtime, token.range()) {
+            return Ok(());
+        }
+        tokens::read(source, token, |step| match step {
+            tokens::Step::Work(_) => Ok(()),
+            tokens::Step::Text(_) | tokens::Step::Mixed(_) => Err(()),
+        })
+    });
+    told.is_err()
+}
+
+/// Whether something may be a value without letters and digits.
+fn has_signs(bytes: &[u8], runtime: &[Range<usize>]) -> bool {
+    let mut some = false;
+    symbols::each(bytes, |_, places| {
+        some |= places
+            .iter()
+            .any(|(from, to)| find::touches(runtime, &(*from..*to)));
+    });
+    some
+}
+
+/// Whether a number in it has an exponent: its digits are not those of the number.
+fn has_power(raw: &[u8]) -> bool {
+    memchr2_iter(b'e', b'E', raw).any(|at| {
+        let (before, after) = raw.split_at(at);
+        let after = after.get(1..).unwrap_or_default();
+        let after = match after {
+            [b'+' | b'-', after @ ..] => after,
+            after => after,
+        };
+        if !before.last().is_some_and(u8::is_ascii_digit)
+            || !after.first().is_some_and(u8::is_ascii_digit)
+        {
+            return false;
+        }
+        let part = |b: &&u8| b.is_ascii_digit() || b".,_' ".contains(b);
+        let word = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+        !word(before.iter().rev().find(|b| !part(b)))
+            && !word(after.iter().find(|b| !b.is_ascii_digit()))
+    })
+}

@@ -1,0 +1,414 @@
+//! Bytes that a text has in another alphabet: base64, hex digits, lists of numbers.
+
+use super::{
+    escapes::pair,
+    source::{Read, Source},
+};
+use std::ops::Range;
+
+const LOWER: u8 = 1;
+const UPPER: u8 = 2;
+const DIGIT: u8 = 4;
+/// A letter that is no hex digit.
+const OTHER: u8 = 8;
+/// What base64 has beside letters and digits.
+const SIGN: u8 = 16;
+/// What may stand between the items of a list.
+const BETWEEN: u8 = 32;
+
+const ALNUM: u8 = LOWER | UPPER | DIGIT;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        let c = b as u8;
+        let other = if c.is_ascii_hexdigit() { 0 } else { OTHER };
+        classes[b] = match c {
+            b'a'..=b'z' => LOWER | other,
+            b'A'..=b'Z' => UPPER | other,
+            b'0'..=b'9' => DIGIT,
+            b'+' | b'-' => SIGN | BETWEEN,
+            b'/' | b'_' => SIGN,
+            b',' | b';' | b':' | b' ' | b'\t' | b'\n' | b'\r' | b'|' => BETWEEN,
+            _ => 0,
+        };
+        b += 1;
+    }
+    classes
+};
+
+/// From this length on a token may be one that was cut.
+const CUT: usize = 16;
+
+/// How much of what is read has to be text, in percent, and how much to be looked at
+/// for long values.
+const TEXT: usize = 90;
+const MIXED: usize = 60;
+
+/// The fewest digits of a token in hex.
+const HEX: usize = 6;
+
+/// What may be written in another alphabet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    Base64(Range<usize>),
+    Hex(Range<usize>),
+    List(Range<usize>),
+}
+
+impl Token {
+    pub(super) fn range(&self) -> &Range<usize> {
+        match self {
+            Self::Base64(range) | Self::Hex(range) | Self::List(range) => range,
+        }
+    }
+}
+
+/// Tells every part of a text that may be something in another alphabet.
+pub(super) fn each<E>(bytes: &[u8], mut tell: impl FnMut(Token) -> Result<(), E>) -> Result<(), E> {
+    let class = |at: usize| bytes.get(at).map_or(0, |b| CLASSES[usize::from(*b)]);
+    let (mut at, mut list) = (0, Items::default());
+    while at < bytes.len() {
+        let start = at;
+        // Pieces of letters and digits with signs between them.
+        let (mut all, mut pieces) = (0, 0);
+        loop {
+            let piece = at;
+            let mut bits = 0;
+            while class(at) & ALNUM != 0 {
+                bits |= class(at);
+                at += 1;
+            }
+            if at > piece {
+                let digits = bytes.get(piece..at).unwrap_or_default();
+                if let Some(done) = list.item(digits, piece..at) {
+                    tell(Token::List(done))?;
+                }
+                if let Some(range) = hex(digits, piece, bits) {
+                    tell(Token::Hex(range))?;
+                }
+                all |= bits;
+                pieces += 1;
+                // The only piece is told as the whole.
+                if (piece > start || class(at) & SIGN != 0) && is_base64(digits, bits) {
+                    tell(Token::Base64(piece..at))?;
+                }
+            }
+            if class(at) & SIGN == 0 {
+                break;
+            }
+            if class(at) & BETWEEN == 0
+                && let Some(done) = list.end()
+            {
+                tell(Token::List(done))?;
+            }
+            at += 1;
+        }
+        let token = bytes.get(start..at).unwrap_or_default();
+        if pieces > 0 && is_base64(token, all) && (pieces == 1 || all & OTHER != 0) {
+            tell(Token::Base64(start..at))?;
+        }
+        if at < bytes.len() {
+            if class(at) & BETWEEN == 0
+                && let Some(done) = list.end()
+            {
+                tell(Token::List(done))?;
+            }
+            at += 1;
+        }
+    }
+    list.end().map_or(Ok(()), |done| tell(Token::List(done)))
+}
+
+fn is_base64(token: &[u8], bits: u8) -> bool {
+    let kinds = bits & ALNUM;
+    if token.len() < 4 || kinds == LOWER || kinds == DIGIT {
+        return false;
+    }
+    // In hex it is read as hex only.
+    if token.len() >= CUT && bits & OTHER == 0 {
+        return false;
+    }
+    let first = token.first();
+    !(kinds == UPPER && token.iter().all(|b| Some(b) == first))
+        && (token.len() >= CUT || starts_as_text(token))
+}
+
+/// Whether the first bytes that are encoded here may be of a text.
+fn starts_as_text(token: &[u8]) -> bool {
+    let mut first = [0; 3];
+    let length = decode64(token.get(..4).unwrap_or_default(), &mut first);
+    first
+        .iter()
+        .take(length)
+        .all(|b| is_text(*b) || *b >= 0x80 || *b == 0)
+}
+
+fn hex(piece: &[u8], at: usize, bits: u8) -> Option<Range<usize>> {
+    let marked = piece.starts_with(b"0x") || piece.starts_with(b"0X");
+    let from = if marked { 2 } else { 0 };
+    let digits = piece.get(from..)?;
+    let all = if marked {
+        digits.iter().all(u8::is_ascii_hexdigit)
+    } else {
+        bits & OTHER == 0
+    };
+    (all && digits.len() >= HEX && bits & DIGIT != 0).then(|| at + from..at + piece.len())
+}
+
+/// The items of a list, as far as it goes.
+#[derive(Default)]
+struct Items {
+    from: usize,
+    to: usize,
+    count: usize,
+}
+
+impl Items {
+    /// The next item, or something else. The list that ends with it.
+    fn item(&mut self, piece: &[u8], range: Range<usize>) -> Option<Range<usize>> {
+        if byte(piece, 10).is_none() && byte(piece, 16).is_none() {
+            return self.end();
+        }
+        if self.count == 0 {
+            self.from = range.start;
+        }
+        self.to = range.end;
+        self.count += 1;
+        None
+    }
+
+    fn end(&mut self) -> Option<Range<usize>> {
+        let count = std::mem::take(&mut self.count);
+        (count >= 3).then_some(self.from..self.to)
+    }
+}
+
+/// The byte that an item of a list is, to this base.
+fn byte(item: &[u8], base: u32) -> Option<u8> {
+    match *item {
+        [a, b] | [b'0', b'x' | b'X', a, b] if base == 16 => pair(a, b),
+        [b'0', b'x' | b'X', b] if base == 16 => pair(b'0', b),
+        [_] | [_, _] | [_, _, _] if base == 10 => item.iter().try_fold(0_u8, |n, b| {
+            let digit = b.is_ascii_digit().then(|| b - b'0')?;
+            n.checked_mul(10)?.checked_add(digit)
+        }),
+        _ => None,
+    }
+}
+
+/// A step of reading a token.
+pub(super) enum Step {
+    /// So many bytes were looked at.
+    Work(usize),
+    /// A text is written in it, with whatever may be in one.
+    Text(Read),
+    /// Partly one.
+    Mixed(Read),
+}
+
+/// Reads a token in every way that it can be read.
+pub(super) fn read<E>(
+    source: Source<'_>,
+    token: Token,
+    mut tell: impl FnMut(Step) -> Result<(), E>,
+) -> Result<(), E> {
+    let bytes = |range: &Range<usize>| source.bytes.get(range.clone()).unwrap_or_default();
+    match token {
+        Token::Base64(range) => {
+            let all = bytes(&range);
+            let shifts = if all.len() < CUT { 1 } else { 4 };
+            let mut decoded = vec![0; all.len()];
+            let mut best: Option<(usize, usize)> = None;
+            for shift in 0..shifts {
+                tell(Step::Work(all.len() / 4))?;
+                let length = decode64(all.get(shift..).unwrap_or_default(), &mut decoded);
+                let share = share(decoded.get(..length).unwrap_or_default());
+                if share > best.map_or(0, |best| best.0) {
+                    best = Some((share, shift));
+                }
+            }
+            let (share, mut shift) = best.unwrap_or_default();
+            if share < TEXT {
+                // Letters of another alphabet in UTF-16 look like nothing at all.
+                let length = decode64(all, &mut decoded);
+                if utf16(decoded.get(..length).unwrap_or_default()).is_some() {
+                    shift = 0;
+                }
+            }
+            let length = decode64(all.get(shift..).unwrap_or_default(), &mut decoded);
+            decoded.truncate(length);
+            let place = |at: usize| {
+                let from = range.start + shift + at / 3 * 4 + at % 3;
+                source.span(from, (from + 2).min(range.end))
+            };
+            content(decoded, place, share, tell)
+        }
+        Token::Hex(range) => {
+            let all = bytes(&range);
+            for shift in 0..if all.len() < CUT { 1 } else { 2 } {
+                tell(Step::Work(all.len() / 4))?;
+                let (pairs, _) = all.get(shift..).unwrap_or_default().as_chunks();
+                let decoded: Vec<u8> = pairs.iter().filter_map(|[a, b]| pair(*a, *b)).collect();
+                let share = share(&decoded);
+                let place = |at: usize| {
+                    let from = range.start + shift + at * 2;
+                    source.span(from, from + 2)
+                };
+                content(decoded, place, share, &mut tell)?;
+            }
+            Ok(())
+        }
+        Token::List(range) => {
+            for base in [10, 16] {
+                tell(Step::Work(range.len() / 4))?;
+                let Some((decoded, places)) = list(bytes(&range), base) else {
+                    continue;
+                };
+                let share = share(&decoded);
+                let place = |at: usize| {
+                    let item = places.get(at).cloned().unwrap_or_default();
+                    source.span(range.start + item.start, range.start + item.end)
+                };
+                content(decoded, place, share, &mut tell)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn list(bytes: &[u8], base: u32) -> Option<(Vec<u8>, Vec<Range<usize>>)> {
+    let (mut decoded, mut places, mut at) = (Vec::new(), Vec::new(), 0);
+    for item in bytes.split(|b| !b.is_ascii_alphanumeric()) {
+        if !item.is_empty() {
+            decoded.push(byte(item, base)?);
+            places.push(at..at + item.len());
+        }
+        at += item.len() + 1;
+    }
+    Some((decoded, places))
+}
+
+/// Tells what decoded bytes are, unless they are no text at all.
+fn content<E>(
+    mut decoded: Vec<u8>,
+    place: impl Fn(usize) -> (u32, u32),
+    share: usize,
+    mut tell: impl FnMut(Step) -> Result<(), E>,
+) -> Result<(), E> {
+    let length = decoded.len();
+    let mut read = Read::default();
+    let mut text = share >= TEXT;
+    if !text && let Some(wide) = utf16(&decoded) {
+        for (at, c) in wide {
+            let (from, to) = (place(at).0, place(at + 1).1);
+            read.push_char(c, (from, to));
+        }
+        text = true;
+    } else if text || share >= MIXED && length >= 12 {
+        for (at, b) in decoded.drain(..).enumerate() {
+            read.push(b, place(at));
+        }
+    } else {
+        return Ok(());
+    }
+    tell(if text {
+        Step::Text(read)
+    } else {
+        Step::Mixed(read)
+    })
+}
+
+/// How much of some bytes can be of a text, in percent.
+fn share(bytes: &[u8]) -> usize {
+    let (mut text, mut zeros, mut high) = (0, 0, 0);
+    for b in bytes {
+        text += usize::from(is_text(*b));
+        zeros += usize::from(*b == 0);
+        high += usize::from(*b >= 0x80);
+    }
+    // A cut may leave half a character at each end.
+    let skip = bytes
+        .iter()
+        .take(3)
+        .take_while(|b| (0x80..0xc0).contains(*b))
+        .count();
+    let whole = high > 0
+        && match std::str::from_utf8(bytes.get(skip..).unwrap_or_default()) {
+            Ok(_) => true,
+            Err(e) => e.error_len().is_none(),
+        };
+    // Letters of Latin-1, and the zeros of wide encodings.
+    let good =
+        text + if whole || high * 4 <= bytes.len() {
+            high
+        } else {
+            0
+        } + if text + high >= zeros / 4 && zeros * 3 >= bytes.len() {
+            zeros
+        } else {
+            0
+        };
+    (good * 100).checked_div(bytes.len()).unwrap_or(0)
+}
+
+fn is_text(b: u8) -> bool {
+    matches!(b, b' '..0x7f | b'\t' | b'\n' | b'\r')
+}
+
+/// The letters of an alphabet in UTF-16: every other byte is mostly the same.
+fn utf16(bytes: &[u8]) -> Option<Vec<(usize, char)>> {
+    let (pairs, _) = bytes.as_chunks::<2>();
+    if pairs.len() < 3 {
+        return None;
+    }
+    for high in [1, 0] {
+        let page = pairs.iter().map(|pair| pair[high]).find(|b| *b != 0)?;
+        let same = pairs
+            .iter()
+            .filter(|pair| matches!(pair[high], b if b == page || b == 0));
+        if (1..0x34).contains(&page) && same.count() * 5 >= pairs.len() * 4 {
+            let unit = |pair: &[u8; 2]| u16::from(pair[high]) << 8 | u16::from(pair[1 - high]);
+            let chars = char::decode_utf16(pairs.iter().map(unit));
+            let chars = chars.map(|c| c.unwrap_or(' ')).enumerate();
+            return Some(chars.map(|(at, c)| (at * 2, c)).collect());
+        }
+    }
+    None
+}
+
+/// Decodes base64 of either alphabet, as far as it goes. How many bytes that are.
+fn decode64(token: &[u8], out: &mut [u8]) -> usize {
+    let (mut bits, mut have, mut length) = (0_u32, 0, 0);
+    for b in token {
+        bits = bits << 6 | u32::from(SEXTETS[usize::from(*b)]);
+        have += 6;
+        if have >= 8 {
+            have -= 8;
+            if let Some(byte) = out.get_mut(length) {
+                *byte = (bits >> have) as u8;
+                length += 1;
+            }
+        }
+    }
+    length
+}
+
+const SEXTETS: [u8; 256] = {
+    let mut sextets = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        let c = b as u8;
+        sextets[b] = match c {
+            b'A'..=b'Z' => c - b'A',
+            b'a'..=b'z' => c - b'a' + 26,
+            b'0'..=b'9' => c - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => 0,
+        };
+        b += 1;
+    }
+    sextets
+};
