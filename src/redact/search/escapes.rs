@@ -231,12 +231,13 @@ fn backslash(bytes: &[u8]) -> Token {
         return Token::Not;
     };
     let read = match rest {
-        [b'x' | b'u', b'{', digits @ ..] => braced(digits, n + 2),
-        [b'x', a, b, ..] => pair(*a, *b).map_or(Token::Not, |byte| Token::Byte(byte, n + 3)),
+        // Capitals, too: texts are written in capitals as a whole.
+        [b'x' | b'u' | b'X' | b'U', b'{', digits @ ..] => braced(digits, n + 2),
+        [b'x' | b'X', a, b, ..] => pair(*a, *b).map_or(Token::Not, |byte| Token::Byte(byte, n + 3)),
         [b'u', digits @ ..] => unit(digits, n, n + 1),
         [b'U', digits @ ..] => match number(digits, 8).and_then(char::from_u32) {
             Some(c) => Token::Char(c, n + 9),
-            None => Token::Not,
+            None => unit(digits, n, n + 1),
         },
         [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => {
             Token::Byte((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), n + 3)
@@ -274,7 +275,7 @@ fn unit(digits: &[u8], signs: usize, before: usize) -> Token {
         return Token::Char(c, before + 4);
     }
     let low = digits.get(4 + signs + 1..).and_then(|low| number(low, 4));
-    let marked = matches!(digits.get(4 + signs), Some(b'u'));
+    let marked = matches!(digits.get(4 + signs), Some(b'u' | b'U'));
     match low {
         Some(low @ 0xdc00..0xe000) if marked && high < 0xdc00 => {
             let c = char::from_u32(0x10000 + ((high - 0xd800) << 10 | (low - 0xdc00)));

@@ -23,7 +23,13 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_probes;
+#[cfg(test)]
+mod tests_recall;
+#[cfg(test)]
 mod tests_ways;
+#[cfg(test)]
+mod tests_work;
 
 pub(super) use self::{
     numbers::Number,

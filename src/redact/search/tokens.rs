@@ -41,6 +41,9 @@ const CLASSES: [u8; 256] = {
 /// From this length on a token may be one that was cut.
 const CUT: usize = 16;
 
+/// A token below this length is read only where its start is text.
+const SURE: usize = 12;
+
 /// How much of what is read has to be text, in percent, and how much to be looked at
 /// for long values.
 const TEXT: usize = 90;
@@ -132,7 +135,7 @@ fn is_base64(token: &[u8], bits: u8) -> bool {
     }
     let first = token.first();
     !(kinds == UPPER && token.iter().all(|b| Some(b) == first))
-        && (token.len() >= CUT || starts_as_text(token))
+        && (token.len() >= SURE || starts_as_text(token))
 }
 
 /// Whether the first bytes that are encoded here may be of a text.
