@@ -59,8 +59,10 @@ pub(super) fn undo(source: Source<'_>) -> Undone {
 }
 
 fn passes(source: Source<'_>, keep: bool, unsure: &mut bool, work: &mut usize) -> Option<Read> {
-    let mut read = without_breaks(source);
+    let mut read: Option<Read> = None;
     for _ in 0..PASSES {
+        let joined = without_breaks(read.as_ref().map_or(source, Read::source));
+        read = joined.or(read);
         let from = read.as_ref().map_or(source, Read::source);
         if is_plain(from.bytes) {
             break;
@@ -168,7 +170,17 @@ impl Pass<'_> {
             Token::Byte(byte, length) => {
                 let before = self.run == (at, sign);
                 let next = bytes.get(length..).unwrap_or_default();
-                let alone = !before && !(next.first() == Some(&sign) && is_byte(next));
+                let last = !(next.first() == Some(&sign) && is_byte(next));
+                let alone = !before && last;
+                // The sign itself escaped, or an escape in it: `%2548`.
+                if sign == b'%' && length > 3 && last {
+                    self.unsure = true;
+                    if self.keep {
+                        self.changed = true;
+                        self.out.push(sign, place(3));
+                        return 3;
+                    }
+                }
                 // Few texts have a single byte escaped so: `=` often stands before digits.
                 let rare = sign == b'=' && (alone || byte < 0x80);
                 self.unsure |= alone || rare;
@@ -198,7 +210,13 @@ impl Pass<'_> {
                 self.unsure |= matches!(token, Token::Letter(_));
                 self.changed = true;
                 if sign != 0 {
-                    self.out.push(b' ', place(length));
+                    // Line breaks may be soft ones.
+                    let gap = match (&token, bytes.get(length - 1)) {
+                        (Token::Letter(_), Some(b'n')) => b'\n',
+                        (Token::Letter(_), Some(b'r')) => b'\r',
+                        _ => b' ',
+                    };
+                    self.out.push(gap, place(length));
                 }
                 length
             }
@@ -352,19 +370,20 @@ const MARKS: [&[u8]; 8] = [
 ];
 
 fn named(name: &[u8]) -> Option<char> {
-    let c = match name {
+    let name = name.to_ascii_lowercase();
+    let c = match name.as_slice() {
         b"lt" | b"gt" | b"quot" | b"apos" | b"nbsp" | b"ndash" | b"mdash" | b"hellip"
         | b"lsquo" | b"rsquo" | b"ldquo" | b"rdquo" | b"laquo" | b"raquo" | b"bull" | b"middot"
         | b"copy" | b"reg" | b"trade" | b"euro" | b"pound" | b"sect" | b"deg" | b"times"
         | b"comma" | b"period" | b"colon" | b"semi" | b"sol" | b"bsol" | b"num" | b"percnt"
         | b"lpar" | b"rpar" | b"excl" | b"quest" | b"equals" | b"plus" | b"commat" | b"dollar"
-        | b"lowbar" | b"hyphen" | b"Tab" | b"NewLine" | b"iexcl" | b"iquest" => ' ',
+        | b"lowbar" | b"hyphen" | b"tab" | b"newline" | b"iexcl" | b"iquest" => ' ',
         b"szlig" => 'ß',
-        b"aelig" | b"AElig" => 'æ',
-        b"oelig" | b"OElig" => 'œ',
-        b"eth" | b"ETH" => 'ð',
-        b"thorn" | b"THORN" => 'þ',
-        b"oslash" | b"Oslash" => 'ø',
+        b"aelig" => 'æ',
+        b"oelig" => 'œ',
+        b"eth" => 'ð',
+        b"thorn" => 'þ',
+        b"oslash" => 'ø',
         [letter, mark @ ..] if letter.is_ascii_alphabetic() && MARKS.contains(&mark) => {
             char::from(*letter)
         }

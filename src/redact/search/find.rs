@@ -4,7 +4,7 @@ use super::{
     Found, Index, Spent, Work, escapes,
     fold::{EDGE, Folded, GAP, WEAK},
     numbers,
-    sets::{BEFORE, BEHIND, GRAM, Grams, LONGEST, SHORTEST, SUBSTRING, Shorts},
+    sets::{BEFORE, BEHIND, GRAM, Grams, INSIDE, LONGEST, SHORTEST, SUBSTRING, Shorts, first},
     source::{Read, Source},
     symbols, tokens,
 };
@@ -92,10 +92,16 @@ impl Search<'_> {
         let undone = escapes::undo(source);
         self.spend(undone.work)?;
         let text = undone.text.as_ref().map_or(source, Read::source);
-        self.flat(text, depth > 0, true)?;
-        if let Some(other) = &undone.other {
-            self.flat(other.source(), depth > 0, true)?;
+        self.read(text, depth)?;
+        match &undone.other {
+            Some(other) => self.read(other.source(), depth),
+            None => Ok(()),
         }
+    }
+
+    /// Looks through bytes, and through what they say in other alphabets.
+    fn read(&mut self, text: Source<'_>, depth: usize) -> Result<(), Spent> {
+        self.flat(text, depth > 0, true)?;
         if depth == DEPTH {
             return Ok(());
         }
@@ -179,36 +185,47 @@ impl Search<'_> {
         let Some(value) = value.and_then(|id| self.index.value(id)) else {
             return;
         };
-        if first && let Some(mut start) = self.found.get(before).map(|f| f.range.start) {
-            let marks = value.chars().take_while(|c| !c.is_alphanumeric());
-            let marks: Vec<char> = marks.collect();
-            for mark in marks.into_iter().rev() {
-                let begins = self.text.get(..start).is_some_and(|t| t.ends_with(mark));
-                let range = start.saturating_sub(mark.len_utf8())..start;
-                if !begins || !self.at_run_time(&range) {
-                    break;
-                }
-                start = range.start;
-            }
+        if first && let Some(start) = self.found.get(before).map(|f| f.range.start) {
+            let marks = value.trim_start_matches(|c: char| !c.is_alphanumeric());
+            let marks = value.len() - marks.len();
+            let start = self.marks_before(start, value.get(..marks).unwrap_or_default());
             if let Some(found) = self.found.get_mut(before) {
                 found.range.start = start;
             }
         }
-        if last && let Some(mut end) = self.found.last().map(|f| f.range.end) {
-            let marks = value.chars().rev().take_while(|c| !c.is_alphanumeric());
-            let marks: Vec<char> = marks.collect();
-            for mark in marks.into_iter().rev() {
-                let range = end..end + mark.len_utf8();
-                let goes_on = self.text.get(end..).is_some_and(|t| t.starts_with(mark));
-                if !goes_on || !self.at_run_time(&range) {
-                    break;
-                }
-                end = range.end;
-            }
+        if last && let Some(end) = self.found.last().map(|f| f.range.end) {
+            let marks = value.trim_end_matches(|c: char| !c.is_alphanumeric()).len();
+            let end = self.marks_behind(end, value.get(marks..).unwrap_or_default());
             if let Some(found) = self.found.last_mut() {
                 found.range.end = end;
             }
         }
+    }
+
+    /// Where marks of a value begin that stand before a place.
+    fn marks_before(&self, mut start: usize, marks: &str) -> usize {
+        for mark in marks.chars().rev() {
+            let range = start.saturating_sub(mark.len_utf8())..start;
+            let before = self.text.get(..start).is_some_and(|t| t.ends_with(mark));
+            if !before || !self.at_run_time(&range) {
+                break;
+            }
+            start = range.start;
+        }
+        start
+    }
+
+    /// Where marks of a value end that stand behind a place.
+    fn marks_behind(&self, mut end: usize, marks: &str) -> usize {
+        for mark in marks.chars() {
+            let range = end..end + mark.len_utf8();
+            let behind = self.text.get(end..).is_some_and(|t| t.starts_with(mark));
+            if !behind || !self.at_run_time(&range) {
+                break;
+            }
+            end = range.end;
+        }
+        end
     }
 
     fn at_run_time(&self, range: &Range<usize>) -> bool {
@@ -289,16 +306,14 @@ fn shorts(shorts: &Shorts, folded: &Folded, hits: &mut Vec<Found>) {
     if shorts.is_empty() {
         return;
     }
-    let all = folded.symbols.windows(SHORTEST).zip(&folded.flags);
-    for (at, (first, flag)) in all.enumerate() {
-        if *flag == 0 && !shorts.inside {
-            continue;
-        }
-        if let [a, b, c] = *first {
-            let lengths = shorts.lengths([a, b, c], *flag != 0);
-            if lengths != 0 {
-                hits.extend(longest(shorts, folded, at, lengths));
-            }
+    let mut first = first(&folded.symbols) >> 8;
+    let starts = folded.symbols.iter().skip(2).zip(&folded.flags);
+    for (at, (symbol, flag)) in starts.enumerate() {
+        first = (first << 8 | u32::from(*symbol)) & 0xff_ffff;
+        let lengths = shorts.lengths(first);
+        if lengths != 0 {
+            let inside = if *flag == 0 { INSIDE } else { 0xff };
+            hits.extend(longest(shorts, folded, at, lengths & inside));
         }
     }
 }
@@ -335,8 +350,8 @@ fn edges(shorts: &Shorts, folded: &mut Folded, hits: &mut Vec<Found>) {
     let mut todo: Vec<_> = hits.iter().map(|hit| mark(folded, &hit.range)).collect();
     while let Some([start, end]) = todo.pop() {
         let behind = end.and_then(|end| {
-            let first = folded.symbols.get(end..)?.first_chunk()?;
-            longest(shorts, folded, end, shorts.lengths(*first, true))
+            let first = first(folded.symbols.get(end..)?);
+            longest(shorts, folded, end, shorts.lengths(first))
         });
         let before = start.and_then(|start| {
             let lengths = (SHORTEST..SUBSTRING).filter(|n| *n <= start);

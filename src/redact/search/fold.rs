@@ -65,7 +65,22 @@ pub(super) struct Folded {
     /// Where each came from, where that was asked for.
     pub(super) places: Vec<(usize, usize)>,
     last: u8,
+    /// Characters that came before, by their last bits.
+    known: Vec<Known>,
 }
+
+/// A character whose symbols are known.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    c: char,
+    symbols: [u8; 4],
+    length: u8,
+    kind: u8,
+    dropped: bool,
+}
+
+/// How many characters are remembered.
+const KNOWN: usize = 128;
 
 impl Folded {
     /// Folds a text of ASCII, or any other. Where each symbol came from is told on
@@ -98,13 +113,14 @@ impl Folded {
         self.symbols.resize(bytes.len(), 0);
         self.flags.resize(bytes.len(), 0);
         let (mut n, mut last) = (0, NONE);
-        let (symbols, flags) = (self.symbols.as_mut_slice(), self.flags.as_mut_slice());
+        let symbols = self.symbols.as_mut_slice();
+        let flags = self.flags.get_mut(..symbols.len()).unwrap_or_default();
         for &b in bytes {
             let kind = KINDS[usize::from(b)];
-            if let (Some(symbol), Some(flag)) = (symbols.get_mut(n), flags.get_mut(n)) {
+            if n < symbols.len() && n < flags.len() {
                 // Digits have this bit already.
-                *symbol = b | 0x20;
-                *flag = BETWEEN[usize::from((last << 3 | kind) & 63)];
+                symbols[n] = b | 0x20;
+                flags[n] = BETWEEN[usize::from((last << 3 | kind) & 63)];
             }
             n += usize::from(kind != NONE);
             last = kind;
@@ -125,10 +141,7 @@ impl Folded {
         }
         let place = places.then_some((from, to));
         let before = self.symbols.len();
-        let mut dropped = is_ignored(c);
-        if !dropped {
-            self.letter(c, place, &mut dropped);
-        }
+        let dropped = self.beyond_ascii(c, place);
         match self.places.last_mut() {
             _ if self.symbols.len() > before => {}
             _ if !dropped => self.last = NONE,
@@ -136,6 +149,38 @@ impl Folded {
             Some(place) if self.last != NONE && place.1 == from => place.1 = to,
             _ => {}
         }
+    }
+
+    /// Whether it was dropped as if it was not there.
+    fn beyond_ascii(&mut self, c: char, place: Option<(usize, usize)>) -> bool {
+        let at = u32::from(c) as usize % KNOWN;
+        if let Some(known) = self.known.get(at).filter(|known| known.c == c).copied() {
+            for symbol in known.symbols.iter().take(usize::from(known.length)) {
+                self.push(*symbol, known.kind, place);
+            }
+            return known.dropped;
+        }
+        let before = self.symbols.len();
+        let mut dropped = is_ignored(c);
+        if !dropped {
+            self.letter(c, place, &mut dropped);
+        }
+        let mut known = Known {
+            c,
+            kind: self.last,
+            dropped,
+            ..Known::default()
+        };
+        let made = self.symbols.get(before..).unwrap_or_default();
+        if let Some(symbols) = known.symbols.get_mut(..made.len()) {
+            symbols.copy_from_slice(made);
+            known.length = made.len() as u8;
+            self.known.resize(KNOWN, Known::default());
+            if let Some(slot) = self.known.get_mut(at) {
+                *slot = known;
+            }
+        }
+        dropped
     }
 
     fn letter(&mut self, c: char, place: Option<(usize, usize)>, dropped: &mut bool) {

@@ -267,7 +267,7 @@ impl Index {
     }
 
     fn number(&self, number: Number) -> Option<u32> {
-        self.numbers.get(&self.seeds.bytes(&number.key())).copied()
+        self.numbers.get(&number.key(self.seeds)).copied()
     }
 
     /// The value that these symbols are.
@@ -367,7 +367,7 @@ impl Index {
     fn number_of(&mut self, value: &str, why: Why, mut id: Option<u32>, place: &mut Option<usize>) {
         let least = if why == Why::All { DIGITS } else { SHORTEST };
         let (bare, mut all) = (value.trim().trim_start_matches(['-', '+']), [None; 3]);
-        if !bare.as_bytes().first().is_some_and(u8::is_ascii_digit) {
+        if bare.len() < least || !bare.as_bytes().first().is_some_and(u8::is_ascii_digit) {
             return;
         }
         let mut free = all.iter_mut();
@@ -382,8 +382,7 @@ impl Index {
                 return;
             };
             id = Some(known);
-            let key = self.seeds.bytes(&number.key());
-            self.numbers.entry(key).or_insert(known);
+            self.numbers.entry(number.key(self.seeds)).or_insert(known);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Numbers, however they are written.
 
+use super::sets::Seeds;
 use memchr::memchr2;
 use std::{fmt::Write, ops::Range};
 
@@ -15,14 +16,28 @@ pub(in crate::redact) struct Number {
 }
 
 impl Number {
-    fn new(mut digits: u128, mut exponent: i32) -> Self {
+    fn new(digits: u128, mut exponent: i32) -> Self {
         if digits == 0 {
             exponent = 0;
         }
-        while digits != 0 && digits.is_multiple_of(10) {
-            digits /= 10;
-            exponent += 1;
-        }
+        let digits = match u64::try_from(digits) {
+            // Cheaper than wide ones.
+            Ok(mut digits) => {
+                while digits != 0 && digits.is_multiple_of(10) {
+                    digits /= 10;
+                    exponent += 1;
+                }
+                u128::from(digits)
+            }
+            Err(_) => {
+                let mut digits = digits;
+                while digits.is_multiple_of(10) {
+                    digits /= 10;
+                    exponent += 1;
+                }
+                digits
+            }
+        };
         Self { digits, exponent }
     }
 
@@ -48,12 +63,9 @@ impl Number {
         Some([digit(digits / 100), digit(digits / 10), digit(digits)])
     }
 
-    pub(super) fn key(self) -> [u8; 20] {
-        let mut key = [0; 20];
-        let (digits, exponent) = key.split_at_mut(16);
-        digits.copy_from_slice(&self.digits.to_le_bytes());
-        exponent.copy_from_slice(&self.exponent.to_le_bytes());
-        key
+    pub(super) fn key(self, seeds: Seeds) -> u64 {
+        let rest = (self.digits >> 64) as u64 ^ self.exponent as u64;
+        seeds.mix(self.digits as u64 ^ seeds.mix(rest))
     }
 }
 
@@ -132,7 +144,12 @@ pub(super) fn each(text: &[u8], mut tell: impl FnMut(Range<usize>, Number)) {
         if end - start < 3 {
             continue;
         }
-        if let Some(number) = read(all, b'.') {
+        let number = if marks == 0 {
+            plain(all)
+        } else {
+            read(all, b'.')
+        };
+        if let Some(number) = number {
             tell(start..end, number);
         }
         if marks & (COMMA | POINT) != 0
@@ -156,6 +173,20 @@ pub(super) fn each(text: &[u8], mut tell: impl FnMut(Range<usize>, Number)) {
 
 const COMMA: u8 = 1;
 const POINT: u8 = 2;
+const OTHER: u8 = 4;
+
+/// Digits only.
+fn plain(digits: &[u8]) -> Option<Number> {
+    if digits.len() > DIGITS {
+        return read(digits, b'.');
+    }
+    let digit = |n: u64, b: &u8| n * 10 + u64::from(b - b'0');
+    if digits.len() < 20 {
+        return Some(digits.iter().fold(0, digit).into());
+    }
+    let digit = |n: u128, b: &u8| n * 10 + u128::from(b - b'0');
+    Some(digits.iter().fold(0, digit).into())
+}
 
 /// Where a number ends.
 fn end(text: &[u8], start: usize, marks: &mut u8) -> usize {
@@ -169,15 +200,18 @@ fn end(text: &[u8], start: usize, marks: &mut u8) -> usize {
         match text.get(at) {
             Some(b',') if digit(at + 1) => *marks |= COMMA,
             Some(b'.') if digit(at + 1) => *marks |= POINT,
-            Some(b'_' | b'\'') if digit(at + 1) => {}
+            Some(b'_' | b'\'') if digit(at + 1) => *marks |= OTHER,
             // A space only between threes.
-            Some(b' ') if at - group <= 3 && (1..4).all(|n| digit(at + n)) && !digit(at + 4) => {}
+            Some(b' ') if at - group <= 3 && (1..4).all(|n| digit(at + n)) && !digit(at + 4) => {
+                *marks |= OTHER;
+            }
             Some(b'e' | b'E') => {
                 let sign = usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
                 let mut end = at + 1 + sign;
                 while digit(end) {
                     end += 1;
                 }
+                *marks |= OTHER;
                 let word = text.get(end).is_some_and(u8::is_ascii_alphanumeric);
                 return if digit(at + 1 + sign) && !word {
                     end

@@ -48,15 +48,20 @@ const WORDS: &[&str] = &[
     "time", "title", "tls", "todo", "token", "total", "trace", "transfer", "trial",
     "true", "type", "udp", "unauthorized", "unavailable", "undefined", "unknown",
     "unlocked", "unpaid", "unresolved", "unverified", "update", "updated", "updating",
-    "urgent", "usa", "usd", "user", "users", "utc", "utf8", "valid", "value",
+    "urgent", "usa", "usd", "user", "users", "utc",  "valid", "value",
     "verified", "view", "viewer", "visa", "voided", "waiting", "warn", "warning", "web",
     "webhook", "week", "weekly", "work", "write", "xml", "year", "yearly", "yellow",
     "yes", "zar", "zhcn", "zip",
 ];
 
+/// The symbols of the longest of them.
+const LONGEST: usize = 13;
+
 /// Whether folded symbols are one ordinary word.
 pub(super) fn is_ordinary(symbols: &[u8]) -> bool {
-    WORDS
-        .binary_search_by(|word| word.as_bytes().cmp(symbols))
-        .is_ok()
+    symbols.len() <= LONGEST
+        && symbols.iter().all(u8::is_ascii_lowercase)
+        && WORDS
+            .binary_search_by(|word| word.as_bytes().cmp(symbols))
+            .is_ok()
 }

@@ -12,7 +12,7 @@ use super::{
     source::Source,
     symbols, tokens,
 };
-use memchr::{memchr_iter, memchr2_iter};
+use memchr::memchr2_iter;
 use std::ops::Range;
 
 /// The most that is asked.
@@ -26,12 +26,14 @@ const STEP: usize = SUBSTRING - 2;
 #[derive(Default)]
 pub(in crate::redact) struct Probes {
     asked: Vec<Probe>,
+    /// The cores of all of them.
+    cores: u128,
     numbers: bool,
     folded: Folded,
 }
 
 /// Three symbols, and which of them is the rarest.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Probe {
     symbols: [u8; 3],
     core: usize,
@@ -55,6 +57,7 @@ impl Probes {
     /// Forgets what was asked.
     pub(in crate::redact) fn clear(&mut self) {
         self.asked.clear();
+        self.cores = 0;
         self.numbers = false;
     }
 
@@ -69,7 +72,14 @@ impl Probes {
             return false;
         }
         let mut folded = std::mem::take(&mut self.folded);
-        folded.fill(bytes, true);
+        if bytes.is_ascii() {
+            folded.fill(bytes, false);
+            let symbol = |at: &usize| bytes.get(*at).is_some_and(u8::is_ascii_alphanumeric);
+            let places = (0..bytes.len()).filter(symbol).map(|at| (at, at + 1));
+            folded.places.extend(places);
+        } else {
+            folded.fill(bytes, true);
+        }
         self.words(&folded, runtime);
         self.folded = folded;
         numbers::each(bytes, |range, number| {
@@ -117,22 +127,25 @@ impl Probes {
         if !symbols.is_ascii() {
             return;
         }
-        let rank = |at: &usize| symbols.get(*at).map(|b| RANKS[usize::from(*b)]);
-        // One that is asked for anyway.
-        let known = |at: &usize| {
-            self.asked
-                .iter()
-                .any(|p| Some(&p.core()) == symbols.get(*at))
-        };
-        let core = (0..3)
-            .filter(known)
-            .max_by_key(rank)
-            .or_else(|| (0..3).max_by_key(rank));
-        let core = core.unwrap_or(0);
-        let probe = Probe { symbols, core };
-        if !self.asked.contains(&probe) {
-            self.asked.push(probe);
+        if self.asked.iter().any(|probe| probe.symbols == symbols) {
+            return;
         }
+        // One that is asked for anyway, or the rarest.
+        let rank = |b: u8| {
+            let known = self.cores >> (b & 127) & 1;
+            known as u8 * 64 + RANKS[usize::from(b)]
+        };
+        let [a, b, c] = symbols.map(rank);
+        let core = if a > b && a > c {
+            0
+        } else if b > c {
+            1
+        } else {
+            2
+        };
+        let probe = Probe { symbols, core };
+        self.cores |= 1 << (probe.core() & 127);
+        self.asked.push(probe);
     }
 
     /// Adds what a number asks.
@@ -147,24 +160,30 @@ impl Probes {
     pub(in crate::redact) fn may_be_in(&self, raw: &[u8]) -> bool {
         self.asked.len() > MOST
             || (self.numbers && has_power(raw))
-            || self.asked.iter().enumerate().any(|(at, probe)| {
-                let core = probe.core();
-                let earlier = self.asked.get(..at).unwrap_or_default();
-                !earlier.iter().any(|p| p.core() == core) && self.at_core(raw, core)
-            })
+            || (!self.asked.is_empty() && self.is_said(raw))
     }
 
-    /// Asks everything with this core.
-    fn at_core(&self, raw: &[u8], core: u8) -> bool {
-        let is = |at: usize| {
-            let mut probes = self.asked.iter().filter(|probe| probe.core() == core);
-            probes.any(|probe| probe.is_at(raw, at))
-        };
-        if core.is_ascii_digit() {
-            memchr_iter(core, raw).any(is)
-        } else {
-            memchr2_iter(core, core.to_ascii_uppercase(), raw).any(is)
+    /// Whether what is asked stands somewhere. One pass for all of it: most of what is
+    /// asked has a core that is rare.
+    fn is_said(&self, raw: &[u8]) -> bool {
+        // The first probe of each core, and the next of the same, from one.
+        let (mut first, mut next) = ([0_u8; 256], [0_u8; MOST + 1]);
+        for (at, probe) in self.asked.iter().enumerate().take(MOST) {
+            let core = probe.core();
+            next[at + 1] = first[usize::from(core)];
+            first[usize::from(core)] = at as u8 + 1;
+            first[usize::from(core.to_ascii_uppercase())] = at as u8 + 1;
         }
+        raw.iter().enumerate().any(|(at, b)| {
+            let mut probe = usize::from(first[usize::from(*b)]);
+            while let Some(asked) = probe.checked_sub(1).and_then(|n| self.asked.get(n)) {
+                if asked.is_at(raw, at) {
+                    return true;
+                }
+                probe = next.get(probe).copied().map_or(0, usize::from);
+            }
+            false
+        })
     }
 }
 
@@ -175,14 +194,40 @@ impl Probe {
 
     /// Whether the symbols are where the core is.
     fn is_at(&self, raw: &[u8], at: usize) -> bool {
-        let (before, rest) = self.symbols.split_at(self.core.min(2));
-        let (left, right) = (raw.get(..at), raw.get(at + 1..));
-        let symbol = |b: &&u8| b.is_ascii_alphanumeric();
-        let mut left = left.unwrap_or_default().iter().rev().filter(symbol);
-        let mut right = right.unwrap_or_default().iter().filter(symbol);
-        let same = |want: &u8, has: Option<&u8>| has.is_some_and(|b| b | 0x20 == *want);
-        before.iter().rev().all(|want| same(want, left.next()))
-            && rest.iter().skip(1).all(|want| same(want, right.next()))
+        let [a, b, c] = self.symbols;
+        match self.core {
+            0 => right(raw, at, b).is_some_and(|at| right(raw, at, c).is_some()),
+            1 => left(raw, at, a).is_some() && right(raw, at, c).is_some(),
+            _ => left(raw, at, b).is_some_and(|at| left(raw, at, a).is_some()),
+        }
+    }
+}
+
+/// Where the symbol before a place is, if it is this one.
+fn left(raw: &[u8], mut at: usize, symbol: u8) -> Option<usize> {
+    loop {
+        at = at.checked_sub(1)?;
+        let b = *raw.get(at)?;
+        if b | 0x20 == symbol {
+            return Some(at);
+        }
+        if b.is_ascii_alphanumeric() {
+            return None;
+        }
+    }
+}
+
+/// Where the symbol behind a place is, if it is this one.
+fn right(raw: &[u8], mut at: usize, symbol: u8) -> Option<usize> {
+    loop {
+        at += 1;
+        let b = *raw.get(at)?;
+        if b | 0x20 == symbol {
+            return Some(at);
+        }
+        if b.is_ascii_alphanumeric() {
+            return None;
+        }
     }
 }
 

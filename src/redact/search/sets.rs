@@ -14,6 +14,9 @@ pub(super) const GRAM: usize = 8;
 pub(super) const SHORTEST: usize = 3;
 pub(super) const LONGEST: usize = 9;
 
+/// The fewest slots of a set of parts.
+const LEAST: usize = 512;
+
 /// A short value of this many symbols is found inside of words, too.
 pub(super) const SUBSTRING: usize = 6;
 
@@ -37,6 +40,16 @@ impl Seeds {
     pub(super) fn mix(self, n: u64) -> u64 {
         let product = u128::from(n ^ self.0) * u128::from(self.1);
         (product >> 64) as u64 ^ product as u64
+    }
+
+    /// Of at most nine symbols.
+    fn short(self, symbols: &[u8]) -> u64 {
+        let (first, last) = match symbols.split_first_chunk() {
+            Some((first, last)) => (u64::from_le_bytes(*first), last),
+            None => (0, symbols),
+        };
+        let last = last.iter().fold(1, |n, b| n << 8 | u64::from(*b));
+        self.mix(first ^ self.mix(last))
     }
 
     pub(super) fn bytes(self, bytes: &[u8]) -> u64 {
@@ -124,7 +137,7 @@ impl Grams {
         if needed <= self.slots.len() {
             return;
         }
-        let size = needed.max(self.slots.len() * 3 / 2);
+        let size = needed.max(self.slots.len() * 3 / 2).max(LEAST);
         let old = std::mem::replace(&mut self.slots, vec![0; size]);
         for slot in old.into_iter().filter(|slot| *slot != 0) {
             let (at, _) = self.slot(slot >> 2);
@@ -151,8 +164,6 @@ pub(super) struct Shorts {
     values: Hashed<Short>,
     /// Which lengths there are, by the first three symbols.
     starts: Vec<u8>,
-    /// Whether some are found inside of words.
-    pub(super) inside: bool,
     seeds: Seeds,
 }
 
@@ -166,38 +177,34 @@ struct Short {
 }
 
 /// The lengths that are found inside of words.
-const INSIDE: u8 = !((1 << (SUBSTRING - SHORTEST)) - 1);
+pub(super) const INSIDE: u8 = !((1 << (SUBSTRING - SHORTEST)) - 1);
 
 impl Shorts {
     pub(super) fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    fn start(&self, first: [u8; 3]) -> u32 {
-        let [a, b, c] = first;
-        (self.seeds.mix(u64::from(u32::from_le_bytes([a, b, c, 0]))) >> 32) as u32
+    fn start(&self, first: u32) -> u32 {
+        // Only the upper bits are hashed well.
+        first.wrapping_mul(self.seeds.1 as u32).swap_bytes()
     }
 
     /// The lengths that values with these first symbols have: a bit for each.
-    pub(super) fn lengths(&self, first: [u8; 3], boundary: bool) -> u8 {
+    pub(super) fn lengths(&self, first: u32) -> u8 {
         let start = self.start(first) as usize;
         let known = self.starts.get(start & self.starts.len().wrapping_sub(1));
-        known.copied().unwrap_or(0) & if boundary { 0xff } else { INSIDE }
+        known.copied().unwrap_or(0)
     }
 
     pub(super) fn insert(&mut self, symbols: &[u8], flags: &[u8], id: u32) {
-        let [a, b, c, ..] = *symbols else {
-            return;
-        };
         let new = Short {
             id,
             gaps: gaps(flags),
-            start: self.start([a, b, c]),
+            start: self.start(first(symbols)),
             lengths: 1 << symbols.len().saturating_sub(SHORTEST).min(7),
         };
-        self.inside |= symbols.len() >= SUBSTRING;
         self.values
-            .entry(self.seeds.bytes(symbols))
+            .entry(self.seeds.short(symbols))
             .and_modify(|known| known.gaps |= new.gaps)
             .or_insert(new);
         if self.values.len() * 8 > self.starts.len() {
@@ -212,7 +219,7 @@ impl Shorts {
 
     /// The value of these symbols, if there is one.
     pub(super) fn id(&self, symbols: &[u8]) -> Option<u32> {
-        let short = self.values.get(&self.seeds.bytes(symbols))?;
+        let short = self.values.get(&self.seeds.short(symbols))?;
         Some(short.id)
     }
 
@@ -225,9 +232,15 @@ impl Shorts {
 
     /// The value that these symbols are, if it has every gap that they have.
     pub(super) fn get(&self, symbols: &[u8], flags: &[u8]) -> Option<u32> {
-        let short = self.values.get(&self.seeds.bytes(symbols))?;
+        let short = self.values.get(&self.seeds.short(symbols))?;
         (gaps(flags) & !short.gaps == 0).then_some(short.id)
     }
+}
+
+/// The first three symbols as one number.
+pub(super) fn first(symbols: &[u8]) -> u32 {
+    let first = symbols.iter().take(SHORTEST);
+    first.fold(0, |first, b| first << 8 | u32::from(*b))
 }
 
 /// Before which symbols but the first there is a gap.

@@ -41,9 +41,6 @@ const CLASSES: [u8; 256] = {
 /// From this length on a token may be one that was cut.
 const CUT: usize = 16;
 
-/// A token below this length is read only where its start is text.
-const SURE: usize = 12;
-
 /// How much of what is read has to be text, in percent, and how much to be looked at
 /// for long values.
 const TEXT: usize = 90;
@@ -129,26 +126,39 @@ fn is_base64(token: &[u8], bits: u8) -> bool {
     if token.len() < 4 || kinds == LOWER || kinds == DIGIT {
         return false;
     }
-    // In hex it is read as hex only.
-    if token.len() >= CUT && bits & OTHER == 0 {
-        return false;
+    if token.len() < CUT {
+        let first = token.first();
+        return starts_as_text(token)
+            && !(kinds == UPPER && token.iter().all(|b| Some(b) == first));
     }
-    let first = token.first();
-    !(kinds == UPPER && token.iter().all(|b| Some(b) == first))
-        && (token.len() >= SURE || starts_as_text(token))
+    // So many digits are of more than one kind, and hex is read as hex only.
+    kinds & LOWER != 0 && kinds & UPPER != 0 && bits & OTHER != 0
 }
 
 /// Whether the first bytes that are encoded here may be of a text.
 fn starts_as_text(token: &[u8]) -> bool {
-    let mut first = [0; 3];
-    let length = decode64(token.get(..4).unwrap_or_default(), &mut first);
-    first
-        .iter()
-        .take(length)
-        .all(|b| is_text(*b) || *b >= 0x80 || *b == 0)
+    let Some([a, b, c, d]) = token
+        .first_chunk()
+        .map(|t| t.map(|b| SEXTETS[usize::from(b)]))
+    else {
+        return false;
+    };
+    let [a, b, c] = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
+    // The first is a letter of ASCII, or begins another; with the byte of an alphabet,
+    // or a zero, behind it, it is wide.
+    if matches!(b, 0..0x34) && !is_text(b) {
+        return b == 0 || token.len() >= 8;
+    }
+    if is_text(a) {
+        return (is_text(b) && (is_text(c) || c >= 0xc0)) || (b >= 0xc0 && c >= 0x80 && c < 0xc0);
+    }
+    a >= 0xc0 && (0x80..0xc0).contains(&b)
 }
 
 fn hex(piece: &[u8], at: usize, bits: u8) -> Option<Range<usize>> {
+    if bits & DIGIT == 0 || piece.len() < HEX {
+        return None;
+    }
     let marked = piece.starts_with(b"0x") || piece.starts_with(b"0X");
     let from = if marked { 2 } else { 0 };
     let digits = piece.get(from..)?;
@@ -157,7 +167,18 @@ fn hex(piece: &[u8], at: usize, bits: u8) -> Option<Range<usize>> {
     } else {
         bits & OTHER == 0
     };
-    (all && digits.len() >= HEX && bits & DIGIT != 0).then(|| at + from..at + piece.len())
+    (all && digits.len() >= HEX).then(|| at + from..at + piece.len())
+}
+
+/// Decodes as many hex digits as there is room for. How many bytes that are.
+fn decode16(digits: &[u8], out: &mut [u8]) -> usize {
+    let (pairs, _) = digits.as_chunks::<2>();
+    let mut length = 0;
+    for ([a, b], out) in pairs.iter().zip(out) {
+        *out = pair(*a, *b).unwrap_or_default();
+        length += 1;
+    }
+    length
 }
 
 /// The items of a list, as far as it goes.
@@ -222,26 +243,28 @@ pub(super) fn read<E>(
         Token::Base64(range) => {
             let all = bytes(&range);
             let shifts = if all.len() < CUT { 1 } else { 4 };
-            let mut decoded = vec![0; all.len()];
-            let mut best: Option<(usize, usize)> = None;
+            let mut best: Option<(usize, Vec<u8>, usize)> = None;
             for shift in 0..shifts {
-                tell(Step::Work(all.len() / 4))?;
-                let length = decode64(all.get(shift..).unwrap_or_default(), &mut decoded);
-                let share = share(decoded.get(..length).unwrap_or_default());
-                if share > best.map_or(0, |best| best.0) {
-                    best = Some((share, shift));
+                let digits = all.get(shift..).unwrap_or_default();
+                if !sampled(digits, 4, decode64, shift == 0) {
+                    continue;
                 }
-            }
-            let (share, mut shift) = best.unwrap_or_default();
-            if share < TEXT {
+                tell(Step::Work(all.len()))?;
+                let mut decoded = vec![0; digits.len()];
+                let length = decode64(digits, &mut decoded);
+                decoded.truncate(length);
+                let mut share = share(&decoded);
                 // Letters of another alphabet in UTF-16 look like nothing at all.
-                let length = decode64(all, &mut decoded);
-                if utf16(decoded.get(..length).unwrap_or_default()).is_some() {
-                    shift = 0;
+                if share < TEXT && shift == 0 && utf16(&decoded).is_some() {
+                    share = TEXT - 1;
+                }
+                if best.as_ref().is_none_or(|best| share > best.0) {
+                    best = Some((share, decoded, shift));
                 }
             }
-            let length = decode64(all.get(shift..).unwrap_or_default(), &mut decoded);
-            decoded.truncate(length);
+            let Some((share, decoded, shift)) = best else {
+                return Ok(());
+            };
             let place = |at: usize| {
                 let from = range.start + shift + at / 3 * 4 + at % 3;
                 source.span(from, (from + 2).min(range.end))
@@ -251,9 +274,13 @@ pub(super) fn read<E>(
         Token::Hex(range) => {
             let all = bytes(&range);
             for shift in 0..if all.len() < CUT { 1 } else { 2 } {
-                tell(Step::Work(all.len() / 4))?;
-                let (pairs, _) = all.get(shift..).unwrap_or_default().as_chunks();
-                let decoded: Vec<u8> = pairs.iter().filter_map(|[a, b]| pair(*a, *b)).collect();
+                let digits = all.get(shift..).unwrap_or_default();
+                if !sampled(digits, 2, decode16, true) {
+                    continue;
+                }
+                tell(Step::Work(all.len() / 2))?;
+                let mut decoded = vec![0; digits.len() / 2];
+                decode16(digits, &mut decoded);
                 let share = share(&decoded);
                 let place = |at: usize| {
                     let from = range.start + shift + at * 2;
@@ -279,6 +306,18 @@ pub(super) fn read<E>(
             Ok(())
         }
     }
+}
+
+/// Whether digits may say a text, by some at the start and some in the middle. Groups
+/// are of so many digits.
+fn sampled(digits: &[u8], group: usize, decode: fn(&[u8], &mut [u8]) -> usize, wide: bool) -> bool {
+    let middle = digits.len() / 2 / group * group;
+    let mut sample = [0; 12];
+    [0, middle].into_iter().any(|from| {
+        let length = decode(digits.get(from..).unwrap_or_default(), &mut sample);
+        let sample = sample.get(..length).unwrap_or_default();
+        share(sample) >= MIXED || (wide && utf16(sample).is_some())
+    })
 }
 
 fn list(bytes: &[u8], base: u32) -> Option<(Vec<u8>, Vec<Range<usize>>)> {
@@ -385,6 +424,9 @@ fn utf16(bytes: &[u8]) -> Option<Vec<(usize, char)>> {
 fn decode64(token: &[u8], out: &mut [u8]) -> usize {
     let (mut bits, mut have, mut length) = (0_u32, 0, 0);
     for b in token {
+        if length == out.len() {
+            break;
+        }
         bits = bits << 6 | u32::from(SEXTETS[usize::from(*b)]);
         have += 6;
         if have >= 8 {
