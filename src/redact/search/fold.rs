@@ -186,7 +186,7 @@ impl Folded {
     fn letter(&mut self, c: char, place: Option<(usize, usize)>, dropped: &mut bool) {
         let cp = u32::from(c);
         match cp {
-            0x3400..0xa000 if cp >= 0x4e00 || cp < 0x4dc0 => return self.wide(cp, place),
+            0x3400..0xa000 if !(0x4dc0..0x4e00).contains(&cp) => return self.wide(cp, place),
             // Syllables are their letters.
             0xac00..0xd7a4 => {
                 let s = cp - 0xac00;

@@ -291,7 +291,7 @@ impl Index {
                 None
             }
             SHORTEST..=LONGEST => self.short(&folded, value, why, place),
-            ..SHORTEST => None,
+            1..SHORTEST => None,
             _ => self.long(&folded, value, why, place),
         };
         self.folded = folded;
@@ -348,7 +348,7 @@ impl Index {
             };
             let before = flags.get(at).is_none_or(|f| *f != 0);
             let behind = flags.get(at + GRAM).is_none_or(|f| *f != 0);
-            let beside = u32::from(before) * BEFORE | u32::from(behind) * BEHIND;
+            let beside = (u32::from(before) * BEFORE) | (u32::from(behind) * BEHIND);
             self.grams.insert(u64::from_le_bytes(*gram), beside);
         }
     }

@@ -12,11 +12,13 @@ use super::{
     source::Source,
     symbols, tokens,
 };
-use memchr::memchr2_iter;
 use std::ops::Range;
 
 /// The most that is asked.
 const MOST: usize = 48;
+
+/// The mark of an exponent.
+const POWER: u8 = 64;
 
 /// How far the places may be apart at which long matches are asked for: every
 /// substring that is looked for has one of them.
@@ -158,32 +160,42 @@ impl Probes {
 
     /// Whether plain bytes may have a value that something asked for says.
     pub(in crate::redact) fn may_be_in(&self, raw: &[u8]) -> bool {
-        self.asked.len() > MOST
-            || (self.numbers && has_power(raw))
-            || (!self.asked.is_empty() && self.is_said(raw))
-    }
-
-    /// Whether what is asked stands somewhere. One pass for all of it: most of what is
-    /// asked has a core that is rare.
-    fn is_said(&self, raw: &[u8]) -> bool {
+        if self.asked.len() > MOST {
+            return true;
+        }
         // The first probe of each core, and the next of the same, from one.
         let (mut first, mut next) = ([0_u8; 256], [0_u8; MOST + 1]);
-        for (at, probe) in self.asked.iter().enumerate().take(MOST) {
+        for (at, probe) in (1..=MOST).zip(&self.asked) {
             let core = probe.core();
-            next[at + 1] = first[usize::from(core)];
-            first[usize::from(core)] = at as u8 + 1;
-            first[usize::from(core.to_ascii_uppercase())] = at as u8 + 1;
+            next[at] = first[usize::from(core)];
+            first[usize::from(core)] = at as u8;
+            first[usize::from(core.to_ascii_uppercase())] = at as u8;
         }
-        raw.iter().enumerate().any(|(at, b)| {
-            let mut probe = usize::from(first[usize::from(*b)]);
-            while let Some(asked) = probe.checked_sub(1).and_then(|n| self.asked.get(n)) {
-                if asked.is_at(raw, at) {
-                    return true;
-                }
-                probe = next.get(probe).copied().map_or(0, usize::from);
-            }
-            false
+        if self.numbers {
+            first[usize::from(b'e')] |= POWER;
+            first[usize::from(b'E')] |= POWER;
+        }
+        let mut bytes = raw.iter().enumerate();
+        bytes.any(|(at, b)| {
+            let begins = first[usize::from(*b)];
+            begins != 0 && self.is_at(raw, at, begins, &next)
         })
+    }
+
+    /// Whether something asked for is at one place: this, or what is next to it.
+    fn is_at(&self, raw: &[u8], at: usize, mut probe: u8, next: &[u8]) -> bool {
+        if probe & POWER != 0 && is_power(raw, at) {
+            return true;
+        }
+        probe &= !POWER;
+        while probe != 0 {
+            let asked = self.asked.get(usize::from(probe) - 1);
+            if asked.is_some_and(|asked| asked.is_at(raw, at)) {
+                return true;
+            }
+            probe = next.get(usize::from(probe)).copied().unwrap_or(0);
+        }
+        false
     }
 }
 
@@ -262,23 +274,18 @@ fn has_signs(bytes: &[u8], runtime: &[Range<usize>]) -> bool {
     some
 }
 
-/// Whether a number in it has an exponent: its digits are not those of the number.
-fn has_power(raw: &[u8]) -> bool {
-    memchr2_iter(b'e', b'E', raw).any(|at| {
-        let (before, after) = raw.split_at(at);
-        let after = after.get(1..).unwrap_or_default();
-        let after = match after {
-            [b'+' | b'-', after @ ..] => after,
-            after => after,
-        };
-        if !before.last().is_some_and(u8::is_ascii_digit)
-            || !after.first().is_some_and(u8::is_ascii_digit)
-        {
-            return false;
-        }
-        let part = |b: &&u8| b.is_ascii_digit() || b".,_' ".contains(b);
-        let word = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-        !word(before.iter().rev().find(|b| !part(b)))
-            && !word(after.iter().find(|b| !b.is_ascii_digit()))
-    })
+/// Whether the exponent of a number begins here: its digits are not those of the number.
+fn is_power(raw: &[u8], at: usize) -> bool {
+    let (before, after) = raw.split_at(at);
+    if !before.last().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
+    let ([_, b'+' | b'-', after @ ..] | [_, after @ ..]) = after else {
+        return false;
+    };
+    let part = |b: &&u8| b.is_ascii_digit() || b".,_' ".contains(b);
+    let word = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    after.first().is_some_and(u8::is_ascii_digit)
+        && !word(after.iter().find(|b| !b.is_ascii_digit()))
+        && !word(before.iter().rev().find(|b| !part(b)))
 }

@@ -1,6 +1,9 @@
 //! What looking costs, counted.
 
-use super::{tests::index, *};
+use super::{
+    tests::{index, whole},
+    *,
+};
 
 const KINDS: &[(&str, fn(usize) -> String)] = &[
     ("log", |n| {
@@ -72,7 +75,7 @@ fn work_grows_with_the_text_alone() {
                 let text = text(n);
                 let mut work = Work::new(u64::MAX);
                 let mut out = Vec::new();
-                let told = index.find(&text, &[0..text.len()], &mut work, &mut out);
+                let told = index.find(&text, &whole(&text), &mut work, &mut out);
                 let spent = u64::MAX - work.left();
                 assert!(spent <= 8 * text.len() as u64 + 5000, "{name}");
                 told.is_ok().then_some(spent * 1000 / text.len() as u64)
@@ -90,7 +93,7 @@ fn work_ends_where_it_is_spent() {
     let index = index(&["Quvexastr"]);
     let text = "for Quvexastr ".repeat(100);
     let mut work = Work::new(1000);
-    let runtime = [0..text.len()];
+    let runtime = whole(&text);
     assert_eq!(
         index.find(&text, &runtime, &mut work, &mut Vec::new()),
         Err(Spent)

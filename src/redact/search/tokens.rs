@@ -150,7 +150,8 @@ fn starts_as_text(token: &[u8]) -> bool {
         return b == 0 || token.len() >= 8;
     }
     if is_text(a) {
-        return (is_text(b) && (is_text(c) || c >= 0xc0)) || (b >= 0xc0 && c >= 0x80 && c < 0xc0);
+        return (is_text(b) && (is_text(c) || c >= 0xc0))
+            || (b >= 0xc0 && (0x80..0xc0).contains(&c));
     }
     a >= 0xc0 && (0x80..0xc0).contains(&b)
 }
@@ -192,7 +193,7 @@ struct Items {
 impl Items {
     /// The next item, or something else. The list that ends with it.
     fn item(&mut self, piece: &[u8], range: Range<usize>) -> Option<Range<usize>> {
-        if byte(piece, 10).is_none() && byte(piece, 16).is_none() {
+        if piece.len() > 4 || (byte(piece, 10).is_none() && byte(piece, 16).is_none()) {
             return self.end();
         }
         if self.count == 0 {
@@ -203,7 +204,11 @@ impl Items {
         None
     }
 
+    #[inline]
     fn end(&mut self) -> Option<Range<usize>> {
+        if self.count == 0 {
+            return None;
+        }
         let count = std::mem::take(&mut self.count);
         (count >= 3).then_some(self.from..self.to)
     }
