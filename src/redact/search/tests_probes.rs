@@ -58,7 +58,7 @@ proptest! {
     fn what_is_found_was_asked_for(
         values in prop::collection::vec(value(), 1..7),
         pieces in prop::collection::vec(
-            ("[a-z ,:=_]{0,9}", any::<prop::sample::Index>(), 0_usize..20, any::<usize>(), any::<bool>(), 0_u8..3),
+            ("[a-z ,:=_]{0,9}", any::<prop::sample::Index>(), 0_usize..20, any::<usize>(), any::<bool>(), 0_u8..6),
             1..5,
         ),
         apart in prop_oneof![Just("\",\"k\":\""), Just("\", \""), Just("\": ")],
@@ -74,13 +74,15 @@ proptest! {
             let start = text.len();
             text.push_str(&said);
             // Some of it may be the program's.
-            let mut middle = start + said.len() / 2;
+            let mut middle = start + if split < 4 { said.len() / 2 } else { said.len().min(2) };
             while !text.is_char_boundary(middle) {
                 middle += 1;
             }
             runtime.push(match split {
                 0 => start..middle,
                 1 => middle..text.len(),
+                // With letters before it that came at run time.
+                3 | 4 => start - literal.len()..middle,
                 _ => start..text.len(),
             });
         }
