@@ -8,58 +8,63 @@ use super::{
     escapes, find,
     fold::Folded,
     numbers::{self, Number},
-    sets::SUBSTRING,
+    sets::{SUBSTRING, first},
     source::Source,
     symbols, tokens,
 };
+use memchr::memchr2_iter;
 use std::ops::Range;
 
 /// The most that is asked.
 const MOST: usize = 48;
-
-/// The mark of an exponent.
-const POWER: u8 = 64;
 
 /// How far the places may be apart at which long matches are asked for: every
 /// substring that is looked for has one of them.
 const STEP: usize = SUBSTRING - 2;
 
 /// A superset of what texts and numbers could say of values in plain bytes.
-#[derive(Default)]
 pub(in crate::redact) struct Probes {
-    asked: Vec<Probe>,
-    /// The cores of all of them.
-    cores: u128,
+    /// Three symbols each.
+    asked: Vec<u32>,
+    /// By the hash of each, whether one is asked.
+    filter: [bool; 1024],
     numbers: bool,
     folded: Folded,
 }
 
-/// Three symbols, and which of them is the rarest.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Probe {
-    symbols: [u8; 3],
-    core: usize,
+impl Default for Probes {
+    fn default() -> Self {
+        Self {
+            asked: Vec::new(),
+            filter: [false; 1024],
+            numbers: false,
+            folded: Folded::default(),
+        }
+    }
 }
 
-/// Symbols by how often they are in what services are sent.
-const OFTEN: &[u8] = b"etaoin012srdl3c45678m9uphgbfywvkxjzq";
-
-/// The rank of each byte in them.
-const RANKS: [u8; 256] = {
-    let mut ranks = [0; 256];
-    let mut at = 0;
-    while at < OFTEN.len() {
-        ranks[OFTEN[at] as usize] = at as u8;
-        at += 1;
+/// The symbol that each byte is, if it is one.
+const SYMBOLS: [u8; 256] = {
+    let mut symbols = [0; 256];
+    let mut b = 0;
+    while b < 128 {
+        if (b as u8).is_ascii_alphanumeric() {
+            symbols[b] = b as u8 | 0x20;
+        }
+        b += 1;
     }
-    ranks
+    symbols
 };
+
+fn hash(gram: u32) -> usize {
+    (gram.wrapping_mul(0x9e37_79b1) >> 22) as usize & 1023
+}
 
 impl Probes {
     /// Forgets what was asked.
     pub(in crate::redact) fn clear(&mut self) {
         self.asked.clear();
-        self.cores = 0;
+        self.filter = [false; 1024];
         self.numbers = false;
     }
 
@@ -125,29 +130,12 @@ impl Probes {
     }
 
     fn ask(&mut self, symbols: [u8; 3]) {
+        let gram = first(&symbols);
         // Nothing else is in plain bytes.
-        if !symbols.is_ascii() {
-            return;
+        if symbols.is_ascii() && !self.asked.contains(&gram) {
+            self.filter[hash(gram)] = true;
+            self.asked.push(gram);
         }
-        if self.asked.iter().any(|probe| probe.symbols == symbols) {
-            return;
-        }
-        // One that is asked for anyway, or the rarest.
-        let rank = |b: u8| {
-            let known = self.cores >> (b & 127) & 1;
-            known as u8 * 64 + RANKS[usize::from(b)]
-        };
-        let [a, b, c] = symbols.map(rank);
-        let core = if a > b && a > c {
-            0
-        } else if b > c {
-            1
-        } else {
-            2
-        };
-        let probe = Probe { symbols, core };
-        self.cores |= 1 << (probe.core() & 127);
-        self.asked.push(probe);
     }
 
     /// Adds what a number asks.
@@ -160,86 +148,23 @@ impl Probes {
 
     /// Whether plain bytes may have a value that something asked for says.
     pub(in crate::redact) fn may_be_in(&self, raw: &[u8]) -> bool {
-        if self.asked.len() > MOST {
+        if self.asked.len() > MOST || (self.numbers && has_power(raw)) {
             return true;
         }
-        // The first probe of each core, and the next of the same, from one.
-        let (mut first, mut next) = ([0_u8; 256], [0_u8; MOST + 1]);
-        for (at, probe) in (1..=MOST).zip(&self.asked) {
-            let core = probe.core();
-            next[at] = first[usize::from(core)];
-            first[usize::from(core)] = at as u8;
-            first[usize::from(core.to_ascii_uppercase())] = at as u8;
+        if self.asked.is_empty() {
+            return false;
         }
-        if self.numbers {
-            first[usize::from(b'e')] |= POWER;
-            first[usize::from(b'E')] |= POWER;
-        }
-        let mut bytes = raw.iter().enumerate();
-        bytes.any(|(at, b)| {
-            let begins = first[usize::from(*b)];
-            begins != 0 && self.is_at(raw, at, begins, &next)
-        })
-    }
-
-    /// Whether something asked for is at one place: this, or what is next to it.
-    fn is_at(&self, raw: &[u8], at: usize, mut probe: u8, next: &[u8]) -> bool {
-        if probe & POWER != 0 && is_power(raw, at) {
-            return true;
-        }
-        probe &= !POWER;
-        while probe != 0 {
-            let asked = self.asked.get(usize::from(probe) - 1);
-            if asked.is_some_and(|asked| asked.is_at(raw, at)) {
-                return true;
+        let mut gram = 0;
+        for b in raw {
+            let symbol = SYMBOLS[usize::from(*b)];
+            if symbol != 0 {
+                gram = (gram << 8 | u32::from(symbol)) & 0xff_ffff;
+                if self.filter[hash(gram)] && self.asked.contains(&gram) {
+                    return true;
+                }
             }
-            probe = next.get(usize::from(probe)).copied().unwrap_or(0);
         }
         false
-    }
-}
-
-impl Probe {
-    fn core(&self) -> u8 {
-        self.symbols.get(self.core).copied().unwrap_or_default()
-    }
-
-    /// Whether the symbols are where the core is.
-    fn is_at(&self, raw: &[u8], at: usize) -> bool {
-        let [a, b, c] = self.symbols;
-        match self.core {
-            0 => right(raw, at, b).is_some_and(|at| right(raw, at, c).is_some()),
-            1 => left(raw, at, a).is_some() && right(raw, at, c).is_some(),
-            _ => left(raw, at, b).is_some_and(|at| left(raw, at, a).is_some()),
-        }
-    }
-}
-
-/// Where the symbol before a place is, if it is this one.
-fn left(raw: &[u8], mut at: usize, symbol: u8) -> Option<usize> {
-    loop {
-        at = at.checked_sub(1)?;
-        let b = *raw.get(at)?;
-        if b | 0x20 == symbol {
-            return Some(at);
-        }
-        if b.is_ascii_alphanumeric() {
-            return None;
-        }
-    }
-}
-
-/// Where the symbol behind a place is, if it is this one.
-fn right(raw: &[u8], mut at: usize, symbol: u8) -> Option<usize> {
-    loop {
-        at += 1;
-        let b = *raw.get(at)?;
-        if b | 0x20 == symbol {
-            return Some(at);
-        }
-        if b.is_ascii_alphanumeric() {
-            return None;
-        }
     }
 }
 
@@ -272,6 +197,17 @@ fn has_signs(bytes: &[u8], runtime: &[Range<usize>]) -> bool {
             .any(|(from, to)| find::touches(runtime, &(*from..*to)));
     });
     some
+}
+
+/// Whether a number in it has an exponent.
+fn has_power(raw: &[u8]) -> bool {
+    // Almost no text has such bytes, and that is seen many at a time.
+    let threes = raw.iter().zip(raw.iter().skip(1)).zip(raw.iter().skip(2));
+    let some = threes.fold(false, |some, ((a, e), b)| {
+        let power = b.is_ascii_digit() | (*b == b'+') | (*b == b'-');
+        some | (a.is_ascii_digit() & (e | 0x20 == b'e') & power)
+    });
+    some && memchr2_iter(b'e', b'E', raw).any(|at| is_power(raw, at))
 }
 
 /// Whether the exponent of a number begins here: its digits are not those of the number.
