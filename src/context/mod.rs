@@ -67,7 +67,7 @@ pub(crate) use self::{
     ticket::{OnReason, Ticket},
 };
 pub(crate) use self::{
-    request::{bounded, cut_reason, keep_current},
+    request::{cut_reason, keep_current},
     shared::{Aspect, Identity, Mode, PanicNote, Route, Shared},
 };
 

@@ -3,6 +3,7 @@ use super::Ticket;
 #[cfg(feature = "capture")]
 use super::calls::{Calls, KeepCall};
 use crate::id::{CorrelationId, InvalidCorrelationId, TraceContext};
+use crate::recorder::Said;
 #[cfg(feature = "capture")]
 use crate::recorder::{CaptureOptions, HeaderFields, Tee};
 #[cfg(feature = "kit")]
@@ -137,7 +138,7 @@ impl Route {
 /// A panic that was seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PanicNote {
-    pub(crate) message: Option<String>,
+    pub(crate) message: Option<Said>,
     pub(crate) location: Option<String>,
 }
 
@@ -150,7 +151,7 @@ pub(crate) struct Notes {
     /// Where the last panic happened, until somebody sees that it was one of
     /// the request: code may catch its own.
     pub(crate) panicked_at: Option<String>,
-    pub(crate) error: Option<String>,
+    pub(crate) error: Option<Said>,
     #[cfg(feature = "gate")]
     pub(crate) selected: Option<Arc<Selected>>,
     #[cfg(feature = "gate")]

@@ -263,7 +263,7 @@ impl<'a> Fields<'a> {
                 whole(scrubber.placeholder(text.as_str()).into())
             }
             Visited::Text { text, cut, .. } => Shown::Text {
-                text: scrubber.text(text.as_str()),
+                text: scrubber.said(text.as_str(), text.runtime()),
                 cut,
             },
             Visited::Bool(value) => Shown::Bool(value),

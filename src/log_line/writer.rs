@@ -5,6 +5,7 @@ use super::{
 use crate::{
     context::RequestContext,
     id::{SpanId, TraceId},
+    recorder::find_literals,
     redact::{Policy, Scrubber},
 };
 use std::{
@@ -310,6 +311,7 @@ impl Writer {
         output: Box<dyn Write + Send>,
         policy: Policy,
     ) -> io::Result<JsonLineHandle> {
+        find_literals();
         let shared = Arc::<Shared>::default();
         let writer = Self {
             shared: Arc::clone(&shared),

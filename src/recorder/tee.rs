@@ -1,5 +1,5 @@
 use super::{
-    Clock, Framing, HeaderFields, MemoryBudget, Reservation,
+    Clock, Framing, HeaderFields, MemoryBudget, Reservation, Said,
     items::{Items, StreamLimits},
 };
 use bytes::{Buf, Bytes};
@@ -23,7 +23,7 @@ pub(crate) enum Ending {
     /// The end was seen, or everything that was announced has passed by.
     Complete,
     /// An error, with its text.
-    Error(String),
+    Error(Said),
     /// Dropped before its end.
     Dropped,
 }

@@ -70,16 +70,6 @@ impl Scrubber {
         self.hiding
     }
 
-    /// Whether this text certainly has nothing that has to go.
-    fn passes(&self, text: &str) -> bool {
-        let values = match &self.known {
-            Known::Nothing => true,
-            Known::These(values) => !values.may_be_in(text),
-            Known::TooMany => false,
-        };
-        values && detect::clear(text.as_bytes())
-    }
-
     /// One that lets no text through.
     #[cfg(feature = "kit")]
     pub(crate) fn hiding_all(policy: Policy) -> Self {
@@ -93,22 +83,52 @@ impl Scrubber {
     /// The text without what must not be written. Once the exchange had more
     /// hidden values than can be remembered, that is none of it.
     pub(crate) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.passes(text) {
-            return Cow::Borrowed(text);
-        }
-        self.search(text)
+        self.said(text, std::iter::once(0..text.len()))
     }
 
-    fn search<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let mut spans = Vec::new();
-        let told = match &self.known {
-            Known::Nothing => Some(()),
-            Known::These(values) => values.find(text, &mut spans),
-            Known::TooMany => None,
-        };
-        if told.is_none() {
-            return Cow::Owned(self.placeholder(text));
+    /// A text of the service's without what must not be written.
+    ///
+    /// Hidden values are looked for in all of it and hidden where they came at
+    /// `runtime`, ranges in order; the rest is the program's own. The detectors
+    /// see what is built into the program, too.
+    pub(crate) fn said<'t>(
+        &self,
+        text: &'t str,
+        runtime: impl Iterator<Item = Range<usize>> + Clone,
+    ) -> Cow<'t, str> {
+        let values = runtime.clone().next().is_some()
+            && match &self.known {
+                Known::Nothing => false,
+                Known::These(values) => values.may_be_in(text),
+                Known::TooMany => true,
+            };
+        if !values && detect::clear(text.as_bytes()) {
+            return Cow::Borrowed(text);
         }
+        let mut spans = Vec::new();
+        if values {
+            let told = match &self.known {
+                Known::Nothing => Some(()),
+                Known::These(values) => values.find(text, &mut spans),
+                Known::TooMany => None,
+            };
+            if told.is_none() {
+                spans.clear();
+                spans.push(Span {
+                    range: 0..text.len(),
+                    value: None,
+                });
+            }
+            clip(&mut spans, &runtime.collect::<Vec<_>>());
+            if told.is_none() && spans.iter().all(|span| span.range == (0..text.len())) {
+                return Cow::Owned(self.placeholder(text));
+            }
+        }
+        self.hide(text, spans)
+    }
+
+    /// Hides these and what the detectors find.
+    fn hide<'t>(&self, text: &'t str, mut spans: Vec<Span>) -> Cow<'t, str> {
         let found = detect::find(text, self.policy.names());
         spans.extend(found.into_iter().map(|range| Span { range, value: None }));
         if spans.is_empty() {
@@ -189,6 +209,26 @@ fn placeholders(text: &str) -> Vec<Range<usize>> {
         from = start + length.unwrap_or(2);
     }
     found
+}
+
+/// Cuts spans back to what came at run time at both ends, and drops those without
+/// any. What is the program's between stays in them: of a list of bytes one
+/// placeholder for each would tell the bytes.
+fn clip(spans: &mut Vec<Span>, runtime: &[Range<usize>]) {
+    spans.retain_mut(|span| {
+        let Range { start, end } = span.range;
+        let from = runtime.partition_point(|run| run.end <= start);
+        let to = runtime.partition_point(|run| run.start < end);
+        let Some([first, ..]) = runtime.get(from..to) else {
+            return false;
+        };
+        let last = runtime.get(to - 1).unwrap_or(first);
+        span.range = start.max(first.start)..end.min(last.end);
+        if span.range != (start..end) {
+            span.value = None;
+        }
+        true
+    });
 }
 
 /// Joins overlapping spans. What is more than one value is a text of its own.

@@ -26,7 +26,7 @@ use crate::{
         Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
     },
     export::{Exporter, worker::Handler},
-    recorder::HeaderFields,
+    recorder::{HeaderFields, Said},
     redact::Redactor,
 };
 use http::{Method, Uri, Version};
@@ -89,12 +89,13 @@ impl Assembler {
         let request_body = shared.request_body().snapshot();
         let response_body = shared.response_body().snapshot();
         let heads = shared.heads().clone();
-        let (facts, panic, error) = {
+        let (facts, panic, error, asked) = {
             let notes = shared.notes();
             (
                 notes.facts.clone(),
                 notes.panic.clone(),
                 notes.error.clone(),
+                notes.keep.clone(),
             )
         };
         #[cfg(feature = "gate")]
@@ -183,6 +184,14 @@ impl Assembler {
         // From here on every value that has to be hidden is known.
         let scrubber = redactor.into_scrubber();
         let text = |text: &str| scrubber.text(text).into_owned();
+        let said = |said: &Said| {
+            let text = said.text();
+            let mut shown = scrubber.said(text.as_str(), text.runtime()).into_owned();
+            if said.is_cut() {
+                shown.push('…');
+            }
+            shown
+        };
         // A fact that stays may be a value that was hidden elsewhere.
         for fact in facts.values_mut() {
             if let Value::String(fact) = fact {
@@ -249,10 +258,12 @@ impl Assembler {
             request,
             response,
             panic: panic.map(|PanicNote { message, location }| Panic {
-                message: text(message.as_deref().unwrap_or("(not a text)")),
+                message: message
+                    .as_ref()
+                    .map_or_else(|| "(not a text)".to_owned(), said),
                 location,
             }),
-            error: error.as_deref().map(text),
+            error: error.as_ref().map(said),
             decisions,
             events,
             losses,
@@ -263,16 +274,14 @@ impl Assembler {
             },
             environment: self.environment.clone(),
         };
-        set_error(
-            &mut exchange.request.body,
-            request_error.as_deref().map(text),
-        );
+        set_error(&mut exchange.request.body, request_error.as_ref().map(said));
         if let Some(response) = &mut exchange.response {
-            set_error(&mut response.body, response_error.as_deref().map(text));
+            set_error(&mut response.body, response_error.as_ref().map(said));
         }
         for reason in &mut exchange.keep {
             if let KeepReason::Asked { why } | KeepReason::Condition { why } = reason {
-                *why = text(why);
+                let literal = asked.iter().find(|asked| *asked == why);
+                *why = said(&literal.map_or_else(|| Said::of(&*why), Said::of));
             }
         }
         exchange
