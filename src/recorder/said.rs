@@ -12,8 +12,6 @@ pub(super) const VALUE_LIMIT: usize = 8 * 1024;
 /// How often a text may turn from the program's to run time and back; from
 /// there on it counts as of run time.
 const TURNS: usize = 64;
-/// What the turns of a text take at most.
-pub(super) const TURNS_LIMIT: usize = 1 + 2 * TURNS;
 
 /// Set in the tag of a text that was cut.
 pub(super) const CUT: u8 = 0x80;

@@ -3,7 +3,7 @@
 
 use super::{
     origin::Literals,
-    said::{CUT, Limited, MIXED, OWN, TURNS_LIMIT, Text},
+    said::{CUT, Limited, MIXED, OWN, Text},
 };
 use std::{
     cell::Cell,
@@ -12,7 +12,8 @@ use std::{
 };
 use tracing::field::{Field, Visit};
 
-/// The longest encoding of one event's or span's fields, in bytes.
+/// The longest encoding of one event's or span's fields, in bytes; the turns of
+/// its last text come beside it.
 const FIELDS_LIMIT: usize = 16 * 1024;
 
 const I64: u8 = 0;
@@ -76,8 +77,7 @@ impl<'b> Encoder<'b> {
         };
         let at = self.out.len();
         self.out.extend_from_slice(&[index, tag, 0, 0, 0, 0]);
-        let taken = self.out.len() - self.start + TURNS_LIMIT;
-        let left = FIELDS_LIMIT.saturating_sub(taken);
+        let left = FIELDS_LIMIT.saturating_sub(self.out.len() - self.start);
         let mut limited = Limited::new(self.out, self.literals.clone(), left);
         write(&mut limited);
         let (length, flags) = limited.finish();
