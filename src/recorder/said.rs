@@ -28,16 +28,17 @@ pub(crate) struct Limited<'b> {
     left: usize,
     cut: bool,
     literals: Literals,
-    /// Whether the first run is the program's.
+    /// Whether the first run is the program's; so is nothing at all.
     first: bool,
     /// Whether the last one is.
     last: bool,
     turned: usize,
-    /// Where one run ends and the next begins.
-    turns: [u16; TURNS],
+    /// Where one run ends and the next begins; made with the first.
+    turns: Option<[u16; TURNS]>,
 }
 
 impl<'b> Limited<'b> {
+    #[inline]
     pub(super) fn new(out: &'b mut Vec<u8>, literals: Literals, limit: usize) -> Self {
         Self {
             start: out.len(),
@@ -45,25 +46,26 @@ impl<'b> Limited<'b> {
             left: limit.min(VALUE_LIMIT),
             cut: false,
             literals,
-            first: false,
-            last: false,
+            first: true,
+            last: true,
             turned: 0,
-            turns: [0; TURNS],
+            turns: None,
         }
     }
 
     /// Puts the turns behind the text; the text's length, and what its tag says.
-    pub(super) fn finish(self) -> (usize, u8) {
+    #[inline]
+    pub(super) fn finish(&mut self) -> (usize, u8) {
         let length = self.out.len() - self.start;
         let mut tag = if self.cut { CUT } else { 0 };
-        if self.turned > 0 {
+        if let Some(turns) = &self.turns {
             tag |= MIXED;
             // There are no more than 64, so that the highest bit is free.
             self.out.push(self.turned as u8 | u8::from(self.first) << 7);
-            for turn in self.turns.iter().take(self.turned) {
+            for turn in turns.iter().take(self.turned) {
                 self.out.extend_from_slice(&turn.to_le_bytes());
             }
-        } else if self.first || length == 0 {
+        } else if self.first {
             tag |= OWN;
         }
         (length, tag)
@@ -72,37 +74,33 @@ impl<'b> Limited<'b> {
     #[inline]
     fn note(&mut self, text: &str) {
         let own = self.literals.have(text);
-        if own != self.last || text.len() <= LETTER {
+        if own != self.last || own && text.len() <= LETTER {
             self.turn(text, own);
         }
     }
 
     #[inline(never)] // pieces that follow one of their kind are more
-    fn turn(&mut self, text: &str, mut own: bool) {
-        if own {
-            own = !is_letter(text);
-        } else if let [byte] = text.as_bytes()
-            && byte.is_ascii_whitespace()
-        {
-            // Padding comes so, whatever it pads.
+    fn turn(&mut self, text: &str, own: bool) {
+        let own = own && !is_letter(text);
+        // Padding comes so, whatever it pads.
+        let padding = matches!(text.as_bytes(), [byte] if byte.is_ascii_whitespace());
+        if own == self.last || padding || text.is_empty() {
             return;
         }
-        if own == self.last || text.is_empty() {
-            return;
-        }
-        let before = self.out.get(self.start..).unwrap_or_default();
-        if self.turned == 0 && own && before.iter().all(u8::is_ascii_whitespace) {
-            self.first = true;
-            self.last = true;
+        let at = self.out.len() - self.start;
+        if at == 0 {
+            self.first = own;
+            self.last = own;
             return;
         }
         // One has to be left to turn back.
         let most = TURNS - usize::from(own);
+        let turns = self.turns.get_or_insert([0; TURNS]);
         if self.turned < most
-            && let Some(turn) = self.turns.get_mut(self.turned)
+            && let Some(turn) = turns.get_mut(self.turned)
         {
             // The limit of texts keeps this far below.
-            *turn = u16::try_from(before.len()).unwrap_or(u16::MAX);
+            *turn = u16::try_from(at).unwrap_or(u16::MAX);
             self.turned += 1;
             self.last = own;
         }
@@ -143,9 +141,16 @@ const LETTER: usize = 4;
 /// Whether a literal is so short that code may have put a text of run time
 /// together from a table of such: one or two characters, or `%C3`.
 fn is_letter(text: &str) -> bool {
-    text.len() <= LETTER
-        && text.chars().any(char::is_alphanumeric)
-        && (text.chars().nth(2).is_none() || text.len() == 3 && text.starts_with('%'))
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
+    match text.as_bytes() {
+        [b'%', _, _] => true,
+        [] | [_] | [_, _] => text.bytes().any(letter),
+        _ => {
+            text.len() <= LETTER
+                && text.chars().nth(2).is_none()
+                && text.chars().any(char::is_alphanumeric)
+        }
+    }
 }
 
 /// A text as it was encoded: to copy it, nobody has to look whether it is one.

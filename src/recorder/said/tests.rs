@@ -105,7 +105,7 @@ fn padding_breaks_no_run() {
         format_args!("{:>6}|{:<6}|", "paid", made("Ada")),
         "  paid|<Ada>   |".replace("<Ada>   ", "<Ada   >").as_str(),
     );
-    assert_said(format_args!("{:>6}", made("Ada")), "<   Ada>");
+    assert_said(format_args!("{:>6}", made("Ada")), "   <Ada>");
     assert_said(format_args!("at {:>6}", number(12)), "at     <12>");
     assert_said(format_args!("at {:06}", number(12)), "at <000012>");
 }
