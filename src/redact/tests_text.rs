@@ -195,3 +195,59 @@ fn the_scrubber_goes_to_other_threads() {
     check::<Scrubber>();
     check::<Policy>();
 }
+
+/// A text of which these parts came at run time.
+fn said(scrubber: &Scrubber, text: &str, made: &[&str]) -> String {
+    let runs: Vec<_> = made
+        .iter()
+        .map(|part| {
+            let start = text.find(part).unwrap();
+            start..start + part.len()
+        })
+        .collect();
+    plain(&scrubber.said(text, runs.into_iter()))
+}
+
+#[test]
+fn the_programs_own_words_stay() {
+    let p = strict();
+    let mut r = Redactor::new(&p);
+    for value in ["Quvex Moltrin", "an order", "awaiting payment"] {
+        r.remember(value);
+    }
+    let scrubber = r.into_scrubber();
+    let text = "an order of Quvex Moltrin is awaiting payment";
+    for (made, shown) in [
+        (&[][..], text),
+        (&["Quvex Moltrin"], "an order of [~#] is awaiting payment"),
+        (
+            &["Moltrin is"],
+            "an order of Quvex [~#] is awaiting payment",
+        ),
+        (
+            &["of", "Quvex", "Moltrin"],
+            "an order of [~#] is awaiting payment",
+        ),
+        (&["of", "is"], text),
+        (&["payment"], "an order of Quvex Moltrin is awaiting [~#]"),
+        (&[text], "[~#] of [~#] is [~#]"),
+    ] {
+        assert_eq!(said(&scrubber, text, made), shown, "{made:?}");
+    }
+    let text = "key: hunter2, password: correct-horse";
+    for made in [&[][..], &["hunter2"], &["correct-horse"]] {
+        let shown = said(&scrubber, text, made);
+        assert!(!shown.contains("correct-horse"), "{shown}");
+    }
+}
+
+#[cfg(feature = "kit")]
+#[test]
+fn of_a_request_that_is_not_known_only_the_programs_own_words_stay() {
+    let scrubber = Scrubber::hiding_all(strict());
+    let text = "sent 17 of 20 to Quvex, all is well";
+    assert_eq!(said(&scrubber, text, &[]), text);
+    let shown = said(&scrubber, text, &["17", "20", "Quvex"]);
+    assert_eq!(shown, "sent [~#], all is well");
+    assert!(is_placeholder(&scrubber.text(text)));
+}
