@@ -8,8 +8,11 @@ use super::{
     store::{self, directory},
     text::Plain,
 };
-use crate::exchange::{
-    Body, BodyState, Content, Event, Exchange, Failure as Failed, Header, Mode, Outcome,
+use crate::{
+    exchange::{
+        Body, BodyState, Content, Event, Exchange, Failure as Failed, Header, Mode, Outcome,
+    },
+    export::withheld,
 };
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -299,11 +302,9 @@ fn body(body: &Body, out: &mut Output) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Some(Content::Opaque { length, hash }) => {
-            let hash = Plain(hash);
-            out.line(format_args!(
-                "  ({length} bytes of a format that is not known, hash {hash})"
-            ))
+        Some(Content::Opaque { length, hash, why }) => {
+            let (why, hash) = (withheld(why.as_deref()), Plain(hash));
+            out.line(format_args!("  ({length} bytes {why}, hash {hash})"))
         }
         None => Ok(()),
     }

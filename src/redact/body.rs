@@ -26,7 +26,8 @@ pub(super) fn body(
         return plain(r, content_type, bytes, ended);
     }
     #[cfg(feature = "decompress")]
-    if let Codings::These(names) = &codings
+    if r.decodes()
+        && let Codings::These(names) = &codings
         && let Some(decoded) = super::inflate::decode(names, bytes)
     {
         let ended = ended && decoded.left == 0;
@@ -39,13 +40,19 @@ pub(super) fn body(
                 text,
                 unparsed: unparsed + decoded.left as u64,
             },
-            _ => opaque(r, bytes),
+            Content::Opaque { why, .. } => opaque(r, bytes, why.as_deref().unwrap_or(FORMAT)),
         };
     }
     // Not decoded: unless it is text after all, there are no words to be remembered.
     r.quietly(|r| drop(plain(r, content_type, bytes, ended)));
-    opaque(r, bytes)
+    opaque(r, bytes, CODING)
 }
+
+/// Why a body is opaque.
+const POLICY: &str = "policy";
+const FORMAT: &str = "format";
+const CODING: &str = "coding";
+const BROKEN: &str = "broken";
 
 /// The content codings of a body, those of HTTP's identity left out.
 enum Codings<'a> {
@@ -69,10 +76,11 @@ impl<'a> Codings<'a> {
     }
 }
 
-fn opaque(r: &Redactor<'_>, bytes: &[u8]) -> Content {
+fn opaque(r: &Redactor<'_>, bytes: &[u8], why: &str) -> Content {
     Content::Opaque {
         length: bytes.len() as u64,
         hash: r.hash(bytes),
+        why: Some(why.to_owned()),
     }
 }
 
@@ -100,28 +108,33 @@ fn inside(
     // another format finds something.
     #[cfg(feature = "decompress")]
     if unnamed < UNNAMED
+        && r.decodes()
         && let Some(coding) = super::inflate::look(bytes)
         && std::str::from_utf8(bytes).is_err()
         && let Some(decoded) = super::inflate::decode(&[coding], bytes)
     {
         // Compressed without a word about it.
         r.quietly(|r| drop(inside(r, content_type, &decoded.bytes, false, unnamed + 1)));
-        return opaque(r, bytes);
+        return opaque(r, bytes, CODING);
     }
-    let content = content_type
-        .and_then(Media::of)
-        .and_then(|media| match media {
-            Media::Json => json::body(r, bytes, ended),
-            Media::Lines => lines::json(r, bytes, ended),
-            Media::Events => lines::events(r, bytes, ended),
-            Media::Form => form::body(r, bytes, ended),
-            Media::Multipart(boundary) => multipart::body(r, &boundary, bytes),
-            Media::Xml => xml::body(r, bytes, ended),
-            // Brackets in a document may hold anything, so JSON would be one, too.
-            Media::GraphQl if json::is_object(bytes) => json::body(r, bytes, ended),
-            Media::GraphQl => graphql::body(r, bytes, ended),
-            Media::Text => text(r, bytes, ended),
-        });
+    let media = content_type.and_then(Media::of);
+    let why = match media {
+        None => FORMAT,
+        Some(Media::Text) if r.policy().is_strict() => POLICY,
+        Some(_) => BROKEN,
+    };
+    let content = media.and_then(|media| match media {
+        Media::Json => json::body(r, bytes, ended),
+        Media::Lines => lines::json(r, bytes, ended),
+        Media::Events => lines::events(r, bytes, ended),
+        Media::Form => form::body(r, bytes, ended),
+        Media::Multipart(boundary) => multipart::body(r, &boundary, bytes),
+        Media::Xml => xml::body(r, bytes, ended),
+        // Brackets in a document may hold anything, so JSON would be one, too.
+        Media::GraphQl if json::is_object(bytes) => json::body(r, bytes, ended),
+        Media::GraphQl => graphql::body(r, bytes, ended),
+        Media::Text => text(r, bytes, ended),
+    });
     // What is not understood is not written, and its words not either, where
     // the service repeats them.
     let unknown = match &content {
@@ -140,7 +153,7 @@ fn inside(
         r.quietly(|r| drop(json::body(r, rest, ended)));
     }
     r.remember_words(rest);
-    content.unwrap_or_else(|| opaque(r, bytes))
+    content.unwrap_or_else(|| opaque(r, bytes, why))
 }
 
 /// Text of which nothing is known, under the policy that writes it.

@@ -26,6 +26,8 @@ pub(crate) struct Redactor<'p> {
     decisions: Decisions,
     /// Whether only what is remembered matters, not what is returned.
     only_remembers: bool,
+    /// Whether bodies with a content coding are decoded.
+    decodes: bool,
 }
 
 impl<'p> Redactor<'p> {
@@ -35,6 +37,7 @@ impl<'p> Redactor<'p> {
             memory: Memory::default(),
             decisions: policy.take_decisions(),
             only_remembers: false,
+            decodes: true,
         }
     }
 
@@ -47,7 +50,19 @@ impl<'p> Redactor<'p> {
             memory: Memory::default(),
             decisions,
             only_remembers: true,
+            decodes: true,
         }
+    }
+
+    /// Leaves bodies with a content coding as they are: nothing in them is known.
+    #[allow(dead_code)]
+    pub(crate) fn without_decoding(mut self) -> Self {
+        self.decodes = false;
+        self
+    }
+
+    pub(super) fn decodes(&self) -> bool {
+        self.decodes
     }
 
     /// Gives the decisions to the next one under the same policy.

@@ -258,7 +258,11 @@ fn json_strict() {
         ("12", "12"),
         ("", ""),
         ("[\"a\nb\"]", "[ +6"),
-        ("\u{feff}[1]", "[1]"),
+        ("\u{feff}[1]", "\u{feff}[1]"),
+        (
+            "\u{feff} {\"a\":\"x\"}",
+            "\u{feff} {\"a\":\"[~# len=1 ascii alpha]\"}",
+        ),
         ("[01]", "[ +3"),
     ] {
         assert_eq!(json(&p, body), expected, "{body}");
@@ -340,19 +344,32 @@ fn forms() {
 #[test]
 fn bodies_that_are_not_understood() {
     let p = strict();
-    for (kind, coding, body) in [
-        (None, None, "{}"),
-        (Some("text/plain"), None, "{}"),
-        (Some("application/json; charset=utf-16"), None, "{}"),
-        (Some("application/json"), Some("gzip"), "{}"),
-        (Some("application/json"), Some("identity, gzip"), "{}"),
+    for (kind, coding, body, why) in [
+        (None, None, "{}", "format"),
+        (Some("image/png"), None, "{}", "format"),
+        (Some("text/plain"), None, "{}", "policy"),
+        (Some("application/json"), None, "ab", "broken"),
+        (
+            Some("application/json; charset=utf-16"),
+            None,
+            "{}",
+            "format",
+        ),
+        (Some("application/json"), Some("gzip"), "{}", "coding"),
+        (
+            Some("application/json"),
+            Some("identity, gzip"),
+            "{}",
+            "coding",
+        ),
     ] {
         let content = Redactor::new(&p).body(kind, coding, body.as_bytes(), true);
         assert_eq!(
             content,
             Content::Opaque {
                 length: 2,
-                hash: hash("{}")
+                hash: hash(body),
+                why: Some(why.to_owned()),
             },
             "{kind:?}"
         );

@@ -188,7 +188,8 @@ pub(super) fn hide_encoded(
 
 /// Writes an encoded text as it came where that is valid, else encoded anew.
 pub(super) fn push_kept(raw: &str, decoded: &[u8], out: &mut String) {
-    if raw.bytes().all(|b| is_query(b) && b != b'&') {
+    let stays = |b: u8| b.is_ascii_graphic() && !matches!(b, b'&' | b'"' | b'<' | b'>' | b'#');
+    if raw.bytes().all(stays) {
         out.push_str(raw);
     } else {
         decode::push_percent(decoded, out);

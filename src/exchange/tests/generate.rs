@@ -67,7 +67,11 @@ fn state() -> impl Strategy<Value = BodyState> {
 fn content() -> impl Strategy<Value = Content> {
     prop_oneof![
         (text(), any::<u64>()).prop_map(|(text, unparsed)| Content::Text { text, unparsed }),
-        (any::<u64>(), text()).prop_map(|(length, hash)| Content::Opaque { length, hash }),
+        (any::<u64>(), text(), of(text())).prop_map(|(length, hash, why)| Content::Opaque {
+            length,
+            hash,
+            why
+        }),
     ]
 }
 

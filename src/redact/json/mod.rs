@@ -25,10 +25,17 @@ const LONGEST_NAME: usize = 64;
 
 /// `None` where nothing of it is JSON.
 pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let done = part(r, bytes, ended, Rule::default(), true)?;
+    // It is no part of JSON, and often what went wrong with some.
+    let (mark, bytes) = match bytes.strip_prefix(b"\xef\xbb\xbf") {
+        Some(bytes) => ("\u{feff}", bytes),
+        None => ("", bytes),
+    };
+    let mut done = part(r, bytes, ended, Rule::default(), true)?;
     if done.blank && !bytes.is_empty() {
         return None;
+    }
+    if !mark.is_empty() && !r.only_remembers() {
+        done.text.insert_str(0, mark);
     }
     Some(Content::Text {
         text: done.text,
@@ -38,6 +45,7 @@ pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
 
 /// Whether a text begins as an object with a member does.
 pub(super) fn is_object(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let inner = bytes.trim_ascii_start().strip_prefix(b"{");
     inner.is_some_and(|inner| inner.trim_ascii_start().starts_with(b"\""))
 }
