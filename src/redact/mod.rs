@@ -78,6 +78,7 @@ mod hints;
 mod inflate;
 mod json;
 mod lines;
+mod members;
 mod memory;
 mod multipart;
 mod names;
@@ -85,6 +86,7 @@ mod policy;
 mod pseudonym;
 mod redactor;
 mod scrub;
+mod shapes;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod url;

@@ -157,9 +157,7 @@ fn push_part(r: &mut Redactor<'_>, part: &[u8], cut: bool, out: &mut String) -> 
         // Its name is data of the client, whatever the policy says of names.
         r.remember(&String::from_utf8_lossy(&decode::percent(filename)));
         // Services name things after it.
-        if let Some((stem, _)) = filename.rsplit_once('.') {
-            r.remember(stem.rsplit(['/', '\\']).next().unwrap_or(stem));
-        }
+        r.remember_file(filename);
         out.push_str("; filename=\"");
         out.push_str(&r.hide_as(rule.how(), filename.as_bytes(), false));
         out.push('"');

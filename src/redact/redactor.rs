@@ -13,6 +13,18 @@ use std::borrow::Cow;
 /// Texts whose escapes are taken away, where it has no known format.
 const ESCAPES: usize = 12;
 
+/// The longest value of which pieces are remembered, in bytes.
+const WORD: usize = 128;
+
+/// Letters and digits of such a piece.
+const PIECE: std::ops::RangeInclusive<usize> = 3..=9;
+
+/// The longest end of a file's name or of the name of a host, in bytes.
+const END: usize = 4;
+
+/// Fewer digits than this are a year, a month or a count.
+const DIGITS: usize = 5;
+
 /// The most bytes that are made in that.
 const UNESCAPED: usize = 256 * 1024;
 
@@ -154,16 +166,57 @@ impl<'p> Redactor<'p> {
     /// Remembers the parts of a value between the separators of URLs, lists and
     /// JSON, as they are and percent-decoded.
     pub(super) fn remember_parts(&mut self, value: &str) {
-        let separates = |c: char| ";,=:?&#\"'{}[]()|<>\\/\t".contains(c);
+        let separates = |c: char| ";,=:?&#\"'{}[]()|<>\\/\t@".contains(c);
         if value.contains(separates) {
             self.memory.add_parts(value, separates);
             self.remember_json(value);
         }
+        self.remember_pieces(value);
         if value.contains('%') {
             let decoded = String::from_utf8_lossy(&decode::percent(value)).into_owned();
             self.memory.add(&decoded);
             self.memory.add_parts(&decoded, separates);
+            self.remember_pieces(&decoded);
             self.remember_json(&decoded);
+        }
+    }
+
+    /// Remembers the short pieces between the separators of a value that is one word,
+    /// such as the names in an address: services say one of them alone. Longer pieces
+    /// are found as a part of the value.
+    pub(super) fn remember_pieces(&mut self, value: &str) {
+        let separates = |c: char| c.is_ascii_punctuation();
+        let word = value.len() <= WORD && !value.contains(char::is_whitespace);
+        if !word || !value.contains(separates) {
+            return;
+        }
+        // What no person is called by.
+        if detect::is_uuid(value) || detect::is_time(value.as_bytes()) {
+            return;
+        }
+        let mut before = "";
+        for piece in value.split_inclusive(separates) {
+            let bare = piece.trim_end_matches(separates);
+            // The ends of files and of names of hosts are words that all use.
+            let end = before.ends_with('.') && bare.len() <= END && bare.is_ascii();
+            before = piece;
+            let digits = bare.bytes().all(|b| b.is_ascii_digit());
+            let symbols = bare.chars().filter(|c| c.is_alphanumeric()).count();
+            if PIECE.contains(&symbols) && !end && !(digits && symbols < DIGITS) {
+                self.memory.add(bare);
+            }
+        }
+    }
+
+    /// Remembers the name of a file without its directory and its ends: services name
+    /// things after it.
+    pub(super) fn remember_file(&mut self, name: &str) {
+        let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+        for stem in [name.rsplit_once('.'), name.split_once('.')] {
+            if let Some((stem, _)) = stem {
+                self.remember(stem);
+                self.remember_pieces(stem);
+            }
         }
     }
 
@@ -357,6 +410,7 @@ impl<'p> Redactor<'p> {
     fn remember_hidden(&mut self, text: &str) {
         self.remember(text);
         self.remember_named(text);
+        self.remember_pieces(text);
     }
 
     pub(super) fn push_number(&mut self, how: Action, text: &str, cut: bool, out: &mut String) {

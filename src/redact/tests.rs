@@ -116,11 +116,7 @@ fn headers() {
             "00-4bf92f3577b34da6a3ce929d0e0e4736",
             "[~# len=35 ascii mixed]",
         ),
-        (
-            "content-disposition",
-            "attachment",
-            "[~# len=10 ascii alpha]",
-        ),
+        ("content-disposition", "attachment", "attachment"),
     ] {
         let got = header(&p, name, value).replace("%5B~", "[~");
         let got = plain(&got).replace("[~#%20", "%5B~#%20");

@@ -99,8 +99,13 @@ fn segment(r: &mut Redactor<'_>, raw: &str, part: Part<'_>) -> Option<String> {
         // Matrix parameters, verbs behind a colon, the end of a file's name.
         let text = String::from_utf8_lossy(&decoded);
         r.remember_parts(&text);
-        if let Some((stem, _)) = text.rsplit_once('.') {
-            r.remember(stem);
+        r.remember_file(&text);
+        if let Some((authority, _)) = text
+            .split_once("://")
+            .map(|(_, rest)| rest.split_once('/').unwrap_or((rest, "")))
+            && let Some((user, _)) = authority.rsplit_once('@')
+        {
+            remember_user(r, user);
         }
     }
     replaced
@@ -201,6 +206,38 @@ pub(super) fn is_query(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"-._~%+&=!$'()*,;:@/?[]|".contains(&b)
 }
 
+/// Schemes without a host, which stay.
+const OPAQUE: &[&str] = &[
+    "about:",
+    "blob:",
+    "cid:",
+    "data:",
+    "geo:",
+    "javascript:",
+    "mailto:",
+    "mid:",
+    "sms:",
+    "tel:",
+    "urn:",
+];
+
+/// The longest scheme.
+const SCHEME: usize = 32;
+
+/// The length of the scheme that a URL starts with (RFC 3986, section 3.1), with its
+/// colon.
+fn scheme(url: &str) -> usize {
+    let bytes = url.as_bytes();
+    let rest = |b: &u8| b.is_ascii_alphanumeric() || b"+-.".contains(b);
+    let length = bytes.iter().take_while(|b| rest(b)).count();
+    let starts = bytes.first().is_some_and(u8::is_ascii_alphabetic);
+    if starts && length <= SCHEME && bytes.get(length) == Some(&b':') {
+        length + 1
+    } else {
+        0
+    }
+}
+
 /// A URL: scheme and host stay, the rest as in a request without a route.
 pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
     let (url, fragment) = whole
@@ -210,24 +247,26 @@ pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
         .split_once('?')
         .map_or((url, None), |(u, q)| (u, Some(q)));
     let mut out = String::new();
-    let start = url.find("://").map(|at| at + 3);
-    let start = start.or_else(|| url.starts_with("//").then_some(2));
-    let (scheme, rest) = start
-        .and_then(|at| url.split_at_checked(at))
-        .unwrap_or(("", url));
-    let known = scheme
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b":/+.-".contains(&b));
-    let authority = if start.is_some() {
-        rest.find('/').unwrap_or(rest.len())
-    } else {
-        0
+    let (scheme, rest) = url.split_at_checked(scheme(url)).unwrap_or(("", url));
+    let (slashes, rest) = rest.split_at_checked(2).unwrap_or(("", rest));
+    let (authority, path) = match slashes {
+        "//" => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        _ if scheme.is_empty() => ("", url),
+        // What is behind it is for whoever knows the scheme.
+        _ => {
+            r.remember_parts(whole);
+            let known = OPAQUE
+                .iter()
+                .find(|known| scheme.eq_ignore_ascii_case(known));
+            let inner = known.and_then(|_| whole.get(scheme.len()..));
+            out.push_str(known.map_or("", |_| scheme));
+            out.push_str(&r.hide(inner.unwrap_or(whole).as_bytes()));
+            return out;
+        }
     };
-    let (authority, path) = rest.split_at_checked(authority).unwrap_or(("", rest));
-    if known {
+    if slashes == "//" {
         out.push_str(scheme);
-    } else {
-        out.push_str(&r.hide(scheme.as_bytes()));
+        out.push_str(slashes);
     }
     let host = match authority.rsplit_once('@') {
         Some((user, host)) => {
@@ -274,12 +313,12 @@ pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
 pub(super) fn remember_user(r: &mut Redactor<'_>, user: &str) {
     for part in user.split(':') {
         r.remember(part);
-        r.remember(&String::from_utf8_lossy(&decode::percent(part)));
+        r.remember_parts(part);
     }
 }
 
 /// A name or an address, with a port or without: no `user:pass`.
-fn is_host(host: &str) -> bool {
+pub(super) fn is_host(host: &str) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, port),
         _ => (host, ""),

@@ -158,6 +158,11 @@ pub(super) fn uuid(text: &[u8], from: usize) -> bool {
         && !before(text, from).is_ascii_alphanumeric()
 }
 
+/// Whether a text is a UUID and nothing else.
+pub(in crate::redact) fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && uuid(text.as_bytes(), 0)
+}
+
 /// A phone number after `+`: 8 to 15 digits, in groups.
 fn phone(text: &[u8], first: usize) -> Option<usize> {
     let plus = first.checked_sub(1)?;

@@ -13,7 +13,7 @@ use self::signs::Signs;
 use super::{decode, names::Names};
 use std::ops::Range;
 
-pub(super) use self::digits::{integer, number};
+pub(super) use self::digits::{integer, is_uuid, number};
 
 /// The sensitive parts of a text: in order, not overlapping, on character
 /// boundaries.
@@ -88,7 +88,7 @@ const DETECTORS: [fn(&str, Signs, &Names, &mut Vec<Range<usize>>); 4] = [
 
 /// Whether a text is a date and a time, as JSON has them, which is no address and
 /// no pair.
-fn is_time(text: &[u8]) -> bool {
+pub(super) fn is_time(text: &[u8]) -> bool {
     let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
     let is = |at: usize, b: u8| text.get(at) == Some(&b);
     (19..=32).contains(&text.len())
