@@ -4,6 +4,7 @@
 //! moves on by what it consumed or looks a bounded distance ahead.
 
 mod digits;
+mod named;
 mod pairs;
 mod signs;
 mod tokens;
@@ -19,7 +20,7 @@ pub(super) use self::digits::{integer, is_uuid, number};
 /// boundaries.
 pub(super) fn find(text: &str, names: &Names) -> Vec<Range<usize>> {
     let signs = Signs::of(text.as_bytes());
-    if signs.none() || is_time(text.as_bytes()) {
+    if signs.none_beside(text, names) || is_time(text.as_bytes()) {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -47,7 +48,7 @@ pub(super) fn is_sensitive_value(text: &str, names: &Names) -> bool {
 }
 
 fn has_findings(text: &str, signs: Signs, names: &Names) -> bool {
-    if signs.none() || is_time(text.as_bytes()) {
+    if signs.none_beside(text, names) || is_time(text.as_bytes()) {
         return false;
     }
     let mut found = Vec::new();
@@ -58,12 +59,12 @@ fn has_findings(text: &str, signs: Signs, names: &Names) -> bool {
 }
 
 /// Whether a text has nothing that a detector starts from.
-pub(super) fn clear(text: &[u8]) -> bool {
-    Signs::of(text).none()
+pub(super) fn clear(text: &str, names: &Names) -> bool {
+    Signs::of(text.as_bytes()).none_beside(text, names)
 }
 
 /// Each looks where there is a sign of what it finds, the cheapest first.
-const DETECTORS: [fn(&str, Signs, &Names, &mut Vec<Range<usize>>); 4] = [
+const DETECTORS: [fn(&str, Signs, &Names, &mut Vec<Range<usize>>); 5] = [
     |text, signs, _, out| {
         if signs.addresses() {
             urls::scan(text.as_bytes(), out);
@@ -72,6 +73,11 @@ const DETECTORS: [fn(&str, Signs, &Names, &mut Vec<Range<usize>>); 4] = [
     |text, signs, names, out| {
         if signs.pairs() {
             pairs::scan(text, names, out);
+        }
+    },
+    |text, signs, names, out| {
+        if signs.names() && names.may_be_suspicious(text.as_bytes()) {
+            named::scan(text, names, out);
         }
     },
     |text, signs, _, out| {

@@ -1,7 +1,7 @@
 //! What a text has that a detector starts from, told in one pass that is much
 //! cheaper than all detectors. Most of what services write has nothing of it.
 
-use super::{before, starts_with};
+use super::{Names, before, starts_with};
 
 /// The shortest run without white space, quotes, commas and brackets that a
 /// token could be in.
@@ -37,6 +37,7 @@ impl Signs {
                 if kind & SPACE != 0 && ends_scheme(before(text, at)) && is_scheme(text, at) {
                     signs |= SCHEME;
                 }
+                signs |= kind & NAMED;
             } else if kind & DIGIT != 0 {
                 digits += 1;
             } else if b != b'-' || before(text, at) == b'-' {
@@ -49,9 +50,16 @@ impl Signs {
         Self { signs, digits }
     }
 
-    /// Whether no detector finds anything.
-    pub(super) fn none(self) -> bool {
-        self.signs & !BACKSLASH == 0 && self.digits < FEWEST_DIGITS
+    /// Whether no detector finds anything in this text, which has these signs.
+    pub(super) fn none_beside(self, text: &str, names: &Names) -> bool {
+        self.signs & !(BACKSLASH | NAMED) == 0
+            && self.digits < FEWEST_DIGITS
+            && !(self.names() && names.may_be_suspicious(text.as_bytes()))
+    }
+
+    /// Whether a value may stand beside a name.
+    pub(super) fn names(self) -> bool {
+        self.signs & (NAMED | HYPHENS | PERCENT | BACKSLASH) != 0 || self.digits > 0
     }
 
     /// Whether a character may be written as an escape.
@@ -110,6 +118,8 @@ const GAP: u16 = LONG;
 const DIGIT: u16 = 1 << 7;
 /// Nothing that a detector starts from, but what it stands for may be.
 const BACKSLASH: u16 = 1 << 8;
+/// What may be between a name and its value, where no operator is.
+const NAMED: u16 = 1 << 9;
 
 const KINDS: [u16; 256] = {
     let mut kinds = [0; 256];
@@ -124,7 +134,9 @@ const KINDS: [u16; 256] = {
             b'\\' => BACKSLASH,
             b'0'..=b'9' => DIGIT,
             b' ' | b'\t' => GAP | SPACE,
-            b'"' | b'\'' | b',' | b';' | b'(' | b')' | b'[' | b']' | b'{' | b'}' => GAP,
+            b'"' | b'\'' | b'(' | b'{' => GAP | NAMED,
+            b',' | b';' | b')' | b'[' | b']' | b'}' => GAP,
+            b'<' | b'>' | b'`' | b'&' => NAMED,
             _ => 0,
         };
         b += 1;
