@@ -356,6 +356,99 @@ fn parts_of_values_that_services_say_alone() {
 }
 
 #[test]
+fn values_that_another_member_names() {
+    for (kind, text) in [
+        (
+            "application/json",
+            r#"[{"op":"replace","path":"/user/password","value":482913}]"#,
+        ),
+        (
+            "application/json",
+            r#"{"value":482913,"path":"/password","op":"add"}"#,
+        ),
+        ("application/json", r#"[["password",482913],["a",1]]"#),
+        ("application/json", r#"["pin","482913"]"#),
+        ("application/json", r#"["pin",{"a":482913}]"#),
+        ("application/json", r#"{"type":"password","value":482913}"#),
+        (
+            "application/json",
+            r#"{"val":[482913],"id":"x","field":"pin"}"#,
+        ),
+        (
+            "application/json",
+            r#"{"field":"pin","id":"x","val":482913}"#,
+        ),
+        (
+            "application/json",
+            r#"{"data":{"value":{"a":482913},"name":"pin"},"name":"x"}"#,
+        ),
+        (
+            "application/json",
+            r#"{"data":{"value":1},"text":482913,"name":"p\u0069n"}"#,
+        ),
+        ("application/json", r#"{"password":{"value":482913}}"#),
+        ("application/json", r#"{"value":482913,"name":"pin""#),
+        (
+            "application/xml",
+            "<p><key>password</key><string>482913</string></p>",
+        ),
+        (
+            "application/xml",
+            "<p><Name>pin</Name><T>a</T><Value>482913</Value></p>",
+        ),
+        ("application/xml", "<p value='482913' name='pin'/>"),
+        (
+            "application/x-www-form-urlencoded",
+            "name=password&value=482913",
+        ),
+        (
+            "application/x-www-form-urlencoded",
+            "value=482913&name=p%69n",
+        ),
+    ] {
+        hides(kind, text.as_bytes(), "482913");
+    }
+    let query = Redactor::new(&by_name()).query("value=482913&name=pin");
+    assert!(!query.contains("482913"), "{query}");
+    // What nothing says of stays.
+    for (kind, text) in [
+        (
+            "application/json",
+            r#"[{"value":12,"name":"age"},["a",12],["pin",12,13],{"id":"pin","a":12}]"#,
+        ),
+        (
+            "application/json",
+            r#"{"data":{"value":12,"name":"x"},"type":"order"}"#,
+        ),
+        (
+            "application/xml",
+            "<p><key>age</key><string>12</string><key>x</key><a>1</a></p>",
+        ),
+        ("application/x-www-form-urlencoded", "name=age&value=12"),
+    ] {
+        assert_eq!(body(&by_name(), kind, None, text.as_bytes(), "").body, text);
+    }
+    let text = "<d><key>pin</key><a>12</a><key>age</key><a>34</a></d>";
+    let shown = body(&strict(), "application/xml", None, text.as_bytes(), "").body;
+    assert!(
+        shown.contains("<a>34</a>") && !shown.contains("12</a>"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn names_behind_their_values_take_linear_time() {
+    let depth = 100;
+    let open = r#"{"value":"#.repeat(depth);
+    let close = r#","name":"pin"}"#.repeat(depth);
+    let text = format!("{open}[{}]{close}", "12,".repeat(1 << 14) + "1");
+    for policy in [strict(), by_name()] {
+        let shown = body(&policy, "application/json", None, text.as_bytes(), "");
+        assert!(!shown.body.contains("12,"));
+    }
+}
+
+#[test]
 fn what_templates_write_into_html() {
     let policy = strict();
     let mut r = Redactor::new(&policy);

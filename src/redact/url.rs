@@ -1,6 +1,6 @@
 //! Paths, queries, and the URLs in headers.
 
-use super::{Action, Redactor, decode, detect, json, names, policy::Rule};
+use super::{Action, Redactor, decisions::Part, decode, detect, json, names, policy::Rule};
 
 pub(super) fn path(r: &mut Redactor<'_>, path: &str, route: Option<&str>) -> String {
     if path == "*" {
@@ -8,7 +8,7 @@ pub(super) fn path(r: &mut Redactor<'_>, path: &str, route: Option<&str>) -> Str
     }
     let by_route = route.and_then(|route| pair_up(path, route));
     let segments =
-        by_route.unwrap_or_else(|| path.split('/').map(|s| (s, Part::Unknown)).collect());
+        by_route.unwrap_or_else(|| path.split('/').map(|s| (s, Step::Unknown)).collect());
     let mut out = String::with_capacity(path.len());
     for (n, (raw, part)) in segments.into_iter().enumerate() {
         if n > 0 {
@@ -24,7 +24,7 @@ pub(super) fn path(r: &mut Redactor<'_>, path: &str, route: Option<&str>) -> Str
 
 /// What the route says of a segment.
 #[derive(Clone, Copy)]
-enum Part<'t> {
+enum Step<'t> {
     Literal,
     Parameter(&'t str),
     Unknown,
@@ -32,23 +32,23 @@ enum Part<'t> {
 
 /// Pairs the segments of a path with those of its route; `None` where the
 /// path is not one of the route.
-fn pair_up<'t>(path: &'t str, route: &'t str) -> Option<Vec<(&'t str, Part<'t>)>> {
+fn pair_up<'t>(path: &'t str, route: &'t str) -> Option<Vec<(&'t str, Step<'t>)>> {
     let mut pairs = Vec::new();
     let mut segments = path.split('/');
     for template in route.split('/') {
         if let Some(name) = catch_all(template) {
             let first = segments.next()?;
-            pairs.push((first, Part::Parameter(name)));
-            pairs.extend(segments.by_ref().map(|s| (s, Part::Parameter(name))));
+            pairs.push((first, Step::Parameter(name)));
+            pairs.extend(segments.by_ref().map(|s| (s, Step::Parameter(name))));
             break;
         }
         let segment = segments.next()?;
         let part = match parameter(template) {
-            Some(name) => Part::Parameter(name),
+            Some(name) => Step::Parameter(name),
             None if template == segment
                 || template.replace("{{", "{").replace("}}", "}") == segment =>
             {
-                Part::Literal
+                Step::Literal
             }
             None => return None,
         };
@@ -73,18 +73,18 @@ fn parameter(template: &str) -> Option<&str> {
 }
 
 /// The replacement of a segment, where it has to be replaced.
-fn segment(r: &mut Redactor<'_>, raw: &str, part: Part<'_>) -> Option<String> {
+fn segment(r: &mut Redactor<'_>, raw: &str, part: Step<'_>) -> Option<String> {
     if raw.is_empty() {
         return None;
     }
     let decoded = decode::percent(raw);
     let replaced = match part {
-        Part::Literal => None,
-        Part::Parameter(name) => {
+        Step::Literal => None,
+        Step::Parameter(name) => {
             let rule = r.policy().field_rule(name);
             r.scalar(rule, &decoded, false)
         }
-        Part::Unknown => {
+        Step::Unknown => {
             let text = std::str::from_utf8(&decoded).ok();
             let stays = text.is_some_and(|text| {
                 (text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit()))
@@ -113,13 +113,15 @@ fn segment(r: &mut Redactor<'_>, raw: &str, part: Part<'_>) -> Option<String> {
 
 pub(super) fn query(r: &mut Redactor<'_>, query: &str) -> String {
     let mut out = String::with_capacity(query.len());
+    let named = names_secret(r, query);
     for (n, pair) in query.split('&').enumerate() {
         if n > 0 {
             out.push('&');
         }
         match pair.split_once('=') {
             Some((key, value)) => {
-                let rule = key_rule(r, key, &mut out, |r, key| r.policy().query_rule(key));
+                let mut rule = key_rule(r, key, &mut out, |r, key| r.policy().query_rule(key));
+                rule.suspicious |= named && Part::of(key) == Part::Value;
                 out.push('=');
                 query_value(r, rule, value, &mut out);
             }
@@ -131,6 +133,18 @@ pub(super) fn query(r: &mut Redactor<'_>, query: &str) -> String {
         }
     }
     out
+}
+
+/// Whether a pair of a query or a form names what another one has, and that is secret.
+pub(super) fn names_secret(r: &Redactor<'_>, text: &str) -> bool {
+    let secret = |pair: &str| {
+        let (key, value) = pair.split_once('=')?;
+        let value = String::from_utf8_lossy(&decode::form(value)).into_owned();
+        let last = value.rsplit('/').next().unwrap_or(&value);
+        Some(Part::of(key) == Part::Name && r.policy().field_rule(last).suspicious)
+    };
+    let may = text.contains('%') || r.policy().may_hide_field(text.as_bytes());
+    may && text.split('&').any(|pair| secret(pair) == Some(true))
 }
 
 /// Writes a key of a query or a form, and says what its name means.

@@ -1,6 +1,6 @@
 //! XML: elements and attributes stay, and of their texts those that may.
 
-use super::{Redactor, detect, lines, names, policy::Rule};
+use super::{Redactor, decisions::Part, detect, lines, names, policy::Rule};
 use crate::exchange::Content;
 use std::ops::Range;
 
@@ -21,6 +21,8 @@ pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
         stack: Vec::new(),
         joined: String::new(),
         parts: 0,
+        naming: false,
+        named: None,
     };
     if !text.get(mark..)?.trim_start().starts_with('<') {
         return None;
@@ -44,6 +46,10 @@ struct Machine<'t, 'r, 'p> {
     /// The text of the element so far, and of how many parts it is.
     joined: String,
     parts: usize,
+    /// Whether the element names those beside it, as `key` does in a list.
+    naming: bool,
+    /// Elements around those that were given a suspicious name.
+    named: Option<usize>,
 }
 
 impl<'t> Machine<'t, '_, '_> {
@@ -96,6 +102,10 @@ impl<'t> Machine<'t, '_, '_> {
         if let Some(name) = rest.strip_prefix("</") {
             let end = name.find('>')?;
             self.stack.pop()?;
+            self.naming = false;
+            if self.named.is_some_and(|depth| depth > self.stack.len()) {
+                self.named = None;
+            }
             let (name, _) = name.split_at_checked(end)?;
             let bare = name.trim_end();
             self.out.push_str("</");
@@ -113,11 +123,15 @@ impl<'t> Machine<'t, '_, '_> {
         // The text of `<field name="password">` and the `value` beside it have
         // that name.
         let mut content = element;
+        let local = name.rsplit(':').next().unwrap_or(name);
+        self.naming = Part::of(local) == Part::Name && !closed;
+        if self.naming {
+            self.named = None;
+        } else if self.named == Some(self.stack.len()) {
+            content.suspicious = true;
+        }
         for Attribute { name, value, .. } in &attributes {
-            if ["name", "key", "id", "n", "k"]
-                .iter()
-                .any(|n| n.eq_ignore_ascii_case(name))
-            {
+            if Part::of(name) == Part::Name {
                 content = self.rule(&unescape(value)).below(content, None);
             }
         }
@@ -185,6 +199,9 @@ impl<'t> Machine<'t, '_, '_> {
         let (left, right) = text.split_once(trimmed).unwrap_or_default();
         self.out.push_str(left);
         let plain = unescape(trimmed);
+        if self.naming && self.rule(&plain).suspicious {
+            self.named = self.stack.len().checked_sub(1);
+        }
         self.joined.push_str(&unescape(text));
         self.parts += 1;
         // A part of a value tells nothing of the whole, such as of a card number.

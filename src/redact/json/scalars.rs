@@ -68,11 +68,11 @@ impl Machine<'_, '_, '_> {
 
     pub(super) fn string(&mut self) -> Result<(), Halt> {
         let (scan, raw) = self.scan()?;
-        if self.part == Part::Name
-            && let Some(frame) = self.stack.last_mut()
-        {
-            frame.named = Some(raw);
+        if self.part == Part::Name && self.names(raw)? {
+            // From the value on that the name is for.
+            return self.value();
         }
+        let pair = !self.rule.suspicious && self.heads_pair(raw, scan.after());
         let decoded = std::mem::take(&mut self.decoded);
         let text = if scan.escaped {
             std::str::from_utf8(&decoded).ok()
@@ -89,6 +89,9 @@ impl Machine<'_, '_, '_> {
         self.decoded = decoded;
         if !done {
             self.hide_as(self.rule.how(), scan);
+        }
+        if pair && let Some(frame) = self.stack.last_mut() {
+            frame.rule.suspicious = true;
         }
         Ok(())
     }
