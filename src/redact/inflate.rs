@@ -181,7 +181,6 @@ fn brotli(input: &mut &[u8]) -> Option<(Vec<u8>, bool)> {
         next = next.get(read..).unwrap_or_default();
         match result {
             BrotliResult::ResultSuccess => break true,
-            BrotliResult::ResultFailure => break false,
             BrotliResult::NeedsMoreOutput if written > 0 && out.len() < most => {}
             BrotliResult::NeedsMoreInput if count.get() <= TABLES && !rest.is_empty() => {
                 let (some, others) = rest.split_at(rest.len().min(STEP));

@@ -186,8 +186,8 @@ impl<'p> Redactor<'p> {
     /// are found as a part of the value.
     pub(super) fn remember_pieces(&mut self, value: &str) {
         let separates = |c: char| c.is_ascii_punctuation();
-        let word = value.len() <= WORD && !value.contains(char::is_whitespace);
-        if !word || !value.contains(separates) {
+        let separated = value.len() <= WORD && value.bytes().any(|b| b.is_ascii_punctuation());
+        if !separated || value.contains(char::is_whitespace) {
             return;
         }
         // What no person is called by.
@@ -212,11 +212,10 @@ impl<'p> Redactor<'p> {
     /// things after it.
     pub(super) fn remember_file(&mut self, name: &str) {
         let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-        for stem in [name.rsplit_once('.'), name.split_once('.')] {
-            if let Some((stem, _)) = stem {
-                self.remember(stem);
-                self.remember_pieces(stem);
-            }
+        let stems = [name.rsplit_once('.'), name.split_once('.')];
+        for (stem, _) in stems.into_iter().flatten() {
+            self.remember(stem);
+            self.remember_pieces(stem);
         }
     }
 

@@ -37,7 +37,7 @@ impl Signs {
                 if kind & SPACE != 0 && ends_scheme(before(text, at)) && is_scheme(text, at) {
                     signs |= SCHEME;
                 }
-                signs |= kind & NAMED;
+                signs |= kind & (NAMED | BLANK);
             } else if kind & DIGIT != 0 {
                 digits += 1;
             } else if b != b'-' || before(text, at) == b'-' {
@@ -52,14 +52,15 @@ impl Signs {
 
     /// Whether no detector finds anything in this text, which has these signs.
     pub(super) fn none_beside(self, text: &str, names: &Names) -> bool {
-        self.signs & !(BACKSLASH | NAMED) == 0
+        self.signs & !(BACKSLASH | NAMED | BLANK) == 0
             && self.digits < FEWEST_DIGITS
             && !(self.names() && names.may_be_suspicious(text.as_bytes()))
     }
 
     /// Whether a value may stand beside a name.
     pub(super) fn names(self) -> bool {
-        self.signs & (NAMED | HYPHENS | PERCENT | BACKSLASH) != 0 || self.digits > 0
+        self.signs & (NAMED | HYPHENS | PERCENT | BACKSLASH) != 0
+            || (self.digits > 0 && self.signs & BLANK != 0)
     }
 
     /// Whether a character may be written as an escape.
@@ -120,6 +121,7 @@ const DIGIT: u16 = 1 << 7;
 const BACKSLASH: u16 = 1 << 8;
 /// What may be between a name and its value, where no operator is.
 const NAMED: u16 = 1 << 9;
+const BLANK: u16 = 1 << 10;
 
 const KINDS: [u16; 256] = {
     let mut kinds = [0; 256];
@@ -133,7 +135,7 @@ const KINDS: [u16; 256] = {
             b'-' => HYPHENS,
             b'\\' => BACKSLASH,
             b'0'..=b'9' => DIGIT,
-            b' ' | b'\t' => GAP | SPACE,
+            b' ' | b'\t' => GAP | SPACE | BLANK,
             b'"' | b'\'' | b'(' | b'{' => GAP | NAMED,
             b',' | b';' | b')' | b'[' | b']' | b'}' => GAP,
             b'<' | b'>' | b'`' | b'&' => NAMED,
