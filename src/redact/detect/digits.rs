@@ -39,7 +39,7 @@ pub(in crate::redact) fn number(text: &str) -> bool {
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
     let whole = mantissa.split('.').next().unwrap_or_default();
     let digits = |text: &str| -> Vec<u8> { text.bytes().filter(u8::is_ascii_digit).collect() };
-    let card = |text: &str| !text.starts_with('-') && is_card(digits(text));
+    let card = |text: &str| is_card(digits(text));
     text.len() > LONG || card(whole) || (mantissa.len() != text.len() && card(mantissa))
 }
 

@@ -203,10 +203,10 @@ fn numbers() {
     assert!(number("4.111111111111111e15"));
     assert!(number(&"1".repeat(70)));
     assert!(number("6304000000000000000"));
+    assert!(number("-4111111111111111"));
     for stays in [
         "-9223372036854775809",
         "9223372036854775807",
-        "-4111111111111111",
         "18446744073709551615",
         "1700000000000000004",
         "775928847299117069",
@@ -215,10 +215,7 @@ fn numbers() {
     ] {
         assert!(!number(stays), "{stays}");
         let text = format!("at {stays}, so");
-        assert!(
-            stays == "-4111111111111111" || found(&text).is_empty(),
-            "{stays}"
-        );
+        assert!(found(&text).is_empty(), "{stays}");
     }
     assert!(!number("1700000000000"));
     assert!(!number("12.5"));
