@@ -5,6 +5,8 @@ use super::calls::{Calls, KeepCall};
 use crate::id::{CorrelationId, InvalidCorrelationId, TraceContext};
 #[cfg(feature = "capture")]
 use crate::recorder::{CaptureOptions, HeaderFields, Tee};
+#[cfg(feature = "capture")]
+use crate::redact::Salt;
 #[cfg(feature = "kit")]
 use crate::redact::Scrubber;
 #[cfg(feature = "gate")]
@@ -12,10 +14,10 @@ use crate::{
     recorder::Recording,
     selection::{Hold, Pending, Selected, Shortage},
 };
-#[cfg(feature = "capture")]
-use std::sync::atomic::AtomicUsize;
 #[cfg(feature = "gate")]
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::Arc;
+#[cfg(feature = "capture")]
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::{
     borrow::Cow,
     sync::{
@@ -230,6 +232,9 @@ pub(crate) struct Shared {
     #[cfg(feature = "capture")]
     captured_by: AtomicUsize,
     notes: Mutex<Notes>,
+    /// The salt of its hashes; zero until it is needed.
+    #[cfg(feature = "capture")]
+    salt: AtomicU64,
     #[cfg(feature = "gate")]
     pub(crate) live: OnceLock<Arc<Selected>>,
     /// The rule by which more of it is recorded than of others.
@@ -273,6 +278,8 @@ impl Default for Shared {
             #[cfg(feature = "capture")]
             captured_by: AtomicUsize::new(0),
             notes: Mutex::default(),
+            #[cfg(feature = "capture")]
+            salt: AtomicU64::new(0),
             #[cfg(feature = "gate")]
             live: OnceLock::new(),
             #[cfg(feature = "gate")]
@@ -373,6 +380,28 @@ impl Shared {
         self.captured_by
             .compare_exchange(0, key, Relaxed, Relaxed)
             .is_ok()
+    }
+
+    /// The salt of the hashes that hold within this request only.
+    #[cfg(feature = "capture")]
+    pub(crate) fn salt(&self) -> Salt {
+        if let Some(salt) = Salt::from_bits(self.salt.load(Relaxed)) {
+            return salt;
+        }
+        let fresh = Salt::fresh();
+        match self
+            .salt
+            .compare_exchange(0, fresh.to_bits(), Relaxed, Relaxed)
+        {
+            Ok(_) => fresh,
+            Err(bits) => Salt::from_bits(bits).unwrap_or(fresh),
+        }
+    }
+
+    /// Makes a call's hashes those of the request that makes it.
+    #[cfg(feature = "capture")]
+    pub(crate) fn take_salt_of(&self, caller: &Self) {
+        self.salt.store(caller.salt().to_bits(), Relaxed);
     }
 
     #[cfg(feature = "capture")]
@@ -497,6 +526,10 @@ impl Shared {
         #[cfg(not(feature = "capture"))]
         let _ = bits;
         *self.late.get_mut() = 0;
+        #[cfg(feature = "capture")]
+        {
+            *self.salt.get_mut() = 0;
+        }
         let notes = get_mut(&mut self.notes);
         notes.keep.clear();
         notes.facts.clear();

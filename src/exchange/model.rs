@@ -384,6 +384,11 @@ pub struct Redaction {
     /// Names the key of the pseudonyms; equal values have equal pseudonyms
     /// under one key only.
     pub key_id: String,
+    /// What the hashes of values that could be guessed were made with, 16 hex
+    /// digits: equal ones have equal pseudonyms under one salt only, that of a
+    /// request and its calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
 }
 
 /// Where an exchange was made.

@@ -189,7 +189,8 @@ impl Handler<Playback> for Player {
 impl Player {
     /// What a request hides, as far as it has come.
     fn secrets(&mut self, context: &RequestContext, recording: &Recording) -> Scrubber {
-        let mut redactor = Redactor::only_to_remember(&self.policy, Decisions::default());
+        let mut redactor = Redactor::only_to_remember(&self.policy, Decisions::default())
+            .of(context.shared().salt());
         remember_secrets(&mut redactor, context, usize::MAX);
         let facts = { context.shared().notes().facts.clone() };
         for (name, value) in &facts {

@@ -74,6 +74,9 @@ impl Renderer {
             .request
             .context()
             .map(|c| know(policy, decisions, c));
+        // What could be guessed has a hash for its request, or else for its line.
+        plain.renew();
+        blind.renew();
         let (plain, blind) = (&*plain, &*blind);
         let replayed = matches!(line.head.request, Request::Replayed(_));
         let scrubber = match (&known, &line.head.request) {
@@ -237,7 +240,8 @@ fn know(policy: &Policy, decisions: &mut Decisions, context: &RequestContext) ->
     {
         return Arc::clone(scrubber);
     }
-    let mut redactor = Redactor::only_to_remember(policy, std::mem::take(decisions));
+    let mut redactor =
+        Redactor::only_to_remember(policy, std::mem::take(decisions)).of(shared.salt());
     remember_secrets(&mut redactor, context, LINE_KNOWS);
     *decisions = redactor.take_decisions();
     let scrubber = Arc::new(redactor.into_scrubber());

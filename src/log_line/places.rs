@@ -96,10 +96,15 @@ impl Last {
             .then_some(&self.text)
     }
 
-    /// Longer ones are not remembered: they vary, and there are many callsites.
+    /// Longer ones are not remembered: they vary, and there are many callsites. Nor
+    /// is what a request that hides no value has a placeholder in: another one may
+    /// have another hash there.
     pub(super) fn remember(&mut self, hiding: u64, values: &[u8], text: &[u8]) {
         self.values.clear();
         self.text.clear();
+        if hiding == 0 && memchr::memmem::find(text, b"[~").is_some() {
+            return;
+        }
         if values.len() <= Self::LIMIT && text.len() <= 2 * Self::LIMIT {
             self.hiding = hiding;
             self.values.extend_from_slice(values);

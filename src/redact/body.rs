@@ -72,7 +72,7 @@ impl<'a> Codings<'a> {
 fn opaque(r: &Redactor<'_>, bytes: &[u8]) -> Content {
     Content::Opaque {
         length: bytes.len() as u64,
-        hash: r.hash(bytes),
+        hash: r.content_hash(bytes),
     }
 }
 

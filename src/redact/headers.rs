@@ -67,7 +67,9 @@ pub(super) fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: 
         ..rule
     };
     match lower.as_str() {
-        _ if rule.hide.is_some_and(|how| how != Action::Pseudonym) => hide_as(r, rule.how(), text),
+        _ if !matches!(rule.how(), Action::Pseudonym | Action::Join) => {
+            hide_as(r, rule.how(), text)
+        }
         "cookie" => text
             .split(';')
             .map(|pair| around(pair, |pair| cookie(r, pair)))

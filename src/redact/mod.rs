@@ -72,11 +72,13 @@ mod detect;
 mod form;
 mod grams;
 mod graphql;
+mod guess;
 mod headers;
 mod hints;
 #[cfg(feature = "decompress")]
 mod inflate;
 mod json;
+mod key;
 mod lines;
 mod memory;
 mod multipart;
@@ -105,7 +107,9 @@ mod tests_leaks;
 mod tests_text;
 
 pub use self::policy::{Action, Base, KeySource, Policy, PolicyError, PolicyModel};
-pub(crate) use self::{decisions::Decisions, redactor::Redactor, scrub::Scrubber};
+#[cfg(any(feature = "admin", feature = "cli"))]
+pub(crate) use self::key::Key;
+pub(crate) use self::{decisions::Decisions, key::Salt, redactor::Redactor, scrub::Scrubber};
 
 /// Whether a text is one placeholder and nothing else.
 #[cfg(test)]

@@ -204,7 +204,7 @@ fn hide(r: &mut Redactor<'_>, rule: Rule, content: &[u8], cut: bool, out: &mut S
     }
     // Nobody repeats a whole file.
     if !r.only_remembers() {
-        r.policy().key().push(rule.how(), content, cut, out);
+        r.pseudonyms().push(rule.how(), content, cut, out);
     }
 }
 

@@ -2,10 +2,12 @@ use super::{
     Action, Decisions, Policy, Scrubber, body,
     decisions::{Decision, Part},
     decode, detect, headers, json,
+    key::Salt,
     memory::Memory,
     names,
     policy::Rule,
-    pseudonym, url, xml,
+    pseudonym::{self, Pseudonyms},
+    url, xml,
 };
 use crate::exchange::Content;
 use std::borrow::Cow;
@@ -24,6 +26,7 @@ pub(crate) struct Redactor<'p> {
     policy: &'p Policy,
     memory: Memory,
     decisions: Decisions,
+    pseudonyms: Pseudonyms,
     /// Whether only what is remembered matters, not what is returned.
     only_remembers: bool,
 }
@@ -34,8 +37,17 @@ impl<'p> Redactor<'p> {
             policy,
             memory: Memory::default(),
             decisions: policy.take_decisions(),
+            pseudonyms: Pseudonyms::new(policy.key()),
             only_remembers: false,
         }
+    }
+
+    /// One for what belongs to the request that has this salt.
+    #[must_use]
+    pub(crate) fn of(mut self, salt: Salt) -> Self {
+        let fresh = Pseudonyms::new(self.policy.key());
+        self.pseudonyms = fresh.of(salt);
+        self
     }
 
     /// One whose answers are empty: it only collects what has to be hidden,
@@ -46,6 +58,7 @@ impl<'p> Redactor<'p> {
             policy,
             memory: Memory::default(),
             decisions,
+            pseudonyms: Pseudonyms::new(policy.key()),
             only_remembers: true,
         }
     }
@@ -113,13 +126,15 @@ impl<'p> Redactor<'p> {
         body::body(self, content_type, content_encoding, bytes, ended)
     }
 
-    /// A fact: the value where it may stay, or its placeholder.
+    /// A fact: the value where it may stay, or its placeholder, which joins: facts
+    /// are what requests are found by.
     pub(crate) fn fact(&mut self, name: &str, value: &str) -> String {
         let rule = self.policy.field_rule(name);
         if self.policy.string_stays(rule, value) && self.json_stays(value) {
             value.to_owned()
         } else {
-            self.hide_as(rule.how(), value.as_bytes(), false)
+            let how = rule.hide.unwrap_or(Action::Join);
+            self.hide_as(how, value.as_bytes(), false)
         }
     }
 
@@ -269,18 +284,28 @@ impl<'p> Redactor<'p> {
         self.remember_json(text);
     }
 
-    /// The keyed hash of some bytes, as placeholders have it.
-    pub(crate) fn hash(&self, bytes: &[u8]) -> String {
+    /// The keyed hash of a content of which nothing is written.
+    pub(super) fn content_hash(&self, bytes: &[u8]) -> String {
         let mut out = String::new();
-        if self.only_remembers {
-            return out;
+        if !self.only_remembers {
+            self.pseudonyms.push_content(bytes, &mut out);
         }
-        self.policy.key().push_hash(bytes, &mut out);
         out
     }
 
+    /// The placeholders of what is not remembered.
+    pub(super) fn pseudonyms(&self) -> &Pseudonyms {
+        &self.pseudonyms
+    }
+
     pub(crate) fn into_scrubber(mut self) -> Scrubber {
-        Scrubber::new(self.policy.clone(), std::mem::take(&mut self.memory))
+        let fresh = Pseudonyms::new(self.policy.key());
+        let pseudonyms = std::mem::replace(&mut self.pseudonyms, fresh);
+        Scrubber::new(
+            self.policy.clone(),
+            pseudonyms,
+            std::mem::take(&mut self.memory),
+        )
     }
 
     /// The placeholder of a value, which is remembered.
@@ -326,16 +351,18 @@ impl<'p> Redactor<'p> {
             Ok(text) => self.remember_hidden(text),
             Err(_) => self.remember(&String::from_utf8_lossy(value)),
         }
+        self.pseudonyms.note(how, value);
         if !self.only_remembers {
-            self.policy.key().push(how, value, cut, out);
+            self.pseudonyms.push(how, value, cut, out);
         }
     }
 
     /// As [`push_hidden`](Self::push_hidden), of a whole text.
     pub(super) fn push_hidden_text(&mut self, how: Action, text: &str, out: &mut String) {
         self.remember_hidden(text);
+        self.pseudonyms.note(how, text.as_bytes());
         if !self.only_remembers {
-            self.policy.key().push(how, text.as_bytes(), false, out);
+            self.pseudonyms.push(how, text.as_bytes(), false, out);
         }
     }
 
@@ -346,8 +373,9 @@ impl<'p> Redactor<'p> {
 
     pub(super) fn push_number(&mut self, how: Action, text: &str, cut: bool, out: &mut String) {
         self.remember(text);
+        self.pseudonyms.note(how, text.as_bytes());
         if !self.only_remembers {
-            self.policy.key().push_number(how, text, cut, out);
+            self.pseudonyms.push_number(how, text, cut, out);
         }
     }
 

@@ -2,7 +2,7 @@ use super::{
     detect,
     memory::Memory,
     policy::Policy,
-    pseudonym,
+    pseudonym::{self, Pseudonyms},
     values::{Span, Values},
 };
 use std::{
@@ -20,6 +20,7 @@ use std::{
 /// the service reworded, cut or encoded otherwise is not recognised.
 pub(crate) struct Scrubber {
     policy: Policy,
+    pseudonyms: Pseudonyms,
     known: Known,
     hiding: u64,
 }
@@ -45,7 +46,7 @@ impl fmt::Debug for Scrubber {
 }
 
 impl Scrubber {
-    pub(super) fn new(policy: Policy, memory: Memory) -> Self {
+    pub(super) fn new(policy: Policy, pseudonyms: Pseudonyms, memory: Memory) -> Self {
         let known =
             memory
                 .into_values()
@@ -55,11 +56,21 @@ impl Scrubber {
                 });
         Self {
             policy,
+            pseudonyms,
             hiding: match known {
                 Known::Nothing => 0,
                 _ => fresh(),
             },
             known,
+        }
+    }
+
+    /// Lets what is said from now on have other hashes, where it could be guessed:
+    /// for texts that belong to no request.
+    #[cfg(feature = "kit")]
+    pub(crate) fn renew(&mut self) {
+        if self.pseudonyms.renew() && self.hiding != 0 {
+            self.hiding = fresh();
         }
     }
 
@@ -84,6 +95,7 @@ impl Scrubber {
     #[cfg(feature = "kit")]
     pub(crate) fn hiding_all(policy: Policy) -> Self {
         Self {
+            pseudonyms: Pseudonyms::new(policy.key()),
             policy,
             known: Known::TooMany,
             hiding: fresh(),
@@ -124,7 +136,7 @@ impl Scrubber {
     fn replace(&self, text: &str, spans: &[Span]) -> String {
         let short = |value: &str| {
             let mut out = String::new();
-            self.policy.key().push_short(value.as_bytes(), &mut out);
+            self.pseudonyms.push_short(value.as_bytes(), &mut out);
             out
         };
         let known = |index: usize| match &self.known {
@@ -152,8 +164,8 @@ impl Scrubber {
     /// The placeholder of a text.
     pub(crate) fn placeholder(&self, text: &str) -> String {
         let mut out = String::new();
-        let key = self.policy.key();
-        key.push_value(text.as_bytes(), false, &mut out);
+        self.pseudonyms
+            .push_value(text.as_bytes(), false, &mut out);
         out
     }
 
@@ -170,7 +182,7 @@ impl Scrubber {
         (hidden || detect::number(&text)).then(|| {
             let mut out = String::new();
             let how = super::policy::Action::Pseudonym;
-            self.policy.key().push_number(how, &text, false, &mut out);
+            self.pseudonyms.push_number(how, &text, false, &mut out);
             out
         })
     }

@@ -84,7 +84,8 @@ impl Assembler {
         let shared = kept.context.shared();
         // Redaction takes its time, and what is left of the request may still
         // run: all is copied or taken first, so that nobody waits for a lock.
-        let mut redactor = Redactor::new(&self.settings.policy);
+        let salt = shared.salt();
+        let mut redactor = Redactor::new(&self.settings.policy).of(salt);
         let mut missing = Vec::new();
         let request_body = shared.request_body().snapshot();
         let response_body = shared.response_body().snapshot();
@@ -97,6 +98,14 @@ impl Assembler {
                 notes.error.clone(),
             )
         };
+        // First, so that the hash of a fact is that of the same value elsewhere.
+        let mut facts: BTreeMap<String, Value> = facts
+            .into_iter()
+            .map(|(name, value)| {
+                let value = redactor.fact(&name, &value);
+                (name.into_owned(), Value::String(value))
+            })
+            .collect();
         #[cfg(feature = "gate")]
         let recording = &*kept.recording;
         let id = kept.context.correlation_id().as_str();
@@ -171,13 +180,6 @@ impl Assembler {
         let request_error = ending_text(&request_body);
         let response_error = ending_text(&response_body);
 
-        let mut facts: BTreeMap<String, Value> = facts
-            .into_iter()
-            .map(|(name, value)| {
-                let value = redactor.fact(&name, &value);
-                (name.into_owned(), Value::String(value))
-            })
-            .collect();
         #[cfg(feature = "gate")]
         events::remember_fields(&mut redactor, recording, &mut self.sites);
         // From here on every value that has to be hidden is known.
@@ -260,6 +262,7 @@ impl Assembler {
             redaction: Redaction {
                 policy: self.settings.policy.name().to_owned(),
                 key_id: self.settings.policy.key_id().to_owned(),
+                salt: Some(salt.to_string()),
             },
             environment: self.environment.clone(),
         };

@@ -8,8 +8,8 @@ use crate::{
         decisions::Part,
         detect, names,
         policy::Node,
-        pseudonym::{BOOL, DROPPED},
-        tests::{by_name, strict},
+        pseudonym::{BOOL, DROPPED, Pseudonyms},
+        tests::{by_name, salt, strict},
     },
 };
 use proptest::prelude::*;
@@ -150,11 +150,15 @@ fn sent(doc: &Doc, gap: &str) -> String {
     format!("{gap}{token}{gap}")
 }
 
+fn pseudonyms(policy: &Policy) -> Pseudonyms {
+    Pseudonyms::new(policy.key()).of(salt())
+}
+
 /// What should be written of it.
 fn redacted(policy: &Policy, doc: &Doc, gap: &str, rule: Rule, node: Option<Node<'_>>) -> String {
     let hidden = |text: &str, how: Action| {
         let mut out = String::from("\"");
-        policy.key().push(how, text.as_bytes(), false, &mut out);
+        pseudonyms(policy).push(how, text.as_bytes(), false, &mut out);
         out + "\""
     };
     let token = match doc {
@@ -170,9 +174,7 @@ fn redacted(policy: &Policy, doc: &Doc, gap: &str, rule: Rule, node: Option<Node
         Doc::Word(word) => (*word).to_owned(),
         Doc::Number(number) if rule.suspicious || detect::number(number) => {
             let mut out = String::from("\"");
-            policy
-                .key()
-                .push_number(rule.how(), number, false, &mut out);
+            pseudonyms(policy).push_number(rule.how(), number, false, &mut out);
             out + "\""
         }
         Doc::Number(number) => number.clone(),
@@ -246,7 +248,7 @@ fn policies() -> Vec<Policy> {
 }
 
 fn text(policy: &Policy, json: &str) -> String {
-    match body(&mut Redactor::new(policy), json.as_bytes(), true) {
+    match body(&mut Redactor::new(policy).of(salt()), json.as_bytes(), true) {
         Some(Content::Text { text, unparsed: 0 }) => text,
         other => panic!("{other:?} of {json}"),
     }

@@ -19,8 +19,8 @@ pub(super) use self::{
 
 use super::{
     Decisions, detect,
+    key::Key,
     names::{self, Names},
-    pseudonym::Key,
 };
 use std::{
     collections::HashMap,
@@ -289,7 +289,7 @@ impl Policy {
             return Err(PolicyError::KeyTooShort { length: key.len() });
         }
         let inner = self.inner();
-        inner.key = Key::new(key_id.into(), key);
+        inner.key = Key::new(&key_id.into(), key);
         inner.model.key = None;
         Ok(self)
     }

@@ -1,7 +1,7 @@
 //! A policy as plain data.
 
 use super::{Policy, PolicyError, names};
-use crate::redact::pseudonym::Key;
+use crate::redact::key::Key;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -14,7 +14,14 @@ pub enum Action {
     Keep,
     /// Keyed hash and shape: `[~3f9a1c2b7d4e5a60 len=12 ascii alnum]`. The default
     /// for every value that does not stay.
+    ///
+    /// The hash of a value that could be guessed, such as a date or a PIN, holds
+    /// within its request only; see [`Join`](Self::Join).
     Pseudonym,
+    /// As [`Pseudonym`](Self::Pseudonym), and the hash can be joined with those of
+    /// other requests even where the value could be guessed: whoever reads what is
+    /// written, and can put guesses there, finds it. What happens to facts.
+    Join,
     /// Shape only, so that equal values cannot be told: `[~ len=12 ascii alnum]`.
     Shape,
     /// `****` and the last four characters, where there are at least twelve;
@@ -111,7 +118,8 @@ impl KeySource {
         }
     }
 
-    fn read(&self) -> Result<Key, PolicyError> {
+    /// The key, as a policy has it.
+    pub(crate) fn read(&self) -> Result<Key, PolicyError> {
         if self.id.is_empty() {
             let message = "expected a name for the key, such as a date";
             return Err(PolicyError::invalid("key.id", message));
@@ -135,7 +143,7 @@ impl KeySource {
         if key.len() < super::KEY {
             return Err(PolicyError::KeyTooShort { length: key.len() });
         }
-        let made = Key::new(self.id.clone(), &key);
+        let made = Key::new(&self.id, &key);
         Ok(self.scope.as_ref().map_or(made.clone(), |s| made.scoped(s)))
     }
 }
