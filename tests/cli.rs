@@ -218,7 +218,11 @@ fn written_with_key(dir: &Path) -> String {
         .unwrap();
     for (id, customer, body) in [
         ("a", "Quvexastr", r#"{"pin":"482913"}"#),
-        ("b", "Weyland", r#"{"pin":"482914","note":"a \"long\" note"}"#),
+        (
+            "b",
+            "Weyland",
+            r#"{"pin":"482914","note":"a \"long\" note"}"#,
+        ),
         ("c", "Quvexastr", r#"{"pin":482915}"#),
     ] {
         use tower::ServiceExt;
@@ -248,9 +252,8 @@ fn a_value_leads_to_its_requests() {
         rows.map(|row: Value| row["correlation_id"].as_str().unwrap().to_owned())
             .collect()
     };
-    let with_key = |args: &[&str]| {
-        correlations(&[args, &["--key-file", &key, "--scope", "shop"]].concat())
-    };
+    let with_key =
+        |args: &[&str]| correlations(&[args, &["--key-file", &key, "--scope", "shop"]].concat());
     for (args, expected) in [
         // In the path and the fact; in a header; in bodies, text and number; in the query.
         (&["--value", "Quvexastr"][..], &["a", "c"][..]),
@@ -272,8 +275,14 @@ fn a_value_leads_to_its_requests() {
         (&["--fact", "customer=globex"], &[]),
         (&["--fact", "other=Weyland"], &[]),
         (&["--header", "x-tenant=acme"], &["a", "b"]),
-        (&["--header", "X-Tenant=acme", "--fact", "customer=Weyland"], &["b"]),
-        (&["--header", "x-tenant=acme", "--header", "x-tenant=globex"], &["a", "b", "c"]),
+        (
+            &["--header", "X-Tenant=acme", "--fact", "customer=Weyland"],
+            &["b"],
+        ),
+        (
+            &["--header", "x-tenant=acme", "--header", "x-tenant=globex"],
+            &["a", "b", "c"],
+        ),
         (&["--header", "x-tenant=acme", "--header", "host=acme"], &[]),
         (&["--header", "authorization=Quvexastr-bearer"], &["a", "c"]),
     ] {
@@ -287,7 +296,11 @@ fn a_value_leads_to_its_requests() {
     assert!(none.err.contains("without --key-file"), "{}", none.err);
     let none = ask(&["--value", "Weyland", "--key-file", &key]);
     assert_eq!(none.code, Some(1), "{}", none.out);
-    assert!(none.err.contains("/shop"), "it names the keys: {}", none.err);
+    assert!(
+        none.err.contains("/shop"),
+        "it names the keys: {}",
+        none.err
+    );
     let short = dir.file("short.key", "too short");
     for args in [
         &["--value", "x", "--key-file", short.to_str().unwrap()][..],

@@ -48,7 +48,9 @@ impl Written {
     }
 
     fn exchanges_of<'w>(&'w self, id: &'w str) -> impl Iterator<Item = &'w Exchange> {
-        self.exchanges.iter().filter(move |e| e.correlation.id == id)
+        self.exchanges
+            .iter()
+            .filter(move |e| e.correlation.id == id)
     }
 
     /// All hashes of one request and its calls, in whatever output.
@@ -56,7 +58,10 @@ impl Written {
         let exchanges = self.exchanges_of(id);
         let exchanges = exchanges.map(|exchange| serde_json::to_string(exchange).unwrap());
         let lines = self.lines_of(id).map(str::to_owned);
-        exchanges.chain(lines).flat_map(|text| hashes(&text)).collect()
+        exchanges
+            .chain(lines)
+            .flat_map(|text| hashes(&text))
+            .collect()
     }
 }
 
@@ -137,7 +142,10 @@ fn run(policy: Policy, bodies: &[(String, Value)]) -> Written {
         tokio_test::block_on(async {
             let client = dashcam.client_layer();
             let app = Router::new()
-                .route("/find", post(move |request| handler(request, client.clone())))
+                .route(
+                    "/find",
+                    post(move |request| handler(request, client.clone())),
+                )
                 .layer(dashcam.layer());
             for (id, body) in bodies {
                 let request = http::Request::post("/find")
@@ -238,7 +246,10 @@ fn hash(value: &Value) -> &str {
 
 #[test]
 fn in_one_request_equal_values_have_equal_hashes() {
-    let written = run(policy(), &[one("one", json!({ "pin": PIN, "birthday": BIRTHDAY }))]);
+    let written = run(
+        policy(),
+        &[one("one", json!({ "pin": PIN, "birthday": BIRTHDAY }))],
+    );
     let exchanges: Vec<&Exchange> = written.exchanges_of("one").collect();
     let of = |direction| exchanges.iter().find(|e| e.direction == direction).unwrap();
     let (request, call) = (of(Direction::Server), of(Direction::Client));
@@ -280,7 +291,9 @@ fn lines_of_no_request_cannot_be_compared() {
 fn exchange(policy: Policy, body: Value) -> Exchange {
     let written = run(policy, &[one("one", body)]);
     let mut exchanges = written.exchanges.into_iter();
-    exchanges.find(|e| e.direction == Direction::Server).unwrap()
+    exchanges
+        .find(|e| e.direction == Direction::Server)
+        .unwrap()
 }
 
 #[test]

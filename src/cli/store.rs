@@ -87,7 +87,11 @@ impl Keys {
         out.note(&format!(
             "a value is found under its key and --scope only; here are exchanges of {}{}",
             keys.join(", "),
-            if self.0.len() > keys.len() { ", …" } else { "" }
+            if self.0.len() > keys.len() {
+                ", …"
+            } else {
+                ""
+            }
         ));
         if keys.iter().any(|key| key.starts_with("process-")) {
             out.note(

@@ -56,7 +56,9 @@ impl<'s> Sought<'s> {
         // What JSON in a body escapes.
         let json = Value::from(self.clear).to_string();
         let clear = [self.clear, json.trim_matches('"')];
-        places.into_iter().any(|place| self.is_below(place, clear, false))
+        places
+            .into_iter()
+            .any(|place| self.is_below(place, clear, false))
     }
 
     fn is_below(&self, place: &Value, clear: [&str; 2], field: bool) -> bool {

@@ -17,13 +17,63 @@ const TIME: usize = 24;
 /// The longest word that only says what a number is.
 const WORD: usize = 12;
 
+/// How often digits and letters touch in dates and times, such as 19900512T0417Z.
+const CHANGES: usize = 5;
+
 /// What stands between the digits of dates and times.
 const WORDS: &[&str] = &[
-    "am", "apr", "april", "aug", "august", "de", "dec", "december", "feb", "february", "fri",
-    "friday", "gmt", "jan", "january", "jul", "july", "jun", "june", "mar", "march", "may", "mon",
-    "monday", "nd", "nov", "november", "oct", "october", "of", "pm", "rd", "sat", "saturday",
-    "sep", "september", "st", "sun", "sunday", "t", "th", "thu", "thursday", "tue", "tuesday",
-    "utc", "wed", "wednesday", "z", "年", "日", "月",
+    "am",
+    "apr",
+    "april",
+    "aug",
+    "august",
+    "de",
+    "dec",
+    "december",
+    "feb",
+    "february",
+    "fri",
+    "friday",
+    "gmt",
+    "jan",
+    "january",
+    "jul",
+    "july",
+    "jun",
+    "june",
+    "mar",
+    "march",
+    "may",
+    "mon",
+    "monday",
+    "nd",
+    "nov",
+    "november",
+    "oct",
+    "october",
+    "of",
+    "pm",
+    "rd",
+    "sat",
+    "saturday",
+    "sep",
+    "september",
+    "st",
+    "sun",
+    "sunday",
+    "t",
+    "th",
+    "thu",
+    "thursday",
+    "tue",
+    "tuesday",
+    "utc",
+    "wed",
+    "wednesday",
+    "z",
+    "年",
+    "日",
+    "月",
 ];
 
 /// Whether a value has so few possibilities, by its shape, that they could be tried.
@@ -44,8 +94,31 @@ pub(super) fn few(value: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(value) else {
         return few_bytes(value);
     };
-    let shape = Shape::of(text);
-    shape.written.min(shape.hexadecimal) < MANY || shape.is_number() || shape.is_time()
+    if text.is_ascii() && is_long_or_mixed(value) {
+        return false;
+    }
+    Shape::of(text).is_few()
+}
+
+/// Whether counting suffices to tell that there are many: most values are names,
+/// addresses and tokens.
+fn is_long_or_mixed(value: &[u8]) -> bool {
+    let (mut digits, mut zeros, mut letters, mut changes) = (0, 0, 0, 0);
+    let mut before = Kind::Other;
+    for byte in value {
+        let kind = match byte {
+            b'0'..=b'9' => Kind::Digit,
+            b'a'..=b'z' | b'A'..=b'Z' => Kind::Letter,
+            _ => Kind::Other,
+        };
+        digits += usize::from(kind == Kind::Digit);
+        zeros += usize::from(*byte == b'0');
+        letters += usize::from(kind == Kind::Letter);
+        changes += usize::from(kind.touches(before));
+        before = kind;
+    }
+    // Of more than nine letters and digits few are numbers and times only.
+    digits + letters > 9 && (digits == 0 || digits - zeros > TIME || changes > CHANGES)
 }
 
 /// A text in another coding, or none: each byte could be one of many.
@@ -74,6 +147,11 @@ impl Kind {
             _ => Self::Other,
         }
     }
+
+    /// Whether letters and digits touch.
+    fn touches(self, before: Self) -> bool {
+        self != before && self != Self::Other && before != Self::Other
+    }
 }
 
 /// What a text is made of.
@@ -91,6 +169,8 @@ struct Shape {
     groups: [usize; 3],
     /// Words that dates do not have.
     words: usize,
+    /// How often letters and digits touch.
+    changes: usize,
     /// Such a word touches digits, or is long.
     mixed: bool,
     /// Two digits stand behind a colon.
@@ -112,6 +192,7 @@ impl Shape {
             let end = rest.find(|c| Kind::of(c) != kind).unwrap_or(rest.len());
             let (run, after) = rest.split_at(end);
             let next = after.chars().next();
+            shape.changes += usize::from(kind.touches(before.map_or(Kind::Other, Kind::of)));
             match kind {
                 Kind::Digit => {
                     shape.number(run);
@@ -153,17 +234,24 @@ impl Shape {
         }
     }
 
+    fn is_few(&self) -> bool {
+        self.written.min(self.hexadecimal) < MANY || self.is_number() || self.is_time()
+    }
+
     fn is_number(&self) -> bool {
         let most = if self.plus { NUMBER + 3 } else { NUMBER };
-        self.digits > 0
-            && self.digits.saturating_sub(self.zeros) <= most
-            && self.words <= 1
-            && !self.mixed
+        let digits = self.digits.saturating_sub(self.zeros);
+        self.digits > 0 && digits <= most && self.is_plain()
+    }
+
+    /// Whether what stands beside the digits says no more than what they are.
+    fn is_plain(&self) -> bool {
+        self.words <= 1 && !self.mixed && self.changes <= CHANGES
     }
 
     fn is_time(&self) -> bool {
         let dated = matches!(self.groups, [4, 1..=2, 1..=2] | [8, 4..=14, _]);
-        (dated || self.clock) && self.digits <= TIME && self.words <= 1 && !self.mixed
+        (dated || self.clock) && self.digits <= TIME && self.is_plain()
     }
 }
 
@@ -241,6 +329,13 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn counting_is_right(value in "[0-9a-fA-Z :T-]{0,40}") {
+            let shape = Shape::of(&value);
+            let slow = shape.is_few();
+            proptest::prop_assert_eq!(few(value.as_bytes()), slow, "{}", value);
+        }
+
         /// A PIN does not become safe by what stands around it.
         #[test]
         fn separators_change_nothing(

@@ -104,10 +104,7 @@ impl fmt::Debug for Key {
 /// Appends the start of the hash of a value under a key.
 pub(super) fn push_keyed(key: &[u8; 32], value: &[u8], out: &mut String) {
     let hash = blake3::keyed_hash(key, value);
-    push_hex(
-        hash.as_bytes().get(..HASH / 2).unwrap_or_default(),
-        out,
-    );
+    push_hex(hash.as_bytes().get(..HASH / 2).unwrap_or_default(), out);
 }
 
 fn derive(purpose: &str, key: &[u8; 32], of: &[u8]) -> [u8; 32] {
@@ -194,7 +191,12 @@ mod tests {
     }
 
     const VECTORS: [&str; 6] = [
-        "a2cc6256b2169f31", "6746407360c7ace7", "9dd107e5122a97ec", "b7e679e20986e315", "013f593136ff7fff", "98d8d91500b6af4e",
+        "a2cc6256b2169f31",
+        "6746407360c7ace7",
+        "9dd107e5122a97ec",
+        "b7e679e20986e315",
+        "013f593136ff7fff",
+        "98d8d91500b6af4e",
     ];
 
     #[test]

@@ -19,9 +19,11 @@
 //! ```
 //!
 //! `[~3f9a1c2b7d4e5a60 len=12 ascii alnum]` stands for a text of twelve ASCII
-//! letters and digits. The hash is the start of the HMAC-SHA256 of the value
+//! letters and digits. The hash is the start of the keyed BLAKE3 of the value
 //! under the policy's key: under one key, equal values have equal hashes
-//! wherever they occur. Booleans and empty values have none, nor has what a
+//! wherever they occur. For values that could be guessed, such as dates and PINs,
+//! the key is one of their request, so that nobody finds them by sending guesses;
+//! [`Action::Join`] is the exception. `docs/redaction.md` has the recipe. Booleans and empty values have none, nor has what a
 //! policy hides by [`Action::Shape`]. [`Action::Mask`] and [`Action::Drop`]
 //! leave less.
 //!
@@ -106,9 +108,9 @@ mod tests_leaks;
 #[cfg(test)]
 mod tests_text;
 
-pub use self::policy::{Action, Base, KeySource, Policy, PolicyError, PolicyModel};
 #[cfg(any(feature = "admin", feature = "cli"))]
 pub(crate) use self::key::Key;
+pub use self::policy::{Action, Base, KeySource, Policy, PolicyError, PolicyModel};
 pub(crate) use self::{decisions::Decisions, key::Salt, redactor::Redactor, scrub::Scrubber};
 
 /// Whether a text is one placeholder and nothing else.

@@ -164,8 +164,7 @@ impl Scrubber {
     /// The placeholder of a text.
     pub(crate) fn placeholder(&self, text: &str) -> String {
         let mut out = String::new();
-        self.pseudonyms
-            .push_value(text.as_bytes(), false, &mut out);
+        self.pseudonyms.push_value(text.as_bytes(), false, &mut out);
         out
     }
 

@@ -261,12 +261,11 @@ fn about() -> impl Strategy<Value = (Service, Mode, Redaction, Environment, Loss
         Just(Mode::Recorded),
         text().prop_map(|by| Mode::Live { by }),
     ];
-    let redaction =
-        (text(), text(), of(hex(16))).prop_map(|(policy, key_id, salt)| Redaction {
-            policy,
-            key_id,
-            salt,
-        });
+    let redaction = (text(), text(), of(hex(16))).prop_map(|(policy, key_id, salt)| Redaction {
+        policy,
+        key_id,
+        salt,
+    });
     let environment =
         (text(), any::<u32>(), text()).prop_map(|(dashcam, pid, platform)| Environment {
             dashcam,

@@ -276,7 +276,7 @@ impl Policy {
     }
 
     /// Makes pseudonyms under this key, so that they can be joined across
-    /// processes and restarts that share it.
+    /// processes and restarts that share it. `dashcam key new` makes one.
     ///
     /// `key_id` is written into every exchange; the key never is. Who has the
     /// key can test guesses against pseudonyms, so treat it as a secret. To
