@@ -25,7 +25,8 @@ impl<'s> Sought<'s> {
     pub(super) fn is_fact(&self, name: &str, exchange: &Exchange) -> bool {
         exchange.facts.get(name).is_some_and(|fact| match fact {
             Value::String(text) => text == self.clear || self.is_hidden_in(text),
-            other => other.to_string() == self.clear,
+            Value::Number(number) => number.to_string() == self.clear,
+            _ => false,
         })
     }
 
