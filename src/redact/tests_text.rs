@@ -1,7 +1,7 @@
 //! Free text, and what it must not repeat.
 
 use super::{
-    tests::{by_name, hash, plain, strict},
+    tests::{by_name, hash, plain, salt, strict},
     *,
 };
 use crate::exchange::Content;
@@ -194,4 +194,52 @@ fn the_scrubber_goes_to_other_threads() {
     fn check<T: Send + Sync + 'static>() {}
     check::<Scrubber>();
     check::<Policy>();
+}
+
+#[test]
+#[cfg(feature = "kit")]
+fn texts_of_no_request_have_hashes_of_their_own() {
+    let mut scrubber = Scrubber::hiding_all(strict());
+    let (before, hiding) = (scrubber.text("482913").into_owned(), scrubber.hiding());
+    assert_eq!(scrubber.text("482913"), before);
+    scrubber.renew();
+    assert_ne!(scrubber.text("482913"), before);
+    // What was written before may not be copied.
+    assert_ne!(scrubber.hiding(), hiding);
+    let long = "a text that nobody guesses";
+    let joined = scrubber.text(long).into_owned();
+    scrubber.renew();
+    assert_eq!(scrubber.text(long), joined);
+}
+
+#[test]
+fn a_text_has_the_hash_of_the_place_of_its_value() {
+    let policy = strict().header("x-plate", Action::Join);
+    let [joined, own] = policy.key().hashes(b"KX 4821", Some(salt()));
+    let [joined, own] = [joined.unwrap(), own.unwrap()];
+    let written = |place: &str| {
+        let mut r = Redactor::new(&policy).of(salt());
+        let written = r.header(place, b"KX 4821", false);
+        (
+            written,
+            r.into_scrubber().text("seen KX 4821.").into_owned(),
+        )
+    };
+    let (place, text) = written("x-plate");
+    assert!(place.starts_with(&format!("[~{joined} ")), "{place}");
+    assert_eq!(text, format!("seen [~{joined}]."));
+    let (place, text) = written("x-other");
+    assert!(place.starts_with(&format!("[~{own} ")), "{place}");
+    assert_eq!(text, format!("seen [~{own}]."));
+}
+
+#[test]
+fn facts_join_unless_the_policy_says_otherwise() {
+    let policy = strict().field("pin", Action::Pseudonym);
+    let mut r = Redactor::new(&policy).of(salt());
+    let [joined, own] = policy.key().hashes(b"4711", Some(salt()));
+    let expected = |hash: Option<String>| format!("[~{} len=4 ascii digits]", hash.unwrap());
+    assert_eq!(r.fact("customer", "4711"), expected(joined));
+    let mut r = Redactor::new(&policy).of(salt());
+    assert_eq!(r.fact("pin", "4711"), expected(own));
 }
