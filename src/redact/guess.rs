@@ -20,60 +20,21 @@ const WORD: usize = 12;
 /// How often digits and letters touch in dates and times, such as 19900512T0417Z.
 const CHANGES: usize = 5;
 
-/// What stands between the digits of dates and times.
-const WORDS: &[&str] = &[
-    "am",
-    "apr",
-    "april",
-    "aug",
-    "august",
-    "de",
-    "dec",
-    "december",
-    "feb",
-    "february",
-    "fri",
-    "friday",
-    "gmt",
-    "jan",
-    "january",
-    "jul",
-    "july",
-    "jun",
-    "june",
-    "mar",
-    "march",
-    "may",
-    "mon",
-    "monday",
-    "nd",
-    "nov",
-    "november",
-    "oct",
-    "october",
-    "of",
-    "pm",
-    "rd",
-    "sat",
-    "saturday",
-    "sep",
-    "september",
-    "st",
-    "sun",
-    "sunday",
-    "t",
-    "th",
-    "thu",
-    "thursday",
-    "tue",
-    "tuesday",
-    "utc",
-    "wed",
-    "wednesday",
-    "z",
-    "年",
-    "日",
-    "月",
+/// What stands between the digits of dates and times, by its length in bytes.
+const WORDS: [&[&str]; 10] = [
+    &[],
+    &["t", "z"],
+    &["am", "de", "nd", "of", "pm", "rd", "st", "th"],
+    &[
+        "apr", "aug", "dec", "feb", "fri", "gmt", "jan", "jul", "jun", "mar", "may", "mon", "nov",
+        "oct", "sat", "sep", "sun", "thu", "tue", "utc", "wed", "年", "日", "月",
+    ],
+    &["july", "june"],
+    &["april", "march"],
+    &["august", "friday", "monday", "sunday"],
+    &["january", "october", "tuesday"],
+    &["december", "february", "november", "saturday", "thursday"],
+    &["september", "wednesday"],
 ];
 
 /// Whether a value has so few possibilities, by its shape, that they could be tried.
@@ -94,15 +55,17 @@ pub(super) fn few(value: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(value) else {
         return few_bytes(value);
     };
-    if text.is_ascii() && is_long_or_mixed(value) {
-        return false;
-    }
-    Shape::of(text).is_few()
+    let told = if text.is_ascii() {
+        by_counts(value)
+    } else {
+        None
+    };
+    told.unwrap_or_else(|| Shape::of(text).is_few())
 }
 
-/// Whether counting suffices to tell that there are many: most values are names,
+/// The answer, where counting suffices for it: most values are short numbers, names,
 /// addresses and tokens.
-fn is_long_or_mixed(value: &[u8]) -> bool {
+fn by_counts(value: &[u8]) -> Option<bool> {
     let (mut digits, mut zeros, mut letters, mut changes) = (0, 0, 0, 0);
     let mut before = Kind::Other;
     for byte in value {
@@ -117,8 +80,12 @@ fn is_long_or_mixed(value: &[u8]) -> bool {
         changes += usize::from(kind.touches(before));
         before = kind;
     }
+    if letters == 0 && digits <= NUMBER || digits == 0 && letters <= 6 {
+        return Some(true);
+    }
     // Of more than nine letters and digits few are numbers and times only.
-    digits + letters > 9 && (digits == 0 || digits - zeros > TIME || changes > CHANGES)
+    let many = digits == 0 || digits - zeros > TIME || changes > CHANGES;
+    (many && digits + letters > 9).then_some(false)
 }
 
 /// A text in another coding, or none: each byte could be one of many.
@@ -225,7 +192,11 @@ impl Shape {
             let most = if c.is_ascii_hexdigit() { 16 } else { MANY };
             self.hexadecimal = self.hexadecimal.saturating_mul(most);
         }
-        if !WORDS.iter().any(|word| word.eq_ignore_ascii_case(run)) {
+        let same = |word: &&str| word.eq_ignore_ascii_case(run);
+        if !WORDS
+            .get(run.len())
+            .is_some_and(|words| words.iter().any(same))
+        {
             let digit = |c: Option<char>| c.is_some_and(char::is_numeric);
             self.words += 1;
             self.mixed |= digit(before) || digit(next) || run.chars().count() > WORD;
