@@ -257,10 +257,11 @@ fn lines_of_others_come_in_time_and_whole() {
         if blind > 0 {
             println!("    {:?}", dashcam.status());
         }
-        assert_eq!(
-            delays.len() as u64 + dashcam.status().log_lines_dropped,
-            victims as u64,
-            "{kind:?}: lines got lost, and nobody counted them"
+        let dropped = dashcam.status().log_lines_dropped;
+        assert!(
+            delays.len() as u64 + dropped >= victims as u64,
+            "{kind:?}: {} of {victims} lines, {dropped} counted as dropped",
+            delays.len()
         );
         if p99 > DELAY || blind > 0 {
             missed.push(format!(
