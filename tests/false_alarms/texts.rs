@@ -115,7 +115,7 @@ struct P<'r>(&'r mut Random);
 
 impl P<'_> {
     fn of(&mut self, all: &'static [&'static str]) -> &'static str {
-        *self.0.of::<&'static str>(all)
+        self.0.of::<&'static str>(all)
     }
 
     /// At run time, as services have them.

@@ -106,11 +106,6 @@ impl Planter<'_> {
         let no_body = self.case.content.bytes.is_empty() && !self.long;
         let (mut late, mut hidden, mut call) = (false, false, None);
         let place = match if long { 0 } else { self.random.below(30) } {
-            // A service reads other members than it was asked for.
-            0..=4 => {
-                self.members.push(member);
-                "JSON"
-            }
             5 => {
                 let inner = format!("{{{member}}}");
                 self.members.push(format!("\"raw\":{}", quote(&inner)));
