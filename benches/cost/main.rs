@@ -63,7 +63,12 @@ fn main() {
     if !measuring {
         // `cargo test --bench cost` only asks whether every case works.
         for case in cases() {
-            child(&["--run", case.name, "3"], None).expect(case.name);
+            let times = if case.name.starts_with("redaction/exchange") {
+                "1"
+            } else {
+                "3"
+            };
+            child(&["--run", case.name, times], None).expect(case.name);
         }
         println!("{} cases ran", cases().len());
         return;
