@@ -10,7 +10,7 @@ use axum::{
     routing::{get, post},
 };
 use dashcam::Dashcam;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use std::{
     io::{BufRead, BufReader},
@@ -26,11 +26,18 @@ use tower_http::{
 use tracing::Level;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-const KINDS: [&str; 4] = [
-    "bare",
-    "dashcam, recording, JSON line",
-    "dashcam, with 10 debug and 1 info event",
-    "tower-http ids, trace, fmt JSON line",
+/// Each with the bare server of the same requests.
+const KINDS: [(&str, &str); 9] = [
+    ("bare", "bare"),
+    ("dashcam, recording, JSON line", "bare"),
+    ("dashcam, with 10 debug and 1 info event", "bare"),
+    ("tower-http ids, trace, fmt JSON line", "bare"),
+    // Bodies of 1 KiB, and one line of the service's own with two fields.
+    ("bare, POST", "bare, POST"),
+    ("dashcam, POST, line of other values", "bare, POST"),
+    ("dashcam, POST, line of the body's values", "bare, POST"),
+    ("tower-http, POST, line, fmt JSON", "bare, POST"),
+    ("tower-http, POST, line, json-subscriber", "bare, POST"),
 ];
 const CONNECTIONS: usize = 16;
 
@@ -52,14 +59,15 @@ fn main() {
     for _ in 0..rounds {
         let round: Vec<f64> = KINDS
             .iter()
-            .map(|kind| runtime.block_on(measure(kind, requests)))
+            .map(|(kind, _)| runtime.block_on(measure(kind, requests)))
             .collect();
         for (n, cost) in round.iter().enumerate() {
-            ratios[n].push(cost / round[0]);
+            let base = KINDS.iter().position(|(kind, _)| *kind == KINDS[n].1);
+            ratios[n].push(cost / round[base.unwrap()]);
             costs[n].push(*cost);
         }
     }
-    for (n, kind) in KINDS.iter().enumerate() {
+    for (n, (kind, _)) in KINDS.iter().enumerate() {
         let (least, median, most) = spread(&mut ratios[n]);
         let (_, micros, _) = spread(&mut costs[n]);
         println!(
@@ -80,9 +88,10 @@ fn spread(values: &mut [f64]) -> (f64, f64, f64) {
 /// CPU microseconds per request of a fresh server.
 async fn measure(kind: &str, requests: usize) -> f64 {
     let mut server = Server::start(kind);
-    load(server.port, requests / 4 + 1).await;
+    let post = kind.contains("POST");
+    load(server.port, post, requests / 4 + 1).await;
     let before = server.cpu();
-    load(server.port, requests).await;
+    load(server.port, post, requests).await;
     // What the writer and exporter threads still do counts too.
     tokio::time::sleep(Duration::from_millis(50)).await;
     let spent = server.cpu() - before;
@@ -122,7 +131,18 @@ impl Server {
     }
 }
 
-async fn load(port: u16, requests: usize) {
+/// An order of 1 KiB.
+fn order() -> String {
+    let items: Vec<_> = (0..18)
+        .map(|n| format!(r#"{{"sku":"item-{n}","count":{n},"note":"as discussed","price":12.5}}"#))
+        .collect();
+    format!(
+        r#"{{"customer":"Alice Example","items":[{}]}}"#,
+        items.join(",")
+    )
+}
+
+async fn load(port: u16, post: bool, requests: usize) {
     let connections = (0..CONNECTIONS).map(|_| async move {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         stream.set_nodelay(true).unwrap();
@@ -131,11 +151,19 @@ async fn load(port: u16, requests: usize) {
             .unwrap();
         tokio::spawn(connection);
         for _ in 0..requests {
-            let request = http::Request::get("/orders/42")
+            let (method, path, body) = if post {
+                ("POST", "/orders", order())
+            } else {
+                ("GET", "/orders/42", String::new())
+            };
+            let request = http::Request::builder()
+                .method(method)
+                .uri(path)
                 .header("host", "localhost")
                 .header("user-agent", "bench/1.0")
                 .header("accept", "*/*")
-                .body(Empty::<bytes::Bytes>::new())
+                .header("content-type", "application/json")
+                .body(body)
                 .unwrap();
             let response = sender.send_request(request).await.unwrap();
             assert_eq!(response.status(), 200);
@@ -147,6 +175,7 @@ async fn load(port: u16, requests: usize) {
 
 fn serve(kind: &str) {
     let events = kind.contains("10 debug");
+    let (line, of_the_body) = (kind.contains(" line"), !kind.contains("other values"));
     let app = Router::new()
         .route(
             "/orders/{id}",
@@ -160,16 +189,33 @@ fn serve(kind: &str) {
                 "an order"
             }),
         )
-        .route("/orders", post(|body: String| async move { body }));
+        .route(
+            "/orders",
+            post(move |body: String| async move {
+                // As the handler reads them.
+                let (customer, note) = if of_the_body {
+                    ("Alice Example", "as discussed")
+                } else {
+                    ("none of these", "picking")
+                };
+                if line {
+                    let (customer, note) = (customer.to_owned(), note.to_owned());
+                    tracing::info!(customer, note, "an order");
+                }
+                body.len().to_string()
+            }),
+        );
     // Kept until the process is killed.
     let mut cam = None;
     let app = match kind {
-        "bare" => app,
-        "tower-http ids, trace, fmt JSON line" => {
-            tracing_subscriber::registry()
-                .with(EnvFilter::new("info"))
-                .with(fmt::layer().json())
-                .init();
+        "bare" | "bare, POST" => app,
+        kind if kind.starts_with("tower-http") => {
+            let registry = tracing_subscriber::registry().with(EnvFilter::new("info"));
+            if kind.ends_with("json-subscriber") {
+                registry.with(json_subscriber::layer()).init();
+            } else {
+                registry.with(fmt::layer().json()).init();
+            }
             app.layer(
                 ServiceBuilder::new()
                     .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))

@@ -101,6 +101,7 @@ impl Fixture {
     async fn traffic(&self, path: &str, tenant: &'static str) {
         let fails = move || async move {
             dashcam::current().unwrap().fact("tenant", tenant);
+            dashcam::current().unwrap().fact("status", "paid");
             StatusCode::BAD_GATEWAY
         };
         let service = Router::<()>::new()
@@ -108,7 +109,10 @@ impl Fixture {
             .route("/b", get(fails))
             .route("/c", get(fails))
             .layer(self.dashcam.layer());
-        let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
+        let request = Request::get(path)
+            .header("host", format!("{}.example", path.trim_start_matches('/')))
+            .body(axum::body::Body::empty())
+            .unwrap();
         let response = service.oneshot(request).await.unwrap();
         response.into_body().collect().await.unwrap();
         assert!(self.dashcam.flush(Duration::from_secs(10)));
@@ -534,6 +538,13 @@ async fn kept_exchanges_are_shown() {
     assert_eq!(list("").await.0, ["/c", "/b", "/a"], "newest first");
     assert_eq!(list("?limit=1").await.0, ["/c"]);
     assert_eq!(list("?kept_for=selected:acme").await.0, ["/a"]);
+    // Written in the clear; what is hidden nobody finds here, who has no key.
+    assert_eq!(list("?header=host=b.example").await.0, ["/b"]);
+    assert_eq!(list("?fact=tenant=acme").await.0, [""; 0]);
+    assert_eq!(
+        list("?fact=status=paid&fact=status=open").await.0,
+        ["/c", "/b", "/a"]
+    );
     assert_eq!(
         list("?route=/b&route=/c&status=5xx&outcome=failed&since=1h")
             .await

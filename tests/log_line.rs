@@ -431,3 +431,42 @@ fn lines_of_a_request_without_parent_name_the_trace_it_starts() {
         assert_eq!(line["span_id"], trace.span_id().to_string());
     }
 }
+
+/// What lines keep alive is counted once, however the lines of requests alternate.
+#[test]
+fn lines_of_large_requests_in_turn_keep_their_text() {
+    use http_body_util::BodyExt;
+    use tower::{Layer as _, ServiceExt, service_fn};
+
+    type Incoming = http::Request<dashcam::lifecycle::RequestBody<support_gate::Body>>;
+    let (fixture, buffer) = (Fixture::new(), Buffer::default());
+    let subscriber = tracing_subscriber::registry()
+        .with(fixture.dashcam.gate(EnvFilter::new("info")))
+        .with(fixture.dashcam.json_lines_to(buffer.clone()).unwrap());
+    tracing::subscriber::with_default(subscriber, || {
+        let contexts = [(); 2].map(|()| {
+            let service = fixture
+                .dashcam
+                .layer()
+                .layer(service_fn(|request: Incoming| async {
+                    request.into_body().collect().await.unwrap();
+                    let mut response = http::Response::new(support_gate::Body::default());
+                    response.extensions_mut().insert(dashcam::current());
+                    Ok::<_, io::Error>(response)
+                }));
+            let body = support_gate::Body::from("x".repeat(60_000));
+            let response = tokio_test::block_on(service.oneshot(http::Request::new(body)));
+            let context: Option<dashcam::context::RequestContext> =
+                response.unwrap().extensions_mut().remove().unwrap();
+            context.unwrap()
+        });
+        // A batch is what comes in some milliseconds.
+        for n in 0..600 {
+            let word = "walnut".to_owned();
+            contexts[n % 2].in_scope(|| tracing::info!("a {word}"));
+        }
+    });
+    assert!(fixture.dashcam.flush(DEADLINE));
+    assert_eq!(fixture.dashcam.status().log_lines_withheld, 0);
+    assert_eq!(buffer.with_message("a walnut").len(), 600);
+}

@@ -18,8 +18,9 @@ const WORD: &str = "walnut grove";
 
 #[inline(never)]
 fn say() {
-    let _span = tracing::info_span!("work", note = WORD).entered();
-    tracing::info!(field = WORD, "got {WORD}");
+    let word = WORD.to_owned(); // a literal would stay
+    let _span = tracing::info_span!("work", note = word).entered();
+    tracing::info!(field = word, "got {word}");
 }
 
 fn request(header: &str) -> Request<Body> {

@@ -44,6 +44,7 @@ fn keeps_metadata_types_order_and_time_and_repeats_nothing() {
     assert_eq!(plain.count("healthy debug"), 0);
 
     let began = SystemTime::now();
+    let password = "hunter2".to_owned();
     let exchange = fixture.failing(|| {
         let span = tracing::info_span!("work", step = 3);
         let _span = span.enter();
@@ -57,13 +58,13 @@ fn keeps_metadata_types_order_and_time_and_repeats_nothing() {
             text = "wo\"rd",
             debug = ?[1, 2],
             display = %"shown",
-            password = "hunter2",
+            password,
             "first {}", 1
         );
         tracing::info!("shown at once");
         std::thread::sleep(Duration::from_millis(30));
         tracing::debug!(target: "other", "second");
-        tracing::debug!("third, hunter2 again");
+        tracing::debug!("third, {password} again");
     });
     let ended = SystemTime::now();
     assert_eq!(exchange.events.len(), 4);

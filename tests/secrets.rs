@@ -461,14 +461,17 @@ fn in_the_text_of_one_event_and_by_name_in_another() {
     let exchange =
         tracing::subscriber::with_default(tracing_subscriber::registry().with(gate), || {
             fixture.failing(|| {
-                tracing::debug!("{HARMLESS}: {WORDS} before");
+                // As it came with a request; a literal would stay.
+                let [words, of_span, reason] =
+                    [WORDS, "something of the span", "was stated as a fact"].map(str::to_owned);
+                tracing::debug!("{HARMLESS}: {words} before");
                 let span = tracing::info_span!("login", user_password = "of the span");
                 span.in_scope(|| tracing::debug!(password = WORDS, "named"));
-                tracing::info!(note = WORDS, "after, and something of the span");
+                tracing::info!(note = words, "after, and {of_span}");
                 dashcam::current()
                     .unwrap()
                     .fact("api_key", "stated as a fact");
-                dashcam::keep("was stated as a fact");
+                dashcam::keep(reason);
             })
         });
     let text = serde_json::to_string(&exchange).unwrap();

@@ -217,7 +217,7 @@ impl Plan {
             let events: Vec<_> = exchange.events.iter().filter(of).collect();
             assert_eq!(events.len(), steps.len(), "{self:#?} {exchange:#?}");
             for (event, step) in events.into_iter().zip(steps) {
-                assert_eq!(event.fields["n"], self.n);
+                assert_eq!(event.fields["n"], self.n, "{exchange:#?}");
                 assert_eq!(event.fields["seq"], step.key.1, "in order");
                 assert_eq!(event.level, step.level.as_str());
                 assert_eq!(event.spans.len() as u64, step.spans);

@@ -8,8 +8,12 @@ use crate::{
 use dashcam::{Dashcam, log_line::JsonLine, redact::Policy};
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use std::{convert::Infallible, future::Future, pin::pin, task};
+use std::{convert::Infallible, future::Future, hint::black_box, pin::pin, task};
 use tower::{Layer, Service};
+use tower_http::{
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    trace::{DefaultMakeSpan, TraceLayer},
+};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt};
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -52,15 +56,53 @@ pub(crate) fn cases() -> Vec<Case> {
             let _span = three_field_span();
             go(&mut || info_event());
         },
-        "line/none in a request" => |go| lines_in_requests(go, 0),
-        "line/ours, 1 in a request" => |go| lines_in_requests(go, 1),
-        "line/ours, 11 in a request" => |go| lines_in_requests(go, 11),
+        "line/none in a request" => |go| lines_in_requests(go, || {}),
+        "line/ours, 1 in a request" => |go| lines_in_requests(go, info_event),
+        "line/ours, 11 in a request" => |go| lines_in_requests(go, || (0..11).for_each(|_| info_event())),
+        "line/ours, 2 fields in a request" => |go| lines_in_requests(go, elsewhere),
+        "line/ours, 2 fields of the body in a request" => |go| lines_in_requests(go, of_the_body),
+        "line/tower-http and fmt json, none in a request" => |go| {
+            install(registry().with(EnvFilter::new("info")).with(json_layer()));
+            traced(go, || {});
+        },
+        "line/tower-http and fmt json, 2 fields in a request" => |go| {
+            install(registry().with(EnvFilter::new("info")).with(json_layer()));
+            traced(go, of_the_body);
+        },
+        "line/tower-http and json-subscriber, none in a request" => |go| {
+            let layer = json_subscriber::layer().with_writer(std::io::sink);
+            install(registry().with(EnvFilter::new("info")).with(layer));
+            traced(go, || {});
+        },
+        "line/tower-http and json-subscriber, 2 fields in a request" => |go| {
+            let layer = json_subscriber::layer().with_writer(std::io::sink);
+            install(registry().with(EnvFilter::new("info")).with(layer));
+            traced(go, of_the_body);
+        },
     }
 }
 
+/// Values that no body has.
+fn elsewhere() {
+    tracing::info!(
+        warehouse = black_box(String::from("bremen-2")),
+        state = black_box(String::from("picking")),
+        "an order"
+    );
+}
+
+/// Values that the body has.
+fn of_the_body() {
+    tracing::info!(
+        customer = black_box(String::from("Alice Example")),
+        note = black_box(String::from("as discussed")),
+        "an order"
+    );
+}
+
 /// Requests with the usual headers and a body of 1 KiB, in each of which the
-/// service logs so many lines.
-fn lines_in_requests(go: Op<'_>, lines: u32) {
+/// service logs this.
+fn lines_in_requests(go: Op<'_>, log: fn()) {
     let cam = Dashcam::builder()
         .record_off()
         .without_request_line()
@@ -74,13 +116,45 @@ fn lines_in_requests(go: Op<'_>, lines: u32) {
             .with(layer),
     );
     let mut service = cam.layer().propagate_panics().layer(tower::service_fn(
-        |request: Request<dashcam::lifecycle::RequestBody<String>>| async move {
-            let body = request.into_body().collect().await.unwrap().to_bytes();
-            assert!(body.len() > 1000);
-            (0..lines).for_each(|_| info_event());
-            Ok::<_, Infallible>(Response::new(String::new()))
-        },
+        |request: Request<dashcam::lifecycle::RequestBody<String>>| answer(request, log),
     ));
+    drive(go, &mut service);
+    assert!(cam.flush(std::time::Duration::from_secs(60)));
+}
+
+/// The same with the IDs and the span of tower-http, which writes no line of its own.
+fn traced(go: Op<'_>, log: fn()) {
+    let mut service = tower::ServiceBuilder::new()
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(DefaultMakeSpan::new().level(tracing::Level::INFO))
+                .on_request(())
+                .on_response(())
+                .on_eos(())
+                .on_body_chunk(()),
+        )
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .service(tower::service_fn(|request: Request<String>| {
+            answer(request, log)
+        }));
+    drive(go, &mut service);
+}
+
+async fn answer<B>(request: Request<B>, log: fn()) -> Result<Response<String>, Infallible>
+where
+    B: http_body::Body<Error: std::fmt::Debug>,
+{
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    assert!(body.len() > 1000);
+    log();
+    Ok(Response::new(String::new()))
+}
+
+fn drive<S, B>(go: Op<'_>, service: &mut S)
+where
+    S: Service<Request<String>, Response = Response<B>>,
+{
     let items: Vec<_> = (0..18)
         .map(|n| format!(r#"{{"sku":"item-{n}","count":{n},"note":"as discussed","price":12.5}}"#))
         .collect();
@@ -102,7 +176,6 @@ fn lines_in_requests(go: Op<'_>, lines: u32) {
         let mut context = task::Context::from_waker(task::Waker::noop());
         assert!(pin!(service.call(request)).poll(&mut context).is_ready());
     });
-    assert!(cam.flush(std::time::Duration::from_secs(60)));
 }
 
 fn three_field_span() -> tracing::span::EnteredSpan {

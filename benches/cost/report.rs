@@ -30,6 +30,8 @@ enum Bar {
     Allocations(&'static str, &'static str, f64),
     /// `a - b` at most this, in nanoseconds.
     Faster(&'static str, &'static str, f64),
+    /// `a` at most this, in milliseconds.
+    Within(&'static str, f64),
     /// `a` at most this, in instructions.
     Most(&'static str, f64),
 }
@@ -47,6 +49,45 @@ const BARS: &[Bar] = &[
     ),
     Bar::Ratio("redaction/feed, by name", "redaction/feed, parsed", 1.0),
     Bar::Ratio("redaction/small, by name", "redaction/small, parsed", 1.0),
+    Bar::Within("redaction/exchange, ordinary, 64 KiB", 25.0),
+    Bar::Within("redaction/exchange, prefixes, 64 KiB", 25.0),
+    Bar::Within("redaction/exchange, symbols, 64 KiB", 25.0),
+    Bar::Within("redaction/exchange, escapes, 64 KiB", 25.0),
+    Bar::Within("redaction/exchange, nested base64, 64 KiB", 25.0),
+    Bar::Within("redaction/exchange, one letter, 64 KiB", 25.0),
+    Bar::Within("redaction/exchange, ideographs, 64 KiB", 25.0),
+    Bar::Within("redaction/exchange, digits, 64 KiB", 25.0),
+    // Twice as much of everything is twice the work.
+    Bar::Ratio(
+        "redaction/exchange, ordinary, 64 KiB",
+        "redaction/exchange, ordinary, 32 KiB",
+        2.2,
+    ),
+    Bar::Ratio(
+        "redaction/exchange, prefixes, 64 KiB",
+        "redaction/exchange, prefixes, 32 KiB",
+        2.2,
+    ),
+    Bar::Over(
+        "line/ours, 2 fields in a request",
+        "line/none in a request",
+        12_000.0,
+    ),
+    Bar::Over(
+        "line/ours, 2 fields of the body in a request",
+        "line/none in a request",
+        12_000.0,
+    ),
+    Bar::Ratio(
+        "line/ours, 2 fields in a request",
+        "line/tower-http and fmt json, 2 fields in a request",
+        1.0,
+    ),
+    Bar::Ratio(
+        "line/ours, 2 fields in a request",
+        "line/tower-http and json-subscriber, 2 fields in a request",
+        1.0,
+    ),
     Bar::Allocations("rules/500 mixed, none selects", "rules/none", 0.0),
     Bar::Faster("rules/500 mixed, none selects", "rules/none", 1000.0),
     Bar::Over("event/recording off", "event/static off", 1.0),
@@ -218,6 +259,10 @@ pub(crate) fn ratios(results: &[Figures]) {
                     nanoseconds(a).zip(nanoseconds(b)).map(|(a, b)| a - b),
                     most,
                 )
+            }
+            Bar::Within(a, most) => {
+                let milliseconds = find(a).map(|figures| figures.nanoseconds / 1e6);
+                (format!("{a}, ms"), milliseconds, most)
             }
             Bar::Most(a, most) => (format!("{a}, Ir"), instructions(a), most),
         };

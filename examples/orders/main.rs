@@ -15,6 +15,7 @@
 
 mod account;
 mod client;
+mod deliveries;
 mod orders;
 mod payments;
 mod tools;
@@ -38,6 +39,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     dashcam.init_tracing()?;
     let app = Router::new()
         .merge(orders::routes().await?)
+        .merge(deliveries::routes())
         .merge(tools::routes())
         .layer(dashcam.layer());
 

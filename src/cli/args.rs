@@ -1,9 +1,17 @@
+use super::Failure;
 use crate::{
-    find::{Filter, KeptFor, OutcomeIs, RouteIs, Since, StatusIs, ago},
+    find::{Filter, KeptFor, OutcomeIs, RouteIs, Since, StatusIs, ago, pair},
+    redact::{Key, KeySource},
     selection::Glob,
 };
 use clap::{Parser, Subcommand};
-use std::{net::IpAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{
+    io::{self, Read},
+    net::IpAddr,
+    num::NonZeroU32,
+    path::PathBuf,
+    time::Duration,
+};
 
 const CODES: &str = "\
 Exit codes:
@@ -42,6 +50,9 @@ pub(super) enum Command {
     /// Check rules for verbose requests, and ask them.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Make a key of pseudonyms.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Make keys, and tokens that make single requests verbose.
     #[command(subcommand, after_help = TOKEN)]
     Token(TokenCommand),
@@ -50,7 +61,12 @@ pub(super) enum Command {
 const LS: &str = "\
 Examples:
   dashcam ls --since 15m --status 5xx
-  dashcam ls --route '/orders/*' --kept-for selected:acme-checkout /var/lib/orders/dashcam";
+  dashcam ls --route '/orders/*' --kept-for selected:acme-checkout /var/lib/orders/dashcam
+  dashcam ls --fact tenant=acme --key-file /etc/orders/dashcam.key
+  pass show customer-7 | dashcam ls --value - --key-file /etc/orders/dashcam.key
+
+Most values are written as a keyed hash: with the service's key they are found by what
+they were.";
 
 const SHOW: &str = "\
 Examples:
@@ -85,19 +101,64 @@ pub(super) struct FilterArgs {
     /// selected[:RULE].
     #[arg(long, value_name = "REASON")]
     kept_for: Vec<KeptFor>,
+    /// Only where the service stated this fact.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    fact: Vec<(String, String)>,
+    /// Only with this header, of the request or the response; of credentials, VALUE is what
+    /// follows their scheme.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    header: Vec<(String, String)>,
+    /// Only where this value stands, in whatever place; - reads it from standard input,
+    /// so that no list of commands has it.
+    #[arg(long)]
+    value: Vec<String>,
+    /// The service's key of pseudonyms, to find what is not written in the clear.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// The scope that the service's policy gives the key.
+    #[arg(long, requires = "key_file")]
+    scope: Option<String>,
 }
 
 impl FilterArgs {
-    pub(super) fn filter(&self) -> Filter {
-        Filter {
+    pub(super) fn filter(&self) -> Result<Filter, Failure> {
+        let values = self.value.iter().map(|value| match value.as_str() {
+            "-" => standard_input(),
+            _ => Ok(value.clone()),
+        });
+        Ok(Filter {
             since: self.since,
             routes: self.route.clone(),
             statuses: self.status.clone(),
             outcomes: self.outcome.clone(),
             correlation_ids: self.correlation_id.clone(),
             kept_for: self.kept_for.clone(),
-        }
+            facts: self.fact.clone(),
+            headers: self.header.clone(),
+            values: values.collect::<Result<_, _>>()?,
+            key: self.key()?,
+        })
     }
+
+    fn key(&self) -> Result<Option<Key>, Failure> {
+        let Some(file) = &self.key_file else {
+            return Ok(None);
+        };
+        let mut source = KeySource::file("--key-file", file);
+        source.scope.clone_from(&self.scope);
+        let key = source.read();
+        key.map(Some)
+            .map_err(|error| Failure::cannot(error.to_string()))
+    }
+}
+
+fn standard_input() -> Result<String, Failure> {
+    let mut value = String::new();
+    io::stdin()
+        .read_to_string(&mut value)
+        .map_err(|error| Failure::cannot(format!("standard input cannot be read: {error}")))?;
+    let line = value.strip_suffix('\n').unwrap_or(&value);
+    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }
 
 #[derive(Debug, clap::Args)]
@@ -205,6 +266,20 @@ pub(super) struct WhyArgs {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make a key in a new file that only its owner can read; print the lines of a policy
+    /// that use it.
+    New(NewPseudonymKeyArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct NewPseudonymKeyArgs {
+    /// The file to make.
+    #[arg(long, value_name = "FILE", default_value = "dashcam.key")]
+    pub(super) out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
     /// Make a key in a new file that only its owner can read; print what services need.
     NewKey(NewKeyArgs),
@@ -286,13 +361,6 @@ fn method(text: &str) -> Result<http::Method, String> {
         .ok()
         .filter(|_| !text.bytes().any(|b| b.is_ascii_lowercase()))
         .ok_or_else(|| "expected a method such as POST, in capitals".to_owned())
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or_else(|| "expected a name, = and a value, such as tenant=acme".to_owned())?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

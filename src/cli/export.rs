@@ -4,7 +4,7 @@ use super::{
     Answer, Failure, Output,
     args::ExportArgs,
     show::find,
-    store::{self, directory},
+    store::{self, Keys, directory},
 };
 use crate::{
     exchange::Exchange,
@@ -18,13 +18,16 @@ pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Fail
         return Err(Failure::cannot("--base is for --curl"));
     }
     let path = directory(args.path.as_deref());
-    let filter = args.filter.filter();
+    let filter = args.filter.filter()?;
     let mut found = Vec::new();
+    let mut keys = Keys::default();
     if let Some(id) = &args.id {
         found = find(&path, id, out)?;
+        found.iter().for_each(|exchange| keys.note(exchange));
         found.retain(|exchange| filter.matches(exchange));
     } else {
         store::each(&path, out, &mut |exchange, _| {
+            keys.note(&exchange);
             if filter.matches(&exchange) {
                 found.push(exchange);
             }
@@ -34,6 +37,7 @@ pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Fail
     }
     if found.is_empty() {
         out.note(&format!("no exchange in {} is like that", path.display()));
+        keys.explain(&filter, out);
         return Ok(Answer::No);
     }
     if args.har {

@@ -4,7 +4,7 @@ use super::{
     Answer, Failure, Output,
     args::ListArgs,
     output::Ink,
-    store::{self, Trouble, directory},
+    store::{self, Keys, Trouble, directory},
     text::Plain,
 };
 use crate::{
@@ -18,9 +18,11 @@ const INTERVAL: Duration = Duration::from_millis(300);
 
 pub(super) fn ls(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure> {
     let path = directory(args.path.as_deref());
-    let filter = args.filter.filter();
+    let filter = args.filter.filter()?;
     let mut rows = Vec::new();
+    let mut keys = Keys::default();
     store::each(&path, out, &mut |exchange, _| {
+        keys.note(&exchange);
         if filter.matches(&exchange) {
             rows.push(Row::of(&exchange));
         }
@@ -32,6 +34,7 @@ pub(super) fn ls(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure> {
     let newest = rows.len() - args.newest.unwrap_or(rows.len()).min(rows.len());
     if rows.is_empty() {
         out.note(&format!("no exchange in {} is like that", path.display()));
+        keys.explain(&filter, out);
         return Ok(Answer::No);
     }
     heading(out)?;
@@ -49,7 +52,7 @@ pub(super) fn tail(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure>
              give the directory",
         ));
     }
-    let filter = args.filter.filter();
+    let filter = args.filter.filter()?;
     let mut follow = Follow::new(&path);
     let last = args.newest.unwrap_or(10);
     let mut rows = VecDeque::new();

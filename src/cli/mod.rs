@@ -23,6 +23,7 @@
 mod args;
 mod export;
 mod failure;
+mod key;
 mod list;
 mod output;
 mod rules;
@@ -32,7 +33,7 @@ mod text;
 mod token;
 
 use self::{
-    args::{Args, Command, RulesCommand, TokenCommand},
+    args::{Args, Command, KeyCommand, RulesCommand, TokenCommand},
     failure::Failure,
     output::Output,
 };
@@ -81,6 +82,7 @@ fn run(command: Command, out: &mut Output) -> Result<Answer, Failure> {
         Command::Export(args) => export::export(&args, out),
         Command::Rules(RulesCommand::Check(args)) => rules::check(&args, out),
         Command::Rules(RulesCommand::Why(args)) => rules::why(*args, out),
+        Command::Key(KeyCommand::New(args)) => key::new(&args, out),
         Command::Token(TokenCommand::NewKey(args)) => token::new_key(&args, out),
         Command::Token(TokenCommand::PublicKey(args)) => token::public_key(&args, out),
         Command::Token(TokenCommand::Mint(args)) => token::mint(&args, out),

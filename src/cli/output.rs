@@ -5,7 +5,9 @@ use super::{
 use serde::Serialize;
 use std::{
     fmt,
+    fs::OpenOptions,
     io::{self, BufWriter, IsTerminal, Stdout, Write},
+    path::Path,
 };
 
 /// Standard output and standard error, and how to write there.
@@ -107,6 +109,30 @@ impl Output {
         let _ = self.out.flush();
         let _ = writeln!(io::stderr(), "{word}: {}", Plain(why));
     }
+}
+
+/// Writes a key to a file that was not there, and that nobody else can read.
+pub(super) fn create_private(path: &Path, key: &str) -> Result<(), Failure> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let made = options.open(path).and_then(|mut file| {
+        file.write_all(key.as_bytes())?;
+        file.write_all(b"\n")
+    });
+    made.map_err(|error| {
+        let path = path.display();
+        Failure::cannot(match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                format!("{path} is there already; keys are not overwritten")
+            }
+            _ => format!("{path} cannot be made: {error}"),
+        })
+    })
 }
 
 impl fmt::Debug for Output {

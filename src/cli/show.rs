@@ -8,8 +8,11 @@ use super::{
     store::{self, directory},
     text::Plain,
 };
-use crate::exchange::{
-    Body, BodyState, Content, Event, Exchange, Failure as Failed, Header, Mode, Outcome,
+use crate::{
+    exchange::{
+        Body, BodyState, Content, Event, Exchange, Failure as Failed, Header, Mode, Outcome,
+    },
+    export::withheld,
 };
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -299,11 +302,9 @@ fn body(body: &Body, out: &mut Output) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Some(Content::Opaque { length, hash }) => {
-            let hash = Plain(hash);
-            out.line(format_args!(
-                "  ({length} bytes of a format that is not known, hash {hash})"
-            ))
+        Some(Content::Opaque { length, hash, why }) => {
+            let (why, hash) = (withheld(why.as_deref()), Plain(hash));
+            out.line(format_args!("  ({length} bytes {why}, hash {hash})"))
         }
         None => Ok(()),
     }
@@ -316,6 +317,7 @@ fn lost(exchange: &Exchange, out: &mut Output) -> Result<(), Failure> {
         (losses.events_late, "events came late"),
         (losses.values_cut, "values cut"),
         (losses.headers_dropped, "headers dropped"),
+        (losses.texts_withheld, "texts withheld"),
         (losses.suppressed_before, "like it suppressed before"),
     ];
     let said = counts

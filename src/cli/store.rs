@@ -4,8 +4,10 @@ use super::{Failure, Output};
 use crate::{
     exchange::Exchange,
     export::json_lines::{Torn, TornReason, read_dir, read_file},
+    find::Filter,
 };
 use std::{
+    collections::BTreeSet,
     io,
     path::{Path, PathBuf},
 };
@@ -54,6 +56,50 @@ pub(super) fn each(
     }
     trouble.sum_up(out);
     Ok(())
+}
+
+/// The keys of pseudonyms under which exchanges were written.
+#[derive(Debug, Default)]
+pub(super) struct Keys(BTreeSet<String>);
+
+impl Keys {
+    pub(super) fn note(&mut self, exchange: &Exchange) {
+        let id = &exchange.redaction.key_id;
+        if !self.0.contains(id) {
+            self.0.insert(id.clone());
+        }
+    }
+
+    /// Says why a value may not have been found.
+    pub(super) fn explain(&self, filter: &Filter, out: &mut Output) {
+        if !filter.asks_for_values() {
+            return;
+        }
+        if filter.key.is_none() {
+            out.note(
+                "without --key-file only values are found that are written in the clear, which \
+                 few are",
+            );
+            return;
+        }
+        // A process may have had many.
+        let keys: Vec<&str> = self.0.iter().rev().take(5).map(String::as_str).collect();
+        out.note(&format!(
+            "a value is found under its key and --scope only; here are exchanges of {}{}",
+            keys.join(", "),
+            if self.0.len() > keys.len() {
+                ", …"
+            } else {
+                ""
+            }
+        ));
+        if keys.iter().any(|key| key.starts_with("process-")) {
+            out.note(
+                "the key of process-… was random and is gone: with a [key] in the policy values \
+                 are found",
+            );
+        }
+    }
 }
 
 /// Lines that hold no exchange: the first ones are told, the rest is counted.

@@ -3,6 +3,7 @@
 use super::{
     Answer, Failure, Output,
     args::{KeyArgs, MintArgs, NewKeyArgs},
+    output::create_private,
     text::Plain,
 };
 use crate::{
@@ -10,12 +11,7 @@ use crate::{
     token::{Claims, TokenKey},
 };
 use serde_json::json;
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    path::Path,
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 /// What services take by default.
 const USUAL: Duration = Duration::from_secs(3600);
@@ -27,29 +23,8 @@ pub(super) fn new_key(args: &NewKeyArgs, out: &mut Output) -> Result<Answer, Fai
         TokenKey::generate_ed25519(&args.id)
     };
     let key = key.map_err(|error| Failure::cannot(error.to_string()))?;
-    create(&args.file, &key.to_jwk())
-        .map_err(|error| Failure::cannot(format!("{} {error}", args.file.display())))?;
+    create_private(&args.file, &key.to_jwk())?;
     public(&key, &args.file, out)
-}
-
-/// A file that was not there, and that nobody else can read.
-fn create(path: &Path, jwk: &str) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file = options.open(path).map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::AlreadyExists => "is there already; keys are not overwritten".to_owned(),
-            _ => format!("cannot be made: {error}"),
-        };
-        io::Error::other(hint)
-    })?;
-    file.write_all(jwk.as_bytes())?;
-    file.write_all(b"\n")
 }
 
 pub(super) fn public_key(args: &KeyArgs, out: &mut Output) -> Result<Answer, Failure> {

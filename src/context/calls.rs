@@ -1,20 +1,42 @@
 //! Calls that a request made with a client, which wait for its end.
 
+use super::RequestContext;
 use crate::exchange::Depth;
 use std::fmt;
 
-/// Keeps one call's exchange at this depth.
-pub(crate) type KeepCall = Box<dyn FnOnce(Depth) + Send>;
+/// Keeps one call's exchange at this depth, as one of this request.
+pub(crate) type KeepCall = Box<dyn FnOnce(Depth, &RequestContext) + Send>;
 
 /// Finished calls of a request, the first of them, and how many more there were.
 #[derive(Default)]
 pub(crate) struct Calls {
+    /// Those that have begun, the first of them: what they hide, the request hides.
+    begun: Vec<RequestContext>,
     waiting: Vec<KeepCall>,
     pub(crate) lost: u32,
 }
 
 impl Calls {
     const MOST: usize = 16;
+    const LAST: usize = 2;
+
+    /// Notes one that begins. After the request's end, when a task goes on in it for as
+    /// long as it likes, the last ones take the place of those before: these come back.
+    pub(super) fn begin(&mut self, call: &RequestContext, ended: bool) -> Vec<RequestContext> {
+        let mut gone = Vec::new();
+        if ended {
+            let over = (self.begun.len() + 1).saturating_sub(Self::LAST);
+            gone.extend(self.begun.drain(..over));
+        }
+        if self.begun.len() < Self::MOST {
+            self.begun.push(call.clone());
+        }
+        gone
+    }
+
+    pub(super) fn begun(&self) -> &[RequestContext] {
+        &self.begun
+    }
 
     /// One that there is no room for comes back: to drop it drops bodies, which may
     /// be code of the service.
@@ -28,11 +50,20 @@ impl Calls {
         }
     }
 
+    /// Takes those that wait; what they hide is known as long as the request is.
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            begun: Vec::new(),
+            waiting: std::mem::take(&mut self.waiting),
+            lost: std::mem::take(&mut self.lost),
+        }
+    }
+
     /// Keeps them as the request was kept, or drops them.
-    pub(crate) fn decide(self, depth: Option<Depth>) {
+    pub(crate) fn decide(self, depth: Option<Depth>, request: &RequestContext) {
         if let Some(depth) = depth {
             for keep in self.waiting {
-                keep(depth);
+                keep(depth, request);
             }
         }
     }

@@ -52,9 +52,11 @@ mod ticket;
 #[cfg(feature = "token")]
 pub(crate) use self::onward::Onward;
 #[cfg(feature = "capture")]
-pub(crate) use self::shared::CaptureHeads;
+pub(crate) use self::request::shown_of_fact;
 #[cfg(feature = "kit")]
 pub(crate) use self::shared::late_events;
+#[cfg(feature = "capture")]
+pub(crate) use self::shared::{CaptureHeads, ResponseHead};
 pub use self::{
     current::{Entered, current},
     in_request::{InRequest, InRequestExt, in_request},
@@ -67,7 +69,7 @@ pub(crate) use self::{
     ticket::{OnReason, Ticket},
 };
 pub(crate) use self::{
-    request::{bounded, cut_reason, keep_current},
+    request::{MAX_KEEP_LEN, cut_reason, keep_current, ruled_of_fact},
     shared::{Aspect, Identity, Mode, PanicNote, Route, Shared},
 };
 

@@ -1,5 +1,7 @@
 use super::{Identity, Mode, Route, Shared, current, pool};
 use crate::id::{CorrelationId, TraceContext, TraceId};
+#[cfg(feature = "capture")]
+use crate::redact::TAIL;
 #[cfg(feature = "gate")]
 use crate::selection::{Admission, Shortage};
 use std::{
@@ -10,10 +12,16 @@ use std::{
 };
 
 const MAX_KEEP_REASONS: usize = 16;
+#[cfg(not(feature = "capture"))]
+const TAIL: usize = 0;
 const MAX_FACTS: usize = 64;
-const MAX_KEEP_LEN: usize = 256;
+pub(crate) const MAX_KEEP_LEN: usize = 256;
 const MAX_FACT_NAME_LEN: usize = 256;
+/// How much of a fact is shown, and how much is known of it.
 const MAX_FACT_LEN: usize = 1024;
+const KNOWN_OF_FACT: usize = 8 * 1024;
+/// Of more than this over all facts only what is shown is known.
+const KNOWN_OF_FACTS: usize = 64 * 1024;
 
 /// One request, as everything that works on it sees it.
 ///
@@ -88,8 +96,9 @@ impl RequestContext {
     /// exchange, and rules that wait for it are evaluated now: they can raise
     /// the request to live from here on.
     ///
-    /// At most 64 facts of a request are kept, each value cut at 1 KiB and each
-    /// name at 256 bytes; a later value of the same name replaces the earlier one.
+    /// At most 64 facts of a request are kept, each value cut at 1 KiB where it is
+    /// written and for rules, at 8 KiB for the search of texts (once all have 64 KiB, at
+    /// 1 KiB, too), and each name at 256 bytes; a later value of the same name replaces the earlier one.
     pub fn fact(&self, name: impl Into<Cow<'static, str>>, value: impl fmt::Display) {
         let mut name = name.into();
         if name.len() > MAX_FACT_NAME_LEN {
@@ -97,8 +106,14 @@ impl RequestContext {
         }
         // Formatting is code of the service: nothing is locked meanwhile.
         let mut value = value.to_string();
-        truncate(&mut value, MAX_FACT_LEN);
+        // What it shows is cut when it is searched, and texts may say the rest.
+        truncate(&mut value, KNOWN_OF_FACT);
         let mut notes = self.0.notes();
+        let held: usize = notes.facts.iter().map(|(_, value)| value.len()).sum();
+        if held + value.len() > KNOWN_OF_FACTS {
+            truncate(&mut value, MAX_FACT_LEN + TAIL);
+        }
+        notes.stated = notes.stated.wrapping_add(1);
         if let Some(known) = notes.facts.iter_mut().find(|(n, _)| *n == name) {
             known.1 = value;
         } else if notes.facts.len() < MAX_FACTS {
@@ -319,28 +334,40 @@ impl RequestContext {
     }
 }
 
-/// Cuts a reason to keep a request.
-pub(crate) fn cut_reason(mut why: Cow<'static, str>) -> Cow<'static, str> {
-    if why.len() > MAX_KEEP_LEN {
-        truncate(why.to_mut(), MAX_KEEP_LEN);
+/// What rules see of a fact.
+pub(crate) fn ruled_of_fact(fact: &str) -> &str {
+    prefix(fact, MAX_FACT_LEN)
+}
+
+/// What there is to show of a fact, and whether that is not all.
+#[cfg(feature = "capture")]
+pub(crate) fn shown_of_fact(fact: &str) -> (&str, bool) {
+    let cut = fact.len() > MAX_FACT_LEN;
+    (prefix(fact, MAX_FACT_LEN + TAIL), cut)
+}
+
+/// Cuts a reason to keep a request, not as far as it is shown.
+pub(crate) fn cut_reason(why: Cow<'static, str>) -> Cow<'static, str> {
+    match why {
+        // It stays where it is, so that it is known for a literal.
+        Cow::Borrowed(why) => Cow::Borrowed(prefix(why, MAX_KEEP_LEN + TAIL)),
+        Cow::Owned(mut why) => {
+            truncate(&mut why, MAX_KEEP_LEN + TAIL);
+            Cow::Owned(why)
+        }
     }
-    why
 }
 
-/// The longest text of an error or a panic that is kept.
-const MAX_TEXT_LEN: usize = 8 * 1024;
-
-/// Cuts a text that somebody else made.
-pub(crate) fn bounded(mut text: String) -> String {
-    truncate(&mut text, MAX_TEXT_LEN);
-    text
-}
-
-fn truncate(text: &mut String, limit: usize) {
+fn prefix(text: &str, limit: usize) -> &str {
     let mut end = limit.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
     }
+    text.get(..end).unwrap_or_default()
+}
+
+fn truncate(text: &mut String, limit: usize) {
+    let end = prefix(text, limit).len();
     if end < text.len() {
         text.truncate(end);
         // Cutting alone gives nothing back.
@@ -374,17 +401,5 @@ impl fmt::Debug for RequestContext {
             .field("correlation_id", self.correlation_id())
             .field("mode", &self.mode())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_cut_is_given_back() {
-        let text = bounded("é".repeat(1 << 20));
-        assert!(text.len() <= MAX_TEXT_LEN && text.capacity() <= MAX_TEXT_LEN);
-        assert_eq!(bounded("short".to_owned()), "short");
     }
 }

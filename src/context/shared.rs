@@ -3,19 +3,20 @@ use super::Ticket;
 #[cfg(feature = "capture")]
 use super::calls::{Calls, KeepCall};
 use crate::id::{CorrelationId, InvalidCorrelationId, TraceContext};
+use crate::recorder::Said;
 #[cfg(feature = "capture")]
 use crate::recorder::{CaptureOptions, HeaderFields, Tee};
-#[cfg(feature = "kit")]
-use crate::redact::Scrubber;
+#[cfg(feature = "capture")]
+use crate::redact::{Known, Salt};
 #[cfg(feature = "gate")]
 use crate::{
     recorder::Recording,
     selection::{Hold, Pending, Selected, Shortage},
 };
-#[cfg(feature = "capture")]
-use std::sync::atomic::AtomicUsize;
 #[cfg(feature = "gate")]
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::Arc;
+#[cfg(feature = "capture")]
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::{
     borrow::Cow,
     sync::{
@@ -137,7 +138,7 @@ impl Route {
 /// A panic that was seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PanicNote {
-    pub(crate) message: Option<String>,
+    pub(crate) message: Option<Said>,
     pub(crate) location: Option<String>,
 }
 
@@ -146,11 +147,13 @@ pub(crate) struct PanicNote {
 pub(crate) struct Notes {
     pub(crate) keep: Vec<Cow<'static, str>>,
     pub(crate) facts: Vec<(Cow<'static, str>, String)>,
+    /// How often one was stated.
+    pub(crate) stated: u32,
     pub(crate) panic: Option<PanicNote>,
     /// Where the last panic happened, until somebody sees that it was one of
     /// the request: code may catch its own.
     pub(crate) panicked_at: Option<String>,
-    pub(crate) error: Option<String>,
+    pub(crate) error: Option<Said>,
     #[cfg(feature = "gate")]
     pub(crate) selected: Option<Arc<Selected>>,
     #[cfg(feature = "gate")]
@@ -206,6 +209,8 @@ pub(crate) struct CaptureHeads {
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
     pub(crate) options: CaptureOptions,
+    /// Whose request it is; zero where that is not known.
+    pub(crate) client: u128,
     /// Bytes of a body and of a head that are captured where the options do not
     /// say otherwise.
     pub(crate) limits: (usize, usize),
@@ -230,6 +235,9 @@ pub(crate) struct Shared {
     #[cfg(feature = "capture")]
     captured_by: AtomicUsize,
     notes: Mutex<Notes>,
+    /// The salt of its hashes; zero until it is needed.
+    #[cfg(feature = "capture")]
+    salt: AtomicU64,
     #[cfg(feature = "gate")]
     pub(crate) live: OnceLock<Arc<Selected>>,
     /// The rule by which more of it is recorded than of others.
@@ -246,10 +254,12 @@ pub(crate) struct Shared {
     request_body: Mutex<Tee>,
     #[cfg(feature = "capture")]
     response_body: Mutex<Tee>,
-    /// What log lines of this request must hide, as far as it was known when
-    /// so many bytes had passed.
+    /// What texts of this request must hide, as far as it has come.
+    #[cfg(feature = "capture")]
+    known: Mutex<Known>,
+    /// The last batch of log lines in which it was weighed.
     #[cfg(feature = "kit")]
-    known: Mutex<Option<(u64, Arc<Scrubber>)>>,
+    weighed_in: AtomicU64,
 }
 
 impl Default for Shared {
@@ -273,6 +283,8 @@ impl Default for Shared {
             #[cfg(feature = "capture")]
             captured_by: AtomicUsize::new(0),
             notes: Mutex::default(),
+            #[cfg(feature = "capture")]
+            salt: AtomicU64::new(0),
             #[cfg(feature = "gate")]
             live: OnceLock::new(),
             #[cfg(feature = "gate")]
@@ -287,8 +299,10 @@ impl Default for Shared {
             request_body: Mutex::default(),
             #[cfg(feature = "capture")]
             response_body: Mutex::default(),
-            #[cfg(feature = "kit")]
+            #[cfg(feature = "capture")]
             known: Mutex::default(),
+            #[cfg(feature = "kit")]
+            weighed_in: AtomicU64::new(0),
         }
     }
 }
@@ -375,9 +389,51 @@ impl Shared {
             .is_ok()
     }
 
+    /// The salt of the hashes that hold within this request only.
+    #[cfg(feature = "capture")]
+    pub(crate) fn salt(&self) -> Salt {
+        if let Some(salt) = Salt::from_bits(self.salt.load(Relaxed)) {
+            return salt;
+        }
+        let fresh = Salt::fresh();
+        match self
+            .salt
+            .compare_exchange(0, fresh.to_bits(), Relaxed, Relaxed)
+        {
+            Ok(_) => fresh,
+            Err(bits) => Salt::from_bits(bits).unwrap_or(fresh),
+        }
+    }
+
+    /// Makes a call's hashes those of the request that makes it.
+    #[cfg(feature = "capture")]
+    pub(crate) fn take_salt_of(&self, caller: &Self) {
+        self.salt.store(caller.salt().to_bits(), Relaxed);
+    }
+
     #[cfg(feature = "capture")]
     pub(crate) fn saw_error_event(&self) -> bool {
         self.bits.load(Relaxed) & ERROR_EVENT != 0
+    }
+
+    /// Notes a call that begins.
+    #[cfg(feature = "capture")]
+    pub(crate) fn begin_call(&self, call: &super::RequestContext) {
+        let ended = self.mode().has(Mode::FINISHED);
+        let gone = self.notes().calls.begin(call, ended);
+        // With them go bodies, which may be code of the service.
+        drop(gone);
+        self.bits.fetch_or(CALLS, Relaxed);
+    }
+
+    /// The calls that it made, the first of them.
+    #[cfg(feature = "capture")]
+    pub(crate) fn calls(&self) -> Vec<super::RequestContext> {
+        if self.has_calls() {
+            self.notes().calls.begun().to_vec()
+        } else {
+            Vec::new()
+        }
     }
 
     /// Keeps what a call left until the request's own end is known.
@@ -462,13 +518,25 @@ impl Shared {
         lock(&self.response_body)
     }
 
-    #[cfg(feature = "kit")]
-    pub(crate) fn known(&self) -> MutexGuard<'_, Option<(u64, Arc<Scrubber>)>> {
+    #[cfg(feature = "capture")]
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
         lock(&self.known)
     }
 
-    /// About how much memory it keeps alive beside the recording. Asked for every line
-    /// of a log, so it waits for no body: a buffer of a type that is not ours may log
+    #[cfg(feature = "kit")]
+    pub(crate) fn is_weighed_in(&self, batch: u64) -> bool {
+        self.weighed_in.load(Relaxed) == batch
+    }
+
+    /// Notes that it was weighed for a batch of log lines. A batch holds it, so that
+    /// it is not used again meanwhile.
+    #[cfg(feature = "kit")]
+    pub(crate) fn note_weighed_in(&self, batch: u64) {
+        self.weighed_in.store(batch, Relaxed);
+    }
+
+    /// About how much memory it keeps alive beside the recording. Asked while the
+    /// service logs, so it waits for no body: a buffer of a type that is not ours may log
     /// while it is copied.
     #[cfg(feature = "kit")]
     pub(crate) fn weight(&self) -> usize {
@@ -481,7 +549,12 @@ impl Shared {
                 + heads.request.fields.len()
                 + heads.response.fields.len()
         };
-        size_of::<Self>() + heads + kept(&self.request_body) + kept(&self.response_body)
+        let calls = if self.has_calls() {
+            self.calls().iter().map(|c| c.shared().weight()).sum()
+        } else {
+            0
+        };
+        size_of::<Self>() + heads + kept(&self.request_body) + kept(&self.response_body) + calls
     }
 
     /// Makes it as new; buffers of modest size stay allocated.
@@ -497,9 +570,16 @@ impl Shared {
         #[cfg(not(feature = "capture"))]
         let _ = bits;
         *self.late.get_mut() = 0;
+        #[cfg(feature = "capture")]
+        {
+            *self.salt.get_mut() = 0;
+            // Log lines of a request that nobody captures use it, too.
+            get_mut(&mut self.known).reset();
+        }
         let notes = get_mut(&mut self.notes);
         notes.keep.clear();
         notes.facts.clear();
+        notes.stated = 0;
         notes.panic = None;
         notes.panicked_at = None;
         notes.error = None;
@@ -544,12 +624,9 @@ impl Shared {
             heads.response.fields.reset();
             heads.response.at = None;
             heads.options = CaptureOptions::new();
+            heads.client = 0;
             get_mut(&mut self.request_body).reset();
             get_mut(&mut self.response_body).reset();
-            #[cfg(feature = "kit")]
-            {
-                *get_mut(&mut self.known) = None;
-            }
         }
     }
 }

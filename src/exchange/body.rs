@@ -119,12 +119,17 @@ pub enum Content {
         #[serde(default, skip_serializing_if = "is_zero")]
         unparsed: u64,
     },
-    /// A body that no redactor understands: none of it is written.
+    /// A body of which nothing is written.
     Opaque {
         /// Bytes captured.
         length: u64,
         /// Keyed hash of the captured bytes: equal content, equal hash, under one key.
         hash: String,
+        /// Why not: `policy` where the format is understood and the policy withholds
+        /// it, `format` where it is not understood, `coding` where a content coding
+        /// was not decoded, `broken` where it is not what its head says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
 }
 

@@ -346,6 +346,10 @@ pub struct Span {
     pub fields: Map<String, Value>,
 }
 
+fn none(n: &u64) -> bool {
+    *n == 0
+}
+
 /// What was lost on the way into the exchange; all zero where nothing was.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
@@ -360,6 +364,10 @@ pub struct Losses {
     pub values_cut: u64,
     /// Header fields left out because the heads were over their limit.
     pub headers_dropped: u64,
+    /// Texts that lost all that came at run time: there was more to be looked for in
+    /// them than the limits allow.
+    #[serde(default, skip_serializing_if = "none")]
+    pub texts_withheld: u64,
     /// Exchanges with the same failure signature that were counted but not
     /// written since the last one that was.
     pub suppressed_before: u64,
@@ -384,6 +392,11 @@ pub struct Redaction {
     /// Names the key of the pseudonyms; equal values have equal pseudonyms
     /// under one key only.
     pub key_id: String,
+    /// What the hashes of values that could be guessed were made with, 16 hex
+    /// digits: equal ones have equal pseudonyms under one salt only, that of a
+    /// request and its calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
 }
 
 /// Where an exchange was made.

@@ -18,6 +18,8 @@ pub mod har;
 pub mod json_lines;
 mod memory;
 mod notes;
+#[cfg(feature = "cli")]
+pub(crate) use self::notes::withheld;
 #[cfg(test)]
 pub(crate) mod sample;
 mod target;

@@ -30,15 +30,26 @@ pub(super) fn of_body(body: &Body) -> Vec<String> {
         }
     }
     match &body.content {
-        Some(Content::Opaque { length, hash }) => notes.push(format!(
-            "not written: {length} bytes in no format that is understood, hash {hash}"
-        )),
+        Some(Content::Opaque { length, hash, why }) => {
+            let why = withheld(why.as_deref());
+            notes.push(format!("not written: {length} bytes {why}, hash {hash}"));
+        }
         Some(Content::Text { unparsed, .. }) if *unparsed > 0 => notes.push(format!(
             "the last {unparsed} recorded bytes are not written: they were not understood"
         )),
         _ => {}
     }
     notes
+}
+
+/// Why nothing of a body is written.
+pub(crate) fn withheld(why: Option<&str>) -> &'static str {
+    match why {
+        Some("policy") => "withheld by the policy",
+        Some("coding") => "in a content coding that was not decoded",
+        Some("broken") => "that are not what their media type says",
+        _ => "of a format that is not known",
+    }
 }
 
 /// Whether a placeholder of the redactor is in it, percent-encoded or not.

@@ -71,6 +71,7 @@ pub(crate) fn sample(id: &str) -> Exchange {
         redaction: Redaction {
             policy: "default".into(),
             key_id: "k1".into(),
+            salt: None,
         },
         environment: Environment::default(),
     }

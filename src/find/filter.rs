@@ -1,12 +1,14 @@
+use super::value::Sought;
 use crate::{
     exchange::{Exchange, KeepReason},
+    redact::Key,
     selection::Glob,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{str::FromStr, time::SystemTime};
 
 /// Conditions on exchanges; all that are given must hold, and of a kind that is
-/// given several times one.
+/// given several times one. Facts and headers of another name are another kind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
     pub(crate) since: Option<Since>,
@@ -15,6 +17,12 @@ pub(crate) struct Filter {
     pub(crate) outcomes: Vec<OutcomeIs>,
     pub(crate) correlation_ids: Vec<String>,
     pub(crate) kept_for: Vec<KeptFor>,
+    pub(crate) facts: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
+    /// Anywhere in what was written.
+    pub(crate) values: Vec<String>,
+    /// With it values that are not written in the clear are found, too.
+    pub(crate) key: Option<Key>,
 }
 
 impl Filter {
@@ -25,6 +33,25 @@ impl Filter {
             && any(&self.outcomes, |is| is.0 == exchange.outcome.as_str())
             && any(&self.correlation_ids, |id| *id == exchange.correlation.id)
             && any(&self.kept_for, |is| is.holds(exchange))
+            && named(&self.facts, |name, value| {
+                self.sought(value, exchange).is_fact(name, exchange)
+            })
+            && named(&self.headers, |name, value| {
+                self.sought(value, exchange).is_header(name, exchange)
+            })
+            && any(&self.values, |value| {
+                self.sought(value, exchange).is_anywhere(exchange)
+            })
+    }
+
+    /// Whether it depends on what is written of a value.
+    #[cfg(feature = "cli")]
+    pub(crate) fn asks_for_values(&self) -> bool {
+        !(self.facts.is_empty() && self.headers.is_empty() && self.values.is_empty())
+    }
+
+    fn sought<'s>(&self, value: &'s str, exchange: &Exchange) -> Sought<'s> {
+        Sought::new(value, self.key.as_ref(), exchange)
     }
 
     /// One more condition by its name, as a query of a URL has it.
@@ -37,10 +64,12 @@ impl Filter {
             "outcome" => self.outcomes.push(value.parse()?),
             "correlation_id" => self.correlation_ids.push(value.to_owned()),
             "kept_for" => self.kept_for.push(value.parse()?),
+            "fact" => self.facts.push(pair(value)?),
+            "header" => self.headers.push(pair(value)?),
             _ => {
                 return Err(
-                    "expected since, route, status, outcome, correlation_id, kept_for \
-                            or limit"
+                    "expected since, route, status, outcome, correlation_id, kept_for, fact, \
+                     header or limit"
                         .to_owned(),
                 );
             }
@@ -52,6 +81,22 @@ impl Filter {
 /// What is not asked for holds.
 fn any<T>(all: &[T], holds: impl Fn(&T) -> bool) -> bool {
     all.is_empty() || all.iter().any(holds)
+}
+
+/// Of each name one of its values.
+fn named(all: &[(String, String)], holds: impl Fn(&str, &str) -> bool) -> bool {
+    all.iter().all(|(name, _)| {
+        let mut same = all.iter().filter(|(other, _)| other == name);
+        same.any(|(name, value)| holds(name, value))
+    })
+}
+
+/// A name and a value.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| "expected a name, = and a value, such as tenant=acme".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// From this time on.

@@ -2,7 +2,8 @@
 
 mod filter;
 mod row;
+mod value;
 
 #[cfg(feature = "cli")]
-pub(crate) use self::filter::{KeptFor, OutcomeIs, RouteIs, Since, StatusIs, ago};
+pub(crate) use self::filter::{KeptFor, OutcomeIs, RouteIs, Since, StatusIs, ago, pair};
 pub(crate) use self::{filter::Filter, row::Row};

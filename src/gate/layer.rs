@@ -6,6 +6,7 @@ use super::{
 use crate::{
     AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET,
     context::{Mode, mode, with_current, with_replayed},
+    recorder::find_literals,
     selection::{Directives, Recorded},
 };
 use std::{
@@ -53,6 +54,7 @@ impl Gate {
     /// A gate over this base filter that records at DEBUG.
     #[must_use]
     pub fn new(base: EnvFilter) -> Self {
+        find_literals();
         // An EnvFilter tells what it looks at only through its text form, where
         // a span directive has brackets.
         let text = base.to_string();

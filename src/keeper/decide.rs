@@ -34,9 +34,7 @@ impl Keeper {
             .and_then(|_| shared.notes().ticket.take());
         let slow = self.is_slow(context, &ended);
         let caller = ended.caller.take();
-        let calls = shared
-            .has_calls()
-            .then(|| std::mem::take(&mut shared.notes().calls));
+        let calls = shared.has_calls().then(|| shared.notes().calls.take());
         let reasons = self.reasons(context, &ended, slow);
         let depth = if let Some((reasons, asked)) = reasons {
             let signature = storm::signature(context, &ended, slow);
@@ -48,6 +46,7 @@ impl Keeper {
             }
             own(context);
             let mut kept = kept(context, ended, slow, reasons);
+            kept.caller = caller;
             #[cfg(feature = "gate")]
             {
                 kept.recording = recording;
@@ -72,7 +71,7 @@ impl Keeper {
             None
         };
         if let Some(calls) = calls {
-            calls.decide(depth);
+            calls.decide(depth, context);
         }
         #[cfg(feature = "opentelemetry")]
         if let Some((span, outcome, status, left)) = recorded {
@@ -89,7 +88,7 @@ impl Keeper {
     pub(crate) fn interim(&self, context: &RequestContext, mut ended: Ended, failed: bool) {
         let shared = context.shared();
         let slow = self.is_slow(context, &ended);
-        ended.caller = None;
+        let caller = ended.caller.take();
         let mut reasons = self.reasons(context, &ended, slow);
         if reasons.is_none() && failed && !shared.heads().options.is_off() {
             reasons = Some((vec![KeepReason::Outcome], false));
@@ -99,6 +98,7 @@ impl Keeper {
         };
         let signature = storm::signature(context, &ended, slow);
         let mut kept = kept(context, ended, slow, reasons);
+        kept.caller = caller;
         #[cfg(feature = "gate")]
         {
             kept.recording = Arc::new(shared.recording().copy());
@@ -123,12 +123,15 @@ impl Keeper {
         }
         let keeper = Arc::clone(self);
         let call = kept(context, ended, slow, vec![KeepReason::Caller]);
-        caller.shared().note_call(Box::new(move |depth| {
-            let mut call = call;
-            call.depth = depth;
-            own(&call.context);
-            keeper.offer(call);
-        }));
+        caller
+            .shared()
+            .note_call(Box::new(move |depth, request: &RequestContext| {
+                let mut call = call;
+                call.depth = depth;
+                call.caller = Some(request.clone());
+                own(&call.context);
+                keeper.offer(call);
+            }));
     }
 
     /// Queues an exchange as far as the budget allows, and says how much of it.
@@ -260,6 +263,7 @@ fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepRea
         id: now_v7_text().to_string(),
         continues: None,
         context: context.clone(),
+        caller: None,
         ended,
         slow,
         reasons,

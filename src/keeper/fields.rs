@@ -161,6 +161,33 @@ pub(crate) fn raw<'a>(
     })
 }
 
+/// A text without what must not be written.
+fn said<'t>(scrubber: &Scrubber, text: Text<'t>, cut: bool) -> Cow<'t, str> {
+    // Most lines are of requests of which they say nothing.
+    let runtime: Vec<_> = if scrubber.knows_nothing() && !cut {
+        Vec::new()
+    } else {
+        text.runtime().collect()
+    };
+    if cut {
+        scrubber.cut(text.as_str(), &runtime)
+    } else {
+        scrubber.said(text.as_str(), &runtime)
+    }
+}
+
+/// The placeholder of a number that was hidden elsewhere.
+fn known(scrubber: &Scrubber, value: Visited<'_>) -> Option<String> {
+    match value {
+        Visited::I64(n) => scrubber.known_number(n),
+        Visited::U64(n) => scrubber.known_number(n),
+        Visited::I128(n) => scrubber.known_number(n),
+        Visited::U128(n) => scrubber.known_number(n),
+        Visited::F64(n) => scrubber.known_number(n),
+        Visited::Bool(_) | Visited::Text { .. } => None,
+    }
+}
+
 /// One field, ready to be written.
 pub(crate) enum Shown<'a> {
     Text {
@@ -258,12 +285,15 @@ impl<'a> Fields<'a> {
     fn redacted(&self, scrubber: &Scrubber, hidden: bool, value: Visited<'a>) -> Shown<'a> {
         let whole = |text| Shown::Text { text, cut: false };
         let stays = |n: u64| n < SMALL || Scrubber::integer_stays(n);
+        if !hidden && let Some(placeholder) = known(scrubber, value) {
+            return whole(placeholder.into());
+        }
         match value {
             Visited::Text { text, .. } if hidden => {
                 whole(scrubber.placeholder(text.as_str()).into())
             }
             Visited::Text { text, cut, .. } => Shown::Text {
-                text: scrubber.text(text.as_str()),
+                text: said(scrubber, text, cut),
                 cut,
             },
             Visited::Bool(value) => Shown::Bool(value),
@@ -329,7 +359,9 @@ impl<'a> Fields<'a> {
                 };
             }
         };
+        let known = self.scrubber.and_then(|scrubber| known(scrubber, value));
         let hidden = match value {
+            _ if !hidden && known.is_some() => known.map(Cow::Owned),
             Visited::I64(n) => self.number(hidden, n),
             Visited::U64(n) => self.number(hidden, n),
             Visited::I128(n) => self.number(hidden, n),

@@ -54,7 +54,7 @@ fn called(heads: &CaptureHeads) -> Option<&str> {
     (service.split('.').all(is_name) && is_name(method)).then_some(path)
 }
 
-fn is_grpc(fields: &HeaderFields) -> bool {
+pub(super) fn is_grpc(fields: &HeaderFields) -> bool {
     let media = fields.single("content-type").unwrap_or_default();
     media.starts_with("application/grpc")
 }

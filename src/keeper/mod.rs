@@ -12,13 +12,17 @@ mod grpc;
 #[cfg(feature = "gate")]
 mod replay;
 mod report;
+mod secrets;
 mod settings;
+mod shares;
 mod storm;
 
 #[cfg(feature = "kit")]
 pub(crate) use self::{
-    assemble::{LINE_KNOWS, remember_secrets, time_text},
+    assemble::time_text,
     fields::{Fields, Shown, Site},
+    secrets::{know, know_asked, size},
+    shares::Shares,
 };
 pub use self::{
     classify::{Classify, ServerErrors},
@@ -91,6 +95,8 @@ pub(crate) struct Kept {
     /// The interim exchange before it.
     pub(crate) continues: Option<String>,
     pub(crate) context: RequestContext,
+    /// The request in whose code it is a call.
+    pub(crate) caller: Option<RequestContext>,
     pub(crate) ended: Ended,
     pub(crate) slow: bool,
     pub(crate) reasons: Vec<KeepReason>,

@@ -3,8 +3,9 @@
 
 use super::{
     Counters, Replay, StormLimits,
-    assemble::{remember_fields, remember_secrets},
+    assemble::remember_fields,
     fields::{Fields, Sites},
+    secrets,
     storm::{Admission, Storm, signature_so_far},
 };
 use crate::{
@@ -189,12 +190,10 @@ impl Handler<Playback> for Player {
 impl Player {
     /// What a request hides, as far as it has come.
     fn secrets(&mut self, context: &RequestContext, recording: &Recording) -> Scrubber {
-        let mut redactor = Redactor::only_to_remember(&self.policy, Decisions::default());
-        remember_secrets(&mut redactor, context, usize::MAX);
-        let facts = { context.shared().notes().facts.clone() };
-        for (name, value) in &facts {
-            redactor.fact(name, value);
-        }
+        let mut redactor = Redactor::only_to_remember(&self.policy, Decisions::default())
+            .of(context.shared().salt())
+            .named(context.correlation_id().as_str());
+        secrets::remember(&mut redactor, context, &context.shared().calls());
         remember_fields(&mut redactor, recording, &mut self.sites);
         redactor.into_scrubber()
     }

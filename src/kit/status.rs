@@ -48,6 +48,9 @@ pub struct Status {
     pub late_events: u64,
     /// Log lines dropped because the output was behind.
     pub log_lines_dropped: u64,
+    /// Log lines without the texts of theirs that came at run time: there was more to
+    /// be looked for in their request than the limits allow.
+    pub log_lines_withheld: u64,
     /// Log lines that the output refused.
     pub log_lines_failed: u64,
     /// How the exporter is doing.
@@ -93,6 +96,7 @@ impl Status {
             replays: counters.replays(),
             late_events: crate::context::late_events(),
             log_lines_dropped: lines.iter().map(JsonLineHandle::dropped).sum(),
+            log_lines_withheld: lines.iter().map(JsonLineHandle::withheld).sum(),
             log_lines_failed: lines.iter().map(JsonLineHandle::failed).sum(),
             exporter: keeper.health(),
             exporter_panics: keeper.worker_panics(),

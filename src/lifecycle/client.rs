@@ -29,7 +29,13 @@ pub(super) fn begin(
     let now = SystemTime::now();
     let identity = identity(caller.as_ref(), parts, now);
     let context = RequestContext::new(identity, Instant::now(), now, None);
+    if let Some(caller) = &caller {
+        context.shared().take_salt_of(caller.shared());
+    }
     keeper.claim(&context);
+    if let Some(caller) = &caller {
+        caller.shared().begin_call(&context);
+    }
     let declared = declared(&parts.headers, length);
     let in_flight = keeper.request(&context, parts, &parts.uri, declared);
     Flight {

@@ -1,7 +1,7 @@
 use super::{Plan, ResponseBody, ResponseFuture, begin, carried::Carried, panic};
 use crate::{
-    context::{Entered, Mode, RequestContext, bounded},
-    recorder::Clock,
+    context::{Entered, Mode, RequestContext},
+    recorder::{Clock, Said},
 };
 use http::{Response, StatusCode, response::Parts};
 use http_body::Body;
@@ -56,8 +56,8 @@ pub(super) struct Flight {
 #[derive(Debug)]
 pub(super) enum End {
     Response,
-    BodyError(String),
-    ServiceError(String),
+    BodyError(Said),
+    ServiceError(Said),
     Panic,
     Abandoned,
 }
@@ -187,7 +187,7 @@ impl Flight {
 
     pub(super) fn service_error<E: Display>(mut self, error: &E) {
         // The error's text is code of the service, so its context is current.
-        let text = bounded(self.run(|| error.to_string()).unwrap_or_default());
+        let text = self.run(|| Said::of(error)).unwrap_or_default();
         self.end(End::ServiceError(text), Clock::default());
     }
 

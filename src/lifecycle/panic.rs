@@ -3,8 +3,9 @@ use super::{
     flight::{End, Flight},
 };
 use crate::{
-    context::{PanicNote, RequestContext, bounded},
+    context::{PanicNote, RequestContext},
     id::CorrelationId,
+    recorder::Said,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE, response::Parts};
@@ -84,11 +85,8 @@ struct Answered(RequestContext);
 
 /// Notes a panic in the request's context: its message, and where it happened.
 pub(super) fn note(context: &RequestContext, payload: &(dyn Any + Send)) {
-    let message = payload
-        .downcast_ref::<&'static str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .map(bounded);
+    let literal = payload.downcast_ref::<&'static str>().map(Said::of);
+    let message = literal.or_else(|| payload.downcast_ref::<String>().map(Said::of));
     let mut notes = context.shared().notes();
     let location = notes.panicked_at.take();
     let panic = notes.panic.get_or_insert_with(PanicNote::default);

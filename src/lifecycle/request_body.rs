@@ -1,5 +1,5 @@
 use super::{carried::Carried, flight::Flight};
-use crate::context::{RequestContext, bounded};
+use crate::context::RequestContext;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -9,7 +9,7 @@ use std::{
 };
 
 #[cfg(feature = "capture")]
-use crate::recorder::{Clock, Ending};
+use crate::recorder::{Clock, Ending, Said};
 #[cfg(feature = "capture")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -96,9 +96,8 @@ where
                 Poll::Ready(Some(Err(error))) => {
                     drop(tee);
                     // The service might never have asked for it.
-                    let text = catch_unwind(AssertUnwindSafe(|| error.to_string()));
-                    let text = text.unwrap_or_default();
-                    let ending = Ending::Error(bounded(text));
+                    let text = catch_unwind(AssertUnwindSafe(|| Said::of(error)));
+                    let ending = Ending::Error(text.unwrap_or_default());
                     shared.request_body().end(ending, clock);
                 }
                 Poll::Ready(Some(Ok(frame))) => {

@@ -1,7 +1,7 @@
 use super::flight::{End, Flight};
 use crate::{
-    context::{RequestContext, bounded},
-    recorder::Clock,
+    context::RequestContext,
+    recorder::{Clock, Said},
 };
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -112,8 +112,8 @@ where
             Poll::Pending => None,
             Poll::Ready(None) => Some(End::Response),
             Poll::Ready(Some(Err(error))) => {
-                let text = flight.run(|| error.to_string()).unwrap_or_default();
-                Some(End::BodyError(bounded(text)))
+                let text = flight.run(|| Said::of(error)).unwrap_or_default();
+                Some(End::BodyError(text))
             }
             Poll::Ready(Some(Ok(frame))) => {
                 let inner = this.inner.as_ref().as_pin_ref();

@@ -22,6 +22,7 @@ pub struct Lifecycle<S, P = Observe> {
 
 impl<S, P> Lifecycle<S, P> {
     pub(crate) fn new(inner: S, plan: Arc<Plan>, panics: P) -> Self {
+        crate::recorder::find_literals();
         Self {
             inner,
             plan,

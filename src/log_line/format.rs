@@ -42,13 +42,14 @@ pub struct LineFormat {
 }
 
 /// Names at the top of a line in every format, or kept for it.
-const COMMON: [&str; 6] = [
+const COMMON: [&str; 7] = [
     "message",
     "source",
     "correlation_id",
     "fields",
     "spans",
     "replayed",
+    "withheld",
 ];
 
 impl LineFormat {

@@ -5,14 +5,15 @@ use super::{
     writer::{Head, Request, SpanHead, TraceHead},
 };
 use crate::{
-    context::RequestContext,
-    keeper::{Fields, LINE_KNOWS, Shown, remember_secrets, time_text},
-    redact::{Decisions, Policy, Redactor, Scrubber},
+    keeper::{Fields, Shares, Shown, know, know_asked, size, time_text},
+    recorder::{Values, Visited},
+    redact::{Policy, Probes, Recent, Redactor, Scrubber},
 };
 use std::{
     borrow::Cow,
+    iter,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// One event on its way out.
@@ -26,62 +27,133 @@ pub(super) struct Line<'b> {
     pub(super) bytes: &'b [u8],
 }
 
+/// What may be read of a request for a line where others wait, in bytes.
+const LITTLE: usize = 16 * 1024;
+
+/// What asking a request costs that has next to nothing.
+const NOTHING: Duration = Duration::from_micros(50);
+
 /// Formats lines.
 pub(super) struct Renderer {
     policy: Policy,
-    /// What the last request showed of names.
-    decisions: Decisions,
-    /// Detectors only, for events outside of requests and our own.
-    plain: Scrubber,
+    recent: Recent,
+    /// Detectors only, for lines that say nothing of their request.
+    plain: Arc<Scrubber>,
+    asked: Asked,
+    shares: Shares,
     places: Places,
     trace: TraceNames,
     /// For lines that had to go without their request.
-    blind: Scrubber,
+    blind: Arc<Scrubber>,
     clock: Clock,
 }
 
 impl Renderer {
     pub(super) fn new(policy: Policy) -> Self {
         Self {
-            plain: Redactor::new(&policy).into_scrubber(),
-            blind: Scrubber::hiding_all(policy.clone()),
+            plain: Arc::new(Redactor::new(&policy).into_scrubber()),
+            asked: Asked::default(),
+            shares: Shares::default(),
+            blind: Arc::new(Scrubber::hiding_all(policy.clone())),
             policy,
-            decisions: Decisions::default(),
+            recent: Recent::default(),
             places: Places::new(),
             trace: TraceNames::default(),
             clock: Clock::default(),
         }
     }
 
-    /// Writes a line; `flat`: with the event's fields at its top.
+    /// What cleans a line.
+    fn scrubber(&mut self, line: &Line<'_>, format: &LineFormat) -> Arc<Scrubber> {
+        if let Request::Replayed(scrubber) = &line.head.request {
+            return Arc::clone(scrubber);
+        }
+        let Self {
+            policy,
+            recent,
+            plain,
+            blind,
+            asked,
+            shares,
+            places,
+            ..
+        } = self;
+        // What could be guessed has a hash for its request, or else for its line.
+        for scrubber in [&mut *plain, &mut *blind] {
+            if let Some(scrubber) = Arc::get_mut(scrubber) {
+                scrubber.renew();
+            }
+        }
+        if matches!(line.head.request, Request::TooMuch) {
+            return Arc::clone(blind);
+        }
+        asked.clear();
+        let event = (line.head.metadata, line.values);
+        let spans = line.spans.iter().map(|span| {
+            let values = line.bytes.get(span.start..span.end);
+            (span.metadata, values.unwrap_or_default())
+        });
+        let of_request = line.head.request.context().is_some();
+        for (metadata, values) in iter::once(event).chain(spans) {
+            let place = places.of(metadata, format, plain);
+            if of_request || place.hides {
+                asked.add(place, values);
+            }
+        }
+        let mut scrubber = Arc::clone(plain);
+        if !asked.anything {
+            return scrubber;
+        }
+        if let Some(context) = line.head.request.context() {
+            let client = { context.shared().heads().client };
+            let waited = line.head.at.elapsed().unwrap_or_default();
+            let began = Instant::now();
+            let known = if !shares.may_have(client, waited) && size(context) > LITTLE {
+                Some(Arc::clone(blind))
+            } else if asked.unclear {
+                Some(know(policy, recent, context))
+            } else {
+                know_asked(policy, recent, context, &asked.probes)
+            };
+            let spent = began.elapsed();
+            if known.is_some() || spent > NOTHING {
+                shares.spend(client, spent);
+            }
+            if let Some(known) = known {
+                scrubber = known;
+            }
+            // Later lines say it, too.
+            let mut known = context.shared().known();
+            asked.told.iter().for_each(|told| known.tell(told));
+        }
+        if !asked.told.is_empty() {
+            let decisions = std::mem::take(&mut recent.decisions);
+            let mut redactor = Redactor::only_to_remember(policy, decisions);
+            asked.told.iter().for_each(|told| redactor.remember(told));
+            recent.decisions = redactor.take_decisions();
+            scrubber = Arc::new(scrubber.with(redactor.into_hidden()));
+        }
+        scrubber
+    }
+
+    /// Writes a line, and says whether texts of it had to be hidden as a whole;
+    /// `flat`: with the event's fields at its top.
     pub(super) fn line(
         &mut self,
         line: &Line<'_>,
         (format, flat): (&LineFormat, bool),
         out: &mut Vec<u8>,
-    ) {
+    ) -> bool {
+        let scrubber = &*self.scrubber(line, format);
         let Self {
-            policy,
-            decisions,
             plain,
             places,
             trace,
-            blind,
             clock,
+            ..
         } = self;
-        let known = line
-            .head
-            .request
-            .context()
-            .map(|c| know(policy, decisions, c));
-        let (plain, blind) = (&*plain, &*blind);
+        let given_up = scrubber.given_up();
         let replayed = matches!(line.head.request, Request::Replayed(_));
-        let scrubber = match (&known, &line.head.request) {
-            (Some(known), _) => known,
-            (None, Request::Replayed(scrubber)) => scrubber,
-            (None, Request::TooMuch) => blind,
-            (None, _) => plain,
-        };
         let place = places.of(line.head.metadata, format, plain);
         let event = Fields {
             site: &place.site,
@@ -101,7 +173,9 @@ impl Renderer {
                 let start = out.len();
                 message(out, &event, &place.source);
                 let text = out.get(start..).unwrap_or_default();
-                if let Some(encoded) = encoded {
+                if let Some(encoded) = encoded
+                    && scrubber.given_up() == given_up
+                {
                     place.last.remember(scrubber.hiding(), encoded, text);
                 }
             }
@@ -143,7 +217,15 @@ impl Renderer {
         if !line.spans.is_empty() {
             out.push(b']');
         }
+        if let Some(context) = line.head.request.context() {
+            context.shared().known().searched(scrubber);
+        }
+        let withheld = scrubber.given_up() > given_up;
+        if withheld {
+            out.extend_from_slice(b",\"withheld\":\"limits\"");
+        }
         out.extend_from_slice(b"}\n");
+        withheld
     }
 
     /// Says that lines were lost.
@@ -170,6 +252,70 @@ impl Renderer {
         out.extend_from_slice(itoa::Buffer::new().format(lines).as_bytes());
         out.extend_from_slice(after);
     }
+}
+
+/// What a line asks of its request.
+#[derive(Default)]
+struct Asked {
+    probes: Probes,
+    /// What stands in fields that their names hide: the same line may say it, too.
+    told: Vec<String>,
+    /// Whether anything came at run time.
+    anything: bool,
+    /// Whether the probes do not tell all.
+    unclear: bool,
+    runtime: Vec<std::ops::Range<usize>>,
+}
+
+impl Asked {
+    fn clear(&mut self) {
+        self.probes.clear();
+        self.told.clear();
+        (self.anything, self.unclear) = (false, false);
+    }
+
+    fn add(&mut self, place: &Place, values: &[u8]) {
+        if place.own {
+            return;
+        }
+        for (index, value) in Values(values) {
+            let hidden = place.site.fields.get(index).is_some_and(|f| f.hidden);
+            self.anything |= match value {
+                Visited::Bool(_) => false,
+                Visited::Text { text, .. } => text.runtime().next().is_some(),
+                _ => true,
+            };
+            match value {
+                _ if hidden => self.told.extend(text_of(value)),
+                Visited::Text { text, .. } => {
+                    self.runtime.clear();
+                    self.runtime.extend(text.runtime());
+                    if !self.runtime.is_empty() {
+                        self.unclear |= !self.probes.fill(text.as_str(), &self.runtime);
+                    }
+                }
+                Visited::I64(n) => self.probes.number(n.into()),
+                Visited::U64(n) => self.probes.number(n.into()),
+                Visited::I128(n) => self.probes.number(n.into()),
+                Visited::U128(n) => self.probes.number(n.into()),
+                Visited::F64(n) => self.probes.number(n.into()),
+                Visited::Bool(_) => {}
+            }
+        }
+    }
+}
+
+/// A value as a text, where it can be one that is hidden.
+fn text_of(value: Visited<'_>) -> Option<String> {
+    Some(match value {
+        Visited::Text { text, .. } => text.as_str().to_owned(),
+        Visited::I64(n) => n.to_string(),
+        Visited::U64(n) => n.to_string(),
+        Visited::I128(n) => n.to_string(),
+        Visited::U128(n) => n.to_string(),
+        Visited::F64(n) => n.to_string(),
+        Visited::Bool(_) => return None,
+    })
 }
 
 /// The parts of the members of the trace that are always the same.
@@ -220,31 +366,6 @@ impl TraceNames {
     }
 }
 
-/// What has to be hidden in a request as far as it has come; collected once
-/// for as long as nothing more passes.
-fn know(policy: &Policy, decisions: &mut Decisions, context: &RequestContext) -> Arc<Scrubber> {
-    let shared = context.shared();
-    let progress = {
-        let heads = shared.heads();
-        let fields = heads.request.fields.len() + heads.response.fields.len();
-        drop(heads);
-        let request = shared.request_body().kept().min(LINE_KNOWS);
-        let response = shared.response_body().kept().min(LINE_KNOWS);
-        (fields + request + response) as u64
-    };
-    if let Some((known, scrubber)) = &*shared.known()
-        && *known == progress
-    {
-        return Arc::clone(scrubber);
-    }
-    let mut redactor = Redactor::only_to_remember(policy, std::mem::take(decisions));
-    remember_secrets(&mut redactor, context, LINE_KNOWS);
-    *decisions = redactor.take_decisions();
-    let scrubber = Arc::new(redactor.into_scrubber());
-    *shared.known() = Some((progress, Arc::clone(&scrubber)));
-    scrubber
-}
-
 fn message(out: &mut Vec<u8>, event: &Fields<'_>, source: &[u8]) {
     let Some(message) = event.message() else {
         return;
@@ -263,7 +384,7 @@ fn span(out: &mut Vec<u8>, place: &mut Place, values: &[u8], scrubber: &Scrubber
         out.extend_from_slice(text);
         return;
     }
-    let start = out.len();
+    let (start, given_up) = (out.len(), scrubber.given_up());
     out.extend_from_slice(&place.span);
     let recorded = Fields {
         site: &place.site,
@@ -273,8 +394,10 @@ fn span(out: &mut Vec<u8>, place: &mut Place, values: &[u8], scrubber: &Scrubber
     };
     fields(out, place, &recorded, |_| true);
     out.push(b'}');
-    let text = out.get(start..).unwrap_or_default();
-    place.last.remember(scrubber.hiding(), values, text);
+    if scrubber.given_up() == given_up {
+        let text = out.get(start..).unwrap_or_default();
+        place.last.remember(scrubber.hiding(), values, text);
+    }
 }
 
 /// Writes the wanted fields as a member of the object around them, where
@@ -329,7 +452,7 @@ impl Clock {
             self.text.push(b'{');
             json::string(&mut self.text, name);
             self.text.push(b':');
-            let whole = UNIX_EPOCH + std::time::Duration::from_secs(self.second);
+            let whole = UNIX_EPOCH + Duration::from_secs(self.second);
             // As `2026-11-23T09:12:03.000000Z`.
             let time = time_text(whole);
             self.dated = time.ends_with(".000000Z");

@@ -22,6 +22,7 @@
 //! | `source` | `file:line`, where the message was redacted or cut |
 //! | `correlation_id` | that of the request |
 //! | `trace_id`, `span_id` | the request's W3C trace, continued or started here, and its own operation in it |
+//! | `withheld` | `limits`, where a text lost all that came at run time because there was too much to be looked for |
 //! | `replayed` | `true`, where the event was recorded and is shown now because its request [went wrong](crate::capture::Replay); times and spans are those it had |
 //! | the event's fields | with [`JsonLine::flatten_fields`], as they were recorded |
 //! | `fields` | an object of the event's fields, as they were recorded |
@@ -73,12 +74,16 @@
 //! - At most 8 MiB of events wait for the writer. What does not fit is dropped
 //!   and counted, and a line says how many.
 //! - Texts are redacted as described at [`crate::redact`]: detectors, and the
-//!   values known so far that are hidden elsewhere in the same request: its
-//!   heads, and the first 16 KiB captured of each body. A value that only occurs
-//!   *later*, such as in the response, is not known yet. A message that lost
-//!   words says where in the source it comes from (`source`).
+//!   values known so far that are hidden elsewhere in the same request and its
+//!   calls: heads, what is captured of bodies, facts, and hidden fields of its lines.
+//!   A value that only occurs *later*, such as in the response, is not known yet.
+//!   The program's own words stay. A message that lost words says where in the
+//!   source it comes from (`source`).
 //! - Waiting lines keep requests of at most 16 MiB alive; beyond that a line
-//!   goes without its request, and all its text is hidden.
+//!   goes without its request. Such a line loses all that came at run time in its
+//!   texts, and so does one of a request about which there is too much to be looked
+//!   for, or of a client that took more than a quarter of a second that has others
+//!   waiting. It says so (`withheld`), and [`JsonLineHandle::withheld`] counts it.
 //!
 //! # Ordering
 //!

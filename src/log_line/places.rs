@@ -11,6 +11,8 @@ pub(super) struct Place {
     pub(super) site: Site,
     /// Whether it is a line of our own, which holds no free text.
     pub(super) own: bool,
+    /// Whether a name of it hides its value.
+    pub(super) hides: bool,
     /// Whether it is a record of the `log` crate, which has its target as a field.
     pub(super) logged: bool,
     /// `,"level":"…","target":"…"`; without the target for records of `log`.
@@ -57,6 +59,7 @@ impl Place {
             .collect();
         Self {
             own: metadata.target() == REQUEST_TARGET,
+            hides: site.fields.iter().any(|field| field.hidden),
             logged,
             head,
             source,
@@ -96,10 +99,15 @@ impl Last {
             .then_some(&self.text)
     }
 
-    /// Longer ones are not remembered: they vary, and there are many callsites.
+    /// Longer ones are not remembered: they vary, and there are many callsites. Nor
+    /// is what a request that hides no value has a placeholder in: another one may
+    /// have another hash there.
     pub(super) fn remember(&mut self, hiding: u64, values: &[u8], text: &[u8]) {
         self.values.clear();
         self.text.clear();
+        if hiding == 0 && memchr::memmem::find(text, b"[~").is_some() {
+            return;
+        }
         if values.len() <= Self::LIMIT && text.len() <= 2 * Self::LIMIT {
             self.hiding = hiding;
             self.values.extend_from_slice(values);

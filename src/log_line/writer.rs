@@ -5,6 +5,7 @@ use super::{
 use crate::{
     context::RequestContext,
     id::{SpanId, TraceId},
+    recorder::find_literals,
     redact::{Policy, Scrubber},
 };
 use std::{
@@ -26,6 +27,8 @@ const LIMIT: usize = 8 * 1024 * 1024;
 const HELD_LIMIT: usize = 16 * 1024 * 1024;
 /// How much text is gathered before it is given to the output.
 const CHUNK: usize = 256 * 1024;
+/// The next batch of any writer.
+static NEXT: AtomicU64 = AtomicU64::new(1);
 /// How long the writer lets lines gather: waking it for each would cost more
 /// than the lines do.
 const GATHER: Duration = Duration::from_millis(5);
@@ -38,6 +41,8 @@ pub(super) struct Batch {
     pub(super) bytes: Vec<u8>,
     /// What the requests weigh that its lines keep alive.
     held: usize,
+    /// No other batch has it.
+    id: u64,
 }
 
 /// One line: the ID, then the values, from `start` in the bytes on.
@@ -141,8 +146,11 @@ struct Shared {
     work: Condvar,
     /// Wakes who waits for a flush.
     done: Condvar,
+    /// The batch that takes lines.
+    filling: AtomicU64,
     dropped: AtomicU64,
     failed: AtomicU64,
+    withheld: AtomicU64,
     flat: AtomicBool,
     format: OnceLock<LineFormat>,
 }
@@ -150,6 +158,12 @@ struct Shared {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a batch take the lines that come.
+    fn begin(&self, batch: &mut Batch) {
+        batch.id = NEXT.fetch_add(1, Relaxed);
+        self.filling.store(batch.id, Relaxed);
     }
 }
 
@@ -189,7 +203,11 @@ impl JsonLineHandle {
         });
         let holds = context
             .filter(|(_, own)| !own && scrubber.is_none())
-            .map(|(context, _)| (context, context.shared().weight()));
+            .map(|(context, _)| {
+                let request = context.shared();
+                let weighed = request.is_weighed_in(shared.filling.load(Relaxed));
+                (context, if weighed { 0 } else { request.weight() })
+            });
         let mut guard = shared.lock();
         let State { batch, .. } = &mut *guard;
         if batch.size() + bytes.len() + id.len() > LIMIT {
@@ -200,16 +218,16 @@ impl JsonLineHandle {
         let request = match holds {
             None => scrubber.map_or(Request::None, Request::Replayed),
             Some((context, weight)) => {
-                let last = batch.heads.last().and_then(|head| head.request.context());
-                let more = if last.is_some_and(|last| last.is(context)) {
-                    0
-                } else {
-                    weight
-                };
+                let weighed = context.shared().is_weighed_in(batch.id);
+                let more = if weighed { 0 } else { weight };
                 if batch.held + more > HELD_LIMIT {
                     Request::TooMuch
                 } else {
                     batch.held += more;
+                    // Where another batch was filled a moment ago, its next line weighs.
+                    if more > 0 {
+                        context.shared().note_weighed_in(batch.id);
+                    }
                     Request::Known(context.clone())
                 }
             }
@@ -282,6 +300,13 @@ impl JsonLineHandle {
         self.0.0.dropped.load(Relaxed)
     }
 
+    /// Lines that lost all that came at run time in a text of theirs, because there
+    /// was more to be looked for in their request than the limits allow. They say so.
+    #[must_use]
+    pub fn withheld(&self) -> u64 {
+        self.0.0.withheld.load(Relaxed)
+    }
+
     /// Lines that the output refused; they are lost.
     #[must_use]
     pub fn failed(&self) -> u64 {
@@ -310,7 +335,9 @@ impl Writer {
         output: Box<dyn Write + Send>,
         policy: Policy,
     ) -> io::Result<JsonLineHandle> {
+        find_literals();
         let shared = Arc::<Shared>::default();
+        shared.begin(&mut shared.lock().batch);
         let writer = Self {
             shared: Arc::clone(&shared),
             output,
@@ -373,6 +400,7 @@ impl Writer {
         state.hurry = false;
         state.taken += 1;
         std::mem::swap(&mut state.batch, batch);
+        self.shared.begin(&mut state.batch);
         state.closed
     }
 
@@ -383,7 +411,9 @@ impl Writer {
         let format = shared.format.get_or_init(LineFormat::otel);
         let form = (format, shared.flat.load(Relaxed));
         for line in batch.lines() {
-            self.renderer.line(&line, form, text);
+            if self.renderer.line(&line, form, text) {
+                self.shared.withheld.fetch_add(1, Relaxed);
+            }
             waiting += 1;
             if text.len() >= CHUNK {
                 result = result.and(self.give(text, &mut waiting));

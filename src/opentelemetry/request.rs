@@ -5,7 +5,7 @@ use crate::{
     context::{RequestContext, Route},
     exchange::{Body, BodyState, Content, Exchange, Failure, Outcome, scheme},
     id as ours,
-    redact::{Policy, Redactor},
+    redact::{Policy, Redactor, Salt},
 };
 use ::opentelemetry::{
     Context, KeyValue,
@@ -62,7 +62,8 @@ pub(crate) fn start(span: &Span, request: &RequestContext, arrival: &Arrival<'_>
     if !context.span().is_recording() {
         return;
     }
-    context.span().set_attributes(arrival.redacted(route));
+    let redacted = arrival.redacted(route, request.shared().salt());
+    context.span().set_attributes(redacted);
     request.shared().notes().span = Some(Box::new(RequestSpan {
         span: span.clone(),
         context,
@@ -286,8 +287,8 @@ impl Arrival<'_> {
     }
 
     /// What has to be redacted first, which a span that is dropped need not pay.
-    fn redacted(&self, route: Option<&str>) -> Vec<KeyValue> {
-        let mut redactor = Redactor::new(self.policy());
+    fn redacted(&self, route: Option<&str>, salt: Salt) -> Vec<KeyValue> {
+        let mut redactor = Redactor::new(self.policy()).of(salt);
         let mut attributes = vec![KeyValue::new(
             "url.path",
             redactor.path(self.uri.path(), route),

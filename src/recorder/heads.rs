@@ -37,6 +37,13 @@ impl HeaderFields {
 
     /// The fields as (name, value, marked sensitive).
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8], bool)> {
+        self.raw().map_while(|(name, value, sensitive)| {
+            Some((std::str::from_utf8(name).ok()?, value, sensitive))
+        })
+    }
+
+    /// The same, with names as bytes.
+    pub(crate) fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8], bool)> {
         let mut rest = self.bytes.as_slice();
         std::iter::from_fn(move || {
             let (flags, after) = rest.split_first()?;
@@ -46,24 +53,20 @@ impl HeaderFields {
             let value_len = usize::try_from(u32::from_le_bytes(*value_len)).ok()?;
             let (value, after) = after.split_at_checked(value_len)?;
             rest = after;
-            Some((
-                std::str::from_utf8(name).ok()?,
-                value,
-                *flags & SENSITIVE != 0,
-            ))
+            Some((name, value, *flags & SENSITIVE != 0))
         })
     }
 
     /// The first value of a field, where it is text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        let value = self.iter().find(|(n, ..)| *n == name)?.1;
+        let value = self.raw().find(|(n, ..)| *n == name.as_bytes())?.1;
         std::str::from_utf8(value).ok()
     }
 
     /// The value of a field that may occur once. Several values, or one that is
     /// no text, are a value that nobody knows.
     pub(crate) fn single(&self, name: &str) -> Option<&str> {
-        let mut values = self.iter().filter(|(n, ..)| *n == name);
+        let mut values = self.raw().filter(|(n, ..)| *n == name.as_bytes());
         let (_, value, _) = values.next()?;
         let known = std::str::from_utf8(value).ok();
         Some(known.filter(|_| values.next().is_none()).unwrap_or("?"))
@@ -72,6 +75,11 @@ impl HeaderFields {
     /// Fields that did not fit.
     pub(crate) fn dropped(&self) -> u32 {
         self.dropped
+    }
+
+    /// All of them, with what stands between.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Bytes that it holds.

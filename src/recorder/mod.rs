@@ -12,6 +12,8 @@ mod heads;
 mod items;
 #[cfg(feature = "capture")]
 mod options;
+mod origin;
+mod said;
 #[cfg(feature = "gate")]
 mod span_tree;
 #[cfg(feature = "gate")]
@@ -32,7 +34,7 @@ pub(crate) use self::{
     events::{EventRecord, NewEvent, Recording},
     spans::{SpanFields, for_each_span},
     thread::{Task, thread_id},
-    values::{Encoder, Text, Values, Visited, merge, with_scratch},
+    values::{Encoder, Values, Visited, merge, with_scratch},
 };
 #[cfg(feature = "capture")]
 pub(crate) use self::{
@@ -44,7 +46,11 @@ pub(crate) use self::{
 #[cfg(all(fuzzing, feature = "full"))]
 pub(crate) use self::items::Items;
 
-pub(crate) use self::clock::Clock;
+pub(crate) use self::{
+    clock::Clock,
+    origin::find_literals,
+    said::{Said, Text},
+};
 
 /// Buffers up to this capacity stay allocated between requests.
 const KEEP_CAPACITY: usize = 16 * 1024;

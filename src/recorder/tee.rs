@@ -1,5 +1,5 @@
 use super::{
-    Clock, Framing, HeaderFields, MemoryBudget, Reservation,
+    Clock, Framing, HeaderFields, MemoryBudget, Reservation, Said,
     items::{Items, StreamLimits},
 };
 use bytes::{Buf, Bytes};
@@ -23,7 +23,7 @@ pub(crate) enum Ending {
     /// The end was seen, or everything that was announced has passed by.
     Complete,
     /// An error, with its text.
-    Error(String),
+    Error(Said),
     /// Dropped before its end.
     Dropped,
 }
@@ -332,7 +332,7 @@ impl Tee {
     /// All that is known, copied, so that nobody has to hold the lock.
     pub(crate) fn snapshot(&self) -> BodySnapshot {
         BodySnapshot {
-            prefix: self.prefix(),
+            prefix: self.content(),
             kept: self.kept as u64,
             seen: self.seen,
             polled: self.polled,
@@ -350,7 +350,7 @@ impl Tee {
     }
 
     /// The captured prefix in one buffer.
-    fn prefix(&self) -> Vec<u8> {
+    pub(crate) fn content(&self) -> Vec<u8> {
         let mut prefix = Vec::with_capacity(self.kept);
         prefix.extend_from_slice(self.first.as_deref().unwrap_or_default());
         for piece in &self.pieces {
@@ -368,7 +368,7 @@ impl Tee {
     pub(crate) fn own_content(&mut self) -> LetGo {
         let shared = |piece: &Piece| matches!(piece, Piece::Shared(_));
         if self.first.is_some() || self.pieces.iter().any(shared) {
-            self.copied = self.prefix();
+            self.copied = self.content();
             return self.let_go();
         }
         LetGo::default()
@@ -449,9 +449,9 @@ mod tests {
             }
             prop_assert_eq!(tee.seen(), all.len() as u64);
             prop_assert_eq!(tee.kept, all.len().min(limit));
-            prop_assert_eq!(tee.prefix(), &all[..tee.kept]);
+            prop_assert_eq!(tee.content(), &all[..tee.kept]);
             drop(tee.own_content());
-            prop_assert_eq!(tee.prefix(), &all[..tee.kept]);
+            prop_assert_eq!(tee.content(), &all[..tee.kept]);
             let shared = |piece: &Piece| matches!(piece, Piece::Shared(_));
             prop_assert!(tee.first.is_none() && !tee.pieces.iter().any(shared));
         }
@@ -465,7 +465,7 @@ mod tests {
         tee.data(&deep, &mut now());
         tee.data(&Bytes::from_static(b"ef"), &mut now());
         assert_eq!(tee.seen(), 10);
-        assert!(b"abcdabcdef".starts_with(&tee.prefix()[..]));
+        assert!(b"abcdabcdef".starts_with(&tee.content()[..]));
     }
 
     #[test]
@@ -480,7 +480,7 @@ mod tests {
         for chunk in ["12345678", "12345678", "1"] {
             tee.data(&Bytes::from(chunk), &mut now());
         }
-        assert_eq!(tee.prefix(), b"12345678");
+        assert_eq!(tee.content(), b"12345678");
         assert_eq!(tee.seen(), 17);
         assert!(tee.out_of_memory);
         tee.reset();
@@ -521,7 +521,7 @@ mod tests {
         assert_eq!(tee.snapshot().items, Some(3));
         tee.end(Ending::Complete, &mut now());
         assert_eq!(tee.snapshot().items, Some(4));
-        assert_eq!(tee.prefix(), b"{}\n{}\n");
+        assert_eq!(tee.content(), b"{}\n{}\n");
         assert_eq!((tee.seen(), tee.kept()), (11, 6));
     }
 

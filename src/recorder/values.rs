@@ -1,6 +1,10 @@
 //! Field values as bytes: written once on the request path, read by whoever
 //! renders them later.
 
+use super::{
+    origin::Literals,
+    said::{CUT, Limited, MIXED, OWN, Text},
+};
 use std::{
     cell::Cell,
     fmt::{self, Write},
@@ -8,9 +12,8 @@ use std::{
 };
 use tracing::field::{Field, Visit};
 
-/// The longest text of one value, in bytes.
-const VALUE_LIMIT: usize = 8 * 1024;
-/// The longest encoding of one event's or span's fields, in bytes.
+/// The longest encoding of one event's or span's fields, in bytes; the turns of
+/// its last text come beside it.
 const FIELDS_LIMIT: usize = 16 * 1024;
 
 const I64: u8 = 0;
@@ -21,8 +24,8 @@ const F64: u8 = 4;
 const BOOL: u8 = 5;
 const STR: u8 = 6;
 const DEBUG: u8 = 7;
-/// Set in the tag of a text that was cut.
-const CUT: u8 = 0x80;
+/// What a tag says of its text beside that it is one.
+const FLAGS: u8 = CUT | OWN | MIXED;
 
 /// Writes the fields it visits into a buffer.
 ///
@@ -33,12 +36,17 @@ pub(crate) struct Encoder<'b> {
     out: &'b mut Vec<u8>,
     start: usize,
     cut: u32,
+    literals: Literals,
 }
 
 impl<'b> Encoder<'b> {
     pub(crate) fn new(out: &'b mut Vec<u8>) -> Self {
-        let start = out.len();
-        Self { out, start, cut: 0 }
+        Self {
+            start: out.len(),
+            out,
+            cut: 0,
+            literals: Literals::get(),
+        }
     }
 
     /// Values that were cut or left out.
@@ -70,23 +78,19 @@ impl<'b> Encoder<'b> {
         let at = self.out.len();
         self.out.extend_from_slice(&[index, tag, 0, 0, 0, 0]);
         let left = FIELDS_LIMIT.saturating_sub(self.out.len() - self.start);
-        let mut limited = Limited {
-            left: left.min(VALUE_LIMIT),
-            out: self.out,
-            cut: false,
-        };
+        let mut limited = Limited::new(self.out, self.literals.clone(), left);
         write(&mut limited);
-        let was_cut = limited.cut;
+        let (length, flags) = limited.finish();
+        if flags & CUT != 0 {
+            self.cut += 1;
+        }
+        if let Some(tag) = self.out.get_mut(at + 1) {
+            *tag |= flags;
+        }
         // The limits keep every length far below u32::MAX.
-        let length = u32::try_from(self.out.len() - at - 6).unwrap_or(0);
+        let length = u32::try_from(length).unwrap_or(0);
         if let Some(slot) = self.out.get_mut(at + 2..at + 6) {
             slot.copy_from_slice(&length.to_le_bytes());
-        }
-        if was_cut {
-            self.cut += 1;
-            if let Some(tag) = self.out.get_mut(at + 1) {
-                *tag |= CUT;
-            }
         }
     }
 }
@@ -151,48 +155,6 @@ fn guarded(out: &mut Limited<'_>, write: impl FnOnce(&mut Limited<'_>) -> fmt::R
     }
 }
 
-/// Takes text up to a limit and then says so.
-#[derive(Debug)]
-pub(crate) struct Limited<'b> {
-    out: &'b mut Vec<u8>,
-    left: usize,
-    cut: bool,
-}
-
-impl Write for Limited<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.len() <= self.left {
-            self.out.extend_from_slice(text.as_bytes());
-            self.left -= text.len();
-            return Ok(());
-        }
-        let mut end = self.left;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.out
-            .extend_from_slice(text.get(..end).unwrap_or_default().as_bytes());
-        self.left = 0;
-        self.cut = true;
-        Err(fmt::Error)
-    }
-}
-
-/// A text as it was encoded: to copy it, nobody has to look whether it is one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Text<'b>(&'b [u8]);
-
-impl<'b> Text<'b> {
-    pub(crate) fn as_bytes(self) -> &'b [u8] {
-        self.0
-    }
-
-    pub(crate) fn as_str(self) -> &'b str {
-        // Only texts are encoded, so the fallback is never taken.
-        std::str::from_utf8(self.0).unwrap_or_default()
-    }
-}
-
 /// One decoded value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Visited<'b> {
@@ -237,11 +199,15 @@ impl<'b> Values<'b> {
     /// Passes over the next value, and says of which field it is.
     pub(crate) fn pass(&mut self) -> Option<usize> {
         let [index, tag] = self.take::<2>()?;
-        let length = match tag & !CUT {
+        let length = match tag & !FLAGS {
             I64 | U64 | F64 => 8,
             I128 | U128 => 16,
             BOOL => 1,
-            STR | DEBUG => usize::try_from(u32::from_le_bytes(self.take()?)).ok()?,
+            STR | DEBUG => {
+                let length = usize::try_from(u32::from_le_bytes(self.take()?)).ok()?;
+                Text::take(&mut self.0, length, tag)?;
+                0
+            }
             _ => return None,
         };
         self.0 = self.0.get(length..)?;
@@ -254,7 +220,7 @@ impl<'b> Iterator for Values<'b> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let [index, tag] = self.take::<2>()?;
-        let value = match tag & !CUT {
+        let value = match tag & !FLAGS {
             I64 => Visited::I64(i64::from_le_bytes(self.take()?)),
             U64 => Visited::U64(u64::from_le_bytes(self.take()?)),
             I128 => Visited::I128(i128::from_le_bytes(self.take()?)),
@@ -263,12 +229,10 @@ impl<'b> Iterator for Values<'b> {
             BOOL => Visited::Bool(self.take::<1>()? != [0]),
             STR | DEBUG => {
                 let length = usize::try_from(u32::from_le_bytes(self.take()?)).ok()?;
-                let (text, rest) = self.0.split_at_checked(length)?;
-                self.0 = rest;
                 Visited::Text {
-                    text: Text(text),
+                    text: Text::take(&mut self.0, length, tag)?,
                     cut: tag & CUT != 0,
-                    formatted: tag & !CUT == DEBUG,
+                    formatted: tag & !FLAGS == DEBUG,
                 }
             }
             _ => return None,

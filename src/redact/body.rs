@@ -11,7 +11,9 @@
 //! | `text/plain` | `by_name` only: without what a detector finds |
 //! | everything else | its length and a keyed hash |
 
-use super::{Redactor, detect, form, graphql, json, lines, multipart, xml};
+use super::{
+    Redactor, detect, form, graphql, json, lines, multipart, redactor::Answer, search::Why, xml,
+};
 use crate::exchange::Content;
 
 pub(super) fn body(
@@ -39,13 +41,19 @@ pub(super) fn body(
                 text,
                 unparsed: unparsed + decoded.left as u64,
             },
-            _ => opaque(r, bytes),
+            Content::Opaque { why, .. } => opaque(r, bytes, why.as_deref().unwrap_or(FORMAT)),
         };
     }
     // Not decoded: unless it is text after all, there are no words to be remembered.
     r.quietly(|r| drop(plain(r, content_type, bytes, ended)));
-    opaque(r, bytes)
+    opaque(r, bytes, CODING)
 }
+
+/// Why a body is opaque.
+const POLICY: &str = "policy";
+const FORMAT: &str = "format";
+const CODING: &str = "coding";
+const BROKEN: &str = "broken";
 
 /// The content codings of a body, those of HTTP's identity left out.
 enum Codings<'a> {
@@ -69,10 +77,11 @@ impl<'a> Codings<'a> {
     }
 }
 
-fn opaque(r: &Redactor<'_>, bytes: &[u8]) -> Content {
+fn opaque(r: &Redactor<'_>, bytes: &[u8], why: &str) -> Content {
     Content::Opaque {
         length: bytes.len() as u64,
-        hash: r.hash(bytes),
+        hash: r.content_hash(bytes),
+        why: Some(why.to_owned()),
     }
 }
 
@@ -106,22 +115,29 @@ fn inside(
     {
         // Compressed without a word about it.
         r.quietly(|r| drop(inside(r, content_type, &decoded.bytes, false, unnamed + 1)));
-        return opaque(r, bytes);
+        return opaque(r, bytes, CODING);
     }
-    let content = content_type
-        .and_then(Media::of)
-        .and_then(|media| match media {
-            Media::Json => json::body(r, bytes, ended),
-            Media::Lines => lines::json(r, bytes, ended),
-            Media::Events => lines::events(r, bytes, ended),
-            Media::Form => form::body(r, bytes, ended),
-            Media::Multipart(boundary) => multipart::body(r, &boundary, bytes),
-            Media::Xml => xml::body(r, bytes, ended),
-            // Brackets in a document may hold anything, so JSON would be one, too.
-            Media::GraphQl if json::is_object(bytes) => json::body(r, bytes, ended),
-            Media::GraphQl => graphql::body(r, bytes, ended),
-            Media::Text => text(r, bytes, ended),
-        });
+    let media = content_type.and_then(Media::of);
+    let why = match media {
+        None => FORMAT,
+        Some(Media::Text) if r.policy().is_strict() => POLICY,
+        Some(_) => BROKEN,
+    };
+    let content = media.and_then(|media| match media {
+        Media::Json => json::body(r, bytes, ended),
+        Media::Lines => lines::json(r, bytes, ended),
+        Media::Events => lines::events(r, bytes, ended),
+        Media::Form => form::body(r, bytes, ended),
+        Media::Multipart(boundary) => multipart::body(r, &boundary, bytes),
+        Media::Xml => xml::body(r, bytes, ended),
+        // Brackets in a document may hold anything, so JSON would be one, too.
+        Media::GraphQl if json::is_object(bytes) => json::body(r, bytes, ended),
+        Media::GraphQl => graphql::body(r, bytes, ended),
+        Media::Text if r.is_answering(Answer::Http) && bytes.len() <= OWN_WORDS => {
+            own_words(r, bytes, ended)
+        }
+        Media::Text => text(r, bytes, ended),
+    });
     // What is not understood is not written, and its words not either, where
     // the service repeats them.
     let unknown = match &content {
@@ -140,7 +156,33 @@ fn inside(
         r.quietly(|r| drop(json::body(r, rest, ended)));
     }
     r.remember_words(rest);
-    content.unwrap_or_else(|| opaque(r, bytes))
+    content.unwrap_or_else(|| opaque(r, bytes, why))
+}
+
+/// The longest text that is the service's own words, in bytes.
+const OWN_WORDS: usize = 4096;
+
+/// A text in which the service says what went wrong.
+fn own_words(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
+    let known = lines::prefix(bytes, ended)?;
+    // Formats have values, and what stays of them may say what is hidden elsewhere.
+    let content = match known.trim_start().bytes().next() {
+        Some(b'{' | b'[') => json::body(r, bytes, ended)?,
+        Some(b'<') => xml::body(r, bytes, ended)?,
+        _ => {
+            return Some(Content::Text {
+                text: r.own_words(known, !ended),
+                unparsed: (bytes.len() - known.len()) as u64,
+            });
+        }
+    };
+    match content {
+        Content::Text { text, unparsed } => Some(Content::Text {
+            text: r.own_words(&text, false),
+            unparsed,
+        }),
+        other => Some(other),
+    }
 }
 
 /// Text of which nothing is known, under the policy that writes it.
@@ -190,11 +232,20 @@ pub(super) fn without_findings(r: &mut Redactor<'_>, text: &str) -> String {
     for found in detect::find(text, r.policy().names()) {
         let secret = text.get(found.clone()).unwrap_or_default();
         out.push_str(text.get(done..found.start).unwrap_or_default());
-        out.push_str(&r.hide(secret.as_bytes()));
+        out.push_str(&r.because(Why::Told, |r| r.hide(secret.as_bytes())));
         done = found.end;
     }
     out.push_str(text.get(done..).unwrap_or_default());
     out
+}
+
+/// Whether each value of a body of this type is a piece of its bytes, where those
+/// have no escapes.
+pub(crate) fn is_in_one_piece(content_type: Option<&str>) -> bool {
+    matches!(
+        content_type.map(Media::of),
+        None | Some(Some(Media::Json | Media::Lines | Media::Form | Media::Text))
+    )
 }
 
 /// A media type that is understood, in UTF-8.

@@ -36,10 +36,18 @@ pub(super) enum Part {
 }
 
 /// Members that name what another one is the value of.
-const NAMES: &[&str] = &["name", "key", "id", "field", "param", "parameter", "header"];
+#[rustfmt::skip]
+const NAMES: &[&str] = &[
+    "name", "key", "id", "field", "param", "parameter", "header", "path", "pointer", "type", "kind",
+    "label", "property", "attribute", "option", "setting", "variable", "claim", "k", "n",
+];
 
 /// Members that have the value of such a name.
-const VALUES: &[&str] = &["value", "val", "values", "v", "content", "data", "text"];
+#[rustfmt::skip]
+const VALUES: &[&str] = &[
+    "value", "val", "values", "v", "content", "data", "text", "to", "new", "old", "newvalue",
+    "oldvalue", "answer", "input", "current",
+];
 
 impl Part {
     pub(super) fn of(key: &str) -> Self {

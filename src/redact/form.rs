@@ -1,6 +1,6 @@
 //! URL-encoded forms.
 
-use super::{Redactor, decode, url};
+use super::{Redactor, decisions::Part, decode, url};
 use crate::exchange::Content;
 
 /// `None` where this is no form.
@@ -11,12 +11,14 @@ pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
         return None;
     }
     let mut out = String::with_capacity(text.len());
+    let named = url::names_secret(r, text);
     let mut pairs = text.split('&').peekable();
     while let Some(pair) = pairs.next() {
         let cut = !ended && pairs.peek().is_none();
         match pair.split_once('=') {
             Some((key, value)) => {
-                let rule = url::key_rule(r, key, &mut out, |r, key| r.policy().field_rule(key));
+                let mut rule = url::key_rule(r, key, &mut out, |r, key| r.policy().field_rule(key));
+                rule.suspicious |= named && Part::of(key) == Part::Value;
                 out.push('=');
                 push_value(r, rule, value, cut, &mut out);
             }
@@ -48,7 +50,9 @@ fn push_value(
     }
     let decoded = decode::form(raw);
     if r.scalar(rule, &decoded, cut).is_some() {
-        url::hide_encoded(r, rule.how(), raw, &decoded, cut, out);
+        r.because(rule.why(), |r| {
+            url::hide_encoded(r, rule.how(), raw, &decoded, cut, out);
+        });
     } else {
         url::push_kept(raw, &decoded, out);
     }

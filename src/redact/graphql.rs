@@ -197,6 +197,7 @@ fn token(text: &str, first: char) -> Option<usize> {
         }
         '#' => Some(run(|c| !matches!(c, '\n' | '\r'))),
         '.' => text.starts_with("...").then_some(3),
+        '\u{feff}' => Some(3),
         ' ' | '\n' | '\r' | '\t' | ',' => {
             Some(run(|c| matches!(c, ' ' | '\n' | '\r' | '\t' | ',')))
         }

@@ -3,9 +3,10 @@
 use super::{
     Action, Redactor,
     body::without_findings,
-    decode, detect, names,
+    decode, detect, members, names,
     policy::{Allowed, Rule},
-    url,
+    redactor::Answer,
+    shapes, url,
 };
 
 /// Authentication schemes, whose names stay.
@@ -29,25 +30,60 @@ const SCHEMES: &[&str] = &[
     "vapid",
 ];
 
-/// Attributes of `set-cookie`, whose values stay.
-const ATTRIBUTES: &[&str] = &[
-    "domain",
-    "expires",
-    "httponly",
-    "max-age",
-    "partitioned",
-    "path",
-    "priority",
-    "samesite",
-    "secure",
+/// Those that have parameters behind their name.
+const PARAMETERS: &[&str] = &[
+    "aws4-hmac-sha256",
+    "digest",
+    "gnap",
+    "hawk",
+    "mutual",
+    "oauth",
+    "scram-sha-1",
+    "scram-sha-256",
+    "vapid",
 ];
 
-/// The shortest part of a list that is remembered on its own: the parts of
-/// unknown headers are often common words.
-const PART: usize = 6;
+/// Parameters of media types whose values stay.
+const MEDIA: &[&str] = &[
+    "action",
+    "boundary",
+    "charset",
+    "format",
+    "level",
+    "profile",
+    "proto",
+    "q",
+    "start-info",
+    "type",
+    "v",
+    "version",
+];
+
+/// The shortest part of a list that is remembered on its own.
+const PART: usize = 3;
+
+/// Words that lists in headers have, and texts too.
+const WORDS: &[&str] = &["http", "https", "max", "none", "null", "true", "false"];
+
+/// Headers whose values are credentials, whatever the policy says.
+const CREDENTIALS: &[&str] = &[
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "set-cookie",
+];
 
 pub(super) fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: bool) -> String {
     let lower = name.to_ascii_lowercase();
+    let rule = r.header_rule(name);
+    let rule = Rule {
+        suspicious: rule.suspicious || sensitive || CREDENTIALS.contains(&lower.as_str()),
+        ..rule
+    };
+    r.because(rule.why(), |r| by_rule(r, &lower, rule, value))
+}
+
+fn by_rule(r: &mut Redactor<'_>, lower: &str, rule: Rule, value: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(value) else {
         // Services that read it anyway read it as Latin-1 or lossily, and take it
         // apart as they do others.
@@ -56,18 +92,19 @@ pub(super) fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: 
         r.quietly(|r| {
             for text in [latin.as_str(), &lossy] {
                 r.remember(text);
-                header(r, name, text.as_bytes(), true);
+                let rule = Rule {
+                    suspicious: true,
+                    ..rule
+                };
+                by_rule(r, lower, rule, text.as_bytes());
             }
         });
         return r.hide(value);
     };
-    let rule = r.header_rule(name);
-    let rule = Rule {
-        suspicious: rule.suspicious || sensitive,
-        ..rule
-    };
-    match lower.as_str() {
-        _ if rule.hide.is_some_and(|how| how != Action::Pseudonym) => hide_as(r, rule.how(), text),
+    match lower {
+        _ if !matches!(rule.how(), Action::Pseudonym | Action::Join) => {
+            hide_as(r, rule.how(), text)
+        }
         "cookie" => text
             .split(';')
             .map(|pair| around(pair, |pair| cookie(r, pair)))
@@ -77,19 +114,113 @@ pub(super) fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: 
         "authorization" | "proxy-authorization" => credentials(r, text),
         _ if rule.hide.is_some() => hide_as(r, rule.how(), text),
         _ if rule.suspicious => hide(r, text),
+        "grpc-message" if r.is_answering(Answer::Grpc) => grpc_message(r, text),
         "location" | "content-location" | "referer" => url::url(r, text),
+        "content-type" if r.policy().is_strict() => media(r, text),
+        "user-agent" if r.policy().is_strict() => agent(r, text),
         "traceparent" if is_traceparent(text) => text.to_owned(),
         _ if !r.policy().is_strict() => {
             let sensitive = detect::is_sensitive_value(text, r.policy().names());
             if sensitive || !r.json_stays(text) {
-                hide(r, text)
+                taken_apart(r, lower, text)
             } else {
                 text.to_owned()
             }
         }
-        _ if rule.allowed == Allowed::No => hide(r, text),
+        _ if rule.allowed == Allowed::No => taken_apart(r, lower, text),
+        _ if rule.allowed == Allowed::Default && !shapes::fits(lower, text) => hide(r, text),
         _ => without_findings(r, text),
     }
+}
+
+/// What a failed call says, in the percent-encoding of gRPC.
+fn grpc_message(r: &mut Redactor<'_>, text: &str) -> String {
+    let decoded = decode::percent(text);
+    let plain = String::from_utf8_lossy(&decoded);
+    let said = r.own_words(&plain, false);
+    if *said == *plain {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    for b in said.bytes() {
+        match b {
+            b' '..=b'~' if b != b'%' => out.push(char::from(b)),
+            _ => decode::push_percent(&[b], &mut out),
+        }
+    }
+    out
+}
+
+/// Hides what is in a list, or a value as a whole.
+fn taken_apart(r: &mut Redactor<'_>, header: &str, text: &str) -> String {
+    match members::list_of(header) {
+        Some(list) => {
+            r.remember(text);
+            members::without_values(r, text, &list)
+        }
+        None => hide(r, text),
+    }
+}
+
+/// A media type without the values of parameters that no media type has.
+fn media(r: &mut Redactor<'_>, text: &str) -> String {
+    let known = |piece: &str| {
+        let name = piece.split_once('=').map_or("", |(name, _)| name.trim());
+        name.is_empty() || MEDIA.iter().any(|m| m.eq_ignore_ascii_case(name))
+    };
+    if members::pieces(text).all(known) {
+        return without_findings(r, text);
+    }
+    let list = members::List {
+        names: None,
+        words: &[],
+    };
+    let mut out = String::with_capacity(text.len());
+    for piece in members::pieces(text) {
+        if known(piece) {
+            out.push_str(&without_findings(r, piece));
+        } else {
+            out.push_str(&members::without_values(r, piece, &list));
+        }
+    }
+    out
+}
+
+/// What a program says of itself; in its comments, values that it gives a name are
+/// not its own.
+fn agent(r: &mut Redactor<'_>, text: &str) -> String {
+    let (mut depth, mut from) = (0_usize, 0);
+    let mut values = Vec::new();
+    for (at, b) in text.bytes().enumerate() {
+        if depth > 0 && matches!(b, b';' | b')' | b',') {
+            let part = text.get(from..at).unwrap_or_default();
+            let name = part
+                .find('=')
+                .or_else(|| part.find(": "))
+                .filter(|n| *n > 0);
+            if let Some(name) = name {
+                values.push(from + name + 1..at);
+            }
+        }
+        match b {
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            b';' | b',' => {}
+            _ => continue,
+        }
+        from = at + 1;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for value in values {
+        let before = text.get(done..value.start).unwrap_or_default();
+        out.push_str(&without_findings(r, before));
+        done = value.end;
+        let value = text.get(value).unwrap_or_default();
+        out.push_str(&around(value, |value| hide(r, value)));
+    }
+    out.push_str(&without_findings(r, text.get(done..).unwrap_or_default()));
+    out
 }
 
 /// Hides a value and remembers its parts too.
@@ -105,17 +236,13 @@ fn hide_as(r: &mut Redactor<'_>, how: Action, text: &str) -> String {
     r.remember_parts(text);
     for part in text.split([',', ';', ' ']) {
         let part = part.trim();
-        let value = part.split_once('=').map_or(part, |(_, value)| value);
-        // Behind the charset and the language, as `filename*` has them.
-        let text = value.rsplit_once("''").map_or(value, |(_, text)| text);
+        let (name, value) = part.split_once('=').unwrap_or(("", part));
         // As in `bearer.` before a token, for lack of a header.
         let last = value.rsplit_once('.').map_or("", |(_, last)| last);
-        for part in [part, value.trim_matches('"'), text, last] {
-            if part.len() >= PART {
-                r.remember(part);
-                if part.contains('%') {
-                    r.remember(&String::from_utf8_lossy(&decode::percent(part)));
-                }
+        for part in [part, value.trim_matches('"'), last] {
+            let word = WORDS.iter().any(|word| word.eq_ignore_ascii_case(part));
+            if part.len() >= PART && !word {
+                members::remember(r, name, part);
             }
         }
     }
@@ -142,6 +269,11 @@ fn credentials(r: &mut Redactor<'_>, text: &str) -> String {
             r.remember(user);
             r.remember(password);
         }
+    }
+    if PARAMETERS.iter().any(|s| s.eq_ignore_ascii_case(scheme)) && token.contains('=') {
+        r.remember(token);
+        let list = members::without_values(r, token, &members::CREDENTIALS);
+        return format!("{scheme} {list}");
     }
     format!("{scheme} {}", hide(r, token))
 }
@@ -191,17 +323,48 @@ fn set_cookie(r: &mut Redactor<'_>, text: &str) -> String {
     let mut parts = text.split(';');
     let mut out = around(parts.next().unwrap_or_default(), |pair| cookie(r, pair));
     for part in parts {
-        let name = part.split('=').next().unwrap_or_default().trim();
-        let stays = ATTRIBUTES.iter().any(|a| a.eq_ignore_ascii_case(name))
-            && !detect::is_sensitive(part, r.policy().names());
         out.push(';');
-        if stays {
-            out.push_str(part);
-        } else {
-            out.push_str(&around(part, |pair| cookie(r, pair)));
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let written = attribute(r, name.trim(), value.trim());
+        match written {
+            Some(None) => out.push_str(part),
+            Some(Some(value)) => {
+                out.push_str(name);
+                out.push('=');
+                out.push_str(&value);
+            }
+            None => out.push_str(&around(part, |pair| cookie(r, pair))),
         }
     }
     out
+}
+
+/// What is written in the place of the value of an attribute, where not itself;
+/// `None` where there is no such attribute, or the value is none that it has.
+// Outer: is it one; inner: has it to be replaced.
+#[allow(clippy::option_option)]
+fn attribute(r: &mut Redactor<'_>, name: &str, value: &str) -> Option<Option<String>> {
+    let one_of = |words: &[&str]| words.iter().any(|w| w.eq_ignore_ascii_case(value));
+    let stays = match name.to_ascii_lowercase().as_str() {
+        "httponly" | "secure" | "partitioned" => value.is_empty(),
+        "samesite" => one_of(&["strict", "lax", "none"]),
+        "priority" => one_of(&["low", "medium", "high"]),
+        "expires" => shapes::is_date(value),
+        "max-age" => {
+            let digits = value.strip_prefix('-').unwrap_or(value);
+            digits.len() <= 12 && digits.bytes().all(|b| b.is_ascii_digit())
+        }
+        "domain" => {
+            let host = value.strip_prefix('.').unwrap_or(value);
+            url::is_host(host) && !detect::is_sensitive(host, r.policy().names())
+        }
+        "path" => {
+            let path = url::path(r, value, None);
+            return Some((path != value).then_some(path));
+        }
+        _ => return None,
+    };
+    Some((!stays).then(|| hide(r, value)))
 }
 
 /// The W3C form, which a detector would take for a token.

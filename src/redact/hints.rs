@@ -3,6 +3,12 @@
 /// Letters, the most frequent first.
 const FREQUENT: &[u8; 26] = b"etaoinsrhdlucmfywgpbvkxqjz";
 
+/// Three letters that many other words have, too.
+const COMMON: [&[u8; 3]; 20] = [
+    b"ard", b"ass", b"car", b"con", b"cov", b"cre", b"cur", b"dep", b"dev", b"ect", b"ial", b"ing",
+    b"ken", b"mon", b"nic", b"ras", b"rti", b"ser", b"ver", b"wor",
+];
+
 /// Three letters of each word, as a set. A name without any of them needs no
 /// closer look, and almost no name has one.
 #[derive(Clone)]
@@ -26,7 +32,11 @@ impl Hints {
                 [middle, last] => (0..32).for_each(|a| hints.insert([a, middle, last])),
                 _ => {
                     let threes = codes.windows(3).filter_map(|three| three.try_into().ok());
-                    let rare = |three: &[u8; 3]| three.iter().map(|c| rarity(*c)).sum::<usize>();
+                    let common = COMMON.map(|letters| letters.map(|b| CODES[usize::from(b)]));
+                    let rare = |three: &[u8; 3]| {
+                        let sum = three.iter().map(|c| rarity(*c)).sum::<usize>();
+                        (!common.contains(three), sum)
+                    };
                     threes
                         .max_by_key(rare)
                         .into_iter()
@@ -50,6 +60,33 @@ impl Hints {
                 word.is_none_or(|word| word >> (place % 64) & 1 == 1)
             }
         })
+    }
+
+    /// Where, from a place on, a word of a text may have one of the words in it; in a
+    /// word beyond ASCII, always. Words are what `is_name` says that they are.
+    pub(super) fn next_in(
+        &self,
+        text: &[u8],
+        from: usize,
+        is_name: impl Fn(u8) -> bool,
+    ) -> Option<usize> {
+        let mut place = 0;
+        let rest = text.get(from..)?;
+        let at = rest.iter().position(|&b| match CODES[usize::from(b)] {
+            UNCLEAR => b >= 0x80,
+            NOTHING => {
+                if !is_name(b) {
+                    place = 0;
+                }
+                false
+            }
+            code => {
+                place = (place << 5 | usize::from(code)) % PLACES;
+                let word = self.0.get(place / 64);
+                word.is_none_or(|word| word >> (place % 64) & 1 == 1)
+            }
+        });
+        at.map(|at| from + at)
     }
 
     fn insert(&mut self, three: [u8; 3]) {

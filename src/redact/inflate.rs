@@ -1,8 +1,15 @@
 //! Bodies with a content coding, decoded as far as they go.
 
+use brotli_decompressor::{
+    Allocator, BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc,
+};
+use flate2::{Decompress, FlushDecompress, Status};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use std::{
+    cell::Cell,
     io::Read,
     panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
 };
 
 /// The most bytes that are decoded of one body, however small it came.
@@ -10,6 +17,12 @@ const MOST: usize = 256 * 1024;
 
 /// The most codings on top of each other.
 const LAYERS: usize = 3;
+
+/// Bytes that are taken from a decoder at once.
+const PART: usize = 8192;
+
+/// Bytes that are given to one at once, where it is watched.
+const STEP: usize = 512;
 
 /// The largest window of zstd in HTTP, in bytes (RFC 9659).
 const WINDOW: u64 = 8 << 20;
@@ -63,23 +76,11 @@ fn one(coding: &str, mut input: &[u8]) -> Option<(Vec<u8>, usize)> {
     let (out, whole) = match *coding {
         "gzip" | "x-gzip" => read(flate2::bufread::MultiGzDecoder::new(&mut input)),
         "deflate" => deflate(&mut input),
-        "br" => {
-            // Large windows are an extension, and no part of the coding.
-            if input.first().is_some_and(|b| b & 0x7f == 0x11) {
-                return None;
-            }
-            read(brotli_decompressor::Decompressor::new(&mut input, 4096))
-        }
-        _ => {
-            if window(input)? > WINDOW {
-                return None;
-            }
-            let decoder = ruzstd::decoding::StreamingDecoder::new(&mut input);
-            read(decoder.ok()?)
-        }
+        "br" => brotli(&mut input)?,
+        _ => zstd(&mut input)?,
     };
-    let left = if whole && input.is_empty() {
-        0
+    let left = if whole {
+        input.len()
     } else {
         input.len().max(1)
     };
@@ -94,19 +95,140 @@ fn deflate(input: &mut &[u8]) -> (Vec<u8>, bool) {
         }
         _ => false,
     };
-    let (out, _) = if wrapped {
-        read(flate2::bufread::ZlibDecoder::new(&mut *input))
-    } else {
-        read(flate2::bufread::DeflateDecoder::new(&mut *input))
+    let mut decoder = Decompress::new(wrapped);
+    let mut out = Vec::new();
+    let mut part = [0; PART];
+    loop {
+        let room = part.len().min(MOST - out.len());
+        let (read, written) = (decoder.total_in(), decoder.total_out());
+        let place = part.get_mut(..room).unwrap_or_default();
+        let status = decoder.decompress(input, place, FlushDecompress::None);
+        let read = usize::try_from(decoder.total_in() - read).unwrap_or(0);
+        let written = usize::try_from(decoder.total_out() - written).unwrap_or(0);
+        out.extend_from_slice(part.get(..written).unwrap_or_default());
+        *input = input.get(read..).unwrap_or_default();
+        match status {
+            Ok(Status::StreamEnd) => return (out, true),
+            Ok(_) if read + written > 0 && room > 0 => {}
+            _ => return (out, false),
+        }
+    }
+}
+
+/// Bits of a window that holds what is decoded.
+const BROTLI: u8 = 18;
+
+/// The most that tables for one body may take, in bytes: a few bytes of input can ask
+/// for a megabyte of them, over and over.
+const TABLES: usize = 8 << 20;
+
+/// Counts what the decoder asks for.
+#[derive(Clone)]
+struct Counted(Rc<Cell<usize>>);
+
+impl<T: Clone + Default> Allocator<T> for Counted {
+    type AllocatedMemory = <StandardAlloc as Allocator<T>>::AllocatedMemory;
+
+    fn alloc_cell(&mut self, len: usize) -> Self::AllocatedMemory {
+        self.0
+            .set(self.0.get().saturating_add(len * size_of::<T>()));
+        StandardAlloc::default().alloc_cell(len)
+    }
+
+    fn free_cell(&mut self, memory: Self::AllocatedMemory) {
+        drop(memory);
+    }
+}
+
+/// The decoder fills a window before it gives out a byte, up to 16 MiB for a body of
+/// some 50 bytes. So it is told of one that is as large as what is decoded: until
+/// that is full, it makes no difference.
+fn brotli(input: &mut &[u8]) -> Option<(Vec<u8>, bool)> {
+    let (first, rest) = input.split_first()?;
+    // Large windows are an extension, and no part of the coding.
+    if first & 0x7f == 0x11 {
+        return None;
+    }
+    // RFC 7932, section 9.1: 1, and three bits of windows from 18 on.
+    let bits = first >> 1 & 7;
+    let first = match bits {
+        2.. if first & 1 == 1 => first & !0xe | (BROTLI - 17) << 1,
+        _ => *first,
     };
-    // Its decoder does not tell an end from one that was cut off.
-    (out, false)
+    let count = Rc::new(Cell::new(0));
+    let counted = || Counted(count.clone());
+    let mut decoder = BrotliState::new_strict(counted(), counted(), counted());
+    let mut out = Vec::new();
+    let mut part = [0; PART];
+    let (first, mut rest) = ([first], rest);
+    let mut next: &[u8] = &first;
+    // Beyond its window it would take distances for words of its dictionary.
+    let most = (1 << BROTLI) - 16;
+    let whole = loop {
+        let room = part.len().min(most - out.len());
+        let (mut unread, mut read, mut free, mut written) = (next.len(), 0, room, 0);
+        let result = BrotliDecompressStream(
+            &mut unread,
+            &mut read,
+            next,
+            &mut free,
+            &mut written,
+            part.get_mut(..room).unwrap_or_default(),
+            &mut 0,
+            &mut decoder,
+        );
+        out.extend_from_slice(part.get(..written).unwrap_or_default());
+        next = next.get(read..).unwrap_or_default();
+        match result {
+            BrotliResult::ResultSuccess => break true,
+            BrotliResult::NeedsMoreOutput if written > 0 && out.len() < most => {}
+            BrotliResult::NeedsMoreInput if count.get() <= TABLES && !rest.is_empty() => {
+                let (some, others) = rest.split_at(rest.len().min(STEP));
+                (next, rest) = (some, others);
+            }
+            _ => break false,
+        }
+    };
+    *input = input
+        .get(input.len() - rest.len() - next.len()..)
+        .unwrap_or_default();
+    Some((out, whole))
+}
+
+/// The most blocks of one body: each may bring tables, and hold next to nothing.
+const BLOCKS: usize = 1024;
+
+/// Its decoder gives out nothing that is still in the window; so it is told that there
+/// is none, and keeps what was decoded until it is taken.
+fn zstd(input: &mut &[u8]) -> Option<(Vec<u8>, bool)> {
+    let frame = Frame::of(input)?;
+    if frame.window > WINDOW {
+        return None;
+    }
+    let rest = input.get(frame.head..)?;
+    let mut source = frame.without_window.as_slice().chain(rest);
+    let mut decoder = FrameDecoder::new();
+    decoder.init(&mut source).ok()?;
+    let mut whole = false;
+    for _ in 0..BLOCKS {
+        match decoder.decode_blocks(&mut source, BlockDecodingStrategy::UptoBlocks(1)) {
+            Ok(true) => whole = true,
+            Ok(false) if decoder.can_collect() <= MOST => continue,
+            _ => {}
+        }
+        break;
+    }
+    *input = source.into_inner().1;
+    let mut out = vec![0; decoder.can_collect().min(MOST)];
+    whole &= decoder.can_collect() <= MOST;
+    decoder.read_exact(&mut out).ok()?;
+    Some((out, whole))
 }
 
 /// What comes out, and whether that is all.
 fn read(mut from: impl Read) -> (Vec<u8>, bool) {
     let mut out = Vec::new();
-    let mut part = [0; 8192];
+    let mut part = [0; PART];
     loop {
         let room = part.len().min(MOST - out.len());
         if room == 0 {
@@ -121,19 +243,44 @@ fn read(mut from: impl Read) -> (Vec<u8>, bool) {
     }
 }
 
-/// The window that a zstd frame asks for.
-fn window(frame: &[u8]) -> Option<u64> {
-    let (head, rest) = frame.split_at_checked(5)?;
-    let flags = *head.get(4)?;
-    if flags & 0x20 == 0 {
-        let b = u64::from(*rest.first()?);
-        let base = 1_u64 << (10 + (b >> 3));
-        return Some(base + base / 8 * (b & 7));
+/// The head of a zstd frame (RFC 8878, section 3.1.1.1).
+struct Frame {
+    /// Its length.
+    head: usize,
+    window: u64,
+    /// The same head for a frame of one segment of no length.
+    without_window: Vec<u8>,
+}
+
+impl Frame {
+    fn of(frame: &[u8]) -> Option<Self> {
+        let flags = *frame.get(4)?;
+        let single = flags & 0x20 != 0;
+        let dictionary = 5 + usize::from(!single);
+        let length = *[0, 1, 2, 4].get(usize::from(flags & 3))?;
+        let size = dictionary + length;
+        let width = match (flags >> 6, single) {
+            (0, false) => 0,
+            (n, _) => *[1, 2, 4, 8].get(usize::from(n))?,
+        };
+        let head = size + width;
+        let content = frame.get(size..head)?;
+        let content = content.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b));
+        let window = if single {
+            content
+        } else {
+            let b = u64::from(*frame.get(5)?);
+            let base = 1_u64 << (10 + (b >> 3));
+            base + base / 8 * (b & 7)
+        };
+        let mut without_window = frame.get(..4)?.to_vec();
+        without_window.push(flags & 7 | 0x20);
+        without_window.extend_from_slice(frame.get(dictionary..size)?);
+        without_window.push(0);
+        Some(Self {
+            head,
+            window,
+            without_window,
+        })
     }
-    // One segment: the window is the content.
-    let skipped = [0, 1, 2, 4].get(usize::from(flags & 3))?;
-    let length = [1, 2, 4, 8].get(usize::from(flags >> 6))?;
-    let size = rest.get(*skipped..skipped + length)?;
-    let size = size.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b));
-    Some(if *length == 2 { size + 256 } else { size })
 }

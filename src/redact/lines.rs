@@ -8,7 +8,9 @@ pub(super) fn json(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
     // As text it is written, so as text it has to be read.
     let text = prefix(bytes, ended)?;
     let mut out = String::with_capacity(text.len() + text.len() / 4);
-    let mut lines = text.split_inclusive(['\n', '\u{1e}']).peekable();
+    let mut lines = push_mark(text, &mut out)
+        .split_inclusive(['\n', '\u{1e}'])
+        .peekable();
     while let Some(line) = lines.next() {
         let open = !ended && lines.peek().is_none();
         let value = line.trim_end_matches(['\n', '\r', '\u{1e}']);
@@ -41,39 +43,67 @@ fn push_json(r: &mut Redactor<'_>, line: &str, open: bool, out: &mut String) {
     }
 }
 
+/// Writes the mark of UTF-8 that a text starts with; returns the rest.
+fn push_mark<'t>(text: &'t str, out: &mut String) -> &'t str {
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => {
+            out.push('\u{feff}');
+            rest
+        }
+        None => text,
+    }
+}
+
+/// One line of an event stream.
+struct Line<'t> {
+    /// The name with its colon and the space behind it.
+    head: &'t str,
+    name: &'t str,
+    value: &'t str,
+    /// How it ends; empty where the text does.
+    end: &'t str,
+}
+
+impl<'t> Line<'t> {
+    /// The first line of a text, and what follows it.
+    fn first(text: &'t str) -> Option<(Self, &'t str)> {
+        let end = text.find(['\n', '\r']).unwrap_or(text.len());
+        let (line, rest) = text.split_at_checked(end)?;
+        let length = if rest.starts_with("\r\n") { 2 } else { 1 };
+        let (end, rest) = rest.split_at_checked(length.min(rest.len()))?;
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        let head = line.get(..line.len() - value.len())?;
+        Some((
+            Self {
+                head,
+                name,
+                value,
+                end,
+            },
+            rest,
+        ))
+    }
+}
+
 /// Server-sent events. The data of one event is one text, in however many lines.
 pub(super) fn events(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
     let known = prefix(bytes, ended)?;
-    let text = known.strip_prefix('\u{feff}').unwrap_or(known);
-    let mut out = String::with_capacity(text.len() + text.len() / 4);
-    let mut data: Vec<&str> = Vec::new();
-    let mut rest = text;
+    let mut out = String::with_capacity(known.len() + known.len() / 4);
+    let mut rest = push_mark(known, &mut out);
+    let mut data: Vec<Line<'_>> = Vec::new();
     while !rest.is_empty() {
-        let end = rest.find(['\n', '\r']);
-        let (line, after) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
-        let after = after
-            .strip_prefix("\r\n")
-            .unwrap_or_else(|| after.get(1..).unwrap_or(""));
+        let (line, after) = Line::first(rest)?;
         rest = after;
-        let open = !ended && rest.is_empty() && end.is_none();
-        let (name, value) = line.split_once(':').unwrap_or((line, ""));
-        let value = value.strip_prefix(' ').unwrap_or(value);
-        if name == "data" && line.contains(':') {
-            data.push(value);
-            if !rest.is_empty() || !open {
-                continue;
-            }
+        if line.name == "data" {
+            data.push(line);
+            continue;
         }
-        push_data(r, &data, !ended && rest.is_empty(), &mut out);
-        let had = !data.is_empty();
+        push_data(r, &data, false, &mut out);
         data.clear();
-        if name == "data" && had {
-            break;
-        }
-        push_field(r, line, name, value, open, &mut out);
-        if end.is_some() {
-            out.push('\n');
-        }
+        let open = !ended && line.end.is_empty();
+        push_field(r, &line, open, &mut out);
+        out.push_str(line.end);
     }
     push_data(r, &data, !ended, &mut out);
     Some(Content::Text {
@@ -82,21 +112,22 @@ pub(super) fn events(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<
     })
 }
 
-fn push_data(r: &mut Redactor<'_>, data: &[&str], open: bool, out: &mut String) {
-    if data.is_empty() {
+fn push_data(r: &mut Redactor<'_>, data: &[Line<'_>], open: bool, out: &mut String) {
+    let Some(last) = data.last() else {
         return;
-    }
-    let text = data.join("\n");
+    };
+    let values: Vec<_> = data.iter().map(|line| line.value).collect();
+    let text = values.join("\n");
     let mut redacted = String::new();
     match text.trim_start().chars().next() {
-        None => {}
+        None => redacted.clone_from(&text),
         Some(_) if !open && matches!(text.trim(), "true" | "false" | "null" | "[DONE]") => {
-            redacted.push_str(text.trim());
+            redacted.clone_from(&text);
         }
         Some('{' | '[' | '"' | '-' | '0'..='9') => push_json(r, &text, open, &mut redacted),
         // Each line may be what the service says again.
         Some(_) if r.policy().is_strict() || open => {
-            for line in data {
+            for line in values {
                 r.remember(line);
             }
             r.remember_words(text.as_bytes());
@@ -104,38 +135,44 @@ fn push_data(r: &mut Redactor<'_>, data: &[&str], open: bool, out: &mut String) 
         }
         Some(_) => redacted = without_findings(r, &text),
     }
-    for line in redacted.split('\n') {
-        out.push_str("data: ");
-        out.push_str(line);
-        out.push('\n');
+    // A value that spans lines leaves fewer of them, and each as it was.
+    let mut lines = redacted.split('\n').zip(data).peekable();
+    while let Some((text, line)) = lines.next() {
+        let line_end = if lines.peek().is_some() {
+            line.end
+        } else {
+            last.end
+        };
+        out.push_str(line.head);
+        out.push_str(text);
+        out.push_str(line_end);
     }
 }
 
 /// A line that is not data. Names of events are fields; IDs and comments are
-/// values, and so is what has a name that is none.
-fn push_field(
-    r: &mut Redactor<'_>,
-    line: &str,
-    name: &str,
-    value: &str,
-    open: bool,
-    out: &mut String,
-) {
+/// values, and what has a name that is none is one as a whole.
+fn push_field(r: &mut Redactor<'_>, line: &Line<'_>, open: bool, out: &mut String) {
+    let (name, value) = (line.name, line.value);
     let rule = r.policy().field_rule(name);
     match name {
-        _ if line.is_empty() => {}
         "event" | "id" | "retry" if !open => {
-            out.push_str(name);
-            out.push_str(": ");
+            out.push_str(line.head);
             match r.scalar(rule, value.as_bytes(), false) {
                 Some(placeholder) => out.push_str(&placeholder),
                 None => out.push_str(value),
             }
         }
-        "" if value.is_empty() => out.push(':'),
+        "" if value.is_empty() => out.push_str(line.head),
         _ => {
-            r.remember_words(line.as_bytes());
-            out.push_str(": ");
+            r.remember_words(name.as_bytes());
+            r.remember_words(value.as_bytes());
+            r.remember(value);
+            let whole = format!("{}{value}", line.head);
+            let (head, value) = match name {
+                "" | "event" | "id" | "retry" => (line.head, value),
+                _ => (": ", whole.as_str()),
+            };
+            out.push_str(head);
             out.push_str(&r.hide_as(rule.how(), value.as_bytes(), open));
         }
     }

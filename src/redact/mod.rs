@@ -19,11 +19,13 @@
 //! ```
 //!
 //! `[~3f9a1c2b7d4e5a60 len=12 ascii alnum]` stands for a text of twelve ASCII
-//! letters and digits. The hash is the start of the HMAC-SHA256 of the value
+//! letters and digits. The hash is the start of the keyed BLAKE3 of the value
 //! under the policy's key: under one key, equal values have equal hashes
-//! wherever they occur. Booleans and empty values have none, nor has what a
-//! policy hides by [`Action::Shape`]. [`Action::Mask`] and [`Action::Drop`]
-//! leave less.
+//! wherever they occur. For values that could be guessed, such as dates and PINs,
+//! the key is one of their request, so that nobody finds them by sending guesses;
+//! [`Action::Join`] is the exception. `docs/redaction.md` has the recipe. Booleans and
+//! empty values have none, nor has what a policy hides by [`Action::Shape`].
+//! [`Action::Mask`] and [`Action::Drop`] leave less.
 //!
 //! - `len` counts characters; `bytes` follows where it differs. `binary` is no UTF-8.
 //! - `digits`, `alpha`, `alnum` and `mixed` say what all characters are.
@@ -37,14 +39,25 @@
 //!
 //! # Free text
 //!
-//! Messages, errors and event fields are searched for what looks like a
-//! credential, a card or account number or an address, and for every value
-//! that was hidden elsewhere in the same exchange: values of six characters or
-//! more anywhere, of three to five between characters that are no letters or
-//! digits, shorter ones not at all. At most 4,096 values or 1 MiB of them are
-//! remembered; past that, no free text of the exchange is written. Of a body
-//! in no known format, and of the part of one that could not be parsed, words of
-//! four characters or more are remembered, at most 2,048 of them.
+//! Messages, errors and event fields are searched for what looks like a credential, a
+//! card or account number or an address, and for every value that was hidden elsewhere
+//! in the same request or its calls, however the text says it: escaped or encoded, up to
+//! three times, in another case or normal form, wrapped anew, cut, joined with others,
+//! as a number, in base64 or as a list of bytes. Of values of ten letters and digits or
+//! more each piece of ten is found; shorter ones are found whole, where a word starts and
+//! ends; from six on inside of longer words, too. Values of one or two are not looked for.
+//!
+//! What the program itself says stays: a literal cannot be a value. Linux tells the two
+//! apart; elsewhere all text is taken for what came at run time.
+//!
+//! Under [`Policy::strict`] a value that is hidden only because all are is not looked for
+//! where it is one ordinary word, such as `open`, `eur` or `admin`, or digits only and
+//! fewer than five. At most 1 MiB of values is remembered, and the work is bounded; past
+//! that a text loses all that came at run time, which is counted and said.
+//!
+//! In answers that are failures (4xx, 5xx, gRPC other than OK), plain text of at most
+//! 4 KiB, `grpc-message` and the members `error`, `message`, `detail`, `title`, `reason`
+//! and `description` of JSON are free text, too; [`Policy::own_words`] adds others.
 //!
 //! # Suspicious names
 //!
@@ -55,40 +68,42 @@
 //! numbers; when it contains `auth`, unless as in `author`; or when one of its
 //! words is `pin`, `pan`, `otp`, `mfa`, `ssn`, `sid`, `sig` or the like. In
 //! JSON this covers everything below the name.
-
 //!
 //! # Limits
 //!
 //! Names are data of the service, not of its users: header names, cookie
 //! names and JSON keys that look like identifiers are written. Numbers that no
-//! name or detector gives away stay. Free text is redacted on best effort: a
-//! value that was cut, reworded or encoded in other ways than JSON, Rust's
-//! `Debug` or percent-encoding is found only where a detector knows it.
+//! name or detector gives away stay. A value that text says compressed, encrypted,
+//! hashed, translated or in other words is not found, nor is a piece of fewer than ten
+//! letters and digits of a longer one.
 
 mod body;
 mod decisions;
 mod decode;
 mod detect;
 mod form;
-mod grams;
 mod graphql;
+mod guess;
 mod headers;
 mod hints;
 #[cfg(feature = "decompress")]
 mod inflate;
 mod json;
+mod key;
+mod known;
 mod lines;
-mod memory;
+mod members;
 mod multipart;
 mod names;
 mod policy;
 mod pseudonym;
 mod redactor;
 mod scrub;
+mod search;
+mod shapes;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod url;
-mod values;
 mod xml;
 
 #[cfg(test)]
@@ -104,8 +119,18 @@ mod tests_leaks;
 #[cfg(test)]
 mod tests_text;
 
+#[cfg(any(feature = "admin", feature = "cli"))]
+pub(crate) use self::key::Key;
 pub use self::policy::{Action, Base, KeySource, Policy, PolicyError, PolicyModel};
-pub(crate) use self::{decisions::Decisions, redactor::Redactor, scrub::Scrubber};
+pub(crate) use self::{
+    body::is_in_one_piece,
+    decisions::Decisions,
+    key::Salt,
+    known::{Known, Recent},
+    redactor::{Answer, Redactor, Voice},
+    scrub::{Scrubber, TAIL},
+    search::{Probes, is_plain},
+};
 
 /// Whether a text is one placeholder and nothing else.
 #[cfg(test)]

@@ -157,11 +157,9 @@ fn push_part(r: &mut Redactor<'_>, part: &[u8], cut: bool, out: &mut String) -> 
         // Its name is data of the client, whatever the policy says of names.
         r.remember(&String::from_utf8_lossy(&decode::percent(filename)));
         // Services name things after it.
-        if let Some((stem, _)) = filename.rsplit_once('.') {
-            r.remember(stem.rsplit(['/', '\\']).next().unwrap_or(stem));
-        }
+        r.remember_file(filename);
         out.push_str("; filename=\"");
-        out.push_str(&r.hide_as(rule.how(), filename.as_bytes(), false));
+        out.push_str(&r.hide_by(rule, filename.as_bytes(), false));
         out.push('"');
     }
     if let Some(media) = media {
@@ -199,12 +197,12 @@ fn hide(r: &mut Redactor<'_>, rule: Rule, content: &[u8], cut: bool, out: &mut S
         if let Some(decoded) = decode::base64(content.trim_ascii()) {
             r.remember_words(&decoded);
         }
-        out.push_str(&r.hide_as(rule.how(), content, cut));
+        out.push_str(&r.hide_by(rule, content, cut));
         return;
     }
     // Nobody repeats a whole file.
     if !r.only_remembers() {
-        r.policy().key().push(rule.how(), content, cut, out);
+        r.pseudonyms().push(rule.how(), content, cut, out);
     }
 }
 

@@ -5,7 +5,6 @@
 //! the same entry.
 
 use super::hints::Hints;
-use aho_corasick::{AhoCorasick, MatchKind};
 
 /// Suspicious wherever they occur in a folded name.
 #[rustfmt::skip]
@@ -69,23 +68,28 @@ pub(super) const FIELDS: &[&str] = &[
     "units", "version",
 ];
 
+/// Fields in which services say what went wrong (folded).
+pub(super) const MESSAGES: &[&str] = &[
+    "description",
+    "detail",
+    "error",
+    "message",
+    "reason",
+    "title",
+];
+
 /// The suspicious names of one policy.
 #[derive(Clone)]
 pub(super) struct Names {
     denied: Vec<String>,
-    /// `None` where the automaton could not be built: then every name is suspicious.
-    anywhere: Option<AhoCorasick>,
     hints: Hints,
 }
 
 impl Names {
     pub(super) fn new() -> Self {
-        let denied = Vec::new();
-        let (anywhere, hints) = Self::build(&denied);
         Self {
-            denied,
-            anywhere,
-            hints,
+            denied: Vec::new(),
+            hints: Self::hints(&[]),
         }
     }
 
@@ -94,28 +98,29 @@ impl Names {
         fold(name, &mut folded);
         if !folded.is_empty() {
             self.denied.push(folded);
-            (self.anywhere, self.hints) = Self::build(&self.denied);
+            self.hints = Self::hints(&self.denied);
         }
     }
 
-    fn build(denied: &[String]) -> (Option<AhoCorasick>, Hints) {
-        let all = || {
-            ANYWHERE
-                .iter()
-                .copied()
-                .chain(denied.iter().map(String::as_str))
-        };
-        let anywhere = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .build(all());
-        let parts = [WORDS, EDGES, &[AUTH]].into_iter().flatten().copied();
-        (anywhere.ok(), Hints::of(all().chain(parts)))
+    fn hints(denied: &[String]) -> Hints {
+        let parts = [ANYWHERE, WORDS, EDGES, &[AUTH]].into_iter().flatten();
+        Hints::of(parts.copied().chain(denied.iter().map(String::as_str)))
     }
 
     /// Whether a name may be suspicious: almost always it is not, and this is
     /// the cheapest way to know. The name may be as JSON writes it.
     pub(super) fn may_be_suspicious(&self, name: &[u8]) -> bool {
-        self.anywhere.is_none() || self.hints.may_be_in(name)
+        self.hints.may_be_in(name)
+    }
+
+    /// Where, from a place on, a word of a text may be suspicious.
+    pub(super) fn next_in(
+        &self,
+        text: &[u8],
+        from: usize,
+        is_name: impl Fn(u8) -> bool,
+    ) -> Option<usize> {
+        self.hints.next_in(text, from, is_name)
     }
 
     /// Whether a value of this name has to go. `folded` receives the folded name.
@@ -128,7 +133,11 @@ impl Names {
     }
 
     fn looks_suspicious(&self, name: &str, folded: &str) -> bool {
-        self.anywhere.as_ref().is_none_or(|a| a.is_match(folded))
+        ANYWHERE.iter().any(|word| folded.contains(word))
+            || self
+                .denied
+                .iter()
+                .any(|word| folded.contains(word.as_str()))
             || EDGES
                 .iter()
                 .any(|e| folded.starts_with(e) || folded.ends_with(e))

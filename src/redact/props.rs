@@ -220,7 +220,7 @@ proptest! {
     }
 
     #[test]
-    fn cut_anywhere(secret in "[a-z]{4}zqx[a-z]{4}", lax in any::<bool>()) {
+    fn cut_anywhere(secret in "q[a-z]{3}zqx[a-z]{4}", lax in any::<bool>()) {
         let policy = if lax { by_name() } else { strict() };
         let body = format!(r#"{{"password":"{secret}","a":["{secret}"],"token":41{}}}"#, 11);
         let body = if lax { body.replace(r#""a":"#, r#""apiKey":"#) } else { body };

@@ -1,84 +1,86 @@
 //! Pseudonyms: what is written in the place of a value.
 
-use super::policy::Action;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use std::sync::OnceLock;
+use super::{
+    guess::few,
+    key::{HASH, Key, Salt, UNKEYED, push_keyed},
+    policy::Action,
+};
+use std::{collections::HashSet, sync::OnceLock};
 
-/// Hex digits of the keyed hash in a placeholder.
-const HASH: usize = 16;
+/// The most values that are joined though they could be guessed.
+const JOINED: usize = 1024;
 
-/// Stands where a hash would, when there is no key.
-const UNKEYED: &str = "unkeyed";
+/// The longest content whose hash is not joined, in bytes.
+const CONTENT: usize = 64;
 
-/// The key of the pseudonyms.
+/// Makes the placeholders of one request.
+///
+/// A hash can be joined with those of other requests, unless the value could be
+/// guessed: then it holds in this one only.
 #[derive(Clone)]
-pub(super) struct Key {
-    id: String,
-    /// `None` where the system gave no random bytes. A hash under a guessable
-    /// key could be tried out, so then there are no hashes.
-    mac: Option<Hmac<Sha256>>,
+pub(super) struct Pseudonyms {
+    key: Option<[u8; 32]>,
+    /// `None`: one that nothing else has.
+    salt: Option<Salt>,
+    /// The key of this request, made when it is needed.
+    own: OnceLock<[u8; 32]>,
+    /// What could be guessed and stood where the policy joins: it has one hash
+    /// wherever it is said from there on.
+    joined: HashSet<Box<[u8]>>,
 }
 
-impl Key {
-    pub(super) fn new(id: String, key: &[u8]) -> Self {
+impl Pseudonyms {
+    pub(super) fn new(key: &Key) -> Self {
         Self {
-            id,
-            mac: Hmac::new_from_slice(key).ok(),
+            key: key.bytes().copied(),
+            salt: None,
+            own: OnceLock::new(),
+            joined: HashSet::new(),
         }
     }
 
-    /// The random key of this process.
-    pub(super) fn process() -> Self {
-        static KEY: OnceLock<Key> = OnceLock::new();
-        KEY.get_or_init(Self::random).clone()
+    /// Those of the request that has this salt, and of its calls.
+    #[must_use]
+    pub(super) fn of(mut self, salt: Salt) -> Self {
+        self.salt = Some(salt);
+        self.own.take();
+        self
     }
 
-    fn random() -> Self {
-        let (mut key, mut id) = ([0; 32], [0; 4]);
-        if getrandom::fill(&mut key).is_ok() && getrandom::fill(&mut id).is_ok() {
-            let mut name = "process-".to_owned();
-            push_hex(&id, &mut name);
-            Self::new(name, &key)
-        } else {
-            Self::unkeyed()
+    /// Where no salt was given, takes another one; whether one was used.
+    #[cfg(any(feature = "kit", test))]
+    pub(super) fn renew(&mut self) -> bool {
+        self.own.take().is_some()
+    }
+
+    /// Notes what is done with a value, for when it is said again.
+    pub(super) fn note(&mut self, how: Action, value: &[u8]) {
+        if how == Action::Join && self.joined.len() < JOINED && few(value) {
+            self.joined.insert(value.into());
         }
-    }
-
-    pub(super) fn unkeyed() -> Self {
-        Self {
-            id: UNKEYED.to_owned(),
-            mac: None,
-        }
-    }
-
-    /// Another key for every scope, made of this one.
-    pub(super) fn scoped(&self, scope: &str) -> Self {
-        let mac = self.mac.clone().and_then(|mut mac| {
-            mac.update(b"dashcam scope\0");
-            mac.update(scope.as_bytes());
-            Hmac::new_from_slice(&mac.finalize().into_bytes()).ok()
-        });
-        Self {
-            id: format!("{}/{scope}", self.id),
-            mac,
-        }
-    }
-
-    pub(super) fn id(&self) -> &str {
-        &self.id
     }
 
     /// Appends 16 hex digits, or `unkeyed`.
-    pub(super) fn push_hash(&self, value: &[u8], out: &mut String) {
-        let Some(mac) = &self.mac else {
-            out.push_str(UNKEYED);
-            return;
-        };
-        let mut mac = mac.clone();
-        mac.update(value);
-        let tag = mac.finalize().into_bytes();
-        push_hex(tag.get(..HASH / 2).unwrap_or_default(), out);
+    pub(super) fn push_hash(&self, how: Action, value: &[u8], out: &mut String) {
+        let joins = how == Action::Join || !few(value) || self.joined.contains(value);
+        self.push_under(joins, value, out);
+    }
+
+    /// Appends the hash of a content of many values, such as a body that is not
+    /// understood. Short ones may be known but for one of them.
+    pub(super) fn push_content(&self, content: &[u8], out: &mut String) {
+        self.push_under(content.len() > CONTENT, content, out);
+    }
+
+    fn push_under(&self, joins: bool, value: &[u8], out: &mut String) {
+        match &self.key {
+            None => out.push_str(UNKEYED),
+            Some(key) if joins => push_keyed(key, value, out),
+            Some(key) => {
+                let salt = || self.salt.unwrap_or_else(Salt::fresh);
+                push_keyed(self.own.get_or_init(|| salt().key(key)), value, out);
+            }
+        }
     }
 
     /// The short form, without facts.
@@ -87,7 +89,7 @@ impl Key {
         if value.is_empty() {
             out.push_str(" empty");
         } else {
-            self.push_hash(value, out);
+            self.push_hash(Action::Pseudonym, value, out);
         }
         out.push(']');
     }
@@ -102,14 +104,14 @@ impl Key {
         match how {
             Action::Drop => return out.push_str(DROPPED),
             Action::Mask => return push_mask(value, cut, out),
-            Action::Keep | Action::Pseudonym | Action::Shape => {}
+            Action::Keep | Action::Join | Action::Pseudonym | Action::Shape => {}
         }
         out.push_str("[~");
         if value.is_empty() {
             out.push_str(" empty");
         } else {
             if how != Action::Shape {
-                self.push_hash(value, out);
+                self.push_hash(how, value, out);
             }
             push_shape(value, out);
         }
@@ -121,11 +123,11 @@ impl Key {
         match how {
             Action::Drop => return out.push_str(DROPPED),
             Action::Mask => return push_mask(text.as_bytes(), cut, out),
-            Action::Keep | Action::Pseudonym | Action::Shape => {}
+            Action::Keep | Action::Join | Action::Pseudonym | Action::Shape => {}
         }
         out.push_str("[~");
         if how != Action::Shape {
-            self.push_hash(text.as_bytes(), out);
+            self.push_hash(how, text.as_bytes(), out);
         }
         out.push_str(" num");
         let digits = text.strip_prefix('-');
@@ -168,7 +170,7 @@ fn push_mask(value: &[u8], cut: bool, out: &mut String) {
 /// The placeholder of a boolean. It has no hash: there are only two.
 pub(super) const BOOL: &str = "[~ bool]";
 
-fn push_hex(bytes: &[u8], out: &mut String) {
+pub(super) fn push_hex(bytes: &[u8], out: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |n: u8| char::from(DIGITS[usize::from(n & 15)]);
     out.reserve(2 * bytes.len());
@@ -286,9 +288,13 @@ fn is_fact(word: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn keyed() -> Pseudonyms {
+        Pseudonyms::new(&Key::new("k", b"0123456789abcdef"))
+    }
+
     fn value(bytes: &[u8]) -> String {
         let mut out = String::new();
-        Key::new("k".into(), b"0123456789abcdef").push_value(bytes, false, &mut out);
+        keyed().push_value(bytes, false, &mut out);
         assert_eq!(placeholder(&out), Some(out.len()), "{out}");
         out.split_off(if bytes.is_empty() { 2 } else { 18 })
     }
@@ -306,29 +312,17 @@ mod tests {
     #[test]
     fn numbers() {
         let mut out = String::new();
-        Key::new("k".into(), b"0123456789abcdef").push_number(
-            Action::Pseudonym,
-            "-120.5e3",
-            true,
-            &mut out,
-        );
+        keyed().push_number(Action::Pseudonym, "-120.5e3", true, &mut out);
         assert_eq!(out.get(18..), Some(" num neg 3digits frac exp cut]"));
         assert_eq!(placeholder(&out), Some(out.len()));
     }
 
     #[test]
-    fn hash_is_hmac_sha256() {
-        // RFC 4231, test case 2.
-        let mut out = String::new();
-        Key::new("k".into(), b"Jefe").push_hash(b"what do ya want for nothing?", &mut out);
-        assert_eq!(out, "5bdcc146bf60754e");
-    }
-
-    #[test]
     fn without_a_key_there_is_no_hash() {
         let (mut a, mut b) = (String::new(), String::new());
-        Key::unkeyed().push_short(b"one", &mut a);
-        Key::unkeyed().push_short(b"two", &mut b);
+        let unkeyed = Pseudonyms::new(&Key::unkeyed());
+        unkeyed.push_short(b"one", &mut a);
+        unkeyed.push_short(b"two, which is long", &mut b);
         assert_eq!((a.as_str(), b.as_str()), ("[~unkeyed]", "[~unkeyed]"));
         assert_eq!(placeholder(&a), Some(10));
     }

@@ -2,19 +2,27 @@ use super::{
     Action, Decisions, Policy, Scrubber, body,
     decisions::{Decision, Part},
     decode, detect, headers, json,
-    memory::Memory,
+    key::Salt,
     names,
     policy::Rule,
-    pseudonym, url, xml,
+    pseudonym::{self, Pseudonyms},
+    search::{Index, Probes, Why, is_plain},
+    url,
 };
 use crate::exchange::Content;
-use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
 
-/// Texts whose escapes are taken away, where it has no known format.
-const ESCAPES: usize = 12;
+/// The longest value of which pieces are remembered, in bytes.
+const WORD: usize = 128;
 
-/// The most bytes that are made in that.
-const UNESCAPED: usize = 256 * 1024;
+/// Letters and digits of such a piece.
+const PIECE: std::ops::RangeInclusive<usize> = 3..=9;
+
+/// The longest end of a file's name or of the name of a host, in bytes.
+const END: usize = 4;
+
+/// Fewer digits than this are a year, a month or a count.
+const DIGITS: usize = 5;
 
 /// Redacts the parts of one exchange, and remembers every value it hid.
 ///
@@ -22,36 +30,98 @@ const UNESCAPED: usize = 256 * 1024;
 /// gives what cleans the free text.
 pub(crate) struct Redactor<'p> {
     policy: &'p Policy,
-    memory: Memory,
+    hidden: Index,
     decisions: Decisions,
+    pseudonyms: Pseudonyms,
     /// Whether only what is remembered matters, not what is returned.
     only_remembers: bool,
+    /// What is asked for, where nothing else has to be remembered.
+    asked: Option<&'p Probes>,
+    /// The correlation ID, which is written everywhere, so that nobody looks for it.
+    id: String,
+    /// Why it hides what has no rule of its own.
+    why: Why,
+    /// What the texts of an answer are that says what went wrong.
+    voice: Voice<'p>,
+}
+
+/// What the messages in an answer are, which says what went wrong.
+#[derive(Clone, Copy)]
+pub(crate) enum Voice<'p> {
+    /// Values as others: the answer is no failure.
+    Values,
+    /// The service's own words, which are not looked at yet.
+    Unheard(Answer),
+    /// The service's own words, of which goes what this hides.
+    Heard(Answer, &'p Scrubber),
+}
+
+/// Where an answer says what went wrong.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Answer {
+    /// In its body.
+    Http,
+    /// In `grpc-message`.
+    Grpc,
 }
 
 impl<'p> Redactor<'p> {
     pub(crate) fn new(policy: &'p Policy) -> Self {
         Self {
             policy,
-            memory: Memory::default(),
+            hidden: Index::default(),
             decisions: policy.take_decisions(),
+            pseudonyms: Pseudonyms::new(policy.key()),
             only_remembers: false,
+            asked: None,
+            id: String::new(),
+            why: Why::Told,
+            voice: Voice::Values,
         }
+    }
+
+    /// One for an answer that says what went wrong, after all else.
+    pub(crate) fn hearing(policy: &'p Policy, answer: Answer, scrubber: &'p Scrubber) -> Self {
+        let mut this = Self::new(policy);
+        this.pseudonyms = scrubber.pseudonyms().clone();
+        this.voice = Voice::Heard(answer, scrubber);
+        // All that it hides is known already.
+        static NOTHING: LazyLock<Probes> = LazyLock::new(Probes::default);
+        this.asked(&NOTHING)
+    }
+
+    /// One for what belongs to the request that has this salt.
+    #[must_use]
+    pub(crate) fn of(mut self, salt: Salt) -> Self {
+        let fresh = Pseudonyms::new(self.policy.key());
+        self.pseudonyms = fresh.of(salt);
+        self
+    }
+
+    /// One for a request that has this correlation ID.
+    #[must_use]
+    pub(crate) fn named(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.id);
+        self
     }
 
     /// One whose answers are empty: it only collects what has to be hidden,
     /// which spares the hashes. The decisions are those of the last one.
-    #[cfg(feature = "gate")]
     pub(crate) fn only_to_remember(policy: &'p Policy, decisions: Decisions) -> Self {
         Self {
             policy,
-            memory: Memory::default(),
+            hidden: Index::default(),
             decisions,
+            pseudonyms: Pseudonyms::new(policy.key()),
             only_remembers: true,
+            asked: None,
+            id: String::new(),
+            why: Why::Told,
+            voice: Voice::Values,
         }
     }
 
     /// Gives the decisions to the next one under the same policy.
-    #[cfg(feature = "gate")]
     pub(crate) fn take_decisions(&mut self) -> Decisions {
         std::mem::take(&mut self.decisions)
     }
@@ -61,10 +131,59 @@ impl<'p> Redactor<'p> {
     }
 
     /// Lets it see something of which nothing is written.
-    pub(super) fn quietly(&mut self, f: impl FnOnce(&mut Self)) {
+    pub(crate) fn quietly<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
         let before = std::mem::replace(&mut self.only_remembers, true);
-        f(self);
+        let result = f(self);
         self.only_remembers = before;
+        result
+    }
+
+    /// One that remembers only what may be asked for.
+    #[must_use]
+    pub(crate) fn asked(mut self, probes: &'p Probes) -> Self {
+        self.asked = Some(probes);
+        self
+    }
+
+    /// Whether nothing of a value is asked for.
+    fn is_unasked(&self, value: &[u8]) -> bool {
+        let asked = |probes: &Probes| !is_plain(value) || probes.may_be_in(value);
+        !self.asked.is_none_or(asked)
+    }
+
+    /// Lets it hide what has no rule of its own for this reason.
+    pub(super) fn because<R>(&mut self, why: Why, f: impl FnOnce(&mut Self) -> R) -> R {
+        let before = std::mem::replace(&mut self.why, why);
+        let result = f(self);
+        self.why = before;
+        result
+    }
+
+    /// Lets it see an answer that says what went wrong.
+    pub(crate) fn answering<R>(&mut self, voice: Voice<'p>, f: impl FnOnce(&mut Self) -> R) -> R {
+        let before = std::mem::replace(&mut self.voice, voice);
+        let result = f(self);
+        self.voice = before;
+        result
+    }
+
+    /// Whether the messages in what it sees are the service's own words.
+    pub(super) fn is_answering(&self, with: Answer) -> bool {
+        match self.voice {
+            Voice::Values => false,
+            Voice::Unheard(answer) | Voice::Heard(answer, _) => answer == with,
+        }
+    }
+
+    /// The service's own words, as far as they may be written; none of them where
+    /// they are not looked at yet.
+    pub(super) fn own_words(&self, text: &str, cut: bool) -> String {
+        let all = 0..text.len();
+        match self.voice {
+            Voice::Heard(_, scrubber) if cut => scrubber.cut(text, &[all]).into_owned(),
+            Voice::Heard(_, scrubber) => scrubber.said(text, &[all]).into_owned(),
+            _ => String::new(),
+        }
     }
 
     /// What the name of a header says about its value.
@@ -113,19 +232,23 @@ impl<'p> Redactor<'p> {
         body::body(self, content_type, content_encoding, bytes, ended)
     }
 
-    /// A fact: the value where it may stay, or its placeholder.
+    /// A fact: the value where it may stay, or its placeholder, which joins: facts
+    /// are what requests are found by.
     pub(crate) fn fact(&mut self, name: &str, value: &str) -> String {
         let rule = self.policy.field_rule(name);
         if self.policy.string_stays(rule, value) && self.json_stays(value) {
             value.to_owned()
         } else {
-            self.hide_as(rule.how(), value.as_bytes(), false)
+            let how = rule.hide.unwrap_or(Action::Join);
+            self.because(rule.why(), |r| r.hide_as(how, value.as_bytes(), false))
         }
     }
 
     /// Makes the scrubber look for a value that was hidden elsewhere.
     pub(crate) fn remember(&mut self, value: &str) {
-        self.memory.add(value);
+        if value != self.id && !self.is_unasked(value.as_bytes()) {
+            self.hidden.add(value, self.why);
+        }
     }
 
     /// Remembers the user before the host of a URI, of which nothing is written.
@@ -137,23 +260,71 @@ impl<'p> Redactor<'p> {
     }
 
     /// Remembers the parts of a value between the separators of URLs, lists and
-    /// JSON, as they are and percent-decoded.
+    /// JSON, which services say alone.
     pub(super) fn remember_parts(&mut self, value: &str) {
-        let separates = |c: char| ";,=:?&#\"'{}[]()|<>\\/\t".contains(c);
-        if value.contains(separates) {
-            self.memory.add_parts(value, separates);
-            self.remember_json(value);
+        if self.is_unasked(value.as_bytes()) {
+            return;
         }
+        let separates = |c: char| ";,=:?&#\"'{}[]()|<>\\/\t@".contains(c);
+        self.remember_between(value, separates);
+        self.remember_pieces(value);
         if value.contains('%') {
-            let decoded = String::from_utf8_lossy(&decode::percent(value)).into_owned();
-            self.memory.add(&decoded);
-            self.memory.add_parts(&decoded, separates);
-            self.remember_json(&decoded);
+            let decoded = decode::percent(value);
+            let decoded = String::from_utf8_lossy(&decoded);
+            self.remember_between(&decoded, separates);
+            self.remember_pieces(&decoded);
         }
     }
 
-    /// Remembers the strings of a value that is JSON, which services take apart.
-    fn remember_json(&mut self, value: &str) {
+    /// Remembers the short pieces between the separators of a value that is one word,
+    /// such as the names in an address: services say one of them alone. Longer pieces
+    /// are found as a part of the value.
+    pub(super) fn remember_pieces(&mut self, value: &str) {
+        let separates = |c: char| c.is_ascii_punctuation();
+        let separated = value.len() <= WORD && value.bytes().any(|b| b.is_ascii_punctuation());
+        if !separated || value.contains(char::is_whitespace) {
+            return;
+        }
+        // What no person is called by.
+        if detect::is_uuid(value) || detect::is_time(value.as_bytes()) {
+            return;
+        }
+        let (all, mut before) = (symbols(value), "");
+        for piece in value.split_inclusive(separates) {
+            let bare = piece.trim_end_matches(separates);
+            // The ends of files and of names of hosts are words that all use.
+            let end = before.ends_with('.') && bare.len() <= END && bare.is_ascii();
+            before = piece;
+            let digits = bare.bytes().all(|b| b.is_ascii_digit());
+            let symbols = symbols(bare);
+            if symbols < all && PIECE.contains(&symbols) && !end && !(digits && symbols < DIGITS) {
+                self.hidden.add(bare, Why::All);
+            }
+        }
+    }
+
+    /// Remembers the name of a file without its directory and its ends: services name
+    /// things after it.
+    pub(super) fn remember_file(&mut self, name: &str) {
+        let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+        let stems = [name.rsplit_once('.'), name.split_once('.')];
+        for (stem, _) in stems.into_iter().flatten() {
+            self.remember(stem);
+            self.remember_pieces(stem);
+        }
+    }
+
+    fn remember_between(&mut self, value: &str, separates: impl Fn(char) -> bool) {
+        if !value.contains(&separates) {
+            return;
+        }
+        let all = symbols(value);
+        for part in value.split(separates) {
+            if symbols(part) < all {
+                self.hidden.add(part.trim(), Why::All);
+            }
+        }
+        // Services take JSON apart.
         if value.trim_start().starts_with(['{', '[']) {
             let rule = Rule {
                 suspicious: true,
@@ -163,129 +334,58 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// Remembers the words of text in no known format, as it is and without what may
-    /// be escapes in it, of one kind in another.
+    /// Remembers the words of text in no known format.
     pub(super) fn remember_words(&mut self, bytes: &[u8]) {
-        self.remember_words_of(bytes);
-        let mut texts = vec![Cow::Borrowed(bytes)];
-        let (mut at, mut left) = (0, UNESCAPED);
-        while let Some(text) = texts.get(at) {
-            let mut plain = Vec::new();
-            if text.contains(&b'%') || text.contains(&b'+') {
-                plain.push(decode::form(text));
-            }
-            if text.contains(&b'\\') {
-                plain.push(decode::escapes(text));
-            }
-            if text.contains(&b'&') {
-                plain.push(xml::unescape(&String::from_utf8_lossy(text)).into_bytes());
-            }
-            for plain in plain {
-                if plain.len() <= left && !texts.iter().any(|text| **text == *plain) {
-                    left -= plain.len();
-                    self.remember_words_of(&plain);
-                    texts.push(Cow::Owned(plain));
-                }
-            }
-            at += 1;
-            if at > ESCAPES {
-                break;
-            }
+        if self.is_unasked(bytes) {
+            return;
         }
-    }
-
-    fn remember_words_of(&mut self, bytes: &[u8]) {
-        let text = match std::str::from_utf8(bytes) {
+        match std::str::from_utf8(bytes) {
             // In ASCII, UTF-16 is UTF-8 with zeros.
-            Ok(text) if !text.contains('\0') => text,
+            Ok(text) if !text.contains('\0') => self.hidden.add_words(text, Why::All),
             // A prefix may end inside of a character.
-            Err(error) if error.error_len().is_none() => bytes
-                .get(..error.valid_up_to())
-                .and_then(|valid| std::str::from_utf8(valid).ok())
-                .unwrap_or_default(),
-            _ => return self.remember_other_words(bytes),
-        };
-        self.memory.add_words(text);
-    }
-
-    /// Remembers the words of what is no UTF-8: as services read it that take it
-    /// for Latin-1, or with what is wrong replaced, or for UTF-16 or UTF-32.
-    fn remember_other_words(&mut self, bytes: &[u8]) {
-        let near = bytes.get(..1024).unwrap_or(bytes);
-        let zeros = near.iter().filter(|b| **b == 0).count();
-        let control = |b: &&u8| **b < 0x20 && !matches!(**b, b'\t' | b'\n' | b'\r' | 0);
-        if near.iter().filter(control).count() > 2 + near.len() / 16 {
-            // Compressed or binary: there are no words.
-            return;
-        }
-        if zeros * 8 > near.len() * 5 {
-            for big in [false, true] {
-                let unit = |four: &[u8]| match *four {
-                    [a, b, c, d] if big => u32::from_be_bytes([a, b, c, d]),
-                    [a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
-                    _ => 0,
-                };
-                let chars = bytes.chunks_exact(4).map(unit);
-                let text: String = chars
-                    .map(|c| char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER))
-                    .collect();
-                self.remember_wide(&text);
+            Err(error) if error.error_len().is_none() => {
+                let valid = bytes.get(..error.valid_up_to());
+                let valid = valid.and_then(|valid| std::str::from_utf8(valid).ok());
+                self.hidden.add_words(valid.unwrap_or_default(), Why::All);
             }
-            return;
+            _ => self.hidden.add_words_of(bytes, Why::All),
         }
-        if zeros * 4 > near.len() {
-            // Of ASCII the zeros are in one half of each unit; of other text in none.
-            let first = near.iter().step_by(2).filter(|b| **b == 0).count();
-            let orders: &[bool] = match (first, zeros - first) {
-                (first, second) if first > 3 * second => &[true],
-                (first, second) if second > 3 * first => &[false],
-                _ => &[false, true],
-            };
-            for &big in orders {
-                let unit = |pair: &[u8]| match *pair {
-                    [a, b] if big => u16::from_be_bytes([a, b]),
-                    [a, b] => u16::from_le_bytes([a, b]),
-                    _ => 0,
-                };
-                let units: Vec<u16> = bytes.chunks_exact(2).map(unit).collect();
-                self.remember_wide(&String::from_utf16_lossy(&units));
-            }
-            return;
-        }
-        self.memory.add_words(&String::from_utf8_lossy(bytes));
-        let latin: String = bytes.iter().map(|&b| char::from(b)).collect();
-        self.memory.add_words(&latin);
     }
 
-    /// Remembers the words of text that came in wide characters, and its strings
-    /// where it is JSON.
-    fn remember_wide(&mut self, text: &str) {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        if text.matches('\0').count() * 4 > text.len() {
-            // Taken in the wrong order, or something else.
-            return self.memory.add_words(text);
-        }
-        self.remember_words(text.as_bytes());
-        self.remember_json(text);
-    }
-
-    /// The keyed hash of some bytes, as placeholders have it.
-    pub(crate) fn hash(&self, bytes: &[u8]) -> String {
+    /// The keyed hash of a content of which nothing is written.
+    pub(super) fn content_hash(&self, bytes: &[u8]) -> String {
         let mut out = String::new();
-        if self.only_remembers {
-            return out;
+        if !self.only_remembers {
+            self.pseudonyms.push_content(bytes, &mut out);
         }
-        self.policy.key().push_hash(bytes, &mut out);
         out
     }
 
+    /// The placeholders of what is not remembered.
+    pub(super) fn pseudonyms(&self) -> &Pseudonyms {
+        &self.pseudonyms
+    }
+
+    /// What was hidden.
+    pub(crate) fn into_hidden(mut self) -> Arc<Index> {
+        Arc::new(std::mem::take(&mut self.hidden))
+    }
+
     pub(crate) fn into_scrubber(mut self) -> Scrubber {
-        Scrubber::new(self.policy.clone(), std::mem::take(&mut self.memory))
+        let fresh = Pseudonyms::new(self.policy.key());
+        let pseudonyms = std::mem::replace(&mut self.pseudonyms, fresh);
+        let policy = self.policy.clone();
+        Scrubber::new(policy, pseudonyms, [self.into_hidden()])
     }
 
     /// The placeholder of a value, which is remembered.
     pub(super) fn hide(&mut self, value: &[u8]) -> String {
         self.hide_as(Action::Pseudonym, value, false)
+    }
+
+    /// What stands in the place of a value that goes by this rule, which is remembered.
+    pub(super) fn hide_by(&mut self, rule: Rule, value: &[u8], cut: bool) -> String {
+        self.because(rule.why(), |r| r.hide_as(rule.how(), value, cut))
     }
 
     /// What stands in the place of a value, which is remembered.
@@ -305,11 +405,7 @@ impl<'p> Redactor<'p> {
             if found.len() < value.len()
                 && let Some(part) = value.get(found)
             {
-                self.memory.add(part);
-                if part.contains('%') {
-                    let decoded = String::from_utf8_lossy(&decode::percent(part)).into_owned();
-                    self.memory.add(&decoded);
-                }
+                self.hidden.add(part, Why::Told);
             }
         }
     }
@@ -324,30 +420,37 @@ impl<'p> Redactor<'p> {
     pub(super) fn push_hidden(&mut self, how: Action, value: &[u8], cut: bool, out: &mut String) {
         match std::str::from_utf8(value) {
             Ok(text) => self.remember_hidden(text),
-            Err(_) => self.remember(&String::from_utf8_lossy(value)),
+            Err(_) => self.hidden.add_bytes(value, self.why),
         }
+        self.pseudonyms.note(how, value);
         if !self.only_remembers {
-            self.policy.key().push(how, value, cut, out);
+            self.pseudonyms.push(how, value, cut, out);
         }
     }
 
     /// As [`push_hidden`](Self::push_hidden), of a whole text.
     pub(super) fn push_hidden_text(&mut self, how: Action, text: &str, out: &mut String) {
         self.remember_hidden(text);
+        self.pseudonyms.note(how, text.as_bytes());
         if !self.only_remembers {
-            self.policy.key().push(how, text.as_bytes(), false, out);
+            self.pseudonyms.push(how, text.as_bytes(), false, out);
         }
     }
 
     fn remember_hidden(&mut self, text: &str) {
+        if text == self.id || self.is_unasked(text.as_bytes()) {
+            return;
+        }
         self.remember(text);
         self.remember_named(text);
+        self.remember_pieces(text);
     }
 
     pub(super) fn push_number(&mut self, how: Action, text: &str, cut: bool, out: &mut String) {
         self.remember(text);
+        self.pseudonyms.note(how, text.as_bytes());
         if !self.only_remembers {
-            self.policy.key().push_number(how, text, cut, out);
+            self.pseudonyms.push_number(how, text, cut, out);
         }
     }
 
@@ -367,7 +470,7 @@ impl<'p> Redactor<'p> {
                 return None;
             }
         }
-        Some(self.hide_as(rule.how(), value, cut))
+        Some(self.hide_by(rule, value, cut))
     }
 
     /// The key that a text, behind its quote, starts with, where it is the one
@@ -401,6 +504,11 @@ impl Drop for Redactor<'_> {
         let decisions = std::mem::take(&mut self.decisions);
         self.policy.give_decisions(decisions);
     }
+}
+
+/// Letters and digits of a text: a piece that has them all says no less than it.
+fn symbols(text: &str) -> usize {
+    text.chars().filter(|c| c.is_alphanumeric()).count()
 }
 
 fn decide(key: &str, policy: &Policy) -> Decision {

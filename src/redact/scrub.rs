@@ -1,35 +1,43 @@
 use super::{
     detect,
-    memory::Memory,
-    policy::Policy,
-    pseudonym,
-    values::{Span, Values},
+    policy::{Action, Policy},
+    pseudonym::{self, Pseudonyms},
+    search::{Found, Index, Number, Spent, Work},
 };
 use std::{
     borrow::Cow,
     fmt::{self, Display},
     ops::Range,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
+
+/// What the texts of one exchange may cost to search, in bytes of plain text.
+const WORK: u64 = 1 << 20;
+
+/// What the end of a text that was cut may still begin, in bytes: nine letters,
+/// however they are written.
+pub(crate) const TAIL: usize = 128;
+
+/// Digits of a number that may be a value, where it is not known which are.
+const FEW: usize = 3;
 
 /// Cleans the free text of one exchange.
 ///
-/// It replaces, by the short form of a placeholder, what the detectors find
-/// and every value that was hidden elsewhere in the exchange, in the encodings
-/// in which text usually repeats it. It is best effort by nature: a value that
-/// the service reworded, cut or encoded otherwise is not recognised.
+/// It replaces, by the short form of a placeholder, what the detectors find and
+/// what was hidden elsewhere in the exchange, however the text says it. What is
+/// a literal of the program stays. [`search`](super::search) says what is found.
 pub(crate) struct Scrubber {
     policy: Policy,
-    known: Known,
+    pseudonyms: Pseudonyms,
+    /// `None` where more was hidden than can be looked for.
+    known: Option<Vec<Arc<Index>>>,
     hiding: u64,
-}
-
-/// The values that were hidden.
-enum Known {
-    Nothing,
-    These(Values),
-    /// Too many to remember.
-    TooMany,
+    /// What may still be spent.
+    work: AtomicU64,
+    given_up: AtomicU64,
 }
 
 fn fresh() -> u64 {
@@ -44,104 +52,225 @@ impl fmt::Debug for Scrubber {
     }
 }
 
+/// A part of a text that goes, and what stands in its place where that is known.
+struct Span {
+    range: Range<usize>,
+    short: Option<String>,
+}
+
 impl Scrubber {
-    pub(super) fn new(policy: Policy, memory: Memory) -> Self {
-        let known =
-            memory
-                .into_values()
-                .map_or(Known::TooMany, |values| match Values::of(values) {
-                    Some(values) => Known::These(values),
-                    None => Known::Nothing,
-                });
+    /// One that looks for what is in any of these.
+    pub(super) fn new(
+        policy: Policy,
+        pseudonyms: Pseudonyms,
+        known: impl IntoIterator<Item = Arc<Index>>,
+    ) -> Self {
+        let mut full = false;
+        let known: Vec<_> = known
+            .into_iter()
+            .filter(|index| {
+                full |= index.is_full();
+                !index.is_empty()
+            })
+            .collect();
         Self {
             policy,
-            hiding: match known {
-                Known::Nothing => 0,
-                _ => fresh(),
+            pseudonyms,
+            hiding: if known.is_empty() && !full {
+                0
+            } else {
+                fresh()
             },
-            known,
+            known: (!full).then_some(known),
+            work: AtomicU64::new(WORK),
+            given_up: AtomicU64::new(0),
         }
+    }
+
+    /// One that lets nothing through that came at run time.
+    pub(crate) fn hiding_all(policy: Policy) -> Self {
+        Self {
+            pseudonyms: Pseudonyms::new(policy.key()),
+            policy,
+            known: None,
+            hiding: fresh(),
+            work: AtomicU64::new(0),
+            given_up: AtomicU64::new(0),
+        }
+    }
+
+    /// One that looks for this, too.
+    pub(crate) fn with(&self, more: Arc<Index>) -> Self {
+        let (policy, pseudonyms) = (self.policy.clone(), self.pseudonyms.clone());
+        match &self.known {
+            Some(known) => Self::new(policy, pseudonyms, known.iter().cloned().chain([more]))
+                .with_work(self.work_left()),
+            None => Self::hiding_all(policy),
+        }
+    }
+
+    /// Lets what is said from now on have other hashes, where it could be guessed:
+    /// for texts that belong to no request.
+    #[cfg(any(feature = "kit", test))]
+    pub(crate) fn renew(&mut self) {
+        if self.pseudonyms.renew() && self.hiding != 0 {
+            self.hiding = fresh();
+        }
+    }
+
+    /// Bytes of what it looks for.
+    pub(super) fn bytes(&self) -> usize {
+        let known = self.known.iter().flatten();
+        known.map(|index| index.len_bytes()).sum()
+    }
+
+    pub(super) fn pseudonyms(&self) -> &Pseudonyms {
+        &self.pseudonyms
+    }
+
+    /// What may be spent on its texts.
+    pub(crate) fn with_work(mut self, work: u64) -> Self {
+        *self.work.get_mut() = work;
+        self
+    }
+
+    /// What may still be spent.
+    pub(crate) fn work_left(&self) -> u64 {
+        self.work.load(Relaxed)
     }
 
     /// A number that two scrubbers of one policy share only where they hide
     /// the same.
-    #[cfg(feature = "kit")]
     pub(crate) fn hiding(&self) -> u64 {
         self.hiding
     }
 
-    /// Whether this text certainly has nothing that has to go.
-    fn passes(&self, text: &str) -> bool {
-        let values = match &self.known {
-            Known::Nothing => true,
-            Known::These(values) => !values.may_be_in(text),
-            Known::TooMany => false,
-        };
-        values && detect::clear(text.as_bytes())
+    /// Texts that were hidden as a whole, because there was more to be looked for,
+    /// or more to be done, than the limits allow.
+    pub(crate) fn given_up(&self) -> u64 {
+        self.given_up.load(Relaxed)
     }
 
-    /// One that lets no text through.
-    #[cfg(feature = "kit")]
-    pub(crate) fn hiding_all(policy: Policy) -> Self {
-        Self {
-            policy,
-            known: Known::TooMany,
-            hiding: fresh(),
-        }
-    }
-
-    /// The text without what must not be written. Once the exchange had more
-    /// hidden values than can be remembered, that is none of it.
+    /// As [`said`](Self::said), of a text that came at run time.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.passes(text) {
-            return Cow::Borrowed(text);
-        }
-        self.search(text)
+        self.said(text, std::slice::from_ref(&(0..text.len())))
     }
 
-    fn search<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let mut spans = Vec::new();
-        let told = match &self.known {
-            Known::Nothing => Some(()),
-            Known::These(values) => values.find(text, &mut spans),
-            Known::TooMany => None,
+    /// As [`said`](Self::said), of a text that was cut at its end: what it ends in
+    /// may be the beginning of anything, so as much of it goes.
+    pub(crate) fn cut<'t>(&self, text: &'t str, runtime: &[Range<usize>]) -> Cow<'t, str> {
+        let mut end = text.len().saturating_sub(TAIL);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        if runtime.last().is_none_or(|last| last.end <= end) {
+            return self.said(text, runtime);
+        }
+        let mut spans = match self.find(text, runtime) {
+            Ok(spans) => spans,
+            Err(Spent) => return Cow::Owned(self.give_up(text, runtime)),
         };
-        if told.is_none() {
-            return Cow::Owned(self.placeholder(text));
+        spans.retain(|span| span.range.start < end);
+        let end = spans.last().map_or(end, |last| end.max(last.range.end));
+        self.written(text.get(..end).unwrap_or_default(), spans)
+    }
+
+    /// A text without what must not be written. `runtime` are the parts of it that
+    /// came at run time, in order: nothing else can be a value.
+    pub(crate) fn said<'t>(&self, text: &'t str, runtime: &[Range<usize>]) -> Cow<'t, str> {
+        match self.find(text, runtime) {
+            Ok(spans) => self.written(text, spans),
+            Err(Spent) => Cow::Owned(self.give_up(text, runtime)),
+        }
+    }
+
+    /// As [`said`](Self::said) or, where it was [`cut`](Self::cut), as that and with
+    /// a mark at its end.
+    pub(crate) fn shown(
+        &self,
+        text: &str,
+        runtime: impl Iterator<Item = Range<usize>>,
+        cut: bool,
+    ) -> String {
+        let runtime: Vec<_> = runtime.collect();
+        if cut {
+            return format!("{}…", self.cut(text, &runtime));
+        }
+        self.said(text, &runtime).into_owned()
+    }
+
+    /// Whether there is nothing that texts are searched for.
+    pub(crate) fn knows_nothing(&self) -> bool {
+        self.known.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    fn find(&self, text: &str, runtime: &[Range<usize>]) -> Result<Vec<Span>, Spent> {
+        let mut spans = Vec::new();
+        if !runtime.is_empty() {
+            self.search(text, runtime, &mut spans)?;
         }
         let found = detect::find(text, self.policy.names());
-        spans.extend(found.into_iter().map(|range| Span { range, value: None }));
-        if spans.is_empty() {
-            return Cow::Borrowed(text);
-        }
-        let spans = around(merge(spans), &placeholders(text));
-        if spans.is_empty() {
-            return Cow::Borrowed(text);
-        }
-        Cow::Owned(self.replace(text, &spans))
+        spans.extend(found.into_iter().map(|range| Span { range, short: None }));
+        Ok(if spans.is_empty() {
+            spans
+        } else {
+            around(merge(spans), &placeholders(text))
+        })
     }
 
-    fn replace(&self, text: &str, spans: &[Span]) -> String {
-        let short = |value: &str| {
-            let mut out = String::new();
-            self.policy.key().push_short(value.as_bytes(), &mut out);
-            out
-        };
-        let known = |index: usize| match &self.known {
-            Known::These(values) => values.short(index, short),
-            Known::Nothing | Known::TooMany => None,
-        };
+    fn search(
+        &self,
+        text: &str,
+        runtime: &[Range<usize>],
+        out: &mut Vec<Span>,
+    ) -> Result<(), Spent> {
+        let mut work = Work::new(self.work.load(Relaxed));
+        let mut found = Vec::new();
+        for index in self.known.as_ref().ok_or(Spent)? {
+            let done = index.find(text, runtime, &mut work, &mut found);
+            self.work.store(work.left(), Relaxed);
+            done?;
+            out.extend(found.drain(..).map(|Found { range, value }| Span {
+                range,
+                short: value.and_then(|id| index.value(id)).map(|v| self.short(v)),
+            }));
+        }
+        Ok(())
+    }
+
+    /// Only the program's own words, where not all could be looked at.
+    fn give_up(&self, text: &str, runtime: &[Range<usize>]) -> String {
+        self.given_up.fetch_add(1, Relaxed);
+        if matches!(runtime, [all] if *all == (0..text.len())) {
+            return self.placeholder(text);
+        }
+        let spans = runtime.iter().map(|range| Span {
+            range: range.clone(),
+            short: None,
+        });
+        self.written(text, spans.collect()).into_owned()
+    }
+
+    fn written<'t>(&self, text: &'t str, spans: Vec<Span>) -> Cow<'t, str> {
+        if spans.is_empty() {
+            return Cow::Borrowed(text);
+        }
         let mut out = String::with_capacity(text.len());
         let mut done = 0;
-        for span in spans {
-            out.push_str(text.get(done..span.range.start).unwrap_or_default());
-            match span.value.and_then(known) {
-                Some(short) => out.push_str(short),
-                None => out.push_str(&short(text.get(span.range.clone()).unwrap_or_default())),
-            }
-            done = span.range.end;
+        for Span { range, short } in spans {
+            out.push_str(text.get(done..range.start).unwrap_or_default());
+            let hidden = text.get(range.clone()).unwrap_or_default();
+            out.push_str(&short.unwrap_or_else(|| self.short(hidden)));
+            done = range.end;
         }
         out.push_str(text.get(done..).unwrap_or_default());
+        Cow::Owned(out)
+    }
+
+    fn short(&self, value: &str) -> String {
+        let mut out = String::new();
+        self.pseudonyms.push_short(value.as_bytes(), &mut out);
         out
     }
 
@@ -152,8 +281,7 @@ impl Scrubber {
     /// The placeholder of a text.
     pub(crate) fn placeholder(&self, text: &str) -> String {
         let mut out = String::new();
-        let key = self.policy.key();
-        key.push_value(text.as_bytes(), false, &mut out);
+        self.pseudonyms.push_value(text.as_bytes(), false, &mut out);
         out
     }
 
@@ -163,14 +291,34 @@ impl Scrubber {
         !detect::integer(n)
     }
 
+    /// The placeholder of a number that was hidden elsewhere; of any with some digits,
+    /// where it is not known what was.
+    pub(crate) fn known_number(
+        &self,
+        number: impl Into<Number> + Display + Copy,
+    ) -> Option<String> {
+        let Some(known) = &self.known else {
+            let text = number.to_string();
+            let digits = text.bytes().filter(u8::is_ascii_digit).count();
+            return (digits >= FEW).then(|| {
+                self.given_up.fetch_add(1, Relaxed);
+                self.short(&text)
+            });
+        };
+        known.iter().find_map(|index| {
+            let value = index.value(index.number(number.into())?);
+            Some(value.map_or_else(|| self.short(&number.to_string()), |v| self.short(v)))
+        })
+    }
+
     /// The placeholder of a number that is hidden by its name, or that looks
     /// like one that has to be.
     pub(crate) fn number(&self, hidden: bool, value: &impl Display) -> Option<String> {
         let text = value.to_string();
         (hidden || detect::number(&text)).then(|| {
             let mut out = String::new();
-            let how = super::policy::Action::Pseudonym;
-            self.policy.key().push_number(how, &text, false, &mut out);
+            let how = Action::Pseudonym;
+            self.pseudonyms.push_number(how, &text, false, &mut out);
             out
         })
     }
@@ -192,12 +340,12 @@ fn placeholders(text: &str) -> Vec<Range<usize>> {
 }
 
 /// Joins overlapping spans. What is more than one value is a text of its own.
-pub(super) fn merge(mut spans: Vec<Span>) -> Vec<Span> {
+fn merge(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort_by_key(|s| {
         (
             s.range.start,
             std::cmp::Reverse(s.range.end),
-            s.value.is_none(),
+            s.short.is_none(),
         )
     });
     let mut merged: Vec<Span> = Vec::with_capacity(spans.len());
@@ -206,9 +354,9 @@ pub(super) fn merge(mut spans: Vec<Span>) -> Vec<Span> {
             Some(last) if span.range.start < last.range.end => {
                 if span.range.end > last.range.end {
                     last.range.end = span.range.end;
-                    last.value = None;
+                    last.short = None;
                 } else if span.range == last.range {
-                    last.value = last.value.or(span.value);
+                    last.short = last.short.take().or(span.short);
                 }
             }
             _ => merged.push(span),
@@ -222,18 +370,18 @@ pub(super) fn merge(mut spans: Vec<Span>) -> Vec<Span> {
 fn around(spans: Vec<Span>, placeholders: &[Range<usize>]) -> Vec<Span> {
     let mut out = Vec::with_capacity(spans.len());
     let mut holes = placeholders.iter().peekable();
-    for Span { mut range, value } in spans {
+    for Span { mut range, short } in spans {
         while holes.next_if(|h| h.end <= range.start).is_some() {}
         let mut whole = true;
         while let Some(hole) = holes.peek().filter(|h| h.start < range.end) {
-            if value.is_some() && range == (hole.start + 2..hole.start + 18) {
+            if short.is_some() && range == (hole.start + 2..hole.start + 18) {
                 break;
             }
             whole = false;
             if range.start < hole.start {
                 out.push(Span {
                     range: range.start..hole.start,
-                    value: None,
+                    short: None,
                 });
             }
             range.start = hole.end.min(range.end);
@@ -243,8 +391,8 @@ fn around(spans: Vec<Span>, placeholders: &[Range<usize>]) -> Vec<Span> {
             holes.next();
         }
         if !range.is_empty() {
-            let value = value.filter(|_| whole);
-            out.push(Span { range, value });
+            let short = short.filter(|_| whole);
+            out.push(Span { range, short });
         }
     }
     out

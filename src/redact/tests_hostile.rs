@@ -200,7 +200,7 @@ fn xml_in_pieces() {
     // What declares no namespace is data.
     assert_eq!(
         xml("<a xmlns='urn:a' xmlns:q='hunter2x' xmlnsname='hunter2x'/>"),
-        "<a xmlns=\"urn:a\" xmlns:q=\"[~# len=8 ascii alnum]\" xmlnsname=\"[~# len=8 ascii alnum]\"/>"
+        "<a xmlns='urn:a' xmlns:q='[~# len=8 ascii alnum]' xmlnsname='[~# len=8 ascii alnum]'/>"
     );
 }
 

@@ -1,7 +1,7 @@
 //! Values that once got through, each in the place where it was found.
 
 use super::{
-    tests::{by_name, strict},
+    tests::{by_name, plain, strict},
     *,
 };
 use crate::exchange::Content;
@@ -175,6 +175,277 @@ fn parts_of_headers() {
     assert!(is_placeholder(&r.header("proxy-authenticate", b"a", false)));
     let mut r = Redactor::new(&by_name);
     assert!(is_placeholder(&r.header("proxy-authenticate", b"a", false)));
+}
+
+#[track_caller]
+fn header(name: &str, value: &str) -> String {
+    let policy = strict();
+    let mut r = Redactor::new(&policy);
+    plain(&r.header(name, value.as_bytes(), false))
+}
+
+#[test]
+fn values_in_odd_places_of_headers() {
+    for (name, value, expected) in [
+        (
+            "set-cookie",
+            "a=1; Path=/customers/quvex; Domain=.shop.example; Expires=Wed, 21 Oct 2026 07:28:00 GMT; Max-Age=60; SameSite=Lax",
+            "a=[~# len=1 ascii digits]; Path=/[~# len=9 ascii alpha]/[~# len=5 ascii alpha]; Domain=.shop.example; Expires=Wed, 21 Oct 2026 07:28:00 GMT; Max-Age=60; SameSite=Lax",
+        ),
+        (
+            "set-cookie",
+            "a=1; domain=quvex moltrin; expires=quvex; max-age=quvex; samesite=quvex; priority=quvex; httponly=quvex; path=/",
+            "a=[~# len=1 ascii digits]; domain=[~# len=13 ascii mixed]; expires=[~# len=5 ascii alpha]; max-age=[~# len=5 ascii alpha]; samesite=[~# len=5 ascii alpha]; priority=[~# len=5 ascii alpha]; httponly=[~# len=5 ascii alpha]; path=/",
+        ),
+        (
+            "location",
+            "/reset/quvexkey/https://shop.example/1",
+            "/[~# len=5 ascii alpha]/[~# len=8 ascii alpha]/[~# len=6 ascii mixed]//[~# len=12 ascii mixed]/1",
+        ),
+        ("location", "//shop.example/1", "//shop.example/1"),
+        (
+            "location",
+            "git+ssh://shop.example/1",
+            "git+ssh://shop.example/1",
+        ),
+        (
+            "location",
+            "mailto:quvex@x",
+            "mailto:[~# len=7 ascii mixed]",
+        ),
+        (
+            "location",
+            "javascript:quvex()",
+            "javascript:[~# len=7 ascii mixed]",
+        ),
+        ("location", "data:,quvex", "data:[~# len=6 ascii mixed]"),
+        ("location", "quvex:moltrin", "[~# len=13 ascii mixed]"),
+        ("location", "https:quvex", "[~# len=11 ascii mixed]"),
+        (
+            "location",
+            "1quvex://h/1",
+            "[~# len=7 ascii mixed]//[~# len=1 ascii alpha]/1",
+        ),
+        (
+            "baggage",
+            "user=quvex, tenant = ab;debug;k=v",
+            "user=[~# len=5 ascii alpha], tenant =[~# len=2 ascii alpha];[~# len=5 ascii alpha];k=[~# len=1 ascii alpha]",
+        ),
+        (
+            "forwarded",
+            "for=\"[2001:db8::1]:47\";proto=https;by=quvex",
+            "for=\"[~# len=16 ascii mixed]\";proto=https;by=[~# len=5 ascii alpha]",
+        ),
+        (
+            "x-forwarded-for",
+            "10.0.0.1, quvex",
+            "[~# len=8 ascii mixed], [~# len=5 ascii alpha]",
+        ),
+        (
+            "link",
+            "</a/quvex>; rel=\"next last\"; title=quvex",
+            "</[~# len=1 ascii alpha]/[~# len=5 ascii alpha]>; rel=\"next last\"; title=[~# len=5 ascii alpha]",
+        ),
+        (
+            "content-disposition",
+            "attachment; filename=\"a\\\"; b.pdf\"; filename*=UTF-8''quvex",
+            "attachment; filename=\"[~# len=10 ascii mixed]\"; filename*=[~# len=12 ascii mixed]",
+        ),
+        (
+            "authorization",
+            "Digest username=\"bob, the\", qop=auth, quvex=1, uri=\"/a\"",
+            "Digest username=\"[~# len=8 ascii mixed]\", qop=auth, [~# len=5 ascii alpha]=[~# len=1 ascii digits], uri=\"[~# len=2 ascii mixed]\"",
+        ),
+        (
+            "content-type",
+            "text/plain; charset=utf-8",
+            "text/plain; charset=utf-8",
+        ),
+        (
+            "content-type",
+            "text/plain; name=\"quvex\"; charset=utf-8",
+            "text/plain; name=\"[~# len=5 ascii alpha]\"; charset=utf-8",
+        ),
+        (
+            "user-agent",
+            "bot/1 (X11; rv:109.0; contact: quvex; user=quvex) x",
+            "bot/1 (X11; rv:109.0; contact: [~# len=5 ascii alpha]; user=[~# len=5 ascii alpha]) x",
+        ),
+        ("host", "quvex:key@shop", "[~# len=14 ascii mixed]"),
+        (
+            "origin",
+            "https://quvex:key@shop",
+            "[~# len=22 ascii mixed]",
+        ),
+        ("origin", "null", "null"),
+        ("etag", "W/\"quvex moltrin\"", "[~# len=17 ascii mixed]"),
+        ("if-none-match", "\"a-1\", W/\"b\"", "\"a-1\", W/\"b\""),
+        (
+            "accept-language",
+            "de-DE,de;q=0.9, *;q=0.1",
+            "de-DE,de;q=0.9, *;q=0.1",
+        ),
+        ("accept-language", "quvexastr", "[~# len=9 ascii alpha]"),
+        (
+            "date",
+            "Wed, 21 Oct 2026 07:28:00 GMT",
+            "Wed, 21 Oct 2026 07:28:00 GMT",
+        ),
+        ("expires", "0", "0"),
+        ("expires", "quvex", "[~# len=5 ascii alpha]"),
+        ("range", "bytes=0-499, -5", "bytes=0-499, -5"),
+        ("range", "quvex", "[~# len=5 ascii alpha]"),
+        ("age", "quvex", "[~# len=5 ascii alpha]"),
+        ("age", "", ""),
+    ] {
+        assert_eq!(header(name, value), expected, "{name}: {value}");
+    }
+}
+
+#[test]
+fn parts_of_values_that_services_say_alone() {
+    let policy = strict();
+    for (name, value, said) in [
+        ("baggage", "user=quvex", "quvex"),
+        ("baggage", "user=q%75vex;a=1", "quvex"),
+        ("tracestate", "acme=zoe", "zoe"),
+        ("x-user", "id=zoe;x=1", "zoe"),
+        ("forwarded", "for=\"zoe\"", "zoe"),
+        ("authorization", "Digest username=\"zoe\"", "zoe"),
+        ("location", "https://zoe:quvex@h/", "zoe"),
+        ("location", "https://zoe:quvex@h/", "quvex"),
+        ("location", "/go/https%3A%2F%2Fzoe%3Aquvex%40h%2F", "zoe"),
+        ("location", "/?to=https%3A%2F%2Fzoe%3Aquvex%40h%2F", "quvex"),
+        (
+            "content-disposition",
+            "inline; filename=quvex.tar.gz",
+            "quvex",
+        ),
+        (
+            "content-disposition",
+            "inline; filename*=UTF-8'de'quv%C3%AB.pdf",
+            "quvë",
+        ),
+        ("set-cookie", "a=zoe.quvex", "quvex"),
+        ("set-cookie", "a=1; Path=/customers/quvex", "quvex"),
+        ("x-mail", "zoe.quvex@moltrin.example", "zoe"),
+        ("x-mail", "zoe.quvex@moltrin.example", "moltrin"),
+        ("referer", "/files/quvex.tar.gz", "quvex"),
+    ] {
+        let mut r = Redactor::new(&policy);
+        r.header(name, value.as_bytes(), false);
+        let text = r
+            .into_scrubber()
+            .text(&format!("serving {said} in com"))
+            .into_owned();
+        assert!(!text.contains(said), "{name}: {value}: {text}");
+        assert!(
+            text.starts_with("serving [~") && text.ends_with("] in com"),
+            "{text}"
+        );
+    }
+    let json = br#"{"mail":"zoe@moltrin.example","at":"2024-05-06","id":"550e8400-e29b-41d4-a716-446655440000"}"#;
+    let shown = body(
+        &policy,
+        "application/json",
+        None,
+        json,
+        "zoe, 2024 e29b at moltrin",
+    );
+    assert_eq!(plain(&shown.text), "[~#], 2024 e29b at [~#]");
+}
+
+#[test]
+fn values_that_another_member_names() {
+    for (kind, text) in [
+        (
+            "application/json",
+            r#"[{"op":"replace","path":"/user/password","value":482913}]"#,
+        ),
+        (
+            "application/json",
+            r#"{"value":482913,"path":"/password","op":"add"}"#,
+        ),
+        ("application/json", r#"[["password",482913],["a",1]]"#),
+        ("application/json", r#"["pin","482913"]"#),
+        ("application/json", r#"["pin",{"a":482913}]"#),
+        ("application/json", r#"{"type":"password","value":482913}"#),
+        (
+            "application/json",
+            r#"{"val":[482913],"id":"x","field":"pin"}"#,
+        ),
+        (
+            "application/json",
+            r#"{"field":"pin","id":"x","val":482913}"#,
+        ),
+        (
+            "application/json",
+            r#"{"data":{"value":{"a":482913},"name":"pin"},"name":"x"}"#,
+        ),
+        (
+            "application/json",
+            r#"{"data":{"value":1},"text":482913,"name":"p\u0069n"}"#,
+        ),
+        ("application/json", r#"{"password":{"value":482913}}"#),
+        ("application/json", r#"{"value":482913,"name":"pin""#),
+        (
+            "application/xml",
+            "<p><key>password</key><string>482913</string></p>",
+        ),
+        (
+            "application/xml",
+            "<p><Name>pin</Name><T>a</T><Value>482913</Value></p>",
+        ),
+        ("application/xml", "<p value='482913' name='pin'/>"),
+        (
+            "application/x-www-form-urlencoded",
+            "name=password&value=482913",
+        ),
+        (
+            "application/x-www-form-urlencoded",
+            "value=482913&name=p%69n",
+        ),
+    ] {
+        hides(kind, text.as_bytes(), "482913");
+    }
+    let query = Redactor::new(&by_name()).query("value=482913&name=pin");
+    assert!(!query.contains("482913"), "{query}");
+    // What nothing says of stays.
+    for (kind, text) in [
+        (
+            "application/json",
+            r#"[{"value":12,"name":"age"},["a",12],["pin",12,13],{"id":"pin","a":12}]"#,
+        ),
+        (
+            "application/json",
+            r#"{"data":{"value":12,"name":"x"},"type":"order"}"#,
+        ),
+        (
+            "application/xml",
+            "<p><key>age</key><string>12</string><key>x</key><a>1</a></p>",
+        ),
+        ("application/x-www-form-urlencoded", "name=age&value=12"),
+    ] {
+        assert_eq!(body(&by_name(), kind, None, text.as_bytes(), "").body, text);
+    }
+    let text = "<d><key>pin</key><a>12</a><key>age</key><a>34</a></d>";
+    let shown = body(&strict(), "application/xml", None, text.as_bytes(), "").body;
+    assert!(
+        shown.contains("<a>34</a>") && !shown.contains("12</a>"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn names_behind_their_values_take_linear_time() {
+    let depth = 100;
+    let open = r#"{"value":"#.repeat(depth);
+    let close = r#","name":"pin"}"#.repeat(depth);
+    let text = format!("{open}[{}]{close}", "12,".repeat(1 << 14) + "1");
+    for policy in [strict(), by_name()] {
+        let shown = body(&policy, "application/json", None, text.as_bytes(), "");
+        assert!(!shown.body.contains("12,"));
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Paths, queries, and the URLs in headers.
 
-use super::{Action, Redactor, decode, detect, json, names, policy::Rule};
+use super::{
+    Action, Redactor, decisions::Part, decode, detect, json, names, policy::Rule, search::Why,
+};
 
 pub(super) fn path(r: &mut Redactor<'_>, path: &str, route: Option<&str>) -> String {
     if path == "*" {
@@ -8,7 +10,7 @@ pub(super) fn path(r: &mut Redactor<'_>, path: &str, route: Option<&str>) -> Str
     }
     let by_route = route.and_then(|route| pair_up(path, route));
     let segments =
-        by_route.unwrap_or_else(|| path.split('/').map(|s| (s, Part::Unknown)).collect());
+        by_route.unwrap_or_else(|| path.split('/').map(|s| (s, Step::Unknown)).collect());
     let mut out = String::with_capacity(path.len());
     for (n, (raw, part)) in segments.into_iter().enumerate() {
         if n > 0 {
@@ -24,7 +26,7 @@ pub(super) fn path(r: &mut Redactor<'_>, path: &str, route: Option<&str>) -> Str
 
 /// What the route says of a segment.
 #[derive(Clone, Copy)]
-enum Part<'t> {
+enum Step<'t> {
     Literal,
     Parameter(&'t str),
     Unknown,
@@ -32,23 +34,23 @@ enum Part<'t> {
 
 /// Pairs the segments of a path with those of its route; `None` where the
 /// path is not one of the route.
-fn pair_up<'t>(path: &'t str, route: &'t str) -> Option<Vec<(&'t str, Part<'t>)>> {
+fn pair_up<'t>(path: &'t str, route: &'t str) -> Option<Vec<(&'t str, Step<'t>)>> {
     let mut pairs = Vec::new();
     let mut segments = path.split('/');
     for template in route.split('/') {
         if let Some(name) = catch_all(template) {
             let first = segments.next()?;
-            pairs.push((first, Part::Parameter(name)));
-            pairs.extend(segments.by_ref().map(|s| (s, Part::Parameter(name))));
+            pairs.push((first, Step::Parameter(name)));
+            pairs.extend(segments.by_ref().map(|s| (s, Step::Parameter(name))));
             break;
         }
         let segment = segments.next()?;
         let part = match parameter(template) {
-            Some(name) => Part::Parameter(name),
+            Some(name) => Step::Parameter(name),
             None if template == segment
                 || template.replace("{{", "{").replace("}}", "}") == segment =>
             {
-                Part::Literal
+                Step::Literal
             }
             None => return None,
         };
@@ -73,18 +75,23 @@ fn parameter(template: &str) -> Option<&str> {
 }
 
 /// The replacement of a segment, where it has to be replaced.
-fn segment(r: &mut Redactor<'_>, raw: &str, part: Part<'_>) -> Option<String> {
+fn segment(r: &mut Redactor<'_>, raw: &str, part: Step<'_>) -> Option<String> {
     if raw.is_empty() {
         return None;
     }
+    let rule = match part {
+        Step::Parameter(name) => r.policy().field_rule(name),
+        Step::Literal | Step::Unknown => Rule::default(),
+    };
+    r.because(rule.why(), |r| step(r, raw, part, rule))
+}
+
+fn step(r: &mut Redactor<'_>, raw: &str, part: Step<'_>, rule: Rule) -> Option<String> {
     let decoded = decode::percent(raw);
     let replaced = match part {
-        Part::Literal => None,
-        Part::Parameter(name) => {
-            let rule = r.policy().field_rule(name);
-            r.scalar(rule, &decoded, false)
-        }
-        Part::Unknown => {
+        Step::Literal => None,
+        Step::Parameter(_) => r.scalar(rule, &decoded, false),
+        Step::Unknown => {
             let text = std::str::from_utf8(&decoded).ok();
             let stays = text.is_some_and(|text| {
                 (text.len() <= 9 && text.bytes().all(|b| b.is_ascii_digit()))
@@ -99,8 +106,13 @@ fn segment(r: &mut Redactor<'_>, raw: &str, part: Part<'_>) -> Option<String> {
         // Matrix parameters, verbs behind a colon, the end of a file's name.
         let text = String::from_utf8_lossy(&decoded);
         r.remember_parts(&text);
-        if let Some((stem, _)) = text.rsplit_once('.') {
-            r.remember(stem);
+        r.remember_file(&text);
+        if let Some((authority, _)) = text
+            .split_once("://")
+            .map(|(_, rest)| rest.split_once('/').unwrap_or((rest, "")))
+            && let Some((user, _)) = authority.rsplit_once('@')
+        {
+            remember_user(r, user);
         }
     }
     replaced
@@ -108,13 +120,15 @@ fn segment(r: &mut Redactor<'_>, raw: &str, part: Part<'_>) -> Option<String> {
 
 pub(super) fn query(r: &mut Redactor<'_>, query: &str) -> String {
     let mut out = String::with_capacity(query.len());
+    let named = names_secret(r, query);
     for (n, pair) in query.split('&').enumerate() {
         if n > 0 {
             out.push('&');
         }
         match pair.split_once('=') {
             Some((key, value)) => {
-                let rule = key_rule(r, key, &mut out, |r, key| r.policy().query_rule(key));
+                let mut rule = key_rule(r, key, &mut out, |r, key| r.policy().query_rule(key));
+                rule.suspicious |= named && Part::of(key) == Part::Value;
                 out.push('=');
                 query_value(r, rule, value, &mut out);
             }
@@ -126,6 +140,18 @@ pub(super) fn query(r: &mut Redactor<'_>, query: &str) -> String {
         }
     }
     out
+}
+
+/// Whether a pair of a query or a form names what another one has, and that is secret.
+pub(super) fn names_secret(r: &Redactor<'_>, text: &str) -> bool {
+    let secret = |pair: &str| {
+        let (key, value) = pair.split_once('=')?;
+        let value = String::from_utf8_lossy(&decode::form(value)).into_owned();
+        let last = value.rsplit('/').next().unwrap_or(&value);
+        Some(Part::of(key) == Part::Name && r.policy().field_rule(last).suspicious)
+    };
+    let may = text.contains('%') || r.policy().may_hide_field(text.as_bytes());
+    may && text.split('&').any(|pair| secret(pair) == Some(true))
 }
 
 /// Writes a key of a query or a form, and says what its name means.
@@ -165,7 +191,9 @@ fn query_value(r: &mut Redactor<'_>, rule: Rule, raw: &str, out: &mut String) {
     if stays {
         push_kept(raw, &decoded, out);
     } else {
-        hide_encoded(r, rule.how(), raw, &decoded, false, out);
+        r.because(rule.why(), |r| {
+            hide_encoded(r, rule.how(), raw, &decoded, false, out);
+        });
     }
 }
 
@@ -178,9 +206,13 @@ pub(super) fn hide_encoded(
     cut: bool,
     out: &mut String,
 ) {
-    r.remember(raw);
+    if std::str::from_utf8(decoded).is_err() {
+        r.remember(raw);
+    }
     // Not everybody takes `+` for a space.
-    r.remember(&String::from_utf8_lossy(&decode::percent(raw)));
+    if raw.contains('+') {
+        r.remember(&String::from_utf8_lossy(&decode::percent(raw)));
+    }
     r.remember_parts(&String::from_utf8_lossy(decoded));
     let placeholder = r.hide_as(how, decoded, cut);
     decode::push_percent(placeholder.as_bytes(), out);
@@ -188,7 +220,8 @@ pub(super) fn hide_encoded(
 
 /// Writes an encoded text as it came where that is valid, else encoded anew.
 pub(super) fn push_kept(raw: &str, decoded: &[u8], out: &mut String) {
-    if raw.bytes().all(|b| is_query(b) && b != b'&') {
+    let stays = |b: u8| b.is_ascii_graphic() && !matches!(b, b'&' | b'"' | b'<' | b'>' | b'#');
+    if raw.bytes().all(stays) {
         out.push_str(raw);
     } else {
         decode::push_percent(decoded, out);
@@ -200,6 +233,38 @@ pub(super) fn is_query(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"-._~%+&=!$'()*,;:@/?[]|".contains(&b)
 }
 
+/// Schemes without a host, which stay.
+const OPAQUE: &[&str] = &[
+    "about:",
+    "blob:",
+    "cid:",
+    "data:",
+    "geo:",
+    "javascript:",
+    "mailto:",
+    "mid:",
+    "sms:",
+    "tel:",
+    "urn:",
+];
+
+/// The longest scheme.
+const SCHEME: usize = 32;
+
+/// The length of the scheme that a URL starts with (RFC 3986, section 3.1), with its
+/// colon.
+fn scheme(url: &str) -> usize {
+    let bytes = url.as_bytes();
+    let rest = |b: &u8| b.is_ascii_alphanumeric() || b"+-.".contains(b);
+    let length = bytes.iter().take_while(|b| rest(b)).count();
+    let starts = bytes.first().is_some_and(u8::is_ascii_alphabetic);
+    if starts && length <= SCHEME && bytes.get(length) == Some(&b':') {
+        length + 1
+    } else {
+        0
+    }
+}
+
 /// A URL: scheme and host stay, the rest as in a request without a route.
 pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
     let (url, fragment) = whole
@@ -209,24 +274,26 @@ pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
         .split_once('?')
         .map_or((url, None), |(u, q)| (u, Some(q)));
     let mut out = String::new();
-    let start = url.find("://").map(|at| at + 3);
-    let start = start.or_else(|| url.starts_with("//").then_some(2));
-    let (scheme, rest) = start
-        .and_then(|at| url.split_at_checked(at))
-        .unwrap_or(("", url));
-    let known = scheme
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b":/+.-".contains(&b));
-    let authority = if start.is_some() {
-        rest.find('/').unwrap_or(rest.len())
-    } else {
-        0
+    let (scheme, rest) = url.split_at_checked(scheme(url)).unwrap_or(("", url));
+    let (slashes, rest) = rest.split_at_checked(2).unwrap_or(("", rest));
+    let (authority, path) = match slashes {
+        "//" => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        _ if scheme.is_empty() => ("", url),
+        // What is behind it is for whoever knows the scheme.
+        _ => {
+            r.remember_parts(whole);
+            let known = OPAQUE
+                .iter()
+                .find(|known| scheme.eq_ignore_ascii_case(known));
+            let inner = known.and_then(|_| whole.get(scheme.len()..));
+            out.push_str(known.map_or("", |_| scheme));
+            out.push_str(&r.hide(inner.unwrap_or(whole).as_bytes()));
+            return out;
+        }
     };
-    let (authority, path) = rest.split_at_checked(authority).unwrap_or(("", rest));
-    if known {
+    if slashes == "//" {
         out.push_str(scheme);
-    } else {
-        out.push_str(&r.hide(scheme.as_bytes()));
+        out.push_str(slashes);
     }
     let host = match authority.rsplit_once('@') {
         Some((user, host)) => {
@@ -271,14 +338,16 @@ pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
 
 /// What stands before the host: a name, and a password behind a colon.
 pub(super) fn remember_user(r: &mut Redactor<'_>, user: &str) {
-    for part in user.split(':') {
-        r.remember(part);
-        r.remember(&String::from_utf8_lossy(&decode::percent(part)));
-    }
+    r.because(Why::Told, |r| {
+        for part in user.split(':') {
+            r.remember(part);
+            r.remember_parts(part);
+        }
+    });
 }
 
 /// A name or an address, with a port or without: no `user:pass`.
-fn is_host(host: &str) -> bool {
+pub(super) fn is_host(host: &str) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, port),
         _ => (host, ""),

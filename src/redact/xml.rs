@@ -1,7 +1,8 @@
 //! XML: elements and attributes stay, and of their texts those that may.
 
-use super::{Redactor, detect, lines, names, policy::Rule};
+use super::{Redactor, decisions::Part, detect, lines, names, policy::Rule};
 use crate::exchange::Content;
+use std::ops::Range;
 
 /// Elements in elements that are followed.
 const DEPTH: usize = 128;
@@ -9,26 +10,27 @@ const DEPTH: usize = 128;
 /// `None` where nothing of it is XML.
 pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
     let text = lines::prefix(bytes, ended)?;
+    let mark = text.len() - text.trim_start_matches('\u{feff}').len();
+    let mut out = String::with_capacity(text.len() + text.len() / 4);
+    out.push_str(text.get(..mark)?);
     let mut machine = Machine {
         r,
         text,
-        at: 0,
-        out: String::with_capacity(text.len() + text.len() / 4),
+        at: mark,
+        out,
         stack: Vec::new(),
         joined: String::new(),
         parts: 0,
+        naming: false,
+        named: None,
     };
-    let blank = !text
-        .trim_start_matches('\u{feff}')
-        .trim_start()
-        .starts_with('<');
-    if blank {
+    if !text.get(mark..)?.trim_start().starts_with('<') {
         return None;
     }
     while machine.at < text.len() && machine.step(ended).is_some() {}
     machine.join();
     let done = machine.at;
-    (done > 0).then_some(Content::Text {
+    (done > mark).then_some(Content::Text {
         text: machine.out,
         unparsed: (bytes.len() - done) as u64,
     })
@@ -44,6 +46,10 @@ struct Machine<'t, 'r, 'p> {
     /// The text of the element so far, and of how many parts it is.
     joined: String,
     parts: usize,
+    /// Whether the element names those beside it, as `key` does in a list.
+    naming: bool,
+    /// Elements around those that were given a suspicious name.
+    named: Option<usize>,
 }
 
 impl<'t> Machine<'t, '_, '_> {
@@ -96,8 +102,15 @@ impl<'t> Machine<'t, '_, '_> {
         if let Some(name) = rest.strip_prefix("</") {
             let end = name.find('>')?;
             self.stack.pop()?;
+            self.naming = false;
+            if self.named.is_some_and(|depth| depth > self.stack.len()) {
+                self.named = None;
+            }
+            let (name, _) = name.split_at_checked(end)?;
+            let bare = name.trim_end();
             self.out.push_str("</");
-            self.name(name.get(..end)?.trim_end());
+            self.name(bare);
+            self.out.push_str(name.get(bare.len()..)?);
             self.out.push('>');
             self.at += 2 + end + 1;
             return Some(());
@@ -110,31 +123,38 @@ impl<'t> Machine<'t, '_, '_> {
         // The text of `<field name="password">` and the `value` beside it have
         // that name.
         let mut content = element;
-        for (name, value) in &attributes {
-            if ["name", "key", "id", "n", "k"]
-                .iter()
-                .any(|n| n.eq_ignore_ascii_case(name))
-            {
+        let local = name.rsplit(':').next().unwrap_or(name);
+        self.naming = Part::of(local) == Part::Name && !closed;
+        if self.naming {
+            self.named = None;
+        } else if self.named == Some(self.stack.len()) {
+            content.suspicious = true;
+        }
+        for Attribute { name, value, .. } in &attributes {
+            if Part::of(name) == Part::Name {
                 content = self.rule(&unescape(value)).below(content, None);
             }
         }
         self.out.push('<');
         self.name(name);
-        for (name, value) in attributes {
-            self.out.push(' ');
+        let mut written = 1 + name.len();
+        for attribute in attributes {
+            let Attribute { name, value, at } = attribute;
+            self.out.push_str(rest.get(written..at.start)?);
             self.name(name);
-            self.out.push_str("=\"");
+            let inner = at.end - value.len();
+            self.out.push_str(rest.get(at.start + name.len()..inner)?);
+            written = at.end;
             let plain = unescape(value);
             let space = is_namespace(name, &plain) && !content.suspicious;
             if space && !detect::is_sensitive(&plain, self.r.policy().names()) {
-                self.out.push_str(&value.replace('"', "&quot;"));
+                self.out.push_str(value);
             } else {
                 let rule = self.rule(name).below(content, None);
                 self.value(rule, value, &plain, false);
             }
-            self.out.push('"');
         }
-        self.out.push_str(if closed { "/>" } else { ">" });
+        self.out.push_str(rest.get(written..end)?);
         if !closed {
             if self.stack.len() >= DEPTH {
                 return None;
@@ -179,6 +199,9 @@ impl<'t> Machine<'t, '_, '_> {
         let (left, right) = text.split_once(trimmed).unwrap_or_default();
         self.out.push_str(left);
         let plain = unescape(trimmed);
+        if self.naming && self.rule(&plain).suspicious {
+            self.named = self.stack.len().checked_sub(1);
+        }
         self.joined.push_str(&unescape(text));
         self.parts += 1;
         // A part of a value tells nothing of the whole, such as of a card number.
@@ -192,20 +215,26 @@ impl<'t> Machine<'t, '_, '_> {
     fn value(&mut self, rule: Rule, raw: &str, plain: &str, cut: bool) {
         match self.r.scalar(rule, plain.as_bytes(), cut) {
             Some(placeholder) => {
-                self.r.remember(raw);
                 self.r.remember_words(plain.as_bytes());
                 self.out.push_str(&placeholder);
             }
-            None => self.out.push_str(&raw.replace('"', "&quot;")),
+            None => self.out.push_str(raw),
         }
     }
+}
+
+/// An attribute: from its name to the end of its value, without the quote.
+struct Attribute<'t> {
+    name: &'t str,
+    value: &'t str,
+    at: Range<usize>,
 }
 
 /// The attributes of a start tag; whether it also is the end, and where it ends.
 fn read<'t>(
     rest: &'t str,
     from: usize,
-    attributes: &mut Vec<(&'t str, &'t str)>,
+    attributes: &mut Vec<Attribute<'t>>,
 ) -> Option<(bool, usize)> {
     let mut at = from;
     loop {
@@ -218,6 +247,7 @@ fn read<'t>(
             return Some((true, at + 2));
         }
         let name = word(rest, at)?;
+        let start = at;
         at += name.len();
         at += space(rest, at);
         at += rest.get(at..)?.starts_with('=').then_some(1)?;
@@ -226,8 +256,13 @@ fn read<'t>(
         let quote = tail.chars().next().filter(|q| matches!(q, '"' | '\''))?;
         let value = tail.get(1..)?;
         let value = value.get(..value.find(quote)?)?;
-        attributes.push((name, value));
-        at += value.len() + 2;
+        at += 1 + value.len();
+        attributes.push(Attribute {
+            name,
+            value,
+            at: start..at,
+        });
+        at += 1;
     }
 }
 

@@ -37,17 +37,17 @@ fn status_of(kept: &Exchange) -> (&str, bool) {
     }
 }
 
-/// The status's text is there, and nothing of it can be read.
+/// The status's text is there, without what detectors find in it: it is the service's.
 #[track_caller]
-fn assert_message_is_hidden(kept: &Exchange) {
+fn assert_message_is_clean(kept: &Exchange) {
     let response = kept.response.as_ref().unwrap();
     let (head, trailers) = (&response.headers, &response.trailers);
     let message = field(head, "grpc-message").or(field(trailers, "grpc-message"));
-    assert!(message.unwrap().starts_with("[~"), "{message:?}");
+    let (card, rest) = message.unwrap().split_once("] of ").unwrap();
+    assert!(card.starts_with("card [~"), "{message:?}");
+    assert_eq!(rest, "Zo%C3%AB refused");
     let all = format!("{kept:?}");
-    for secret in ["4111111111111111", "Zo", "refused"] {
-        assert!(!all.contains(secret), "{secret}: {all}");
-    }
+    assert!(!all.contains("4111111111111111"), "{all}");
 }
 
 async fn keeping(mount: Mount) -> (TestDashcam, Client) {
@@ -90,7 +90,7 @@ macro_rules! each_mount {
                     assert_eq!(kept.outcome, outcome);
                     // Nothing but a head was sent.
                     assert_eq!(status_of(&kept), (&*text, false));
-                    assert_message_is_hidden(&kept);
+                    assert_message_is_clean(&kept);
                     assert_eq!(kept.events.len(), 2);
                 }
             }
@@ -127,7 +127,7 @@ macro_rules! each_mount {
                     assert_eq!(kept.outcome, outcome);
                     assert_eq!(status_of(&kept), (status, true));
                     if end.is_err() {
-                        assert_message_is_hidden(&kept);
+                        assert_message_is_clean(&kept);
                     }
                 }
             }

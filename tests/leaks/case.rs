@@ -1,6 +1,6 @@
 //! One request with its answer, and what the service says meanwhile.
 
-use crate::{make::Make, random::Random};
+use crate::{composed::Saying, make::Make, random::Random};
 
 /// Name, value, and whether the value says of itself that it is sensitive.
 pub(crate) type Fields = Vec<(String, Vec<u8>, bool)>;
@@ -54,6 +54,14 @@ pub(crate) struct Plan {
     pub(crate) content: Content,
     pub(crate) end: End,
     pub(crate) call: Option<Call>,
+    /// Facts that it states.
+    pub(crate) facts: Vec<(String, String)>,
+    /// Values of a field whose name hides them.
+    pub(crate) hidden: Vec<String>,
+    /// Values in composed ways.
+    pub(crate) sayings: Vec<Saying>,
+    /// Parts of values that may stand nowhere.
+    pub(crate) telling: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -105,6 +113,9 @@ impl Case {
             self.plan.says_in_debug,
             self.plan.fields,
         );
+        for saying in &self.plan.sayings {
+            out.push_str(&format!("\n    {}", saying.describe()));
+        }
         if let Some(call) = &self.plan.call {
             out.push_str(&format!(
                 "\n    calls {} | {} | {}\n    gets {} | {} | {:?}",

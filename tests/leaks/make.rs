@@ -163,6 +163,12 @@ impl<'r> Make<'r> {
         self.quiet = before;
     }
 
+    /// Whether what is made is the answer of a failure, of which some parts are the
+    /// service's own words.
+    pub(crate) fn speaks(&self) -> bool {
+        self.late && self.case.plan.end == End::Failed
+    }
+
     pub(crate) fn kind(&mut self, kind: &'static str) {
         self.case.kinds.push(kind);
     }

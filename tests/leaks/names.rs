@@ -70,7 +70,10 @@ impl Make<'_> {
     }
 
     pub(crate) fn harmless(&mut self) -> String {
-        let words = *self.random.of(HARMLESS);
+        let words = match *self.random.of(HARMLESS) {
+            "message" | "title" | "description" if self.speaks() => "comment",
+            words => words,
+        };
         // A prefix may make another name of it.
         match self.random.below(4) {
             0 => words.replace(' ', "_").to_uppercase(),

@@ -1,11 +1,11 @@
 //! All that is written: files, exports, log lines, replays, and answers of the
 //! admin router.
 
+use crate::telemetry::{Spans, metrics};
 use axum::{Router, body::Body};
 use dashcam::export::{Memory, curl::Curl, har};
 use http_body_util::BodyExt;
 use std::{
-    fmt::Write,
     fs, io,
     io::Read,
     path::{Path, PathBuf},
@@ -28,6 +28,7 @@ pub(crate) struct Outputs {
     pub(crate) kept: Memory,
     pub(crate) lines: Buffer,
     pub(crate) replays: Replays,
+    pub(crate) spans: Spans,
     pub(crate) admin: Router,
     pub(crate) token: String,
     pub(crate) scratch: Scratch,
@@ -63,6 +64,8 @@ impl Outputs {
         pieces.extend(lines.lines().map(|line| ("log", line.to_owned())));
         let replays = std::mem::take(&mut *self.replays.0.lock().unwrap());
         pieces.extend(replays.into_iter().map(|text| ("replay", text)));
+        pieces.extend(self.spans.take().into_iter().map(|text| ("span", text)));
+        pieces.push(("metrics", metrics()));
         pieces
     }
 
@@ -100,15 +103,15 @@ impl io::Write for Buffer {
 #[derive(Clone, Default)]
 pub(crate) struct Replays(Arc<Mutex<Vec<String>>>);
 
-struct Text(String);
+struct Fields(serde_json::Map<String, serde_json::Value>);
 
-impl tracing::field::Visit for Text {
+impl tracing::field::Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let _ = write!(self.0, "{}={value:?} ", field.name());
+        self.record_str(field, &format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        let _ = write!(self.0, "{}={value} ", field.name());
+        self.0.insert(field.name().to_owned(), value.into());
     }
 }
 
@@ -123,9 +126,13 @@ where
             return;
         }
         let id = dashcam::current().map(|c| c.correlation_id().as_str().to_owned());
-        let mut text = Text(format!("{} ", id.unwrap_or_default()));
-        event.record(&mut text);
-        self.0.lock().unwrap().push(text.0);
+        let mut fields = Fields(serde_json::Map::new());
+        fields
+            .0
+            .insert("id".to_owned(), id.unwrap_or_default().into());
+        event.record(&mut fields);
+        let text = serde_json::Value::Object(fields.0).to_string();
+        self.0.lock().unwrap().push(text);
     }
 
     fn on_new_span(&self, _: &span::Attributes<'_>, _: &span::Id, _: Context<'_, S>) {}

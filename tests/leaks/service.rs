@@ -2,8 +2,10 @@
 
 use crate::{
     case::{Call, Case, Content, End, Fields, Plan},
+    composed,
     outputs::{Buffer, Outputs, Replays, Scratch},
     say::{failure, say},
+    telemetry::Spans,
 };
 use axum::{Router, body::Body, extract::Request, response::Response, routing::any};
 use bytes::Bytes;
@@ -55,10 +57,11 @@ fn quiet_panics() {
 }
 
 impl Stack {
-    pub(crate) fn new(policy: Policy, flat: bool) -> Self {
+    /// With bodies captured up to so many bytes.
+    pub(crate) fn new(policy: Policy, flat: bool, body: usize) -> Self {
         quiet_panics();
         let mut limits = Limits::default();
-        limits.body = BODY;
+        limits.body = body;
         limits.recording = 1 << 20;
         limits.head = 64 * 1024;
         limits.queue = 100_000;
@@ -94,11 +97,12 @@ impl Stack {
             .exchanges(kept.clone())
             .router()
             .unwrap();
-        let (lines, replays) = (Buffer::default(), Replays::default());
+        let (lines, replays, spans) = (Buffer::default(), Replays::default(), Spans::default());
         let json = dashcam.json_lines_to(lines.clone()).unwrap();
         let json = if flat { json.flatten_fields() } else { json };
         let subscriber = tracing_subscriber::registry()
             .with(dashcam.gate(EnvFilter::new("info")))
+            .with(spans.layer())
             .with(replays.clone())
             .with(json);
         Self {
@@ -108,6 +112,7 @@ impl Stack {
                 kept,
                 lines,
                 replays,
+                spans,
                 admin,
                 token: TOKEN.replace(' ', "-"),
                 scratch,
@@ -215,18 +220,16 @@ async fn fails<B: http_body::Body + Unpin>(
 ) -> Result<Response, io::Error> {
     let plan = plan(&request);
     read(request.into_body()).await;
-    say(&plan);
-    make(&plan, client).await;
-    Err(io::Error::other(failure(&plan)))
+    work(&plan, client).await;
+    Err(io::Error::other(why(&plan)))
 }
 
 async fn handler(request: Request, client: CaptureLayer) -> Result<Response, Infallible> {
     let plan = plan(&request);
     read(request.into_body()).await;
-    say(&plan);
-    make(&plan, client).await;
+    work(&plan, client).await;
     if plan.end == End::Panic {
-        panic!("{}", failure(&plan));
+        panic!("{}", why(&plan));
     }
     let mut response = Response::new(body(&plan.content));
     *response.status_mut() = match plan.end {
@@ -236,6 +239,19 @@ async fn handler(request: Request, client: CaptureLayer) -> Result<Response, Inf
     };
     *response.headers_mut() = headers(&plan.headers);
     Ok(response)
+}
+
+async fn work(plan: &Plan, client: CaptureLayer) {
+    say(plan);
+    composed::state(plan);
+    composed::say(plan, composed::Step::Before);
+    make(plan, client).await;
+    composed::say(plan, composed::Step::AfterCall);
+}
+
+/// What the error or the panic that ends it says.
+fn why(plan: &Plan) -> String {
+    composed::failure(plan).unwrap_or_else(|| failure(plan))
 }
 
 /// Makes the call, through the client's side of the layer.

@@ -67,7 +67,11 @@ fn state() -> impl Strategy<Value = BodyState> {
 fn content() -> impl Strategy<Value = Content> {
     prop_oneof![
         (text(), any::<u64>()).prop_map(|(text, unparsed)| Content::Text { text, unparsed }),
-        (any::<u64>(), text()).prop_map(|(length, hash)| Content::Opaque { length, hash }),
+        (any::<u64>(), text(), of(text())).prop_map(|(length, hash, why)| Content::Opaque {
+            length,
+            hash,
+            why
+        }),
     ]
 }
 
@@ -261,7 +265,11 @@ fn about() -> impl Strategy<Value = (Service, Mode, Redaction, Environment, Loss
         Just(Mode::Recorded),
         text().prop_map(|by| Mode::Live { by }),
     ];
-    let redaction = (text(), text()).prop_map(|(policy, key_id)| Redaction { policy, key_id });
+    let redaction = (text(), text(), of(hex(16))).prop_map(|(policy, key_id, salt)| Redaction {
+        policy,
+        key_id,
+        salt,
+    });
     let environment =
         (text(), any::<u32>(), text()).prop_map(|(dashcam, pid, platform)| Environment {
             dashcam,
@@ -273,6 +281,7 @@ fn about() -> impl Strategy<Value = (Service, Mode, Redaction, Environment, Loss
         events_late: n[1],
         values_cut: n[2],
         headers_dropped: n[3],
+        texts_withheld: n[0],
         suppressed_before: n[4],
     });
     (service, mode, redaction, environment, losses)

@@ -177,10 +177,20 @@ fn what_is_missing_is_said() {
     exchange.request.body.content = Some(Content::Opaque {
         length: 5,
         hash: "abc".into(),
+        why: None,
     });
     let entry = only(&exchange);
     let comment = entry["request"]["postData"]["comment"].as_str().unwrap();
-    assert!(comment.ends_with("5 bytes in no format that is understood, hash abc"));
+    assert!(comment.ends_with("5 bytes of a format that is not known, hash abc"));
+
+    exchange.request.body.content = Some(Content::Opaque {
+        length: 5,
+        hash: "abc".into(),
+        why: Some("policy".into()),
+    });
+    let entry = only(&exchange);
+    let comment = entry["request"]["postData"]["comment"].as_str().unwrap();
+    assert!(comment.ends_with("5 bytes withheld by the policy, hash abc"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::{
     exchange::{Body, BodyState, Depth, Missing, Outcome},
     keeper::Kept,
-    recorder::{BodySnapshot, Ending, HeaderFields},
+    recorder::{BodySnapshot, Ending, HeaderFields, Said},
     redact::Redactor,
 };
 use http::{Method, StatusCode};
@@ -140,7 +140,7 @@ fn media_type(value: &str) -> String {
     kept
 }
 
-pub(super) fn ending_text(tee: &BodySnapshot) -> Option<String> {
+pub(super) fn ending_text(tee: &BodySnapshot) -> Option<Said> {
     match &tee.ending {
         Some(Ending::Error(text)) => Some(text.clone()),
         _ => None,

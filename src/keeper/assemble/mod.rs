@@ -4,38 +4,46 @@
 mod body;
 #[cfg(feature = "gate")]
 mod events;
-#[cfg(feature = "gate")]
-mod secrets;
 
 pub(super) use self::body::is_stream;
 #[cfg(feature = "gate")]
 pub(super) use self::events::remember_fields;
-#[cfg(feature = "kit")]
-pub(crate) use self::secrets::LINE_KNOWS;
-#[cfg(feature = "gate")]
-pub(crate) use self::secrets::remember_secrets;
 
 use self::body::{Side, body, ending_text, note_memory, set_error};
 #[cfg(feature = "gate")]
 use super::fields::Sites;
-use super::{Counters, Job, Kept, Settings, finished::grpc_status, report::Report};
+use super::{
+    Counters, Job, Kept, Settings,
+    finished::grpc_status,
+    report::Report,
+    secrets::{know, remember_one, says_what_failed},
+    shares::Shares,
+};
 use crate::{
-    context::{PanicNote, RequestContext, Shared},
+    context::{CaptureHeads, MAX_KEEP_LEN, PanicNote, RequestContext, Shared, shown_of_fact},
     exchange::{
-        Correlation, CorrelationSource, Depth, Environment, Exchange, Header, KeepReason, Losses,
-        Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
+        Correlation, CorrelationSource, Depth, Direction, Environment, Exchange, Header,
+        KeepReason, Losses, Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
     },
     export::{Exporter, worker::Handler},
-    recorder::HeaderFields,
-    redact::Redactor,
+    recorder::{BodySnapshot, HeaderFields, Said},
+    redact::{Recent, Redactor, Scrubber, Voice},
 };
 use http::{Method, Uri, Version};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    iter,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Instant, SystemTime},
 };
+
+/// What the texts of an exchange may cost to search where others wait, in bytes of
+/// plain text.
+const LITTLE: u64 = 64 * 1024;
+
+/// Headers of an answer that stay, and may say anything.
+const SAYS: [&str; 3] = ["etag", "server", "via"];
 
 /// The exporter thread's side of a keeper.
 pub(super) struct Assembler {
@@ -44,6 +52,8 @@ pub(super) struct Assembler {
     counters: Arc<Counters>,
     environment: Environment,
     report: Report,
+    shares: Shares,
+    recent: Recent,
     #[cfg(feature = "gate")]
     sites: Sites,
 }
@@ -64,6 +74,8 @@ impl Assembler {
                 platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
             },
             report: Report::default(),
+            shares: Shares::default(),
+            recent: Recent::default(),
             #[cfg(feature = "gate")]
             sites: Sites::new(),
         };
@@ -84,19 +96,31 @@ impl Assembler {
         let shared = kept.context.shared();
         // Redaction takes its time, and what is left of the request may still
         // run: all is copied or taken first, so that nobody waits for a lock.
-        let mut redactor = Redactor::new(&self.settings.policy);
+        let salt = shared.salt();
+        let mut redactor = Redactor::new(&self.settings.policy)
+            .of(salt)
+            .named(kept.context.correlation_id().as_str());
         let mut missing = Vec::new();
         let request_body = shared.request_body().snapshot();
         let response_body = shared.response_body().snapshot();
         let heads = shared.heads().clone();
-        let (facts, panic, error) = {
+        let (facts, panic, error, asked) = {
             let notes = shared.notes();
             (
                 notes.facts.clone(),
                 notes.panic.clone(),
                 notes.error.clone(),
+                notes.keep.clone(),
             )
         };
+        // First, so that the hash of a fact is that of the same value elsewhere.
+        let mut facts: BTreeMap<String, Value> = facts
+            .into_iter()
+            .map(|(name, value)| {
+                let value = redactor.fact(&name, &value);
+                (name.into_owned(), Value::String(value))
+            })
+            .collect();
         #[cfg(feature = "gate")]
         let recording = &*kept.recording;
         let id = kept.context.correlation_id().as_str();
@@ -128,23 +152,18 @@ impl Assembler {
         note_memory(&mut missing, "request.body", &request_body);
 
         let head = &heads.response;
-        let response = head.at.map(|_| Response {
-            status: head.status.as_u16(),
-            grpc_status: grpc_status(&response_body.trailers).or(grpc_status(&head.fields)),
-            version: version(head.version),
-            headers: fields(&mut redactor, &head.fields),
-            body: body(
-                &mut redactor,
-                &response_body,
-                &head.fields,
-                Side::Response {
-                    status: head.status,
-                    to: &heads.request.method,
-                },
-                kept,
-            ),
-            trailers: fields(&mut redactor, &response_body.trailers),
-        });
+        // What the service says of a failure is looked at when all is known.
+        let answer = says_what_failed(kept.ended.direction, head, &response_body);
+        let mut response = if let Some(answer) = answer {
+            redactor.answering(Voice::Unheard(answer), |redactor| {
+                redactor.quietly(|redactor| {
+                    self.response(redactor, kept, &heads, &response_body);
+                });
+            });
+            None
+        } else {
+            self.response(&mut redactor, kept, &heads, &response_body)
+        };
         note_memory(&mut missing, "response.body", &response_body);
 
         let started = shared.started;
@@ -171,22 +190,28 @@ impl Assembler {
         let request_error = ending_text(&request_body);
         let response_error = ending_text(&response_body);
 
-        let mut facts: BTreeMap<String, Value> = facts
-            .into_iter()
-            .map(|(name, value)| {
-                let value = redactor.fact(&name, &value);
-                (name.into_owned(), Value::String(value))
-            })
-            .collect();
         #[cfg(feature = "gate")]
         events::remember_fields(&mut redactor, recording, &mut self.sites);
         // From here on every value that has to be hidden is known.
-        let scrubber = redactor.into_scrubber();
-        let text = |text: &str| scrubber.text(text).into_owned();
+        let ended = started + kept.ended.duration;
+        let mut scrubber = Self::scrubber(&mut self.recent, redactor, kept);
+        if !self.shares.may_have(client(kept), ended.elapsed()) {
+            scrubber = scrubber.with_work(LITTLE);
+        }
+        if let Some(answer) = answer {
+            let policy = &self.settings.policy;
+            let mut redactor = Redactor::hearing(policy, answer, &scrubber);
+            response = self.response(&mut redactor, kept, &heads, &response_body);
+        }
+        let said = |said: &Said| {
+            let (text, cut) = (said.text(), said.is_cut());
+            scrubber.shown(text.as_str(), text.runtime(), cut)
+        };
         // A fact that stays may be a value that was hidden elsewhere.
         for fact in facts.values_mut() {
             if let Value::String(fact) = fact {
-                *fact = text(fact);
+                let (text, cut) = shown_of_fact(fact);
+                *fact = scrubber.shown(text, iter::once(0..text.len()), cut);
             }
         }
 
@@ -249,10 +274,12 @@ impl Assembler {
             request,
             response,
             panic: panic.map(|PanicNote { message, location }| Panic {
-                message: text(message.as_deref().unwrap_or("(not a text)")),
+                message: message
+                    .as_ref()
+                    .map_or_else(|| "(not a text)".to_owned(), said),
                 location,
             }),
-            error: error.as_deref().map(text),
+            error: error.as_ref().map(said),
             decisions,
             events,
             losses,
@@ -260,22 +287,79 @@ impl Assembler {
             redaction: Redaction {
                 policy: self.settings.policy.name().to_owned(),
                 key_id: self.settings.policy.key_id().to_owned(),
+                salt: Some(salt.to_string()),
             },
             environment: self.environment.clone(),
         };
-        set_error(
-            &mut exchange.request.body,
-            request_error.as_deref().map(text),
-        );
+        set_error(&mut exchange.request.body, request_error.as_ref().map(said));
         if let Some(response) = &mut exchange.response {
-            set_error(&mut response.body, response_error.as_deref().map(text));
+            set_error(&mut response.body, response_error.as_ref().map(said));
         }
         for reason in &mut exchange.keep {
             if let KeepReason::Asked { why } | KeepReason::Condition { why } = reason {
-                *why = text(why);
+                let literal = asked.iter().find(|asked| *asked == why);
+                let said = literal.map_or_else(|| Said::of(&*why), Said::of);
+                let text = said.text();
+                let cut = why.len() > MAX_KEEP_LEN;
+                *why = scrubber.shown(text.as_str(), text.runtime(), cut);
             }
         }
+        // A list that lets `server` stay knows nothing of what was put there.
+        if let Some(response) = &mut exchange.response {
+            for Header(name, value) in response.headers.iter_mut().chain(&mut response.trailers) {
+                if SAYS.contains(&name.as_str()) {
+                    *value = scrubber.shown(value, iter::once(0..value.len()), false);
+                }
+            }
+        }
+        exchange.losses.texts_withheld = scrubber.given_up();
         exchange
+    }
+
+    fn response(
+        &self,
+        redactor: &mut Redactor<'_>,
+        kept: &Kept,
+        heads: &CaptureHeads,
+        tee: &BodySnapshot,
+    ) -> Option<Response> {
+        let id = kept.context.correlation_id().as_str();
+        let head = &heads.response;
+        head.at.map(|_| Response {
+            status: head.status.as_u16(),
+            grpc_status: grpc_status(&tee.trailers).or(grpc_status(&head.fields)),
+            version: version(head.version),
+            headers: self.header_fields(redactor, &head.fields, id),
+            body: body(
+                redactor,
+                tee,
+                &head.fields,
+                Side::Response {
+                    status: head.status,
+                    to: &heads.request.method,
+                },
+                kept,
+            ),
+            trailers: self.header_fields(redactor, &tee.trailers, id),
+        })
+    }
+
+    /// What cleans the texts of the exchange: a request and its calls hide the same.
+    fn scrubber(recent: &mut Recent, mut redactor: Redactor<'_>, kept: &Kept) -> Scrubber {
+        match &kept.caller {
+            Some(caller) => {
+                let family = know(redactor.policy(), recent, caller);
+                family.with(redactor.into_hidden())
+            }
+            None => {
+                redactor.quietly(|redactor| {
+                    for call in kept.context.shared().calls() {
+                        remember_one(redactor, &call, Direction::Client);
+                    }
+                });
+                redactor.into_scrubber()
+            }
+        }
     }
 
     fn header_fields(
@@ -307,7 +391,10 @@ impl Handler<Job> for Assembler {
             Job::Keep(kept) => kept,
             Job::Run(f) => return f(),
         };
+        let began = Instant::now();
+        let client = client(&kept);
         let exchange = self.exchange(&kept);
+        self.shares.spend(client, began.elapsed());
         #[cfg(feature = "opentelemetry")]
         if let (Some(span), Some(limit)) = (&kept.span, self.settings.span_bodies) {
             span.add_bodies(&exchange, limit);
@@ -333,6 +420,12 @@ impl Handler<Job> for Assembler {
         self.note_health();
         self.report.tick(&self.counters);
     }
+}
+
+/// Whose request it is, or is a call of.
+fn client(kept: &Kept) -> u128 {
+    let context = kept.caller.as_ref().unwrap_or(&kept.context);
+    context.shared().heads().client
 }
 
 fn correlation(context: &RequestContext) -> Correlation {

@@ -39,9 +39,8 @@ pub(in crate::redact) fn number(text: &str) -> bool {
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
     let whole = mantissa.split('.').next().unwrap_or_default();
     let digits = |text: &str| -> Vec<u8> { text.bytes().filter(u8::is_ascii_digit).collect() };
-    text.len() > LONG
-        || is_card(digits(whole))
-        || (mantissa.len() != text.len() && is_card(digits(mantissa)))
+    let card = |text: &str| is_card(digits(text));
+    text.len() > LONG || card(whole) || (mantissa.len() != text.len() && card(mantissa))
 }
 
 /// As [`number`], of a whole number without its sign.
@@ -95,17 +94,35 @@ fn cards(text: &[u8], from: usize, out: &mut Vec<Range<usize>>) -> usize {
     at
 }
 
-/// Thirteen digits or more that pass the Luhn check and start as cards do.
-/// Timestamps in milli-, micro- and nanoseconds start with 1; of the cards
-/// only those of 15 digits do.
+/// Thirteen digits or more that start as cards of their length do, and pass the
+/// Luhn check.
 fn is_card(digits: impl AsRef<[u8]>) -> bool {
     let digits = digits.as_ref();
-    let issuer = match digits.first() {
-        Some(b'1') => digits.len() == 15,
-        Some(b'2'..=b'9') => true,
-        _ => false,
-    };
-    issuer && CARD.contains(&digits.len()) && luhn(digits)
+    is_issued(digits) && luhn(digits)
+}
+
+/// Whether some issuer has numbers of this length that start so. Of a tenth of all
+/// numbers the last digit fits: of timestamps, identifiers and the ends of the ranges
+/// of integers, too. Sixteen digits are what almost all cards have, so there everything
+/// goes but what starts as timestamps in microseconds do.
+fn is_issued(digits: &[u8]) -> bool {
+    if !CARD.contains(&digits.len()) {
+        return false;
+    }
+    let first = digits.first_chunk::<4>();
+    let first = first.map_or(0, |first| {
+        let digit = |n: u16, b: &u8| n * 10 + u16::from(b.wrapping_sub(b'0'));
+        first.iter().fold(0, digit)
+    });
+    matches!(
+        (digits.len(), first),
+        (16, 2000..)
+            | (15, 1000..2000 | 2014 | 2149 | 3400..3500 | 3700..3800)
+            | (14.., 3000..3060 | 3095 | 3600..3700 | 3800..4000)
+            | (17.., 2200..2205 | 3528..3590)
+            | (13 | 19, 4000..5000)
+            | (13.., 5000..5100 | 5600..5900 | 6000..7000)
+    )
 }
 
 fn luhn(digits: &[u8]) -> bool {
@@ -139,6 +156,11 @@ pub(super) fn uuid(text: &[u8], from: usize) -> bool {
         .is_some_and(|t| t.iter().enumerate().all(place))
         && !text.get(from + 36).is_some_and(u8::is_ascii_alphanumeric)
         && !before(text, from).is_ascii_alphanumeric()
+}
+
+/// Whether a text is a UUID and nothing else.
+pub(in crate::redact) fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && uuid(text.as_bytes(), 0)
 }
 
 /// A phone number after `+`: 8 to 15 digits, in groups.

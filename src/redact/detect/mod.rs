@@ -4,6 +4,7 @@
 //! moves on by what it consumed or looks a bounded distance ahead.
 
 mod digits;
+mod named;
 mod pairs;
 mod signs;
 mod tokens;
@@ -13,13 +14,13 @@ use self::signs::Signs;
 use super::{decode, names::Names};
 use std::ops::Range;
 
-pub(super) use self::digits::{integer, number};
+pub(super) use self::digits::{integer, is_uuid, number};
 
 /// The sensitive parts of a text: in order, not overlapping, on character
 /// boundaries.
 pub(super) fn find(text: &str, names: &Names) -> Vec<Range<usize>> {
     let signs = Signs::of(text.as_bytes());
-    if signs.none() || is_time(text.as_bytes()) {
+    if signs.none_beside(text, names) || is_time(text.as_bytes()) {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -47,7 +48,7 @@ pub(super) fn is_sensitive_value(text: &str, names: &Names) -> bool {
 }
 
 fn has_findings(text: &str, signs: Signs, names: &Names) -> bool {
-    if signs.none() || is_time(text.as_bytes()) {
+    if signs.none_beside(text, names) || is_time(text.as_bytes()) {
         return false;
     }
     let mut found = Vec::new();
@@ -57,13 +58,8 @@ fn has_findings(text: &str, signs: Signs, names: &Names) -> bool {
     })
 }
 
-/// Whether a text has nothing that a detector starts from.
-pub(super) fn clear(text: &[u8]) -> bool {
-    Signs::of(text).none()
-}
-
 /// Each looks where there is a sign of what it finds, the cheapest first.
-const DETECTORS: [fn(&str, Signs, &Names, &mut Vec<Range<usize>>); 4] = [
+const DETECTORS: [fn(&str, Signs, &Names, &mut Vec<Range<usize>>); 5] = [
     |text, signs, _, out| {
         if signs.addresses() {
             urls::scan(text.as_bytes(), out);
@@ -72,6 +68,11 @@ const DETECTORS: [fn(&str, Signs, &Names, &mut Vec<Range<usize>>); 4] = [
     |text, signs, names, out| {
         if signs.pairs() {
             pairs::scan(text, names, out);
+        }
+    },
+    |text, signs, names, out| {
+        if signs.names() {
+            named::scan(text, names, out);
         }
     },
     |text, signs, _, out| {
@@ -88,7 +89,7 @@ const DETECTORS: [fn(&str, Signs, &Names, &mut Vec<Range<usize>>); 4] = [
 
 /// Whether a text is a date and a time, as JSON has them, which is no address and
 /// no pair.
-fn is_time(text: &[u8]) -> bool {
+pub(super) fn is_time(text: &[u8]) -> bool {
     let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
     let is = |at: usize, b: u8| text.get(at) == Some(&b);
     (19..=32).contains(&text.len())

@@ -24,6 +24,36 @@ const WRAPPERS: &[&[u8]] = &[b"Some(", b"Ok(", b"Err("];
 /// Quotes as HTML writes them.
 const QUOTES: &[&[u8]] = &[b"&quot;", b"&#34;", b"&#39;", b"&apos;", b"&#x27;"];
 
+/// Words that say something of a value, and are none.
+const SAYS: &[&[u8]] = &[
+    b"cannot",
+    b"digit",
+    b"duplicate",
+    b"expected",
+    b"expired",
+    b"failed",
+    b"failure",
+    b"invalid",
+    b"is",
+    b"malformed",
+    b"mismatch",
+    b"missing",
+    b"must",
+    b"no",
+    b"not",
+    b"ok",
+    b"out",
+    b"required",
+    b"should",
+    b"too",
+    b"unexpected",
+    b"unknown",
+    b"unsupported",
+    b"value",
+    b"was",
+    b"wrong",
+];
+
 /// Credentials name their scheme first.
 const SCHEMES: &[&[u8]] = &[
     b"bearer",
@@ -152,18 +182,19 @@ fn encoded(text: &str, end: usize, names: &Names, folded: &mut String) -> bool {
 }
 
 /// The value after an operator; its end is where to go on, also when empty.
-fn value(text: &str, from: usize, whole_line: bool) -> Range<usize> {
+pub(super) fn value(text: &str, from: usize, whole_line: bool) -> Range<usize> {
     let bytes = text.as_bytes();
     let operator = run(bytes, from, |b| matches!(b, b'=' | b'>' | b':' | b'~')).min(from + 2);
-    let mut at = run(bytes, operator, |b| b.is_ascii_whitespace());
-    for _ in 0..6 {
-        let Some(inner) = WRAPPERS
-            .iter()
-            .find(|w| bytes.get(at..).is_some_and(|t| t.starts_with(w)))
-        else {
-            break;
-        };
-        at = run(bytes, at + inner.len(), |b| b.is_ascii_whitespace());
+    let mut at = unwrapped(bytes, operator);
+    if let Some(block) = block(bytes, at) {
+        return block;
+    }
+    // As PHP dumps a text.
+    if starts_with(bytes, at, b"string(") {
+        let digits = run(bytes, at + 7, |b| b.is_ascii_digit());
+        if starts_with(bytes, digits, b") \"") {
+            at = digits + 2;
+        }
     }
     let literal = run(bytes, at, |b| {
         b.is_ascii_alphabetic() || matches!(b, b'(' | b')')
@@ -177,11 +208,15 @@ fn value(text: &str, from: usize, whole_line: bool) -> Range<usize> {
     if NOTHING.iter().any(|n| n.eq_ignore_ascii_case(word)) && bytes.get(literal).is_none_or(ends) {
         return literal..literal;
     }
-    let prefix = usize::from(
-        matches!(bytes.get(at), Some(b'b' | b'r' | b'u'))
-            && matches!(bytes.get(at + 1), Some(b'"' | b'\'')),
-    );
-    if let Some(quoted) = quoted(bytes, at + prefix) {
+    // `pin: invalid type`, as those say it who check values.
+    let said = before(bytes, from) == b':' && bytes.get(from) == Some(&b' ');
+    if said
+        && SAYS.iter().any(|w| w.eq_ignore_ascii_case(word))
+        && bytes.get(literal).is_none_or(ends)
+    {
+        return literal..literal;
+    }
+    if let Some(quoted) = self::text(bytes, at) {
         return quoted;
     }
     let rest = bytes.get(at..).unwrap_or_default();
@@ -202,9 +237,56 @@ fn value(text: &str, from: usize, whole_line: bool) -> Range<usize> {
     let word = bytes.get(at..end).unwrap_or_default();
     if SCHEMES.iter().any(|s| s.eq_ignore_ascii_case(word)) && bytes.get(end) == Some(&b' ') {
         let at = run(bytes, end, |b| b == b' ');
-        return at..unquoted(text, at);
+        let last = unquoted(text, at);
+        // Behind `token_type=bearer` comes another pair.
+        let name = run(bytes, at, is_name);
+        if name > at
+            && name < last
+            && bytes.get(name) == Some(&b'=')
+            && bytes.get(name + 1) != Some(&b'=')
+        {
+            return end..end;
+        }
+        return at..last;
     }
     at..end
+}
+
+/// Where a value starts, behind white space and Rust's Debug form of what may be absent.
+pub(super) fn unwrapped(bytes: &[u8], from: usize) -> usize {
+    let mut at = run(bytes, from, |b| b.is_ascii_whitespace());
+    for _ in 0..6 {
+        let Some(inner) = WRAPPERS
+            .iter()
+            .find(|w| bytes.get(at..).is_some_and(|t| t.starts_with(w)))
+        else {
+            break;
+        };
+        at = run(bytes, at + inner.len(), |b| b.is_ascii_whitespace());
+    }
+    at
+}
+
+/// The inside of a quoted text, with the letter that may be before it.
+pub(super) fn text(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    let prefix = usize::from(
+        matches!(bytes.get(at), Some(b'b' | b'r' | b'u'))
+            && matches!(bytes.get(at + 1), Some(b'"' | b'\'')),
+    );
+    quoted(bytes, at + prefix)
+}
+
+/// A block of YAML: the lines behind `|` or `>` that are indented.
+fn block(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    if !matches!(bytes.get(at), Some(b'|' | b'>')) {
+        return None;
+    }
+    let start = run(bytes, at + 1, |b| matches!(b, b'-' | b'+' | b'0'..=b'9'));
+    let mut end = start;
+    while bytes.get(end) == Some(&b'\n') && matches!(bytes.get(end + 1), Some(b' ' | b'\t')) {
+        end = run(bytes, end + 1, |b| b != b'\n');
+    }
+    (end > start).then_some(start + 1..end)
 }
 
 /// The inside of a quoted value, up to the quote at the same level of escaping.
@@ -215,7 +297,21 @@ fn quoted(text: &[u8], from: usize) -> Option<Range<usize>> {
     if !matches!(quote, b'"' | b'\'' | b'`') {
         return None;
     }
-    let start = open + 1;
+    let mut start = open + 1;
+    // Three of them, as TOML and Python have for texts of several lines.
+    if level == 0
+        && text
+            .get(start..start + 2)
+            .is_some_and(|next| next == [quote; 2])
+    {
+        start += 2;
+        let inner = text.get(start..).unwrap_or_default();
+        let close = inner.windows(3).position(|three| three == [quote; 3]);
+        if let Some(close) = close {
+            return Some(start..start + close);
+        }
+        start -= 2;
+    }
     let mut escapes = 0;
     for (at, &b) in text.iter().enumerate().skip(start) {
         if b == b'\\' {
@@ -231,7 +327,7 @@ fn quoted(text: &[u8], from: usize) -> Option<Range<usize>> {
 }
 
 /// A bracketed value, with the type's name before it, up to the closing bracket.
-fn nested(text: &str, from: usize) -> Option<Range<usize>> {
+pub(super) fn nested(text: &str, from: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     if text.get(from..).and_then(pseudonym::placeholder).is_some() {
         return None;

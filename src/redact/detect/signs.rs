@@ -1,7 +1,7 @@
 //! What a text has that a detector starts from, told in one pass that is much
 //! cheaper than all detectors. Most of what services write has nothing of it.
 
-use super::{before, starts_with};
+use super::{Names, before, named, starts_with};
 
 /// The shortest run without white space, quotes, commas and brackets that a
 /// token could be in.
@@ -37,6 +37,7 @@ impl Signs {
                 if kind & SPACE != 0 && ends_scheme(before(text, at)) && is_scheme(text, at) {
                     signs |= SCHEME;
                 }
+                signs |= kind & (NAMED | BLANK);
             } else if kind & DIGIT != 0 {
                 digits += 1;
             } else if b != b'-' || before(text, at) == b'-' {
@@ -49,9 +50,17 @@ impl Signs {
         Self { signs, digits }
     }
 
-    /// Whether no detector finds anything.
-    pub(super) fn none(self) -> bool {
-        self.signs & !BACKSLASH == 0 && self.digits < FEWEST_DIGITS
+    /// Whether no detector finds anything in this text, which has these signs.
+    pub(super) fn none_beside(self, text: &str, names: &Names) -> bool {
+        self.signs & !(BACKSLASH | NAMED | BLANK) == 0
+            && self.digits < FEWEST_DIGITS
+            && !(self.names() && named::may_be_in(text.as_bytes(), names))
+    }
+
+    /// Whether a value may stand beside a name.
+    pub(super) fn names(self) -> bool {
+        self.signs & (NAMED | HYPHENS | PERCENT | BACKSLASH) != 0
+            || (self.digits > 0 && self.signs & BLANK != 0)
     }
 
     /// Whether a character may be written as an escape.
@@ -110,6 +119,9 @@ const GAP: u16 = LONG;
 const DIGIT: u16 = 1 << 7;
 /// Nothing that a detector starts from, but what it stands for may be.
 const BACKSLASH: u16 = 1 << 8;
+/// What may be between a name and its value, where no operator is.
+const NAMED: u16 = 1 << 9;
+const BLANK: u16 = 1 << 10;
 
 const KINDS: [u16; 256] = {
     let mut kinds = [0; 256];
@@ -123,8 +135,10 @@ const KINDS: [u16; 256] = {
             b'-' => HYPHENS,
             b'\\' => BACKSLASH,
             b'0'..=b'9' => DIGIT,
-            b' ' | b'\t' => GAP | SPACE,
-            b'"' | b'\'' | b',' | b';' | b'(' | b')' | b'[' | b']' | b'{' | b'}' => GAP,
+            b' ' | b'\t' => GAP | SPACE | BLANK,
+            b'"' | b'\'' | b'(' | b'{' => GAP | NAMED,
+            b',' | b';' | b')' | b'[' | b']' | b'}' => GAP,
+            b'<' | b'>' | b'`' | b'&' => NAMED,
             _ => 0,
         };
         b += 1;

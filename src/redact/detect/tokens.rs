@@ -190,7 +190,11 @@ fn schemes(text: &[u8], from: usize, out: &mut Vec<Range<usize>>) {
             .any(|p| p.as_bytes().eq_ignore_ascii_case(name));
         let plain = name.len() == token.len() && token.len() < 16;
         let named = text.get(from) == Some(&b'B');
-        if !(token.len() < 3 || (prose && plain) || (plain && !named)) {
+        // Behind `token_type=bearer` comes another pair.
+        let name = run(token, 0, |b| b.is_ascii_alphabetic() || b == b'_');
+        let value = token.get(name..).unwrap_or_default();
+        let pair = name > 0 && value.starts_with(b"=") && value.iter().any(|b| *b != b'=');
+        if !(pair || token.len() < 3 || (prose && plain) || (plain && !named)) {
             out.push(start..end);
         }
     } else if starts_with(text, from, b"basic")

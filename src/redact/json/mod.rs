@@ -25,10 +25,17 @@ const LONGEST_NAME: usize = 64;
 
 /// `None` where nothing of it is JSON.
 pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let done = part(r, bytes, ended, Rule::default(), true)?;
+    // It is no part of JSON, and often what went wrong with some.
+    let (mark, bytes) = match bytes.strip_prefix(b"\xef\xbb\xbf") {
+        Some(bytes) => ("\u{feff}", bytes),
+        None => ("", bytes),
+    };
+    let mut done = part(r, bytes, ended, Rule::default(), true)?;
     if done.blank && !bytes.is_empty() {
         return None;
+    }
+    if !mark.is_empty() && !r.only_remembers() {
+        done.text.insert_str(0, mark);
     }
     Some(Content::Text {
         text: done.text,
@@ -38,6 +45,7 @@ pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
 
 /// Whether a text begins as an object with a member does.
 pub(super) fn is_object(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let inner = bytes.trim_ascii_start().strip_prefix(b"{");
     inner.is_some_and(|inner| inner.trim_ascii_start().starts_with(b"\""))
 }
@@ -99,8 +107,26 @@ fn names_secret(policy: &Policy, raw: &[u8]) -> bool {
         && policy.may_hide_field(raw)
         && decode::json(raw, false, &mut name).is_some()
         && name.len() <= LONGEST_NAME
-        && std::str::from_utf8(&name).is_ok_and(|name| policy.field_rule(name).suspicious)
+        && std::str::from_utf8(&name).is_ok_and(|name| {
+            // Of a pointer, where it ends.
+            let last = name.rsplit('/').next().unwrap_or(name);
+            policy.field_rule(last).suspicious
+        })
 }
+
+/// Where a value was that a member behind it may name.
+struct Mark<'p> {
+    /// Containers around it.
+    depth: usize,
+    /// Where it starts, in the input and in what is written.
+    at: usize,
+    out: usize,
+    rule: Rule,
+    node: Option<Node<'p>>,
+}
+
+/// How often the input is read again, at the most, because a name came behind its value.
+const AGAIN: usize = 4;
 
 struct Machine<'a, 'r, 'p> {
     r: &'r mut Redactor<'p>,
@@ -122,6 +148,10 @@ struct Machine<'a, 'r, 'p> {
     node: Option<Node<'p>>,
     /// What that value is to those beside it.
     part: Part,
+    /// Values whose names may come.
+    marks: Vec<Mark<'p>>,
+    /// Bytes that were read again.
+    again: usize,
     /// The container that goes as a whole: containers around it, and what had
     /// been written before it.
     dropping: Option<(usize, usize)>,
@@ -160,6 +190,8 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             rule,
             node,
             part: Part::None,
+            marks: Vec::new(),
+            again: 0,
             dropping: None,
             open: None,
             ended,
@@ -293,9 +325,10 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         };
         self.rule = frame.rule;
         self.part = Part::None;
+        let index = frame.index;
+        frame.index += 1;
         if let Some(node) = frame.node {
-            self.node = node.index(frame.index);
-            frame.index += 1;
+            self.node = node.index(index);
             let path = self.node.and_then(Node::action);
             self.rule = frame.rule.below(Rule::default(), path);
         }
@@ -306,6 +339,13 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
             return Err(Halt::Error);
         }
         self.punctuation();
+        while self
+            .marks
+            .last()
+            .is_some_and(|m| m.depth > self.stack.len())
+        {
+            self.marks.pop();
+        }
         if let Some((depth, from)) = self.dropping
             && depth == self.stack.len()
         {
@@ -382,13 +422,88 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         };
         match hidden {
             None => self.keep(scan.after()),
-            Some(how) => self.hide_as(how, scan),
+            Some(how) => self.hide_by(Rule::hiding(how), scan),
         }
         if self.next()? != b':' {
             return Err(Halt::Error);
         }
         self.punctuation();
+        if self.part == Part::Value && !self.rule.suspicious {
+            self.mark();
+        }
         Ok(())
+    }
+
+    /// Notes where the value starts that comes next: its name may follow.
+    fn mark(&mut self) {
+        self.copy(self.at);
+        self.marks.push(Mark {
+            depth: self.stack.len(),
+            at: self.at,
+            out: self.out.len(),
+            rule: self.rule,
+            node: self.node,
+        });
+    }
+
+    /// Takes note of a name that a member gives to those beside it. Those that came
+    /// before it are read again, unless that was done too often.
+    fn names(&mut self, raw: &'a [u8]) -> Result<bool, Halt> {
+        let depth = self.stack.len();
+        let policy = self.r.policy();
+        let Some(frame) = self.stack.last_mut() else {
+            return Ok(false);
+        };
+        // A second name makes nothing of the first undone.
+        if frame.named.is_none_or(|named| !names_secret(policy, named)) {
+            frame.named = Some(raw);
+        }
+        let mut first = None;
+        while let Some(mark) = self.marks.pop_if(|mark| mark.depth == depth) {
+            first = Some(mark);
+        }
+        let Some(mark) = first else {
+            return Ok(false);
+        };
+        if !names_secret(policy, raw) {
+            self.marks.push(mark);
+            return Ok(false);
+        }
+        self.out.truncate(mark.out);
+        self.copied = mark.at;
+        self.again += self.at - mark.at;
+        self.at = mark.at;
+        self.open = None;
+        if self.again > AGAIN * self.input.len() {
+            return Err(Halt::Error);
+        }
+        self.rule = Rule {
+            suspicious: true,
+            ..mark.rule
+        };
+        self.node = mark.node;
+        self.part = Part::Value;
+        Ok(true)
+    }
+
+    /// Whether the string that ends here is the first of two in a list, and a name.
+    fn heads_pair(&self, raw: &[u8], end: usize) -> bool {
+        let first = self.stack.last().is_some_and(|f| !f.object && f.index == 1);
+        if !first || raw.contains(&b' ') || !names_secret(self.r.policy(), raw) {
+            return false;
+        }
+        let comma = scan::space(self.input, end);
+        let next = scan::space(self.input, comma + 1);
+        if self.input.get(comma) != Some(&b',') {
+            return false;
+        }
+        let after = match self.input.get(next) {
+            Some(b'{' | b'[') => return true,
+            Some(b'"') => scan::string(self.input, next + 1).after(),
+            _ => scan::bare(self.input, next),
+        };
+        let over = scan::space(self.input, after);
+        self.input.get(over).is_none_or(|b| *b == b']')
     }
 
     /// A key that is not the one that was expected.

@@ -8,8 +8,8 @@ use crate::{
         decisions::Part,
         detect, names,
         policy::Node,
-        pseudonym::{BOOL, DROPPED},
-        tests::{by_name, strict},
+        pseudonym::{BOOL, DROPPED, Pseudonyms},
+        tests::{by_name, salt, strict},
     },
 };
 use proptest::prelude::*;
@@ -150,11 +150,21 @@ fn sent(doc: &Doc, gap: &str) -> String {
     format!("{gap}{token}{gap}")
 }
 
+fn pseudonyms(policy: &Policy) -> Pseudonyms {
+    Pseudonyms::new(policy.key()).of(salt())
+}
+
+/// Whether a text is the name of something secret, or a pointer to it.
+fn is_secret(policy: &Policy, name: &str) -> bool {
+    let last = name.rsplit('/').next().unwrap();
+    name.len() <= super::LONGEST_NAME && policy.field_rule(last).suspicious
+}
+
 /// What should be written of it.
 fn redacted(policy: &Policy, doc: &Doc, gap: &str, rule: Rule, node: Option<Node<'_>>) -> String {
     let hidden = |text: &str, how: Action| {
         let mut out = String::from("\"");
-        policy.key().push(how, text.as_bytes(), false, &mut out);
+        pseudonyms(policy).push(how, text.as_bytes(), false, &mut out);
         out + "\""
     };
     let token = match doc {
@@ -170,41 +180,45 @@ fn redacted(policy: &Policy, doc: &Doc, gap: &str, rule: Rule, node: Option<Node
         Doc::Word(word) => (*word).to_owned(),
         Doc::Number(number) if rule.suspicious || detect::number(number) => {
             let mut out = String::from("\"");
-            policy
-                .key()
-                .push_number(rule.how(), number, false, &mut out);
+            pseudonyms(policy).push_number(rule.how(), number, false, &mut out);
             out + "\""
         }
         Doc::Number(number) => number.clone(),
         Doc::Text(text) if policy.string_stays(rule, &text.text) => format!("\"{}\"", text.raw),
         Doc::Text(text) => hidden(&text.text, rule.how()),
         Doc::List(all) => {
-            let element = |(n, value)| {
-                let node = node.and_then(|node| node.index(n));
-                let path = node.and_then(Node::action);
-                redacted(policy, value, gap, rule.below(Rule::default(), path), node)
+            // Of two, the first may be the name of the other.
+            let pair = match all.as_slice() {
+                [Doc::Text(name), _] | [Doc::Text(name), Doc::List(_) | Doc::Object(_), ..] => {
+                    !name.raw.contains(' ') && is_secret(policy, &name.text)
+                }
+                _ => false,
             };
-            // Without paths an element is under the very rule of its list.
-            let plain = |value| redacted(policy, value, gap, rule, None);
-            match node {
-                Some(_) => format!("[{}]", inside(gap, all.iter().enumerate().map(element))),
-                None => format!("[{}]", inside(gap, all.iter().map(plain))),
-            }
+            let element = |(n, value)| {
+                let within = node.and_then(|node| node.index(n));
+                let path = within.and_then(Node::action);
+                let rule = Rule {
+                    suspicious: rule.suspicious || (pair && n > 0),
+                    ..rule
+                };
+                // Without paths an element is under the very rule of its list.
+                let rule = node.map_or(rule, |_| rule.below(Rule::default(), path));
+                redacted(policy, value, gap, rule, within)
+            };
+            format!("[{}]", inside(gap, all.iter().enumerate().map(element)))
         }
         Doc::Object(all) => {
-            let mut named: Option<String> = None;
+            let named = all.iter().any(|(key, value)| match value {
+                Doc::Text(name) => {
+                    Part::of(&key.text) == Part::Name && is_secret(policy, &name.text)
+                }
+                _ => false,
+            });
             let member = |(key, value): &(Written, Doc)| {
                 let text = key.text.as_str();
                 let node = node.and_then(|node| node.name(text));
                 let mut above = rule;
-                if Part::of(text) == Part::Value {
-                    above.suspicious |= named.as_ref().is_some_and(|name| {
-                        name.len() <= super::LONGEST_NAME && policy.field_rule(name).suspicious
-                    });
-                }
-                if let (Part::Name, Doc::Text(name)) = (Part::of(text), value) {
-                    named = Some(name.text.clone());
-                }
+                above.suspicious |= named && Part::of(text) == Part::Value;
                 let stays = names::identifier_like(text)
                     && !detect::is_sensitive(text, policy.names())
                     && !rule.suspicious;
@@ -246,7 +260,7 @@ fn policies() -> Vec<Policy> {
 }
 
 fn text(policy: &Policy, json: &str) -> String {
-    match body(&mut Redactor::new(policy), json.as_bytes(), true) {
+    match body(&mut Redactor::new(policy).of(salt()), json.as_bytes(), true) {
         Some(Content::Text { text, unparsed: 0 }) => text,
         other => panic!("{other:?} of {json}"),
     }

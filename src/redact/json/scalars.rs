@@ -5,7 +5,12 @@ use super::{
     scan::{self, Scan, Stop},
 };
 use crate::redact::{
-    Action, Redactor, decisions::Part, detect, graphql, pseudonym::DROPPED, redactor::BOOL,
+    Action, Redactor,
+    decisions::Part,
+    detect, graphql,
+    policy::Rule,
+    pseudonym::DROPPED,
+    redactor::{Answer, BOOL},
 };
 
 /// JSON in strings of JSON that is followed.
@@ -68,11 +73,11 @@ impl Machine<'_, '_, '_> {
 
     pub(super) fn string(&mut self) -> Result<(), Halt> {
         let (scan, raw) = self.scan()?;
-        if self.part == Part::Name
-            && let Some(frame) = self.stack.last_mut()
-        {
-            frame.named = Some(raw);
+        if self.part == Part::Name && self.names(raw)? {
+            // From the value on that the name is for.
+            return self.value();
         }
+        let pair = !self.rule.suspicious && self.heads_pair(raw, scan.after());
         let decoded = std::mem::take(&mut self.decoded);
         let text = if scan.escaped {
             std::str::from_utf8(&decoded).ok()
@@ -88,7 +93,10 @@ impl Machine<'_, '_, '_> {
         };
         self.decoded = decoded;
         if !done {
-            self.hide_as(self.rule.how(), scan);
+            self.hide_by(self.rule, scan);
+        }
+        if pair && let Some(frame) = self.stack.last_mut() {
+            frame.rule.suspicious = true;
         }
         Ok(())
     }
@@ -107,6 +115,14 @@ impl Machine<'_, '_, '_> {
         {
             return self.replace_json(scan, &query);
         }
+        if whole
+            && !json
+            && self.rule.own_words
+            && !self.rule.suspicious
+            && self.r.is_answering(Answer::Http)
+        {
+            return self.own_words(text, false, scan);
+        }
         // By name alone, what may be JSON that was not looked into does not stay.
         let unseen = json && !self.r.policy().is_strict();
         let stays = whole && !unseen && self.r.policy().string_stays(self.rule, text);
@@ -114,6 +130,17 @@ impl Machine<'_, '_, '_> {
             self.keep(scan.after());
         }
         Ok(stays)
+    }
+
+    /// A text in which the service says what went wrong; `changed` where it is not what
+    /// stands there.
+    fn own_words(&mut self, text: &str, changed: bool, scan: Scan) -> Result<bool, Halt> {
+        let said = self.r.own_words(text, false);
+        if *said == *text && !changed {
+            self.keep(scan.after());
+            return Ok(true);
+        }
+        self.replace_json(scan, &said)
     }
 
     /// Whether the value may be the text of a GraphQL query.
@@ -142,6 +169,11 @@ impl Machine<'_, '_, '_> {
         }
         let inner = Machine::new(self.r, text.as_bytes(), true, level, rule, None).run();
         let stays = match inner.filter(|i| i.complete) {
+            // Its numbers and names may say what is hidden elsewhere.
+            Some(inner) if rule.own_words && self.r.is_answering(Answer::Http) => {
+                let text = if inner.replaced { &inner.text } else { text };
+                return self.own_words(text, inner.replaced, scan);
+            }
             Some(inner) if inner.replaced => return self.replace_json(scan, &inner.text),
             Some(_) => true,
             None => {
@@ -165,19 +197,22 @@ impl Machine<'_, '_, '_> {
     }
 
     /// Replaces the string at the current place.
-    pub(super) fn hide_as(&mut self, how: Action, scan: Scan) {
+    pub(super) fn hide_by(&mut self, rule: Rule, scan: Scan) {
+        let how = rule.how();
         if !scan.escaped
             && scan.stop == Stop::Quote
             && let Some(text) = self.text(self.at + 1, scan.end)
         {
-            self.replace_by(scan.after(), |r, out| r.push_hidden_text(how, text, out));
+            self.replace_by(scan.after(), |r, out| {
+                r.because(rule.why(), |r| r.push_hidden_text(how, text, out));
+            });
         } else {
-            self.hide_odd(how, scan);
+            self.hide_odd(rule, scan);
         }
     }
 
     /// What is escaped, cut, or no UTF-8.
-    fn hide_odd(&mut self, how: Action, scan: Scan) {
+    fn hide_odd(&mut self, rule: Rule, scan: Scan) {
         let raw = self.input.get(self.at + 1..scan.end).unwrap_or_default();
         let cut = scan.stop == Stop::Cut;
         let decoded = std::mem::take(&mut self.decoded);
@@ -188,10 +223,9 @@ impl Machine<'_, '_, '_> {
         {
             bytes = bytes.get(..e.valid_up_to()).unwrap_or(bytes);
         }
-        if scan.escaped {
-            self.r.remember(&String::from_utf8_lossy(raw));
-        }
-        self.replace_by(scan.after(), |r, out| r.push_hidden(how, bytes, cut, out));
+        self.replace_by(scan.after(), |r, out| {
+            r.because(rule.why(), |r| r.push_hidden(rule.how(), bytes, cut, out));
+        });
         self.decoded = decoded;
     }
 

@@ -119,3 +119,12 @@ pub(super) fn number_like(input: &[u8], from: usize) -> usize {
     }
     at
 }
+
+/// Where a number or a word ends.
+pub(super) fn bare(input: &[u8], from: usize) -> usize {
+    let mut at = number_like(input, from);
+    while input.get(at).is_some_and(u8::is_ascii_alphabetic) {
+        at += 1;
+    }
+    at
+}

@@ -19,8 +19,8 @@ pub(super) use self::{
 
 use super::{
     Decisions, detect,
+    key::Key,
     names::{self, Names},
-    pseudonym::Key,
 };
 use std::{
     collections::HashMap,
@@ -74,6 +74,8 @@ struct Inner {
     query: HashMap<String, Action>,
     cookies: HashMap<String, Action>,
     fields: HashMap<String, Action>,
+    /// Folded.
+    own_words: Vec<String>,
     /// Whether one of them does not stay.
     hides_fields: bool,
     paths: Paths,
@@ -111,6 +113,7 @@ impl Policy {
             query: HashMap::new(),
             cookies: HashMap::new(),
             fields: HashMap::new(),
+            own_words: Vec::new(),
             hides_fields: false,
             paths: Paths::default(),
             key: Key::process(),
@@ -265,6 +268,25 @@ impl Policy {
         self
     }
 
+    /// Makes the texts of a field the service's own words, in answers that are
+    /// failures: 4xx, 5xx, and gRPC calls that did not end with OK.
+    ///
+    /// Such texts are written like an event's: without what the request hides
+    /// elsewhere and without what a detector finds. Built in are `error`, `message`,
+    /// `detail`, `title`, `reason` and `description` in JSON. Suspicious names and
+    /// fields with an action of their own are not affected.
+    #[must_use]
+    pub fn own_words(mut self, name: &str) -> Self {
+        let inner = self.inner();
+        let mut folded = String::new();
+        names::fold(name, &mut folded);
+        if !folded.is_empty() {
+            inner.own_words.push(folded);
+            inner.model.own_words.push(name.to_owned());
+        }
+        self
+    }
+
     /// Lets the path of a request without a route template stay, apart from
     /// segments in which a detector finds something.
     ///
@@ -276,7 +298,7 @@ impl Policy {
     }
 
     /// Makes pseudonyms under this key, so that they can be joined across
-    /// processes and restarts that share it.
+    /// processes and restarts that share it. `dashcam key new` makes one.
     ///
     /// `key_id` is written into every exchange; the key never is. Who has the
     /// key can test guesses against pseudonyms, so treat it as a secret. To
@@ -289,7 +311,7 @@ impl Policy {
             return Err(PolicyError::KeyTooShort { length: key.len() });
         }
         let inner = self.inner();
-        inner.key = Key::new(key_id.into(), key);
+        inner.key = Key::new(&key_id.into(), key);
         inner.model.key = None;
         Ok(self)
     }
@@ -386,6 +408,10 @@ impl Policy {
         self.rule(name, names::FIELDS, &self.0.fields)
     }
 
+    fn is_own_words(&self, folded: &str) -> bool {
+        names::MESSAGES.contains(&folded) || self.0.own_words.iter().any(|own| own == folded)
+    }
+
     fn rule(&self, name: &str, list: &[&str], own: &HashMap<String, Action>) -> Rule {
         let mut folded = String::new();
         let suspicious = self.0.names.suspicious(name, &mut folded);
@@ -394,6 +420,7 @@ impl Policy {
                 suspicious,
                 allowed: Allowed::Explicit,
                 hide: None,
+                own_words: self.is_own_words(&folded),
             },
             Some(action) => Rule::hiding(*action),
             None => Rule {
@@ -404,6 +431,7 @@ impl Policy {
                     Allowed::No
                 },
                 hide: None,
+                own_words: self.is_own_words(&folded),
             },
         }
     }

@@ -1,7 +1,7 @@
 //! A policy as plain data.
 
 use super::{Policy, PolicyError, names};
-use crate::redact::pseudonym::Key;
+use crate::redact::{key::Key, search::Why};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -14,7 +14,14 @@ pub enum Action {
     Keep,
     /// Keyed hash and shape: `[~3f9a1c2b7d4e5a60 len=12 ascii alnum]`. The default
     /// for every value that does not stay.
+    ///
+    /// The hash of a value that could be guessed, such as a date or a PIN, holds
+    /// within its request only; see [`Join`](Self::Join).
     Pseudonym,
+    /// As [`Pseudonym`](Self::Pseudonym), and the hash can be joined with those of
+    /// other requests even where the value could be guessed: whoever reads what is
+    /// written, and can put guesses there, finds it. What happens to facts.
+    Join,
     /// Shape only, so that equal values cannot be told: `[~ len=12 ascii alnum]`.
     Shape,
     /// `****` and the last four characters, where there are at least twelve;
@@ -51,6 +58,10 @@ pub struct PolicyModel {
     /// Names that are suspicious beside the built-in ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<String>,
+    /// Fields whose texts are the service's own words in answers that are failures,
+    /// beside the built-in ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub own_words: Vec<String>,
     /// Whether paths of requests without a route stay.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unmatched_paths: bool,
@@ -111,7 +122,8 @@ impl KeySource {
         }
     }
 
-    fn read(&self) -> Result<Key, PolicyError> {
+    /// The key, as a policy has it.
+    pub(crate) fn read(&self) -> Result<Key, PolicyError> {
         if self.id.is_empty() {
             let message = "expected a name for the key, such as a date";
             return Err(PolicyError::invalid("key.id", message));
@@ -135,7 +147,7 @@ impl KeySource {
         if key.len() < super::KEY {
             return Err(PolicyError::KeyTooShort { length: key.len() });
         }
-        let made = Key::new(self.id.clone(), &key);
+        let made = Key::new(&self.id, &key);
         Ok(self.scope.as_ref().map_or(made.clone(), |s| made.scoped(s)))
     }
 }
@@ -148,6 +160,8 @@ pub(in crate::redact) struct Rule {
     pub(in crate::redact) allowed: Allowed,
     /// How it goes, where the policy says so.
     pub(in crate::redact) hide: Option<Action>,
+    /// In answers that are failures, a text of it is the service's own.
+    pub(in crate::redact) own_words: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -166,6 +180,16 @@ impl Rule {
             suspicious: true,
             allowed: Allowed::No,
             hide: Some(action),
+            own_words: false,
+        }
+    }
+
+    /// Why a value goes that goes by this.
+    pub(in crate::redact) fn why(self) -> Why {
+        if self.suspicious || self.hide.is_some() {
+            Why::Told
+        } else {
+            Why::All
         }
     }
 
@@ -184,6 +208,7 @@ impl Rule {
                 _ => self.allowed,
             },
             hide: hide.or(self.hide).or(above.hide),
+            own_words: self.own_words,
         }
     }
 }
@@ -193,6 +218,10 @@ pub(super) fn compile(model: &PolicyModel) -> Result<Policy, PolicyError> {
     for (n, name) in model.deny.iter().enumerate() {
         folded(&format!("deny[{n}]"), name)?;
         policy = policy.deny_name(name);
+    }
+    for (n, name) in model.own_words.iter().enumerate() {
+        folded(&format!("own_words[{n}]"), name)?;
+        policy = policy.own_words(name);
     }
     if model.unmatched_paths {
         policy = policy.allow_unmatched_paths();

@@ -1,6 +1,9 @@
-use crate::selection::{
-    Address, Text,
-    model::{By, Is},
+use crate::{
+    context::ruled_of_fact,
+    selection::{
+        Address, Text,
+        model::{By, Is},
+    },
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
@@ -156,7 +159,7 @@ fn one_is<'v>(text: &Text, mut values: impl Iterator<Item = &'v [u8]>) -> bool {
 
 pub(super) fn fact<'f>(facts: Facts<'f>, name: &str) -> Option<&'f [u8]> {
     let known = facts.iter().find(|(n, _)| n == name);
-    known.map(|(_, value)| value.as_bytes())
+    known.map(|(_, value)| ruled_of_fact(value).as_bytes())
 }
 
 fn pair(part: &[u8]) -> Option<(&[u8], &[u8])> {

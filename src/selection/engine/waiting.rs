@@ -3,6 +3,7 @@ use super::{
     arrival::Facts,
     index::{AsItIs, Kind, hash},
 };
+use crate::context::ruled_of_fact;
 use std::{collections::HashMap, hash::BuildHasherDefault};
 
 /// Rules that look at nothing but facts and so wait in every request. Those that
@@ -53,7 +54,7 @@ impl ByFact {
         let mut found = None;
         let lists = facts
             .iter()
-            .filter_map(|(name, value)| self.found.get(&of(name, value)));
+            .filter_map(|(name, value)| self.found.get(&of(name, ruled_of_fact(value))));
         for list in lists.chain([&self.others]) {
             let mut before = list.iter().copied().take_while(|rule| *rule < end);
             if let Some(rule) = before.find(|rule| decides(*rule)) {

@@ -47,7 +47,6 @@ impl Address {
 
     /// A number for whoever has it: of an IPv6 address its network, because hosts
     /// choose the rest.
-    #[cfg(any(feature = "admin", feature = "token"))]
     pub(crate) fn site(self) -> u128 {
         if self.v4 { self.bits } else { self.bits >> 64 }
     }

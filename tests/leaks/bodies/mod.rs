@@ -199,8 +199,11 @@ impl Make<'_> {
             "",
             "application/json; charset=utf-16",
         ];
-        let kind = (*self.random.of(&kinds)).to_owned();
-        (kind, self.json(1).into_bytes())
+        let kind = match *self.random.of(&kinds) {
+            "text/plain" if self.speaks() => "text/html",
+            kind => kind,
+        };
+        (kind.to_owned(), self.json(1).into_bytes())
     }
 
     /// The limit of what is captured falls somewhere into the body.

@@ -38,7 +38,11 @@ impl Make<'_> {
                 "application/javascript",
             ]
         };
-        ((*self.random.of(kinds)).to_owned(), text.into_bytes())
+        let mut kind = *self.random.of(kinds);
+        if self.speaks() && kind.starts_with("text/plain") {
+            kind = "text/html";
+        }
+        (kind.to_owned(), text.into_bytes())
     }
 
     /// Messages of Protocol Buffers behind their lengths: of those nobody takes

@@ -1,0 +1,101 @@
+use crate::{
+    exchange::{Exchange, Header},
+    redact::Key,
+};
+use serde_json::Value;
+
+/// A value of an exchange, as it is written there: in the clear, or as the hashes
+/// that it has under a key.
+pub(super) struct Sought<'s> {
+    clear: &'s str,
+    hashes: [Option<String>; 2],
+}
+
+impl<'s> Sought<'s> {
+    pub(super) fn new(value: &'s str, key: Option<&Key>, exchange: &Exchange) -> Self {
+        let salt = exchange.redaction.salt.as_deref();
+        let salt = salt.and_then(|salt| salt.parse().ok());
+        let hashes = key.map(|key| key.hashes(value.as_bytes(), salt));
+        Self {
+            clear: value,
+            hashes: hashes.unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn is_fact(&self, name: &str, exchange: &Exchange) -> bool {
+        exchange.facts.get(name).is_some_and(|fact| match fact {
+            Value::String(text) => text == self.clear || self.is_hidden_in(text),
+            Value::Number(number) => number.to_string() == self.clear,
+            _ => false,
+        })
+    }
+
+    pub(super) fn is_header(&self, name: &str, exchange: &Exchange) -> bool {
+        let request = exchange.request.headers.iter();
+        let response = exchange.response.iter().flat_map(|r| &r.headers);
+        request.chain(response).any(|Header(header, value)| {
+            header.eq_ignore_ascii_case(name) && (value == self.clear || self.is_hidden_in(value))
+        })
+    }
+
+    /// Whether it stands in anything that came with the request or was said in it.
+    pub(super) fn is_anywhere(&self, exchange: &Exchange) -> bool {
+        const PLACES: [&str; 8] = [
+            "facts",
+            "request",
+            "response",
+            "panic",
+            "error",
+            "decisions",
+            "events",
+            "keep",
+        ];
+        let Ok(Value::Object(all)) = serde_json::to_value(exchange) else {
+            return false;
+        };
+        let places = PLACES.iter().filter_map(|place| all.get(*place));
+        // What JSON in a body escapes.
+        let json = Value::from(self.clear).to_string();
+        let clear = [self.clear, json.trim_matches('"')];
+        places
+            .into_iter()
+            .any(|place| self.is_below(place, clear, false))
+    }
+
+    fn is_below(&self, place: &Value, clear: [&str; 2], field: bool) -> bool {
+        match place {
+            Value::String(text) => {
+                self.is_hidden_in(text) || clear.iter().any(|clear| is_word(clear, text))
+            }
+            // Other numbers are the exchange's own: times, sizes.
+            Value::Number(number) => field && number.to_string() == self.clear,
+            Value::Array(all) => all.iter().any(|value| self.is_below(value, clear, field)),
+            Value::Object(all) => all.iter().any(|(key, value)| match value {
+                // Their names are no values.
+                Value::Array(all) if key == "headers" || key == "trailers" => {
+                    let mut values = all.iter().filter_map(|header| header.get(1));
+                    values.any(|value| self.is_below(value, clear, false))
+                }
+                value => self.is_below(value, clear, field || key == "fields"),
+            }),
+            Value::Bool(_) | Value::Null => false,
+        }
+    }
+
+    /// Also in a query, where the rest of a placeholder is percent-encoded.
+    fn is_hidden_in(&self, text: &str) -> bool {
+        let hashes = self.hashes.iter().flatten();
+        hashes.into_iter().any(|hash| text.contains(hash.as_str()))
+    }
+}
+
+/// Whether a text has a value in it that is not a part of a longer word.
+fn is_word(value: &str, text: &str) -> bool {
+    let outside = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    !value.is_empty()
+        && text.match_indices(value).any(|(at, _)| {
+            let before = text.get(..at).and_then(|before| before.chars().next_back());
+            let after = text.get(at + value.len()..);
+            outside(before) && outside(after.and_then(|after| after.chars().next()))
+        })
+}
