@@ -73,6 +73,9 @@ fn joined(mut all: Vec<Found>) -> Vec<Found> {
     joined
 }
 
+/// What a match costs, in bytes of text.
+const EACH_HIT: usize = 4;
+
 struct Search<'a> {
     index: &'a Index,
     text: &'a str,
@@ -125,6 +128,8 @@ impl Search<'_> {
             shorts(&index.shorts, &folded, &mut hits);
             if !hits.is_empty() {
                 edges(&index.shorts, &mut folded, &mut hits);
+                // Each was looked up, is put in order and written.
+                self.spend(hits.len() * EACH_HIT)?;
             }
             if !index.numbers.is_empty() {
                 numbers::each(source.bytes, |range, number| {
