@@ -33,6 +33,10 @@
 //! # }
 //! ```
 //!
+//! Values that a test writes as literals, and gives to the service without copying
+//! them (`Body::from("…")`), are the program's own words, which stay in events: take
+//! values that are made at run time, as `plant` does.
+//!
 //! It finds what a policy lets through:
 //!
 //! ```

@@ -43,7 +43,16 @@ use std::{
 const LITTLE: u64 = 64 * 1024;
 
 /// Headers of an answer that stay, and may say anything.
-const SAYS: [&str; 3] = ["etag", "server", "via"];
+const SAYS: [&str; 8] = [
+    "accept-ranges",
+    "allow",
+    "cache-control",
+    "etag",
+    "server",
+    "trailer",
+    "vary",
+    "via",
+];
 
 /// The exporter thread's side of a keeper.
 pub(super) struct Assembler {
