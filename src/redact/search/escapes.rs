@@ -267,10 +267,13 @@ impl Pass<'_> {
         let bytes = self.from.bytes.get(at..).unwrap_or_default();
         let sign = bytes.first().copied().unwrap_or_default();
         let before = self.run == (at, sign);
+        // Whether it may be a character or a byte, which are the two ways to read it.
+        let mut either = false;
         let token = match sign {
             b'\\' => match bare(bytes).filter(|_| !before) {
                 Some(token) => {
                     self.unsure = true;
+                    either = true;
                     if self.keep { backslash(bytes) } else { token }
                 }
                 None => backslash(bytes),
@@ -298,7 +301,7 @@ impl Pass<'_> {
                 // Few texts have a single byte escaped so: `=` often stands before digits.
                 let rare = sign == b'=' && (alone || byte < 0x80);
                 self.unsure |= alone || rare;
-                if (self.keep && alone && !rare) || (rare && !self.keep) {
+                if (self.keep && alone && !rare && !either) || (rare && !self.keep) {
                     self.out.copy(self.from, at, at + length);
                     return length;
                 }

@@ -138,6 +138,19 @@ fn marks_of_the_value_go_with_it() {
 }
 
 #[test]
+fn an_escape_of_a_byte_before_letters_that_are_hex_digits() {
+    let mut index = Index::default();
+    index.add("Myzvezxam\nFexwiq Kylwiq", Why::Told);
+    for text in ["Myzvezxam\\012Fexwiq Kylwiq", "Myzvezxam\\0aFexwiq Kylwiq"] {
+        let shown = shown(&index, text);
+        assert!(
+            !shown.contains("vezxam") && !shown.contains("Kyl"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn short_values_stand_where_words_do() {
     let index = index(&["zoe", "Mueller", "user", "85-03-12"]);
     for (text, expected) in [
