@@ -13,7 +13,7 @@ use axum::{
 };
 use dashcam::{
     Dashcam,
-    capture::{CaptureLayer, Limits, Replay, StormLimits},
+    capture::{CaptureLayer, Limits, StormLimits},
     exchange::{Direction, Exchange},
     export::Memory,
     lifecycle::RequestBody,
@@ -21,7 +21,7 @@ use dashcam::{
 };
 use serde_json::{Value, json};
 use std::{collections::HashSet, convert::Infallible};
-use support_gate::{Buffer, DEADLINE};
+use support_gate::{Buffer, DEADLINE, replay_all};
 use tower::{Layer, ServiceExt, service_fn};
 use tracing_subscriber::{EnvFilter, prelude::*};
 
@@ -118,11 +118,6 @@ fn run(policy: Policy, bodies: &[(String, Value)]) -> Written {
     let mut storm = StormLimits::default();
     storm.full = u64::MAX;
     storm.per_second = u64::MAX;
-    let mut replay = Replay::default();
-    replay.live = false;
-    replay.per_signature = u64::MAX;
-    replay.per_second = u64::MAX;
-    replay.queue = 100_000;
     let kept = Memory::new(100_000);
     let dashcam = Dashcam::builder()
         .service("people", "1")
@@ -130,7 +125,7 @@ fn run(policy: Policy, bodies: &[(String, Value)]) -> Written {
         .policy(policy)
         .limits(limits)
         .storm(storm)
-        .replay(replay)
+        .replay(replay_all(false))
         .build()
         .unwrap();
     let lines = Buffer::default();

@@ -178,7 +178,7 @@ macro_rules! texts {
     ($(|$p:ident| $say:expr;)*) => {
         vec![$({
             fn text(random: &mut Random) {
-                #[allow(unused_mut)]
+                #[allow(unused_mut)] // some texts draw nothing
                 let mut $p = P(random);
                 $say;
             }

@@ -1,4 +1,5 @@
-//! Finds hidden values in text, however they are said.
+//! Finds hidden values in text, in the many ways there are to say them; those that are
+//! not found are in `docs/threat-model.md`.
 //!
 //! Texts and values are compared by their letters and digits alone, in one case and
 //! without marks ([`fold`]), once escapes that are made of letters or digits are undone
