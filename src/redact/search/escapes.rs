@@ -13,10 +13,29 @@ const PASSES: usize = 3;
 /// What a text was written from.
 pub(super) struct Undone {
     pub(super) text: Option<Read>,
-    /// The other way to read it, where what looks like an escape may be none: `C:\bob`.
-    pub(super) other: Option<Read>,
+    /// The other ways to read it, where what looks like an escape may be none, as in
+    /// `C:\bob`, or another one.
+    pub(super) others: Vec<Read>,
     /// The bytes that were looked at.
     pub(super) work: usize,
+}
+
+/// How to read what may be several things.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// As an escape, and rather of a character than of a byte.
+    Escapes,
+    /// As it is.
+    Signs,
+    /// As it is, but for what may be a character: that is a byte.
+    Bytes,
+}
+
+/// Which readings a text may have beside the first one.
+#[derive(Clone, Copy, Default)]
+struct Unsure {
+    signs: bool,
+    bytes: bool,
 }
 
 /// Up to this length bytes are looked at one by one.
@@ -73,21 +92,30 @@ fn may_be_quoted(bytes: &[u8], at: usize) -> bool {
 pub(super) fn undo(source: Source<'_>) -> Undone {
     let mut done = Undone {
         text: None,
-        other: None,
+        others: Vec::new(),
         work: 0,
     };
     if is_plain(source.bytes) {
         return done;
     }
-    let mut unsure = false;
-    done.text = passes(source, false, &mut unsure, &mut done.work);
-    if unsure {
-        done.other = passes(source, true, &mut unsure, &mut done.work);
+    let mut unsure = Unsure::default();
+    done.text = passes(source, Reading::Escapes, &mut unsure, &mut done.work);
+    let Unsure { signs, bytes } = unsure;
+    for (may_be, reading) in [(signs, Reading::Signs), (bytes, Reading::Bytes)] {
+        if may_be {
+            let other = passes(source, reading, &mut unsure, &mut done.work);
+            done.others.extend(other);
+        }
     }
     done
 }
 
-fn passes(source: Source<'_>, keep: bool, unsure: &mut bool, work: &mut usize) -> Option<Read> {
+fn passes(
+    source: Source<'_>,
+    reading: Reading,
+    unsure: &mut Unsure,
+    work: &mut usize,
+) -> Option<Read> {
     let mut read: Option<Read> = None;
     for done in 0..=PASSES {
         let usual = usual(read.as_ref().map_or(source, Read::source));
@@ -100,20 +128,21 @@ fn passes(source: Source<'_>, keep: bool, unsure: &mut bool, work: &mut usize) -
         let mut pass = Pass {
             from,
             out: Read::default(),
-            keep,
-            unsure: false,
+            reading,
+            unsure: Unsure::default(),
             changed: false,
             run: (0, 0),
         };
         pass.all();
-        *unsure |= pass.unsure;
+        unsure.signs |= pass.unsure.signs;
+        unsure.bytes |= pass.unsure.bytes;
         if !pass.changed {
             break;
         }
         read = Some(pass.out);
     }
     // Kept as it is, that is the other way to read it.
-    if keep && read.is_none() {
+    if reading != Reading::Escapes && read.is_none() {
         read = Some(Read::default());
         if let Some(read) = &mut read {
             read.copy(source, 0, source.bytes.len());
@@ -224,9 +253,8 @@ fn is_continued(bytes: &[u8]) -> bool {
 struct Pass<'a> {
     from: Source<'a>,
     out: Read,
-    /// Whether what may be no escape stays.
-    keep: bool,
-    unsure: bool,
+    reading: Reading,
+    unsure: Unsure,
     changed: bool,
     /// Where the last escape of a byte ended, and its sign.
     run: (usize, u8),
@@ -267,14 +295,16 @@ impl Pass<'_> {
         let bytes = self.from.bytes.get(at..).unwrap_or_default();
         let sign = bytes.first().copied().unwrap_or_default();
         let before = self.run == (at, sign);
-        // Whether it may be a character or a byte, which are the two ways to read it.
+        let keep = self.reading != Reading::Escapes;
         let mut either = false;
         let token = match sign {
             b'\\' => match bare(bytes).filter(|_| !before) {
                 Some(token) => {
-                    self.unsure = true;
-                    either = true;
-                    if self.keep { backslash(bytes) } else { token }
+                    let other = backslash(bytes);
+                    either = matches!(other, Token::Byte(..));
+                    self.unsure.signs = true;
+                    self.unsure.bytes |= either;
+                    if keep { other } else { token }
                 }
                 None => backslash(bytes),
             },
@@ -291,8 +321,8 @@ impl Pass<'_> {
                 let alone = !before && last;
                 // The sign itself escaped, or an escape in it: `%2548`.
                 if sign == b'%' && length > 3 && last {
-                    self.unsure = true;
-                    if self.keep {
+                    self.unsure.signs = true;
+                    if keep {
                         self.changed = true;
                         self.out.push(sign, place(3));
                         return 3;
@@ -300,8 +330,9 @@ impl Pass<'_> {
                 }
                 // Few texts have a single byte escaped so: `=` often stands before digits.
                 let rare = sign == b'=' && (alone || byte < 0x80);
-                self.unsure |= alone || rare;
-                if (self.keep && alone && !rare && !either) || (rare && !self.keep) {
+                self.unsure.signs |= alone || rare;
+                let stays = alone && !rare && !(either && self.reading == Reading::Bytes);
+                if (keep && stays) || (rare && !keep) {
                     self.out.copy(self.from, at, at + length);
                     return length;
                 }
@@ -319,12 +350,12 @@ impl Pass<'_> {
                 self.out.push_char(c, place(length));
                 length
             }
-            Token::Letter(length) if self.keep => {
+            Token::Letter(length) if keep => {
                 self.out.push(sign, place(length - 1));
                 length - 1
             }
             Token::Letter(length) | Token::Gap(length) => {
-                self.unsure |= matches!(token, Token::Letter(_));
+                self.unsure.signs |= matches!(token, Token::Letter(_));
                 self.changed = true;
                 if sign != 0 {
                     // Line breaks may be soft ones.

@@ -96,10 +96,8 @@ impl Search<'_> {
         self.spend(undone.work)?;
         let text = undone.text.as_ref().map_or(source, Read::source);
         self.read(text, depth)?;
-        match &undone.other {
-            Some(other) => self.read(other.source(), depth),
-            None => Ok(()),
-        }
+        let mut others = undone.others.iter();
+        others.try_for_each(|other| self.read(other.source(), depth))
     }
 
     /// Looks through bytes, and through what they say in other alphabets.

@@ -125,7 +125,7 @@ impl Index {
         let text = undone.text.as_ref().map_or(value.as_bytes(), |t| &t.bytes);
         let mut place = None;
         let id = self.view(text, value, why, &mut place);
-        if let Some(other) = &undone.other {
+        for other in &undone.others {
             self.view(&other.bytes, value, why, &mut place);
         }
         self.number_of(value, why, id, &mut place);
@@ -149,12 +149,12 @@ impl Index {
     pub(super) fn add_words(&mut self, text: &str, why: Why) {
         let undone = escapes::undo(Source::of(text.as_bytes()));
         let read = undone.text.as_ref().map_or(text.as_bytes(), |t| &t.bytes);
-        let other = undone.other.as_ref().map(|t| t.bytes.as_slice());
+        let others = undone.others.iter().map(|t| t.bytes.as_slice());
         let Some(start) = self.store(text) else {
             return;
         };
         let mut folded = std::mem::take(&mut self.folded);
-        for bytes in [Some(read), other].into_iter().flatten() {
+        for bytes in std::iter::once(read).chain(others) {
             folded.fill(bytes, false);
             self.parts(&folded);
         }

@@ -151,6 +151,16 @@ fn an_escape_of_a_byte_before_letters_that_are_hex_digits() {
 }
 
 #[test]
+fn a_sign_before_digits_may_be_no_escape() {
+    for number in ["88549", "83244", "32156976172", "324449426407", "35011438"] {
+        let mut index = Index::default();
+        index.add(number, Why::Told);
+        let shown = shown(&index, &format!("C:\\temp\\{number}.tmp"));
+        assert!(!shown.contains(&number[3..]), "{number}: {shown}");
+    }
+}
+
+#[test]
 fn short_values_stand_where_words_do() {
     let index = index(&["zoe", "Mueller", "user", "85-03-12"]);
     for (text, expected) in [
