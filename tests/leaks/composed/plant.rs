@@ -378,7 +378,8 @@ impl Planter<'_> {
                 4..=6 if !plant.late && !plant.hidden => Place::InfoField,
                 7..=9 if !plant.late && !plant.hidden => Place::InfoMessage,
                 10 => Place::SpanField,
-                11 => Place::Decision,
+                // Its line may be written before the answer comes.
+                11 if !plant.late => Place::Decision,
                 12 if !plant.late && !plant.hidden => Place::Fact,
                 13 => Place::Reason,
                 14 if failing && !taken(Place::Failure) => Place::Failure,
