@@ -4,9 +4,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Contexts a thread keeps for its next requests, and all threads together for those
-/// that ended elsewhere.
+/// Contexts a thread keeps for its next requests.
 const CAPACITY: usize = 64;
+
+/// Contexts that ended elsewhere: the log writer lets those of some milliseconds go at
+/// once.
+const ELSEWHERE_CAPACITY: usize = 512;
 
 /// Contexts that a thread takes of those at once.
 const SHARE: usize = 8;
@@ -55,7 +58,7 @@ pub(super) fn put(shared: &mut Arc<Shared>) {
                 pool.push(Arc::clone(shared));
             }
         } else if let Ok(mut elsewhere) = ELSEWHERE.try_lock()
-            && elsewhere.len() < CAPACITY
+            && elsewhere.len() < ELSEWHERE_CAPACITY
         {
             elsewhere.push(Arc::clone(shared));
         }

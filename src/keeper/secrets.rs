@@ -201,6 +201,9 @@ pub(crate) fn know_asked(
     context: &RequestContext,
     probes: &Probes,
 ) -> Option<Arc<Scrubber>> {
+    if probes.is_empty() {
+        return None;
+    }
     let shared = context.shared();
     let calls = shared.calls();
     let own = parts(shared, probes);

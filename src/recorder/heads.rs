@@ -12,9 +12,15 @@ pub(crate) struct HeaderFields {
 
 const SENSITIVE: u8 = 1;
 
+/// Room for the fields of most heads.
+const USUAL: usize = 512;
+
 impl HeaderFields {
     /// Copies `headers`; fields that do not fit into `limit` bytes are counted.
     pub(crate) fn copy(&mut self, headers: &HeaderMap, limit: usize) {
+        if self.bytes.capacity() == 0 && !headers.is_empty() {
+            self.bytes.reserve(USUAL.min(limit));
+        }
         for (name, value) in headers {
             let flags = if value.is_sensitive() { SENSITIVE } else { 0 };
             let (name, value) = (name.as_str().as_bytes(), value.as_bytes());

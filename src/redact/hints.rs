@@ -63,28 +63,17 @@ impl Hints {
     }
 
     /// Where, from a place on, a word of a text may have one of the words in it; in a
-    /// word beyond ASCII, always. Words are what `is_name` says that they are.
-    pub(super) fn next_in(
-        &self,
-        text: &[u8],
-        from: usize,
-        is_name: impl Fn(u8) -> bool,
-    ) -> Option<usize> {
+    /// word beyond ASCII, always.
+    pub(super) fn next_in(&self, text: &[u8], from: usize) -> Option<usize> {
         let mut place = 0;
         let rest = text.get(from..)?;
-        let at = rest.iter().position(|&b| match CODES[usize::from(b)] {
-            UNCLEAR => b >= 0x80,
-            NOTHING => {
-                if !is_name(b) {
-                    place = 0;
-                }
-                false
+        let at = rest.iter().position(|&b| {
+            let code = IN_TEXT[usize::from(b)];
+            if code >= UNCLEAR {
+                return code == UNCLEAR;
             }
-            code => {
-                place = (place << 5 | usize::from(code)) % PLACES;
-                let word = self.0.get(place / 64);
-                word.is_none_or(|word| word >> (place % 64) & 1 == 1)
-            }
+            place = (place << 5 | usize::from(code)) % PLACES;
+            self.0[place / 64] >> (place % 64) & 1 == 1
         });
         at.map(|at| from + at)
     }
@@ -113,6 +102,30 @@ const CODES: [u8; 256] = {
             _ => NOTHING,
         };
         b += 1;
+    }
+    codes
+};
+
+/// Stands between words.
+const GAP: u8 = 28;
+/// May stand inside of one.
+const INSIDE: u8 = 33;
+
+/// The same for texts, in which names stand.
+const IN_TEXT: [u8; 256] = {
+    let mut codes = CODES;
+    let mut b = 0;
+    while b < 128 {
+        if codes[b] == NOTHING {
+            codes[b] = GAP;
+        }
+        b += 1;
+    }
+    let inside = b"_-.$\\";
+    let mut n = 0;
+    while n < inside.len() {
+        codes[inside[n] as usize] = INSIDE;
+        n += 1;
     }
     codes
 };

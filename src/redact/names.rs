@@ -114,13 +114,8 @@ impl Names {
     }
 
     /// Where, from a place on, a word of a text may be suspicious.
-    pub(super) fn next_in(
-        &self,
-        text: &[u8],
-        from: usize,
-        is_name: impl Fn(u8) -> bool,
-    ) -> Option<usize> {
-        self.hints.next_in(text, from, is_name)
+    pub(super) fn next_in(&self, text: &[u8], from: usize) -> Option<usize> {
+        self.hints.next_in(text, from)
     }
 
     /// Whether a value of this name has to go. `folded` receives the folded name.

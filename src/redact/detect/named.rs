@@ -67,7 +67,7 @@ const PROSE: &[&[u8]] = &[
 
 /// Whether a text may have a suspicious name in it.
 pub(super) fn may_be_in(text: &[u8], names: &Names) -> bool {
-    names.next_in(text, 0, is_name).is_some()
+    names.next_in(text, 0).is_some()
 }
 
 pub(super) fn scan(text: &str, names: &Names, out: &mut Vec<Range<usize>>) {
@@ -76,7 +76,7 @@ pub(super) fn scan(text: &str, names: &Names, out: &mut Vec<Range<usize>>) {
     let mut at = 0;
     // A value that was found is not looked into.
     let mut free = 0;
-    while let Some(hit) = names.next_in(bytes, at, is_name) {
+    while let Some(hit) = names.next_in(bytes, at) {
         let before = bytes.get(..hit).unwrap_or_default();
         let from = run_back(before, hit, is_name).max(at);
         let end = run(bytes, hit, is_name).max(hit + 1);

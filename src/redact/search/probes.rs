@@ -12,7 +12,7 @@ use super::{
     source::Source,
     symbols, tokens,
 };
-use memchr::{memchr_iter, memchr2_iter};
+use memchr::memchr2_iter;
 use std::ops::Range;
 
 /// The most that is asked.
@@ -22,69 +22,69 @@ const MOST: usize = 48;
 /// substring that is looked for has one of them.
 const STEP: usize = SUBSTRING - 2;
 
+/// How many are looked for at once: each has one bit in three parts of a word, and one
+/// bit is left.
+const AT_ONCE: usize = 21;
+const FIRSTS: u64 = (1 << AT_ONCE) - 1;
+const LASTS: u64 = FIRSTS << (2 * AT_ONCE);
+/// No symbol.
+const GAP: u64 = 1 << 63;
+
+/// For each byte, of which that are asked for it is the first symbol, the second and the
+/// third.
+type Table = [u64; 256];
+
+const NOTHING: Table = {
+    let mut table = [GAP; 256];
+    let mut b = 0;
+    while b < 128 {
+        if (b as u8).is_ascii_alphanumeric() {
+            table[b] = 0;
+        }
+        b += 1;
+    }
+    table
+};
+
 /// A superset of what texts and numbers could say of values in plain bytes.
 #[derive(Default)]
 pub(crate) struct Probes {
     /// Three symbols each, which follow each other.
     asked: Vec<[u8; 3]>,
+    /// The same, in as many as it takes; more may be left of what was asked before.
+    tables: Vec<Table>,
     numbers: bool,
+    /// Some were left out that plain bytes never have.
+    beyond: bool,
     folded: Folded,
 }
 
-/// Places that are looked at at once.
-const AT_ONCE: usize = 512;
-
-/// Letters in one case; marks become others, which makes places that are none.
-#[inline(never)]
-fn fold_case(lower: &mut [u8], bytes: &[u8]) {
-    for (lower, b) in lower.iter_mut().zip(bytes) {
-        *lower = b | 0x20;
-    }
-}
-
-/// Notes what is no symbol.
-#[inline(never)]
-fn note_gaps(gaps: &mut [u8], bytes: &[u8]) {
-    for (gap, b) in gaps.iter_mut().zip(bytes) {
-        let letter = (b | 0x20).wrapping_sub(b'a') < 26;
-        let digit = b.wrapping_sub(b'0') < 10;
-        *gap = u8::from(!(letter | digit));
-    }
-}
-
-/// Notes where a first symbol is followed by a second one, or by none. Many places at
-/// once: the loop is simple enough for that.
-#[inline(never)]
-fn note(places: &mut [u8], lower: &[u8], next: &[u8], gaps: &[u8], (a, b): (u8, u8)) {
-    for (((place, first), second), gap) in places.iter_mut().zip(lower).zip(next).zip(gaps) {
-        *place |= u8::from(*first == a) & (u8::from(*second == b) | gap);
-    }
-}
-
-/// Whether symbols follow each other from a place on, whatever else stands between.
-fn are_at(symbols: [u8; 3], raw: &[u8], mut at: usize) -> bool {
-    for symbol in symbols {
-        loop {
-            let Some(b) = raw.get(at) else {
-                return false;
-            };
-            at += 1;
-            if b | 0x20 == symbol && b.is_ascii_alphanumeric() {
-                break;
-            }
-            if b.is_ascii_alphanumeric() {
-                return false;
-            }
+/// Whether three symbols of one of them follow each other, whatever else stands between.
+fn is_in(table: &Table, raw: &[u8]) -> bool {
+    let mut may_follow = FIRSTS;
+    raw.chunks(64).any(|part| {
+        let mut all = 0;
+        for b in part {
+            let of = table[usize::from(*b)];
+            let seen = may_follow & of;
+            let next = seen << AT_ONCE | FIRSTS;
+            may_follow = if of == GAP { may_follow } else { next };
+            all |= seen;
         }
-    }
-    true
+        all & LASTS != 0
+    })
 }
 
 impl Probes {
     /// Forgets what was asked.
     pub(crate) fn clear(&mut self) {
         self.asked.clear();
-        self.numbers = false;
+        (self.numbers, self.beyond) = (false, false);
+    }
+
+    /// Whether nothing is asked, so that no value has it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.asked.is_empty() && !self.beyond
     }
 
     /// Adds what a text asks as far as it came at run time. `false` where that cannot
@@ -150,8 +150,23 @@ impl Probes {
 
     fn ask(&mut self, symbols: [u8; 3]) {
         // Nothing else is in plain bytes.
-        if symbols.is_ascii() && !self.asked.contains(&symbols) {
-            self.asked.push(symbols);
+        self.beyond |= !symbols.is_ascii();
+        if !symbols.is_ascii() || self.asked.contains(&symbols) {
+            return;
+        }
+        let (nth, bit) = (self.asked.len() / AT_ONCE, self.asked.len() % AT_ONCE);
+        self.asked.push(symbols);
+        match self.tables.get_mut(nth) {
+            Some(table) if bit == 0 => *table = NOTHING,
+            Some(_) => {}
+            None => self.tables.push(NOTHING),
+        }
+        if let Some(table) = self.tables.get_mut(nth) {
+            for (place, symbol) in symbols.into_iter().enumerate() {
+                let of = 1 << (place * AT_ONCE + bit);
+                table[usize::from(symbol)] |= of;
+                table[usize::from(symbol.to_ascii_uppercase())] |= of;
+            }
         }
     }
 
@@ -168,36 +183,8 @@ impl Probes {
         if self.asked.len() > MOST || (self.numbers && has_power(raw)) {
             return true;
         }
-        (0..raw.len())
-            .step_by(AT_ONCE)
-            .any(|from| self.may_begin(raw, from))
-    }
-
-    /// Whether something asked for begins in one of the places from here on.
-    fn may_begin(&self, raw: &[u8], from: usize) -> bool {
-        // With one that is only looked at; behind the end there is nothing.
-        let (mut lower, mut gaps) = ([0; AT_ONCE + 1], [1; AT_ONCE + 1]);
-        let part = raw.get(from..).unwrap_or_default();
-        let length = part.len().min(AT_ONCE);
-        fold_case(&mut lower, part);
-        note_gaps(&mut gaps, part);
-        let mut places = [0; AT_ONCE];
-        let places = places.get_mut(..length).unwrap_or_default();
-        for [first, second, _] in &self.asked {
-            let next = (lower.get(1..), gaps.get(1..));
-            if let (Some(next), Some(gaps)) = next {
-                note(places, &lower, next, gaps, (*first, *second));
-            }
-        }
-        if places.iter().fold(0, |some, place| some | place) == 0 {
-            return false;
-        }
-        let mut some = memchr_iter(1, places);
-        some.any(|n| {
-            let first = lower.get(n);
-            let mut asked = self.asked.iter().filter(|symbols| symbols.first() == first);
-            asked.any(|symbols| are_at(*symbols, raw, from + n))
-        })
+        let tables = self.asked.len().div_ceil(AT_ONCE);
+        self.tables.iter().take(tables).any(|t| is_in(t, raw))
     }
 }
 

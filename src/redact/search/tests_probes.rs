@@ -57,7 +57,7 @@ fn said(value: &str, way: usize, cut: usize, cuts: bool) -> String {
 
 fn asked(probes: &mut Probes, text: &str, runtime: &[Range<usize>], raw: &str) -> bool {
     probes.clear();
-    !probes.fill(text, runtime) || probes.may_be_in(raw.as_bytes())
+    !probes.fill(text, runtime) || !probes.is_empty() && probes.may_be_in(raw.as_bytes())
 }
 
 proptest! {
@@ -117,7 +117,19 @@ proptest! {
         if index(&[&value]).number(number).is_some() {
             let mut probes = Probes::default();
             probes.number(number);
-            prop_assert!(probes.may_be_in(raw.as_bytes()));
+            prop_assert!(!probes.is_empty() && probes.may_be_in(raw.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn what_asks_nothing_says_nothing(value in "[a-z0-9é日本語 .,-]{1,6}", way in 0_usize..22, cut in any::<usize>()) {
+        let text = said(&value, way, cut, cut.is_multiple_of(3));
+        let runtime = std::slice::from_ref(&(0..text.len())).to_vec();
+        let mut out = Vec::new();
+        index(&[&value]).find(&text, &runtime, &mut Work::new(u64::MAX), &mut out).unwrap();
+        let mut probes = Probes::default();
+        if probes.fill(&text, &runtime) && probes.is_empty() {
+            prop_assert!(out.is_empty(), "{text}: {out:?}");
         }
     }
 }
