@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::{
     fs, io,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
@@ -60,18 +61,22 @@ fn turn() -> MutexGuard<'static, ()> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// CPU time of the thread of this process with this name.
-fn cpu(name: &str) -> Duration {
+/// The thread of this process with this name that began last: one may still end.
+fn thread(name: &str) -> PathBuf {
     let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
-    let mut of = tasks.filter(|task| {
+    let of = tasks.filter(|task| {
         let comm = fs::read_to_string(task.path().join("comm"));
         comm.is_ok_and(|comm| comm.trim_end() == name)
     });
-    let nanoseconds = of.next().and_then(|task| {
-        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse().ok()
-    });
-    Duration::from_nanos(nanoseconds.unwrap_or_else(|| panic!("no thread {name}")))
+    let number = |task: &fs::DirEntry| task.file_name().to_str()?.parse::<u32>().ok();
+    let last = of.max_by_key(number);
+    last.unwrap_or_else(|| panic!("no thread {name}")).path()
+}
+
+/// What a thread has taken of the CPU.
+fn cpu(thread: &Path) -> Duration {
+    let text = fs::read_to_string(thread.join("schedstat")).unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
 /// When the exchanges of harmless requests were written.
@@ -165,7 +170,8 @@ fn a_harmless_exchange_does_not_wait_for_hostile_ones() {
                 // The thread has its name when it has done something.
                 send(&app, request("/warm", String::new())).await;
                 assert!(dashcam.flush(DEADLINE));
-                let before = cpu("dashcam-export");
+                let exporter = thread("dashcam-export");
+                let before = cpu(&exporter);
                 for _ in 0..count {
                     send(&app, request("/hostile", body.clone())).await;
                 }
@@ -173,7 +179,7 @@ fn a_harmless_exchange_does_not_wait_for_hostile_ones() {
                 let sent = Instant::now();
                 assert!(dashcam.flush(DEADLINE));
                 let written = times.0.lock().unwrap()[0];
-                let spent = (cpu("dashcam-export") - before) / count;
+                let spent = (cpu(&exporter) - before) / count;
                 (spent, written.saturating_duration_since(sent))
             })
         });
