@@ -75,6 +75,8 @@ mod directives;
 mod engine;
 #[cfg(feature = "rules-file")]
 mod file;
+mod findings;
+mod mistakes;
 mod model;
 #[cfg(feature = "rules-file")]
 mod parse;

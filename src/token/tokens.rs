@@ -30,6 +30,7 @@ pub struct Tokens {
     /// In units of [`Cost`](super::limit::Cost).
     limit: u32,
     tells: bool,
+    tells_refusals: bool,
     state: Arc<State>,
 }
 
@@ -64,6 +65,7 @@ impl Tokens {
             clients: Arc::default(),
             limit: 200 * super::limit::Cost::ED25519.0,
             tells: false,
+            tells_refusals: false,
             state: Arc::default(),
         }
     }
@@ -116,9 +118,19 @@ impl Tokens {
 
     /// Says in the response header `x-dashcam-verbose` of a request whose token was
     /// accepted what became of it: `live`, `recorded`, or `budget` where a budget
-    /// left nothing. Off by default. Of a token that was refused nothing is said.
+    /// left nothing. Off by default. Of a token that was refused nothing is said, but
+    /// by [`tell_refusals_in_response`](Self::tell_refusals_in_response).
     pub fn tell_in_response(mut self) -> Self {
         self.tells = true;
+        self
+    }
+
+    /// Says in the response header `x-dashcam-verbose` of a request whose token was
+    /// refused that it was: `refused`, and of one that somebody with the key has made
+    /// the category, as [`Refusal::category`] has it: `refused; time`. Off by
+    /// default. The log says the reason in any case, once a minute for each.
+    pub fn tell_refusals_in_response(mut self) -> Self {
+        self.tells_refusals = true;
         self
     }
 
@@ -132,20 +144,27 @@ impl Tokens {
         self.tells
     }
 
-    /// What the token of a request asks for; `None` where there is none, or it is
-    /// refused.
-    pub(crate) fn accept(&self, headers: &HeaderMap, arrival: &Arrival<'_>) -> Option<Accepted> {
-        headers.get(HEADER)?;
+    pub(crate) fn tells_refusals(&self) -> bool {
+        self.tells_refusals
+    }
+
+    /// What the token of a request asks for, or why it is refused. The log says that,
+    /// too, once a minute for each reason, and nothing of the token.
+    pub(crate) fn accept(
+        &self,
+        headers: &HeaderMap,
+        arrival: &Arrival<'_>,
+    ) -> Result<Accepted, Refusal> {
         let now = Moment {
             time: arrival.at,
             second: second(),
         };
-        let checked = self.check(headers, arrival, now);
-        match &checked {
-            Ok(_) => self.state.counters.accept(),
-            Err(why) => self.state.counters.refuse(*why),
-        }
-        checked.ok().map(|verified| Accepted {
+        let verified = self.check(headers, arrival, now).inspect_err(|why| {
+            self.state.counters.refuse(*why);
+            self.tell(*why, arrival, now.second);
+        })?;
+        self.state.counters.accept();
+        Ok(Accepted {
             // One for a single request is for the whole of it.
             until: match verified.request {
                 Some(_) => None,
@@ -153,6 +172,19 @@ impl Tokens {
             },
             verified,
         })
+    }
+
+    fn tell(&self, why: Refusal, arrival: &Arrival<'_>, second: u32) {
+        if let Some(refused) = self.state.counters.to_tell(why, second) {
+            tracing::warn!(
+                target: "dashcam::token",
+                reason = why.as_str(),
+                refused,
+                correlation_id = arrival.correlation_id,
+                "a token was refused: {}",
+                why.in_words(),
+            );
+        }
     }
 
     pub(super) fn check(
