@@ -103,7 +103,7 @@ fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-fn rough(left: Duration) -> String {
+pub(super) fn rough(left: Duration) -> String {
     match left.as_secs() {
         s @ ..=119 => format!("{s} s"),
         s @ 120..=7_199 => format!("{} min", s / 60),
@@ -150,7 +150,7 @@ pub(super) fn why(args: WhyArgs, out: &mut Output) -> Result<Answer, Failure> {
     })
 }
 
-fn grouped(pairs: Vec<(String, String)>) -> BTreeMap<String, Many> {
+pub(super) fn grouped(pairs: Vec<(String, String)>) -> BTreeMap<String, Many> {
     let mut all: BTreeMap<String, Many> = BTreeMap::new();
     for (name, value) in pairs {
         match all.get_mut(&name) {
@@ -185,6 +185,9 @@ fn explain(why: &Why, out: &mut Output) -> Result<(), Failure> {
         }
         for waits in &rule.waits {
             out.line(format_args!("    is not stated yet: {}", Plain(waits)))?;
+        }
+        for note in &rule.notes {
+            out.line(format_args!("    note: {}", Plain(note)))?;
         }
     }
     Ok(())

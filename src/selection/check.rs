@@ -61,15 +61,6 @@ pub enum WarningKind {
     NoFact,
 }
 
-impl WarningKind {
-    /// Whether it says that a request which the conditions let through is not shown.
-    pub(super) fn is_of_every_request(self) -> bool {
-        matches!(
-            self,
-            Self::Never | Self::Condition | Self::Budget | Self::Verbose
-        )
-    }
-}
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,6 +102,12 @@ impl Rules {
 }
 
 impl Warning {
+    /// Whether it says what keeps a rule from showing anything, whoever sends.
+    pub(crate) fn is_of_every_request(&self) -> bool {
+        use WarningKind::{Budget, Condition, Never, Verbose};
+        matches!(self.kind, Never | Condition | Budget | Verbose)
+    }
+
     pub(super) fn new(rule: &Rule, kind: WarningKind, text: String) -> Self {
         Self {
             rule: rule.name.clone(),

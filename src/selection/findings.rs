@@ -134,19 +134,18 @@ pub(super) fn untold_of(set: &Set) -> Vec<String> {
     if !watch.take_due() {
         return Vec::new();
     }
-    let is_told = |fact: Option<&Fact>| match fact {
-        Some(fact) => Some(&fact.told),
-        None => watch.clients().map(|clients| &clients.told),
-    };
     let mut lines = Vec::new();
     let mut told = Vec::new();
     for entry in set.entries() {
         for (fact, warning) in lacks(entry.rule(), set) {
-            let Some(flag) = is_told(fact).filter(|flag| !flag.load(Relaxed)) else {
-                continue;
+            let flag = match fact {
+                Some(fact) => Some(&fact.told),
+                None => watch.clients().map(|clients| &clients.told),
             };
-            lines.push(line(&warning));
-            told.push(flag);
+            if let Some(flag) = flag.filter(|flag| !flag.load(Relaxed)) {
+                lines.push(line(&warning));
+                told.push(flag);
+            }
         }
         if lines.len() >= MOST_LINES {
             break;

@@ -1,7 +1,7 @@
 //! Who would be selected, and why not.
 
 use super::{
-    Rules, SampleKey, Steering,
+    Rules, SampleKey, Steering, Warning,
     check::of_rule,
     engine::{Arrival, Needs, Node, Seen, Time, sample_of},
     findings::{PEERS, of_set},
@@ -232,7 +232,7 @@ fn notes(rule: &Rule, at: SystemTime) -> Vec<String> {
     let client = Needs::of(rule).client;
     let client = client.then(|| format!("it needs the address of the client: {PEERS}"));
     let found = of_rule(rule, at).into_iter();
-    let found = found.filter(|warning| warning.kind.is_of_every_request());
+    let found = found.filter(Warning::is_of_every_request);
     let found = found.map(|warning| warning.text);
     client.into_iter().chain(found).collect()
 }

@@ -68,6 +68,8 @@
 //! further in which hands headers on does not hand on somebody's token.
 
 mod claims;
+#[cfg(feature = "cli")]
+mod inspect;
 mod jws;
 mod key;
 mod limit;
@@ -78,6 +80,8 @@ mod refusal;
 mod tests;
 mod tokens;
 
+#[cfg(feature = "cli")]
+pub(crate) use self::inspect::Inspected;
 use self::tokens::Verified;
 pub use self::{
     claims::Claims,

@@ -22,10 +22,10 @@ use std::{
 #[derive(Clone)]
 #[must_use]
 pub struct Tokens {
-    keys: Arc<[TokenKey]>,
+    pub(super) keys: Arc<[TokenKey]>,
     service: Option<String>,
-    max_lifetime: Duration,
-    skew: Duration,
+    pub(super) max_lifetime: Duration,
+    pub(super) skew: Duration,
     clients: Arc<[Network]>,
     /// In units of [`Cost`](super::limit::Cost).
     limit: u32,
@@ -258,7 +258,7 @@ impl Tokens {
         Ok(verified)
     }
 
-    fn is_meant(&self, audience: Option<&Audience>) -> Result<(), Refusal> {
+    pub(super) fn is_meant(&self, audience: Option<&Audience>) -> Result<(), Refusal> {
         let has = |audience: &Audience| self.service.as_ref().is_some_and(|us| audience.has(us));
         match audience {
             Some(audience) if !has(audience) => Err(Refusal::Audience),
@@ -308,7 +308,7 @@ impl Accepted {
 
 /// A token whose signature is good.
 #[derive(Debug)]
-pub(super) struct Verified {
+pub(crate) struct Verified {
     rule: Rule,
     scope: Scope,
     begins: Option<SystemTime>,
@@ -348,8 +348,8 @@ impl Verified {
         })
     }
 
-    #[cfg(test)]
-    pub(super) fn rule(&self) -> &Rule {
+    #[cfg(any(test, feature = "cli"))]
+    pub(crate) fn rule(&self) -> &Rule {
         &self.rule
     }
 
@@ -357,7 +357,7 @@ impl Verified {
         self.rule.expires()
     }
 
-    fn is_in_time(
+    pub(super) fn is_in_time(
         &self,
         max_lifetime: Duration,
         skew: Duration,
@@ -376,7 +376,7 @@ impl Verified {
         }
     }
 
-    fn is_for(&self, arrival: &Arrival<'_>) -> Result<(), Refusal> {
+    pub(super) fn is_for(&self, arrival: &Arrival<'_>) -> Result<(), Refusal> {
         match &self.request {
             Some(id) if id != arrival.correlation_id => return Err(Refusal::Request),
             None if self.for_calls_only => return Err(Refusal::Request),
@@ -410,7 +410,7 @@ impl Verified {
 pub(super) const PREFIX: &str = "token:";
 
 /// A `NumericDate` of RFC 7519, section 2.
-fn time(seconds: f64) -> Option<SystemTime> {
+pub(super) fn time(seconds: f64) -> Option<SystemTime> {
     let since = Duration::try_from_secs_f64(seconds.max(0.0)).ok()?;
     SystemTime::UNIX_EPOCH.checked_add(since)
 }
