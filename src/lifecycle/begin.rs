@@ -274,7 +274,7 @@ fn by_token(
         return (None, Told::Nothing);
     };
     match tokens.accept(&parts.headers, &arrival(context, parts, &[])) {
-        Ok(accepted) => {
+        Some(Ok(accepted)) => {
             let (rule, until) = (accepted.rule(), accepted.until());
             let told = match tokens.tells() {
                 true => Told::Verdict,
@@ -282,10 +282,8 @@ fn by_token(
             };
             (Some(verbose.steering.by_header(rule, until)), told)
         }
-        Err(refusal) => match tokens.tells_refusals() {
-            true => (None, Told::Refusal(refusal.category())),
-            false => (None, Told::Nothing),
-        },
+        Some(Err(refusal)) if tokens.tells_refusals() => (None, Told::Refusal(refusal.category())),
+        Some(Err(_)) | None => (None, Told::Nothing),
     }
 }
 

@@ -61,7 +61,6 @@ pub enum WarningKind {
     NoFact,
 }
 
-
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.rule, self.text)

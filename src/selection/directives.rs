@@ -40,7 +40,10 @@ impl Directives {
 
     /// The targets that have a level of their own, and one that shows something.
     pub(super) fn named(&self) -> impl Iterator<Item = String> {
-        let shown = self.targets.iter().filter(|(_, level)| *level != LevelFilter::OFF);
+        let shown = self
+            .targets
+            .iter()
+            .filter(|(_, level)| *level != LevelFilter::OFF);
         shown.map(|(target, _)| target.to_owned())
     }
 
@@ -137,9 +140,7 @@ fn meant_level(word: &str) -> Option<String> {
         "errors" | "fatal" | "critical" | "crit" | "severe" => Some("error"),
         "information" | "informational" | "notice" | "default" => Some("info"),
         "fine" | "debugging" | "dbg" => Some("debug"),
-        "verbose" | "all" | "everything" | "max" | "full" | "finest" => {
-            Some("trace")
-        }
+        "verbose" | "all" | "everything" | "max" | "full" | "finest" => Some("trace"),
         "none" | "false" | "no" | "disabled" | "never" | "silent" | "quiet" => Some("off"),
         "on" | "true" | "yes" | "enabled" | "always" => Some("debug"),
         _ if is_number => Some("trace"),

@@ -72,8 +72,14 @@ impl Findings {
         }
         let untold = std::mem::take(&mut self.state().untold);
         let mut lines: Vec<_> = untold.iter().take(MOST_LINES).map(line).collect();
-        if let Some(more) = untold.len().checked_sub(MOST_LINES).filter(|more| *more > 0) {
-            lines.push(format!("{more} more warnings of rules; the status has them"));
+        if let Some(more) = untold
+            .len()
+            .checked_sub(MOST_LINES)
+            .filter(|more| *more > 0)
+        {
+            lines.push(format!(
+                "{more} more warnings of rules; the status has them"
+            ));
         }
         lines
     }

@@ -186,8 +186,9 @@ fn segment(segment: &str) -> String {
 }
 
 fn of_glob(glob: &str) -> Option<String> {
-    let is_parameter =
-        |segment: &str| segment.starts_with(':') || segment.starts_with('{') && segment.ends_with('}');
+    let is_parameter = |segment: &str| {
+        segment.starts_with(':') || segment.starts_with('{') && segment.ends_with('}')
+    };
     if glob.split('/').any(is_parameter) {
         let like = |segment| if is_parameter(segment) { "*" } else { segment };
         let like: Vec<_> = glob.split('/').map(like).collect();

@@ -123,6 +123,8 @@ pub(crate) const VERBOSE_HEADER: http::HeaderName =
 
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, feature = "rules-file"))]
+mod tests_check;
 #[cfg(test)]
 mod tests_places;
 #[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]

@@ -15,7 +15,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
-use tracing::level_filters::LevelFilter;
+use tracing::{level_filters::LevelFilter, subscriber::NoSubscriber};
 
 /// The rules in use, where they come from, what they have spent, and the switch
 /// that ends all of it.
@@ -270,7 +270,8 @@ impl Inner {
 
     /// What the log does not know yet. Nothing is locked while it is told.
     pub(super) fn tell(&self) {
-        if !tracing::dispatcher::has_been_set() || std::thread::panicking() {
+        let nobody = |to: &tracing::Dispatch| to.is::<NoSubscriber>();
+        if tracing::dispatcher::get_default(nobody) || std::thread::panicking() {
             return;
         }
         let set = self.set.load_full();

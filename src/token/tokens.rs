@@ -148,30 +148,35 @@ impl Tokens {
         self.tells_refusals
     }
 
-    /// What the token of a request asks for, or why it is refused. The log says that,
-    /// too, once a minute for each reason, and nothing of the token.
+    /// What the token of a request asks for, or why it is refused; `None` where there
+    /// is none. The log says that, too, once a minute for each reason, and nothing of
+    /// the token.
     pub(crate) fn accept(
         &self,
         headers: &HeaderMap,
         arrival: &Arrival<'_>,
-    ) -> Result<Accepted, Refusal> {
+    ) -> Option<Result<Accepted, Refusal>> {
+        headers.get(HEADER)?;
         let now = Moment {
             time: arrival.at,
             second: second(),
         };
-        let verified = self.check(headers, arrival, now).inspect_err(|why| {
-            self.state.counters.refuse(*why);
-            self.tell(*why, arrival, now.second);
-        })?;
-        self.state.counters.accept();
-        Ok(Accepted {
+        let checked = self.check(headers, arrival, now);
+        match &checked {
+            Ok(_) => self.state.counters.accept(),
+            Err(why) => {
+                self.state.counters.refuse(*why);
+                self.tell(*why, arrival, now.second);
+            }
+        }
+        Some(checked.map(|verified| Accepted {
             // One for a single request is for the whole of it.
             until: match verified.request {
                 Some(_) => None,
                 None => Some(after(verified.ends(), self.skew)),
             },
             verified,
-        })
+        }))
     }
 
     fn tell(&self, why: Refusal, arrival: &Arrival<'_>, second: u32) {
