@@ -1018,8 +1018,14 @@ fn slips_are_said_wherever_rules_are_taken() {
         None,
     );
     assert_eq!(why.code, Some(0));
+    let check = run(&["rules", "check", office], None);
     let expected = "note: it needs the address of the client";
-    assert!(why.out.contains(expected), "{}", why.out);
+    for said in [why.out, check.out] {
+        assert!(said.contains(expected), "{said}");
+    }
+    let json = run(&["rules", "check", "--json", office], None);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["notes"][0]["rule"], "a");
 
     let key = dir.0.join("key.jwk");
     let key = key.to_str().unwrap();

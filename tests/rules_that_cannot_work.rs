@@ -181,6 +181,33 @@ fn a_fact_that_no_request_states() {
     assert_eq!(kinds, ["mixed", "more"]);
 }
 
+/// A layer that is outside of the router knows no route.
+#[test]
+fn a_layer_that_knows_no_route() {
+    let fixture = Fixture::with(|builder| {
+        builder.rules(Rules::new([
+            rule("order").route("/orders/{id}"),
+            rule("fine").path_prefix("/nowhere"),
+        ]))
+    });
+    let service = || Router::new().route("/orders/{id}", get(|| async {}));
+    let outside = Router::new().fallback_service(
+        tower::ServiceBuilder::new()
+            .layer(fixture.dashcam.layer())
+            .service(service()),
+    );
+    let messages = shown(&fixture.dashcam, || requests(&outside, 150, None));
+    let expected = [("order".to_owned(), WarningKind::NoRoute)];
+    assert_eq!(found(&fixture), expected);
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert!(
+        messages[0].starts_with("the rule \"order\": it needs the route template"),
+        "{messages:?}"
+    );
+    requests(&service().layer(fixture.dashcam.layer()), 1, None);
+    assert_eq!(found(&fixture), []);
+}
+
 /// Selected by another rule before the fact comes: nobody waits for it then.
 #[test]
 fn who_is_selected_waits_for_nothing() {

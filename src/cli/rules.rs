@@ -7,7 +7,7 @@ use super::{
     text::Plain,
 };
 use crate::selection::{
-    Asked, Many, Mode, Rules, RulesError, RulesFile, SampleKey, Verdict, Warning, Why,
+    Asked, Many, Mode, Rule, Rules, RulesError, RulesFile, SampleKey, Verdict, Warning, Why,
 };
 use serde_json::json;
 use std::{
@@ -36,7 +36,11 @@ pub(super) fn check(args: &CheckArgs, out: &mut Output) -> Result<Answer, Failur
     let now = SystemTime::now();
     let warnings = rules.check(now);
     if out.is_json() {
-        out.json(&json!({ "ok": true, "rules": rules.len(), "warnings": warnings }))?;
+        let note = |rule: &Rule| Some(json!({ "rule": rule.name(), "text": rule.needs()? }));
+        let notes: Vec<_> = rules.iter().filter_map(note).collect();
+        out.json(&json!({
+            "ok": true, "rules": rules.len(), "warnings": warnings, "notes": notes,
+        }))?;
     } else {
         readable(&args.file, &rules, &warnings, now, out)?;
     }
@@ -94,6 +98,9 @@ fn readable(
         {
             let word = out.paint(Ink::Warn, "warning");
             out.line(format_args!("    {word}: {}", Plain(&warning.text)))?;
+        }
+        if let Some(needs) = rule.needs() {
+            out.line(format_args!("    note: {}", Plain(&needs)))?;
         }
     }
     Ok(())

@@ -56,6 +56,9 @@ pub enum WarningKind {
     /// It needs the address of the client, and requests came without one. Only a
     /// running service knows.
     NoClient,
+    /// It needs the route template, and no request has come with one so far. Only a
+    /// running service knows.
+    NoRoute,
     /// It waits for a fact that no request has stated so far. Only a running service
     /// knows.
     NoFact,

@@ -138,11 +138,10 @@ fn meant_level(word: &str) -> Option<String> {
     let called = match word.as_str() {
         "warning" | "warnings" => Some("warn"),
         "errors" | "fatal" | "critical" | "crit" | "severe" => Some("error"),
-        "information" | "informational" | "notice" | "default" => Some("info"),
-        "fine" | "debugging" | "dbg" => Some("debug"),
+        "information" | "informational" | "notice" => Some("info"),
         "verbose" | "all" | "everything" | "max" | "full" | "finest" => Some("trace"),
         "none" | "false" | "no" | "disabled" | "never" | "silent" | "quiet" => Some("off"),
-        "on" | "true" | "yes" | "enabled" | "always" => Some("debug"),
+        "debugging" | "on" | "true" | "yes" | "enabled" | "always" => Some("debug"),
         _ if is_number => Some("trace"),
         _ => None,
     };

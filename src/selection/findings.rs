@@ -2,7 +2,7 @@
 
 use super::{
     Rules, Warning, WarningKind,
-    engine::{Clients, Fact, Needs, Set},
+    engine::{Needed, Needs, Set},
     model::Rule,
 };
 use std::{
@@ -91,42 +91,57 @@ fn line(warning: &Warning) -> String {
 }
 
 /// How the address of clients comes to be known.
-pub(super) const PEERS: &str = "it is known where the router is served with \
+const PEERS: &str = "it is known where the router is served with \
      `into_make_service_with_connect_info::<SocketAddr>()`, or where `selection::Peer` is in the \
      request's extensions";
 
-/// What requests lacked that came while this rule was in force, each with the name of
-/// the fact where it is one.
-fn lacks<'s>(rule: &Rule, set: &'s Set) -> Vec<(Option<&'s Fact>, Warning)> {
+impl Rule {
+    /// What it needs of the service beside facts, which nobody can know who only has
+    /// the rule.
+    pub(crate) fn needs(&self) -> Option<String> {
+        let needs_client = Needs::of(self).client;
+        needs_client.then(|| format!("it needs the address of the client: {PEERS}"))
+    }
+}
+
+/// What requests lacked that came while this rule was in force, each with whether the
+/// log says so.
+fn lacks<'s>(rule: &Rule, set: &'s Set) -> Vec<(&'s AtomicBool, Warning)> {
     let (now, watch) = (SystemTime::now(), set.watch());
-    let client = watch.clients().and_then(Clients::missed);
-    let facts: Vec<_> = watch
-        .facts()
-        .filter_map(|fact| Some((fact, fact.missed()?)))
-        .collect();
+    let clients = watch.clients().and_then(|of| Some((of, of.missed()?)));
+    let missed = |of: &'s Needed| Some((of, of.missed()?));
+    let route = watch.route().and_then(missed);
+    let facts: Vec<_> = watch.facts().filter_map(missed).collect();
     let in_force = now < rule.expires && rule.from.is_none_or(|from| from <= now);
-    if !in_force || client.is_none() && facts.is_empty() {
+    if !in_force || clients.is_none() && route.is_none() && facts.is_empty() {
         return Vec::new();
     }
     let needs = Needs::of(rule);
-    let client = client.filter(|_| needs.client).map(|(unknown, all)| {
+    let mut found = Vec::new();
+    if let Some((of, (unknown, all))) = clients.filter(|_| needs.client) {
         let text = format!(
             "it needs the address of the client, and {unknown} of {all} requests came without: \
              {PEERS}"
         );
-        (None, Warning::new(rule, WarningKind::NoClient, text))
-    });
-    let facts = facts.into_iter();
-    let facts = facts.filter(|(fact, _)| needs.facts.contains(&fact.name));
-    let facts = facts.map(|(fact, waited)| {
+        found.push((&of.told, Warning::new(rule, WarningKind::NoClient, text)));
+    }
+    if let Some((of, unknown)) = route.filter(|_| needs.route) {
+        let text = format!(
+            "it needs the route template, and none of {unknown} requests came with one: it is \
+             known inside of the router only, where the layer is added with `Router::layer`"
+        );
+        found.push((&of.told, Warning::new(rule, WarningKind::NoRoute, text)));
+    }
+    let needed = |(fact, _): &(&Needed, u64)| needs.facts.contains(&fact.name);
+    for (fact, waited) in facts.into_iter().filter(needed) {
         let text = format!(
             "it waits for the fact {:?}, and none of the {waited} requests in which a rule waited \
              for it has stated it",
             fact.name,
         );
-        (Some(fact), Warning::new(rule, WarningKind::NoFact, text))
-    });
-    client.into_iter().chain(facts).collect()
+        found.push((&fact.told, Warning::new(rule, WarningKind::NoFact, text)));
+    }
+    found
 }
 
 /// What requests lacked that came while this rule was in force.
@@ -136,21 +151,16 @@ pub(super) fn of_set(rule: &Rule, set: &Set) -> impl Iterator<Item = Warning> {
 
 /// The same, of what the log does not say yet.
 pub(super) fn untold_of(set: &Set) -> Vec<String> {
-    let watch = set.watch();
-    if !watch.take_due() {
+    if !set.watch().take_due() {
         return Vec::new();
     }
     let mut lines = Vec::new();
     let mut told = Vec::new();
     for entry in set.entries() {
-        for (fact, warning) in lacks(entry.rule(), set) {
-            let flag = match fact {
-                Some(fact) => Some(&fact.told),
-                None => watch.clients().map(|clients| &clients.told),
-            };
-            if let Some(flag) = flag.filter(|flag| !flag.load(Relaxed)) {
+        for (is_told, warning) in lacks(entry.rule(), set) {
+            if !is_told.load(Relaxed) {
                 lines.push(line(&warning));
-                told.push(flag);
+                told.push(is_told);
             }
         }
         if lines.len() >= MOST_LINES {

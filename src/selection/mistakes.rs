@@ -57,6 +57,12 @@ fn collect(when: &When, found: &mut Vec<String>) {
         found.extend(of_none("cookie", &text.0));
     }
     for (name, text) in &when.query.0 {
+        let encoded = texts(&text.0).chain([name.as_str()]).find(is_encoded);
+        if let Some(encoded) = encoded {
+            found.push(format!(
+                "keys and values of the query are compared decoded, and {encoded:?} is encoded"
+            ));
+        }
         if texts(&text.0).any(|value| value.len() > 1024) {
             found.push(format!(
                 "values of the query are compared up to 1 KiB, and that of {name:?} is longer"
@@ -79,6 +85,13 @@ fn collect(when: &When, found: &mut Vec<String>) {
         if name.is_empty() {
             found.push("a fact has no name".to_owned());
         }
+        if name.len() > 256 || texts(&text.0).any(|value| value.len() > 1024) {
+            found.push(format!(
+                "names of facts are compared up to 256 bytes and their values up to 1 KiB, and \
+                 those of {:?} are longer",
+                name.chars().take(64).collect::<String>()
+            ));
+        }
         found.extend(of_none("fact", &text.0));
     }
     let parts = when.all.0.iter().chain(&when.any.0);
@@ -95,6 +108,11 @@ fn texts(is: &Is) -> impl Iterator<Item = &str> {
         _ => (&[][..], None),
     };
     some.iter().map(String::as_str).chain(prefix)
+}
+
+fn is_encoded(text: &&str) -> bool {
+    let decoded = percent_encoding::percent_decode_str(text);
+    decoded.decode_utf8().is_ok_and(|decoded| decoded != **text)
 }
 
 fn of_none(what: &str, is: &Is) -> Option<String> {

@@ -59,6 +59,7 @@ fn what_can_hold_for_no_request() {
         ("cookie = { \"a b;\" = \"b\" }", "no cookie has the name"),
         ("cookie = { a = \"b;c\" }", "the cookie a is never"),
         ("fact = { \"\" = \"x\" }", "a fact has no name"),
+        ("query = { q = \"a%20b\" }", "compared decoded"),
     ] {
         let found = warnings(&format!("when = {{ {when} }}"));
         let found: Vec<_> = found

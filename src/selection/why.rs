@@ -3,8 +3,8 @@
 use super::{
     Rules, SampleKey, Steering, Warning,
     check::of_rule,
-    engine::{Arrival, Needs, Node, Seen, Time, sample_of},
-    findings::{PEERS, of_set},
+    engine::{Arrival, Node, Seen, Time, sample_of},
+    findings::of_set,
     model::{By, MAX_CONDITIONS, Rule, time_text},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -229,10 +229,8 @@ fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> RuleVerdict {
 }
 
 fn notes(rule: &Rule, at: SystemTime) -> Vec<String> {
-    let client = Needs::of(rule).client;
-    let client = client.then(|| format!("it needs the address of the client: {PEERS}"));
     let found = of_rule(rule, at).into_iter();
     let found = found.filter(Warning::is_of_every_request);
     let found = found.map(|warning| warning.text);
-    client.into_iter().chain(found).collect()
+    rule.needs().into_iter().chain(found).collect()
 }

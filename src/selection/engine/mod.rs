@@ -22,7 +22,7 @@ pub(super) use self::{
     selected::{Overall, Terms},
     set::{Entry, Set, Window as Time, sample_of},
     spending::Spent,
-    watch::{Clients, Fact, Needs},
+    watch::{Needed, Needs},
 };
 #[cfg(feature = "token")]
 pub(crate) use self::{

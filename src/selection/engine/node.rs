@@ -100,7 +100,10 @@ impl Node {
     /// Adds what it looks at that a request may lack.
     pub(super) fn needs(&self, needs: &mut Needs) {
         match self {
-            Self::Test(test) => needs.client |= matches!(test, Test::Client(_)),
+            Self::Test(test) => {
+                needs.client |= matches!(test, Test::Client(_));
+                needs.route |= matches!(test, Test::Route(_));
+            }
             Self::Fact(name, _) => needs.facts.push(name.clone()),
             Self::All(of) | Self::Any(of) => of.iter().for_each(|node| node.needs(needs)),
             Self::Not(of) => of.needs(needs),

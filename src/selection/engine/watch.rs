@@ -23,6 +23,8 @@ use std::{
 pub(in crate::selection) struct Watch {
     /// Where a rule needs the address of the client.
     clients: Option<Arc<Clients>>,
+    /// Where a rule needs the route template.
+    route: Option<Arc<Needed>>,
     facts: Box<[Watched]>,
     /// Whether every fact was stated, so that nobody has to look any more.
     all_stated: AtomicBool,
@@ -40,18 +42,19 @@ pub(in crate::selection) struct Clients {
 /// A fact in one set.
 #[derive(Debug)]
 struct Watched {
-    fact: Arc<Fact>,
+    fact: Arc<Needed>,
     /// The first rule that waits for it in every request.
     first: u32,
 }
 
-/// A fact that rules wait for.
+/// Something that rules need, and that one request suffices to know of: a fact, or the
+/// route template.
 #[derive(Debug)]
-pub(in crate::selection) struct Fact {
+pub(in crate::selection) struct Needed {
     pub(in crate::selection) name: String,
     since: Instant,
     stated: AtomicBool,
-    /// Requests that ended while a rule waited for it.
+    /// Requests that came without it, or ended while a rule waited for it.
     waited: AtomicU64,
     pub(in crate::selection) told: AtomicBool,
 }
@@ -63,7 +66,7 @@ const MOST: usize = 64;
 const ENOUGH: u64 = 100;
 const LONG: Duration = Duration::from_secs(60);
 
-impl Fact {
+impl Needed {
     fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -79,6 +82,12 @@ impl Fact {
         let waited = self.waited.load(Relaxed);
         let enough = waited >= ENOUGH || waited > 0 && self.since.elapsed() >= LONG;
         (enough && !self.stated.load(Relaxed)).then_some(waited)
+    }
+
+    /// A request has done without it; whether the log is to say so now.
+    fn lacked(&self) -> bool {
+        self.waited.fetch_add(1, Relaxed);
+        !self.told.load(Relaxed) && self.missed().is_some()
     }
 }
 
@@ -98,12 +107,13 @@ impl Watch {
         before: Option<&Self>,
     ) -> (Self, Vec<u64>) {
         let mut facts: Vec<Watched> = Vec::new();
-        let mut needs_client = false;
+        let (mut needs_client, mut needs_route) = (false, false);
         let mut bits = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
         for (n, (rule, only_waits)) in (0_u32..).zip(rules) {
             let needs = Needs::of(rule);
             needs_client |= needs.client;
+            needs_route |= needs.route;
             let mut mask = 0;
             for name in needs.facts {
                 let place = match places.get(&name) {
@@ -111,7 +121,7 @@ impl Watch {
                     None if facts.len() < MOST => {
                         let known = before.and_then(|before| before.fact(&name));
                         facts.push(Watched {
-                            fact: known.unwrap_or_else(|| Arc::new(Fact::new(&name))),
+                            fact: known.unwrap_or_else(|| Arc::new(Needed::new(&name))),
                             first: u32::MAX,
                         });
                         places.insert(name, facts.len() - 1);
@@ -127,7 +137,10 @@ impl Watch {
             bits.push(mask);
         }
         let known = before.and_then(|before| before.clients.clone());
+        let route = before.and_then(|before| before.route.clone());
+        let route = || route.unwrap_or_else(|| Arc::new(Needed::new("route")));
         let watch = Self {
+            route: needs_route.then(route),
             clients: needs_client.then(|| known.unwrap_or_default()),
             all_stated: AtomicBool::new(facts.is_empty()),
             facts: facts.into(),
@@ -137,13 +150,17 @@ impl Watch {
         (watch, bits)
     }
 
-    fn fact(&self, name: &str) -> Option<Arc<Fact>> {
+    fn fact(&self, name: &str) -> Option<Arc<Needed>> {
         let mut facts = self.facts.iter().map(|watched| &watched.fact);
         facts.find(|fact| fact.name == name).cloned()
     }
 
-    pub(in crate::selection) fn facts(&self) -> impl Iterator<Item = &Fact> {
+    pub(in crate::selection) fn facts(&self) -> impl Iterator<Item = &Needed> {
         self.facts.iter().map(|watched| &*watched.fact)
+    }
+
+    pub(in crate::selection) fn route(&self) -> Option<&Needed> {
+        self.route.as_deref()
     }
 
     pub(in crate::selection) fn clients(&self) -> Option<&Clients> {
@@ -178,6 +195,13 @@ impl Watch {
                 }
             }
         }
+        if let Some(route) = self.route().filter(|route| !route.stated.load(Relaxed)) {
+            if arrival.route.is_some() {
+                route.stated.store(true, Relaxed);
+            } else if route.lacked() {
+                self.due.store(true, SeqCst);
+            }
+        }
         self.stated(arrival.facts);
     }
 
@@ -208,8 +232,7 @@ impl Watch {
             if !waited || fact.stated.load(Relaxed) {
                 continue;
             }
-            fact.waited.fetch_add(1, Relaxed);
-            if !fact.told.load(Relaxed) && fact.missed().is_some() {
+            if fact.lacked() {
                 self.due.store(true, SeqCst);
             }
         }
@@ -220,6 +243,7 @@ impl Watch {
 #[derive(Debug, Default)]
 pub(in crate::selection) struct Needs {
     pub(in crate::selection) client: bool,
+    pub(in crate::selection) route: bool,
     pub(in crate::selection) facts: Vec<String>,
 }
 
