@@ -1023,6 +1023,9 @@ fn slips_are_said_wherever_rules_are_taken() {
     for said in [why.out, check.out] {
         assert!(said.contains(expected), "{said}");
     }
+    let lower = ["rules", "why", office, "--path", "/", "--method", "get"];
+    let lower = run(&lower, None).err;
+    assert!(lower.contains("methods have a case"), "{lower}");
     let json = run(&["rules", "check", "--json", office], None);
     let json: Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(json["notes"][0]["rule"], "a");
@@ -1141,7 +1144,12 @@ fn a_token_is_checked() {
     let out_of_scope = [&[public], &request[..], &["/pay"]].concat();
     assert_eq!(check(&token, &in_scope).code, Some(0));
     for (token, args, why, shows) in [
-        (token.as_str(), &[public][..], "refused as audience", true),
+        (
+            token.as_str(),
+            &[public, "--service", "stock"][..],
+            "refused as audience",
+            true,
+        ),
         (&token, &out_of_scope, "refused as scope", true),
         (&long, &[public], "refused as lifetime", true),
         (&forged, &[public], "refused as signature", false),
@@ -1173,6 +1181,9 @@ fn a_token_is_checked() {
     let ended = check(&old, &[public]);
     assert_eq!(ended.code, Some(0), "{}", ended.out);
     assert!(ended.out.contains(" s ago"), "{}", ended.out);
+    let unnamed = check(&token, &[public]);
+    assert_eq!(unnamed.code, Some(0), "{}", unnamed.out);
+    assert!(unnamed.err.contains("without --service"), "{}", unnamed.err);
     assert_eq!(check("", &[public]).code, Some(2));
     assert_eq!(check(&token, &["no-such-key"]).code, Some(2));
 }

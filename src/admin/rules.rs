@@ -36,7 +36,8 @@ pub(super) async fn list(State(shared): Ask) -> Response<Body> {
             json!({ "name": source.name, "problem": source.problem, "rules": rules })
         })
         .collect();
-    json_answer(&json!({ "sources": sources }))
+    let warnings = shared.handle.steering().warnings();
+    json_answer(&json!({ "sources": sources, "warnings": warnings }))
 }
 
 pub(super) async fn replace(

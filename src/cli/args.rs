@@ -386,7 +386,8 @@ Examples:
   pbpaste | dashcam token check on-call.public.jwk --service orders
   dashcam token check on-call.jwk < token --method POST --path /orders/7 --route '/orders/{id}'
 
-Without --path nothing is asked but keys, claims and times. Uses that a service has counted
+Without --path nobody asks whether it is for a request, and without --service whether it is
+for that one. Uses that a service has counted
 are not known here. The token itself is never printed, and nothing of what it says before its
 signature was found good.";
 

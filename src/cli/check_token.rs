@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     selection::{Asked, Rules, VERBOSE_HEADER, Warning},
-    token::{Inspected, Refusal, Tokens},
+    token::{Inspected, Tokens},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ pub(super) fn check(args: CheckTokenArgs, out: &mut Output) -> Result<Answer, Fa
     let files = [&args.file].into_iter().chain(&args.keys);
     let keys: Vec<_> = files.map(|file| read(file)).collect::<Result<_, _>>()?;
     let mut tokens = Tokens::new(keys);
+    let service_given = args.service.is_some();
     if let Some(service) = args.service {
         tokens = tokens.service(service);
     }
@@ -68,6 +69,13 @@ pub(super) fn check(args: CheckTokenArgs, out: &mut Output) -> Result<Answer, Fa
         }))?;
     } else {
         explain(&inspected, now, out)?;
+    }
+    let is_for_one = inspected
+        .claims
+        .as_ref()
+        .is_some_and(|of| of.get("aud").is_some());
+    if is_for_one && !service_given && inspected.refused.is_none() {
+        out.note("without --service nobody asks whether it is for that service");
     }
     Ok(match inspected.refused {
         None => Answer::Yes,
@@ -131,9 +139,6 @@ fn explain(inspected: &Inspected, now: SystemTime, out: &mut Output) -> Result<(
     for warning in warnings(inspected, now) {
         let word = out.paint(Ink::Warn, "warning");
         out.line(format_args!("  {word}: {}", Plain(&warning)))?;
-    }
-    if inspected.refused == Some(Refusal::Audience) {
-        out.note("--service says the name of the service");
     }
     Ok(())
 }

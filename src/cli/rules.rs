@@ -125,6 +125,9 @@ pub(super) fn why(args: WhyArgs, out: &mut Output) -> Result<Answer, Failure> {
         Err(error) => return wrong(&error, out),
     };
     let without_route = args.route.is_none();
+    if args.method.bytes().any(|b| b.is_ascii_lowercase()) {
+        out.note("methods have a case: rules are for methods in capitals");
+    }
     let asked = Asked {
         method: Some(args.method),
         path: args.path,

@@ -31,8 +31,8 @@ pub trait PanicResponse<B> {
     /// It is called after a panic, at most once for a request, where the panic was
     /// noted and what the service left is dropped, and before anything was answered.
     /// Nothing of dashcam is locked meanwhile. It runs on the thread of the request,
-    /// which waits for it as for a handler: it makes a response and waits for
-    /// nothing. What it gives goes out as any other response, with the correlation
+    /// which waits for it as for a handler's code, and so do others of that thread: it
+    /// makes a response and waits for nothing. What it gives goes out as any other response, with the correlation
     /// ID in its header; the exchange says that the request panicked, whatever the
     /// status is. Nothing says what the panic's message was, so that nothing of it
     /// gets out.

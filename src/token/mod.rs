@@ -58,7 +58,8 @@
 //! The key fixes the algorithm; a token that says another one, or `none`, is
 //! refused. So is one without an end, with an end too far away, before or after its
 //! time, for other requests, used too often, unsigned, altered, repeated, or longer
-//! than 2 KiB. Nobody is told but [`TokenStatus`]: the request goes on as if there
+//! than 2 KiB. The log says why, once a minute for each reason, [`TokenStatus`] counts, and
+//! nobody else is told, but on request: the request goes on as if there
 //! had been none, and what was sent is written nowhere.
 //!
 //! # Ordering

@@ -23,7 +23,7 @@ use std::{
 #[must_use]
 pub struct Tokens {
     pub(super) keys: Arc<[TokenKey]>,
-    service: Option<String>,
+    pub(super) service: Option<String>,
     pub(super) max_lifetime: Duration,
     pub(super) skew: Duration,
     clients: Arc<[Network]>,
