@@ -8,6 +8,7 @@ use super::{
 use crate::gate::EXCLUDED_TARGETS;
 use serde::Serialize;
 use std::{
+    collections::HashMap,
     fmt,
     time::{Duration, SystemTime},
 };
@@ -76,28 +77,52 @@ impl Rules {
     /// What the rules' author may not mean, at this time, and what cannot work.
     #[must_use]
     pub fn check(&self, now: SystemTime) -> Vec<Warning> {
-        let shadowed = self.shadowed();
-        let of_rule = |(n, rule): (usize, &Rule)| {
-            let mut found = of_rule(rule, now);
-            let has_ended = rule.expires <= now;
-            let shadow = shadowed.iter().filter(|(of, _)| *of == n && !has_ended);
-            found.extend(shadow.map(|(_, warning)| warning.clone()));
-            found
-        };
-        self.iter().enumerate().flat_map(of_rule).collect()
+        self.check_beside(&self.shadowed(), now)
     }
 
-    /// Rules that come after one which leaves them nothing, by their place. All are
-    /// compared with all, so it is done once for a set.
-    pub(super) fn shadowed(&self) -> Vec<(usize, Warning)> {
+    /// The same, where it is known which rules come after one that leaves them nothing.
+    pub(super) fn check_beside(
+        &self,
+        shadowed: &[(usize, Warning)],
+        now: SystemTime,
+    ) -> Vec<Warning> {
+        let mut shadowed = shadowed.iter().peekable();
         let mut found = Vec::new();
         for (n, rule) in self.iter().enumerate() {
-            let before = self.iter().take(n).find(|before| shadows(before, rule));
+            found.extend(of_rule(rule, now));
+            let shadow = shadowed.next_if(|(of, _)| *of == n);
+            let shadow = shadow.filter(|_| rule.expires > now);
+            found.extend(shadow.map(|(_, warning)| warning.clone()));
+        }
+        found
+    }
+
+    /// Rules that come after one which leaves them nothing, by their place and in order.
+    pub(super) fn shadowed(&self) -> Vec<(usize, Warning)> {
+        let mut found = Vec::new();
+        // Those that may leave nothing to others: to all, or to the same conditions.
+        // They are told apart by their text, so that not all are compared with all.
+        let mut alike: HashMap<String, Vec<&Rule>> = HashMap::new();
+        let mut all: Vec<&Rule> = Vec::new();
+        for (n, rule) in self.iter().enumerate() {
+            let text = serde_json::to_string(&rule.when).unwrap_or_default();
+            let alike = alike.entry(text).or_default();
+            let before = all.iter().chain(alike.iter());
+            let before = before.copied().find(|before| shadows(before, rule));
             found.extend(before.map(|before| {
                 let name = &before.name;
                 let text = format!("the rule {name:?} before it selects all that it could");
                 (n, Warning::new(rule, WarningKind::Shadowed, text))
             }));
+            if rule.sample.is_some() {
+                continue;
+            }
+            if is_all(&rule.when) {
+                all.push(rule);
+            } else if before.is_none() {
+                // What one before it shadows adds nothing.
+                alike.push(rule);
+            }
         }
         found
     }

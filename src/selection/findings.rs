@@ -42,8 +42,8 @@ impl Findings {
 
     /// There are other rules now.
     pub(super) fn of(&self, rules: &Rules, now: SystemTime) {
-        let found = rules.check(now);
-        let shadowed = rules.shadowed().into();
+        let shadowed = rules.shadowed();
+        let found = rules.check_beside(&shadowed, now);
         let mut state = self.state();
         let before = std::mem::take(&mut state.untold);
         let is_new = |warning: &&Warning| {
@@ -51,7 +51,7 @@ impl Findings {
         };
         let untold: Vec<_> = found.iter().filter(is_new).cloned().collect();
         state.known = found.into_iter().collect();
-        state.shadowed = shadowed;
+        state.shadowed = shadowed.into();
         self.due.store(!untold.is_empty(), SeqCst);
         state.untold = untold;
     }

@@ -163,15 +163,14 @@ impl Steering {
         let now = SystemTime::now();
         let set = self.0.set.load();
         let shadowed = self.0.findings.shadowed();
+        let mut shadowed = shadowed.iter().peekable();
         let mut warnings = Vec::new();
         for (n, entry) in set.entries().iter().enumerate() {
             let rule = entry.rule();
             warnings.extend(of_rule(rule, now));
-            if rule.expires <= now {
-                continue;
-            }
-            let is_here = |(of, shadow): &&(usize, Warning)| *of == n && shadow.rule == rule.name;
-            let shadow = shadowed.iter().find(is_here);
+            // Of the set before this one it may be another rule's.
+            let shadow = shadowed.next_if(|(of, _)| *of <= n);
+            let shadow = shadow.filter(|(_, of)| of.rule == rule.name && rule.expires > now);
             warnings.extend(shadow.map(|(_, warning)| warning.clone()));
             warnings.extend(of_set(rule, &set));
         }

@@ -220,3 +220,28 @@ fn a_slip_of_a_level_is_an_error() {
     let later = SystemTime::now() + Duration::from_secs(3600);
     assert!(Rule::new("a", later).verbose("info,trcae").is_err());
 }
+
+/// A file may have thousands of rules.
+#[test]
+fn many_rules_take_no_time() {
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    let rule = |n: usize| Rule::new(n.to_string(), later).fact("tenant", (n % 9_000).to_string());
+    let rules = Rules::new((0..10_000).map(rule));
+    let began = std::time::Instant::now();
+    let found = rules.check(SystemTime::now());
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(found.len(), 1_000);
+    let expected = "the rule \"0\" before it selects all that it could";
+    assert_eq!(
+        (found[0].rule.as_str(), found[0].text.as_str()),
+        ("9000", expected)
+    );
+    // One rule for all of them.
+    let same = |n: usize| Rule::new(n.to_string(), later).fact("tenant", "acme");
+    let same = Rules::new((0..10_000).map(same));
+    assert_eq!(same.check(SystemTime::now()).len(), 9_999);
+}
