@@ -649,6 +649,7 @@ async fn the_switch_and_the_status() {
 /// not, and no line has a token.
 #[test]
 fn every_change_is_audited() {
+    const GUESS: &str = "guess-that-nobody-was-ever-given-000";
     let fixture = Fixture::new();
     let log = Buffer::default();
     let subscriber = tracing_subscriber::registry()
@@ -667,6 +668,11 @@ fn every_change_is_audited() {
         fixture.ask("PUT", "/rules", "{").await.json(422);
         fixture.ask("DELETE", "/rules/none", "").await.json(404);
         fixture.ask("DELETE", "/rules/a", "").await.json(200);
+        fixture
+            .ask("PUT", "/rules/b", rule("b").to_string())
+            .await
+            .json(200);
+        fixture.ask("DELETE", "/rules", "").await.json(200);
         let request = Request::post("/switch/off")
             .header(header::AUTHORIZATION, format!("Bearer {OTHER}"))
             .extension(axum::extract::ConnectInfo(SocketAddr::from((
@@ -682,6 +688,20 @@ fn every_change_is_audited() {
             .unwrap();
         fixture.send(request).await.json(401);
         fixture.ask("GET", "/rules", "").await.json(200);
+        // Who guesses: the first and the last of what an address may send.
+        for n in 0..12 {
+            let request = Request::get("/rules")
+                .header(header::AUTHORIZATION, format!("Bearer {GUESS}"))
+                .extension(axum::extract::ConnectInfo(SocketAddr::from((
+                    [10, 0, 0, 9],
+                    1,
+                ))));
+            let status = if n < 10 { 401 } else { 429 };
+            fixture
+                .send(request.body(axum::body::Body::empty()).unwrap())
+                .await
+                .json(status);
+        }
     });
     let lines: Vec<_> = log
         .lines()
@@ -691,9 +711,18 @@ fn every_change_is_audited() {
         .collect();
     let expected = [
         json!({ "message": "rules replaced", "who": "alice", "rules": 2, "names": "a, b", "until": "2100-01-01T00:00:00Z" }),
-        json!({ "message": "rule deleted", "who": "alice", "rules": 1, "names": "b", "until": "2100-01-01T00:00:00Z" }),
+        json!({ "message": "rule deleted", "who": "alice", "rule": "a", "removed": "a", "rules": 1, "names": "b", "until": "2100-01-01T00:00:00Z" }),
+        json!({ "message": "rule put", "who": "alice", "rule": "b", "rules": 1, "names": "b", "until": "2100-01-01T00:00:00Z" }),
+        json!({ "message": "rules deleted", "who": "alice", "removed": "b", "rules": 0, "names": "" }),
         json!({ "message": "switched off", "who": "bob", "peer": "10.0.0.7" }),
+        json!({ "message": "a wrong admin token", "peer": "10.0.0.9", "wrong_tokens": 1, "untold": 0 }),
+        json!({
+            "message": "too many wrong admin tokens: everything from this address is refused",
+            "peer": "10.0.0.9", "wrong_tokens": 10, "untold": 8, "seconds": 59,
+        }),
     ];
     assert_eq!(lines, expected);
-    assert!(!log.text().contains(TOKEN) && !log.text().contains(OTHER));
+    for token in [TOKEN, OTHER, GUESS] {
+        assert!(!log.text().contains(token));
+    }
 }

@@ -839,3 +839,351 @@ fn a_token_is_minted() {
         assert_eq!(minted.err.contains("longer than an hour"), said);
     }
 }
+
+/// What is printed is a rule that ends when it was asked to, and that other commands
+/// read.
+#[test]
+fn a_rule_is_printed() {
+    let dir = Directory::new("new-rule");
+    let args = [
+        "rules",
+        "new",
+        "acme \"x\"\u{202e}é",
+        "--for",
+        "10m",
+        "--method",
+        "POST",
+        "--route",
+        "/orders/{id}",
+        "--fact",
+        "tenant=acme",
+        "--fact",
+        "tenant=initech",
+        "--fact",
+        "a b=c\td\u{7f}",
+        "--verbose",
+        "info,orders=trace",
+        "--percent",
+        "5",
+        "--by",
+        "fact:user",
+        "--client",
+        "10.0.0.0/8",
+        "--total",
+        "50",
+    ];
+    let asked = std::time::SystemTime::now();
+    let made = run(&args, None);
+    assert_eq!((made.code, made.err.as_str()), (Some(0), ""));
+    assert!(!made.out.contains(['\u{202e}', '\t', '\u{7f}']));
+    assert!(
+        made.out.starts_with("[[rule]]\nname = \"acme"),
+        "{}",
+        made.out
+    );
+    let file = dir.file("rules.toml", &made.out);
+    let rules = dashcam::selection::RulesFile::read(&file).unwrap();
+    let rule = rules.iter().next().unwrap();
+    assert_eq!(rule.name(), "acme \"x\"\u{202e}é");
+    let left = rule.expires().duration_since(asked).unwrap();
+    assert!((600..603).contains(&left.as_secs()), "{left:?}");
+    let value = serde_json::to_value(&rules).unwrap();
+    let mut expected = json!({ "rule": [{
+        "name": "acme \"x\"\u{202e}é",
+        "when": {
+            "method": "POST",
+            "route": "/orders/{id}",
+            "client": "10.0.0.0/8",
+            "fact": { "tenant": ["acme", "initech"], "a b": "c\td\u{7f}" },
+        },
+        "sample": { "percent": 5.0, "by": "fact:user" },
+        "verbose": "info,orders=trace",
+        "mode": "live",
+        "budget": { "total": 50 },
+    }]});
+    expected["rule"][0]["expires"] = value["rule"][0]["expires"].clone();
+    assert_eq!(value, expected);
+    let check = run(
+        &["rules", "check", "--strict", file.to_str().unwrap()],
+        None,
+    );
+    assert_eq!(check.code, Some(0), "{}", check.out);
+    // The same as JSON, and a second one behind the first.
+    let json = run(&[&["--json"], &args[..]].concat(), None);
+    let json = dashcam::selection::Rules::from_json(&json.out).unwrap();
+    assert_eq!(json.len(), 1);
+    let other = run(&["rules", "new", "b", "--for", "1h", "--route", "/b"], None);
+    let both = dir.file("both.toml", &format!("{}{}", made.out, other.out));
+    let both = run(
+        &["rules", "check", "--strict", both.to_str().unwrap()],
+        None,
+    );
+    assert_eq!(both.code, Some(0), "{}", both.out);
+
+    for (args, note) in [
+        (&["--for", "10m"][..], "all traffic is live"),
+        (&["--for", "10m", "--route", "/a/:id"], "/a/{id}"),
+        (&["--for", "30d", "--route", "/a"], "more than seven days"),
+        (
+            &["--for", "10m", "--header", "x-debug: yes"],
+            "prefer a fact",
+        ),
+    ] {
+        let made = run(&[&["rules", "new", "n"], args].concat(), None);
+        assert_eq!(made.code, Some(0), "{}", made.err);
+        assert!(made.err.contains(note), "{args:?}: {}", made.err);
+        dashcam::selection::Rules::from_toml(&made.out).unwrap();
+    }
+    for (args, why) in [
+        (&[][..], "--for"),
+        (&["--for", "soon"], "expected a length of time"),
+        (&["--for", "0s"], "expected a length of time"),
+        (
+            &["--for", "10m", "--verbose", "debgu"],
+            "`debug` was perhaps meant",
+        ),
+        (&["--for", "10m", "--fact", "tenant"], "expected a name"),
+        (&["--for", "10m", "--percent", "101"], "--percent"),
+        (&["--for", "10m", "--percent", "1", "--by", "user"], "--by"),
+        (&["--for", "10m", "--per-second", "0"], "per-second"),
+        (&["--for", "10m", "--method", "get"], "in capitals"),
+    ] {
+        let made = run(&[&["rules", "new", "n"], args].concat(), None);
+        assert_eq!((made.code, made.out.as_str()), (Some(2), ""), "{args:?}");
+        assert!(made.err.contains(why), "{args:?}: {}", made.err);
+    }
+    let unnamed = run(&["rules", "new", "", "--for", "10m"], None);
+    assert_eq!(unnamed.code, Some(2), "{}", unnamed.out);
+}
+
+/// `debgu` is no target, whatever takes directives, and routes of other routers are none.
+#[test]
+fn slips_are_said_wherever_rules_are_taken() {
+    let dir = Directory::new("slips");
+    let text = |verbose: &str, route: &str| {
+        format!(
+            "[[rule]]\nname = \"a\"\nexpires = 2100-01-01T00:00:00Z\n\
+             when = {{ route = \"{route}\" }}\nverbose = \"{verbose}\"\n"
+        )
+    };
+    let slip = dir.file("slip.toml", &text("info,debgu", "/orders/{id}"));
+    for command in ["check", "why"] {
+        let file = slip.to_str().unwrap();
+        let args = match command {
+            "check" => vec!["rules", command, file],
+            _ => vec!["rules", command, file, "--path", "/"],
+        };
+        let said = run(&args, None);
+        assert_eq!(said.code, Some(1), "{}", said.out);
+        let expected = "slip.toml:5:11: rule[0].verbose: \"debgu\" is no directive: `debug` was";
+        assert!(said.err.contains(expected), "{}", said.err);
+    }
+    let old = dir.file("old.toml", &text("debug", "/orders/:id"));
+    let old = old.to_str().unwrap();
+    let check = run(&["rules", "check", "--strict", old], None);
+    assert_eq!(check.code, Some(1));
+    let expected = "no route is \"/orders/:id\": the router writes \"/orders/{id}\"";
+    assert!(check.out.contains(expected), "{}", check.out);
+    let json = run(&["rules", "check", "--json", old], None);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    let kinds: Vec<_> = json["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|w| &w["kind"])
+        .collect();
+    assert_eq!(kinds, ["far_expiry", "condition"]);
+    let why = [
+        "rules",
+        "why",
+        old,
+        "--path",
+        "/orders/7",
+        "--route",
+        "/orders/{id}",
+    ];
+    let why = run(&why, None);
+    assert!(
+        why.out.contains(&format!("note: {expected}")),
+        "{}",
+        why.out
+    );
+    let office = text("debug", "/").replace("route = \"/\"", "client = \"10.0.0.0/8\"");
+    let office = dir.file("office.toml", &office);
+    let office = office.to_str().unwrap();
+    let why = run(
+        &[
+            "rules", "why", office, "--path", "/", "--client", "10.0.0.1",
+        ],
+        None,
+    );
+    assert_eq!(why.code, Some(0));
+    let check = run(&["rules", "check", office], None);
+    let expected = "note: it needs the address of the client";
+    for said in [why.out, check.out] {
+        assert!(said.contains(expected), "{said}");
+    }
+    let lower = ["rules", "why", office, "--path", "/", "--method", "get"];
+    let lower = run(&lower, None).err;
+    assert!(lower.contains("methods have a case"), "{lower}");
+    let json = run(&["rules", "check", "--json", office], None);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["notes"][0]["rule"], "a");
+
+    let key = dir.0.join("key.jwk");
+    let key = key.to_str().unwrap();
+    run(&["token", "new-key", key, "--id", "k"], None);
+    let slip = run(&["token", "mint", key, "--verbose", "debgu"], None);
+    assert_eq!((slip.code, slip.out.as_str()), (Some(2), ""));
+    assert!(
+        slip.err.contains("`debug` was perhaps meant"),
+        "{}",
+        slip.err
+    );
+    let old = run(&["token", "mint", key, "--route", "/orders/:id"], None);
+    assert_eq!(old.code, Some(0));
+    assert!(old.err.contains("\"/orders/{id}\""), "{}", old.err);
+}
+
+#[test]
+fn a_token_is_checked() {
+    let dir = Directory::new("check-token");
+    let key_file = dir.0.join("key.jwk");
+    let key = key_file.to_str().unwrap();
+    let made = run(&["token", "new-key", key, "--id", "on-call"], None);
+    let public = dir.file("public.jwk", &made.out);
+    let public = public.to_str().unwrap();
+    let other = dir.0.join("other.jwk");
+    let other = other.to_str().unwrap();
+    run(&["token", "new-key", other, "--id", "other"], None);
+    let mint = |args: &[&str]| {
+        let minted = run(
+            &[&["token", "mint", key, "--subject", "alice"], args].concat(),
+            None,
+        );
+        assert_eq!(minted.code, Some(0), "{}", minted.err);
+        minted.out.trim().to_owned()
+    };
+    let check = |token: &str, args: &[&str]| {
+        let mut child = dashcam()
+            .args(["token", "check"])
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(format!("{token}\n").as_bytes()).unwrap();
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        let run = Run {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        };
+        // Neither the token nor a key.
+        let private = fs::read_to_string(&key_file).unwrap();
+        let private: Value = serde_json::from_str(&private).unwrap();
+        let secret = private["d"].as_str().unwrap();
+        for part in token
+            .split('.')
+            .chain([secret])
+            .filter(|part| part.len() > 20)
+        {
+            assert!(
+                !run.out.contains(part) && !run.err.contains(part),
+                "{}",
+                run.out
+            );
+        }
+        run
+    };
+
+    let token = mint(&[
+        "--route",
+        "/orders/{id}",
+        "--uses",
+        "3",
+        "--audience",
+        "orders",
+    ]);
+    let good = check(&token, &[public, "--service", "orders"]);
+    assert_eq!(good.code, Some(0), "{}{}", good.out, good.err);
+    for part in [
+        "accepted\n  key: on-call\n  who: alice\n  for: orders\n  ends: 20",
+        "Z, in 14 min\n",
+        "  uses: 3\n",
+        "  when: {\"route\":\"/orders/{id}\"}\n",
+    ] {
+        assert!(good.out.contains(part), "{part}: {}", good.out);
+    }
+    let json = check(
+        &format!("x-dashcam-verbose: {token}"),
+        &[key, "--service", "orders", "--json"],
+    );
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(
+        (&json["accepted"], &json["refused"]),
+        (&json!(true), &json!(null))
+    );
+    assert_eq!(json["claims"]["dashcam"]["uses"], 3);
+    // As an argument, too.
+    let argument = run(
+        &["token", "check", public, &token, "--service", "orders"],
+        None,
+    );
+    assert_eq!(argument.code, Some(0), "{}", argument.err);
+
+    let long = mint(&["--for", "2h"]);
+    let old = mint(&["--for", "1s"]);
+    let forged = format!("{}AA", &token[..token.len() - 2]);
+    let of_other = run(&["token", "mint", other], None).out;
+    let request = ["--service", "orders", "--path", "/orders/7", "--route"];
+    let in_scope = [&[public], &request[..], &["/orders/{id}"]].concat();
+    let out_of_scope = [&[public], &request[..], &["/pay"]].concat();
+    assert_eq!(check(&token, &in_scope).code, Some(0));
+    for (token, args, why, shows) in [
+        (
+            token.as_str(),
+            &[public, "--service", "stock"][..],
+            "refused as audience",
+            true,
+        ),
+        (&token, &out_of_scope, "refused as scope", true),
+        (&long, &[public], "refused as lifetime", true),
+        (&forged, &[public], "refused as signature", false),
+        (of_other.trim(), &[public], "refused as key", false),
+        ("garbage", &[public], "refused as malformed", false),
+        (&"a".repeat(3000), &[public], "refused as oversized", false),
+    ] {
+        let refused = check(token, args);
+        assert_eq!(
+            refused.code,
+            Some(1),
+            "{why}: {}{}",
+            refused.out,
+            refused.err
+        );
+        assert!(refused.out.starts_with(why), "{}", refused.out);
+        assert_eq!(refused.out.contains("ends: 20"), shows, "{}", refused.out);
+    }
+    assert_eq!(
+        check(of_other.trim(), &[public, "--key", other]).code,
+        Some(0)
+    );
+    assert_eq!(
+        check(&long, &[public, "--max-lifetime", "3h"]).code,
+        Some(0)
+    );
+    // Within the skew of clocks it is still good.
+    std::thread::sleep(Duration::from_millis(1500));
+    let ended = check(&old, &[public]);
+    assert_eq!(ended.code, Some(0), "{}", ended.out);
+    assert!(ended.out.contains(" s ago"), "{}", ended.out);
+    let unnamed = check(&token, &[public]);
+    assert_eq!(unnamed.code, Some(0), "{}", unnamed.out);
+    assert!(unnamed.err.contains("without --service"), "{}", unnamed.err);
+    assert_eq!(check("", &[public]).code, Some(2));
+    assert_eq!(check(&token, &["no-such-key"]).code, Some(2));
+}

@@ -5,16 +5,22 @@ use axum::{
     Json, Router,
     body::Body,
     http::{Request, Response, StatusCode, header},
+    response::IntoResponse,
     routing::{get, post},
 };
 use dashcam::{
     correlation::CorrelationId,
     exchange::{BodyState, Content, KeepReason, Mode, Outcome},
+    lifecycle::{PanicResponse, RequestBody},
     testing::TestDashcam,
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    future::Ready,
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
+};
 use tower::ServiceExt;
 
 async fn send(app: Router, request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, String) {
@@ -92,6 +98,97 @@ async fn a_panic_is_answered_and_kept() {
     assert_eq!(kept.outcome, Outcome::Panicked);
     assert_eq!(kept.panic.unwrap().message, "cut inside of a character");
     assert_eq!(kept.response.unwrap().status, 500);
+}
+
+struct Envelope(fn(&CorrelationId) -> Option<Response<Body>>);
+
+impl PanicResponse<Body> for Envelope {
+    fn respond(&self, id: &CorrelationId) -> Option<Response<Body>> {
+        (self.0)(id)
+    }
+}
+
+/// Whose drop panics, as its type's author did not mean.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+/// A service's own envelope; where it cannot be made, the plain answer.
+#[tokio::test]
+async fn a_panic_is_answered_as_the_service_says() {
+    async fn cut() -> &'static str {
+        panic!("cut inside of a character")
+    }
+    fn own(id: &CorrelationId) -> Option<Response<Body>> {
+        let current = dashcam::current().unwrap();
+        assert_eq!(current.correlation_id(), id);
+        let body = Json(json!({ "error": { "request": id.as_str() } }));
+        Some((StatusCode::BAD_GATEWAY, body).into_response())
+    }
+    let ask = |respond: fn(&CorrelationId) -> Option<Response<Body>>| async move {
+        let dashcam = TestDashcam::new();
+        let app = Router::new()
+            .route("/", get(cut))
+            .layer(dashcam.layer().panic_response(Envelope(respond)));
+        let (status, headers, body) = send(app, get_request("/")).await;
+        let kept = dashcam.only();
+        assert_eq!(kept.outcome, Outcome::Panicked);
+        assert_eq!(kept.panic.unwrap().message, "cut inside of a character");
+        assert_eq!(kept.response.unwrap().status, status);
+        assert_eq!(dashcam.status().in_flight, 0);
+        (
+            status,
+            headers,
+            serde_json::from_str::<Value>(&body).unwrap(),
+        )
+    };
+    let (status, headers, body) = ask(own).await;
+    assert_eq!(status, StatusCode::BAD_GATEWAY);
+    let id = headers["x-request-id"].to_str().unwrap();
+    assert_eq!(body, json!({ "error": { "request": id } }));
+
+    let broken: [fn(&CorrelationId) -> Option<Response<Body>>; 3] = [
+        |_| panic!("no envelope either"),
+        |_| std::panic::panic_any(Bomb),
+        |_| None,
+    ];
+    for respond in broken {
+        let (status, headers, body) = ask(respond).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
+        let id = headers["x-request-id"].to_str().unwrap();
+        assert_eq!(body["correlation_id"], id);
+    }
+}
+
+/// Who says first that a panic is answered, and then that it is not: the request ends.
+#[tokio::test]
+async fn who_changes_his_mind_hangs_nobody() {
+    struct Fickle(AtomicBool);
+    impl PanicResponse<Body> for Fickle {
+        fn answers(&self) -> bool {
+            self.0.swap(false, SeqCst)
+        }
+
+        fn respond(&self, _: &CorrelationId) -> Option<Response<Body>> {
+            None
+        }
+    }
+    fn panics(_: Request<RequestBody<Body>>) -> Ready<Result<Response<Body>, Infallible>> {
+        panic!("in call")
+    }
+    let dashcam = TestDashcam::new();
+    let layer = dashcam
+        .layer()
+        .panic_response(Fickle(AtomicBool::new(true)));
+    let service = tower::Layer::layer(&layer, tower::service_fn(panics));
+    let panicked = tokio::spawn(service.oneshot(get_request("/"))).await;
+    assert!(panicked.unwrap_err().is_panic());
+    assert_eq!(dashcam.only().outcome, Outcome::Panicked);
 }
 
 #[tokio::test]

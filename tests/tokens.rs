@@ -528,3 +528,69 @@ async fn another_library() {
         }
     }
 }
+
+/// The log says once why, and the response no more than who has no key may know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_token_is_said() {
+    let key = TokenKey::ed25519_private("of-this-test", &[5; 32]).unwrap();
+    let forged = TokenKey::ed25519_private("of-this-test", &[6; 32]).unwrap();
+    let unknown = TokenKey::ed25519_private("of-nobody", &[5; 32]).unwrap();
+    let get_only = || ten_minutes().when(When::new().method(http::Method::GET));
+    for tells in [false, true] {
+        let fixture = service(|builder| {
+            let tokens = Tokens::new([key.public().unwrap()]);
+            builder.tokens(match tells {
+                true => tokens.tell_refusals_in_response(),
+                false => tokens,
+            })
+        });
+        let app = Router::new().route("/", post(|| async {}));
+        let address = serve(app.layer(fixture.dashcam.layer())).await;
+        let lines = || {
+            let messages = shown().messages().into_iter();
+            let messages = messages.filter(|m| m.starts_with("a token was refused: "));
+            messages.collect::<Vec<_>>()
+        };
+        let before = lines();
+        let send = async |token: String| {
+            let headers = with([(HEADER, token)]);
+            let response = ask(format!("http://{address}/"), headers, "").await;
+            response.headers().get(HEADER).cloned()
+        };
+        for _ in 0..3 {
+            for (token, category) in [
+                (forged.mint(&ten_minutes()).unwrap(), "refused"),
+                (unknown.mint(&ten_minutes()).unwrap(), "refused"),
+                ("garbage".to_owned(), "refused"),
+                (key.mint(&get_only()).unwrap(), "refused; scope"),
+                (
+                    key.mint(&Claims::new(Duration::from_secs(7200))).unwrap(),
+                    "refused; time",
+                ),
+                (
+                    key.mint(&ten_minutes().audience("stock")).unwrap(),
+                    "refused; scope",
+                ),
+            ] {
+                let expected = tells.then(|| HeaderValue::from_static(category));
+                assert_eq!(send(token.clone()).await, expected, "{token}");
+            }
+        }
+        // A good one is not refused, and what becomes of it is another setting.
+        assert_eq!(send(key.mint(&ten_minutes()).unwrap()).await, None);
+        let said = &lines()[before.len()..];
+        // Other tests of this process may have said some, too.
+        for why in [
+            "its signature is not of the key",
+            "the service has no key of its `kid`",
+            "it is no JSON Web Token of the compact form",
+            "it is not for requests like this one",
+            "it says no end, or one that is too far away",
+            "it is for another service",
+        ] {
+            let n = said.iter().filter(|m| m.ends_with(why)).count();
+            assert!((1..=2).contains(&n), "{why}: {said:?}");
+        }
+        assert_eq!(fixture.dashcam.status().tokens.refused[&Refusal::Scope], 3);
+    }
+}

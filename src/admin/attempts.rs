@@ -21,8 +21,31 @@ const ADDRESSES: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
     windows: Mutex<Windows>,
+    log: Mutex<Log>,
     failed: AtomicU64,
     refused: AtomicU64,
+}
+
+/// How many lines of the log were about it in this window, and what no line is about.
+#[derive(Debug, Default)]
+struct Log {
+    since: Option<Instant>,
+    lines: u32,
+    untold: u64,
+}
+
+/// So many lines in a window, whoever sends.
+const LINES: u32 = 10;
+
+/// What a line of the log is to say.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Said {
+    /// Wrong tokens from everywhere since the start.
+    pub(super) failed: u64,
+    /// Of these, those that no line was about since the last one.
+    pub(super) untold: u64,
+    /// For how many seconds the address is locked out from now on.
+    pub(super) locked_for: Option<u64>,
 }
 
 /// By what [`Address::site`] says.
@@ -56,22 +79,43 @@ impl Attempts {
         }
     }
 
-    pub(super) fn failed(&self, peer: Option<Address>, now: Instant) {
-        self.failed.fetch_add(1, Relaxed);
-        let mut windows = self.windows();
-        if windows.len() >= ADDRESSES {
-            windows.retain(|_, window| window.left(now).is_some());
-        }
-        let key = Self::key(&windows, peer);
-        let new = Window {
-            since: now,
-            failed: 0,
+    /// Counts a wrong token; what the log is to say of it: the first of an address, and
+    /// the one that locks it out.
+    pub(super) fn failed(&self, peer: Option<Address>, now: Instant) -> Option<Said> {
+        let all = self.failed.fetch_add(1, Relaxed) + 1;
+        let (failed, left) = {
+            let mut windows = self.windows();
+            if windows.len() >= ADDRESSES {
+                windows.retain(|_, window| window.left(now).is_some());
+            }
+            let key = Self::key(&windows, peer);
+            let new = Window {
+                since: now,
+                failed: 0,
+            };
+            let window = windows.entry(key).or_insert(new);
+            if window.left(now).is_none() {
+                *window = new;
+            }
+            window.failed = window.failed.saturating_add(1);
+            (window.failed, window.left(now).unwrap_or_default())
         };
-        let window = windows.entry(key).or_insert(new);
-        if window.left(now).is_none() {
-            *window = new;
+        let locked_for = (failed == MOST).then_some(left.as_secs());
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = |since: Instant| now.saturating_duration_since(since) >= WINDOW;
+        if log.since.is_none_or(is_over) {
+            (log.since, log.lines) = (Some(now), 0);
         }
-        window.failed = window.failed.saturating_add(1);
+        if failed != 1 && locked_for.is_none() || log.lines >= LINES {
+            log.untold += 1;
+            return None;
+        }
+        log.lines += 1;
+        Some(Said {
+            failed: all,
+            untold: std::mem::take(&mut log.untold),
+            locked_for,
+        })
     }
 
     /// Wrong tokens, and what came after too many of them.
@@ -121,6 +165,26 @@ mod tests {
     }
 
     #[test]
+    fn the_log_says_the_first_and_the_last() {
+        let attempts = Attempts::default();
+        let now = Instant::now();
+        let peer = Some(Address::from(IpAddr::from([10, 0, 0, 1])));
+        let said: Vec<_> = (0..MOST).map(|_| attempts.failed(peer, now)).collect();
+        let first = Said {
+            failed: 1,
+            untold: 0,
+            locked_for: None,
+        };
+        let last = Said {
+            failed: 10,
+            untold: 8,
+            locked_for: Some(60),
+        };
+        assert_eq!((&said[0], &said[9]), (&Some(first), &Some(last)));
+        assert!(said[1..9].iter().all(Option::is_none), "{said:?}");
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let attempts = Attempts::default();
         let now = Instant::now();
@@ -134,6 +198,8 @@ mod tests {
             "the others are one"
         );
         assert!(attempts.may_try(peer(1), now).is_ok());
+        let log = attempts.log.lock().unwrap().lines;
+        assert_eq!(log, LINES, "whoever sends");
         // Windows that are over make room.
         let later = now + WINDOW * 2;
         attempts.failed(peer(9999), later);

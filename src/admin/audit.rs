@@ -1,38 +1,76 @@
 //! One line for every change.
 
-use super::auth::Who;
+use super::{attempts::Said, auth::Who};
 use crate::{
     AUDIT_TARGET,
     selection::{Rule, Rules},
 };
 use jiff::Timestamp;
+use std::{net::IpAddr, time::SystemTime};
 
 /// What has changed.
 pub(super) struct Change<'a> {
     pub(super) what: &'static str,
-    /// The rules of the router from now on.
+    /// The rule that the path names.
+    pub(super) rule: Option<&'a str>,
+    /// The rules of the router before.
+    pub(super) before: &'a Rules,
+    /// And from now on.
     pub(super) rules: &'a Rules,
 }
 
-pub(super) fn tell(who: &Who, change: &Change<'_>) {
-    const NAMED: usize = 20;
+pub(super) fn tell(who: &Who, change: &Change<'_>, now: SystemTime) {
     let rules = change.rules;
-    let mut names: Vec<_> = rules.iter().take(NAMED).map(Rule::name).collect();
-    if rules.len() > NAMED {
-        names.push("…");
-    }
+    let is_gone = |rule: &&Rule| {
+        rule.expires() > now && !rules.iter().any(|other| other.name() == rule.name())
+    };
+    let removed = names(change.before.iter().filter(is_gone));
     let until = rules.iter().map(Rule::expires).max();
     let until = until.and_then(|until| Timestamp::try_from(until).ok());
     tracing::info!(
         target: AUDIT_TARGET,
         who = who.name,
         peer = who.peer.map(tracing::field::display),
+        rule = change.rule,
+        removed = (!removed.is_empty()).then_some(removed),
         rules = rules.len(),
-        names = names.join(", "),
+        names = names(rules.iter()),
         until = until.map(tracing::field::display),
         "{}",
         change.what,
     );
+}
+
+fn names<'r>(rules: impl Iterator<Item = &'r Rule>) -> String {
+    const NAMED: usize = 20;
+    let mut names: Vec<_> = rules.take(NAMED + 1).map(Rule::name).collect();
+    if names.len() > NAMED {
+        names.truncate(NAMED);
+        names.push("…");
+    }
+    names.join(", ")
+}
+
+/// That somebody was wrong; nothing of the token.
+pub(super) fn wrong(peer: Option<IpAddr>, said: &Said) {
+    let peer = peer.map(tracing::field::display);
+    match said.locked_for {
+        None => tracing::warn!(
+            target: AUDIT_TARGET,
+            peer,
+            wrong_tokens = said.failed,
+            untold = said.untold,
+            "a wrong admin token",
+        ),
+        Some(seconds) => tracing::warn!(
+            target: AUDIT_TARGET,
+            peer,
+            wrong_tokens = said.failed,
+            untold = said.untold,
+            seconds,
+            "too many wrong admin tokens: everything from this address is refused",
+        ),
+    }
 }
 
 pub(super) fn switched(who: &Who, what: &'static str) {

@@ -1,6 +1,6 @@
 //! Who may ask.
 
-use super::{answer::Problem, attempts::Attempts};
+use super::{answer::Problem, attempts::Attempts, audit};
 use crate::selection::Address;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use hmac::{Hmac, KeyInit, Mac};
@@ -81,7 +81,9 @@ impl Access {
                 }
                 let who = bearer(headers).and_then(|token| tokens.who(token));
                 who.map(str::to_owned).ok_or_else(|| {
-                    attempts.failed(peer, now);
+                    if let Some(said) = attempts.failed(peer, now) {
+                        audit::wrong(peer.map(Address::ip), &said);
+                    }
                     unauthorized()
                 })?
             }

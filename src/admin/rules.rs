@@ -36,7 +36,8 @@ pub(super) async fn list(State(shared): Ask) -> Response<Body> {
             json!({ "name": source.name, "problem": source.problem, "rules": rules })
         })
         .collect();
-    json_answer(&json!({ "sources": sources }))
+    let warnings = shared.handle.steering().warnings();
+    json_answer(&json!({ "sources": sources, "warnings": warnings }))
 }
 
 pub(super) async fn replace(
@@ -56,7 +57,7 @@ pub(super) async fn replace(
             let detail = "expected at least one rule; DELETE ends all of them";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
         }
-        shared.change(&who, "rules replaced", |_| Ok(rules))
+        shared.change(&who, ("rules replaced", None), |_| Ok(rules))
     })
     .await
 }
@@ -70,7 +71,7 @@ pub(super) async fn put_one(
     let text = read(body).await?;
     work(move || {
         let rule = one(name, &text)?;
-        shared.change(&who, "rule put", |own| {
+        shared.change(&who, ("rule put", Some(rule.name())), |own| {
             let others = own.iter().filter(|other| other.name() != rule.name());
             Ok(Rules::new(others.chain([&rule]).cloned()))
         })
@@ -111,7 +112,7 @@ fn one(name: String, text: &str) -> Result<Rule, Problem> {
 }
 
 pub(super) async fn delete_all(State(shared): Ask, Extension(who): Extension<Who>) -> Answer {
-    work(move || shared.change(&who, "rules deleted", |_| Ok(Rules::default()))).await
+    work(move || shared.change(&who, ("rules deleted", None), |_| Ok(Rules::default()))).await
 }
 
 pub(super) async fn delete_one(
@@ -120,7 +121,7 @@ pub(super) async fn delete_one(
     Named(name): Named,
 ) -> Answer {
     work(move || {
-        shared.change(&who, "rule deleted", |own| {
+        shared.change(&who, ("rule deleted", Some(&name)), |own| {
             if own.iter().any(|rule| rule.name() == name) {
                 let others = own.iter().filter(|rule| rule.name() != name);
                 return Ok(Rules::new(others.cloned()));
@@ -156,7 +157,7 @@ impl Shared {
     fn change(
         &self,
         who: &Who,
-        what: &'static str,
+        (what, rule): (&'static str, Option<&str>),
         change: impl FnOnce(&Rules) -> Result<Rules, Problem>,
     ) -> Answer {
         let mut own = self.own();
@@ -195,11 +196,14 @@ impl Shared {
             who,
             &Change {
                 what,
+                rule,
+                before: &before,
                 rules: &rules,
             },
+            now,
         );
         drop(own);
-        let mut warnings = self.handle.steering().in_use().check(now);
+        let mut warnings = self.handle.steering().warnings();
         warnings.retain(|warning| rules.iter().any(|rule| rule.name() == warning.rule));
         let rules: Vec<_> = rules.iter().collect();
         Ok(json_answer(

@@ -2,13 +2,13 @@ use super::Failure;
 use crate::{
     find::{Filter, KeptFor, OutcomeIs, RouteIs, Since, StatusIs, ago, pair},
     redact::{Key, KeySource},
-    selection::Glob,
+    selection::{Glob, Network, When},
 };
 use clap::{Parser, Subcommand};
 use std::{
     io::{self, Read},
     net::IpAddr,
-    num::NonZeroU32,
+    num::{NonZeroU32, NonZeroU64},
     path::PathBuf,
     time::Duration,
 };
@@ -16,7 +16,8 @@ use std::{
 const CODES: &str = "\
 Exit codes:
   0  done; the answer is yes
-  1  the answer is no: rules have an error, no rule selects, nothing was found
+  1  the answer is no: rules have an error, no rule selects, a token is refused, nothing
+     was found
   2  it could not be done: usage, or a file that cannot be read
 
 DIR is where the service keeps its exchanges: default $DASHCAM_DIR, else ./dashcam.
@@ -152,7 +153,7 @@ impl FilterArgs {
     }
 }
 
-fn standard_input() -> Result<String, Failure> {
+pub(super) fn standard_input() -> Result<String, Failure> {
     let mut value = String::new();
     io::stdin()
         .read_to_string(&mut value)
@@ -211,6 +212,93 @@ pub(super) enum RulesCommand {
     /// Say which rule of a file would select a request, and why the others do not.
     #[command(after_help = WHY)]
     Why(Box<WhyArgs>),
+    /// Print a rule that ends, for a file of rules or the admin router.
+    #[command(after_help = NEW_RULE)]
+    New(Box<NewRuleArgs>),
+}
+
+const NEW_RULE: &str = "\
+Examples:
+  dashcam rules new acme --for 10m --route '/orders/{id}' --fact tenant=acme >> rules.toml
+  dashcam rules new acme --for 10m --fact tenant=acme --json | curl … -X PUT --data @- $A/rules
+
+Conditions of different kinds must all hold; of one given several times one suffices.";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct NewRuleArgs {
+    /// Its name, which stands in exchanges and in the status.
+    pub(super) name: String,
+    /// When it ends: so long from now (10m, 2h, 1d).
+    #[arg(long = "for", value_name = "TIME", value_parser = lifetime)]
+    pub(super) lifetime: Duration,
+    #[command(flatten)]
+    pub(super) when: ConditionArgs,
+    /// A header as NAME:VALUE; again for more. Clients control headers.
+    #[arg(long, value_name = "NAME:VALUE", value_parser = header)]
+    pub(super) header: Vec<(String, String)>,
+    /// A key of the query as KEY=VALUE, not encoded; again for more.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(super) query: Vec<(String, String)>,
+    /// A fact that the service states, as NAME=VALUE; again for more.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) fact: Vec<(String, String)>,
+    /// The host, without its port; again for more.
+    #[arg(long)]
+    pub(super) host: Vec<String>,
+    /// The network or the address of the connection's peer; again for more.
+    #[arg(long, value_name = "NETWORK")]
+    pub(super) client: Vec<Network>,
+    /// Only this share of it, in percent.
+    #[arg(long, value_name = "N")]
+    pub(super) percent: Option<f64>,
+    /// The key of the share: fact:NAME, header:NAME, client, correlation_id …
+    #[arg(long, value_name = "KEY", requires = "percent")]
+    pub(super) by: Option<String>,
+    /// What to show: a level, or levels such as info,orders=trace [default: debug].
+    #[arg(long, value_name = "LEVELS")]
+    pub(super) verbose: Option<String>,
+    /// Keep the exchange, and show nothing in the service's own output.
+    #[arg(long)]
+    pub(super) record: bool,
+    /// Keep no bodies.
+    #[arg(long)]
+    pub(super) heads: bool,
+    /// At most so many requests a second, on each instance.
+    #[arg(long, value_name = "N")]
+    pub(super) per_second: Option<NonZeroU32>,
+    /// At most so many requests in all, on each instance.
+    #[arg(long, value_name = "N")]
+    pub(super) total: Option<NonZeroU64>,
+}
+
+/// Which requests a rule or a token is for.
+#[derive(Debug, clap::Args)]
+pub(super) struct ConditionArgs {
+    /// Only this method; again for more.
+    #[arg(long, value_parser = method)]
+    pub(super) method: Vec<http::Method>,
+    /// Only this route template, as the router writes it; again for more.
+    #[arg(long)]
+    pub(super) route: Vec<String>,
+    /// Only paths like this, such as /orders/*; again for more.
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) path: Vec<Glob>,
+}
+
+impl ConditionArgs {
+    pub(super) fn when(&self) -> When {
+        let mut when = When::new();
+        for method in &self.method {
+            when = when.method(method.clone());
+        }
+        for route in &self.route {
+            when = when.route(route);
+        }
+        for path in &self.path {
+            when = when.path(path.clone());
+        }
+        when
+    }
 }
 
 const WHY: &str = "\
@@ -288,6 +376,57 @@ pub(super) enum TokenCommand {
     /// Print a token for the header x-dashcam-verbose.
     #[command(after_help = MINT)]
     Mint(Box<MintArgs>),
+    /// Say whether services would accept a token, what it says, and when it ends.
+    #[command(after_help = CHECK_TOKEN)]
+    Check(Box<CheckTokenArgs>),
+}
+
+const CHECK_TOKEN: &str = "\
+Examples:
+  pbpaste | dashcam token check on-call.public.jwk --service orders
+  dashcam token check on-call.jwk < token --method POST --path /orders/7 --route '/orders/{id}'
+
+Without --path nobody asks whether it is for a request, and without --service whether it is
+for that one. Uses that a service has counted
+are not known here. The token itself is never printed, and nothing of what it says before its
+signature was found good.";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckTokenArgs {
+    /// The file of a key that the service has, of either half.
+    #[arg(value_name = "KEY")]
+    pub(super) file: PathBuf,
+    /// The token, or the line of its header; - reads it from standard input, so that no
+    /// list of commands has it.
+    #[arg(default_value = "-", hide_default_value = true)]
+    pub(super) token: String,
+    /// Another key that the service has; again for more.
+    #[arg(long = "key", value_name = "FILE")]
+    pub(super) keys: Vec<PathBuf>,
+    /// The name of the service, for tokens that are for one.
+    #[arg(long, value_name = "SERVICE")]
+    pub(super) service: Option<String>,
+    /// How far away its end may be, where the service takes more than an hour.
+    #[arg(long, value_name = "TIME", value_parser = lifetime)]
+    pub(super) max_lifetime: Option<Duration>,
+    /// The path of a request that it is sent with.
+    #[arg(long)]
+    pub(super) path: Option<String>,
+    /// The method of that request.
+    #[arg(long, default_value = "GET", requires = "path")]
+    pub(super) method: String,
+    /// The route template of that request, as the router writes it.
+    #[arg(long, requires = "path")]
+    pub(super) route: Option<String>,
+    /// A header of that request as NAME:VALUE; again for more.
+    #[arg(long, value_name = "NAME:VALUE", value_parser = header, requires = "path")]
+    pub(super) header: Vec<(String, String)>,
+    /// The address of that request's peer.
+    #[arg(long, value_name = "ADDRESS", requires = "path")]
+    pub(super) client: Option<IpAddr>,
+    /// The correlation ID of that request.
+    #[arg(long, value_name = "ID", requires = "path")]
+    pub(super) correlation_id: Option<String>,
 }
 
 const TOKEN: &str = "\
@@ -329,15 +468,8 @@ pub(super) struct MintArgs {
     /// Only for the service of this name.
     #[arg(long, value_name = "SERVICE")]
     pub(super) audience: Option<String>,
-    /// Only this method; again for more.
-    #[arg(long, value_parser = method)]
-    pub(super) method: Vec<http::Method>,
-    /// Only this route template; again for more.
-    #[arg(long)]
-    pub(super) route: Vec<String>,
-    /// Only paths like this, such as /orders/*; again for more.
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) path: Vec<Glob>,
+    #[command(flatten)]
+    pub(super) when: ConditionArgs,
     /// What to show: a level, or levels such as info,orders=trace.
     #[arg(long, value_name = "LEVELS")]
     pub(super) verbose: Option<String>,

@@ -12,7 +12,7 @@
 //! | exit code | means |
 //! |---|---|
 //! | 0 | done; the answer is yes |
-//! | 1 | the answer is no: rules have an error, no rule selects, nothing was found |
+//! | 1 | the answer is no: rules have an error, no rule selects, a token is refused, nothing was found |
 //! | 2 | it could not be done: usage, or a file that cannot be read |
 //!
 //! With `--json` standard output is JSON: one object per line. Whatever stands in
@@ -21,10 +21,12 @@
 //! `NO_COLOR` is set.
 
 mod args;
+mod check_token;
 mod export;
 mod failure;
 mod key;
 mod list;
+mod new_rule;
 mod output;
 mod rules;
 mod show;
@@ -82,9 +84,11 @@ fn run(command: Command, out: &mut Output) -> Result<Answer, Failure> {
         Command::Export(args) => export::export(&args, out),
         Command::Rules(RulesCommand::Check(args)) => rules::check(&args, out),
         Command::Rules(RulesCommand::Why(args)) => rules::why(*args, out),
+        Command::Rules(RulesCommand::New(args)) => new_rule::new(*args, out),
         Command::Key(KeyCommand::New(args)) => key::new(&args, out),
         Command::Token(TokenCommand::NewKey(args)) => token::new_key(&args, out),
         Command::Token(TokenCommand::PublicKey(args)) => token::public_key(&args, out),
         Command::Token(TokenCommand::Mint(args)) => token::mint(&args, out),
+        Command::Token(TokenCommand::Check(args)) => check_token::check(*args, out),
     }
 }

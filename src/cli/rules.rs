@@ -7,7 +7,7 @@ use super::{
     text::Plain,
 };
 use crate::selection::{
-    Asked, Many, Mode, Rules, RulesError, RulesFile, SampleKey, Verdict, Warning, Why,
+    Asked, Many, Mode, Rule, Rules, RulesError, RulesFile, SampleKey, Verdict, Warning, Why,
 };
 use serde_json::json;
 use std::{
@@ -36,7 +36,11 @@ pub(super) fn check(args: &CheckArgs, out: &mut Output) -> Result<Answer, Failur
     let now = SystemTime::now();
     let warnings = rules.check(now);
     if out.is_json() {
-        out.json(&json!({ "ok": true, "rules": rules.len(), "warnings": warnings }))?;
+        let note = |rule: &Rule| Some(json!({ "rule": rule.name(), "text": rule.needs()? }));
+        let notes: Vec<_> = rules.iter().filter_map(note).collect();
+        out.json(&json!({
+            "ok": true, "rules": rules.len(), "warnings": warnings, "notes": notes,
+        }))?;
     } else {
         readable(&args.file, &rules, &warnings, now, out)?;
     }
@@ -95,6 +99,9 @@ fn readable(
             let word = out.paint(Ink::Warn, "warning");
             out.line(format_args!("    {word}: {}", Plain(&warning.text)))?;
         }
+        if let Some(needs) = rule.needs() {
+            out.line(format_args!("    note: {}", Plain(&needs)))?;
+        }
     }
     Ok(())
 }
@@ -103,7 +110,7 @@ fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-fn rough(left: Duration) -> String {
+pub(super) fn rough(left: Duration) -> String {
     match left.as_secs() {
         s @ ..=119 => format!("{s} s"),
         s @ 120..=7_199 => format!("{} min", s / 60),
@@ -118,6 +125,9 @@ pub(super) fn why(args: WhyArgs, out: &mut Output) -> Result<Answer, Failure> {
         Err(error) => return wrong(&error, out),
     };
     let without_route = args.route.is_none();
+    if args.method.bytes().any(|b| b.is_ascii_lowercase()) {
+        out.note("methods have a case: rules are for methods in capitals");
+    }
     let asked = Asked {
         method: Some(args.method),
         path: args.path,
@@ -150,7 +160,7 @@ pub(super) fn why(args: WhyArgs, out: &mut Output) -> Result<Answer, Failure> {
     })
 }
 
-fn grouped(pairs: Vec<(String, String)>) -> BTreeMap<String, Many> {
+pub(super) fn grouped(pairs: Vec<(String, String)>) -> BTreeMap<String, Many> {
     let mut all: BTreeMap<String, Many> = BTreeMap::new();
     for (name, value) in pairs {
         match all.get_mut(&name) {
@@ -185,6 +195,9 @@ fn explain(why: &Why, out: &mut Output) -> Result<(), Failure> {
         }
         for waits in &rule.waits {
             out.line(format_args!("    is not stated yet: {}", Plain(waits)))?;
+        }
+        for note in &rule.notes {
+            out.line(format_args!("    note: {}", Plain(note)))?;
         }
     }
     Ok(())

@@ -6,10 +6,7 @@ use super::{
     output::create_private,
     text::Plain,
 };
-use crate::{
-    selection::When,
-    token::{Claims, TokenKey},
-};
+use crate::token::{Claims, TokenKey};
 use serde_json::json;
 use std::{fs, path::Path, time::Duration};
 
@@ -43,7 +40,7 @@ fn public(key: &TokenKey, file: &Path, out: &mut Output) -> Result<Answer, Failu
     Ok(Answer::Yes)
 }
 
-fn read(file: &Path) -> Result<TokenKey, Failure> {
+pub(super) fn read(file: &Path) -> Result<TokenKey, Failure> {
     let name = file.display();
     let text = fs::read_to_string(file)
         .map_err(|error| Failure::cannot(format!("{name} cannot be read: {error}")))?;
@@ -57,17 +54,7 @@ pub(super) fn mint(args: &MintArgs, out: &mut Output) -> Result<Answer, Failure>
         let why = format!("{name} is the public half of a key; tokens are made with the other one");
         return Err(Failure::cannot(why));
     }
-    let mut when = When::new();
-    for method in &args.method {
-        when = when.method(method.clone());
-    }
-    for route in &args.route {
-        when = when.route(route);
-    }
-    for path in &args.path {
-        when = when.path(path.clone());
-    }
-    let mut claims = Claims::new(args.lifetime).when(when);
+    let mut claims = Claims::new(args.lifetime).when(args.when.when());
     if let Some(who) = &args.subject {
         claims = claims.subject(who);
     }
@@ -84,6 +71,9 @@ pub(super) fn mint(args: &MintArgs, out: &mut Output) -> Result<Answer, Failure>
     }
     if let Some(uses) = args.uses {
         claims = claims.uses(uses.get());
+    }
+    for warning in claims.check() {
+        out.note(&warning.text);
     }
     if args.lifetime > USUAL {
         out.note("services refuse what lasts longer than an hour, where they do not say more");

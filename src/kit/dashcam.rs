@@ -84,6 +84,7 @@ impl Dashcam {
 
     /// Tells once in the log what is wrong with the set-up.
     pub(super) fn self_test(&self) {
+        self.handle.steering.tell();
         if self.told.load(Relaxed) {
             return;
         }
@@ -188,6 +189,7 @@ impl DashcamHandle {
         };
         let mut status = Status::read(&self.keeper, recording, &self.lines());
         status.verbose = self.steering.status();
+        status.warnings.extend(status.verbose.problem.clone());
         #[cfg(feature = "token")]
         if let Some(tokens) = &self.tokens {
             status.tokens = tokens.status();

@@ -1,4 +1,4 @@
-use crate::lifecycle::{Lifecycle, Observe, Plan, ProblemJson};
+use crate::lifecycle::{Guarded, Lifecycle, Observe, Plan, ProblemJson};
 use std::sync::Arc;
 use tower_layer::Layer;
 
@@ -26,6 +26,45 @@ impl DashcamLayer {
         DashcamLayer {
             plan: self.plan,
             panics: Observe,
+        }
+    }
+}
+
+impl<P> DashcamLayer<P> {
+    /// Answers panics of the service in a form of its own, such as its error envelope:
+    /// see [`PanicResponse`](crate::lifecycle::PanicResponse). Where the answer cannot
+    /// be made, because that code panics itself, it is that of [`ProblemJson`].
+    ///
+    /// ```
+    /// use axum::{Json, body::Body, http::{Response, StatusCode}, response::IntoResponse};
+    /// use dashcam::{correlation::CorrelationId, lifecycle::PanicResponse};
+    ///
+    /// /// `{"error":{"code":"internal","request":"…"}}`
+    /// struct Envelope;
+    ///
+    /// impl PanicResponse<Body> for Envelope {
+    ///     fn respond(&self, id: &CorrelationId) -> Option<Response<Body>> {
+    ///         let error = serde_json::json!({ "code": "internal", "request": id.as_str() });
+    ///         let body = Json(serde_json::json!({ "error": error }));
+    ///         Some((StatusCode::INTERNAL_SERVER_ERROR, body).into_response())
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use axum::{Router, routing::get};
+    /// # async fn order() {}
+    /// let dashcam = dashcam::Dashcam::builder().service("orders", "1.0.0").in_memory(10).build()?;
+    /// let app = Router::<()>::new()
+    ///     .route("/orders/{id}", get(order))
+    ///     .layer(dashcam.layer().panic_response(Envelope));
+    /// # let _ = app;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn panic_response<R>(self, panics: R) -> DashcamLayer<Guarded<R>> {
+        DashcamLayer {
+            plan: self.plan,
+            panics: Guarded::new(panics),
         }
     }
 }

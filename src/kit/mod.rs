@@ -53,7 +53,8 @@
 //! is outermost: every answer has an ID and every failure is seen. An outer
 //! `CatchPanicLayer` sees no panics of the service, because the layer answers
 //! them; to let it answer instead, take
-//! [`dashcam.layer().propagate_panics()`](DashcamLayer::propagate_panics).
+//! [`dashcam.layer().propagate_panics()`](DashcamLayer::propagate_panics). An answer of
+//! the service's own form is given to [`DashcamLayer::panic_response`].
 
 mod builder;
 mod dashcam;

@@ -23,9 +23,9 @@ impl Dashcam {
     ///
     /// # Errors
     ///
-    /// A global subscriber is installed already: add
+    /// A global subscriber is installed already: leave this call out, and add
     /// [`gate`](Self::gate) and, if wanted, [`json_lines`](Self::json_lines) to
-    /// its registry instead. Or `RUST_LOG` cannot be read, or no thread is to
+    /// its registry where that is installed; the error says so. Or `RUST_LOG` cannot be read, or no thread is to
     /// be had.
     pub fn init_tracing(&self) -> Result<(), InitError> {
         let base = match std::env::var("RUST_LOG") {
@@ -77,7 +77,12 @@ impl fmt::Display for InitError {
         match self {
             Self::Installed(why) => write!(
                 f,
-                "{why}: add `dashcam.gate(…)` to the existing registry instead"
+                "{why}: `init_tracing` installs a subscriber of its own, and another one was \
+                 installed before it. Leave one of the two out; or leave `init_tracing` out and \
+                 add dashcam's layers where the other one is installed, after \
+                 `Dashcam::builder().build()`: \
+                 `tracing_subscriber::registry().with(dashcam.gate(…)).with(your layers).init()`, \
+                 and `.with(dashcam.json_lines()?)` for JSON lines"
             ),
             Self::Filter(why) => write!(f, "RUST_LOG: {why}"),
             Self::Thread(error) => write!(f, "no thread for the log writer: {error}"),

@@ -221,14 +221,30 @@ fn select(
     if verbose.steering.is_off() {
         return asks.then_some(None);
     }
-    let by_token = asks.then(|| by_token(verbose, context, parts)).flatten();
-    let (by_token, tells) = by_token.unzip();
+    let (by_token, tells) = match asks {
+        true => by_token(verbose, context, parts),
+        false => (None, Told::Nothing),
+    };
     let by_header = by_token.or_else(|| verbose.by_header(&parts.headers));
     let by_rule = by_rule(verbose, context, parts);
     if let Some(selected) = by_header.or(by_rule) {
         context.select(&selected);
     }
-    asks.then(|| (tells == Some(true)).then(|| context.verdict()))
+    asks.then(|| match tells {
+        Told::Nothing => None,
+        Told::Verdict => Some(context.verdict()),
+        #[cfg(feature = "token")]
+        Told::Refusal(category) => Some(category),
+    })
+}
+
+/// What the response says of a token.
+#[cfg(feature = "gate")]
+enum Told {
+    Nothing,
+    Verdict,
+    #[cfg(feature = "token")]
+    Refusal(&'static str),
 }
 
 /// Whether there is a token. Whoever writes the head down does not write it.
@@ -247,23 +263,37 @@ fn asks(verbose: &super::VerbosePlan, headers: &mut HeaderMap) -> bool {
     false
 }
 
-/// What a token selects, and whether the response is to say so.
+/// What a token selects, and what the response is to say.
 #[cfg(feature = "token")]
 fn by_token(
     verbose: &super::VerbosePlan,
     context: &RequestContext,
     parts: &Parts,
-) -> Option<(Arc<crate::selection::Selected>, bool)> {
-    let tokens = verbose.tokens.as_ref()?;
-    let accepted = tokens.accept(&parts.headers, &arrival(context, parts, &[]))?;
-    let (rule, until) = (accepted.rule(), accepted.until());
-    let selected = verbose.steering.by_header(rule, until);
-    Some((selected, tokens.tells()))
+) -> (Option<Arc<crate::selection::Selected>>, Told) {
+    let Some(tokens) = &verbose.tokens else {
+        return (None, Told::Nothing);
+    };
+    match tokens.accept(&parts.headers, &arrival(context, parts, &[])) {
+        Some(Ok(accepted)) => {
+            let (rule, until) = (accepted.rule(), accepted.until());
+            let told = match tokens.tells() {
+                true => Told::Verdict,
+                false => Told::Nothing,
+            };
+            (Some(verbose.steering.by_header(rule, until)), told)
+        }
+        Some(Err(refusal)) if tokens.tells_refusals() => (None, Told::Refusal(refusal.category())),
+        Some(Err(_)) | None => (None, Told::Nothing),
+    }
 }
 
 #[cfg(all(feature = "gate", not(feature = "token")))]
-fn by_token<T>(_: &super::VerbosePlan, _: &RequestContext, _: &Parts) -> Option<(T, bool)> {
-    None
+fn by_token(
+    _: &super::VerbosePlan,
+    _: &RequestContext,
+    _: &Parts,
+) -> (Option<Arc<crate::selection::Selected>>, Told) {
+    (None, Told::Verdict)
 }
 
 #[cfg(feature = "gate")]
@@ -277,12 +307,18 @@ fn by_rule(
         return None;
     }
     let shared = context.shared();
-    // An outer layer may have begun the request, and facts may be stated. No code
-    // of the service runs while they are looked at.
-    let mut notes = shared.notes();
-    let notes = &mut *notes;
-    let arrival = arrival(context, parts, &notes.facts);
-    set.evaluate(&arrival, &mut notes.pending).cloned()
+    let selected = {
+        // An outer layer may have begun the request, and facts may be stated. No code
+        // of the service runs while they are looked at.
+        let mut notes = shared.notes();
+        let notes = &mut *notes;
+        let arrival = arrival(context, parts, &notes.facts);
+        set.evaluate(&arrival, &mut notes.pending).cloned()
+    };
+    if verbose.steering.has_to_tell(&set) {
+        verbose.steering.tell();
+    }
+    selected
 }
 
 #[cfg(feature = "gate")]

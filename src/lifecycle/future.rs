@@ -124,13 +124,16 @@ where
             this.inner.set(None);
             drop(polled);
         });
-        match (
-            this.panics.respond(flight.context.correlation_id()),
-            payload,
-        ) {
+        let mut answer = None;
+        let answered = flight.run(|| {
+            answer = this.panics.respond(flight.context.correlation_id());
+        });
+        match (answer, payload.or(answered.err())) {
             (Some(response), _) => Poll::Ready(Ok(flight.answered_panic(response))),
             (None, Some(payload)) => Self::observe_panic(flight, payload),
-            (None, None) => Poll::Pending,
+            // Who said that it would be answered, when `call` panicked, says now that it
+            // will not.
+            (None, None) => Self::observe_panic(flight, Box::new("the service panicked")),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) use self::plan::VerbosePlan;
 pub(crate) use self::plan::{CorrelationPlan, Plan, Trust};
 pub use self::{
     future::ResponseFuture,
-    panic::{Observe, PanicResponse, ProblemJson},
+    panic::{Guarded, Observe, PanicResponse, ProblemJson},
     request_body::RequestBody,
     response_body::ResponseBody,
     service::Lifecycle,

@@ -10,23 +10,36 @@ use crate::{
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE, response::Parts};
 use http_body::Body;
-use std::any::Any;
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
-/// What becomes of a panic of the service.
-///
-/// Sealed: [`Observe`] and [`ProblemJson`] are what there is.
-pub trait PanicResponse<B>: sealed::Sealed {
-    /// Whether a panic is answered; if not, it goes on.
-    fn answers(&self) -> bool;
+/// What becomes of a panic of the service: [`Observe`], [`ProblemJson`], or an answer
+/// of the service's own, which `DashcamLayer::panic_response` takes and shows an
+/// example of.
+pub trait PanicResponse<B> {
+    /// Whether a panic is answered, as it is by default; if not, it goes on.
+    fn answers(&self) -> bool {
+        true
+    }
 
-    /// The answer, where there is one. `id` is the request's correlation ID.
+    /// The answer. `id` is the request's correlation ID, whose request is
+    /// [current](crate::current) here.
+    ///
+    /// It is called after a panic, at most once for a request, where the panic was
+    /// noted and what the service left is dropped, and before anything was answered.
+    /// Nothing of dashcam is locked meanwhile. It runs on the thread of the request,
+    /// which waits for it as for a handler's code, and so do others of that thread: it
+    /// makes a response and waits for nothing. What it gives goes out as any other response, with the correlation
+    /// ID in its header; the exchange says that the request panicked, whatever the
+    /// status is. Nothing says what the panic's message was, so that nothing of it
+    /// gets out.
+    ///
+    /// Where it panics, or returns `None` though it [`answers`](Self::answers), the
+    /// answer is that of [`ProblemJson`].
     fn respond(&self, id: &CorrelationId) -> Option<Response<B>>;
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::Observe {}
-    impl Sealed for super::ProblemJson {}
 }
 
 /// Notes a panic and lets it go on, as if the layer were not there.
@@ -76,6 +89,53 @@ impl<B: From<Bytes>> PanicResponse<B> for ProblemJson {
             HeaderValue::from_static("application/problem+json"),
         );
         Some(response)
+    }
+}
+
+/// An answer of the service's own. It is code of strangers: what it may do to the
+/// request ends here.
+#[derive(Debug)]
+pub struct Guarded<P>(Arc<P>);
+
+impl<P> Guarded<P> {
+    #[cfg(feature = "kit")]
+    pub(crate) fn new(panics: P) -> Self {
+        Self(Arc::new(panics))
+    }
+}
+
+/// Made for every request, so it does not ask the code of strangers.
+impl<P> Clone for Guarded<P> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<P: PanicResponse<B>, B: From<Bytes>> PanicResponse<B> for Guarded<P> {
+    fn answers(&self) -> bool {
+        caught(|| self.0.answers()).unwrap_or(true)
+    }
+
+    fn respond(&self, id: &CorrelationId) -> Option<Response<B>> {
+        match caught(|| self.0.respond(id)) {
+            Some(Some(response)) => Some(response),
+            Some(None) if !PanicResponse::<B>::answers(self) => None,
+            Some(None) | None => ProblemJson.respond(id),
+        }
+    }
+}
+
+/// `None` where it panics.
+fn caught<R>(f: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            // Dropping it may panic again; what that leaves is forgotten.
+            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(again);
+            }
+            None
+        }
     }
 }
 

@@ -1,17 +1,22 @@
 //! What rules say that their author may not mean.
 
 use super::{
-    Mode, Rules, When,
+    Budget, Mode, Rules, When,
+    mistakes::mistakes,
     model::{By, Is, Rule, time_text},
 };
+use crate::gate::EXCLUDED_TARGETS;
 use serde::Serialize;
 use std::{
+    collections::HashMap,
     fmt,
     time::{Duration, SystemTime},
 };
+use tracing::level_filters::LevelFilter;
 
-/// Something about a rule that works, and that its author may not mean.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+/// Something about a rule that its author may not mean, or that keeps it from
+/// selecting anything.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Warning {
     /// The rule's name.
@@ -23,7 +28,7 @@ pub struct Warning {
 }
 
 /// What a warning is about.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WarningKind {
@@ -42,6 +47,22 @@ pub enum WarningKind {
     Shadowed,
     /// It can select nothing.
     Never,
+    /// A condition of it can hold for no request, or is written in a form that is
+    /// not the router's.
+    Condition,
+    /// Its budget leaves nothing.
+    Budget,
+    /// What it asks for shows nothing, or not all of what it names.
+    Verbose,
+    /// It needs the address of the client, and requests came without one. Only a
+    /// running service knows.
+    NoClient,
+    /// It needs the route template, and no request has come with one so far. Only a
+    /// running service knows.
+    NoRoute,
+    /// It waits for a fact that no request has stated so far. Only a running service
+    /// knows.
+    NoFact,
 }
 
 impl fmt::Display for Warning {
@@ -53,87 +74,203 @@ impl fmt::Display for Warning {
 const FAR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Rules {
-    /// What the rules' author may not mean, at this time.
+    /// What the rules' author may not mean, at this time, and what cannot work.
     #[must_use]
     pub fn check(&self, now: SystemTime) -> Vec<Warning> {
-        let mut warnings = Vec::new();
+        self.check_beside(&self.shadowed(), now)
+    }
+
+    /// The same, where it is known which rules come after one that leaves them nothing.
+    pub(super) fn check_beside(
+        &self,
+        shadowed: &[(usize, Warning)],
+        now: SystemTime,
+    ) -> Vec<Warning> {
+        let mut shadowed = shadowed.iter().peekable();
+        let mut found = Vec::new();
         for (n, rule) in self.iter().enumerate() {
-            let mut warn = |kind, text: String| {
-                warnings.push(Warning {
-                    rule: rule.name.clone(),
-                    kind,
-                    text,
-                });
-            };
-            if rule.expires <= now {
-                warn(
-                    WarningKind::Expired,
-                    format!("it expired at {}", time_text(rule.expires)),
-                );
+            found.extend(of_rule(rule, now));
+            let shadow = shadowed.next_if(|(of, _)| *of == n);
+            let shadow = shadow.filter(|_| rule.expires > now);
+            found.extend(shadow.map(|(_, warning)| warning.clone()));
+        }
+        found
+    }
+
+    /// Rules that come after one which leaves them nothing, by their place and in order.
+    pub(super) fn shadowed(&self) -> Vec<(usize, Warning)> {
+        let mut found = Vec::new();
+        // Those that may leave nothing to others: to all, or to the same conditions.
+        // They are told apart by their text, so that not all are compared with all.
+        let mut alike: HashMap<String, Vec<&Rule>> = HashMap::new();
+        let mut all: Vec<&Rule> = Vec::new();
+        for (n, rule) in self.iter().enumerate() {
+            let text = serde_json::to_string(&rule.when).unwrap_or_default();
+            let alike = alike.entry(text).or_default();
+            let before = all.iter().chain(alike.iter());
+            let before = before.copied().find(|before| shadows(before, rule));
+            found.extend(before.map(|before| {
+                let name = &before.name;
+                let text = format!("the rule {name:?} before it selects all that it could");
+                (n, Warning::new(rule, WarningKind::Shadowed, text))
+            }));
+            if rule.sample.is_some() {
                 continue;
             }
-            if rule
-                .expires
-                .duration_since(now)
-                .is_ok_and(|left| left > FAR)
-            {
-                warn(
-                    WarningKind::FarExpiry,
-                    format!(
-                        "it ends in more than seven days, at {}",
-                        time_text(rule.expires)
-                    ),
-                );
-            }
-            let sampled = rule.sample.as_ref().map(super::Sample::share);
-            if sampled == Some(0.0) {
-                warn(
-                    WarningKind::Sample,
-                    "its sample of 0 % selects nobody".to_owned(),
-                );
-            }
-            if sampled == Some(100.0) {
-                warn(
-                    WarningKind::Sample,
-                    "its sample of 100 % selects everybody who has the key".to_owned(),
-                );
-            }
-            if is_all(&rule.when) && sampled.is_none_or(|share| share >= 100.0) {
-                let what = match rule.mode {
-                    Mode::Live => "live",
-                    Mode::Record => "recorded",
-                };
-                warn(WarningKind::AllTraffic, format!("all traffic is {what}"));
-            }
-            if never(&rule.when) {
-                warn(
-                    WarningKind::Never,
-                    "it can select nothing: it wants an absent fact, or one of no values, or the \
-                     opposite of everything, or has more than 64 conditions"
-                        .to_owned(),
-                );
-            }
-            let said = client_says(rule);
-            if !said.is_empty() {
-                warn(
-                    WarningKind::ClientControlled,
-                    format!(
-                        "clients select themselves by what they send ({}); prefer a fact",
-                        said.join(", ")
-                    ),
-                );
-            }
-            let before = self.iter().take(n).find(|before| shadows(before, rule));
-            if let Some(before) = before {
-                let name = &before.name;
-                warn(
-                    WarningKind::Shadowed,
-                    format!("the rule {name:?} before it selects all that it could"),
-                );
+            if is_all(&rule.when) {
+                all.push(rule);
+            } else if before.is_none() {
+                // What one before it shadows adds nothing.
+                alike.push(rule);
             }
         }
-        warnings
+        found
     }
+}
+
+impl Warning {
+    /// Whether it says what keeps a rule from showing anything, whoever sends.
+    pub(crate) fn is_of_every_request(&self) -> bool {
+        use WarningKind::{Budget, Condition, Never, Verbose};
+        matches!(self.kind, Never | Condition | Budget | Verbose)
+    }
+
+    pub(super) fn new(rule: &Rule, kind: WarningKind, text: String) -> Self {
+        Self {
+            rule: rule.name.clone(),
+            kind,
+            text,
+        }
+    }
+}
+
+/// What a rule says by itself.
+pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut warn = |kind, text: String| warnings.push(Warning::new(rule, kind, text));
+    if rule.expires <= now {
+        warn(
+            WarningKind::Expired,
+            format!("it expired at {}", time_text(rule.expires)),
+        );
+        return warnings;
+    }
+    if rule
+        .expires
+        .duration_since(now)
+        .is_ok_and(|left| left > FAR)
+    {
+        warn(
+            WarningKind::FarExpiry,
+            format!(
+                "it ends in more than seven days, at {}",
+                time_text(rule.expires)
+            ),
+        );
+    }
+    let sampled = rule.sample.as_ref().map(super::Sample::share);
+    if sampled == Some(0.0) {
+        warn(
+            WarningKind::Sample,
+            "its sample of 0 % selects nobody".to_owned(),
+        );
+    }
+    if sampled == Some(100.0) {
+        warn(
+            WarningKind::Sample,
+            "its sample of 100 % selects everybody who has the key".to_owned(),
+        );
+    }
+    if is_all(&rule.when) && sampled.is_none_or(|share| share >= 100.0) {
+        let what = match rule.mode {
+            Mode::Live => "live",
+            Mode::Record => "recorded",
+        };
+        warn(WarningKind::AllTraffic, format!("all traffic is {what}"));
+    }
+    if let Some(problem) = rule.problem().filter(|_| !never(&rule.when)) {
+        warn(WarningKind::Never, problem.to_owned());
+    }
+    if never(&rule.when) {
+        warn(
+            WarningKind::Never,
+            "it can select nothing: it wants an absent fact, or one of no values, or the \
+             opposite of everything, or has more than 64 conditions"
+                .to_owned(),
+        );
+    }
+    for mistake in mistakes(&rule.when) {
+        warn(WarningKind::Condition, mistake);
+    }
+    if let Some(problem) = of_budget(&rule.budget, rule.mode) {
+        warn(WarningKind::Budget, format!("its budget {problem}"));
+    }
+    for problem in of_verbose(rule) {
+        warn(WarningKind::Verbose, problem);
+    }
+    let said = client_says(rule);
+    if !said.is_empty() {
+        warn(
+            WarningKind::ClientControlled,
+            format!(
+                "clients select themselves by what they send ({}); prefer a fact",
+                said.join(", ")
+            ),
+        );
+    }
+    warnings
+}
+
+/// What a budget leaves nothing of.
+pub(super) fn of_budget(budget: &Budget, mode: Mode) -> Option<String> {
+    let nothing = [
+        ("per_second", budget.per_second == Some(0)),
+        ("at_once", budget.at_once == Some(0)),
+        ("total", budget.total == Some(0)),
+    ];
+    let silent = [
+        ("events_per_second", budget.events_per_second == Some(0)),
+        ("bytes_per_second", budget.bytes_per_second == Some(0)),
+    ];
+    let named = |of: &[(&str, bool)]| {
+        let named = of.iter().filter(|(_, is)| *is);
+        let named = named.map(|(name, _)| format!("`{name} = 0`"));
+        named.collect::<Vec<_>>().join(" and ")
+    };
+    let (nothing, silent) = (named(&nothing), named(&silent));
+    if !nothing.is_empty() {
+        return Some(format!(
+            "of {nothing} lets nothing be selected; what is left out is not limited"
+        ));
+    }
+    (!silent.is_empty() && mode == Mode::Live).then(|| {
+        format!("of {silent} lets live requests show nothing; what is left out is not limited")
+    })
+}
+
+/// Which of its directives show nothing.
+fn of_verbose(rule: &Rule) -> Vec<String> {
+    let directives = rule.verbose.directives();
+    if directives.max_level() == LevelFilter::OFF {
+        return vec!["it shows nothing: its `verbose` is off".to_owned()];
+    }
+    let excluded = |target: &&str| {
+        EXCLUDED_TARGETS.iter().any(|excluded| {
+            let below = target.strip_prefix(excluded);
+            below.is_some_and(|below| below.is_empty() || below.starts_with("::"))
+        })
+    };
+    let targets: Vec<_> = directives.named().collect();
+    let excluded = targets.iter().map(String::as_str).filter(excluded);
+    let excluded = excluded.map(|target| {
+        format!("events of {target} are shown by the base filter only, whatever `verbose` says")
+    });
+    let hyphens = targets.iter().filter(|target| target.contains('-'));
+    let hyphens = hyphens.map(|target| {
+        let written = target.replace('-', "_");
+        format!("no module is called {target:?}: the targets of a crate are written {written:?}")
+    });
+    excluded.chain(hyphens).collect()
 }
 
 /// Whether every request matches.

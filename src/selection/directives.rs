@@ -5,7 +5,9 @@ use tracing_subscriber::filter::Targets;
 /// Which events of a request are shown or recorded: a level, and levels per
 /// target (`info,my_service=trace,sqlx=debug`), separated by commas. A target
 /// stands for everything below it, and for every level where none is given; of two
-/// that fit the longer one wins. Compiled once.
+/// that fit the longer one wins. A word that was probably meant to be a level
+/// (`debgu`, `warning`) is none of both, and an error; a target of that name says its
+/// level (`tracer=trace`). Compiled once.
 #[derive(Clone, Debug)]
 pub struct Directives {
     targets: Targets,
@@ -36,6 +38,15 @@ impl Directives {
         self.uniform
     }
 
+    /// The targets that have a level of their own, and one that shows something.
+    pub(super) fn named(&self) -> impl Iterator<Item = String> {
+        let shown = self
+            .targets
+            .iter()
+            .filter(|(_, level)| *level != LevelFilter::OFF);
+        shown.map(|(target, _)| target.to_owned())
+    }
+
     /// Whether events or spans like this one are wanted.
     #[inline]
     pub(crate) fn wants(&self, metadata: &Metadata<'_>) -> bool {
@@ -58,23 +69,26 @@ impl FromStr for Directives {
         if let Some(level) = level(text.trim()) {
             return Ok(Self::level(level));
         }
-        let invalid = |text: &str| InvalidDirectives(text.chars().take(64).collect());
         if text.len() > LONGEST {
-            return Err(invalid(text));
+            return Err(InvalidDirectives::new(text, None));
         }
         let mut targets = Targets::new();
         // The most that is asked for: a target without a level wants all.
         for part in text.split(',') {
             let directive = part.trim();
-            let (target, wanted) = match directive.split_once('=') {
-                Some((target, text)) => (Some(target.trim()), level(text.trim())),
-                None => match level(directive) {
-                    Some(level) => (None, Some(level)),
-                    None => (Some(directive), Some(LevelFilter::TRACE)),
+            let (target, wanted, meant) = match directive.split_once('=') {
+                Some((target, text)) => {
+                    let text = text.trim();
+                    (Some(target.trim()), level(text), meant_level(text))
+                }
+                None => match (level(directive), meant_level(directive)) {
+                    (Some(level), _) => (None, Some(level), None),
+                    (None, None) => (Some(directive), Some(LevelFilter::TRACE), None),
+                    (None, meant) => (Some(directive), None, meant),
                 },
             };
             let Some(wanted) = wanted.filter(|_| target.is_none_or(is_target)) else {
-                return Err(invalid(directive));
+                return Err(InvalidDirectives::new(directive, meant));
             };
             targets = match target {
                 Some(target) => targets.with_target(target, wanted),
@@ -111,22 +125,163 @@ fn is_target(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(allowed)
 }
 
+/// The directive that somebody meant who wrote a word which is no level: a slip, what
+/// other systems call one, or one behind a colon.
+fn meant_level(word: &str) -> Option<String> {
+    if let Some((target, text)) = word.rsplit_once(':') {
+        // `::` is what paths have.
+        let is_one = level(text).is_some() && !target.ends_with(':') && is_target(target);
+        return is_one.then(|| format!("{target}={text}"));
+    }
+    let word = word.to_ascii_lowercase();
+    let is_number = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+    let called = match word.as_str() {
+        "warning" | "warnings" => Some("warn"),
+        "errors" | "fatal" | "critical" | "crit" | "severe" => Some("error"),
+        "information" | "informational" | "notice" => Some("info"),
+        "verbose" | "all" | "everything" | "max" | "full" | "finest" => Some("trace"),
+        "none" | "false" | "no" | "disabled" | "never" | "silent" | "quiet" => Some("off"),
+        "debugging" | "on" | "true" | "yes" | "enabled" | "always" => Some("debug"),
+        _ if is_number => Some("trace"),
+        _ => None,
+    };
+    let called = called.or_else(|| closest(&word, LEVELS));
+    called.map(str::to_owned)
+}
+
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace", "off"];
+
+/// The one of these that a word is a slip of, and is not: a letter that is wrong,
+/// missing, too many or changed places with the next, or two of these in a word of
+/// five letters or more that begins in the same way.
+pub(super) fn closest<'a>(word: &str, of: &[&'a str]) -> Option<&'a str> {
+    let slip = |one: &&&str| {
+        let slips = slips(word, one);
+        slips == 1 || slips == 2 && one.len() >= 5 && word.get(..1) == one.get(..1)
+    };
+    of.iter()
+        .filter(slip)
+        .min_by_key(|one| slips(word, one))
+        .copied()
+}
+
+/// Of how many single slips a word differs from another one; 3 is many.
+fn slips(a: &str, b: &str) -> usize {
+    const MANY: usize = 3;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(32).collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) >= MANY {
+        return MANY;
+    }
+    // Restricted Damerau-Levenshtein, three rows of it.
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    let at = |row: &[usize], n: usize| row.get(n).copied().unwrap_or(MANY);
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let changed = at(&last, j) + usize::from(x != y);
+            let mut least = changed.min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
+            let crossed = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            if crossed {
+                least = least.min(at(&before, j - 1) + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    at(&last, b.len()).min(MANY)
+}
+
 /// A text is not a list of directives.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct InvalidDirectives(
+pub struct InvalidDirectives {
     /// The first 64 characters of the directive that cannot be read.
-    String,
-);
+    directive: String,
+    /// What was probably meant.
+    meant: Option<String>,
+}
+
+impl InvalidDirectives {
+    fn new(directive: &str, meant: Option<String>) -> Self {
+        Self {
+            directive: directive.chars().take(64).collect(),
+            meant: meant.filter(|meant| meant.len() <= 64),
+        }
+    }
+}
 
 impl fmt::Display for InvalidDirectives {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} is no directive: expected a level, a target, or `target=level`, \
-             as in `info,my_service=trace`, at most {LONGEST} bytes in all",
-            self.0
-        )
+        let Self { directive, meant } = self;
+        write!(f, "{directive:?} is no directive: ")?;
+        match meant {
+            Some(meant) if directive.contains('=') => write!(f, "the level is perhaps `{meant}`")?,
+            Some(meant) if meant.contains('=') => write!(f, "`{meant}` was perhaps meant")?,
+            Some(meant) => write!(
+                f,
+                "`{meant}` was perhaps meant; a target of this name has its level beside it, as \
+                 in `{directive}=trace`"
+            )?,
+            None => write!(
+                f,
+                "expected a level, a target, or `target=level`, as in `info,my_service=trace`, \
+                 at most {LONGEST} bytes in all"
+            )?,
+        }
+        Ok(())
     }
 }
 
 impl std::error::Error for InvalidDirectives {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_no_target() {
+        for (word, meant) in [
+            ("debgu", "`debug`"),
+            ("DEBUF", "`debug`"),
+            ("dbg", "`debug`"),
+            ("debugg", "`debug`"),
+            ("trcae", "`trace`"),
+            ("tarce", "`trace`"),
+            ("inf", "`info`"),
+            ("infos", "`info`"),
+            ("warning", "`warn`"),
+            ("wran", "`warn`"),
+            ("eror", "`error`"),
+            ("err", "`error`"),
+            ("of", "`off`"),
+            ("all", "`trace`"),
+            ("6", "`trace`"),
+            ("info,my_service=trcae", "`trace`"),
+            ("my_service:debug", "`my_service=debug`"),
+            ("info,debgu", "`debug`"),
+        ] {
+            let error = word.parse::<Directives>().unwrap_err().to_string();
+            assert!(error.contains(meant), "{word}: {error}");
+        }
+        for target in [
+            "orders",
+            "order",
+            "sqlx",
+            "my_service",
+            "tracing",
+            "mirror",
+            "hyper",
+            "a::debgu",
+            "my_service::debug",
+            "axum",
+            "auth",
+            "worker",
+            "debgu=info",
+            "3",
+            "Warn",
+        ] {
+            let read = target.parse::<Directives>();
+            assert!(read.is_ok(), "{target}: {read:?}");
+        }
+    }
+}

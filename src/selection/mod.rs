@@ -75,6 +75,8 @@ mod directives;
 mod engine;
 #[cfg(feature = "rules-file")]
 mod file;
+mod findings;
+mod mistakes;
 mod model;
 #[cfg(feature = "rules-file")]
 mod parse;
@@ -121,6 +123,8 @@ pub(crate) const VERBOSE_HEADER: http::HeaderName =
 
 #[cfg(test)]
 mod tests;
+#[cfg(all(test, feature = "rules-file"))]
+mod tests_check;
 #[cfg(test)]
 mod tests_places;
 #[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]

@@ -103,6 +103,7 @@ impl RuleSlot {
         if let Some((source, problem)) = steering.untold(self.source) {
             tracing::warn!(target: "dashcam::rules", "the rules of {source}: {problem}");
         }
+        steering.tell();
     }
 
     fn is_alive(&self) -> bool {

@@ -1,5 +1,5 @@
 use super::{
-    OffBy,
+    OffBy, Warning,
     engine::{Spent, Time},
     model::Rule,
 };
@@ -21,6 +21,11 @@ pub struct VerboseStatus {
     pub sources: Vec<SourceStatus>,
     /// The rules in use, in order.
     pub rules: Vec<RuleStatus>,
+    /// What is wrong with the rules in use, or may not be meant: see
+    /// [`Steering::warnings`](super::Steering::warnings).
+    pub warnings: Vec<Warning>,
+    /// What the budget over all of them does that nobody means.
+    pub problem: Option<String>,
 }
 
 /// A source of rules.

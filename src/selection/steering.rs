@@ -1,6 +1,8 @@
 use super::{
-    Budget, OffBy, Rules, SampleKey,
+    Budget, OffBy, Rules, SampleKey, Warning,
+    check::{of_budget, of_rule},
     engine::{Entry, Overall, Selected, Set, Spent, Terms},
+    findings::{Findings, of_set, untold_of},
     model::{Mode, Rule},
     source::{RuleSlot, RuleSource, spawn},
     status::{RuleStatus, SourceStatus, VerboseStatus},
@@ -13,7 +15,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
-use tracing::level_filters::LevelFilter;
+use tracing::{level_filters::LevelFilter, subscriber::NoSubscriber};
 
 /// The rules in use, where they come from, what they have spent, and the switch
 /// that ends all of it.
@@ -33,6 +35,7 @@ pub(super) struct Inner {
     asked: Arc<Spent>,
     key: SampleKey,
     sources: Mutex<Vec<Source>>,
+    findings: Findings,
     /// Makes room in the gate for what rules ask for.
     raise: fn(LevelFilter),
 }
@@ -66,6 +69,7 @@ impl Steering {
             asked: Arc::default(),
             key,
             sources: Mutex::default(),
+            findings: Findings::default(),
             raise: crate::gate::raise_live,
         }))
     }
@@ -145,7 +149,43 @@ impl Steering {
             by_header: super::status::Counts::of(&self.0.asked),
             sources,
             rules: set.entries().iter().filter_map(rule).collect(),
+            warnings: self.warnings(),
+            problem: of_budget(&self.0.overall.limits, Mode::Live)
+                .map(|problem| format!("the budget over all rules {problem}")),
         }
+    }
+
+    /// What is wrong with the rules in use, or what their authors may not mean: what
+    /// [`Rules::check`] says, and what only a running service knows, that requests do
+    /// not bring what a rule needs. The log says each once.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let now = SystemTime::now();
+        let set = self.0.set.load();
+        let shadowed = self.0.findings.shadowed();
+        let mut shadowed = shadowed.iter().peekable();
+        let mut warnings = Vec::new();
+        for (n, entry) in set.entries().iter().enumerate() {
+            let rule = entry.rule();
+            warnings.extend(of_rule(rule, now));
+            // Of the set before this one it may be another rule's.
+            let shadow = shadowed.next_if(|(of, _)| *of <= n);
+            let shadow = shadow.filter(|(_, of)| of.rule == rule.name && rule.expires > now);
+            warnings.extend(shadow.map(|(_, warning)| warning.clone()));
+            warnings.extend(of_set(rule, &set));
+        }
+        warnings
+    }
+
+    /// Tells the log what it does not say yet; where there is no subscriber, later.
+    pub(crate) fn tell(&self) {
+        self.0.tell();
+    }
+
+    /// Whether there is something to tell, as requests ask.
+    #[inline]
+    pub(crate) fn has_to_tell(&self, set: &Set) -> bool {
+        set.watch().is_due() || self.0.findings.is_due()
     }
 
     /// The sources with their rules, in order.
@@ -224,6 +264,20 @@ impl Inner {
         sources.iter().for_each(|source| all.append(&source.rules));
         let set = self.compile(&all);
         self.set.store(Arc::new(set));
+        self.findings.of(&all, SystemTime::now());
+    }
+
+    /// What the log does not know yet. Nothing is locked while it is told.
+    pub(super) fn tell(&self) {
+        let nobody = |to: &tracing::Dispatch| to.is::<NoSubscriber>();
+        if tracing::dispatcher::get_default(nobody) || std::thread::panicking() {
+            return;
+        }
+        let set = self.set.load_full();
+        let lines = self.findings.take().into_iter().chain(untold_of(&set));
+        for line in lines {
+            tracing::warn!(target: "dashcam::rules", "{line}");
+        }
     }
 
     /// The name and the problem of a source that the log knows nothing of yet.
@@ -241,8 +295,8 @@ impl Inner {
 
     /// Rules of one name and one end are one rule to their budgets.
     fn compile(&self, rules: &Rules) -> Set {
-        let before = self.set.load();
-        let before = before.entries().iter().filter_map(|entry| {
+        let last = self.set.load();
+        let before = last.entries().iter().filter_map(|entry| {
             let rule = entry.rule();
             let spent = Arc::clone(&entry.selected().terms()?.spent);
             Some(((rule.name.as_str(), rule.expires), spent))
@@ -254,7 +308,7 @@ impl Inner {
             let selected = self.selected(rule, spent, Some(rule.expires));
             entries.push(Entry::new(rule, selected));
         }
-        Set::new(entries, self.key)
+        Set::new(entries, self.key, Some(&last))
     }
 
     fn selected(

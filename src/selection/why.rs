@@ -1,8 +1,10 @@
 //! Who would be selected, and why not.
 
 use super::{
-    Rules, SampleKey, Steering,
+    Rules, SampleKey, Steering, Warning,
+    check::of_rule,
     engine::{Arrival, Node, Seen, Time, sample_of},
+    findings::of_set,
     model::{By, MAX_CONDITIONS, Rule, time_text},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -114,6 +116,10 @@ pub struct RuleVerdict {
     pub fails: Vec<String>,
     /// What waits for a fact, in words.
     pub waits: Vec<String>,
+    /// What it needs beside that, and what keeps it from working, in words: the
+    /// address of the client, or what [`Rules::check`] finds in conditions, budget and
+    /// directives.
+    pub notes: Vec<String>,
 }
 
 /// What a rule does with a request.
@@ -157,7 +163,16 @@ impl Steering {
     /// What the rules in use make of a request.
     #[must_use]
     pub fn why(&self, request: &Described) -> Why {
-        self.in_use().why(request, self.key())
+        let mut why = self.in_use().why(request, self.key());
+        let set = self.set();
+        for (verdict, entry) in why.rules.iter_mut().zip(set.entries()) {
+            // Rules may have changed meanwhile.
+            if verdict.name == entry.rule().name {
+                let lacking = of_set(entry.rule(), &set).map(|warning| warning.text);
+                verdict.notes.extend(lacking);
+            }
+        }
+        why
     }
 
     /// The rule that the compiled rules select it by.
@@ -209,5 +224,13 @@ fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> RuleVerdict {
         verdict,
         fails,
         waits,
+        notes: notes(rule, arrival.at),
     }
+}
+
+fn notes(rule: &Rule, at: SystemTime) -> Vec<String> {
+    let found = of_rule(rule, at).into_iter();
+    let found = found.filter(Warning::is_of_every_request);
+    let found = found.map(|warning| warning.text);
+    rule.needs().into_iter().chain(found).collect()
 }

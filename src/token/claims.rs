@@ -1,7 +1,7 @@
 use super::{InvalidToken, TokenKey, jws};
 use crate::{
     id::CorrelationId,
-    selection::{Capture, InvalidDirectives, Mode, Rule, When},
+    selection::{Capture, InvalidDirectives, Mode, Rule, Rules, Warning, When},
 };
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{
@@ -226,6 +226,19 @@ impl Claims {
     pub fn for_request(mut self, id: &CorrelationId) -> Self {
         self.ask.request = Some(id.as_str().to_owned());
         self
+    }
+
+    /// What keeps it from showing anything, as
+    /// [`Rules::check`](crate::selection::Rules::check) says of a rule that asks for the
+    /// same.
+    #[must_use]
+    pub fn check(&self) -> Vec<Warning> {
+        let now = SystemTime::now();
+        let ends = now.checked_add(self.lifetime).unwrap_or(now);
+        let rule = rule_of(&self.ask, "token".to_owned(), ends);
+        let mut found = Rules::new(rule).check(now);
+        found.retain(Warning::is_of_every_request);
+        found
     }
 
     fn payload(&self, now: SystemTime) -> Result<Vec<u8>, InvalidToken> {

@@ -58,7 +58,8 @@
 //! The key fixes the algorithm; a token that says another one, or `none`, is
 //! refused. So is one without an end, with an end too far away, before or after its
 //! time, for other requests, used too often, unsigned, altered, repeated, or longer
-//! than 2 KiB. Nobody is told but [`TokenStatus`]: the request goes on as if there
+//! than 2 KiB. The log says why, once a minute for each reason, [`TokenStatus`] counts, and
+//! nobody else is told, but on request: the request goes on as if there
 //! had been none, and what was sent is written nowhere.
 //!
 //! # Ordering
@@ -68,6 +69,8 @@
 //! further in which hands headers on does not hand on somebody's token.
 
 mod claims;
+#[cfg(feature = "cli")]
+mod inspect;
 mod jws;
 mod key;
 mod limit;
@@ -78,6 +81,8 @@ mod refusal;
 mod tests;
 mod tokens;
 
+#[cfg(feature = "cli")]
+pub(crate) use self::inspect::Inspected;
 use self::tokens::Verified;
 pub use self::{
     claims::Claims,

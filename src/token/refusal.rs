@@ -2,7 +2,7 @@ use serde::Serialize;
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
 /// Why a token was not accepted.
@@ -90,6 +90,54 @@ impl Refusal {
             Self::Full => "full",
         }
     }
+
+    /// What the response may say of it, where
+    /// [`Tokens::tell_refusals_in_response`](super::Tokens::tell_refusals_in_response)
+    /// is on. Of what nobody with the key has made, nothing more than that it was
+    /// refused, so that who guesses learns neither keys nor networks.
+    #[must_use]
+    pub fn category(self) -> &'static str {
+        match self {
+            Self::Client
+            | Self::Repeated
+            | Self::Oversized
+            | Self::Malformed
+            | Self::Key
+            | Self::Algorithm
+            | Self::Limited
+            | Self::Signature => "refused",
+            Self::Claims => "refused; claims",
+            Self::Lifetime | Self::Expired | Self::NotYet => "refused; time",
+            Self::Audience | Self::Request | Self::Scope => "refused; scope",
+            Self::Uses | Self::Full => "refused; uses",
+        }
+    }
+
+    /// The same in a sentence, for who looks after the service.
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            Self::Client => {
+                "the peer of its connection is in none of the networks of `Tokens::clients`, or \
+                 is not known"
+            }
+            Self::Repeated => "the request has the header twice",
+            Self::Oversized => "it is longer than 2,048 bytes",
+            Self::Malformed => "it is no JSON Web Token of the compact form",
+            Self::Key => "the service has no key of its `kid`",
+            Self::Algorithm => "its algorithm is not that of the key",
+            Self::Limited => "it was not looked at: too many bad ones came in this second",
+            Self::Signature => "its signature is not of the key",
+            Self::Claims => "its claims are none that are understood",
+            Self::Audience => "it is for another service",
+            Self::Lifetime => "it says no end, or one that is too far away",
+            Self::Expired => "it has ended",
+            Self::NotYet => "it has not begun",
+            Self::Request => "it is for another request, or its key is for calls only",
+            Self::Scope => "it is not for requests like this one",
+            Self::Uses => "it was used as often as it may be",
+            Self::Full => "too many tokens with a number of uses are in use",
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -112,7 +160,19 @@ pub struct TokenStatus {
 pub(super) struct Counters {
     accepted: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
+    /// When the log said so, and how many there were by then.
+    told: [Told; Refusal::ALL.len()],
 }
+
+#[derive(Debug, Default)]
+struct Told {
+    /// The second after it, so that 0 is never.
+    at: AtomicU32,
+    of: AtomicU64,
+}
+
+/// How long the log says nothing more of one reason.
+const INTERVAL: u32 = 60;
 
 impl Counters {
     pub(super) fn accept(&self) {
@@ -123,6 +183,21 @@ impl Counters {
         if let Some(count) = self.refused.get(why as usize) {
             count.fetch_add(1, Relaxed);
         }
+    }
+
+    /// How many were refused for this reason since the log said so, where it is time
+    /// to say it again.
+    pub(super) fn to_tell(&self, why: Refusal, second: u32) -> Option<u64> {
+        let told = self.told.get(why as usize)?;
+        let last = told.at.load(Relaxed);
+        if last != 0 && second.saturating_add(1).saturating_sub(last) < INTERVAL {
+            return None;
+        }
+        let now = second.saturating_add(1);
+        // One thread of several.
+        told.at.compare_exchange(last, now, Relaxed, Relaxed).ok()?;
+        let all = self.refused.get(why as usize)?.load(Relaxed);
+        Some(all.saturating_sub(told.of.swap(all, Relaxed)))
     }
 
     pub(super) fn status(&self) -> TokenStatus {

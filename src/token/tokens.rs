@@ -22,14 +22,15 @@ use std::{
 #[derive(Clone)]
 #[must_use]
 pub struct Tokens {
-    keys: Arc<[TokenKey]>,
-    service: Option<String>,
-    max_lifetime: Duration,
-    skew: Duration,
+    pub(super) keys: Arc<[TokenKey]>,
+    pub(super) service: Option<String>,
+    pub(super) max_lifetime: Duration,
+    pub(super) skew: Duration,
     clients: Arc<[Network]>,
     /// In units of [`Cost`](super::limit::Cost).
     limit: u32,
     tells: bool,
+    tells_refusals: bool,
     state: Arc<State>,
 }
 
@@ -64,6 +65,7 @@ impl Tokens {
             clients: Arc::default(),
             limit: 200 * super::limit::Cost::ED25519.0,
             tells: false,
+            tells_refusals: false,
             state: Arc::default(),
         }
     }
@@ -116,9 +118,19 @@ impl Tokens {
 
     /// Says in the response header `x-dashcam-verbose` of a request whose token was
     /// accepted what became of it: `live`, `recorded`, or `budget` where a budget
-    /// left nothing. Off by default. Of a token that was refused nothing is said.
+    /// left nothing. Off by default. Of a token that was refused nothing is said, but
+    /// by [`tell_refusals_in_response`](Self::tell_refusals_in_response).
     pub fn tell_in_response(mut self) -> Self {
         self.tells = true;
+        self
+    }
+
+    /// Says in the response header `x-dashcam-verbose` of a request whose token was
+    /// refused that it was: `refused`, and of one that somebody with the key has made
+    /// the category, as [`Refusal::category`] has it: `refused; time`. Off by
+    /// default. The log says the reason in any case, once a minute for each.
+    pub fn tell_refusals_in_response(mut self) -> Self {
+        self.tells_refusals = true;
         self
     }
 
@@ -132,9 +144,18 @@ impl Tokens {
         self.tells
     }
 
-    /// What the token of a request asks for; `None` where there is none, or it is
-    /// refused.
-    pub(crate) fn accept(&self, headers: &HeaderMap, arrival: &Arrival<'_>) -> Option<Accepted> {
+    pub(crate) fn tells_refusals(&self) -> bool {
+        self.tells_refusals
+    }
+
+    /// What the token of a request asks for, or why it is refused; `None` where there
+    /// is none. The log says that, too, once a minute for each reason, and nothing of
+    /// the token.
+    pub(crate) fn accept(
+        &self,
+        headers: &HeaderMap,
+        arrival: &Arrival<'_>,
+    ) -> Option<Result<Accepted, Refusal>> {
         headers.get(HEADER)?;
         let now = Moment {
             time: arrival.at,
@@ -143,16 +164,32 @@ impl Tokens {
         let checked = self.check(headers, arrival, now);
         match &checked {
             Ok(_) => self.state.counters.accept(),
-            Err(why) => self.state.counters.refuse(*why),
+            Err(why) => {
+                self.state.counters.refuse(*why);
+                self.tell(*why, arrival, now.second);
+            }
         }
-        checked.ok().map(|verified| Accepted {
+        Some(checked.map(|verified| Accepted {
             // One for a single request is for the whole of it.
             until: match verified.request {
                 Some(_) => None,
                 None => Some(after(verified.ends(), self.skew)),
             },
             verified,
-        })
+        }))
+    }
+
+    fn tell(&self, why: Refusal, arrival: &Arrival<'_>, second: u32) {
+        if let Some(refused) = self.state.counters.to_tell(why, second) {
+            tracing::warn!(
+                target: "dashcam::token",
+                reason = why.as_str(),
+                refused,
+                correlation_id = arrival.correlation_id,
+                "a token was refused: {}",
+                why.in_words(),
+            );
+        }
     }
 
     pub(super) fn check(
@@ -226,7 +263,7 @@ impl Tokens {
         Ok(verified)
     }
 
-    fn is_meant(&self, audience: Option<&Audience>) -> Result<(), Refusal> {
+    pub(super) fn is_meant(&self, audience: Option<&Audience>) -> Result<(), Refusal> {
         let has = |audience: &Audience| self.service.as_ref().is_some_and(|us| audience.has(us));
         match audience {
             Some(audience) if !has(audience) => Err(Refusal::Audience),
@@ -276,7 +313,7 @@ impl Accepted {
 
 /// A token whose signature is good.
 #[derive(Debug)]
-pub(super) struct Verified {
+pub(crate) struct Verified {
     rule: Rule,
     scope: Scope,
     begins: Option<SystemTime>,
@@ -316,8 +353,8 @@ impl Verified {
         })
     }
 
-    #[cfg(test)]
-    pub(super) fn rule(&self) -> &Rule {
+    #[cfg(any(test, feature = "cli"))]
+    pub(crate) fn rule(&self) -> &Rule {
         &self.rule
     }
 
@@ -325,7 +362,7 @@ impl Verified {
         self.rule.expires()
     }
 
-    fn is_in_time(
+    pub(super) fn is_in_time(
         &self,
         max_lifetime: Duration,
         skew: Duration,
@@ -344,7 +381,7 @@ impl Verified {
         }
     }
 
-    fn is_for(&self, arrival: &Arrival<'_>) -> Result<(), Refusal> {
+    pub(super) fn is_for(&self, arrival: &Arrival<'_>) -> Result<(), Refusal> {
         match &self.request {
             Some(id) if id != arrival.correlation_id => return Err(Refusal::Request),
             None if self.for_calls_only => return Err(Refusal::Request),
@@ -378,7 +415,7 @@ impl Verified {
 pub(super) const PREFIX: &str = "token:";
 
 /// A `NumericDate` of RFC 7519, section 2.
-fn time(seconds: f64) -> Option<SystemTime> {
+pub(super) fn time(seconds: f64) -> Option<SystemTime> {
     let since = Duration::try_from_secs_f64(seconds.max(0.0)).ok()?;
     SystemTime::UNIX_EPOCH.checked_add(since)
 }

@@ -79,6 +79,9 @@ impl<S> Layer<S> for VerboseLayer {
     type Service = Lifecycle<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        if let Some(verbose) = &self.plan.verbose {
+            verbose.steering.tell();
+        }
         Lifecycle::new(inner, Arc::clone(&self.plan), Observe)
     }
 }

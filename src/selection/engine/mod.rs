@@ -10,6 +10,7 @@ mod selected;
 mod set;
 mod spending;
 mod waiting;
+mod watch;
 
 pub(crate) use self::{
     arrival::{Arrival, Seen},
@@ -21,6 +22,7 @@ pub(super) use self::{
     selected::{Overall, Terms},
     set::{Entry, Set, Window as Time, sample_of},
     spending::Spent,
+    watch::{Needed, Needs},
 };
 #[cfg(feature = "token")]
 pub(crate) use self::{

@@ -1,4 +1,7 @@
-use super::arrival::{Arrival, Facts, fact};
+use super::{
+    arrival::{Arrival, Facts, fact},
+    watch::Needs,
+};
 use crate::selection::{Network, Text, When, model::PathIs};
 use http::{HeaderName, Method};
 use std::fmt;
@@ -91,6 +94,19 @@ impl Node {
             Self::Test(_) | Self::Fact(..) => {}
             Self::All(of) | Self::Any(of) => of.iter_mut().for_each(|node| node.headers(f)),
             Self::Not(of) => of.headers(f),
+        }
+    }
+
+    /// Adds what it looks at that a request may lack.
+    pub(super) fn needs(&self, needs: &mut Needs) {
+        match self {
+            Self::Test(test) => {
+                needs.client |= matches!(test, Test::Client(_));
+                needs.route |= matches!(test, Test::Route(_));
+            }
+            Self::Fact(name, _) => needs.facts.push(name.clone()),
+            Self::All(of) | Self::Any(of) => of.iter().for_each(|node| node.needs(needs)),
+            Self::Not(of) => of.needs(needs),
         }
     }
 

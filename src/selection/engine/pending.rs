@@ -27,6 +27,7 @@ impl Pending {
     /// What these facts select. What comes after it waits no longer.
     pub(crate) fn evaluate(&mut self, facts: Facts<'_>, now: SystemTime) -> Option<Arc<Selected>> {
         let set = self.set.as_ref()?;
+        set.watch().stated(facts);
         let now = nanos(now);
         let decides = |rule: u32, memory: Memory| {
             let entry = set.entry(rule);
@@ -50,7 +51,10 @@ impl Pending {
 
     pub(crate) fn reset(&mut self) {
         const ROOM: usize = 1024;
-        self.set = None;
+        if let Some(set) = self.set.take() {
+            let waiting = self.waiting.iter().map(|w| w.rule);
+            set.ended(waiting.take_while(|rule| *rule < self.end), self.end);
+        }
         self.waiting.clear();
         if self.waiting.capacity() > ROOM {
             self.waiting = Vec::new();

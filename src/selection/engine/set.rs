@@ -5,6 +5,7 @@ use super::{
     node::Memory,
     pending::Waiting,
     waiting::ByFact,
+    watch::Watch,
 };
 use crate::selection::{
     Sample, SampleKey, Text,
@@ -21,6 +22,7 @@ pub(crate) struct Set {
     /// Rules that every request waits for, until there are facts.
     waiting: ByFact,
     key: SampleKey,
+    watch: Watch,
 }
 
 /// One rule of a set.
@@ -36,6 +38,8 @@ pub(crate) struct Entry {
     /// Whether there is something to remember beside facts.
     is_mixed: bool,
     sample: Option<Share>,
+    /// A bit for each watched fact that it waits for.
+    facts: u64,
     selected: Arc<Selected>,
     rule: Arc<Rule>,
 }
@@ -103,9 +107,20 @@ pub(in crate::selection) fn sample_of(rule: &Rule, arrival: &Arrival<'_>, key: &
 }
 
 impl Set {
-    pub(in crate::selection) fn new(mut entries: Vec<Entry>, key: SampleKey) -> Self {
+    /// In the place of another one, whose requests it does not forget.
+    pub(in crate::selection) fn new(
+        mut entries: Vec<Entry>,
+        key: SampleKey,
+        before: Option<&Self>,
+    ) -> Self {
         number_headers(&mut entries);
+        let rules = entries.iter().map(|e| (&*e.rule, e.only_waits()));
+        let (watch, bits) = Watch::new(rules, before.map(|before| &before.watch));
+        for (entry, bits) in entries.iter_mut().zip(bits) {
+            entry.facts = bits;
+        }
         Self {
+            watch,
             waiting: ByFact::new(&entries),
             blocks: entries.chunks(BLOCK).map(Block::new).collect(),
             entries: entries.into(),
@@ -129,6 +144,20 @@ impl Set {
         &self.key
     }
 
+    pub(in crate::selection) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// A request has ended while these rules waited for it, and all before `end`
+    /// that wait in every one.
+    pub(super) fn ended(&self, waiting: impl Iterator<Item = u32>, end: u32) {
+        if self.watch.looks() {
+            let entries = waiting.filter_map(|rule| self.entry(rule));
+            let facts = entries.fold(0, |facts, entry| facts | entry.facts);
+            self.watch.ended(facts, end);
+        }
+    }
+
     /// The first rule that matches. Those before it that wait for facts are
     /// put into `pending`, which was reset.
     pub(crate) fn evaluate(
@@ -136,6 +165,7 @@ impl Set {
         arrival: &Arrival<'_>,
         pending: &mut Pending,
     ) -> Option<&Arc<Selected>> {
+        self.watch.arrived(arrival);
         let selected = self.first(arrival, pending);
         let end = selected.map_or(u32::MAX, |(n, _)| n);
         pending.end = end;
@@ -230,6 +260,7 @@ impl Entry {
             needs_fact: open.iter().any(|node| matches!(node, Node::Fact(..))),
             open,
             sample: rule.sample.as_ref().map(|sample| Share::of(sample, rule)),
+            facts: 0,
             selected,
         }
     }

@@ -98,7 +98,7 @@ fn time() {
     // What it selects in that time is verbose to the end of it.
     let late = request().at(at(NOW + 605));
     let accepted = tokens.accept(&headers(&token), &late.arrival());
-    assert_eq!(accepted.unwrap().until(), Some(at(NOW + 610)));
+    assert_eq!(accepted.unwrap().unwrap().until(), Some(at(NOW + 610)));
     // It is known by now, and ends all the same.
     assert_eq!(check(610), Err(Refusal::Expired));
     assert_eq!(check(60_000), Err(Refusal::Expired));

@@ -1,0 +1,172 @@
+//! What the log and the status say of the rules in use.
+
+use super::{
+    Rules, Warning, WarningKind,
+    engine::{Needed, Needs, Set},
+    model::Rule,
+};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{
+            AtomicBool,
+            Ordering::{Relaxed, SeqCst},
+        },
+    },
+    time::SystemTime,
+};
+
+/// What is said of a set, and what of it the log does not say yet.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    due: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    shadowed: Arc<[(usize, Warning)]>,
+    /// All of the set; the log says them, or will.
+    known: HashSet<Warning>,
+    untold: Vec<Warning>,
+}
+
+/// So many lines at once; the status has all.
+const MOST_LINES: usize = 20;
+
+impl Findings {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There are other rules now.
+    pub(super) fn of(&self, rules: &Rules, now: SystemTime) {
+        let shadowed = rules.shadowed();
+        let found = rules.check_beside(&shadowed, now);
+        let mut state = self.state();
+        let before = std::mem::take(&mut state.untold);
+        let is_new = |warning: &&Warning| {
+            !state.known.contains(*warning) || before.iter().any(|untold| untold == *warning)
+        };
+        let untold: Vec<_> = found.iter().filter(is_new).cloned().collect();
+        state.known = found.into_iter().collect();
+        state.shadowed = shadowed.into();
+        self.due.store(!untold.is_empty(), SeqCst);
+        state.untold = untold;
+    }
+
+    pub(super) fn shadowed(&self) -> Arc<[(usize, Warning)]> {
+        Arc::clone(&self.state().shadowed)
+    }
+
+    #[inline]
+    pub(super) fn is_due(&self) -> bool {
+        self.due.load(Relaxed)
+    }
+
+    /// What the log does not say yet.
+    pub(super) fn take(&self) -> Vec<String> {
+        if !self.is_due() || !self.due.swap(false, SeqCst) {
+            return Vec::new();
+        }
+        let untold = std::mem::take(&mut self.state().untold);
+        let mut lines: Vec<_> = untold.iter().take(MOST_LINES).map(line).collect();
+        if let Some(more) = untold
+            .len()
+            .checked_sub(MOST_LINES)
+            .filter(|more| *more > 0)
+        {
+            lines.push(format!(
+                "{more} more warnings of rules; the status has them"
+            ));
+        }
+        lines
+    }
+}
+
+fn line(warning: &Warning) -> String {
+    let Warning { rule, text, .. } = warning;
+    format!("the rule {rule:?}: {text}")
+}
+
+/// How the address of clients comes to be known.
+const PEERS: &str = "it is known where the router is served with \
+     `into_make_service_with_connect_info::<SocketAddr>()`, or where `selection::Peer` is in the \
+     request's extensions";
+
+impl Rule {
+    /// What it needs of the service beside facts, which nobody can know who only has
+    /// the rule.
+    pub(crate) fn needs(&self) -> Option<String> {
+        let needs_client = Needs::of(self).client;
+        needs_client.then(|| format!("it needs the address of the client: {PEERS}"))
+    }
+}
+
+/// What requests lacked that came while this rule was in force, each with whether the
+/// log says so.
+fn lacks<'s>(rule: &Rule, set: &'s Set) -> Vec<(&'s AtomicBool, Warning)> {
+    let (now, watch) = (SystemTime::now(), set.watch());
+    let clients = watch.clients().and_then(|of| Some((of, of.missed()?)));
+    let missed = |of: &'s Needed| Some((of, of.missed()?));
+    let route = watch.route().and_then(missed);
+    let facts: Vec<_> = watch.facts().filter_map(missed).collect();
+    let in_force = now < rule.expires && rule.from.is_none_or(|from| from <= now);
+    if !in_force || clients.is_none() && route.is_none() && facts.is_empty() {
+        return Vec::new();
+    }
+    let needs = Needs::of(rule);
+    let mut found = Vec::new();
+    if let Some((of, (unknown, all))) = clients.filter(|_| needs.client) {
+        let text = format!(
+            "it needs the address of the client, and {unknown} of {all} requests came without: \
+             {PEERS}"
+        );
+        found.push((&of.told, Warning::new(rule, WarningKind::NoClient, text)));
+    }
+    if let Some((of, unknown)) = route.filter(|_| needs.route) {
+        let text = format!(
+            "it needs the route template, and none of {unknown} requests came with one: it is \
+             known inside of the router only, where the layer is added with `Router::layer`"
+        );
+        found.push((&of.told, Warning::new(rule, WarningKind::NoRoute, text)));
+    }
+    let needed = |(fact, _): &(&Needed, u64)| needs.facts.contains(&fact.name);
+    for (fact, waited) in facts.into_iter().filter(needed) {
+        let text = format!(
+            "it waits for the fact {:?}, and none of the {waited} requests in which a rule waited \
+             for it has stated it",
+            fact.name,
+        );
+        found.push((&fact.told, Warning::new(rule, WarningKind::NoFact, text)));
+    }
+    found
+}
+
+/// What requests lacked that came while this rule was in force.
+pub(super) fn of_set(rule: &Rule, set: &Set) -> impl Iterator<Item = Warning> {
+    lacks(rule, set).into_iter().map(|(_, warning)| warning)
+}
+
+/// The same, of what the log does not say yet.
+pub(super) fn untold_of(set: &Set) -> Vec<String> {
+    if !set.watch().take_due() {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    let mut told = Vec::new();
+    for entry in set.entries() {
+        for (is_told, warning) in lacks(entry.rule(), set) {
+            if !is_told.load(Relaxed) {
+                lines.push(line(&warning));
+                told.push(is_told);
+            }
+        }
+        if lines.len() >= MOST_LINES {
+            break;
+        }
+    }
+    told.iter().for_each(|flag| flag.store(true, SeqCst));
+    lines
+}

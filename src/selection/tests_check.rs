@@ -1,0 +1,247 @@
+use super::{Rule, Rules, Sample, WarningKind};
+use http::Method;
+use std::time::{Duration, SystemTime};
+
+fn warnings(rest: &str) -> Vec<(WarningKind, String)> {
+    let text = format!("[[rule]]\nname = \"a\"\nexpires = 2026-11-23T12:00:00Z\n{rest}\n");
+    let rules = Rules::from_toml(&text).unwrap_or_else(|error| panic!("{rest}: {error}"));
+    let expires = rules.iter().next().unwrap().expires();
+    let found = rules.check(expires - Duration::from_secs(60));
+    found.into_iter().map(|w| (w.kind, w.text)).collect()
+}
+
+/// Each with a part of what must be said.
+#[test]
+fn what_can_hold_for_no_request() {
+    for (when, part) in [
+        ("route = \"/orders/:id\"", "\"/orders/{id}\""),
+        ("route = \"/files/*path\"", "\"/files/{*path}\""),
+        ("route = \"/files/*\"", "\"/files/{*rest}\""),
+        ("route = \"/files/**\"", "or `path` for a pattern"),
+        ("route = \"/a/<id>/b\"", "\"/a/{id}/b\""),
+        ("route = \"/a/<int:id>\"", "\"/a/{id}\""),
+        ("route = \"/a/{id:[0-9]+}\"", "\"/a/{id}\""),
+        ("route = [\"/a\", \"/b/:id\"]", "\"/b/{id}\""),
+        ("route = \"orders\"", "routes begin with /"),
+        ("route = \"\"", "routes begin with /"),
+        ("route = \"https://x/orders\"", "without host and query"),
+        ("route = \"/orders?x=1\"", "without host and query"),
+        ("route = \"/orders/{id\"", "expected a template"),
+        ("not = { route = \"/orders/:id\" }", "\"/orders/{id}\""),
+        (
+            "any = [{ route = \"/a/:b\" }, { route = \"/b\" }]",
+            "\"/a/{b}\"",
+        ),
+        ("path = \"/orders/{id}\"", "expected \"/orders/*\""),
+        ("path = \"/orders/:id\"", "expected \"/orders/*\""),
+        ("path = \"/orders?x=1\"", "`query`"),
+        ("path = \"/caf\u{e9}\"", "percent-encoded"),
+        ("path = { prefix = \"orders\" }", "paths begin with /"),
+        ("method = \"PSOT\"", "POST?"),
+        ("host = \"https://x.example\"", "without scheme and path"),
+        ("host = \"x.example/a\"", "without scheme and path"),
+        ("host = \"x.example:8080\"", "without their port"),
+        ("host = \"[::1]:80\"", "without their port"),
+        ("host = \"::1\"", "in brackets"),
+        ("host = \"*.example\"", "a star stands for itself"),
+        ("content_type = \"json\"", "application/json"),
+        (
+            "content_type = \"text/html; charset=utf-8\"",
+            "without parameters",
+        ),
+        ("content_type = \"*/*\"", "no content type"),
+        ("header = { a = \"b \" }", "the header a is never \"b \""),
+        ("header = { a = \"b\\n\" }", "the header a is never"),
+        (
+            "header = { x-dashcam-verbose = \"1\" }",
+            "is not seen by rules",
+        ),
+        ("cookie = { \"a b;\" = \"b\" }", "no cookie has the name"),
+        ("cookie = { a = \"b;c\" }", "the cookie a is never"),
+        ("fact = { \"\" = \"x\" }", "a fact has no name"),
+        ("query = { q = \"a%20b\" }", "compared decoded"),
+    ] {
+        let found = warnings(&format!("when = {{ {when} }}"));
+        let found: Vec<_> = found
+            .into_iter()
+            .filter(|(kind, _)| *kind == WarningKind::Condition)
+            .collect();
+        assert_eq!(found.len(), 1, "{when}: {found:?}");
+        assert!(found[0].1.contains(part), "{when}: {found:?}");
+    }
+    for when in [
+        "route = \"/orders/{id}\"",
+        "route = \"/{*rest}\"",
+        "route = \"/\"",
+        "route = \"/orders:batch\"",
+        "route = \"/a/{x}.json\"",
+        "path = \"/orders/*/items\"",
+        "path = \"/v1/things:batch\"",
+        "path = \"**/x\"",
+        "path = \"/caf%C3%A9\"",
+        "path = [\"/a\", \"/b/**\"]",
+        "method = [\"GET\", \"PURGE\", \"PROPFIND\"]",
+        "fact = { tenant = \"acme*\" }",
+    ] {
+        assert_eq!(warnings(&format!("when = {{ {when} }}")), [], "{when}");
+    }
+    for when in [
+        "host = \"X.example\"",
+        "host = \"[::1]\"",
+        "host = { prefix = \"qa-\" }",
+        "content_type = [\"application/json\", \"text/*\"]",
+        "header = { a = \"\" }",
+        "cookie = { a = \"b=c\" }",
+    ] {
+        let found = warnings(&format!("when = {{ {when} }}"));
+        let kinds: Vec<_> = found.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, [WarningKind::ClientControlled], "{when}: {found:?}");
+    }
+}
+
+#[test]
+fn budgets_samples_and_directives_that_leave_nothing() {
+    let when = "when = { fact = { tenant = \"acme\" } }";
+    for (rest, kind, part) in [
+        (
+            "budget = { per_second = 0 }",
+            WarningKind::Budget,
+            "`per_second = 0`",
+        ),
+        (
+            "budget = { at_once = 0 }",
+            WarningKind::Budget,
+            "`at_once = 0`",
+        ),
+        (
+            "budget = { total = 0 }",
+            WarningKind::Budget,
+            "lets nothing be selected",
+        ),
+        (
+            "budget = { events_per_second = 0 }",
+            WarningKind::Budget,
+            "lets live requests show nothing",
+        ),
+        (
+            "budget = { bytes_per_second = 0 }",
+            WarningKind::Budget,
+            "show nothing",
+        ),
+        (
+            "sample = { percent = 0 }",
+            WarningKind::Sample,
+            "selects nobody",
+        ),
+        ("verbose = \"off\"", WarningKind::Verbose, "shows nothing"),
+        (
+            "verbose = \"info,hyper=trace\"",
+            WarningKind::Verbose,
+            "events of hyper",
+        ),
+        (
+            "verbose = \"my-service=trace\"",
+            WarningKind::Verbose,
+            "\"my_service\"",
+        ),
+    ] {
+        let found = warnings(&format!("{when}\n{rest}"));
+        let [(found_kind, text)] = found.as_slice() else {
+            panic!("{rest}: {found:?}");
+        };
+        assert_eq!(*found_kind, kind, "{rest}");
+        assert!(text.contains(part), "{rest}: {text}");
+    }
+    for rest in [
+        "budget = { per_second = 1 }",
+        "verbose = \"info,my_service=trace,hyper=off\"",
+        "mode = \"record\"\nbudget = { events_per_second = 0 }",
+    ] {
+        assert_eq!(warnings(&format!("{when}\n{rest}")), [], "{rest}");
+    }
+}
+
+/// What only code can say.
+#[test]
+fn rules_in_code() {
+    let now = SystemTime::now();
+    let later = now + Duration::from_secs(3600);
+    let get = Method::from_bytes(b"get").unwrap();
+    for (rule, kind, part) in [
+        (
+            Rule::new("a", later).method(get),
+            WarningKind::Condition,
+            "get is none: GET?",
+        ),
+        (
+            Rule::new("a", later).from(later).route("/a"),
+            WarningKind::Never,
+            "`from` to be before",
+        ),
+        (
+            Rule::new("", later).route("/a"),
+            WarningKind::Never,
+            "expected `name`",
+        ),
+        (
+            Rule::new("a", now - Duration::from_secs(1)).route("/a"),
+            WarningKind::Expired,
+            "it expired",
+        ),
+        (
+            Rule::new("a", later)
+                .fact("a", "b")
+                .sample(Sample::percent(0.0).unwrap()),
+            WarningKind::Sample,
+            "nobody",
+        ),
+    ] {
+        let found = Rules::new([rule]).check(now);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].kind, kind);
+        assert!(found[0].text.contains(part), "{found:?}");
+    }
+}
+
+/// A slip is said wherever directives are taken.
+#[test]
+fn a_slip_of_a_level_is_an_error() {
+    let text = "[[rule]]\nname = \"a\"\nexpires = 2026-11-23T12:00:00Z\nwhen = {}\n\
+                verbose = \"debgu\"\n";
+    let error = Rules::from_toml(text).unwrap_err();
+    assert_eq!(
+        (error.line, error.field.as_str()),
+        (Some(5), "rule[0].verbose")
+    );
+    assert!(
+        error.message.contains("`debug` was perhaps meant"),
+        "{error}"
+    );
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    assert!(Rule::new("a", later).verbose("info,trcae").is_err());
+}
+
+/// A file may have thousands of rules.
+#[test]
+fn many_rules_take_no_time() {
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    let rule = |n: usize| Rule::new(n.to_string(), later).fact("tenant", (n % 9_000).to_string());
+    let rules = Rules::new((0..10_000).map(rule));
+    let began = std::time::Instant::now();
+    let found = rules.check(SystemTime::now());
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(found.len(), 1_000);
+    let expected = "the rule \"0\" before it selects all that it could";
+    assert_eq!(
+        (found[0].rule.as_str(), found[0].text.as_str()),
+        ("9000", expected)
+    );
+    // One rule for all of them.
+    let same = |n: usize| Rule::new(n.to_string(), later).fact("tenant", "acme");
+    let same = Rules::new((0..10_000).map(same));
+    assert_eq!(same.check(SystemTime::now()).len(), 9_999);
+}
