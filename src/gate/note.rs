@@ -147,8 +147,12 @@ pub(super) fn new_span(attrs: &span::Attributes<'_>, id: &span::Id) -> bool {
         return false;
     }
     with_scratch(|values| {
-        let logged = is_asked_by(|| attrs.record(&mut Encoder::new(values)));
-        in_recording(|recording| recording.open_span(id.into_u64(), attrs.metadata(), values));
+        let mut encoder = Encoder::new(values);
+        let logged = is_asked_by(|| attrs.record(&mut encoder));
+        let cut = encoder.cut();
+        in_recording(|recording| {
+            recording.open_span(id.into_u64(), attrs.metadata(), (values, cut));
+        });
         logged
     })
 }
@@ -156,8 +160,10 @@ pub(super) fn new_span(attrs: &span::Attributes<'_>, id: &span::Id) -> bool {
 pub(super) fn record(id: &span::Id, more: &span::Record<'_>) {
     if mode().has(Mode::RECORD) {
         with_scratch(|values| {
-            more.record(&mut Encoder::new(values));
-            in_recording(|recording| recording.record_span(id.into_u64(), values));
+            let mut encoder = Encoder::new(values);
+            more.record(&mut encoder);
+            let cut = encoder.cut();
+            in_recording(|recording| recording.record_span(id.into_u64(), (values, cut)));
         });
     }
 }

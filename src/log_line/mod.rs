@@ -30,7 +30,9 @@
 //!
 //! [`LineFormat`] has other names for the systems of some vendors.
 //! With flattened fields, `fields` has only those that are named as one of
-//! these members. No object has a name twice: of two fields of one name the later one is written.
+//! these members. No object has a name twice: of fields of one name the later ones are
+//! `name#2`, `name#3`, but that the first `message` of an event is its text and another
+//! one a field of that name.
 //! A text that was too long ends in `…`. Integers beyond 64 bits, `NaN` and
 //! infinities are texts.
 //!

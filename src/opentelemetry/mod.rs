@@ -104,7 +104,8 @@
 //! # Guarantees
 //!
 //! - A replayed event is on the request's span once, with its own time, its
-//!   message as the name, and `level`, `target` and its fields as attributes.
+//!   message as the name, and `level`, `target` and its fields as attributes; fields
+//!   that are named as those two are `fields.level` and `fields.target`.
 //! - The span's times are those of the request, though it is closed only after
 //!   the replay, and with bodies on spans after the export.
 //! - The span named `replay` is not exported.
