@@ -5,7 +5,10 @@ use super::{
 };
 use crate::{
     AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET,
-    context::{Mode, mode, with_current, with_replayed},
+    context::{
+        Bound, Mode, RequestContext, RequestSpans, enter_span, exit_span, has_current, mode,
+        with_current, with_replayed,
+    },
     recorder::find_literals,
     selection::{Directives, Recorded},
 };
@@ -23,7 +26,7 @@ use tracing::{
 use tracing_subscriber::{
     EnvFilter,
     layer::{Context, Layer},
-    registry::LookupSpan,
+    registry::{LookupSpan, SpanRef},
 };
 
 /// The targets of this crate that pass every base filter, at INFO and above.
@@ -42,6 +45,7 @@ pub struct Gate {
     /// Whether the base filter looks into spans and must be told of them.
     base_sees_spans: bool,
     recorded: Arc<Recorded>,
+    requests: Arc<RequestSpans>,
     dispatch: OnceLock<WeakDispatch>,
     /// Whether another gate of the same subscriber records, and this one only
     /// filters.
@@ -68,6 +72,7 @@ impl Gate {
             excluded_above: most_let_through(&text, base_max).max(LevelFilter::INFO),
             base_sees_spans,
             recorded: Arc::new(Recorded::new(Some(Directives::level(LevelFilter::DEBUG)))),
+            requests: Arc::default(),
             dispatch: OnceLock::new(),
             second: AtomicBool::new(false),
             has_second: AtomicBool::new(false),
@@ -106,6 +111,34 @@ impl Gate {
 
     pub(super) fn has_second(&self) -> bool {
         self.has_second.load(Relaxed)
+    }
+
+    /// The request that runs in the span of this ID, or of one around it.
+    fn request_around<S>(&self, id: &span::Id, cx: &Context<'_, S>) -> Option<u64>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let ours = |span: &SpanRef<'_, S>| span.metadata().target() == REQUEST_TARGET;
+        let mut around = cx.span(id)?.scope().filter(ours).map(|s| s.id().into_u64());
+        around.find(|id| self.requests.has(*id))
+    }
+
+    /// Runs `f` in the request that the spans say, where none is current and the event
+    /// names the span around it.
+    #[cold]
+    fn in_named_span<S, R>(
+        &self,
+        event: &Event<'_>,
+        cx: &Context<'_, S>,
+        f: impl FnOnce() -> R,
+    ) -> R
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let of = event.parent().and_then(|id| self.request_around(id, cx));
+        let context = of.and_then(|id| self.requests.get(id));
+        let _entered = context.as_ref().map(RequestContext::enter);
+        f()
     }
 
     fn is_second(&self) -> bool {
@@ -179,6 +212,50 @@ impl Gate {
             || self.lets_through(mode, metadata, cx)
     }
 
+    /// Whether an event goes on to the service's output; records it.
+    #[inline]
+    fn passes<S>(&self, event: &Event<'_>, cx: &Context<'_, S>) -> bool
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let mode = mode();
+        let metadata = event.metadata();
+        if mode == Mode::NONE {
+            // A request that is not watched still has its errors.
+            if *metadata.level() == Level::ERROR && is_recordable(metadata) {
+                note::error_site(metadata);
+            }
+            return true;
+        }
+        if mode.has(Mode::REPLAY) {
+            return true;
+        }
+        if self.is_second() {
+            return self.lets_through(mode, metadata, cx.clone());
+        }
+        // The probe asks whether it arrives here, and goes no further.
+        let passes = metadata.target() != probe::TARGET
+            && self.lets_through(mode, metadata, cx.clone())
+            && (!mode.has(Mode::LIVE) || self.may_show(metadata, cx.clone()));
+        if mode.has(Mode::FINISHED) {
+            // The request line comes after the end by its nature.
+            if !is_own(metadata) {
+                note::late();
+            }
+        } else if mode.has(Mode::RECORD) || metadata.target() == DECISION_TARGET {
+            // Below the base filter it came this far because it is recorded.
+            if !passes || is_recordable(metadata) {
+                let logged = note::event(event, cx, passes);
+                if logged && passes {
+                    self.ask_again(metadata);
+                }
+            }
+        } else if *metadata.level() == Level::ERROR && is_recordable(metadata) {
+            note::error_site(metadata);
+        }
+        passes
+    }
+
     /// A value that logs while it is formatted makes per-layer filters decide
     /// on its own event, and forget what they decided on the event or span
     /// around it.
@@ -187,6 +264,30 @@ impl Gate {
             dispatch.enabled(metadata);
         }
     }
+}
+
+/// Makes what happens in this span the request's, on threads that have no current one.
+pub(crate) fn bind(span: &tracing::Span, context: &RequestContext) -> Option<Bound> {
+    let bind = |(id, dispatch): (&span::Id, &Dispatch)| {
+        let gate = dispatch.downcast_ref::<Gate>()?;
+        Some(gate.requests.bind(id.into_u64(), context))
+    };
+    span.with_subscriber(bind).flatten()
+}
+
+/// The request in whose span an event is that names the span around it.
+#[cfg(feature = "kit")]
+pub(crate) fn request_of<S>(
+    event: &Event<'_>,
+    cx: &Context<'_, S>,
+    dispatch: &Dispatch,
+) -> Option<RequestContext>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let gate = dispatch.downcast_ref::<Gate>()?;
+    let of = gate.request_around(event.parent()?, cx)?;
+    gate.requests.get(of)
 }
 
 /// Whether the rule by which more of the current request is recorded names this.
@@ -258,42 +359,10 @@ where
     }
 
     fn event_enabled(&self, event: &Event<'_>, cx: Context<'_, S>) -> bool {
-        let mode = mode();
-        let metadata = event.metadata();
-        if mode == Mode::NONE {
-            // A request that is not watched still has its errors.
-            if *metadata.level() == Level::ERROR && is_recordable(metadata) {
-                note::error_site(metadata);
-            }
-            return true;
+        if event.parent().is_some() && !has_current() {
+            return self.in_named_span(event, &cx, || self.passes(event, &cx));
         }
-        if mode.has(Mode::REPLAY) {
-            return true;
-        }
-        if self.is_second() {
-            return self.lets_through(mode, metadata, cx);
-        }
-        // The probe asks whether it arrives here, and goes no further.
-        let passes = metadata.target() != probe::TARGET
-            && self.lets_through(mode, metadata, cx.clone())
-            && (!mode.has(Mode::LIVE) || self.may_show(metadata, cx.clone()));
-        if mode.has(Mode::FINISHED) {
-            // The request line comes after the end by its nature.
-            if !is_own(metadata) {
-                note::late();
-            }
-        } else if mode.has(Mode::RECORD) || metadata.target() == DECISION_TARGET {
-            // Below the base filter it came this far because it is recorded.
-            if !passes || is_recordable(metadata) {
-                let logged = note::event(event, &cx, passes);
-                if logged && passes {
-                    self.ask_again(metadata);
-                }
-            }
-        } else if *metadata.level() == Level::ERROR && is_recordable(metadata) {
-            note::error_site(metadata);
-        }
-        passes
+        self.passes(event, &cx)
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -321,12 +390,19 @@ where
     }
 
     fn on_enter(&self, id: &span::Id, cx: Context<'_, S>) {
+        if !has_current() && !self.is_second() {
+            let of = self.request_around(id, &cx);
+            enter_span(id.into_u64(), of.map(|of| (Arc::clone(&self.requests), of)));
+        }
         if self.base_sees_spans {
             self.base.on_enter(id, cx);
         }
     }
 
     fn on_exit(&self, id: &span::Id, cx: Context<'_, S>) {
+        if !has_current() && !self.is_second() {
+            exit_span(id.into_u64());
+        }
         if self.base_sees_spans {
             self.base.on_exit(id, cx);
         }

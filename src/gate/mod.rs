@@ -47,12 +47,20 @@
 //! - The request span, the request line and decision points pass whatever the
 //!   base filter says.
 //! - A value whose `Debug` panics is recorded as such; no panic leaves the gate.
+//! - An event belongs to the request that is current on its thread. Where none is, it
+//!   belongs to the one in whose span the thread is (that span itself, or one inside of
+//!   it), such as on a driver's own thread that enters the span of its caller; the
+//!   lines of `JsonLine` have its ID then, too. Once the request is
+//!   over the event is nobody's. A span that lives on keeps nothing of its request.
 //!
 //! # Limits
 //!
 //! - Spans that the base filter refuses are not created for a recording
 //!   request, because output layers could not bear them; recorded events name
 //!   the spans that exist. Live requests have all spans.
+//! - An event that names the span around it (`parent: &span`), on a thread that is in no
+//!   request, belongs to that span's request where the base filter shows it. Below that
+//!   level it is refused before anybody knows its span.
 //! - A `log`-crate record below the base filter is recorded only where
 //!   `LogTracer` is installed, as `init_tracing` does with the feature `log`. The
 //!   level of the `log` crate follows changes where it was that of `tracing`;
@@ -93,11 +101,12 @@ mod probe;
 mod replay;
 mod time;
 
-#[cfg(feature = "kit")]
-pub(crate) use self::note::is_asked_by;
 pub use self::{excluded::EXCLUDED_TARGETS, handle::GateHandle, layer::Gate, time::EventTime};
 pub(crate) use self::{
+    layer::bind,
     levels::{installed, raise_live},
     probe::{doubled, probe},
     replay::{Announcement, ReplayValue, Stage, in_subscriber},
 };
+#[cfg(feature = "kit")]
+pub(crate) use self::{layer::request_of, note::is_asked_by};

@@ -1,7 +1,7 @@
 //! Puts events and spans into the current request's recording.
 
 use crate::{
-    context::{Mode, mode, with_current},
+    context::{Mode, forget_span, mode, note_late, with_current},
     recorder::{Encoder, NewEvent, Recording, with_scratch},
 };
 use std::cell::Cell;
@@ -74,6 +74,11 @@ where
             recording.push(new, span.flatten());
             true
         });
+        if pushed.is_none() {
+            // Its request has gone since this thread entered the span.
+            note_late();
+            forget_span();
+        }
         if let (Some(false), Some((leaf, _))) = (pushed, &leaf) {
             // Letting go of a span can close others, and so come back here: the
             // path is looked up while nothing is locked or borrowed.

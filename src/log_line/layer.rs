@@ -1,7 +1,7 @@
 use super::writer::{JsonLineHandle, SpanHead, Writer};
 use crate::{
     context::{Mode, mode, with_current, with_replayed},
-    gate::is_asked_by,
+    gate::{is_asked_by, request_of},
     recorder::{Encoder, SpanFields, for_each_span, with_scratch},
     redact::Policy,
 };
@@ -128,7 +128,10 @@ where
                         .push(metadata, bytes, values, spans, context, replayed.take());
                 };
                 if with_current(|context| push(Some((context, own)))).is_none() {
-                    push(None);
+                    let named = event.parent().and(self.dispatch.get());
+                    let of = named.and_then(WeakDispatch::upgrade);
+                    let of = of.and_then(|dispatch| request_of(event, &cx, &dispatch));
+                    push(of.as_ref().map(|context| (context, own)));
                 }
             });
         });
