@@ -1,8 +1,4 @@
-use super::{
-    GateHandle,
-    excluded::{is_excluded, most_let_through},
-    levels, note, probe,
-};
+use super::{BaseFilter, GateHandle, excluded::is_excluded, levels, note, probe};
 use crate::{
     AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET,
     context::{
@@ -24,7 +20,6 @@ use tracing::{
     level_filters::LevelFilter, span, subscriber::Interest,
 };
 use tracing_subscriber::{
-    EnvFilter,
     layer::{Context, Layer},
     registry::{LookupSpan, SpanRef},
 };
@@ -35,15 +30,13 @@ const OWN_TARGETS: &[&str] = &[AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQ
 /// The layer; see the [module page](super).
 #[derive(Debug)]
 pub struct Gate {
-    base: EnvFilter,
+    base: BaseFilter,
     /// The most verbose level the base filter can let through.
     base_max: LevelFilter,
     /// Above this level nothing is let through outside of requests.
     refused_above: LevelFilter,
     /// Above this level the base filter lets no excluded target through.
     excluded_above: LevelFilter,
-    /// Whether the base filter looks into spans and must be told of them.
-    base_sees_spans: bool,
     recorded: Arc<Recorded>,
     requests: Arc<RequestSpans>,
     dispatch: OnceLock<WeakDispatch>,
@@ -57,20 +50,17 @@ pub struct Gate {
 impl Gate {
     /// A gate over this base filter that records at DEBUG.
     #[must_use]
-    pub fn new(base: EnvFilter) -> Self {
+    pub fn new(base: impl Into<BaseFilter>) -> Self {
         find_literals();
-        // An EnvFilter tells what it looks at only through its text form, where
-        // a span directive has brackets.
-        let text = base.to_string();
-        let base_sees_spans = text.contains('[');
-        let base_max = EnvFilter::max_level_hint(&base).unwrap_or(LevelFilter::TRACE);
+        let base = base.into();
+        let base_max = base.max_level();
+        let excluded_above = base.most_of_excluded().max(LevelFilter::INFO);
         Self {
             base,
             base_max,
             // Lines of our own are at INFO.
             refused_above: base_max.max(LevelFilter::INFO),
-            excluded_above: most_let_through(&text, base_max).max(LevelFilter::INFO),
-            base_sees_spans,
+            excluded_above,
             recorded: Arc::new(Recorded::new(Some(Directives::level(LevelFilter::DEBUG)))),
             requests: Arc::default(),
             dispatch: OnceLock::new(),
@@ -189,14 +179,6 @@ impl Gate {
         is_own(metadata)
             || self.base_enables(metadata, cx)
             || mode.has(Mode::LIVE) && note::is_live() && Self::live_enables(metadata)
-    }
-
-    /// It learns by the question which spans are its own.
-    #[cold]
-    fn tell_base<S: Subscriber>(&self, metadata: &'static Metadata<'static>) {
-        if metadata.is_span() {
-            let _ = <EnvFilter as Layer<S>>::register_callsite(&self.base, metadata);
-        }
     }
 
     #[inline(never)]
@@ -337,8 +319,11 @@ where
     /// so nothing may pass without being asked about.
     #[inline]
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.base_sees_spans {
-            self.tell_base::<S>(metadata);
+        // It learns by the question which spans are its own.
+        if metadata.is_span()
+            && let Some(base) = self.base.of_spans::<S>()
+        {
+            let _ = base.register_callsite(metadata);
         }
         if *metadata.level() > self.excluded_above && is_never(metadata.target()) {
             Interest::never()
@@ -372,8 +357,8 @@ where
     }
 
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {
-        if self.base_sees_spans {
-            self.base.on_new_span(attrs, id, cx);
+        if let Some(base) = self.base.of_spans::<S>() {
+            base.on_new_span(attrs, id, cx);
         }
         if !self.is_second() && note::new_span(attrs, id) {
             self.ask_again(attrs.metadata());
@@ -381,8 +366,8 @@ where
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, cx: Context<'_, S>) {
-        if self.base_sees_spans {
-            self.base.on_record(id, values, cx);
+        if let Some(base) = self.base.of_spans::<S>() {
+            base.on_record(id, values, cx);
         }
         if !self.is_second() {
             note::record(id, values);
@@ -394,8 +379,8 @@ where
             let of = self.request_around(id, &cx);
             enter_span(id.into_u64(), of.map(|of| (Arc::clone(&self.requests), of)));
         }
-        if self.base_sees_spans {
-            self.base.on_enter(id, cx);
+        if let Some(base) = self.base.of_spans::<S>() {
+            base.on_enter(id, cx);
         }
     }
 
@@ -403,14 +388,14 @@ where
         if !has_current() && !self.is_second() {
             exit_span(id.into_u64());
         }
-        if self.base_sees_spans {
-            self.base.on_exit(id, cx);
+        if let Some(base) = self.base.of_spans::<S>() {
+            base.on_exit(id, cx);
         }
     }
 
     fn on_close(&self, id: span::Id, cx: Context<'_, S>) {
-        if self.base_sees_spans {
-            self.base.on_close(id.clone(), cx);
+        if let Some(base) = self.base.of_spans::<S>() {
+            base.on_close(id.clone(), cx);
         }
         if !self.is_second() {
             note::closed_span(&id);

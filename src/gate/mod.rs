@@ -1,17 +1,17 @@
 //! The tracing-subscriber layer that owns the base filter, records, and lets
 //! verbose events through for chosen requests only.
 //!
-//! A [`Gate`] takes the place of the service's own global `EnvFilter`, in any
+//! A [`Gate`] takes the place of the service's own global filter, in any
 //! position of the registry and beside any other layers:
 //!
 //! ```
 //! use dashcam::Dashcam;
-//! use tracing_subscriber::{EnvFilter, prelude::*};
+//! use tracing_subscriber::{filter::LevelFilter, prelude::*};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let dashcam = Dashcam::builder().service("orders", "1.0.0").in_memory(10).build()?;
 //! let subscriber = tracing_subscriber::registry()
-//!     .with(dashcam.gate(EnvFilter::new("info")))
+//!     .with(dashcam.gate(LevelFilter::INFO))
 //!     .with(tracing_subscriber::fmt::layer());
 //! # let _ = subscriber;
 //! # Ok(())
@@ -22,10 +22,10 @@
 //!
 //! ```
 //! use dashcam::gate::Gate;
-//! use tracing_subscriber::{EnvFilter, prelude::*};
+//! use tracing_subscriber::{filter::LevelFilter, prelude::*};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let gate = Gate::new(EnvFilter::new("info"));
+//! let gate = Gate::new(LevelFilter::INFO);
 //! let handle = gate.handle();
 //! let subscriber = tracing_subscriber::registry().with(gate);
 //! handle.record("debug,sqlx=trace".parse()?);
@@ -90,6 +90,7 @@
 //! last: `tracing-subscriber` may otherwise conclude that somebody wants TRACE
 //! events, and have every one of them asked about.
 
+mod base;
 mod excluded;
 mod handle;
 mod layer;
@@ -101,7 +102,9 @@ mod probe;
 mod replay;
 mod time;
 
-pub use self::{excluded::EXCLUDED_TARGETS, handle::GateHandle, layer::Gate, time::EventTime};
+pub use self::{
+    base::BaseFilter, excluded::EXCLUDED_TARGETS, handle::GateHandle, layer::Gate, time::EventTime,
+};
 pub(crate) use self::{
     layer::bind,
     levels::{installed, raise_live},

@@ -1,7 +1,7 @@
 use super::{DashcamBuilder, DashcamLayer, Recording, Status};
 use crate::{
     capture::CaptureLayer,
-    gate::{Gate, GateHandle, doubled, probe},
+    gate::{BaseFilter, Gate, GateHandle, doubled, probe},
     keeper::Keeper,
     lifecycle::Plan,
     log_line::{JsonLine, JsonLineHandle},
@@ -17,7 +17,6 @@ use std::{
     time::Duration,
 };
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
 
 /// The ready-made stack, and the guard that flushes it.
 ///
@@ -99,9 +98,11 @@ impl Dashcam {
         }
     }
 
-    /// The gate over this base filter, for a registry of the service's own.
+    /// The gate over this base filter, for a registry of the service's own: a level,
+    /// `Targets`, [`Directives`](crate::selection::Directives) or, with the feature
+    /// `env-filter`, an `EnvFilter`; see [`BaseFilter`].
     #[must_use]
-    pub fn gate(&self, base: EnvFilter) -> Gate {
+    pub fn gate(&self, base: impl Into<BaseFilter>) -> Gate {
         Gate::new(base).switched_by(&self.handle.gate)
     }
 

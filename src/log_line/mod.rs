@@ -42,12 +42,12 @@
 //!
 //! ```
 //! use dashcam::Dashcam;
-//! use tracing_subscriber::{EnvFilter, prelude::*};
+//! use tracing_subscriber::{filter::LevelFilter, prelude::*};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let dashcam = Dashcam::builder().service("orders", "1.0.0").in_memory(10).build()?;
 //! let subscriber = tracing_subscriber::registry()
-//!     .with(dashcam.gate(EnvFilter::new("info")))
+//!     .with(dashcam.gate(LevelFilter::INFO))
 //!     .with(dashcam.json_lines_to(std::io::stderr())?);
 //! # let _ = subscriber;
 //! # Ok(())

@@ -71,7 +71,7 @@
 //! };
 //! use opentelemetry::trace::TracerProvider;
 //! use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
-//! use tracing_subscriber::{EnvFilter, prelude::*};
+//! use tracing_subscriber::{filter::LevelFilter, prelude::*};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let provider = SdkTracerProvider::builder()
@@ -84,7 +84,7 @@
 //!     .build()?;
 //! let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("orders"));
 //! let subscriber = tracing_subscriber::registry()
-//!     .with(dashcam.gate(EnvFilter::new("info")))
+//!     .with(dashcam.gate(LevelFilter::INFO))
 //!     .with(spans.with_filter(TrueTimes::new()));
 //! # let _ = subscriber;
 //! # Ok(())
