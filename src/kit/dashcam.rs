@@ -32,6 +32,7 @@ pub struct Dashcam {
     handle: DashcamHandle,
     /// Whether the log says already what is wrong with the set-up.
     told: AtomicBool,
+    max_log_line: usize,
 }
 
 /// Asks a [`Dashcam`] how it is doing, from anywhere: cheap to clone, for the
@@ -57,11 +58,12 @@ impl Dashcam {
         DashcamBuilder::new()
     }
 
-    pub(super) fn new(plan: Arc<Plan>, handle: DashcamHandle) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, handle: DashcamHandle, max_log_line: usize) -> Self {
         Self {
             plan,
             handle,
             told: AtomicBool::new(false),
+            max_log_line,
         }
     }
 
@@ -122,7 +124,8 @@ impl Dashcam {
     ///
     /// The operating system gave no thread.
     pub fn json_lines_to(&self, output: impl Write + Send + 'static) -> io::Result<JsonLine> {
-        let layer = JsonLine::new(output, self.handle.keeper.settings().policy.clone())?;
+        let layer = JsonLine::new(output, self.handle.keeper.settings().policy.clone())?
+            .max_line(self.max_log_line);
         self.handle
             .lines
             .lock()
