@@ -52,8 +52,9 @@
 //! [`trace_context`](crate::context::RequestContext::trace_context), of log lines,
 //! the exchange, `Server-Timing` and outgoing calls. A call has the innermost
 //! span that is current as its parent, so that two services are one tree. A trace
-//! that begins here has the ID that the SDK's generator makes, and not that of the
-//! correlation ID.
+//! that begins here has the ID that the SDK's generator makes: with [`RequestIds`] that is
+//! the correlation ID without its hyphens, where that was minted here, and by default
+//! another one.
 //!
 //! # Examples
 //!
@@ -67,7 +68,7 @@
 //! use dashcam::{
 //!     Dashcam,
 //!     capture::Replay,
-//!     opentelemetry::{SampleSelected, TrueTimes},
+//!     opentelemetry::{RequestIds, SampleSelected, TrueTimes},
 //! };
 //! use opentelemetry::trace::TracerProvider;
 //! use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
@@ -75,6 +76,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let provider = SdkTracerProvider::builder()
+//!     .with_id_generator(RequestIds::default())
 //!     .with_sampler(SampleSelected::or(Sampler::TraceIdRatioBased(0.1)))
 //!     .build(); // with an exporter
 //! let dashcam = Dashcam::builder()
@@ -126,12 +128,13 @@
 //! Any position in the registry. On the side of HTTP: outside of layers that make
 //! spans of their own, so that these are inside of the request's.
 
+mod ids;
 mod request;
 mod sampler;
 mod true_times;
 
+pub use self::{ids::RequestIds, sampler::SampleSelected, true_times::TrueTimes};
 pub(crate) use self::{
     request::{Arrival, RequestSpan, innermost, start},
     true_times::add_event,
 };
-pub use self::{sampler::SampleSelected, true_times::TrueTimes};
