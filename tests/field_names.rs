@@ -95,7 +95,7 @@ fn in_the_exchange() {
     );
     let of_log = &exchange.events[2];
     assert_eq!(of_log.target, "log", "no field is its target");
-    assert_eq!(of_log.line.is_some(), true);
+    assert!(of_log.line.is_some());
     let decisions: Vec<_> = exchange
         .decisions
         .iter()

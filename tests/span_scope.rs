@@ -13,7 +13,7 @@ use tracing_subscriber::{EnvFilter, prelude::*};
 
 /// The lines' output, once for the process: the threads here share a subscriber.
 fn installed() -> (&'static Fixture, &'static Buffer) {
-    use std::sync::{LazyLock, Mutex, MutexGuard};
+    use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
     static ALL: LazyLock<(Fixture, Buffer)> = LazyLock::new(|| {
         let (fixture, buffer) = (Fixture::new(), Buffer::default());
         tracing_subscriber::registry()
@@ -26,7 +26,7 @@ fn installed() -> (&'static Fixture, &'static Buffer) {
     static ONE: Mutex<()> = Mutex::new(());
     thread_local!(static HELD: std::cell::OnceCell<MutexGuard<'static, ()>> = const { std::cell::OnceCell::new() });
     HELD.with(|held| {
-        let _ = held.set(ONE.lock().unwrap_or_else(|e| e.into_inner()));
+        let _ = held.set(ONE.lock().unwrap_or_else(PoisonError::into_inner));
     });
     (&ALL.0, &ALL.1)
 }

@@ -39,11 +39,15 @@ use tracing_subscriber::{
 /// not set, instead of INFO and above.
 pub struct BaseFilter(Kind);
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one in a process, and every event asks it"
+)]
 enum Kind {
     Targets(Targets),
     #[cfg(feature = "env-filter")]
     Env {
-        filter: Box<EnvFilter>,
+        filter: EnvFilter,
         /// Whether it looks at spans, and must be told of them.
         sees_spans: bool,
     },
@@ -78,7 +82,7 @@ impl BaseFilter {
         match &self.0 {
             Kind::Targets(targets) => Layer::enabled(targets, metadata, cx),
             #[cfg(feature = "env-filter")]
-            Kind::Env { filter, .. } => Layer::enabled(&**filter, metadata, cx),
+            Kind::Env { filter, .. } => Layer::enabled(filter, metadata, cx),
         }
     }
 
@@ -88,7 +92,7 @@ impl BaseFilter {
         match &self.0 {
             Kind::Targets(_) => None,
             #[cfg(feature = "env-filter")]
-            Kind::Env { filter, sees_spans } => sees_spans.then_some(&**filter as &dyn Layer<S>),
+            Kind::Env { filter, sees_spans } => sees_spans.then_some(filter as &dyn Layer<S>),
         }
     }
 }
@@ -123,10 +127,7 @@ impl From<EnvFilter> for BaseFilter {
         // It tells what it looks at only through its text form, where a span
         // directive has brackets.
         let sees_spans = filter.to_string().contains('[');
-        Self(Kind::Env {
-            filter: Box::new(filter),
-            sees_spans,
-        })
+        Self(Kind::Env { filter, sees_spans })
     }
 }
 
