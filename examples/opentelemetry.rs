@@ -31,7 +31,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 use tracing::{debug, error, instrument};
-use tracing_subscriber::{EnvFilter, prelude::*};
+use tracing_subscriber::{filter::LevelFilter, prelude::*};
 
 /// The example's own name is that of a library, whose events are never recorded.
 const SHOP: &str = "shop";
@@ -70,7 +70,7 @@ async fn main() -> Result<(), BoxError> {
             .verbose("debug")?]))
         .build()?;
     tracing_subscriber::registry()
-        .with(dashcam.gate(EnvFilter::new("info")))
+        .with(dashcam.gate(LevelFilter::INFO))
         .with(dashcam.json_lines_to(std::io::stderr())?)
         .with(otlp::layer(&provider, "shop"))
         .init();

@@ -38,7 +38,7 @@ use std::{
 };
 use tokio::{net::TcpListener, time::sleep};
 use tracing::debug;
-use tracing_subscriber::{EnvFilter, prelude::*};
+use tracing_subscriber::{filter::LevelFilter, prelude::*};
 
 type Failed = Box<dyn Error + Send + Sync>;
 type HttpClient = Client<HttpConnector, Empty<bytes::Bytes>>;
@@ -89,7 +89,7 @@ async fn main() -> Result<(), Failed> {
         .in_memory(1000)
         .build()?;
     tracing_subscriber::registry()
-        .with(dashcam.gate(EnvFilter::new("info")))
+        .with(dashcam.gate(LevelFilter::INFO))
         .with(dashcam.json_lines_to(log.clone())?)
         .init();
     let app = Router::new()

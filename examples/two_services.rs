@@ -37,7 +37,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 use tracing::{debug, info, instrument, warn};
-use tracing_subscriber::{EnvFilter, prelude::*};
+use tracing_subscriber::{filter::LevelFilter, prelude::*};
 
 fn directory() -> PathBuf {
     env::var_os("DASHCAM_DIR").map_or_else(|| "dashcam".into(), PathBuf::from)
@@ -69,7 +69,7 @@ impl Telemetry {
             None
         };
         tracing_subscriber::registry()
-            .with(dashcam.gate(EnvFilter::new("info")))
+            .with(dashcam.gate(LevelFilter::INFO))
             .with(dashcam.json_lines_to(log)?)
             .with(spans.as_ref().map(|spans| otlp::layer(spans, service)))
             .init();

@@ -15,7 +15,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use std::{env, error::Error, net::Ipv4Addr, time::Duration};
 use tokio::{net::TcpListener, task::JoinSet};
 use tracing::{debug, info_span};
-use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*};
 
 /// The item that only production has.
 const UNLUCKY: u32 = 1234;
@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     tracing_subscriber::registry()
         .with(fmt::layer().with_ansi(false).with_timer(EventTime::utc()))
         .with(dashcam.json_lines_to(std::io::stderr())?)
-        .with(dashcam.gate(EnvFilter::new("info")))
+        .with(dashcam.gate(LevelFilter::INFO))
         .init();
     let app = Router::new()
         .route("/items/{id}", get(item))

@@ -34,14 +34,7 @@ fn shown(text: &str) -> Vec<String> {
 #[ignore = "run by the others, in a process of its own"]
 fn child() {
     let fixture = Fixture::new();
-    match fixture.dashcam.init_tracing() {
-        Ok(()) => {}
-        Err(InitError::Filter(why)) => {
-            println!("\nfilter: {why}");
-            return;
-        }
-        Err(error) => panic!("{error}"),
-    }
+    fixture.dashcam.init_tracing().unwrap();
     println!();
     assert_eq!(fixture.dashcam.status().recording, Recording::On);
     let again = fixture.dashcam.init_tracing();
@@ -81,9 +74,44 @@ fn rust_log_is_the_base() {
     );
 }
 
+/// The service starts, goes on with what can be read, and says what cannot.
 #[test]
-fn a_filter_that_cannot_be_read_is_an_error() {
-    let text = run(Some("a=b=c"));
-    assert!(text.contains("filter: "), "{text}");
-    assert!(shown(&text).is_empty(), "{text}");
+fn what_cannot_be_read_is_left_out_and_named() {
+    let request = ["warn", "request"];
+    for (rust_log, named, rest) in [
+        ("warn,sqlx=wran", "\"sqlx=wran\"", &request[..]),
+        ("warn, a=b=c ,h yper", "\"a=b=c\", \"h yper\"", &request),
+        (
+            "warn,[span{a=1,b=2}]=debug,gate_init[x]=debug",
+            "\"[span{a=1,b=2}]=debug\", \"gate_init[x]=debug\"",
+            &request,
+        ),
+        ("a=b", "\"a=b\"", &["info", "warn", "request"]),
+        ("off,a=b", "\"a=b\"", &["request"]),
+        ("gate_init=warn,=,a=b", "\"=\", \"a=b\"", &request),
+    ] {
+        let shown = shown(&run(Some(rust_log)));
+        let (warning, others) = shown.split_first().unwrap();
+        assert!(
+            warning.starts_with("RUST_LOG: ") && warning.contains(named),
+            "{rust_log}: {warning}"
+        );
+        assert_eq!(others, rest, "{rust_log}");
+        let filters = warning.contains("EnvFilter");
+        assert_eq!(filters, rust_log.contains('['), "{warning}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_text_is_named_too() {
+    use std::os::unix::ffi::OsStrExt;
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child", "--ignored", "--nocapture"]);
+    command.env("RUST_LOG", std::ffi::OsStr::from_bytes(b"warn,\xff=debug"));
+    let output = command.output().unwrap();
+    assert!(output.status.success());
+    let shown = shown(&String::from_utf8(output.stdout).unwrap());
+    assert!(shown[0].starts_with("RUST_LOG: "), "{shown:?}");
+    assert_eq!(shown[1..], ["warn", "request"]);
 }

@@ -111,7 +111,8 @@ fn two_registries_may_have_one_each() {
         let gate = fixture.dashcam.gate(EnvFilter::new("info"));
         let registry = tracing_subscriber::registry().with(gate);
         tracing::subscriber::with_default(registry, || {
-            let nested = tracing_subscriber::registry().with(other.dashcam.gate("warn".into()));
+            let nested =
+                tracing_subscriber::registry().with(other.dashcam.gate(EnvFilter::new("warn")));
             tracing::subscriber::with_default(nested, || {
                 let exchange = fixture.failing(|| tracing::debug!("debug"));
                 assert_eq!(messages(&exchange), ["debug"]);

@@ -211,7 +211,7 @@ fn the_order_of_members_is_the_same_for_every_line_of_a_request() {
 }
 
 #[test]
-fn a_name_that_occurs_twice_is_written_once() {
+fn of_a_name_that_occurs_twice_both_are_written() {
     for flat in [false, true] {
         let lines = lines_of(flat, || {
             tracing::info!(a = 1, b = 2, a = "later", "said");
@@ -222,16 +222,19 @@ fn a_name_that_occurs_twice_is_written_once() {
         });
         let line = &lines[0].value;
         let fields = if flat { line } else { &line["fields"] };
-        assert_eq!((&fields["a"], &fields["b"]), (&json!("later"), &json!(2)));
+        assert_eq!((&fields["a"], &fields["b"]), (&json!(1), &json!(2)));
+        assert_eq!(fields["a#2"], "later");
         assert_eq!(
             lines[1].value["spans"],
-            json!([{"name": "span", "fields": {"x": 3, "y": 2}}])
+            json!([{"name": "span", "fields": {"x": 1, "y": 2, "x#2": 3}}])
         );
         assert_eq!(
             lines[2].names.join(" "),
-            "timestamp level target message",
+            "timestamp level target message fields",
             "{flat}"
         );
+        assert_eq!(lines[2].value["message"], "second");
+        assert_eq!(lines[2].value["fields"], json!({"message": "first"}));
         assert_eq!(lines[3].value["message"], "5");
     }
 }

@@ -82,7 +82,8 @@ fn without_bodies_unless_it_fails() {
     let soon = SystemTime::now() + Duration::from_secs(3600);
     let rule = Rule::new("heads", soon).record_only().heads_only();
     let fixture = Fixture::with(|builder| builder.rules(Rules::new([rule])));
-    let subscriber = tracing_subscriber::registry().with(fixture.dashcam.gate("info".into()));
+    let subscriber =
+        tracing_subscriber::registry().with(fixture.dashcam.gate(EnvFilter::new("info")));
     tracing::subscriber::with_default(subscriber, || {
         let request = || Request::post("/").body(Body::from(r#"{"a":1}"#)).unwrap();
         let kept = |status| {
@@ -130,7 +131,8 @@ fn until_it_is_switched_off() {
     let rule = Rule::new("all", soon).verbose("trace").unwrap();
     let rules = Rules::new([rule.record_only()]);
     let fixture = Fixture::with(|builder| builder.rules(rules));
-    let subscriber = tracing_subscriber::registry().with(fixture.dashcam.gate("info".into()));
+    let subscriber =
+        tracing_subscriber::registry().with(fixture.dashcam.gate(EnvFilter::new("info")));
     tracing::subscriber::with_default(subscriber, || {
         fixture.healthy(|| {
             emit("before");

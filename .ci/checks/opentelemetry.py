@@ -63,8 +63,20 @@ def check_ids(span, correlation_id, log, header=None):
     for line in mine:
         equal((line["trace_id"], line["span_id"]), (span["traceId"], span["spanId"]))
     if header is not None:
-        equal(header, f'trace;desc="00-{span["traceId"]}-{span["spanId"]}-01"')
+        # Sampled, and the trace ID is random as W3C Trace Context wants it.
+        equal(header, f'trace;desc="00-{span["traceId"]}-{span["spanId"]}-03"')
     return request
+
+
+def check_recipe(correlation_id, expected):
+    """docs/tools/jaeger-tempo.md, from the ID alone: by the trace, and by the attribute."""
+    trace = [s for s in spans if s["traceId"] == correlation_id.replace("-", "")]
+    by_attribute = [s for s in spans if s["plain"].get("correlation_id") == correlation_id]
+    assert trace, correlation_id
+    for span in expected:
+        assert span in trace, span["name"]
+        assert span["plain"].get("correlation_id") is None or span in by_attribute
+    assert all(s["traceId"] == trace[0]["traceId"] for s in by_attribute)
 
 
 def check_kept(span, kept):
@@ -127,6 +139,7 @@ for cents, status, correlation_id, header in visits:
 
     # One trace, through the span in which the gateway calls.
     call = by_id[backend["parentSpanId"]]
+    check_recipe(correlation_id, [gateway, call, backend])
     equal((call["name"], call["kind"]), ("charge", INTERNAL))
     equal(call["parentSpanId"], gateway["spanId"])
     equal(gateway["parentSpanId"], "")
@@ -164,6 +177,7 @@ for order, status, correlation_id, header in visits:
     span = of_request(correlation_id, "POST /orders/{id}/payment")
     check_conventions(span, "POST", "/orders/{id}/payment", int(status))
     check_ids(span, correlation_id, log, header)
+    check_recipe(correlation_id, [span])
     bodies = [name for name in span["plain"] if ".body." in name]
     if order in ("1", "2"):
         equal(names(span), ["request"])

@@ -2,7 +2,7 @@
 //! say: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`,
 //! `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_RESOURCE_ATTRIBUTES`, …
 
-use dashcam::opentelemetry::{SampleSelected, TrueTimes};
+use dashcam::opentelemetry::{RequestIds, SampleSelected, TrueTimes};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::{
@@ -19,6 +19,8 @@ pub(crate) fn provider(
     let exporter = SpanExporter::builder().with_http().build()?;
     Ok(SdkTracerProvider::builder()
         .with_resource(Resource::builder().with_service_name(service).build())
+        // Who has the correlation ID has the trace.
+        .with_id_generator(RequestIds::default())
         // A service with much traffic has another sampler here.
         .with_sampler(SampleSelected::or(Sampler::AlwaysOn))
         .with_batch_exporter(exporter)

@@ -244,8 +244,14 @@ fn event_line(event: &Event, out: &mut Output) -> Result<(), Failure> {
     ))
 }
 
+/// A name that could be read as more than one is quoted.
 fn pair(name: &str, value: &Value) -> String {
-    format!("{name}={value}")
+    let plain = |c: char| !c.is_whitespace() && !matches!(c, '=' | '"');
+    if !name.is_empty() && name.chars().all(plain) {
+        format!("{name}={value}")
+    } else {
+        format!("{}={value}", Value::from(name))
+    }
 }
 
 fn fields(fields: &Map<String, Value>) -> String {

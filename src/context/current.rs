@@ -1,4 +1,8 @@
+#[cfg(feature = "gate")]
+use super::RequestSpans;
 use super::{Mode, RequestContext};
+#[cfg(feature = "gate")]
+use std::sync::Arc;
 use std::{
     cell::{Cell, RefCell},
     marker::PhantomData,
@@ -10,6 +14,16 @@ thread_local! {
     /// of one load: it is asked for every event of the process.
     static MODE: Cell<Mode> = const { Cell::new(Mode::NONE) };
     static CURRENT: RefCell<Option<RequestContext>> = const { RefCell::new(None) };
+    /// Spans of requests that this thread has entered without their contexts.
+    #[cfg(feature = "gate")]
+    static SPANS: RefCell<Vec<InSpan>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A span that is entered, and in which request's it is, if in any.
+#[cfg(feature = "gate")]
+struct InSpan {
+    id: u64,
+    of: Option<(Arc<RequestSpans>, u64)>,
 }
 
 /// The context of the request whose code runs on this thread.
@@ -22,9 +36,76 @@ pub fn current() -> Option<RequestContext> {
 /// slot is borrowed meanwhile.
 pub(crate) fn with_current<R>(f: impl FnOnce(&RequestContext) -> R) -> Option<R> {
     CURRENT
-        .try_with(|slot| slot.try_borrow().ok()?.as_ref().map(f))
+        .try_with(|slot| {
+            let slot = slot.try_borrow().ok()?;
+            match &*slot {
+                Some(context) => Some(f(context)),
+                #[cfg(feature = "gate")]
+                None => of_span().as_ref().map(f),
+                #[cfg(not(feature = "gate"))]
+                None => None,
+            }
+        })
         .ok()
         .flatten()
+}
+
+/// The request whose span this thread is in, where that runs.
+#[cfg(feature = "gate")]
+fn of_span() -> Option<RequestContext> {
+    SPANS
+        .try_with(|spans| {
+            let spans = spans.try_borrow().ok()?;
+            let (requests, id) = spans.last()?.of.as_ref()?;
+            requests.get(*id)
+        })
+        .ok()
+        .flatten()
+}
+
+/// Whether a context is current, and no span has to say whose this thread's code is.
+#[cfg(feature = "gate")]
+#[inline]
+pub(crate) fn has_current() -> bool {
+    // Where it cannot be read, nothing is to be changed.
+    CURRENT
+        .try_with(|slot| slot.try_borrow().map_or(true, |slot| slot.is_some()))
+        .unwrap_or(true)
+}
+
+/// Notes that this thread, which has no current context, enters a span.
+#[cfg(feature = "gate")]
+pub(crate) fn enter_span(id: u64, of: Option<(Arc<RequestSpans>, u64)>) {
+    let entered = SPANS.try_with(|spans| {
+        let mut spans = spans.try_borrow_mut().ok()?;
+        // One that is nobody's matters inside of one that is somebody's only.
+        (of.is_some() || !spans.is_empty()).then(|| spans.push(InSpan { id, of }))
+    });
+    if let Ok(Some(())) = entered {
+        set_mode(None);
+    }
+}
+
+/// Notes that this thread, which has no current context, leaves a span.
+#[cfg(feature = "gate")]
+pub(crate) fn exit_span(id: u64) {
+    let left = SPANS.try_with(|spans| {
+        let mut spans = spans.try_borrow_mut().ok()?;
+        let at = spans.iter().rposition(|span| span.id == id)?;
+        Some(spans.remove(at))
+    });
+    if let Ok(Some(left)) = left {
+        set_mode(None);
+        drop(left);
+    }
+}
+
+/// Forgets whose span this thread is in, where that request has gone.
+#[cfg(feature = "gate")]
+pub(crate) fn forget_span() {
+    if !has_current() {
+        set_mode(None);
+    }
 }
 
 #[cfg(feature = "gate")]
@@ -71,6 +152,12 @@ pub(super) fn leave_replay() {
 }
 
 fn set_mode(context: Option<&RequestContext>) {
+    #[cfg(feature = "gate")]
+    let mode = match context {
+        Some(context) => context.mode(),
+        None => of_span().map_or(Mode::NONE, |context| context.mode()),
+    };
+    #[cfg(not(feature = "gate"))]
     let mode = context.map_or(Mode::NONE, RequestContext::mode);
     let _ = MODE.try_with(|m| {
         #[cfg(feature = "gate")]

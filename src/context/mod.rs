@@ -5,7 +5,9 @@
 //! that request: in the service's `call`, in every poll of its future and of
 //! both bodies, and in their drops. Code that runs elsewhere joins with
 //! [`InRequestExt::in_request`] (a spawned future) or [`in_request`] (a closure
-//! on another thread).
+//! on another thread). With the feature `gate`, a thread without a current request
+//! that enters the request's span, or one inside of it, is in the request while it is
+//! in the span and the request runs.
 //!
 //! # Example
 //!
@@ -47,6 +49,8 @@ mod replayed;
 mod request;
 mod shared;
 #[cfg(feature = "gate")]
+mod spans;
+#[cfg(feature = "gate")]
 mod ticket;
 
 #[cfg(feature = "token")]
@@ -64,8 +68,10 @@ pub use self::{
 };
 #[cfg(feature = "gate")]
 pub(crate) use self::{
-    current::{mode, with_current},
+    current::{enter_span, exit_span, forget_span, has_current, mode, with_current},
     replayed::{Replayed, replayed_at, replaying, set_replayed, with_replayed},
+    shared::note_late,
+    spans::{Bound, RequestSpans},
     ticket::{OnReason, Ticket},
 };
 pub(crate) use self::{

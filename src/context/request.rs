@@ -96,8 +96,8 @@ impl RequestContext {
     /// exchange, and rules that wait for it are evaluated now: they can raise
     /// the request to live from here on.
     ///
-    /// At most 64 facts of a request are kept, each value cut at 1 KiB where it is
-    /// written and for rules, at 8 KiB for the search of texts (once all have 64 KiB, at
+    /// At most 64 facts of a request are kept, each value cut at 1 KiB (before JSON
+    /// escapes any of it) where it is written and for rules, at 8 KiB for the search of texts (once all have 64 KiB, at
     /// 1 KiB, too), and each name at 256 bytes; a later value of the same name replaces the earlier one.
     pub fn fact(&self, name: impl Into<Cow<'static, str>>, value: impl fmt::Display) {
         let mut name = name.into();

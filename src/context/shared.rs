@@ -99,6 +99,12 @@ pub(crate) fn late_events() -> u64 {
     LATE_EVENTS.load(Relaxed)
 }
 
+/// Counts an event of a request that has gone.
+#[cfg(feature = "gate")]
+pub(crate) fn note_late() {
+    LATE_EVENTS.fetch_add(1, Relaxed);
+}
+
 const ERROR_EVENT: u32 = 1 << 16;
 #[cfg(feature = "capture")]
 const CALLS: u32 = 1 << 19;
@@ -480,7 +486,7 @@ impl Shared {
 
     #[cfg(feature = "gate")]
     pub(crate) fn note_late_event(&self) {
-        LATE_EVENTS.fetch_add(1, Relaxed);
+        note_late();
         self.late.fetch_add(1, Relaxed);
     }
 

@@ -85,15 +85,18 @@ fn is_listed(first: u8, target: &[u8]) -> bool {
     })
 }
 
-/// The most verbose level at which a base filter with this text can let an
+/// The most verbose level at which an `EnvFilter` with this text can let an
 /// excluded target through, or more.
+#[cfg(feature = "env-filter")]
 pub(super) fn most_let_through(base: &str, base_max: LevelFilter) -> LevelFilter {
     if base.contains('[') {
         return base_max;
     }
-    let Ok(levels) = base.parse::<Targets>() else {
-        return base_max;
-    };
+    base.parse().map_or(base_max, |levels| most_of(&levels))
+}
+
+/// The most verbose level at which a base filter can let an excluded target through.
+pub(super) fn most_of(levels: &Targets) -> LevelFilter {
     let of_targets = levels.iter().filter(|(target, _)| {
         EXCLUDED_TARGETS
             .iter()
@@ -108,12 +111,14 @@ pub(super) fn most_let_through(base: &str, base_max: LevelFilter) -> LevelFilter
 
 #[cfg(test)]
 mod tests {
-    use super::{EXCLUDED_TARGETS, is_excluded, most_let_through};
-    use tracing::level_filters::LevelFilter;
-    use tracing_subscriber::EnvFilter;
+    use super::{EXCLUDED_TARGETS, is_excluded};
 
+    #[cfg(feature = "env-filter")]
     #[test]
     fn what_a_base_lets_through_of_them() {
+        use super::{most_let_through, most_of};
+        use tracing::level_filters::LevelFilter;
+        use tracing_subscriber::{EnvFilter, filter::Targets};
         for (base, most) in [
             ("info", LevelFilter::INFO),
             ("off", LevelFilter::OFF),
@@ -131,6 +136,10 @@ mod tests {
             let filter = EnvFilter::new(base);
             let max = EnvFilter::max_level_hint(&filter).unwrap_or(LevelFilter::TRACE);
             assert_eq!(most_let_through(&filter.to_string(), max), most, "{base}");
+            if !base.is_empty() && !base.contains('[') {
+                let targets: Targets = base.parse().unwrap();
+                assert_eq!(most_of(&targets), most, "{base}");
+            }
         }
     }
 

@@ -1,11 +1,10 @@
-use super::{
-    GateHandle,
-    excluded::{is_excluded, most_let_through},
-    levels, note, probe,
-};
+use super::{BaseFilter, GateHandle, excluded::is_excluded, levels, note, probe};
 use crate::{
     AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET,
-    context::{Mode, mode, with_current, with_replayed},
+    context::{
+        Bound, Mode, RequestContext, RequestSpans, enter_span, exit_span, has_current, mode,
+        with_current, with_replayed,
+    },
     recorder::find_literals,
     selection::{Directives, Recorded},
 };
@@ -21,9 +20,8 @@ use tracing::{
     level_filters::LevelFilter, span, subscriber::Interest,
 };
 use tracing_subscriber::{
-    EnvFilter,
     layer::{Context, Layer},
-    registry::LookupSpan,
+    registry::{LookupSpan, SpanRef},
 };
 
 /// The targets of this crate that pass every base filter, at INFO and above.
@@ -32,16 +30,15 @@ const OWN_TARGETS: &[&str] = &[AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQ
 /// The layer; see the [module page](super).
 #[derive(Debug)]
 pub struct Gate {
-    base: EnvFilter,
+    base: BaseFilter,
     /// The most verbose level the base filter can let through.
     base_max: LevelFilter,
     /// Above this level nothing is let through outside of requests.
     refused_above: LevelFilter,
     /// Above this level the base filter lets no excluded target through.
     excluded_above: LevelFilter,
-    /// Whether the base filter looks into spans and must be told of them.
-    base_sees_spans: bool,
     recorded: Arc<Recorded>,
+    requests: Arc<RequestSpans>,
     dispatch: OnceLock<WeakDispatch>,
     /// Whether another gate of the same subscriber records, and this one only
     /// filters.
@@ -53,21 +50,19 @@ pub struct Gate {
 impl Gate {
     /// A gate over this base filter that records at DEBUG.
     #[must_use]
-    pub fn new(base: EnvFilter) -> Self {
+    pub fn new(base: impl Into<BaseFilter>) -> Self {
         find_literals();
-        // An EnvFilter tells what it looks at only through its text form, where
-        // a span directive has brackets.
-        let text = base.to_string();
-        let base_sees_spans = text.contains('[');
-        let base_max = EnvFilter::max_level_hint(&base).unwrap_or(LevelFilter::TRACE);
+        let base = base.into();
+        let base_max = base.max_level();
+        let excluded_above = base.most_of_excluded().max(LevelFilter::INFO);
         Self {
             base,
             base_max,
             // Lines of our own are at INFO.
             refused_above: base_max.max(LevelFilter::INFO),
-            excluded_above: most_let_through(&text, base_max).max(LevelFilter::INFO),
-            base_sees_spans,
+            excluded_above,
             recorded: Arc::new(Recorded::new(Some(Directives::level(LevelFilter::DEBUG)))),
+            requests: Arc::default(),
             dispatch: OnceLock::new(),
             second: AtomicBool::new(false),
             has_second: AtomicBool::new(false),
@@ -106,6 +101,34 @@ impl Gate {
 
     pub(super) fn has_second(&self) -> bool {
         self.has_second.load(Relaxed)
+    }
+
+    /// The request that runs in the span of this ID, or of one around it.
+    fn request_around<S>(&self, id: &span::Id, cx: &Context<'_, S>) -> Option<u64>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let ours = |span: &SpanRef<'_, S>| span.metadata().target() == REQUEST_TARGET;
+        let mut around = cx.span(id)?.scope().filter(ours).map(|s| s.id().into_u64());
+        around.find(|id| self.requests.has(*id))
+    }
+
+    /// Runs `f` in the request that the spans say, where none is current and the event
+    /// names the span around it.
+    #[cold]
+    fn in_named_span<S, R>(
+        &self,
+        event: &Event<'_>,
+        cx: &Context<'_, S>,
+        f: impl FnOnce() -> R,
+    ) -> R
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let of = event.parent().and_then(|id| self.request_around(id, cx));
+        let context = of.and_then(|id| self.requests.get(id));
+        let _entered = context.as_ref().map(RequestContext::enter);
+        f()
     }
 
     fn is_second(&self) -> bool {
@@ -158,14 +181,6 @@ impl Gate {
             || mode.has(Mode::LIVE) && note::is_live() && Self::live_enables(metadata)
     }
 
-    /// It learns by the question which spans are its own.
-    #[cold]
-    fn tell_base<S: Subscriber>(&self, metadata: &'static Metadata<'static>) {
-        if metadata.is_span() {
-            let _ = <EnvFilter as Layer<S>>::register_callsite(&self.base, metadata);
-        }
-    }
-
     #[inline(never)]
     fn decides<S: Subscriber>(
         &self,
@@ -179,6 +194,50 @@ impl Gate {
             || self.lets_through(mode, metadata, cx)
     }
 
+    /// Whether an event goes on to the service's output; records it.
+    #[inline]
+    fn passes<S>(&self, event: &Event<'_>, cx: &Context<'_, S>) -> bool
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let mode = mode();
+        let metadata = event.metadata();
+        if mode == Mode::NONE {
+            // A request that is not watched still has its errors.
+            if *metadata.level() == Level::ERROR && is_recordable(metadata) {
+                note::error_site(metadata);
+            }
+            return true;
+        }
+        if mode.has(Mode::REPLAY) {
+            return true;
+        }
+        if self.is_second() {
+            return self.lets_through(mode, metadata, cx.clone());
+        }
+        // The probe asks whether it arrives here, and goes no further.
+        let passes = metadata.target() != probe::TARGET
+            && self.lets_through(mode, metadata, cx.clone())
+            && (!mode.has(Mode::LIVE) || self.may_show(metadata, cx.clone()));
+        if mode.has(Mode::FINISHED) {
+            // The request line comes after the end by its nature.
+            if !is_own(metadata) {
+                note::late();
+            }
+        } else if mode.has(Mode::RECORD) || metadata.target() == DECISION_TARGET {
+            // Below the base filter it came this far because it is recorded.
+            if !passes || is_recordable(metadata) {
+                let logged = note::event(event, cx, passes);
+                if logged && passes {
+                    self.ask_again(metadata);
+                }
+            }
+        } else if *metadata.level() == Level::ERROR && is_recordable(metadata) {
+            note::error_site(metadata);
+        }
+        passes
+    }
+
     /// A value that logs while it is formatted makes per-layer filters decide
     /// on its own event, and forget what they decided on the event or span
     /// around it.
@@ -187,6 +246,30 @@ impl Gate {
             dispatch.enabled(metadata);
         }
     }
+}
+
+/// Makes what happens in this span the request's, on threads that have no current one.
+pub(crate) fn bind(span: &tracing::Span, context: &RequestContext) -> Option<Bound> {
+    let bind = |(id, dispatch): (&span::Id, &Dispatch)| {
+        let gate = dispatch.downcast_ref::<Gate>()?;
+        Some(gate.requests.bind(id.into_u64(), context))
+    };
+    span.with_subscriber(bind).flatten()
+}
+
+/// The request in whose span an event is that names the span around it.
+#[cfg(feature = "kit")]
+pub(crate) fn request_of<S>(
+    event: &Event<'_>,
+    cx: &Context<'_, S>,
+    dispatch: &Dispatch,
+) -> Option<RequestContext>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let gate = dispatch.downcast_ref::<Gate>()?;
+    let of = gate.request_around(event.parent()?, cx)?;
+    gate.requests.get(of)
 }
 
 /// Whether the rule by which more of the current request is recorded names this.
@@ -236,8 +319,11 @@ where
     /// so nothing may pass without being asked about.
     #[inline]
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.base_sees_spans {
-            self.tell_base::<S>(metadata);
+        // It learns by the question which spans are its own.
+        if metadata.is_span()
+            && let Some(base) = self.base.of_spans::<S>()
+        {
+            let _ = base.register_callsite(metadata);
         }
         if *metadata.level() > self.excluded_above && is_never(metadata.target()) {
             Interest::never()
@@ -258,42 +344,10 @@ where
     }
 
     fn event_enabled(&self, event: &Event<'_>, cx: Context<'_, S>) -> bool {
-        let mode = mode();
-        let metadata = event.metadata();
-        if mode == Mode::NONE {
-            // A request that is not watched still has its errors.
-            if *metadata.level() == Level::ERROR && is_recordable(metadata) {
-                note::error_site(metadata);
-            }
-            return true;
+        if event.parent().is_some() && !has_current() {
+            return self.in_named_span(event, &cx, || self.passes(event, &cx));
         }
-        if mode.has(Mode::REPLAY) {
-            return true;
-        }
-        if self.is_second() {
-            return self.lets_through(mode, metadata, cx);
-        }
-        // The probe asks whether it arrives here, and goes no further.
-        let passes = metadata.target() != probe::TARGET
-            && self.lets_through(mode, metadata, cx.clone())
-            && (!mode.has(Mode::LIVE) || self.may_show(metadata, cx.clone()));
-        if mode.has(Mode::FINISHED) {
-            // The request line comes after the end by its nature.
-            if !is_own(metadata) {
-                note::late();
-            }
-        } else if mode.has(Mode::RECORD) || metadata.target() == DECISION_TARGET {
-            // Below the base filter it came this far because it is recorded.
-            if !passes || is_recordable(metadata) {
-                let logged = note::event(event, &cx, passes);
-                if logged && passes {
-                    self.ask_again(metadata);
-                }
-            }
-        } else if *metadata.level() == Level::ERROR && is_recordable(metadata) {
-            note::error_site(metadata);
-        }
-        passes
+        self.passes(event, &cx)
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -303,8 +357,8 @@ where
     }
 
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {
-        if self.base_sees_spans {
-            self.base.on_new_span(attrs, id, cx);
+        if let Some(base) = self.base.of_spans::<S>() {
+            base.on_new_span(attrs, id, cx);
         }
         if !self.is_second() && note::new_span(attrs, id) {
             self.ask_again(attrs.metadata());
@@ -312,8 +366,8 @@ where
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, cx: Context<'_, S>) {
-        if self.base_sees_spans {
-            self.base.on_record(id, values, cx);
+        if let Some(base) = self.base.of_spans::<S>() {
+            base.on_record(id, values, cx);
         }
         if !self.is_second() {
             note::record(id, values);
@@ -321,20 +375,27 @@ where
     }
 
     fn on_enter(&self, id: &span::Id, cx: Context<'_, S>) {
-        if self.base_sees_spans {
-            self.base.on_enter(id, cx);
+        if !has_current() && !self.is_second() {
+            let of = self.request_around(id, &cx);
+            enter_span(id.into_u64(), of.map(|of| (Arc::clone(&self.requests), of)));
+        }
+        if let Some(base) = self.base.of_spans::<S>() {
+            base.on_enter(id, cx);
         }
     }
 
     fn on_exit(&self, id: &span::Id, cx: Context<'_, S>) {
-        if self.base_sees_spans {
-            self.base.on_exit(id, cx);
+        if !has_current() && !self.is_second() {
+            exit_span(id.into_u64());
+        }
+        if let Some(base) = self.base.of_spans::<S>() {
+            base.on_exit(id, cx);
         }
     }
 
     fn on_close(&self, id: span::Id, cx: Context<'_, S>) {
-        if self.base_sees_spans {
-            self.base.on_close(id.clone(), cx);
+        if let Some(base) = self.base.of_spans::<S>() {
+            base.on_close(id.clone(), cx);
         }
         if !self.is_second() {
             note::closed_span(&id);

@@ -1,17 +1,17 @@
 //! The tracing-subscriber layer that owns the base filter, records, and lets
 //! verbose events through for chosen requests only.
 //!
-//! A [`Gate`] takes the place of the service's own global `EnvFilter`, in any
+//! A [`Gate`] takes the place of the service's own global filter, in any
 //! position of the registry and beside any other layers:
 //!
 //! ```
 //! use dashcam::Dashcam;
-//! use tracing_subscriber::{EnvFilter, prelude::*};
+//! use tracing_subscriber::{filter::LevelFilter, prelude::*};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let dashcam = Dashcam::builder().service("orders", "1.0.0").in_memory(10).build()?;
 //! let subscriber = tracing_subscriber::registry()
-//!     .with(dashcam.gate(EnvFilter::new("info")))
+//!     .with(dashcam.gate(LevelFilter::INFO))
 //!     .with(tracing_subscriber::fmt::layer());
 //! # let _ = subscriber;
 //! # Ok(())
@@ -22,10 +22,10 @@
 //!
 //! ```
 //! use dashcam::gate::Gate;
-//! use tracing_subscriber::{EnvFilter, prelude::*};
+//! use tracing_subscriber::{filter::LevelFilter, prelude::*};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let gate = Gate::new(EnvFilter::new("info"));
+//! let gate = Gate::new(LevelFilter::INFO);
 //! let handle = gate.handle();
 //! let subscriber = tracing_subscriber::registry().with(gate);
 //! handle.record("debug,sqlx=trace".parse()?);
@@ -47,12 +47,20 @@
 //! - The request span, the request line and decision points pass whatever the
 //!   base filter says.
 //! - A value whose `Debug` panics is recorded as such; no panic leaves the gate.
+//! - An event belongs to the request that is current on its thread. Where none is, it
+//!   belongs to the one in whose span the thread is (that span itself, or one inside of
+//!   it), such as on a driver's own thread that enters the span of its caller; the
+//!   lines of `JsonLine` have its ID then, too. Once the request is
+//!   over the event is nobody's. A span that lives on keeps nothing of its request.
 //!
 //! # Limits
 //!
 //! - Spans that the base filter refuses are not created for a recording
 //!   request, because output layers could not bear them; recorded events name
 //!   the spans that exist. Live requests have all spans.
+//! - An event that names the span around it (`parent: &span`), on a thread that is in no
+//!   request, belongs to that span's request where the base filter shows it. Below that
+//!   level it is refused before anybody knows its span.
 //! - A `log`-crate record below the base filter is recorded only where
 //!   `LogTracer` is installed, as `init_tracing` does with the feature `log`. The
 //!   level of the `log` crate follows changes where it was that of `tracing`;
@@ -82,6 +90,7 @@
 //! last: `tracing-subscriber` may otherwise conclude that somebody wants TRACE
 //! events, and have every one of them asked about.
 
+mod base;
 mod excluded;
 mod handle;
 mod layer;
@@ -93,11 +102,14 @@ mod probe;
 mod replay;
 mod time;
 
-#[cfg(feature = "kit")]
-pub(crate) use self::note::is_asked_by;
-pub use self::{excluded::EXCLUDED_TARGETS, handle::GateHandle, layer::Gate, time::EventTime};
+pub use self::{
+    base::BaseFilter, excluded::EXCLUDED_TARGETS, handle::GateHandle, layer::Gate, time::EventTime,
+};
 pub(crate) use self::{
+    layer::bind,
     levels::{installed, raise_live},
     probe::{doubled, probe},
     replay::{Announcement, ReplayValue, Stage, in_subscriber},
 };
+#[cfg(feature = "kit")]
+pub(crate) use self::{layer::request_of, note::is_asked_by};

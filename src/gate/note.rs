@@ -1,7 +1,7 @@
 //! Puts events and spans into the current request's recording.
 
 use crate::{
-    context::{Mode, mode, with_current},
+    context::{Mode, forget_span, mode, note_late, with_current},
     recorder::{Encoder, NewEvent, Recording, with_scratch},
 };
 use std::cell::Cell;
@@ -74,6 +74,11 @@ where
             recording.push(new, span.flatten());
             true
         });
+        if pushed.is_none() {
+            // Its request has gone since this thread entered the span.
+            note_late();
+            forget_span();
+        }
         if let (Some(false), Some((leaf, _))) = (pushed, &leaf) {
             // Letting go of a span can close others, and so come back here: the
             // path is looked up while nothing is locked or borrowed.
@@ -147,8 +152,12 @@ pub(super) fn new_span(attrs: &span::Attributes<'_>, id: &span::Id) -> bool {
         return false;
     }
     with_scratch(|values| {
-        let logged = is_asked_by(|| attrs.record(&mut Encoder::new(values)));
-        in_recording(|recording| recording.open_span(id.into_u64(), attrs.metadata(), values));
+        let mut encoder = Encoder::new(values);
+        let logged = is_asked_by(|| attrs.record(&mut encoder));
+        let cut = encoder.cut();
+        in_recording(|recording| {
+            recording.open_span(id.into_u64(), attrs.metadata(), (values, cut));
+        });
         logged
     })
 }
@@ -156,8 +165,10 @@ pub(super) fn new_span(attrs: &span::Attributes<'_>, id: &span::Id) -> bool {
 pub(super) fn record(id: &span::Id, more: &span::Record<'_>) {
     if mode().has(Mode::RECORD) {
         with_scratch(|values| {
-            more.record(&mut Encoder::new(values));
-            in_recording(|recording| recording.record_span(id.into_u64(), values));
+            let mut encoder = Encoder::new(values);
+            more.record(&mut encoder);
+            let cut = encoder.cut();
+            in_recording(|recording| recording.record_span(id.into_u64(), (values, cut)));
         });
     }
 }

@@ -1,6 +1,6 @@
 use crate::{
     gate::ReplayValue,
-    recorder::{Text, Values, Visited},
+    recorder::{FieldNames, Text, Values, Visited, plain_name},
     redact::{Policy, Scrubber},
 };
 use serde_json::{Map, Value};
@@ -16,36 +16,33 @@ pub(crate) struct Site {
     pub(crate) metadata: &'static Metadata<'static>,
     pub(crate) fields: Vec<SiteField>,
     message: Option<usize>,
-    /// Whether two fields have one name, which `tracing` allows.
-    namesakes: bool,
+    /// Whether it is a record of the `log` crate, which has its origin as fields.
+    pub(crate) logged: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct SiteField {
-    pub(crate) name: &'static str,
+    /// No other field of the callsite has it.
+    pub(crate) name: Cow<'static, str>,
     /// Whether the name forbids to write the value.
     pub(crate) hidden: bool,
-    /// The first field of this name.
-    first: usize,
 }
 
 impl Site {
     pub(crate) fn new(metadata: &'static Metadata<'static>, policy: &Policy) -> Self {
-        let names = || metadata.fields().iter().map(|field| field.name());
-        let first = |name: &str| names().position(|other| other == name);
-        let fields: Vec<_> = names()
-            .enumerate()
-            .map(|(index, name)| SiteField {
-                name,
-                hidden: policy.hides_field(name),
-                first: first(name).unwrap_or(index),
-            })
-            .collect();
+        let names = FieldNames::of(metadata);
+        let fields = names.names.into_iter().zip(metadata.fields().iter());
         Self {
             metadata,
-            message: first("message"),
-            namesakes: fields.iter().enumerate().any(|(n, f)| f.first != n),
-            fields,
+            message: names.message,
+            logged: names.logged,
+            fields: fields
+                .map(|(name, field)| SiteField {
+                    // A name that was told apart from another one hides what that hides.
+                    hidden: policy.hides_field(plain_name(field.name())),
+                    name,
+                })
+                .collect(),
         }
     }
 }
@@ -98,13 +95,8 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The message.
     pub(crate) fn message(&self) -> Option<Cow<'a, str>> {
-        let mut messages = Values(self.values).filter(|(index, _)| self.is_message(*index));
-        let (_, mut message) = messages.next()?;
-        if self.site.namesakes
-            && let Some((_, later)) = messages.last()
-        {
-            message = later;
-        }
+        let mut values = Values(self.values);
+        let (_, message) = values.find(|(index, _)| self.is_message(*index))?;
         Some(match self.show(false, message) {
             Shown::Text { text, cut: false } => text,
             Shown::Text { text, cut: true } => text + "…",
@@ -119,28 +111,17 @@ impl<'a> Fields<'a> {
     /// The encoding of the message, where it comes first and alone.
     pub(crate) fn leading_message(&self) -> Option<&'a [u8]> {
         let values = Values(self.values);
-        let leads = !self.site.namesakes && values.peek() == self.site.message;
+        let leads = values.peek() == self.site.message;
         (leads && !self.values.is_empty()).then(|| values.encoded())
     }
 
     fn is_message(&self, index: usize) -> bool {
-        match self.site.message {
-            None => false,
-            Some(message) => {
-                message == index || (self.site.namesakes && self.key(index) == message)
-            }
-        }
-    }
-
-    /// What the values of one name have in common.
-    fn key(&self, index: usize) -> usize {
-        let field = self.site.fields.get(index);
-        field.map_or(index, |field| field.first)
+        self.site.message == Some(index)
     }
 
     /// The target of a record of the `log` crate, which has it as a field.
     pub(crate) fn logged_target(&self) -> Option<&'a str> {
-        if self.site.metadata.target() != "log" {
+        if !self.site.logged {
             return None;
         }
         raw(self.site.metadata, self.values).find_map(|(name, value)| match value {
@@ -238,9 +219,9 @@ impl<'a> Fields<'a> {
     pub(crate) fn each(
         &self,
         wanted: impl Fn(usize) -> bool,
-        mut f: impl FnMut(usize, &'static str, Shown<'a>),
+        mut f: impl FnMut(usize, &'a str, Shown<'a>),
     ) {
-        let once = !self.site.namesakes && (self.once || self.each_once());
+        let once = self.once || self.each_once();
         let mut values = Values(self.values);
         while let Some(index) = values.peek() {
             if self.is_message(index) || !wanted(index) {
@@ -250,12 +231,12 @@ impl<'a> Fields<'a> {
             let Some((_, value)) = values.next() else {
                 return;
             };
-            let again = |(later, _)| self.key(later) == self.key(index);
+            let again = |(later, _)| later == index;
             if !once && values.clone().any(again) {
                 continue;
             }
             if let Some(field) = self.site.fields.get(index) {
-                f(index, field.name, self.show(field.hidden, value));
+                f(index, &field.name, self.show(field.hidden, value));
             }
         }
     }

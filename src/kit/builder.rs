@@ -6,6 +6,7 @@ use crate::{
     gate::{GateHandle, raise_live},
     keeper::{Keeper, Settings},
     lifecycle::{CorrelationPlan, Plan, VerbosePlan},
+    log_line::MAX_LINE,
     selection::{
         Budget, Directives, InvalidDirectives, Recorded, RuleSource, Rules, SampleKey, Steering,
         VERBOSE_HEADER,
@@ -32,6 +33,7 @@ pub struct DashcamBuilder {
     #[cfg(feature = "token")]
     propagation: Option<crate::token::Propagation>,
     request_line: bool,
+    max_log_line: usize,
     exporter: Option<Box<dyn Exporter>>,
     directory: Option<PathBuf>,
 }
@@ -52,6 +54,7 @@ impl DashcamBuilder {
             #[cfg(feature = "token")]
             propagation: None,
             request_line: true,
+            max_log_line: MAX_LINE,
             exporter: None,
             directory: None,
         }
@@ -170,6 +173,13 @@ impl DashcamBuilder {
         self
     }
 
+    /// The longest line of the JSON log in bytes, as it is written and with its newline;
+    /// default 16 KiB, at least 2 KiB. See [`JsonLine::max_line`](crate::log_line::JsonLine::max_line).
+    pub fn max_log_line(mut self, bytes: usize) -> Self {
+        self.max_log_line = bytes;
+        self
+    }
+
     /// Starts the exporter's thread.
     ///
     /// An unusable directory is no error: exchanges stay in memory, one
@@ -236,7 +246,7 @@ impl DashcamBuilder {
             tokens,
             lines: Arc::default(),
         };
-        Ok(Dashcam::new(Arc::new(plan), handle))
+        Ok(Dashcam::new(Arc::new(plan), handle, self.max_log_line))
     }
 }
 

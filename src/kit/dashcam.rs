@@ -1,7 +1,7 @@
 use super::{DashcamBuilder, DashcamLayer, Recording, Status};
 use crate::{
     capture::CaptureLayer,
-    gate::{Gate, GateHandle, doubled, probe},
+    gate::{BaseFilter, Gate, GateHandle, doubled, probe},
     keeper::Keeper,
     lifecycle::Plan,
     log_line::{JsonLine, JsonLineHandle},
@@ -17,7 +17,6 @@ use std::{
     time::Duration,
 };
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
 
 /// The ready-made stack, and the guard that flushes it.
 ///
@@ -33,6 +32,7 @@ pub struct Dashcam {
     handle: DashcamHandle,
     /// Whether the log says already what is wrong with the set-up.
     told: AtomicBool,
+    max_log_line: usize,
 }
 
 /// Asks a [`Dashcam`] how it is doing, from anywhere: cheap to clone, for the
@@ -58,11 +58,12 @@ impl Dashcam {
         DashcamBuilder::new()
     }
 
-    pub(super) fn new(plan: Arc<Plan>, handle: DashcamHandle) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, handle: DashcamHandle, max_log_line: usize) -> Self {
         Self {
             plan,
             handle,
             told: AtomicBool::new(false),
+            max_log_line,
         }
     }
 
@@ -100,9 +101,11 @@ impl Dashcam {
         }
     }
 
-    /// The gate over this base filter, for a registry of the service's own.
+    /// The gate over this base filter, for a registry of the service's own: a level,
+    /// `Targets`, [`Directives`](crate::selection::Directives) or, with the feature
+    /// `env-filter`, an `EnvFilter`; see [`BaseFilter`].
     #[must_use]
-    pub fn gate(&self, base: EnvFilter) -> Gate {
+    pub fn gate(&self, base: impl Into<BaseFilter>) -> Gate {
         Gate::new(base).switched_by(&self.handle.gate)
     }
 
@@ -122,7 +125,8 @@ impl Dashcam {
     ///
     /// The operating system gave no thread.
     pub fn json_lines_to(&self, output: impl Write + Send + 'static) -> io::Result<JsonLine> {
-        let layer = JsonLine::new(output, self.handle.keeper.settings().policy.clone())?;
+        let layer = JsonLine::new(output, self.handle.keeper.settings().policy.clone())?
+            .max_line(self.max_log_line);
         self.handle
             .lines
             .lock()

@@ -18,7 +18,7 @@
 //! ```no_run
 //! use dashcam::Dashcam;
 //! use std::time::Duration;
-//! use tracing_subscriber::{EnvFilter, prelude::*};
+//! use tracing_subscriber::{filter::LevelFilter, prelude::*};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let dashcam = Dashcam::builder()
@@ -28,7 +28,7 @@
 //!     .baseline(0.001)
 //!     .build()?;
 //! tracing_subscriber::registry()
-//!     .with(dashcam.gate(EnvFilter::new("info")))
+//!     .with(dashcam.gate(LevelFilter::INFO))
 //!     .with(tracing_subscriber::fmt::layer())
 //!     .init();
 //! # Ok(())

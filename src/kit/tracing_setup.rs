@@ -1,13 +1,23 @@
 use super::Dashcam;
-use crate::lifecycle::install_hook;
-use std::{env::VarError, fmt, io};
-use tracing::dispatcher;
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use crate::{lifecycle::install_hook, selection::Directives};
+use std::{env, fmt, io};
+use tracing::{Dispatch, dispatcher, level_filters::LevelFilter};
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt};
+
+/// The target of what is said about the set-up.
+const TARGET: &str = "dashcam::status";
+/// Of how many directives that cannot be read the warning shows the text.
+const SHOWN: usize = 8;
 
 impl Dashcam {
     /// Installs a global subscriber: the gate over `RUST_LOG` (default `info`),
     /// and JSON lines on standard output. With the feature `log`, records of the
     /// `log` crate go there too.
+    ///
+    /// `RUST_LOG` is a list of levels and of levels per target, as
+    /// [`Directives`](crate::selection::Directives) are. What of it cannot be read, span
+    /// and field filters (`[span{field}]=debug`) included, is left out, and one warning
+    /// names it; where nothing is left it is `info`.
     ///
     /// Whatever `RUST_LOG` says, each request leaves one line, and decision
     /// points are shown; see
@@ -25,38 +35,103 @@ impl Dashcam {
     ///
     /// A global subscriber is installed already: leave this call out, and add
     /// [`gate`](Self::gate) and, if wanted, [`json_lines`](Self::json_lines) to
-    /// its registry where that is installed; the error says so. Or `RUST_LOG` cannot be read, or no thread is to
-    /// be had.
+    /// its registry where that is installed; the error says so. Or no thread is to be had.
     pub fn init_tracing(&self) -> Result<(), InitError> {
-        let base = match std::env::var("RUST_LOG") {
-            Ok(text) if !text.trim().is_empty() => {
-                EnvFilter::try_new(&text).map_err(|error| InitError::Filter(error.to_string()))?
-            }
-            Err(error @ VarError::NotUnicode(_)) => {
-                return Err(InitError::Filter(error.to_string()));
-            }
-            _ => EnvFilter::new("info"),
-        };
+        let (base, problem) = base();
         let lines = self.json_lines().map_err(InitError::Thread)?;
-        let taken = dispatcher::has_been_set();
-        let installed = tracing_subscriber::registry()
+        let subscriber = tracing_subscriber::registry()
             .with(self.gate(base))
-            .with(lines)
-            .try_init();
-        match installed {
-            Ok(()) => install_hook(),
-            // The subscriber is ours; only the `log` crate has a logger already.
-            Err(error) if !taken && dispatcher::has_been_set() => {
-                install_hook();
-                tracing::warn!(
-                    target: "dashcam::status",
-                    "records of the `log` crate are not recorded: {error}"
-                );
-            }
-            Err(error) => return Err(InitError::Installed(error.to_string())),
+            .with(lines);
+        dispatcher::set_global_default(Dispatch::new(subscriber))
+            .map_err(|error| InitError::Installed(error.to_string()))?;
+        install_hook();
+        if let Some(problem) = problem {
+            tracing::warn!(target: TARGET, "{problem}");
         }
+        #[cfg(feature = "log")]
+        bridge_log();
         self.self_test();
         Ok(())
+    }
+}
+
+/// The base filter by `RUST_LOG`, and what of that is left out.
+fn base() -> (Targets, Option<String>) {
+    let info = || Targets::new().with_default(LevelFilter::INFO);
+    let Some(value) = env::var_os("RUST_LOG") else {
+        return (info(), None);
+    };
+    let text = value.to_string_lossy();
+    let (mut targets, mut bad, mut readable) = (Targets::new(), Vec::new(), false);
+    for directive in split(&text) {
+        match directive.parse::<Directives>() {
+            // A text that is no Unicode has characters of which no target is made.
+            Ok(one) => {
+                let one = one.into_targets();
+                let default = one.default_level();
+                targets.extend(one);
+                if let Some(level) = default {
+                    targets = targets.with_default(level);
+                }
+                readable = true;
+            }
+            Err(_) => bad.push(directive),
+        }
+    }
+    if !readable {
+        targets = info();
+    }
+    if bad.is_empty() {
+        return (targets, None);
+    }
+    // Whatever the rest says, this is shown.
+    let targets = targets.with_target(TARGET, LevelFilter::WARN);
+    (targets, Some(describe(&bad, readable)))
+}
+
+/// The directives of a list; commas between the brackets of one do not end it.
+fn split(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_u32;
+    let parts = text.split(move |c| {
+        match c {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    });
+    parts.map(str::trim).filter(|part| !part.is_empty())
+}
+
+fn describe(bad: &[&str], readable: bool) -> String {
+    let mut text = "RUST_LOG: left out ".to_owned();
+    for (n, directive) in bad.iter().take(SHOWN).enumerate() {
+        let start: String = directive.chars().take(64).collect();
+        text += if n > 0 { ", " } else { "" };
+        text += &format!("{start:?}");
+    }
+    if bad.len() > SHOWN {
+        text += &format!(" and {} more", bad.len() - SHOWN);
+    }
+    text += ", which is no level, target or `target=level`";
+    if bad.iter().any(|directive| directive.contains('[')) {
+        text += "; a filter by span or field takes an `EnvFilter` as the base of the gate";
+    }
+    if !readable {
+        text += "; `info` is used";
+    }
+    text
+}
+
+/// Makes records of the `log` crate events, where it has no logger yet.
+#[cfg(feature = "log")]
+fn bridge_log() {
+    use tracing_log::AsLog;
+    let bridged = tracing_log::LogTracer::builder()
+        .with_max_level(LevelFilter::current().as_log())
+        .init();
+    if let Err(error) = bridged {
+        tracing::warn!(target: TARGET, "records of the `log` crate are not recorded: {error}");
     }
 }
 
@@ -66,8 +141,6 @@ impl Dashcam {
 pub enum InitError {
     /// A global subscriber is installed already.
     Installed(String),
-    /// `RUST_LOG` cannot be read.
-    Filter(String),
     /// The operating system gave no thread.
     Thread(io::Error),
 }
@@ -84,7 +157,6 @@ impl fmt::Display for InitError {
                  `tracing_subscriber::registry().with(dashcam.gate(…)).with(your layers).init()`, \
                  and `.with(dashcam.json_lines()?)` for JSON lines"
             ),
-            Self::Filter(why) => write!(f, "RUST_LOG: {why}"),
             Self::Thread(error) => write!(f, "no thread for the log writer: {error}"),
         }
     }
@@ -94,7 +166,7 @@ impl std::error::Error for InitError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Thread(error) => Some(error),
-            Self::Installed(_) | Self::Filter(_) => None,
+            Self::Installed(_) => None,
         }
     }
 }

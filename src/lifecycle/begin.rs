@@ -127,6 +127,8 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
         plan: Arc::clone(plan),
         owner,
         correlates: correlates.is_some(),
+        #[cfg(feature = "gate")]
+        _bound: crate::gate::bind(&span, &context),
         span,
         connect: parts.method == http::Method::CONNECT,
         bodiless: parts.method == http::Method::HEAD,

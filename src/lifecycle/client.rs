@@ -43,6 +43,8 @@ pub(super) fn begin(
         owner: true,
         correlates: false,
         span: Span::none(),
+        #[cfg(feature = "gate")]
+        _bound: None,
         connect: parts.method == http::Method::CONNECT,
         bodiless: parts.method == http::Method::HEAD,
         answered: false,

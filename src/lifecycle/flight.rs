@@ -36,6 +36,9 @@ pub(super) struct Flight {
     pub(super) owner: bool,
     pub(super) correlates: bool,
     pub(super) span: Span,
+    /// Makes what happens in its span the request's, wherever that is.
+    #[cfg(feature = "gate")]
+    pub(super) _bound: Option<crate::context::Bound>,
     pub(super) connect: bool,
     /// Whether the answer has no body by protocol, whatever the service gave:
     /// a server then drops the body unread.

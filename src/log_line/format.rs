@@ -42,7 +42,7 @@ pub struct LineFormat {
 }
 
 /// Names at the top of a line in every format, or kept for it.
-const COMMON: [&str; 7] = [
+const COMMON: [&str; 8] = [
     "message",
     "source",
     "correlation_id",
@@ -50,6 +50,7 @@ const COMMON: [&str; 7] = [
     "spans",
     "replayed",
     "withheld",
+    "cut",
 ];
 
 impl LineFormat {

@@ -1,7 +1,7 @@
 use super::writer::{JsonLineHandle, SpanHead, Writer};
 use crate::{
     context::{Mode, mode, with_current, with_replayed},
-    gate::is_asked_by,
+    gate::{is_asked_by, request_of},
     recorder::{Encoder, SpanFields, for_each_span, with_scratch},
     redact::Policy,
 };
@@ -53,6 +53,23 @@ impl JsonLine {
         self
     }
 
+    /// The longest line in bytes, as it is written and with its newline; default 16 KiB,
+    /// at least 2 KiB. What is too long is cut, and the line says so (`cut`).
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # use dashcam::{log_line::JsonLine, redact::Policy};
+    /// let lines = JsonLine::new(std::io::stdout(), Policy::strict())?.max_line(256 * 1024);
+    /// # let _ = lines;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn max_line(self, bytes: usize) -> Self {
+        self.writer.max_line(bytes);
+        self
+    }
+
     /// Names the members of a line for the system that reads it; default
     /// [`LineFormat::otel`](super::LineFormat::otel). Only the first call counts.
     #[must_use]
@@ -92,7 +109,12 @@ where
         // The service's own formatting code runs here, and the spans are locked
         // that other layers lock too, so nothing of ours is locked yet.
         with_scratch(|bytes| {
-            self.formatting(metadata, || event.record(&mut Encoder::new(bytes)));
+            let mut cut = 0;
+            self.formatting(metadata, || {
+                let mut encoder = Encoder::new(bytes);
+                event.record(&mut encoder);
+                cut = encoder.cut();
+            });
             let values = bytes.len();
             with_spans(|spans| {
                 let mut add = |metadata, fields: &[u8]| {
@@ -120,15 +142,22 @@ where
                 if replayed.is_none()
                     && let Some(leaf) = cx.event_span(event)
                 {
-                    for_each_span(leaf, add);
+                    for_each_span(leaf, |metadata, fields, of_span| {
+                        cut += of_span;
+                        add(metadata, fields);
+                    });
                 }
                 let own = metadata.target() == crate::REQUEST_TARGET;
                 let mut push = |context: Option<(&_, _)>| {
+                    let values = (values, cut);
                     self.writer
                         .push(metadata, bytes, values, spans, context, replayed.take());
                 };
                 if with_current(|context| push(Some((context, own)))).is_none() {
-                    push(None);
+                    let named = event.parent().and(self.dispatch.get());
+                    let of = named.and_then(WeakDispatch::upgrade);
+                    let of = of.and_then(|dispatch| request_of(event, &cx, &dispatch));
+                    push(of.as_ref().map(|context| (context, own)));
                 }
             });
         });

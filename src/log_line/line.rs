@@ -1,4 +1,5 @@
 use super::{
+    fit::fit,
     format::LineFormat,
     json,
     places::{self, Place, Places},
@@ -29,6 +30,9 @@ pub(super) struct Line<'b> {
 
 /// What may be read of a request for a line where others wait, in bytes.
 const LITTLE: usize = 16 * 1024;
+
+/// What a line may end with, in bytes.
+const END: usize = r#","cut":4294967295}"#.len() + 1;
 
 /// What asking a request costs that has next to nothing.
 const NOTHING: Duration = Duration::from_micros(50);
@@ -136,14 +140,16 @@ impl Renderer {
         scrubber
     }
 
-    /// Writes a line, and says whether texts of it had to be hidden as a whole;
-    /// `flat`: with the event's fields at its top.
+    /// Writes a line of at most `max` bytes, and says whether texts of it had to be
+    /// hidden as a whole; `flat`: with the event's fields at its top.
     pub(super) fn line(
         &mut self,
         line: &Line<'_>,
         (format, flat): (&LineFormat, bool),
+        max: usize,
         out: &mut Vec<u8>,
     ) -> bool {
+        let begin = out.len();
         let scrubber = &*self.scrubber(line, format);
         let Self {
             plain,
@@ -223,6 +229,16 @@ impl Renderer {
         let withheld = scrubber.given_up() > given_up;
         if withheld {
             out.extend_from_slice(b",\"withheld\":\"limits\"");
+        }
+        let mut cut = line.head.cut;
+        if out.len() - begin + END > max {
+            let mut text = out.split_off(begin);
+            cut = cut.saturating_add(fit(&mut text, max - END, format));
+            out.append(&mut text);
+        }
+        if cut > 0 {
+            out.extend_from_slice(b",\"cut\":");
+            out.extend_from_slice(itoa::Buffer::new().format(cut).as_bytes());
         }
         out.extend_from_slice(b"}\n");
         withheld

@@ -22,16 +22,20 @@
 //! | `source` | `file:line`, where the message was redacted or cut |
 //! | `correlation_id` | that of the request |
 //! | `trace_id`, `span_id` | the request's W3C trace, continued or started here, and its own operation in it |
-//! | `withheld` | `limits`, where a text lost all that came at run time because there was too much to be looked for |
 //! | `replayed` | `true`, where the event was recorded and is shown now because its request [went wrong](crate::capture::Replay); times and spans are those it had |
 //! | the event's fields | with [`JsonLine::flatten_fields`], as they were recorded |
 //! | `fields` | an object of the event's fields, as they were recorded |
 //! | `spans` | the spans around the event, outermost first: `name` and `fields` of each |
+//! | `withheld` | `limits`, where a text lost all that came at run time because there was too much to be looked for |
+//! | `cut` | how many texts were cut, and fields and spans left out, because they or the line were too long |
 //!
 //! [`LineFormat`] has other names for the systems of some vendors.
 //! With flattened fields, `fields` has only those that are named as one of
-//! these members. No object has a name twice: of two fields of one name the later one is written.
-//! A text that was too long ends in `…`. Integers beyond 64 bits, `NaN` and
+//! these members. No object has a name twice: of fields of one name the later ones are
+//! `name#2`, `name#3`, but that the first `message` of an event is its text and another
+//! one a field of that name.
+//! A text that was too long ends in `…`; of one that only the line was too long for there
+//! are 64 bytes or more, as they are written. Integers beyond 64 bits, `NaN` and
 //! infinities are texts.
 //!
 //! # Examples
@@ -40,12 +44,12 @@
 //!
 //! ```
 //! use dashcam::Dashcam;
-//! use tracing_subscriber::{EnvFilter, prelude::*};
+//! use tracing_subscriber::{filter::LevelFilter, prelude::*};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let dashcam = Dashcam::builder().service("orders", "1.0.0").in_memory(10).build()?;
 //! let subscriber = tracing_subscriber::registry()
-//!     .with(dashcam.gate(EnvFilter::new("info")))
+//!     .with(dashcam.gate(LevelFilter::INFO))
 //!     .with(dashcam.json_lines_to(std::io::stderr())?);
 //! # let _ = subscriber;
 //! # Ok(())
@@ -69,6 +73,11 @@
 //! # Guarantees
 //!
 //! - One event, one line, one valid JSON object, whatever the event holds.
+//! - No line is longer than 16 KiB as it is written, escapes and the newline included,
+//!   at which container runtimes split lines; [`JsonLine::max_line`] is the setting. The
+//!   longest texts are cut first, then fields and spans are left out from the end, and
+//!   `cut` says how many. Time, level, target and IDs are always there, a target of more
+//!   than 256 bytes perhaps cut.
 //! - Lines of one thread stay in order. A line is written within some
 //!   milliseconds; [`JsonLineHandle::flush`] waits for it.
 //! - At most 8 MiB of events wait for the writer. What does not fit is dropped
@@ -89,6 +98,7 @@
 //!
 //! Any position in the registry.
 
+mod fit;
 mod format;
 mod json;
 mod layer;
@@ -96,4 +106,5 @@ mod line;
 mod places;
 mod writer;
 
+pub(crate) use self::writer::MAX_LINE;
 pub use self::{format::LineFormat, layer::JsonLine, writer::JsonLineHandle};

@@ -30,7 +30,7 @@ pub(super) struct Place {
 impl Place {
     fn new(metadata: &'static Metadata<'static>, format: &LineFormat, scrubber: &Scrubber) -> Self {
         let site = Site::new(metadata, scrubber.policy());
-        let logged = metadata.target() == "log";
+        let logged = site.logged;
         let mut head = Vec::new();
         if let Some((name, value)) = format.constant {
             member(&mut head, name, value);
@@ -52,9 +52,9 @@ impl Place {
             .iter()
             .map(|field| {
                 let mut name = Vec::new();
-                string(&mut name, field.name);
+                string(&mut name, &field.name);
                 name.push(b':');
-                (name, format.reserves(field.name))
+                (name, format.reserves(&field.name))
             })
             .collect();
         Self {

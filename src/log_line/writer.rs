@@ -14,7 +14,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     thread,
     time::{Duration, Instant, SystemTime},
@@ -27,6 +27,10 @@ const LIMIT: usize = 8 * 1024 * 1024;
 const HELD_LIMIT: usize = 16 * 1024 * 1024;
 /// How much text is gathered before it is given to the output.
 const CHUNK: usize = 256 * 1024;
+/// The longest line where no other is set: container runtimes split longer ones.
+pub(crate) const MAX_LINE: usize = 16 * 1024;
+/// What every line has fits into this.
+const LEAST_LINE: usize = 2 * 1024;
 /// The next batch of any writer.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 /// How long the writer lets lines gather: waking it for each would cost more
@@ -53,6 +57,8 @@ pub(super) struct Head {
     pub(super) start: usize,
     pub(super) id: usize,
     pub(super) values: usize,
+    /// Values of it and of its spans that were cut or left out.
+    pub(super) cut: u32,
     /// The first of its spans; they go on until the next head's first.
     pub(super) spans: usize,
     pub(super) trace: Option<TraceHead>,
@@ -152,6 +158,8 @@ struct Shared {
     failed: AtomicU64,
     withheld: AtomicU64,
     flat: AtomicBool,
+    /// The longest line; 0 is the default.
+    max_line: AtomicUsize,
     format: OnceLock<LineFormat>,
 }
 
@@ -182,13 +190,13 @@ impl Drop for Owner {
 }
 
 impl JsonLineHandle {
-    /// Takes a line. The first `values` of the bytes are the event's own; the
-    /// spans say where theirs are.
+    /// Takes a line. The first `values` of the bytes are the event's own, and `cut` is
+    /// how many were cut or left out; the spans say where theirs are.
     pub(super) fn push(
         &self,
         metadata: &'static Metadata<'static>,
         bytes: &[u8],
-        values: usize,
+        (values, cut): (usize, u32),
         spans: &[SpanHead],
         context: Option<(&RequestContext, bool)>,
         replayed: Option<(SystemTime, Arc<Scrubber>)>,
@@ -248,6 +256,7 @@ impl JsonLineHandle {
             start,
             id: id.len(),
             values,
+            cut,
             spans: first_span,
             trace: context.map(|(context, _)| {
                 let trace = context.trace_context();
@@ -270,6 +279,10 @@ impl JsonLineHandle {
 
     pub(super) fn flatten_fields(&self) {
         self.0.0.flat.store(true, Relaxed);
+    }
+
+    pub(super) fn max_line(&self, bytes: usize) {
+        self.0.0.max_line.store(bytes.max(LEAST_LINE), Relaxed);
     }
 
     /// Only before the first line: what is known of callsites is made with it.
@@ -410,8 +423,12 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let format = shared.format.get_or_init(LineFormat::otel);
         let form = (format, shared.flat.load(Relaxed));
+        let max = match shared.max_line.load(Relaxed) {
+            0 => MAX_LINE,
+            max => max,
+        };
         for line in batch.lines() {
-            if self.renderer.line(&line, form, text) {
+            if self.renderer.line(&line, form, max, text) {
                 self.shared.withheld.fetch_add(1, Relaxed);
             }
             waiting += 1;

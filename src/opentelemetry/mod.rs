@@ -52,8 +52,9 @@
 //! [`trace_context`](crate::context::RequestContext::trace_context), of log lines,
 //! the exchange, `Server-Timing` and outgoing calls. A call has the innermost
 //! span that is current as its parent, so that two services are one tree. A trace
-//! that begins here has the ID that the SDK's generator makes, and not that of the
-//! correlation ID.
+//! that begins here has the ID that the SDK's generator makes: with [`RequestIds`] that is
+//! the correlation ID without its hyphens, where that was minted here, and by default
+//! another one.
 //!
 //! # Examples
 //!
@@ -67,14 +68,15 @@
 //! use dashcam::{
 //!     Dashcam,
 //!     capture::Replay,
-//!     opentelemetry::{SampleSelected, TrueTimes},
+//!     opentelemetry::{RequestIds, SampleSelected, TrueTimes},
 //! };
 //! use opentelemetry::trace::TracerProvider;
 //! use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
-//! use tracing_subscriber::{EnvFilter, prelude::*};
+//! use tracing_subscriber::{filter::LevelFilter, prelude::*};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let provider = SdkTracerProvider::builder()
+//!     .with_id_generator(RequestIds::default())
 //!     .with_sampler(SampleSelected::or(Sampler::TraceIdRatioBased(0.1)))
 //!     .build(); // with an exporter
 //! let dashcam = Dashcam::builder()
@@ -84,7 +86,7 @@
 //!     .build()?;
 //! let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("orders"));
 //! let subscriber = tracing_subscriber::registry()
-//!     .with(dashcam.gate(EnvFilter::new("info")))
+//!     .with(dashcam.gate(LevelFilter::INFO))
 //!     .with(spans.with_filter(TrueTimes::new()));
 //! # let _ = subscriber;
 //! # Ok(())
@@ -104,7 +106,8 @@
 //! # Guarantees
 //!
 //! - A replayed event is on the request's span once, with its own time, its
-//!   message as the name, and `level`, `target` and its fields as attributes.
+//!   message as the name, and `level`, `target` and its fields as attributes; fields
+//!   that are named as those two are `fields.level` and `fields.target`.
 //! - The span's times are those of the request, though it is closed only after
 //!   the replay, and with bodies on spans after the export.
 //! - The span named `replay` is not exported.
@@ -125,12 +128,13 @@
 //! Any position in the registry. On the side of HTTP: outside of layers that make
 //! spans of their own, so that these are inside of the request's.
 
+mod ids;
 mod request;
 mod sampler;
 mod true_times;
 
+pub use self::{ids::RequestIds, sampler::SampleSelected, true_times::TrueTimes};
 pub(crate) use self::{
     request::{Arrival, RequestSpan, innermost, start},
     true_times::add_event,
 };
-pub use self::{sampler::SampleSelected, true_times::TrueTimes};

@@ -1,6 +1,7 @@
 //! The request's own span: whose child it is, its IDs, and its attributes by the
 //! semantic conventions for HTTP servers.
 
+use super::ids::starting;
 use crate::{
     context::{RequestContext, Route},
     exchange::{Body, BodyState, Content, Exchange, Failure, Outcome, scheme},
@@ -56,7 +57,8 @@ pub(crate) fn start(span: &Span, request: &RequestContext, arrival: &Arrival<'_>
     let context = {
         // A sampler asks whether the request is selected.
         let _entered = request.enter();
-        span.context()
+        let trace_id = TraceId::from_bytes(trace.trace_id().to_bytes());
+        starting(trace_id, || span.context())
     };
     take_ids(request, context.span().span_context(), sent);
     if !context.span().is_recording() {

@@ -1,3 +1,4 @@
+use super::ids::for_ratio;
 use crate::context::with_current;
 use ::opentelemetry::{
     Context, KeyValue,
@@ -11,6 +12,10 @@ use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, Should
 /// chose it to be recorded, within their budgets. Its span and all spans in it are sampled
 /// from then on, whatever the caller says. Every other span obeys its parent, and one
 /// without a parent another sampler.
+///
+/// A sampler by ratio goes by the right-most eight bytes of the trace ID. The other
+/// sampler is shown that of a UUID, as [`RequestIds`](super::RequestIds) makes, with the
+/// random ones of these first.
 ///
 /// The decision over a request's own span is made when it arrives. One that is
 /// selected later, by a fact, has the spans that begin from there on; if its own was
@@ -51,6 +56,7 @@ impl ShouldSample for SampleSelected {
         attributes: &[KeyValue],
         links: &[Link],
     ) -> SamplingResult {
+        let trace_id = for_ratio(trace_id);
         let mut result =
             self.rest
                 .should_sample(parent_context, trace_id, name, span_kind, attributes, links);

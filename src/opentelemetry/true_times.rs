@@ -2,6 +2,7 @@ use crate::{
     REPLAY_TARGET,
     context::{Mode, Replayed, mode, with_replayed},
     gate::ReplayValue,
+    recorder::FieldNames,
 };
 use ::opentelemetry::{Key, KeyValue, Value};
 use tracing::{
@@ -93,17 +94,22 @@ pub(crate) fn add_event(span: &Span, replayed: &Replayed, values: &[Option<Repla
         KeyValue::new("level", metadata.level().as_str()),
         KeyValue::new("target", metadata.target()),
     ];
-    for (field, value) in metadata.fields().iter().zip(values) {
+    let names = FieldNames::of(metadata);
+    for (index, (own, value)) in names.names.into_iter().zip(values).enumerate() {
         let Some(value) = value else { continue };
         match value {
-            ReplayValue::Formatted(text) if field.name() == "message" => {
+            ReplayValue::Formatted(text) if names.message == Some(index) => {
                 name = Some(text.to_string());
             }
-            ReplayValue::Text(text) if field.name() == "message" => name = Some(text.clone()),
-            value => attributes.push(KeyValue::new(
-                Key::from_static_str(field.name()),
-                attribute(value),
-            )),
+            ReplayValue::Text(text) if names.message == Some(index) => name = Some(text.clone()),
+            value => {
+                // The two above are the event's own.
+                let own = match &*own {
+                    "level" | "target" => format!("fields.{own}").into(),
+                    _ => own,
+                };
+                attributes.push(KeyValue::new(Key::from(own), attribute(value)));
+            }
         }
     }
     let name = name.unwrap_or_else(|| metadata.name().to_owned());

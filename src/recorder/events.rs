@@ -168,31 +168,34 @@ impl Recording {
         self.spans.find(id, metadata)
     }
 
-    /// Notes that a span was opened in the request, and keeps its fields.
+    /// Notes that a span was opened in the request, and keeps its fields; `cut` of
+    /// them were cut or left out.
     pub(crate) fn open_span(
         &mut self,
         id: u64,
         metadata: &'static Metadata<'static>,
-        fields: &[u8],
+        (fields, cut): (&[u8], u32),
     ) {
         self.spans.close(id);
+        self.spans.add_cut(cut);
         if fields.is_empty() {
             return;
         }
         if self.spans.fits(fields.len()) && self.reserve(fields.len()) {
             self.spans.begin(id, metadata, fields);
         } else {
-            self.spans.cut_one();
+            self.spans.add_cut(1);
         }
     }
 
     /// Adds to the fields of an open span, or keeps those of one that was opened
     /// elsewhere.
-    pub(crate) fn record_span(&mut self, id: u64, more: &[u8]) {
+    pub(crate) fn record_span(&mut self, id: u64, (more, cut): (&[u8], u32)) {
+        self.spans.add_cut(cut);
         if self.spans.fits(more.len()) && self.reserve(more.len()) {
             self.spans.record(id, more);
         } else {
-            self.spans.cut_one();
+            self.spans.add_cut(1);
         }
     }
 

@@ -10,6 +10,8 @@ mod events;
 mod heads;
 #[cfg(feature = "capture")]
 mod items;
+#[cfg(feature = "gate")]
+mod names;
 #[cfg(feature = "capture")]
 mod options;
 mod origin;
@@ -32,6 +34,7 @@ pub use self::options::CaptureOptions;
 #[cfg(feature = "gate")]
 pub(crate) use self::{
     events::{EventRecord, NewEvent, Recording},
+    names::{FieldNames, plain_name},
     spans::{SpanFields, for_each_span},
     thread::{Task, thread_id},
     values::{Encoder, Values, Visited, merge, with_scratch},

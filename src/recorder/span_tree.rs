@@ -169,7 +169,7 @@ impl SpanTree {
         match self.open.iter_mut().find(|open| open.id == id) {
             Some(open) => {
                 let before = open.fields.len();
-                merge(&mut open.fields, more);
+                self.cut += u64::from(merge(&mut open.fields, more));
                 self.open_size = self.open_size + open.fields.len() - before;
             }
             None => {
@@ -184,8 +184,9 @@ impl SpanTree {
         self.forget(id);
     }
 
-    pub(super) fn cut_one(&mut self) {
-        self.cut += 1;
+    /// Counts spans, or fields of spans, that are left out.
+    pub(super) fn add_cut(&mut self, cut: u32) {
+        self.cut += u64::from(cut);
     }
 
     pub(super) fn close(&mut self, id: u64) {

@@ -7,7 +7,11 @@ use tracing_subscriber::{
 
 /// The encoded fields of an open span, kept in its extensions for log lines.
 #[derive(Debug)]
-pub(crate) struct SpanFields(Vec<u8>);
+pub(crate) struct SpanFields {
+    values: Vec<u8>,
+    /// Those that were cut or left out.
+    cut: u32,
+}
 
 impl SpanFields {
     pub(crate) fn record_new<S>(attrs: &span::Attributes<'_>, id: &span::Id, cx: &Context<'_, S>)
@@ -20,8 +24,10 @@ impl SpanFields {
         }
         // The service's formatting code runs here, so nothing is locked yet.
         let mut values = Vec::new();
-        attrs.record(&mut Encoder::new(&mut values));
-        span.extensions_mut().replace(Self(values));
+        let mut encoder = Encoder::new(&mut values);
+        attrs.record(&mut encoder);
+        let cut = encoder.cut();
+        span.extensions_mut().replace(Self { values, cut });
     }
 
     pub(crate) fn record_more<S>(id: &span::Id, more: &span::Record<'_>, cx: &Context<'_, S>)
@@ -33,25 +39,27 @@ impl SpanFields {
             return;
         }
         let mut values = Vec::new();
-        more.record(&mut Encoder::new(&mut values));
+        let mut encoder = Encoder::new(&mut values);
+        more.record(&mut encoder);
+        let cut = encoder.cut();
         let mut extensions = span.extensions_mut();
         if let Some(fields) = extensions.get_mut::<Self>() {
             // Two layers may report the same record.
-            if !fields.0.ends_with(&values) {
-                merge(&mut fields.0, &values);
+            if !fields.values.ends_with(&values) {
+                fields.cut += cut + merge(&mut fields.values, &values);
             }
         } else {
-            extensions.insert(Self(values));
+            extensions.insert(Self { values, cut });
         }
     }
 }
 
-/// Calls `f` with the metadata and the encoded fields of each span around an
-/// event, innermost first; the request span, which the record itself stands
+/// Calls `f` with the metadata, the encoded fields and the number of cut ones of each
+/// span around an event, innermost first; the request span, which the record itself stands
 /// for, is left out.
 pub(crate) fn for_each_span<S>(
     leaf: SpanRef<'_, S>,
-    mut f: impl FnMut(&'static Metadata<'static>, &[u8]),
+    mut f: impl FnMut(&'static Metadata<'static>, &[u8], u32),
 ) where
     S: for<'a> LookupSpan<'a>,
 {
@@ -61,7 +69,8 @@ pub(crate) fn for_each_span<S>(
         if metadata.target() != crate::REQUEST_TARGET {
             let extensions = span.extensions();
             let fields = extensions.get::<SpanFields>();
-            f(metadata, fields.map_or(&[], |fields| fields.0.as_slice()));
+            let (values, cut) = fields.map_or((&[][..], 0), |f| (f.values.as_slice(), f.cut));
+            f(metadata, values, cut);
         }
         next = span.parent();
     }

@@ -243,21 +243,28 @@ impl<'b> Iterator for Values<'b> {
 
 /// Adds later values of a span to its earlier ones. They take the place of
 /// those of the same fields, so the size is bounded however often a field is
-/// recorded; where there are too many, the earlier ones go.
-pub(crate) fn merge(values: &mut Vec<u8>, later: &[u8]) {
+/// recorded; where there are too many, the earlier ones go, so many.
+pub(crate) fn merge(values: &mut Vec<u8>, later: &[u8]) -> u32 {
     let mut merged = Vec::with_capacity(values.len() + later.len());
+    let mut gone = 0;
     let mut rest = Values(values);
     loop {
         let before = rest.0;
         let Some((index, _)) = rest.next() else { break };
         let (entry, _) = before.split_at(before.len() - rest.0.len());
         let fits = merged.len() + entry.len() + later.len() <= 2 * FIELDS_LIMIT;
-        if fits && !Values(later).any(|(again, _)| again == index) {
+        if Values(later).any(|(again, _)| again == index) {
+            continue;
+        }
+        if fits {
             merged.extend_from_slice(entry);
+        } else {
+            gone += 1;
         }
     }
     merged.extend_from_slice(later);
     *values = merged;
+    gone
 }
 
 thread_local! {

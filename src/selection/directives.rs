@@ -33,6 +33,10 @@ impl Directives {
         self.max
     }
 
+    pub(crate) fn into_targets(self) -> Targets {
+        self.targets
+    }
+
     /// The level, where it holds for every target.
     pub(super) fn uniform(&self) -> Option<LevelFilter> {
         self.uniform

@@ -45,7 +45,7 @@ use crate::{
     kit::{Dashcam, DashcamBuilder},
 };
 use std::{ops::Deref, sync::Once, time::Duration};
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -127,7 +127,7 @@ fn install_gate() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if !installed() {
-            let gate = Gate::new(EnvFilter::new("info"));
+            let gate = Gate::new(LevelFilter::INFO);
             // A global subscriber of the tests' own stays.
             let _ = tracing_subscriber::registry().with(gate).try_init();
         }

@@ -81,15 +81,18 @@ fn event(
         once: false,
     };
     let mut map = fields.to_map();
+    let (mut target, mut file, mut line) = (None, None, None);
     // Records of the `log` crate carry where they came from as fields.
-    let mut logged = |name: &str| match map.remove(name) {
-        Some(Value::String(text)) => Some(text),
-        _ => None,
-    };
-    let target = logged("log.target");
-    let file = logged("log.file");
-    let _ = logged("log.module_path");
-    let line = map.remove("log.line").and_then(|line| line.as_u64());
+    if site.logged {
+        let mut text = |name: &str| match map.remove(name) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        target = text("log.target");
+        file = text("log.file");
+        let _ = text("log.module_path");
+        line = map.remove("log.line").and_then(|line| line.as_u64());
+    }
     Event {
         at_us: since(started, record.at),
         level: metadata.level().as_str().to_owned(),
@@ -126,20 +129,36 @@ fn decision(
     started: Instant,
     sites: &mut Sites,
 ) -> Decision {
-    // A literal of the service's source, so it needs no redaction, and no
-    // client can make it unreadable.
-    let name = raw(record.metadata, record.values)
-        .find_map(|(name, value)| match value {
-            Visited::Text { text, .. } if name == "decision" => Some(text.as_str().to_owned()),
-            _ => None,
-        })
-        .unwrap_or_default();
-    let mut fields = object(record.metadata, record.values, scrubber, sites);
-    fields.remove("decision");
+    // The first of that name is the macro's own: a literal of the service's source, so
+    // it needs no redaction, and no client can make it unreadable.
+    let own = raw(record.metadata, record.values).find(|(name, _)| *name == "decision");
+    let name = match own {
+        Some((_, Visited::Text { text, .. })) => Some(text.as_str().to_owned()),
+        _ => None,
+    };
+    let site = sites.of(record.metadata, scrubber.policy());
+    let fields = Fields {
+        site: &site,
+        values: record.values,
+        scrubber: Some(scrubber),
+        once: false,
+    };
+    let mut map = fields.to_map();
+    if name.is_some() {
+        map.remove("decision");
+    }
+    // A decision has no text beside its fields.
+    if let Some(message) = fields.message() {
+        let mut free = "message".to_owned();
+        while map.contains_key(&free) {
+            free.push('#');
+        }
+        map.insert(free, Value::String(message.into_owned()));
+    }
     Decision {
         at_us: since(started, record.at),
-        name,
-        fields,
+        name: name.unwrap_or_default(),
+        fields: map,
     }
 }
 

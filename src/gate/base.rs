@@ -1,0 +1,142 @@
+//! The filter of the service's own output.
+
+#[cfg(feature = "env-filter")]
+use super::excluded::most_let_through;
+use super::excluded::most_of;
+use crate::selection::Directives;
+use std::fmt;
+use tracing::{Level, Metadata, Subscriber, level_filters::LevelFilter};
+#[cfg(feature = "env-filter")]
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    Registry,
+    filter::Targets,
+    layer::{Context, Layer},
+};
+
+/// What a [`Gate`](super::Gate) shows outside of live requests: a level, levels per
+/// target, or, with the feature `env-filter`, an `EnvFilter`.
+///
+/// ```
+/// use dashcam::{gate::Gate, selection::Directives};
+/// use tracing_subscriber::filter::{LevelFilter, Targets};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let gate = Gate::new(LevelFilter::INFO);
+/// let gate = Gate::new(Targets::new().with_default(LevelFilter::INFO));
+/// let gate = Gate::new("info,sqlx=warn".parse::<Directives>()?);
+/// # let _ = gate;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # The feature `env-filter`
+///
+/// An `EnvFilter` also looks at spans and their fields (`[checkout{tenant=acme}]=debug`).
+/// The feature is not part of `full`, because it turns on the feature of that name of
+/// `tracing-subscriber` for *every* crate of the build: `tracing_subscriber::fmt::init()`
+/// and `fmt::try_init()` of any program in it then show ERROR alone where `RUST_LOG` is
+/// not set, instead of INFO and above.
+pub struct BaseFilter(Kind);
+
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one in a process, and every event asks it"
+)]
+enum Kind {
+    Targets(Targets),
+    #[cfg(feature = "env-filter")]
+    Env {
+        filter: EnvFilter,
+        /// Whether it looks at spans, and must be told of them.
+        sees_spans: bool,
+    },
+}
+
+impl BaseFilter {
+    /// The most verbose level that it can let through.
+    pub(super) fn max_level(&self) -> LevelFilter {
+        let hint = match &self.0 {
+            Kind::Targets(targets) => Layer::<Registry>::max_level_hint(targets),
+            #[cfg(feature = "env-filter")]
+            Kind::Env { filter, .. } => EnvFilter::max_level_hint(filter),
+        };
+        hint.unwrap_or(LevelFilter::TRACE)
+    }
+
+    /// The same for excluded targets, or more.
+    pub(super) fn most_of_excluded(&self) -> LevelFilter {
+        match &self.0 {
+            Kind::Targets(targets) => most_of(targets),
+            #[cfg(feature = "env-filter")]
+            Kind::Env { filter, .. } => most_let_through(&filter.to_string(), self.max_level()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn enabled<S: Subscriber>(
+        &self,
+        metadata: &Metadata<'_>,
+        cx: Context<'_, S>,
+    ) -> bool {
+        match &self.0 {
+            Kind::Targets(targets) => Layer::enabled(targets, metadata, cx),
+            #[cfg(feature = "env-filter")]
+            Kind::Env { filter, .. } => Layer::enabled(filter, metadata, cx),
+        }
+    }
+
+    /// It as a layer, where it has to be told of spans.
+    #[inline]
+    pub(super) fn of_spans<S: Subscriber>(&self) -> Option<&dyn Layer<S>> {
+        match &self.0 {
+            Kind::Targets(_) => None,
+            #[cfg(feature = "env-filter")]
+            Kind::Env { filter, sees_spans } => sees_spans.then_some(filter as &dyn Layer<S>),
+        }
+    }
+}
+
+impl From<Targets> for BaseFilter {
+    fn from(targets: Targets) -> Self {
+        Self(Kind::Targets(targets))
+    }
+}
+
+impl From<LevelFilter> for BaseFilter {
+    fn from(level: LevelFilter) -> Self {
+        Targets::new().with_default(level).into()
+    }
+}
+
+impl From<Level> for BaseFilter {
+    fn from(level: Level) -> Self {
+        LevelFilter::from(level).into()
+    }
+}
+
+impl From<Directives> for BaseFilter {
+    fn from(directives: Directives) -> Self {
+        directives.into_targets().into()
+    }
+}
+
+#[cfg(feature = "env-filter")]
+impl From<EnvFilter> for BaseFilter {
+    fn from(filter: EnvFilter) -> Self {
+        // It tells what it looks at only through its text form, where a span
+        // directive has brackets.
+        let sees_spans = filter.to_string().contains('[');
+        Self(Kind::Env { filter, sees_spans })
+    }
+}
+
+impl fmt::Debug for BaseFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Targets(targets) => write!(f, "BaseFilter({targets})"),
+            #[cfg(feature = "env-filter")]
+            Kind::Env { filter, .. } => write!(f, "BaseFilter({filter})"),
+        }
+    }
+}
