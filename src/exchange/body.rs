@@ -22,7 +22,8 @@ pub struct Body {
     /// The media type, without parameters other than `charset`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// The content coding (`gzip`, …), where one was named.
+    /// The content codings by their registered names (`gzip`, also for `x-gzip`), in the
+    /// order in which they were applied, where any were named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_encoding: Option<String>,
     /// The redacted content; absent where nothing was captured.

@@ -200,7 +200,7 @@ pub enum Depth {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Request {
-    /// The method.
+    /// The method as it came; one that no standard is likely to name has a placeholder.
     pub method: String,
     /// `http` or `https`, where the request's target says it: HTTP/2 does.
     #[serde(default, skip_serializing_if = "Option::is_none")]

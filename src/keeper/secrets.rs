@@ -168,8 +168,8 @@ fn remember_parts(
             }
             if in_body && body.kept > 0 {
                 let content_type = fields.single("content-type");
-                let encoding = fields.single("content-encoding");
-                redactor.body(content_type, encoding, &body.prefix, false);
+                let encoding = fields.list("content-encoding");
+                redactor.body(content_type, encoding.as_deref(), &body.prefix, false);
             }
         });
     }
