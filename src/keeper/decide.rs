@@ -8,7 +8,7 @@ use crate::{
     exchange::{Depth, Direction, KeepReason, Outcome},
     id::now_v7_text,
 };
-use http::Uri;
+use http::{Uri, uri};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -303,8 +303,58 @@ fn own(context: &RequestContext) {
     drop((request, response));
 }
 
+/// Part by part: printed as a whole, it may be read as another one.
 fn own_uri(uri: &mut Uri) {
-    if let Ok(own) = uri.to_string().parse() {
+    let own = || {
+        let mut parts = uri::Parts::default();
+        if let Some(scheme) = uri.scheme() {
+            parts.scheme = Some(scheme.as_str().parse().ok()?);
+        }
+        if let Some(authority) = uri.authority() {
+            parts.authority = Some(authority.as_str().parse().ok()?);
+        }
+        if let Some(path) = uri.path_and_query() {
+            parts.path_and_query = Some(path.as_str().parse().ok()?);
+        }
+        Uri::from_parts(parts).ok()
+    };
+    if let Some(own) = own() {
         *uri = own;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::uri::PathAndQuery;
+
+    #[test]
+    fn a_copy_of_a_target_is_the_same_target() {
+        let full = |scheme, authority, path| {
+            let builder = Uri::builder().scheme(scheme).authority(authority);
+            builder.path_and_query(path).build().unwrap()
+        };
+        for mut uri in [
+            Uri::from_static("/"),
+            Uri::from_static("/a/b?c=d&e"),
+            Uri::from_static("//a/b"),
+            Uri::from_static("/?"),
+            Uri::from_static("*"),
+            Uri::from_static("shop.example:443"),
+            Uri::from_static("http://u:p@[::1]:80/a?b"),
+            Uri::from_static("http://shop.example"),
+            Uri::from_static("http://shop.example?a=b"),
+            Uri::from_static("ftp://shop.example/a"),
+            full("https", "shop.example", "*"),
+            PathAndQuery::from_static("?a").into(),
+        ] {
+            let seen = uri.clone();
+            own_uri(&mut uri);
+            let parts = |uri: &Uri| {
+                let all = (uri.scheme().cloned(), uri.authority().cloned());
+                (all, uri.path().to_owned(), uri.query().map(str::to_owned))
+            };
+            assert_eq!(parts(&uri), parts(&seen));
+        }
     }
 }
