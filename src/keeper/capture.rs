@@ -6,6 +6,7 @@ use crate::{
     context::{RequestContext, Route},
     exchange::Failure,
     recorder::{CaptureOptions, Framing, StreamLimits, TeePlan},
+    redact::codings,
 };
 use http::{HeaderMap, Uri, header, request, response};
 use std::{
@@ -125,9 +126,7 @@ impl Keeper {
         trailers_limit: usize,
     ) -> TeePlan {
         let limits = &self.settings.limits;
-        let coding = || headers.get(header::CONTENT_ENCODING);
-        let coded = || coding().is_some_and(|coding| coding != "identity");
-        let framing = Framing::of(content_type, coded);
+        let framing = Framing::of(content_type, || is_coded(headers));
         TeePlan {
             limit: limits.body,
             trailers_limit,
@@ -142,6 +141,13 @@ impl Keeper {
             }),
         }
     }
+}
+
+/// Whether a content coding hides what is in the body.
+fn is_coded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::CONTENT_ENCODING);
+    let mut codings = codings.iter();
+    codings.any(|value| value.to_str().map_or(true, codings::is_coded))
 }
 
 fn content_type(headers: &HeaderMap) -> Option<&[u8]> {
