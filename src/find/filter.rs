@@ -255,6 +255,7 @@ const REASONS: &[&str] = &[
     "condition",
     "caller",
     "interim",
+    "request_body",
 ];
 
 impl KeptFor {
@@ -277,6 +278,7 @@ fn parts(reason: &KeepReason) -> (&'static str, Option<&String>) {
         KeepReason::Condition { why } => ("condition", Some(why)),
         KeepReason::Caller => ("caller", None),
         KeepReason::Interim => ("interim", None),
+        KeepReason::RequestBody => ("request_body", None),
     }
 }
 

@@ -32,6 +32,9 @@ impl Keeper {
             .replayer
             .as_ref()
             .and_then(|_| shared.notes().ticket.take());
+        if ended.of_call {
+            self.learn(context, ended.direction);
+        }
         let slow = self.is_slow(context, &ended);
         let caller = ended.caller.take();
         let calls = shared.has_calls().then(|| shared.notes().calls.take());
@@ -108,6 +111,17 @@ impl Keeper {
         if self.keep(kept, signature, asked).is_some() {
             shared.notes().interim = Some(id);
         }
+    }
+
+    /// Learns which method of gRPC there is.
+    fn learn(&self, context: &RequestContext, direction: Direction) {
+        let shared = context.shared();
+        let (status, has_message) = {
+            let tee = shared.response_body();
+            (tee.status(), tee.has_message())
+        };
+        let heads = shared.heads();
+        self.methods.learn(direction, &heads, status, has_message);
     }
 
     /// Leaves it to the request in whose code the call was made.
@@ -207,6 +221,9 @@ impl Keeper {
             if went_wrong {
                 reasons.push(KeepReason::Outcome);
             }
+        }
+        if ended.upload_broke {
+            reasons.push(KeepReason::RequestBody);
         }
         if slow {
             reasons.push(KeepReason::Slow);

@@ -1,5 +1,13 @@
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
+
+/// Made once: to parse a name costs more than to look it up.
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// The gRPC status among these fields.
+pub(crate) fn grpc_status(fields: &HeaderMap) -> Option<u16> {
+    fields.get(&GRPC_STATUS)?.to_str().ok()?.parse().ok()
+}
 
 /// Header fields copied into one buffer, in order, up to a limit.
 ///
@@ -98,6 +106,11 @@ impl HeaderFields {
             list.push_str(std::str::from_utf8(value.1).unwrap_or("?"));
         }
         Some(list)
+    }
+
+    /// Counts fields that did not even come as far as here.
+    pub(crate) fn lose(&mut self, fields: u32) {
+        self.dropped += fields;
     }
 
     /// Fields that did not fit.

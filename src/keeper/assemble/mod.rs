@@ -175,6 +175,12 @@ impl Assembler {
             self.response(&mut redactor, kept, &heads, &response_body)
         };
         note_memory(&mut missing, "response.body", &response_body);
+        if let Some(why) = response_body.status_unread {
+            missing.push(Missing {
+                what: "response.grpc_status".to_owned(),
+                why: why.to_owned(),
+            });
+        }
 
         let started = shared.started;
         let timing = Timing {
@@ -338,7 +344,7 @@ impl Assembler {
         head.at?;
         let mut response = Response {
             status: head.status.as_u16(),
-            grpc_status: grpc_status(&tee.trailers).or(grpc_status(&head.fields)),
+            grpc_status: tee.status.or(grpc_status(&head.fields)),
             version: version(head.version),
             headers: self.header_fields(redactor, &head.fields, id),
             body: body(
