@@ -116,6 +116,8 @@ mod find;
 pub mod fuzzing;
 #[cfg(feature = "gate")]
 pub mod gate;
+#[cfg(feature = "gate")]
+mod host;
 mod id;
 #[cfg(feature = "capture")]
 mod keeper;

@@ -6,11 +6,11 @@
 mod support_net;
 
 use axum::{
-    Router,
+    Json, Router,
     body::{Body, Bytes, to_bytes},
     http::{HeaderMap, Request, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use base64ct::{Base64, Encoding as _};
 use dashcam::{
@@ -29,6 +29,28 @@ const PAGE: &str = "<!doctype html><title>kept</title><p id=text>Łódź</p>";
 
 fn image() -> Vec<u8> {
     (0..=255).rev().collect()
+}
+
+const FORM: &str = "--BbB\r\nContent-Disposition: form-data; name=\"status\"\r\n\r\nnew\r\n\
+                    --BbB--\r\n";
+
+fn deflated(text: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut out = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    out.write_all(text.as_bytes()).unwrap();
+    out.finish().unwrap()
+}
+
+/// JSON in the coding that is asked for, by this name.
+async fn coded(Json(coding): Json<String>) -> impl IntoResponse {
+    use std::io::Write as _;
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    out.write_all(b"{\"status\":\"new\"}").unwrap();
+    let head = [
+        (header::CONTENT_TYPE, "application/json".to_owned()),
+        (header::CONTENT_ENCODING, coding),
+    ];
+    (head, out.finish().unwrap())
 }
 
 async fn json_echo(body: Bytes) -> impl IntoResponse {
@@ -69,6 +91,8 @@ fn app() -> Router {
         .route("/login", post(login))
         .route("/empty", get(|| async { StatusCode::NO_CONTENT }))
         .route("/fails", get(|| async { (StatusCode::BAD_GATEWAY, "no") }))
+        .route("/coded", post(coded))
+        .route("/any", any(json_echo))
         .route(
             "/packed",
             get(|| async { long }).layer(CompressionLayer::new()),
@@ -113,6 +137,23 @@ fn requests() -> Vec<Request<Body>> {
             .header("host", "[::1]:3000")
             .body(none()),
         request("DELETE", "/json").body(none()),
+        request("POST", "/coded")
+            .header(&typed, "application/json")
+            .body("\"x-gzip\"".into()),
+        request("POST", "/coded")
+            .header(&typed, "application/json")
+            .body("\"GZIP, identity\"".into()),
+        request("patch", "/any").body(none()),
+        request("POST", "/any")
+            .header(
+                &typed,
+                "Multipart/Form-Data; Charset=utf-8; Boundary=\"BbB\"",
+            )
+            .header("content-encoding", "x-deflate")
+            .body(deflated(FORM).into()),
+        request("POST", "/any")
+            .header(&typed, "multipart/form-data; boundary=BbB")
+            .body(FORM.into()),
     ]
     .map(Result::unwrap)
     .into()
@@ -156,9 +197,18 @@ async fn play(server: &Server, dashcam: &TestDashcam) -> Vec<Played> {
     played
 }
 
+/// A body without its content coding, as it is recorded.
+fn decoded(body: &exchange::Body) -> Option<&str> {
+    match &body.content {
+        Some(Content::Text { text, .. }) if body.content_encoding.is_some() => Some(text),
+        _ => None,
+    }
+}
+
 /// The policy writes none of some bodies; here they stand as they passed by.
-fn keep_all_of_it(body: &mut exchange::Body, bytes: &[u8]) {
+fn keep_all_of_it(body: &mut exchange::Body, bytes: &[u8], keeps_decoded: bool) {
     let there = match &body.content {
+        _ if keeps_decoded && decoded(body).is_some() => true,
         Some(Content::Text { text, .. }) => text.as_bytes() == bytes,
         Some(_) => false,
         None => bytes.is_empty(),
@@ -168,12 +218,12 @@ fn keep_all_of_it(body: &mut exchange::Body, bytes: &[u8]) {
     }
 }
 
-fn complete(played: &[Played]) -> Vec<Exchange> {
+fn complete(played: &[Played], keeps_decoded: bool) -> Vec<Exchange> {
     let exchanges = played.iter().map(|played| {
         let mut exchange = played.exchange.clone();
-        keep_all_of_it(&mut exchange.request.body, &played.sent);
+        keep_all_of_it(&mut exchange.request.body, &played.sent, keeps_decoded);
         if let Some(response) = &mut exchange.response {
-            keep_all_of_it(&mut response.body, &played.answer);
+            keep_all_of_it(&mut response.body, &played.answer, keeps_decoded);
         }
         exchange
     });
@@ -185,7 +235,7 @@ async fn har_has_what_was_recorded() {
     let dashcam = dashcam();
     let server = Server::start(app().layer(dashcam.layer())).await;
     let played = play(&server, &dashcam).await;
-    let document = har::from_exchanges(&complete(&played));
+    let document = har::from_exchanges(&complete(&played, true));
     let mut wanted = Vec::new();
     for (n, played) in played.iter().enumerate() {
         let entry = &document["log"]["entries"][n];
@@ -196,7 +246,11 @@ async fn har_has_what_was_recorded() {
             Some(other) => panic!("{other}"),
             None => text.into(),
         };
-        assert_eq!(bytes, played.answer, "{entry:#}");
+        let recorded = &played.exchange;
+        let response = recorded.response.as_ref().unwrap();
+        let sent = decoded(&recorded.request.body).map_or(&*played.sent, str::as_bytes);
+        let answer = decoded(&response.body).map_or(&*played.answer, str::as_bytes);
+        assert_eq!(bytes, answer, "{entry:#}");
         assert_eq!(entry["response"]["status"], played.status.as_u16());
         let url = entry["request"]["url"].as_str().unwrap();
         assert!(
@@ -207,9 +261,9 @@ async fn har_has_what_was_recorded() {
             "id": entry["_dashcam"]["correlation_id"],
             "method": entry["request"]["method"],
             "url": url,
-            "request": Base64::encode_string(&played.sent),
+            "request": Base64::encode_string(sent),
             "status": played.status.as_u16(),
-            "response": Base64::encode_string(&played.answer),
+            "response": Base64::encode_string(answer),
         }));
     }
     // One that never had an answer, one of which nothing is known.
@@ -217,11 +271,84 @@ async fn har_has_what_was_recorded() {
     lost.response = None;
     lost.request.headers.clear();
     lost.request.body = exchange::Body::new(BodyState::Unread);
-    let mut all = complete(&played);
+    let mut all = complete(&played, true);
     all.push(lost);
     if let Some(dir) = env::var_os("DASHCAM_HAR_DIR").map(PathBuf::from) {
         fs::write(dir.join("kept.har"), har::from_exchanges(&all).to_string()).unwrap();
         fs::write(dir.join("wanted.json"), json!(wanted).to_string()).unwrap();
+    }
+}
+
+/// What a head says of the boundary, and what the parts of the body are, by that.
+fn parts(content_type: &str, body: &str) -> Vec<String> {
+    let (_, boundary) = content_type.split_once("oundary=").unwrap();
+    let boundary = boundary.split(';').next().unwrap().trim_matches('"');
+    assert!(
+        boundary
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    );
+    let inner = body.strip_prefix(&format!("--{boundary}\r\n"));
+    let inner = inner.unwrap_or_else(|| panic!("{content_type}\n{body}"));
+    let inner = inner
+        .strip_suffix(&format!("\r\n--{boundary}--\r\n"))
+        .unwrap();
+    let delimiter = format!("\r\n--{boundary}\r\n");
+    inner.split(&delimiter).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_of_parts_can_be_read_by_its_head() {
+    let long = "----WebKitFormBoundary7MA4YWxkTrZu0gW";
+    let boundaries = ["BbB", long, "dashcam", "dashcam-2", "4111111111111111"];
+    let dashcam = keeping_all_with(|builder| builder);
+    let server = Server::start(app().layer(dashcam.layer())).await;
+    let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
+    for (n, boundary) in boundaries.into_iter().enumerate() {
+        // A value has what would be a delimiter, had it another boundary.
+        let value = if boundary == "dashcam" {
+            "a"
+        } else {
+            "--dashcam"
+        };
+        let form = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"status\"\r\n\r\n\
+             a\r\n--other\r\n--{boundary}\r\n\
+             Content-Disposition: form-data; name=\"note\"\r\n\r\n{value}\r\n\
+             --{boundary}--\r\n"
+        );
+        let request = Request::post(format!("http://{}/any", server.address))
+            .header(
+                "content-type",
+                format!("multipart/form-data; boundary=\"{boundary}\""),
+            )
+            .body(Body::from(form))
+            .unwrap();
+        client.request(request).await.unwrap();
+        let kept = kept_of(&dashcam, n as u64 + 1).await.pop().unwrap();
+        let field =
+            |(name, value): (&str, &str)| (name == "content-type").then(|| value.to_owned());
+        let recorded = kept.request.headers.iter();
+        let recorded = recorded
+            .map(|h| (h.0.as_str(), h.1.as_str()))
+            .find_map(field);
+        let Some(Content::Text { text, .. }) = &kept.request.body.content else {
+            panic!("{kept:?}")
+        };
+        let recorded = recorded.unwrap();
+        assert_eq!(parts(&recorded, text).len(), 2, "{recorded}\n{text}");
+        if boundary == "4111111111111111" {
+            assert!(!format!("{kept:?}").contains(boundary), "{kept:?}");
+        }
+        let document = har::from_exchanges([&kept]);
+        let post = &document["log"]["entries"][0]["request"]["postData"];
+        let media = post["mimeType"].as_str().unwrap();
+        assert_eq!(parts(media, post["text"].as_str().unwrap()).len(), 2);
+        let command = Curl::new(&kept).to_string();
+        assert!(
+            command.contains(&format!("content-type: {recorded}")),
+            "{command}"
+        );
     }
 }
 
@@ -234,7 +361,7 @@ async fn curl_sends_the_request_again() {
     let server = Server::start(app().layer(dashcam.layer())).await;
     let played = play(&server, &dashcam).await;
     let base = format!("http://{}", server.address);
-    for (n, (first, exchange)) in played.iter().zip(complete(&played)).enumerate() {
+    for (n, (first, exchange)) in played.iter().zip(complete(&played, false)).enumerate() {
         let command = Curl::new(&exchange).base(&*base).to_string();
         let run = {
             let command = command.clone();

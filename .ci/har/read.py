@@ -20,6 +20,8 @@ class Compare:
         # It leaves the brackets of an IPv6 address out when it writes a URL.
         wanted = self.wanted[n]
         wanted["url"] = wanted["url"].replace("[::1]", "::1")
+        # It shows methods in upper case.
+        wanted["method"] = wanted["method"].upper()
         assert flow.response is not None
         found = {
             "id": flow.request.headers["x-request-id"],

@@ -1,7 +1,7 @@
 //! Who may ask.
 
 use super::{answer::Problem, attempts::Attempts, audit};
-use crate::selection::Address;
+use crate::{host, selection::Address};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -134,21 +134,14 @@ fn no_browser(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
     if is_page("origin") || is_page("sec-fetch-site") {
         return refused("without authentication no browser is answered; use curl, or a token");
     }
-    let host = headers.get(header::HOST).map(HeaderValue::to_str);
-    let host = host.and_then(Result::ok).or_else(|| uri.host());
-    match host.map(without_port) {
-        Some(host) if host.eq_ignore_ascii_case("localhost") || is_address(host) => Ok(()),
+    let named = headers.get(header::HOST).map(HeaderValue::to_str);
+    let named = named.and_then(Result::ok).or_else(|| uri.host());
+    match named.map(|host| host::fold(host::split(host).0)) {
+        Some(host) if host == "localhost" || is_address(&host) => Ok(()),
         _ => refused(
             "without authentication the host has to be localhost or an address, because names \
              can be made to point anywhere; use the address, or a token",
         ),
-    }
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
     }
 }
 

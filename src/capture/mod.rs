@@ -82,15 +82,17 @@
 //!
 //! | traffic | what is special |
 //! |---|---|
-//! | server-sent events, NDJSON, gRPC | known by their content type; items are counted, and captured up to [`Limits::stream_items`] and [`Limits::stream_time`], cut between two items |
+//! | server-sent events, NDJSON, gRPC, streams of Connect | known by their content type; items are counted, and captured up to [`Limits::stream_items`] and [`Limits::stream_time`], cut between two items |
 //! | gRPC | the status comes from the trailers or, where there are none, the head |
+//! | gRPC-Web, streams of Connect | the status is found in the last frame of the body while it passes, captured or not; 16 KiB of that frame are held at most |
 //! | upgrades (101, CONNECT) | the exchange ends there; what the connection carries then is neither seen nor touched |
 //! | HEAD, 204, 304 | no body by protocol, which is no failure |
 //! | compressed bodies | captured as they pass at the place of the layer |
 //!
 //! # What is kept
 //!
-//! What went wrong ([`Classify`]), was slow, had an ERROR event, was asked for
+//! What went wrong ([`Classify`]), was not as long as its `content-length`, was uploaded in
+//! part, was slow, had an ERROR event, was asked for
 //! ([`keep`](crate::keep), rules, `keep_when`), or is in the baseline sample. It is
 //! decided at the end, when all that is known; until then nothing is written. A call
 //! made by a [client](CaptureLayer::client) is kept for its own reason, or with its

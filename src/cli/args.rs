@@ -97,9 +97,8 @@ pub(super) struct FilterArgs {
     /// Only this journey.
     #[arg(long, value_name = "ID")]
     correlation_id: Vec<String>,
-    /// Only what was kept for this: outcome, slow, error_event, baseline, caller, interim,
-    /// asked[:WHY], condition[:WHY],
-    /// selected[:RULE].
+    /// Only what was kept for this: outcome, request_body, slow, error_event, baseline,
+    /// caller, interim, asked[:WHY], condition[:WHY], selected[:RULE].
     #[arg(long, value_name = "REASON")]
     kept_for: Vec<KeptFor>,
     /// Only where the service stated this fact.

@@ -193,6 +193,8 @@ fn failed(failure: &Failed) -> String {
     match failure {
         Failed::Status(status) => format!("status {status}"),
         Failed::Grpc(code) => format!("gRPC status {code}"),
+        Failed::NoStatus => "no gRPC status".to_owned(),
+        Failed::BodyLength => "a body that is not as long as announced".to_owned(),
         Failed::ServiceError => "the service's error".to_owned(),
         Failed::Custom(name) => name.clone(),
     }

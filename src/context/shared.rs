@@ -215,6 +215,8 @@ pub(crate) struct CaptureHeads {
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
     pub(crate) options: CaptureOptions,
+    /// Whether its path is that of a gRPC method which the service is known to have.
+    pub(crate) names_method: bool,
     /// Whose request it is; zero where that is not known.
     pub(crate) client: u128,
     /// Bytes of a body and of a head that are captured where the options do not
@@ -630,6 +632,7 @@ impl Shared {
             heads.response.fields.reset();
             heads.response.at = None;
             heads.options = CaptureOptions::new();
+            heads.names_method = false;
             heads.client = 0;
             get_mut(&mut self.request_body).reset();
             get_mut(&mut self.response_body).reset();

@@ -12,17 +12,20 @@ pub struct Body {
     pub seen: u64,
     /// Bytes that were captured, before redaction.
     pub kept: u64,
-    /// Of a stream of items (server-sent events, lines of NDJSON, gRPC messages):
+    /// Of a stream of items (server-sent events, lines of NDJSON, messages of gRPC and of
+    /// streams of Connect):
     /// those that passed by whole. Not counted where a content coding hides them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<u64>,
-    /// The length the sender announced, where it did.
+    /// The length the sender announced, where it did: its `content-length`, or else what
+    /// the body itself said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<u64>,
     /// The media type, without parameters other than `charset`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// The content coding (`gzip`, …), where one was named.
+    /// The content codings by their registered names (`gzip`, also for `x-gzip`), in the
+    /// order in which they were applied, where any were named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_encoding: Option<String>,
     /// The redacted content; absent where nothing was captured.

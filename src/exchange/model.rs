@@ -200,7 +200,7 @@ pub enum Depth {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Request {
-    /// The method.
+    /// The method as it came; one that no standard is likely to name has a placeholder.
     pub method: String,
     /// `http` or `https`, where the request's target says it: HTTP/2 does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -234,7 +234,8 @@ pub struct Request {
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// The gRPC status code, from the trailers or, where there were none, the head.
+    /// The gRPC status code, from the trailers, of gRPC-Web and of streams of Connect from
+    /// the last frame of the body, or, where there were none, the head.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grpc_status: Option<u16>,
     /// `HTTP/1.1`, `HTTP/2.0`, …

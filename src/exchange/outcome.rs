@@ -53,8 +53,15 @@ impl fmt::Display for Outcome {
 pub enum Failure {
     /// The HTTP status code.
     Status(u16),
-    /// The gRPC status code, from the response head or the trailers.
+    /// The gRPC status code, from the response head or the trailers; of gRPC-Web and of
+    /// streams of Connect, from the last frame of the body.
     Grpc(u16),
+    /// A gRPC call, or a stream of Connect, ended without a status: clients take that
+    /// for a failure.
+    NoStatus,
+    /// The response body was shorter or longer than its `content-length`: clients get no
+    /// whole answer.
+    BodyLength,
     /// The service returned an error instead of a response.
     ServiceError,
     /// A name given by the service's own classifier.
@@ -73,6 +80,7 @@ impl fmt::Display for KeepReason {
             Self::Condition { why } => write!(f, "condition: {why}"),
             Self::Caller => f.write_str("caller"),
             Self::Interim => f.write_str("interim"),
+            Self::RequestBody => f.write_str("request body"),
         }
     }
 }
@@ -110,4 +118,7 @@ pub enum KeepReason {
     Caller,
     /// An interim exchange of it was kept, and nothing else would keep its end.
     Interim,
+    /// The request body ended with an error while the service read it: an upload that
+    /// the client broke off, most likely. What the service made of it is in the response.
+    RequestBody,
 }

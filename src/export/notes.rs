@@ -42,6 +42,38 @@ pub(super) fn of_body(body: &Body) -> Vec<String> {
     notes
 }
 
+/// Fields of the head that describe the bytes of the body, whatever coding they have.
+const OF_THE_BYTES: [&str; 5] = [
+    "content-digest",
+    "content-md5",
+    "content-range",
+    "digest",
+    "repr-digest",
+];
+
+/// Fields of a head that are not true of a body of which this is written, other than its
+/// length and coding.
+pub(super) fn untrue_of(body: &Body, written: Option<&[u8]>) -> &'static [&'static str] {
+    let bytes = written.unwrap_or_default();
+    let whole = matches!(body.state, BodyState::Complete | BodyState::None);
+    let same = match &body.content {
+        _ if body.raw.is_some() => true,
+        Some(Content::Text { text, .. }) => !is_coded(body) && !is_redacted(text),
+        _ => bytes.is_empty(),
+    };
+    if whole && same && bytes.len() as u64 == body.seen {
+        &[]
+    } else {
+        &OF_THE_BYTES
+    }
+}
+
+/// Whether the body passed by in a content coding.
+pub(super) fn is_coded(body: &Body) -> bool {
+    let coding = body.content_encoding.as_deref();
+    coding.is_some_and(|coding| coding != "identity")
+}
+
 /// Why nothing of a body is written.
 pub(crate) fn withheld(why: Option<&str>) -> &'static str {
     match why {

@@ -255,6 +255,7 @@ const REASONS: &[&str] = &[
     "condition",
     "caller",
     "interim",
+    "request_body",
 ];
 
 impl KeptFor {
@@ -277,6 +278,7 @@ fn parts(reason: &KeepReason) -> (&'static str, Option<&String>) {
         KeepReason::Condition { why } => ("condition", Some(why)),
         KeepReason::Caller => ("caller", None),
         KeepReason::Interim => ("interim", None),
+        KeepReason::RequestBody => ("request_body", None),
     }
 }
 
@@ -305,7 +307,7 @@ impl FromStr for KeptFor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::sample::sample;
+    use crate::{exchange::Header, export::sample::sample};
 
     fn holds<T: FromStr<Err = String>>(text: &str, put: impl Fn(&mut Filter, T)) -> bool {
         let mut filter = Filter::default();
@@ -339,6 +341,29 @@ mod tests {
             filter.matches(&sample("a"))
         };
         assert!(id("c-a") && !id("c-"));
+    }
+
+    #[test]
+    fn a_host_in_whatever_spelling_and_place() {
+        let mut exchange = sample("a");
+        let host = "Shop.Example.:8080".to_owned();
+        exchange.request.headers = vec![Header("host".to_owned(), host)];
+        let holds = |exchange: &Exchange, asked: &str| {
+            let filter = Filter {
+                headers: vec![("Host".to_owned(), asked.to_owned())],
+                ..Filter::default()
+            };
+            filter.matches(exchange)
+        };
+        for asked in ["shop.example", "SHOP.EXAMPLE:8080", "Shop.Example.:8080"] {
+            assert!(holds(&exchange, asked), "{asked}");
+        }
+        assert!(!holds(&exchange, "shop.example:80") && !holds(&exchange, "example"));
+        // HTTP/2 has it in the target.
+        exchange.request.headers.clear();
+        exchange.request.authority = Some("shop.example".to_owned());
+        exchange.request.scheme = Some("https".to_owned());
+        assert!(holds(&exchange, "shop.example:443") && !holds(&exchange, "shop.example:80"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use crate::{
-    exchange::{Exchange, Header},
+    exchange::{Exchange, Header, Request, scheme},
+    host,
     redact::Key,
 };
 use serde_json::Value;
@@ -31,11 +32,25 @@ impl<'s> Sought<'s> {
     }
 
     pub(super) fn is_header(&self, name: &str, exchange: &Exchange) -> bool {
+        if name.eq_ignore_ascii_case("host") && self.is_host(&exchange.request) {
+            return true;
+        }
         let request = exchange.request.headers.iter();
         let response = exchange.response.iter().flat_map(|r| &r.headers);
         request.chain(response).any(|Header(header, value)| {
             header.eq_ignore_ascii_case(name) && (value == self.clear || self.is_hidden_in(value))
         })
+    }
+
+    /// In whatever spelling, and in the target, where HTTP/2 has it.
+    fn is_host(&self, request: &Request) -> bool {
+        let headers = request.headers.iter();
+        let named = headers.filter(|Header(name, _)| name.eq_ignore_ascii_case("host"));
+        let named = named.map(|Header(_, value)| value);
+        let scheme = scheme(None, request.scheme.as_deref());
+        named
+            .chain(&request.authority)
+            .any(|host| host::is(self.clear, host, scheme) || self.is_hidden_in(host))
     }
 
     /// Whether it stands in anything that came with the request or was said in it.

@@ -1,11 +1,15 @@
 //! What is captured of a request that begins: both heads and both bodies, as far
 //! as options and limits go.
 
-use super::Keeper;
+use super::{Keeper, grpc};
 use crate::{
     context::{RequestContext, Route},
-    exchange::Failure,
-    recorder::{CaptureOptions, Framing, StreamLimits, TeePlan},
+    exchange::{Direction, Failure},
+    recorder::{
+        CaptureOptions, EndFrame, Ending, Envelope, Framing, Lengths, StreamLimits, TeePlan,
+        grpc_status,
+    },
+    redact::codings,
 };
 use http::{HeaderMap, Uri, header, request, response};
 use std::{
@@ -19,16 +23,17 @@ impl Keeper {
     pub(crate) fn request(
         &self,
         context: &RequestContext,
+        direction: Direction,
         head: &request::Parts,
         uri: &Uri,
-        declared: Option<u64>,
+        lengths: Lengths,
     ) -> u64 {
         let shared = context.shared();
         let options = self.options(head, uri, shared.route.as_ref());
         let limits = &self.settings.limits;
         let content_type = content_type(&head.headers);
         let head_limit = options.head_limit(limits.head);
-        let mut plan = self.tee(&head.headers, content_type, declared, head_limit);
+        let mut plan = self.tee(&head.headers, content_type, lengths, head_limit);
         plan.limit = options.request_limit(limits.body, content_type);
         {
             let mut tee = shared.request_body();
@@ -37,7 +42,9 @@ impl Keeper {
             }
             tee.begin(plan);
         }
+        let names_method = self.methods.knows(direction, content_type, uri);
         let mut heads = shared.heads();
+        heads.names_method = names_method;
         heads.request.method = head.method.clone();
         heads.request.uri = uri.clone();
         heads.request.version = head.version;
@@ -58,7 +65,7 @@ impl Keeper {
         &self,
         context: &RequestContext,
         head: &response::Parts,
-        declared: Option<u64>,
+        lengths: Lengths,
     ) -> Option<Failure> {
         let shared = context.shared();
         if let Some(options) = head.extensions.get::<CaptureOptions>() {
@@ -77,8 +84,19 @@ impl Keeper {
             let body = heads.options.response_limit(limits.body, content_type);
             (body, head_limit)
         };
-        let mut plan = self.tee(&head.headers, content_type, declared, head_limit);
+        let mut plan = self.tee(&head.headers, content_type, lengths, head_limit);
         plan.limit = body;
+        plan.end_frame = Envelope::of(content_type).map(|envelope| {
+            let mut end_frame = EndFrame::new(envelope);
+            if is_coded(&head.headers) {
+                end_frame.give_up("coding");
+            }
+            Box::new(end_frame)
+        });
+        plan.of_call = grpc::is_call(content_type);
+        if plan.of_call {
+            plan.status = grpc_status(&head.headers);
+        }
         {
             let mut tee = shared.response_body();
             if body < limits.body && body == 0 {
@@ -97,6 +115,37 @@ impl Keeper {
     ) -> Option<Failure> {
         context.shared().response_body().trailers(trailers);
         judge(|| self.settings.classify.trailers(trailers))
+    }
+
+    /// What a response that ended says of itself behind its head, where that was no
+    /// failure. `length` is what `content-length` said, `whole` whether the service
+    /// ended the body itself.
+    pub(crate) fn response_end(
+        &self,
+        context: &RequestContext,
+        length: Option<u64>,
+        whole: bool,
+    ) -> Option<Failure> {
+        let shared = context.shared();
+        let (call_end, seen, complete, lacks_status) = {
+            let mut tee = shared.response_body();
+            let complete = whole || tee.ending() == Some(&Ending::Complete);
+            let call_end = tee.take_call_end();
+            (call_end, tee.seen(), complete, whole && tee.lacks_status())
+        };
+        if let Some(fields) = call_end
+            // No code of the service where a second panic would end the process.
+            && !std::thread::panicking()
+            && let Some(failure) = judge(|| self.settings.classify.trailers(&fields))
+        {
+            return Some(failure);
+        }
+        // A server cuts what is too long, and asks for no more of it then.
+        let wrong = |length| seen > length || complete && seen != length;
+        if length.is_some_and(wrong) {
+            return Some(Failure::BodyLength);
+        }
+        (lacks_status && shared.heads().response.status == 200).then_some(Failure::NoStatus)
     }
 
     /// What is said of this request before it reaches the service.
@@ -121,17 +170,15 @@ impl Keeper {
         &self,
         headers: &HeaderMap,
         content_type: Option<&[u8]>,
-        declared: Option<u64>,
+        lengths: Lengths,
         trailers_limit: usize,
     ) -> TeePlan {
         let limits = &self.settings.limits;
-        let coding = || headers.get(header::CONTENT_ENCODING);
-        let coded = || coding().is_some_and(|coding| coding != "identity");
-        let framing = Framing::of(content_type, coded);
+        let framing = Framing::of(content_type, || is_coded(headers));
         TeePlan {
             limit: limits.body,
             trailers_limit,
-            declared,
+            lengths,
             budget: Some(Arc::clone(&self.bodies)),
             stream: framing.map(|framing| {
                 let limits = StreamLimits {
@@ -140,8 +187,16 @@ impl Keeper {
                 };
                 (framing, limits)
             }),
+            ..TeePlan::default()
         }
     }
+}
+
+/// Whether a content coding hides what is in the body.
+fn is_coded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(header::CONTENT_ENCODING);
+    let mut codings = codings.iter();
+    codings.any(|value| value.to_str().map_or(true, codings::is_coded))
 }
 
 fn content_type(headers: &HeaderMap) -> Option<&[u8]> {

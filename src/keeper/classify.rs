@@ -1,9 +1,6 @@
-use crate::exchange::Failure;
-use http::{HeaderMap, HeaderName, StatusCode};
+use crate::{exchange::Failure, recorder::grpc_status};
+use http::{HeaderMap, StatusCode};
 use std::fmt;
-
-/// Made once: to parse a name costs more than to look it up.
-static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Decides which responses are failures.
 ///
@@ -12,7 +9,9 @@ pub trait Classify: Send + Sync + 'static {
     /// Looks at the response head.
     fn head(&self, status: StatusCode, headers: &HeaderMap) -> Option<Failure>;
 
-    /// Looks at the trailers of a response whose head was no failure.
+    /// Looks at the trailers of a response whose head was no failure. Of gRPC-Web they
+    /// are those in the last frame of the body; of a stream of Connect they are
+    /// `grpc-status` alone, with the number that its code has in gRPC.
     fn trailers(&self, trailers: &HeaderMap) -> Option<Failure> {
         let _ = trailers;
         None
@@ -44,7 +43,7 @@ impl Classify for ServerErrors {
     }
 
     fn trailers(&self, trailers: &HeaderMap) -> Option<Failure> {
-        let code = trailers.get(&GRPC_STATUS)?.to_str().ok()?.parse().ok()?;
+        let code = grpc_status(trailers)?;
         matches!(code, 2 | 4 | 12..=15).then_some(Failure::Grpc(code))
     }
 }

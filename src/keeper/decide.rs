@@ -8,7 +8,7 @@ use crate::{
     exchange::{Depth, Direction, KeepReason, Outcome},
     id::now_v7_text,
 };
-use http::Uri;
+use http::{Uri, uri};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -32,6 +32,9 @@ impl Keeper {
             .replayer
             .as_ref()
             .and_then(|_| shared.notes().ticket.take());
+        if ended.of_call {
+            self.learn(context, ended.direction);
+        }
         let slow = self.is_slow(context, &ended);
         let caller = ended.caller.take();
         let calls = shared.has_calls().then(|| shared.notes().calls.take());
@@ -108,6 +111,17 @@ impl Keeper {
         if self.keep(kept, signature, asked).is_some() {
             shared.notes().interim = Some(id);
         }
+    }
+
+    /// Learns which method of gRPC there is.
+    fn learn(&self, context: &RequestContext, direction: Direction) {
+        let shared = context.shared();
+        let (status, has_message) = {
+            let tee = shared.response_body();
+            (tee.status(), tee.has_message())
+        };
+        let heads = shared.heads();
+        self.methods.learn(direction, &heads, status, has_message);
     }
 
     /// Leaves it to the request in whose code the call was made.
@@ -208,6 +222,9 @@ impl Keeper {
                 reasons.push(KeepReason::Outcome);
             }
         }
+        if ended.upload_broke {
+            reasons.push(KeepReason::RequestBody);
+        }
         if slow {
             reasons.push(KeepReason::Slow);
         }
@@ -303,8 +320,58 @@ fn own(context: &RequestContext) {
     drop((request, response));
 }
 
+/// Part by part: printed as a whole, it may be read as another one.
 fn own_uri(uri: &mut Uri) {
-    if let Ok(own) = uri.to_string().parse() {
+    let own = || {
+        let mut parts = uri::Parts::default();
+        if let Some(scheme) = uri.scheme() {
+            parts.scheme = Some(scheme.as_str().parse().ok()?);
+        }
+        if let Some(authority) = uri.authority() {
+            parts.authority = Some(authority.as_str().parse().ok()?);
+        }
+        if let Some(path) = uri.path_and_query() {
+            parts.path_and_query = Some(path.as_str().parse().ok()?);
+        }
+        Uri::from_parts(parts).ok()
+    };
+    if let Some(own) = own() {
         *uri = own;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::uri::PathAndQuery;
+
+    #[test]
+    fn a_copy_of_a_target_is_the_same_target() {
+        let full = |scheme, authority, path| {
+            let builder = Uri::builder().scheme(scheme).authority(authority);
+            builder.path_and_query(path).build().unwrap()
+        };
+        for mut uri in [
+            Uri::from_static("/"),
+            Uri::from_static("/a/b?c=d&e"),
+            Uri::from_static("//a/b"),
+            Uri::from_static("/?"),
+            Uri::from_static("*"),
+            Uri::from_static("shop.example:443"),
+            Uri::from_static("http://u:p@[::1]:80/a?b"),
+            Uri::from_static("http://shop.example"),
+            Uri::from_static("http://shop.example?a=b"),
+            Uri::from_static("ftp://shop.example/a"),
+            full("https", "shop.example", "*"),
+            PathAndQuery::from_static("?a").into(),
+        ] {
+            let seen = uri.clone();
+            own_uri(&mut uri);
+            let parts = |uri: &Uri| {
+                let all = (uri.scheme().cloned(), uri.authority().cloned());
+                (all, uri.path().to_owned(), uri.query().map(str::to_owned))
+            };
+            assert_eq!(parts(&uri), parts(&seen));
+        }
     }
 }

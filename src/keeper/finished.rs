@@ -37,9 +37,9 @@ impl<'a> Finished<'a> {
                 grpc_status(&heads.response.fields),
             )
         };
-        let (in_trailers, response_bytes) = {
+        let (of_call, response_bytes) = {
             let tee = shared.response_body();
-            (grpc_status(tee.seen_trailers()), tee.seen())
+            (tee.status(), tee.seen())
         };
         Self {
             context,
@@ -47,7 +47,7 @@ impl<'a> Finished<'a> {
             method,
             uri,
             head_after,
-            grpc_status: in_trailers.or(in_head),
+            grpc_status: of_call.or(in_head),
             request_bytes: shared.request_body().seen(),
             response_bytes,
         }
@@ -71,7 +71,8 @@ impl<'a> Finished<'a> {
         self.ended.status
     }
 
-    /// The gRPC status, from the trailers or, where there were none, the head.
+    /// The gRPC status, from the trailers, of gRPC-Web and of streams of Connect from the
+    /// last frame of the body, or, where there were none, the head.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u16> {
         self.grpc_status

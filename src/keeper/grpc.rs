@@ -2,8 +2,14 @@
 
 use crate::{
     context::CaptureHeads,
-    exchange::{Failure, Outcome},
+    exchange::Direction,
     recorder::{BodySnapshot, HeaderFields},
+};
+use http::Uri;
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+    sync::{PoisonError, RwLock},
 };
 
 /// UNIMPLEMENTED: what a service answers to a method that it does not have.
@@ -11,52 +17,112 @@ const UNIMPLEMENTED: u16 = 12;
 
 const MAX_NAME: usize = 128;
 
-/// The path of a call to a method that the service has, as its answer shows: then
-/// the path is a name from its code, and not the client's data. A route that names a
-/// part of it knows better.
+/// Methods that are known at the same time; what is called beyond that is named by its
+/// answer alone.
+const MAX_KNOWN: usize = 4096;
+
+/// Methods that the service has, or those that it calls, as answers have shown. Only
+/// hashes: it is asked about paths that requests bring.
+#[derive(Debug, Default)]
+pub(super) struct Methods {
+    known: RwLock<HashSet<u64>>,
+    keys: RandomState,
+}
+
+impl Methods {
+    /// Whether the service, or the one that it calls, is known to have the method of a
+    /// request.
+    pub(super) fn knows(
+        &self,
+        direction: Direction,
+        content_type: Option<&[u8]>,
+        uri: &Uri,
+    ) -> bool {
+        if !is_call(content_type) {
+            return false;
+        }
+        let Some(path) = path_of_method(uri) else {
+            return false;
+        };
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.contains(&self.keys.hash_one((direction, path)))
+    }
+
+    /// Learns from an answer.
+    pub(super) fn learn(
+        &self,
+        direction: Direction,
+        heads: &CaptureHeads,
+        status: Option<u16>,
+        has_message: bool,
+    ) {
+        if heads.names_method || !is_answered(heads, status, has_message) {
+            return;
+        }
+        let Some(path) = path_of_method(&heads.request.uri) else {
+            return;
+        };
+        let known = || self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if known().len() < MAX_KNOWN {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            known.insert(self.keys.hash_one((direction, path)));
+        }
+    }
+}
+
+/// The path of a call to a method that the service has, as its answer shows, or an
+/// earlier one: then the path is a name from its code, and not the client's data. A
+/// route that names a part of it knows better.
 pub(super) fn method<'a>(
     heads: &'a CaptureHeads,
     answer: &BodySnapshot,
     route: Option<&str>,
 ) -> Option<&'a str> {
-    let path = called(heads)?;
     if route.is_some_and(names_a_part) {
         return None;
     }
-    let of_head = heads.response.fields.text("grpc-status");
-    let known = match of_head.or_else(|| answer.trailers.text("grpc-status")) {
-        Some(status) => status.parse() != Ok(UNIMPLEMENTED),
-        None => answer.seen > 0,
-    };
-    known.then_some(path)
+    method_of(heads, answer.status, answer.has_message)
 }
 
-/// The same for a call that has ended, told by its outcome.
-pub(super) fn method_of<'a>(heads: &'a CaptureHeads, outcome: &Outcome) -> Option<&'a str> {
-    let known = match outcome {
-        Outcome::Completed => true,
-        Outcome::Failed { failure } => {
-            matches!(failure, Failure::Grpc(code) if *code != UNIMPLEMENTED)
-        }
-        _ => false,
-    };
-    known.then(|| called(heads)).flatten()
+/// The same whatever the route is.
+pub(super) fn method_of(
+    heads: &CaptureHeads,
+    status: Option<u16>,
+    has_message: bool,
+) -> Option<&str> {
+    (heads.names_method || is_answered(heads, status, has_message))
+        .then(|| path_of_method(&heads.request.uri))
+        .flatten()
 }
 
-/// `/package.Service/Method` of a call that was answered in gRPC.
-fn called(heads: &CaptureHeads) -> Option<&str> {
-    heads.response.at?;
-    if !is_grpc(&heads.request.fields) || !is_grpc(&heads.response.fields) {
-        return None;
-    }
-    let path = heads.request.uri.path();
+/// Whether a call was answered by a method.
+fn is_answered(heads: &CaptureHeads, status: Option<u16>, has_message: bool) -> bool {
+    heads.response.at.is_some()
+        && is_grpc(&heads.request.fields)
+        && is_grpc(&heads.response.fields)
+        && status.map_or(has_message, |status| status != UNIMPLEMENTED)
+}
+
+/// `/package.Service/Method`.
+fn path_of_method(uri: &Uri) -> Option<&str> {
+    let path = uri.path();
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
     (service.split('.').all(is_name) && is_name(method)).then_some(path)
 }
 
 pub(super) fn is_grpc(fields: &HeaderFields) -> bool {
-    let media = fields.single("content-type").unwrap_or_default();
-    media.starts_with("application/grpc")
+    is_call(fields.single("content-type").map(str::as_bytes))
+}
+
+/// Whether bodies of this type are those of calls that end with a status.
+pub(super) fn is_call(content_type: Option<&[u8]>) -> bool {
+    let value = content_type.unwrap_or_default().trim_ascii_start();
+    ["application/grpc", "application/connect+"]
+        .iter()
+        .any(|name| {
+            let start = value.get(..name.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+        })
 }
 
 /// Whether a template has a parameter, other than one for the rest of the path.

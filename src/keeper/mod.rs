@@ -64,6 +64,7 @@ pub(crate) struct Keeper {
     events: Arc<MemoryBudget>,
     counters: Arc<Counters>,
     storm: Mutex<storm::Storm>,
+    methods: grpc::Methods,
     worker: Worker<Job>,
     #[cfg(feature = "gate")]
     replayer: Option<Arc<Replayer>>,
@@ -77,6 +78,10 @@ pub(crate) struct Ended {
     pub(crate) duration: Duration,
     pub(crate) in_flight: u64,
     pub(crate) direction: Direction,
+    /// Whether it was answered as a call of gRPC or a stream of Connect.
+    pub(crate) of_call: bool,
+    /// Whether the request body ended with an error.
+    pub(crate) upload_broke: bool,
     /// The request in whose code a client made this one.
     pub(crate) caller: Option<RequestContext>,
 }
@@ -156,6 +161,7 @@ impl Keeper {
             bodies: Arc::new(MemoryBudget::new(settings.limits.memory / 4 * 3)),
             events: Arc::new(MemoryBudget::new(settings.limits.memory / 4)),
             storm: Mutex::new(storm::Storm::new(settings.storm)),
+            methods: grpc::Methods::default(),
             worker,
             counters,
             settings,

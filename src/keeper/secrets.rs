@@ -168,8 +168,8 @@ fn remember_parts(
             }
             if in_body && body.kept > 0 {
                 let content_type = fields.single("content-type");
-                let encoding = fields.single("content-encoding");
-                redactor.body(content_type, encoding, &body.prefix, false);
+                let encoding = fields.list("content-encoding");
+                redactor.body(content_type, encoding.as_deref(), &body.prefix, false);
             }
         });
     }
@@ -185,7 +185,7 @@ pub(super) fn says_what_failed(
         return None;
     }
     if grpc::is_grpc(&head.fields) {
-        let status = grpc_status(&body.trailers).or(grpc_status(&head.fields));
+        let status = body.status.or(grpc_status(&head.fields));
         return status.filter(|status| *status != 0).map(|_| Answer::Grpc);
     }
     let failed = head.status.is_client_error() || head.status.is_server_error();

@@ -182,10 +182,14 @@ pub(super) fn signature_so_far(context: &RequestContext) -> u64 {
 /// What failures that are one and the same have in common.
 pub(super) fn signature(context: &RequestContext, ended: &Ended, slow: bool) -> u64 {
     let shared = context.shared();
+    let (status, has_message) = {
+        let tee = shared.response_body();
+        (tee.status(), tee.has_message())
+    };
     // Routes know gRPC services at most.
     let method = {
         let heads = shared.heads();
-        super::grpc::method_of(&heads, &ended.outcome).map(|method| KEYS.hash_one(method))
+        super::grpc::method_of(&heads, status, has_message).map(|method| KEYS.hash_one(method))
     };
     let notes = shared.notes();
     let panic = notes.panic.as_ref();
@@ -194,7 +198,7 @@ pub(super) fn signature(context: &RequestContext, ended: &Ended, slow: bool) -> 
         method,
         &ended.outcome,
         ended.status.map(|status| status.as_u16()),
-        slow,
+        (slow, ended.upload_broke),
         // Not the message: that is free text, and each would be a signature.
         panic.map(|panic| panic.location.as_ref()),
         notes.error_site,

@@ -103,8 +103,8 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
                 keeper.settings().limits.recording,
                 Some(keeper.events()),
             );
-            let declared = declared(&parts.headers, length);
-            let in_flight = keeper.request(&context, parts, uri(parts), declared);
+            let lengths = lengths(&parts.headers, length);
+            let in_flight = keeper.request(&context, plan.direction, parts, uri(parts), lengths);
             super::flight::Capture::new(in_flight, method)
         });
 
@@ -355,16 +355,21 @@ fn watch(context: &RequestContext, limit: usize, memory: Option<&Arc<MemoryBudge
     }
 }
 
+/// `length` is what the body says.
 #[cfg(feature = "capture")]
-pub(super) fn declared(headers: &HeaderMap, length: Option<u64>) -> Option<u64> {
-    length.or_else(|| {
-        headers
-            .get(http::header::CONTENT_LENGTH)?
-            .to_str()
-            .ok()?
-            .parse()
-            .ok()
-    })
+pub(super) fn lengths(headers: &HeaderMap, length: Option<u64>) -> crate::recorder::Lengths {
+    crate::recorder::Lengths::of(content_length(headers), length)
+}
+
+/// What the head says of the length of the body; nothing where it says several things.
+#[cfg(feature = "capture")]
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let mut values = headers.get_all(http::header::CONTENT_LENGTH).iter();
+    let first = values.next()?;
+    let text = first.to_str().ok()?.trim();
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let same = values.all(|value| value == first);
+    text.parse().ok().filter(|_| digits && same)
 }
 
 fn request_span(context: &RequestContext, method: &str) -> Span {

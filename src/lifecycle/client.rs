@@ -1,6 +1,6 @@
 use super::{
     CorrelationPlan, Plan,
-    begin::declared,
+    begin::lengths,
     carried::Carried,
     flight::{Capture, Flight},
     known_method,
@@ -36,8 +36,8 @@ pub(super) fn begin(
     if let Some(caller) = &caller {
         caller.shared().begin_call(&context);
     }
-    let declared = declared(&parts.headers, length);
-    let in_flight = keeper.request(&context, parts, &parts.uri, declared);
+    let lengths = lengths(&parts.headers, length);
+    let in_flight = keeper.request(&context, plan.direction, parts, &parts.uri, lengths);
     Flight {
         plan: Arc::clone(plan),
         owner: true,

@@ -20,7 +20,7 @@ use super::request_line::RequestLine;
 use crate::{
     exchange::{Failure, Outcome},
     keeper::Ended,
-    recorder::Ending,
+    recorder::{Ending, Lengths},
 };
 
 pub(super) type Payload = Box<dyn Any + Send + 'static>;
@@ -75,6 +75,8 @@ pub(super) struct Capture {
     method: &'static str,
     status: Option<StatusCode>,
     failure: Option<Failure>,
+    /// What `content-length` says of a body that there is.
+    length: Option<u64>,
     /// When the next interim exchange is due.
     interim: Option<Instant>,
 }
@@ -90,6 +92,7 @@ impl Capture {
             method,
             status: None,
             failure: None,
+            length: None,
             interim: None,
         }
     }
@@ -175,17 +178,28 @@ impl Flight {
         #[cfg(feature = "capture")]
         if let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) {
             capture.status = Some(parts.status);
-            let declared = begin::declared(&parts.headers, length);
-            capture.failure = keeper.response(&self.context, parts, declared);
+            capture.length = begin::content_length(&parts.headers);
+            let lengths = Lengths::of(capture.length, length);
+            capture.failure = keeper.response(&self.context, parts, lengths);
         }
         #[cfg(not(feature = "capture"))]
         let _ = length;
-        self.bodiless |= matches!(
-            parts.status,
-            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-        );
         // It was upgraded.
-        parts.status == StatusCode::SWITCHING_PROTOCOLS || self.connect && parts.status.is_success()
+        let over = parts.status == StatusCode::SWITCHING_PROTOCOLS
+            || self.connect && parts.status.is_success();
+        self.bodiless |= over
+            || matches!(
+                parts.status,
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            );
+        #[cfg(feature = "capture")]
+        if let Some(capture) = &mut self.capture
+            && capture.length.is_some()
+            && (self.bodiless || parts.headers.contains_key(http::header::TRANSFER_ENCODING))
+        {
+            capture.length = None;
+        }
+        over
     }
 
     pub(super) fn service_error<E: Display>(mut self, error: &E) {
@@ -248,15 +262,22 @@ impl Flight {
             End::Response => Ending::Complete,
             _ => Ending::Dropped,
         };
-        let (response_bytes, complete) = {
+        let (response_bytes, complete, of_call, told) = {
             let mut tee = shared.response_body();
             tee.end(ending, &mut clock);
-            (tee.seen(), tee.ending() == Some(&Ending::Complete))
+            let complete = tee.ending() == Some(&Ending::Complete);
+            // What a call ends with came, whether the client waited for the end or not.
+            let told = tee.status().is_some();
+            (tee.seen(), complete, tee.is_of_call(), told)
         };
-        let request_bytes = {
+        if (of_call || capture.length.is_some()) && !self.bodiless && capture.failure.is_none() {
+            let whole = matches!(end, End::Response);
+            capture.failure = keeper.response_end(&self.context, capture.length, whole);
+        }
+        let (request_bytes, upload_broke) = {
             let mut tee = shared.request_body();
             tee.end(Ending::Dropped, &mut clock);
-            tee.seen()
+            (tee.seen(), tee.is_broken())
         };
         let outcome = match end {
             End::Response => match capture.failure.take() {
@@ -273,7 +294,7 @@ impl Flight {
             End::Panic => Outcome::Panicked,
             // A client that goes away after hyper has everything is not gone early.
             End::Abandoned => match capture.failure.take() {
-                Some(failure) if complete => Outcome::Failed { failure },
+                Some(failure) if complete || told => Outcome::Failed { failure },
                 None if complete => Outcome::Completed,
                 _ => Outcome::Abandoned,
             },
@@ -284,6 +305,8 @@ impl Flight {
             duration: clock.now().saturating_duration_since(shared.started),
             in_flight: capture.in_flight,
             direction: self.plan.direction,
+            of_call,
+            upload_broke,
             caller: match &self.carried {
                 Carried::Own => None,
                 Carried::Caller(caller) => caller.clone(),
@@ -335,6 +358,8 @@ impl Flight {
             duration: age,
             in_flight: capture.in_flight,
             direction: self.plan.direction,
+            of_call: false,
+            upload_broke: self.context.shared().request_body().is_broken(),
             caller: None,
         };
         let failed = capture.failure.is_some();

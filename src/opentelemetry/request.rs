@@ -110,6 +110,8 @@ impl RequestSpan {
                 // The conventions leave the status of a client's mistake unset.
                 Failure::Status(code) if *code < 500 => None,
                 Failure::Status(code) | Failure::Grpc(code) => Some(code.to_string().into()),
+                Failure::NoStatus => Some("no_status".into()),
+                Failure::BodyLength => Some("body_length".into()),
                 Failure::ServiceError => Some("service_error".into()),
                 Failure::Custom(name) => Some(name.clone().into()),
             },

@@ -1,4 +1,13 @@
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
+use std::borrow::Cow;
+
+/// Made once: to parse a name costs more than to look it up.
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// The gRPC status among these fields.
+pub(crate) fn grpc_status(fields: &HeaderMap) -> Option<u16> {
+    fields.get(&GRPC_STATUS)?.to_str().ok()?.parse().ok()
+}
 
 /// Header fields copied into one buffer, in order, up to a limit.
 ///
@@ -76,6 +85,32 @@ impl HeaderFields {
         let (_, value, _) = values.next()?;
         let known = std::str::from_utf8(value).ok();
         Some(known.filter(|_| values.next().is_none()).unwrap_or("?"))
+    }
+
+    /// Whether a field is marked as sensitive.
+    pub(crate) fn is_sensitive(&self, name: &str) -> bool {
+        self.raw()
+            .any(|(n, _, sensitive)| sensitive && n == name.as_bytes())
+    }
+
+    /// The values of a field that may occur on several lines, as one list. Values that
+    /// are no text are a value that nobody knows.
+    pub(crate) fn list(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut values = self.raw().filter(|(n, ..)| *n == name.as_bytes());
+        let (_, first, _) = values.next()?;
+        let first = std::str::from_utf8(first).unwrap_or("?");
+        let mut list = Cow::Borrowed(first);
+        for value in values {
+            let list = list.to_mut();
+            list.push_str(", ");
+            list.push_str(std::str::from_utf8(value.1).unwrap_or("?"));
+        }
+        Some(list)
+    }
+
+    /// Counts fields that did not even come as far as here.
+    pub(crate) fn lose(&mut self, fields: u32) {
+        self.dropped += fields;
     }
 
     /// Fields that did not fit.

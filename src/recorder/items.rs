@@ -17,7 +17,7 @@ pub(crate) enum Framing {
     Events,
     /// NDJSON and JSON Lines: one item a line, empty lines are none.
     Lines,
-    /// gRPC: a flag byte, the length in four bytes, the message.
+    /// gRPC and streams of Connect: a flag byte, the length in four bytes, the message.
     Messages,
 }
 
@@ -37,6 +37,7 @@ impl Framing {
             b'g' if known("application/grpc") && !known("application/grpc-web-text") => {
                 Self::Messages
             }
+            b'c' if known("application/connect+") => Self::Messages,
             b't' if known("text/event-stream") => Self::Events,
             b'x' if known("application/x-ndjson") || known("application/x-jsonlines") => {
                 Self::Lines
@@ -170,8 +171,8 @@ impl Items {
         self.in_head = 0;
         let [flags, length @ ..] = self.head;
         self.length = u32::from_be_bytes(length).into();
-        // With the highest bit it is the trailers of gRPC-Web.
-        self.counts = flags & 0x80 == 0;
+        // It is the trailers of gRPC-Web, or the end of a stream of Connect.
+        self.counts = flags & 0x82 == 0;
         (taken, self.length == 0 && self.counts)
     }
 }

@@ -4,6 +4,8 @@
 #[cfg(feature = "capture")]
 mod budget;
 mod clock;
+#[cfg(feature = "capture")]
+mod end_frame;
 #[cfg(feature = "gate")]
 mod events;
 #[cfg(feature = "capture")]
@@ -31,6 +33,13 @@ mod values;
 pub(crate) use self::budget::{MemoryBudget, Reservation};
 #[cfg(feature = "capture")]
 pub use self::options::CaptureOptions;
+#[cfg(feature = "capture")]
+pub(crate) use self::{
+    end_frame::{EndFrame, Envelope},
+    heads::{HeaderFields, grpc_status},
+    items::{Framing, StreamLimits},
+    tee::{BodySnapshot, Ending, Lengths, Tee, TeePlan},
+};
 #[cfg(feature = "gate")]
 pub(crate) use self::{
     events::{EventRecord, NewEvent, Recording},
@@ -38,12 +47,6 @@ pub(crate) use self::{
     spans::{SpanFields, for_each_span},
     thread::{Task, thread_id},
     values::{Encoder, Values, Visited, merge, with_scratch},
-};
-#[cfg(feature = "capture")]
-pub(crate) use self::{
-    heads::HeaderFields,
-    items::{Framing, StreamLimits},
-    tee::{BodySnapshot, Ending, Tee, TeePlan},
 };
 
 #[cfg(all(fuzzing, feature = "full"))]

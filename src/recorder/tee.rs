@@ -1,5 +1,5 @@
 use super::{
-    Clock, Framing, HeaderFields, MemoryBudget, Reservation, Said,
+    Clock, EndFrame, Envelope, Framing, HeaderFields, MemoryBudget, Reservation, Said, grpc_status,
     items::{Items, StreamLimits},
 };
 use bytes::{Buf, Bytes};
@@ -28,6 +28,25 @@ pub(crate) enum Ending {
     Dropped,
 }
 
+/// How long a body is said to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lengths {
+    /// What the other side is told: `content-length`, or else what the body says.
+    pub(crate) declared: Option<u64>,
+    /// What will pass by: what the body says, or else `content-length`.
+    pub(crate) expected: Option<u64>,
+}
+
+impl Lengths {
+    /// Of what the head says, and the body.
+    pub(crate) fn of(head: Option<u64>, body: Option<u64>) -> Self {
+        Self {
+            declared: head.or(body),
+            expected: body.or(head),
+        }
+    }
+}
+
 /// A bounded prefix of one body, and what is known of the rest.
 #[derive(Debug, Default)]
 pub(crate) struct Tee {
@@ -43,7 +62,7 @@ pub(crate) struct Tee {
     full: bool,
     seen: u64,
     polled: bool,
-    declared: Option<u64>,
+    lengths: Lengths,
     memory: Reservation,
     out_of_memory: bool,
     ending: Option<Ending>,
@@ -52,6 +71,12 @@ pub(crate) struct Tee {
     trailers: HeaderFields,
     skipped: Option<&'static str>,
     items: Option<Items>,
+    /// Of protocols that have the end of a call in the body.
+    end_frame: Option<Box<EndFrame>>,
+    /// Whether it belongs to a call that ends with a status.
+    of_call: bool,
+    /// The status of the call, where it has come.
+    status: Option<u16>,
 }
 
 /// What is known of a body before its first frame.
@@ -59,9 +84,14 @@ pub(crate) struct Tee {
 pub(crate) struct TeePlan {
     pub(crate) limit: usize,
     pub(crate) trailers_limit: usize,
-    pub(crate) declared: Option<u64>,
+    pub(crate) lengths: Lengths,
     pub(crate) budget: Option<Arc<MemoryBudget>>,
     pub(crate) stream: Option<(Framing, StreamLimits)>,
+    pub(crate) end_frame: Option<Box<EndFrame>>,
+    /// Whether it belongs to a call that ends with a status.
+    pub(crate) of_call: bool,
+    /// The status that the head says.
+    pub(crate) status: Option<u16>,
 }
 
 /// A body as it was at one moment.
@@ -80,6 +110,12 @@ pub(crate) struct BodySnapshot {
     /// Why the content is not to be written.
     pub(crate) skipped: Option<&'static str>,
     pub(crate) items: Option<u64>,
+    /// The status of a call of gRPC.
+    pub(crate) status: Option<u16>,
+    /// Whether a message of an answer has passed by.
+    pub(crate) has_message: bool,
+    /// Why a status in the body was not read.
+    pub(crate) status_unread: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -102,8 +138,10 @@ impl Tee {
     pub(crate) fn begin(&mut self, plan: TeePlan) {
         self.limit = plan.limit;
         self.trailers_limit = plan.trailers_limit;
-        self.declared = plan.declared;
+        self.lengths = plan.lengths;
         self.memory = Reservation::of(plan.budget);
+        self.end_frame = plan.end_frame;
+        (self.of_call, self.status) = (plan.of_call, plan.status);
         self.items = plan
             .stream
             .map(|(framing, limits)| Items::new(framing, limits));
@@ -160,6 +198,9 @@ impl Tee {
             self.first_byte = Some(clock.now());
         }
         self.seen += length as u64;
+        if self.end_frame.is_some() {
+            self.look_for_end(data);
+        }
         let of_items = if self.items.is_some() {
             self.count_items(data, clock)
         } else {
@@ -210,6 +251,39 @@ impl Tee {
         let first = self.first.take_if(|first| first.len() <= COPY_UP_TO)?;
         self.append(&first);
         Some(first)
+    }
+
+    /// Looks for the end of the call in this chunk.
+    #[inline(never)] // few bodies have one
+    fn look_for_end<D: Buf>(&mut self, data: &D) {
+        let Some(end_frame) = &mut self.end_frame else {
+            return;
+        };
+        let mut slices = [IoSlice::new(&[]); 16];
+        let filled = data.chunks_vectored(&mut slices);
+        let mut seen = 0;
+        for slice in slices.iter().take(filled) {
+            end_frame.feed(slice);
+            seen += slice.len();
+        }
+        if seen < data.remaining() {
+            end_frame.give_up("buffer");
+        }
+        if let Some(end) = end_frame.end() {
+            self.status = grpc_status(&end.fields);
+        }
+    }
+
+    /// The trailers that the end of the call in the body has, for those who judge it.
+    /// They are noted as trailers where they are some.
+    pub(crate) fn take_call_end(&mut self) -> Option<HeaderMap> {
+        let end_frame = self.end_frame.as_mut()?;
+        let end = end_frame.take_end()?;
+        if end_frame.envelope() != Envelope::Connect {
+            self.trailers.copy(&end.fields, self.trailers_limit);
+            self.trailers.lose(end.dropped);
+        }
+        Some(end.fields)
     }
 
     /// How many bytes of this chunk belong to items that are captured.
@@ -295,6 +369,7 @@ impl Tee {
     /// Notes the trailers.
     pub(crate) fn trailers(&mut self, trailers: &HeaderMap) {
         self.trailers.copy(trailers, self.trailers_limit);
+        self.status = grpc_status(trailers).or(self.status);
     }
 
     /// Notes the end; only the first one counts.
@@ -302,7 +377,8 @@ impl Tee {
         if self.ending.is_some() {
             return;
         }
-        let all_passed = self.declared == Some(self.seen);
+        let expected = self.lengths.expected;
+        let all_passed = expected.is_some_and(|expected| expected <= self.seen);
         self.ending = Some(if ending == Ending::Dropped && all_passed {
             Ending::Complete
         } else {
@@ -320,6 +396,30 @@ impl Tee {
         &self.trailers
     }
 
+    /// The status of a call of gRPC, where it has come.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// Whether a message of an answer has passed by.
+    pub(crate) fn has_message(&self) -> bool {
+        match &self.end_frame {
+            Some(end_frame) => end_frame.answered(),
+            None => self.seen > 0,
+        }
+    }
+
+    /// Whether it belongs to a call that ends with a status.
+    pub(crate) fn is_of_call(&self) -> bool {
+        self.of_call
+    }
+
+    /// Whether there should be one, and none came.
+    pub(crate) fn lacks_status(&self) -> bool {
+        let unread = self.end_frame.as_ref().and_then(|frame| frame.unread());
+        self.of_call && self.status.is_none() && unread.is_none()
+    }
+
     /// Bytes captured.
     pub(crate) fn kept(&self) -> usize {
         self.kept
@@ -329,6 +429,11 @@ impl Tee {
         self.ending.as_ref()
     }
 
+    /// Whether it ended with an error.
+    pub(crate) fn is_broken(&self) -> bool {
+        matches!(self.ending, Some(Ending::Error(_)))
+    }
+
     /// All that is known, copied, so that nobody has to hold the lock.
     pub(crate) fn snapshot(&self) -> BodySnapshot {
         BodySnapshot {
@@ -336,7 +441,7 @@ impl Tee {
             kept: self.kept as u64,
             seen: self.seen,
             polled: self.polled,
-            declared: self.declared,
+            declared: self.lengths.declared,
             out_of_memory: self.out_of_memory,
             ending: self.ending.clone(),
             first_byte: self.first_byte,
@@ -346,6 +451,9 @@ impl Tee {
             items: self
                 .items
                 .map(|items| items.count(self.ending == Some(Ending::Complete))),
+            status: self.status,
+            has_message: self.has_message(),
+            status_unread: self.end_frame.as_ref().and_then(|frame| frame.unread()),
         }
     }
 
@@ -387,7 +495,7 @@ impl Tee {
             full,
             seen,
             polled,
-            declared,
+            lengths,
             memory,
             out_of_memory,
             ending,
@@ -396,6 +504,9 @@ impl Tee {
             trailers,
             skipped,
             items,
+            end_frame,
+            of_call,
+            status,
         } = self;
         pieces.clear();
         pieces.shrink_to(KEEP_PIECES);
@@ -404,8 +515,9 @@ impl Tee {
         trailers.reset();
         *memory = Reservation::default();
         (*first, *ending, *skipped, *items) = (None, None, None, None);
-        (*declared, *first_byte, *last_byte) = (None, None, None);
-        (*full, *polled, *out_of_memory) = (false, false, false);
+        (*first_byte, *last_byte, *end_frame, *status) = (None, None, None, None);
+        *lengths = Lengths::default();
+        (*full, *polled, *out_of_memory, *of_call) = (false, false, false, false);
         (*limit, *trailers_limit, *kept, *seen) = (0, 0, 0, 0);
     }
 }
@@ -492,7 +604,10 @@ mod tests {
         let mut tee = Tee::default();
         tee.begin(TeePlan {
             limit: 100,
-            declared: Some(3),
+            lengths: Lengths {
+                declared: Some(3),
+                expected: Some(3),
+            },
             ..TeePlan::default()
         });
         tee.polled();

@@ -12,7 +12,8 @@
 //! | everything else | its length and a keyed hash |
 
 use super::{
-    Redactor, detect, form, graphql, json, lines, multipart, redactor::Answer, search::Why, xml,
+    Redactor, codings, detect, form, graphql, json, lines, multipart, redactor::Answer,
+    search::Why, xml,
 };
 use crate::exchange::Content;
 
@@ -23,14 +24,12 @@ pub(super) fn body(
     bytes: &[u8],
     ended: bool,
 ) -> Content {
-    let codings = Codings::of(content_encoding.unwrap_or_default());
-    if let Codings::None = codings {
+    let codings = codings::of(content_encoding.unwrap_or_default());
+    if codings.is_empty() {
         return plain(r, content_type, bytes, ended);
     }
     #[cfg(feature = "decompress")]
-    if let Codings::These(names) = &codings
-        && let Some(decoded) = super::inflate::decode(names, bytes)
-    {
+    if let Some(decoded) = super::inflate::decode(&codings, bytes) {
         let ended = ended && decoded.left == 0;
         // Anything can be decoded as something: what is text was not compressed.
         if std::str::from_utf8(bytes).is_ok() {
@@ -54,28 +53,6 @@ const POLICY: &str = "policy";
 const FORMAT: &str = "format";
 const CODING: &str = "coding";
 const BROKEN: &str = "broken";
-
-/// The content codings of a body, those of HTTP's identity left out.
-enum Codings<'a> {
-    None,
-    #[cfg_attr(not(feature = "decompress"), allow(dead_code))]
-    These(Vec<&'a str>),
-}
-
-impl<'a> Codings<'a> {
-    fn of(header: &'a str) -> Self {
-        let names: Vec<_> = header
-            .split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"))
-            .collect();
-        if names.is_empty() {
-            Self::None
-        } else {
-            Self::These(names)
-        }
-    }
-}
 
 fn opaque(r: &Redactor<'_>, bytes: &[u8], why: &str) -> Content {
     Content::Opaque {

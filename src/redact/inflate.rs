@@ -33,8 +33,8 @@ pub(super) struct Decoded {
     pub(super) left: usize,
 }
 
-/// Decodes what codings, in the order in which they were applied, made of a
-/// body. `None` where one is not known or nothing comes out.
+/// Decodes what codings, by their registered names in the order in which they were
+/// applied, made of a body. `None` where one is not known or nothing comes out.
 pub(super) fn decode(codings: &[&str], bytes: &[u8]) -> Option<Decoded> {
     if codings.len() > LAYERS {
         return None;
@@ -71,13 +71,12 @@ pub(super) fn look(bytes: &[u8]) -> Option<&'static str> {
 }
 
 fn one(coding: &str, mut input: &[u8]) -> Option<(Vec<u8>, usize)> {
-    let known = ["gzip", "x-gzip", "deflate", "br", "zstd"];
-    let coding = known.iter().find(|k| k.eq_ignore_ascii_case(coding))?;
-    let (out, whole) = match *coding {
-        "gzip" | "x-gzip" => read(flate2::bufread::MultiGzDecoder::new(&mut input)),
+    let (out, whole) = match coding {
+        "gzip" => read(flate2::bufread::MultiGzDecoder::new(&mut input)),
         "deflate" => deflate(&mut input),
         "br" => brotli(&mut input)?,
-        _ => zstd(&mut input)?,
+        "zstd" => zstd(&mut input)?,
+        _ => return None,
     };
     let left = if whole {
         input.len()

@@ -78,6 +78,7 @@
 //! letters and digits of a longer one.
 
 mod body;
+pub(crate) mod codings;
 mod decisions;
 mod decode;
 mod detect;
@@ -127,6 +128,7 @@ pub(crate) use self::{
     decisions::Decisions,
     key::Salt,
     known::{Known, Recent},
+    multipart::{boundary_of, shows_boundary, with_boundary},
     redactor::{Answer, Redactor, Voice},
     scrub::{Scrubber, TAIL},
     search::{Probes, is_plain},

@@ -4,12 +4,12 @@
 use super::{
     Redactor,
     body::{Media, parameter},
-    decode, detect, json, names,
+    decode, detect, json, members, names,
     policy::Rule,
 };
 use crate::exchange::Content;
 
-/// The boundary that is written: the client's own may be anything.
+/// The boundary that is written where the client's own is not: it may be anything.
 const BOUNDARY: &str = "dashcam";
 
 /// The longest boundary, in bytes (RFC 2046).
@@ -39,6 +39,11 @@ pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option
     // What is before the first delimiter is for nobody.
     let mut at = next(bytes, 0, delimiter, true)?;
     r.remember_words(bytes.get(..at.start).unwrap_or_default());
+    let written = if r.keeps_boundary() && is_plain(boundary) {
+        boundary.to_owned()
+    } else {
+        absent(r, bytes)
+    };
     let mut out = String::new();
     let mut known = at.start;
     loop {
@@ -47,7 +52,9 @@ pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option
             .is_some_and(|rest| rest.starts_with(b"--"))
         {
             // So is what is behind the last.
-            out.push_str("--dashcam--\r\n");
+            out.push_str("--");
+            out.push_str(&written);
+            out.push_str("--\r\n");
             r.remember_words(bytes.get(at.end..).unwrap_or_default());
             known = bytes.len();
             break;
@@ -58,7 +65,11 @@ pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option
         let following = next(bytes, start, delimiter, false);
         let to = following.as_ref().map_or(bytes.len(), |f| f.start);
         let part = bytes.get(start..to).unwrap_or_default();
+        let before = out.len();
+        out.push_str("--");
+        out.push_str(&written);
         if push_part(r, part, following.is_none(), &mut out).is_none() {
+            out.truncate(before);
             known = start;
             break;
         }
@@ -72,6 +83,55 @@ pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option
         text: out,
         unparsed: (bytes.len() - known) as u64,
     })
+}
+
+/// Whether it is a boundary as RFC 2046 has it, without spaces.
+fn is_plain(boundary: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(&b);
+    boundary.bytes().all(plain)
+}
+
+/// A boundary that is not in the body: what stays of it must not end a part. Nobody who
+/// makes bodies knows the hash.
+fn absent(r: &Redactor<'_>, bytes: &[u8]) -> String {
+    let own = format!("--{BOUNDARY}");
+    if r.only_remembers() || memchr::memmem::find(bytes, own.as_bytes()).is_none() {
+        return BOUNDARY.to_owned();
+    }
+    format!("{BOUNDARY}-{}", r.content_hash(bytes))
+}
+
+/// The boundary with which a body was written.
+pub(crate) fn boundary_of(written: &str) -> Option<&str> {
+    let line = written.split("\r\n").next()?.strip_prefix("--")?;
+    // Of a body without parts there is only its end.
+    let only = written.len() == line.len() + 4;
+    Some(line.strip_suffix("--").filter(|_| only).unwrap_or(line))
+}
+
+/// Whether what is shown of a media type has its boundary.
+pub(crate) fn shows_boundary(shown: &str, media: &str) -> bool {
+    parameter(shown, "boundary") == parameter(media, "boundary")
+}
+
+/// A media type with another boundary; `None` where it has none, or this one.
+pub(crate) fn with_boundary(media: &str, boundary: &str) -> Option<String> {
+    if parameter(media, "boundary")? == boundary {
+        return None;
+    }
+    let mut out = String::with_capacity(media.len());
+    for piece in members::pieces(media) {
+        let (name, _) = piece.split_once('=').unwrap_or((piece, ""));
+        let bare = name.trim_start_matches([';', ' ', '\t']).trim_end();
+        if bare.eq_ignore_ascii_case("boundary") {
+            out.push_str(name);
+            out.push('=');
+            out.push_str(boundary);
+        } else {
+            out.push_str(piece);
+        }
+    }
+    Some(out)
 }
 
 /// The next delimiter at the start of a line: from the line break before it.
@@ -133,8 +193,6 @@ struct Head {
 fn push_part(r: &mut Redactor<'_>, part: &[u8], cut: bool, out: &mut String) -> Option<()> {
     let (head, content) = split(part)?;
     let head = read(r, std::str::from_utf8(head).ok()?);
-    out.push_str("--");
-    out.push_str(BOUNDARY);
     out.push_str("\r\nContent-Disposition: form-data");
     // What has no name, or more than one, may be anything.
     let mut rule = Rule::default();
@@ -291,5 +349,33 @@ fn essence(r: &mut Redactor<'_>, media: &str) -> String {
         essence.to_ascii_lowercase()
     } else {
         r.hide(essence.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_boundary() {
+        let put = |media| with_boundary(media, "new");
+        assert_eq!(
+            put("multipart/form-data; Boundary=\"a;b\"; charset=utf-8").as_deref(),
+            Some("multipart/form-data; Boundary=new; charset=utf-8")
+        );
+        assert_eq!(
+            put("multipart/form-data;boundary=[~12ab len=3]").as_deref(),
+            Some("multipart/form-data;boundary=new")
+        );
+        assert_eq!(put("multipart/form-data; boundary=new"), None);
+        assert_eq!(put("[~12ab len=40]"), None);
+    }
+
+    #[test]
+    fn the_boundary_of_what_is_written() {
+        assert_eq!(boundary_of("--a-b\r\nX: y\r\n\r\n--a-b--\r\n"), Some("a-b"));
+        assert_eq!(boundary_of("--a--\r\n"), Some("a"));
+        assert_eq!(boundary_of("--a--\r\nX: y\r\n\r\n--a----\r\n"), Some("a--"));
+        assert_eq!(boundary_of("a"), None);
     }
 }

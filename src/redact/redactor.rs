@@ -43,6 +43,7 @@ pub(crate) struct Redactor<'p> {
     why: Why,
     /// What the texts of an answer are that says what went wrong.
     voice: Voice<'p>,
+    keeps_boundary: bool,
 }
 
 /// What the messages in an answer are, which says what went wrong.
@@ -77,6 +78,7 @@ impl<'p> Redactor<'p> {
             id: String::new(),
             why: Why::Told,
             voice: Voice::Values,
+            keeps_boundary: false,
         }
     }
 
@@ -118,12 +120,23 @@ impl<'p> Redactor<'p> {
             id: String::new(),
             why: Why::Told,
             voice: Voice::Values,
+            keeps_boundary: false,
         }
     }
 
     /// Gives the decisions to the next one under the same policy.
     pub(crate) fn take_decisions(&mut self) -> Decisions {
         std::mem::take(&mut self.decisions)
+    }
+
+    /// Says whether the boundary of the next multipart body stays: where its head shows
+    /// it.
+    pub(crate) fn keep_boundary(&mut self, keep: bool) {
+        self.keeps_boundary = keep;
+    }
+
+    pub(super) fn keeps_boundary(&self) -> bool {
+        self.keeps_boundary
     }
 
     pub(super) fn only_remembers(&self) -> bool {

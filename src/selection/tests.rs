@@ -176,6 +176,19 @@ fn each_condition() {
         w().host("example.org"),
         &Request::with("host", "example.org.evil")
     ));
+    // Other spellings of the same hosts.
+    for (rule, host) in [
+        ("example.org", "example.org.:8080"),
+        ("Example.org.:80", "example.org"),
+        ("münchen.de", "XN--mnchen-3ya.de:443"),
+        ("2001:db8:0::A", "[2001:db8::a]:80"),
+        ("[2001:db8::a]", "[2001:DB8:0:0:0:0:0:A]"),
+    ] {
+        assert!(
+            holds(w().host(rule), &Request::with("host", host)),
+            "{rule} {host}"
+        );
+    }
     assert!(holds(w().host("[::1]"), &Request::with("host", "[::1]:80")));
     assert!(holds(w().host("[::1]"), &Request::with("host", "[::1]")));
     let mut uri = Request::with("host", "other");

@@ -1,5 +1,5 @@
 use super::{Claims, InvalidTokenKey, TokenKey, tokens::PREFIX};
-use crate::{id::CorrelationId, selection::Selected};
+use crate::{host, id::CorrelationId, selection::Selected};
 use http::{HeaderValue, Uri};
 use std::{
     fmt,
@@ -114,7 +114,8 @@ fn subject(by: &str) -> &str {
 }
 
 /// A host that is called: `stock`, `stock:8080`, `[::1]:8080`, or `*.internal` for
-/// every name that ends so. Without a port it is every port of the host.
+/// every name that ends so, in any spelling of the same host. Without a port it is every
+/// port of the host.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Host {
     name: String,
@@ -135,13 +136,12 @@ impl Host {
         if self.port.is_some() && self.port != port {
             return false;
         }
+        let host = host::fold(host);
         if !self.is_suffix {
-            return host.eq_ignore_ascii_case(&self.name);
+            return *host == *self.name;
         }
-        let at = host.len().checked_sub(self.name.len());
-        at.filter(|at| *at > 0)
-            .and_then(|at| host.get(at..))
-            .is_some_and(|end| end.eq_ignore_ascii_case(&self.name))
+        host.strip_suffix(&*self.name)
+            .is_some_and(|before| !before.is_empty())
     }
 }
 
@@ -163,6 +163,7 @@ impl FromStr for Host {
             Some(suffix) => (Some(suffix).filter(|s| s.starts_with('.')), true),
             None => (Some(name), false),
         };
+        let name = name.map(host::fold);
         let label = |label: &str| {
             let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
             !label.is_empty() && label.bytes().all(allowed)
@@ -179,7 +180,7 @@ impl FromStr for Host {
             .filter(|name| is_name(name) || is_address(name))
             .ok_or(InvalidHost)?;
         Ok(Self {
-            name: name.to_owned(),
+            name: name.into_owned(),
             is_suffix,
             port,
         })
@@ -237,6 +238,26 @@ mod tests {
                 &["http://[::2]/", "http://[::1]:81/"],
             ),
             ("10.0.0.1", &["http://10.0.0.1/"], &["http://10.0.0.11/"]),
+            (
+                "Stock.Internal.",
+                &["http://stock.internal/", "http://STOCK.internal.:80/"],
+                &["http://stock.internal.evil/"],
+            ),
+            (
+                "*.internal",
+                &["http://a.internal./"],
+                &["http://.internal/"],
+            ),
+            (
+                "[0:0::1]",
+                &["http://[::1]/", "http://[0:0:0:0:0:0:0:1]:8/"],
+                &["http://[::2]/"],
+            ),
+            (
+                "münchen.de",
+                &["http://XN--mnchen-3ya.de/"],
+                &["http://munchen.de/"],
+            ),
         ] {
             for uri in yes {
                 assert!(matches(host, uri), "{host} {uri}");

@@ -16,6 +16,9 @@ use std::time::Duration;
 use support_net::{ended, holds, keeping_all, kept_of, outcomes, soon, the_only};
 use tonic::Code;
 
+/// So long a call that never ends is waited for.
+const SHORT: Duration = Duration::from_millis(20);
+
 fn failed(code: u16) -> Outcome {
     let failure = Failure::Grpc(code);
     Outcome::Failed { failure }
@@ -224,6 +227,56 @@ macro_rules! each_mount {
                 client.unary("13").await.unwrap_err();
                 let kept = kept(&dashcam).await;
                 assert_eq!(kept.request.path, "/shop.Orders/Unary");
+            }
+
+            #[tokio::test]
+            async fn a_method_that_has_answered_is_named_where_it_does_not() {
+                let dashcam = TestDashcam::new();
+                let mut client = open($mount, &dashcam).await;
+                // Nobody knows yet that this is a method.
+                client.unary_within(SHORT, "wait").await.unwrap_err();
+                client.unary("ok").await.unwrap();
+                client.unary_within(SHORT, "wait").await.unwrap_err();
+                client.unary("panic").await.unwrap_err();
+                client.unary_at("/shop.Orders/Absent", "ok").await.unwrap_err();
+                client.unary_at("/shop.Orders/Absent", "ok").await.unwrap_err();
+                ended(&dashcam, 6).await;
+                let kept = dashcam.kept();
+                let ends: Vec<_> = kept
+                    .iter()
+                    .map(|kept| (kept.outcome.as_str(), kept.request.path == "/shop.Orders/Unary"))
+                    .collect();
+                let expected = [
+                    ("abandoned", false),
+                    ("abandoned", true),
+                    ("panicked", true),
+                    ("failed", false),
+                    ("failed", false),
+                ];
+                assert_eq!(ends, expected);
+                let all = format!("{kept:?}");
+                assert!(!all.contains("Absent"), "{all}");
+            }
+
+            #[tokio::test]
+            async fn a_method_that_hangs_leaves_room_for_another() {
+                let dashcam = TestDashcam::new();
+                let mut client = open($mount, &dashcam).await;
+                client.unary("ok").await.unwrap();
+                client.client_streaming(&["ok"]).await.unwrap();
+                for _ in 0..30 {
+                    client.unary_within(SHORT, "wait").await.unwrap_err();
+                }
+                ended(&dashcam, 32).await;
+                let call = tokio::spawn(async move { client.client_streaming(&["wait"]).await });
+                holds("the call is under way", || dashcam.status().in_flight == 1).await;
+                call.abort();
+                ended(&dashcam, 33).await;
+                let kept = dashcam.kept();
+                assert_eq!(kept.len(), 3 + 20 + 1, "{:?}", outcomes(&kept));
+                let last = kept.last().unwrap();
+                assert_eq!(last.depth, dashcam::exchange::Depth::Full);
+                assert_eq!(last.request.path, "/shop.Orders/ClientStreaming");
             }
 
             #[tokio::test]

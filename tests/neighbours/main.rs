@@ -21,6 +21,7 @@ const TESTS: &[&str] = &[
     include_str!("tower_http.rs"),
     include_str!("../neighbours_opentelemetry.rs"),
     include_str!("../grpc/main.rs"),
+    include_str!("../protocols.rs"),
 ];
 
 /// The names of tests in some text: they are long.

@@ -113,6 +113,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     let failure = prop_oneof![
         any::<u16>().prop_map(Failure::Status),
         any::<u16>().prop_map(Failure::Grpc),
+        Just(Failure::NoStatus),
+        Just(Failure::BodyLength),
         Just(Failure::ServiceError),
         text().prop_map(Failure::Custom),
     ];
@@ -137,6 +139,7 @@ fn reason() -> impl Strategy<Value = KeepReason> {
         text().prop_map(|why| KeepReason::Condition { why }),
         Just(KeepReason::Caller),
         Just(KeepReason::Interim),
+        Just(KeepReason::RequestBody),
     ]
 }
 

@@ -31,7 +31,7 @@
 mod shell;
 
 use super::{notes, target};
-use crate::exchange::{Body, Content, Exchange, Header, Request};
+use crate::exchange::{Content, Exchange, Header, Request};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 #[cfg(feature = "cli")]
 pub(crate) use shell::is_unsafe;
@@ -65,7 +65,7 @@ const EXPECTS: usize = 1024;
 /// Comment lines come first. They name the exchange, and say what the command
 /// does not send as it was sent: pseudonyms, a body that was cut or not written,
 /// fields that were left out. Values that were hidden are sent as their
-/// pseudonyms.
+/// pseudonyms; a method, which can have no spaces, as `~` and the hash of its own.
 ///
 /// Guarantees: whatever the exchange holds, the text is comment lines and one
 /// command (with a body that is no plain text, one pipeline of `printf` and the
@@ -201,6 +201,14 @@ impl<'a> Command<'a> {
         let named: Vec<_> = named.split(',').map(str::trim).collect();
         let is = |name: &str, list: &[&str]| list.iter().any(|n| n.eq_ignore_ascii_case(name));
         let mut odd = Vec::new();
+        let untrue = {
+            let raw = request.body.raw_bytes();
+            let text = match &request.body.content {
+                Some(Content::Text { text, .. }) => Some(text.as_bytes()),
+                _ => None,
+            };
+            notes::untrue_of(&request.body, raw.as_deref().or(text))
+        };
         for Header(name, value) in &request.headers {
             let needed = name.eq_ignore_ascii_case("te")
                 && request.version == "HTTP/2.0"
@@ -215,6 +223,11 @@ impl<'a> Command<'a> {
             if name.eq_ignore_ascii_case("content-encoding") && self.is_decoded() {
                 self.notes
                     .push("the body was compressed, here it is not".to_owned());
+                continue;
+            }
+            if is(name, untrue) {
+                self.notes
+                    .push(format!("left out, of other bytes than these: {name}"));
                 continue;
             }
             if !is_field(name, value) {
@@ -260,14 +273,10 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// Whether the body is here without its content coding.
+    /// Whether the body is here without its content coding, or not at all.
     fn is_decoded(&self) -> bool {
-        let Body {
-            content,
-            content_encoding,
-            ..
-        } = &self.request.body;
-        content_encoding.is_some() && matches!(content, Some(Content::Text { .. }))
+        let body = &self.request.body;
+        notes::is_coded(body) && body.raw.is_none()
     }
 
     fn body(&mut self) {
@@ -303,6 +312,13 @@ impl<'a> Command<'a> {
 
     fn method(&mut self) {
         let method = self.request.method.as_str();
+        if let Some(hash) = hash_of(method) {
+            // A placeholder in the form that a method has.
+            self.hidden.push("method".to_owned());
+            self.options
+                .insert(0, format!("-X {}", quote(&format!("~{hash}"))));
+            return;
+        }
         if !is_token(method) {
             self.notes.push("the method is not known".to_owned());
             return;
@@ -357,6 +373,13 @@ impl Display for Command<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// What stands first in a text that is a placeholder.
+fn hash_of(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix("[~")?.strip_suffix(']')?;
+    let hash = inner.split(' ').next()?;
+    (!hash.is_empty() && hash.bytes().all(|b| b.is_ascii_hexdigit())).then_some(hash)
 }
 
 /// Whether a field can be sent: others would end the field or the head.

@@ -415,6 +415,40 @@ fn says_what_it_does_not_send() {
 }
 
 #[test]
+fn a_method_that_is_hidden_is_no_other_one() {
+    let mut exchange = plain("[~36a11ea64f60212b len=5 ascii alpha]", "/a");
+    exchange.request.body = text("x");
+    let command = Curl::new(&exchange).to_string();
+    assert!(
+        command.contains("curl --url http://localhost/a \\\n  -X '~36a11ea64f60212b'"),
+        "{command}"
+    );
+    assert!(
+        command.contains("# pseudonyms stand for what was sent: method"),
+        "{command}"
+    );
+    let command = Curl::new(&plain("patch", "/a")).to_string();
+    assert!(command.contains("-X patch"), "{command}");
+}
+
+#[test]
+fn fields_of_other_bytes_are_left_out() {
+    let mut exchange = plain("PUT", "/a");
+    exchange.request.headers = vec![
+        header("content-md5", "Q2hlY2sgSW50ZWdyaXR5IQ=="),
+        header("content-range", "bytes 0-4/9"),
+    ];
+    exchange.request.body = text("hello");
+    exchange.request.body.seen = 5;
+    let command = Curl::new(&exchange).to_string();
+    assert!(command.contains("-H 'content-md5: Q2hl"), "{command}");
+    exchange.request.body = text("[~12 len=5]");
+    let command = Curl::new(&exchange).to_string();
+    assert!(!command.contains("-H 'content-md5") && !command.contains("-H 'content-range"));
+    assert!(command.contains("# left out, of other bytes than these: content-md5\n"));
+}
+
+#[test]
 fn another_base_has_its_own_host() {
     let mut exchange = plain("GET", "/a");
     exchange.request.headers = vec![header("host", "shop.example"), header("accept", "a/b")];

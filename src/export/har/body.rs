@@ -12,16 +12,28 @@ pub(super) struct Written {
     pub(super) size: i64,
     /// Header fields that are not true of what is written.
     pub(super) wrong: Vec<&'static str>,
+    /// The coding that the body had.
+    coding: Option<String>,
 }
 
 impl Written {
     pub(super) fn wrong_notes(&self) -> Vec<String> {
         let wrong = self.wrong.iter();
         wrong
-            .map(|name| format!("{name} is left out: it is not that of the body as it is here"))
+            .map(|name| {
+                let coding = self.coding.as_deref().filter(|_| *name == CODING);
+                let coding = coding.map(|coding| format!(" ({coding})"));
+                let coding = coding.unwrap_or_default();
+                format!("{name}{coding} is left out: it is not that of the body as it is here")
+            })
             .collect()
     }
 }
+
+const CODING: &str = "content-encoding";
+
+/// Codings that all readers know: they apply them to bodies, to empty ones, too.
+const KNOWN: [&str; 5] = ["br", "deflate", "gzip", "identity", "zstd"];
 
 /// The bytes that the exchange has.
 enum Bytes<'a> {
@@ -39,12 +51,16 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    fn len(&self) -> usize {
+    fn get(&self) -> Option<&[u8]> {
         match self {
-            Self::Text(text) => text.len(),
-            Self::Raw(bytes) => bytes.len(),
-            Self::Nothing => 0,
+            Self::Text(text) => Some(text.as_bytes()),
+            Self::Raw(bytes) => Some(bytes),
+            Self::Nothing => None,
         }
+    }
+
+    fn len(&self) -> usize {
+        self.get().map_or(0, <[u8]>::len)
     }
 }
 
@@ -77,6 +93,7 @@ pub(super) fn of_request(request: &Request) -> Written {
         value,
         size: passed(body),
         wrong,
+        coding: body.content_encoding.clone(),
     }
 }
 
@@ -91,7 +108,7 @@ pub(super) fn of_response(request: &Request, response: &Response) -> Written {
         Bytes::Raw(bytes) => (Some(Base64::encode_string(bytes)), Some("base64")),
         Bytes::Nothing => (None, None),
     };
-    let decoded = is_encoded(body) && matches!(bytes, Bytes::Text(_));
+    let decoded = notes::is_coded(body) && matches!(bytes, Bytes::Text(_));
     let size = if decoded {
         i64::try_from(bytes.len()).unwrap_or(i64::MAX)
     } else {
@@ -108,6 +125,7 @@ pub(super) fn of_response(request: &Request, response: &Response) -> Written {
         value: Some(value),
         size: passed(body),
         wrong,
+        coding: body.content_encoding.clone(),
     }
 }
 
@@ -125,22 +143,29 @@ fn passed(body: &Body) -> i64 {
 /// Header fields that would mislead whoever takes the body for what they say.
 fn wrong(headers: &[Header], body: &Body, bytes: &Bytes<'_>, bodiless: bool) -> Vec<&'static str> {
     let mut wrong = Vec::new();
-    if let Some(length) = target::field(headers, "content-length")
-        && !bodiless
-        && length.trim().parse() != Ok(bytes.len())
+    let field = |name| target::field(headers, name).map(str::trim);
+    let mut codings = headers
+        .iter()
+        .filter(|Header(name, _)| name.eq_ignore_ascii_case(CODING));
+    let is = |value: &str, known: &[&str]| known.iter().any(|k| k.eq_ignore_ascii_case(value));
+    let stays: &[&str] = if bodiless { &KNOWN } else { &["identity"] };
+    if let Some(Header(_, value)) = codings.next()
+        && (!is(value.trim(), stays) || codings.next().is_some())
     {
+        wrong.push(CODING);
+    }
+    if bodiless {
+        return wrong;
+    }
+    if field("content-length").is_some_and(|length| length.parse() != Ok(bytes.len())) {
         wrong.push("content-length");
     }
-    if is_encoded(body) && matches!(bytes, Bytes::Raw(_)) {
-        wrong.push("content-encoding");
+    if field("transfer-encoding").is_some() {
+        wrong.push("transfer-encoding");
     }
+    let untrue = notes::untrue_of(body, bytes.get()).iter();
+    wrong.extend(untrue.filter(|name| field(name).is_some()));
     wrong
-}
-
-fn is_encoded(body: &Body) -> bool {
-    body.content_encoding
-        .as_deref()
-        .is_some_and(|coding| coding != "identity")
 }
 
 /// Whether readers take it for UTF-8; some take text without a charset for Latin-1.

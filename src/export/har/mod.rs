@@ -37,9 +37,10 @@
 //!   that readers might take for another encoding than UTF-8, is base64; a request
 //!   body that is no text has one character per byte, for which the format has
 //!   no other way.
-//! - `content-length` is left out where it is not the length of what is there,
-//!   because readers that send the answer again would fail; so is
-//!   `content-encoding` where the body could not be decoded.
+//! - Fields of the head that are not true of the body as it is there are left out,
+//!   because readers that send it again, or decode it, would fail: `content-encoding`,
+//!   `transfer-encoding`, `content-length` where the length is another, and digests and
+//!   `content-range` where the bytes are. The exchange has them.
 //! - A request without a response has status 0, as in browsers.
 //! - Everything that is cut, left out or not known is said in a `comment`.
 //! - `_dashcam`: exchange, correlation, trace and span ID, `outcome`, reasons to

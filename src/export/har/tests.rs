@@ -202,3 +202,47 @@ fn a_head_response_keeps_its_length() {
     response.headers = vec![header("content-length", "100")];
     assert_eq!(only(&exchange)["response"]["headers"][0]["value"], "100");
 }
+
+#[test]
+fn fields_that_are_not_true_of_the_body_are_left_out() {
+    let names = |entry: &Value| -> Vec<String> {
+        let fields = entry["response"]["headers"].as_array().unwrap();
+        let names = fields.iter().map(|field| field["name"].as_str().unwrap());
+        names.map(str::to_owned).collect()
+    };
+    let mut exchange = sample("a");
+    let response = exchange.response.as_mut().unwrap();
+    response.headers = vec![
+        header("content-type", "application/json"),
+        header("content-encoding", "x-gzip"),
+        header("content-encoding", "identity"),
+        header("transfer-encoding", "chunked"),
+        header("content-digest", "sha-256=:a:"),
+        header("vary", "accept"),
+    ];
+    response.body = text("{}");
+    response.body.content_encoding = Some("gzip".into());
+    let entry = only(&exchange);
+    assert_eq!(names(&entry), ["content-type", "vary"]);
+    let comment = entry["response"]["comment"].as_str().unwrap();
+    assert!(comment.starts_with("content-encoding (gzip) is left out: it is not that"));
+
+    // Of nothing, it would be decoded all the same.
+    exchange.response.as_mut().unwrap().body.content = None;
+    assert_eq!(names(&only(&exchange)), ["content-type", "vary"]);
+
+    // In the answer to HEAD they are true, as far as readers know them.
+    exchange.request.method = "HEAD".into();
+    let response = exchange.response.as_mut().unwrap();
+    response.body = Body::new(BodyState::None);
+    response.headers = vec![
+        header("content-encoding", "GZIP"),
+        header("content-digest", "a"),
+    ];
+    assert_eq!(
+        names(&only(&exchange)),
+        ["content-encoding", "content-digest"]
+    );
+    exchange.response.as_mut().unwrap().headers[0].1 = "[~12 len=3]".into();
+    assert_eq!(names(&only(&exchange)), ["content-digest"]);
+}

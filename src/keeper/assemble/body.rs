@@ -1,10 +1,10 @@
 //! The bodies of an exchange.
 
 use crate::{
-    exchange::{Body, BodyState, Depth, Missing, Outcome},
+    exchange::{Body, BodyState, Content, Depth, Header, Missing, Outcome},
     keeper::Kept,
     recorder::{BodySnapshot, Ending, HeaderFields, Said},
-    redact::Redactor,
+    redact::{Redactor, boundary_of, codings, shows_boundary, with_boundary},
 };
 use http::{Method, StatusCode};
 
@@ -62,11 +62,16 @@ pub(super) fn body(
     body.kept = tee.kept;
     body.items = tee.items;
     body.declared = tee.declared;
-    body.content_type = content_type.map(|value| {
-        // Clients choose it, so it passes the policy like the header itself.
-        media_type(&redactor.header("content-type", value.as_bytes(), false))
+    // Clients choose it, so it passes the policy like the header itself.
+    let shown = content_type.map(|value| {
+        let sensitive = head.is_sensitive("content-type");
+        redactor.header("content-type", value.as_bytes(), sensitive)
     });
-    let content_encoding = head.single("content-encoding");
+    let both = shown.as_deref().zip(content_type);
+    redactor.keep_boundary(both.is_some_and(|(shown, media)| shows_boundary(shown, media)));
+    body.content_type = shown.as_deref().map(media_type);
+    let content_encoding = head.list("content-encoding");
+    let content_encoding = content_encoding.as_deref();
     body.content_encoding = content_encoding.map(coding);
     if tee.kept > 0 {
         let ended = body.state == BodyState::Complete;
@@ -96,28 +101,51 @@ pub(super) fn body(
     body
 }
 
+/// Makes the head say the boundary with which the body is written.
+pub(super) fn fit(headers: &mut [Header], body: &Body) {
+    let media = body.content_type.as_deref().unwrap_or_default();
+    if !media.starts_with("multipart/") {
+        return;
+    }
+    let Some(Content::Text { text, .. }) = &body.content else {
+        return;
+    };
+    let Some(boundary) = boundary_of(text) else {
+        return;
+    };
+    for Header(name, value) in headers {
+        if name == "content-type"
+            && let Some(fitting) = with_boundary(value, boundary)
+        {
+            *value = fitting;
+        }
+    }
+}
+
 pub(in crate::keeper) fn is_stream(content_type: Option<&str>) -> bool {
     content_type.is_some_and(|value| {
         let value = value.trim_start();
-        ["text/event-stream", "application/grpc"]
-            .iter()
-            .any(|stream| {
-                value
-                    .get(..stream.len())
-                    .is_some_and(|start| start.eq_ignore_ascii_case(stream))
-            })
+        [
+            "text/event-stream",
+            "application/grpc",
+            "application/connect+",
+        ]
+        .iter()
+        .any(|stream| {
+            value
+                .get(..stream.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(stream))
+        })
     })
 }
 
-/// The content coding, where it is one that is registered.
-fn coding(value: &str) -> String {
-    const REGISTERED: [&str; 7] = [
-        "br", "compress", "deflate", "dcb", "gzip", "identity", "zstd",
-    ];
-    let known = REGISTERED
-        .iter()
-        .find(|name| name.eq_ignore_ascii_case(value.trim()));
-    (*known.unwrap_or(&"other")).to_owned()
+/// The content codings by their registered names.
+fn coding(list: &str) -> String {
+    let codings = codings::of(list);
+    if codings.is_empty() {
+        return "identity".to_owned();
+    }
+    codings.join(", ")
 }
 
 /// The media type without parameters but `charset`: others are free text.

@@ -9,7 +9,7 @@ pub(super) use self::body::is_stream;
 #[cfg(feature = "gate")]
 pub(super) use self::events::remember_fields;
 
-use self::body::{Side, body, ending_text, note_memory, set_error};
+use self::body::{Side, body, ending_text, fit, note_memory, set_error};
 #[cfg(feature = "gate")]
 use super::fields::Sites;
 use super::{
@@ -140,7 +140,7 @@ impl Assembler {
         let head = &heads.request;
         let route = shared.route.as_ref().map(crate::context::Route::as_str);
         let called = super::grpc::method(&heads, &response_body, route);
-        let request = Request {
+        let mut request = Request {
             method: method(&mut redactor, &head.method),
             scheme: scheme(&head.uri),
             authority: authority(&mut redactor, &head.uri),
@@ -158,6 +158,7 @@ impl Assembler {
             ),
             trailers: fields(&mut redactor, &request_body.trailers),
         };
+        fit(&mut request.headers, &request.body);
         note_memory(&mut missing, "request.body", &request_body);
 
         let head = &heads.response;
@@ -174,6 +175,12 @@ impl Assembler {
             self.response(&mut redactor, kept, &heads, &response_body)
         };
         note_memory(&mut missing, "response.body", &response_body);
+        if let Some(why) = response_body.status_unread {
+            missing.push(Missing {
+                what: "response.grpc_status".to_owned(),
+                why: why.to_owned(),
+            });
+        }
 
         let started = shared.started;
         let timing = Timing {
@@ -334,9 +341,10 @@ impl Assembler {
     ) -> Option<Response> {
         let id = kept.context.correlation_id().as_str();
         let head = &heads.response;
-        head.at.map(|_| Response {
+        head.at?;
+        let mut response = Response {
             status: head.status.as_u16(),
-            grpc_status: grpc_status(&tee.trailers).or(grpc_status(&head.fields)),
+            grpc_status: tee.status.or(grpc_status(&head.fields)),
             version: version(head.version),
             headers: self.header_fields(redactor, &head.fields, id),
             body: body(
@@ -350,7 +358,9 @@ impl Assembler {
                 kept,
             ),
             trailers: self.header_fields(redactor, &tee.trailers, id),
-        })
+        };
+        fit(&mut response.headers, &response.body);
+        Some(response)
     }
 
     /// What cleans the texts of the exchange: a request and its calls hide the same.
@@ -478,10 +488,63 @@ fn mode(shared: &Shared) -> Mode {
     Mode::Off
 }
 
-/// The method; one that no standard is likely to name is a client's own text.
+/// Methods that are registered (RFC 9110, section 16.1), and those that caches and
+/// devices have.
+const METHODS: [&str; 46] = [
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "M-SEARCH",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "NOTIFY",
+    "OPTIONS",
+    "ORDERPATCH",
+    "PATCH",
+    "POST",
+    "PRI",
+    "PROPFIND",
+    "PROPPATCH",
+    "PURGE",
+    "PUT",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "SOURCE",
+    "SUBSCRIBE",
+    "TRACE",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UNSUBSCRIBE",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+];
+
+/// The method as it came; one that no standard is likely to name is a client's own text.
+/// In lower case registered ones are others to a router, but nobody's secret.
 fn method(redactor: &mut Redactor<'_>, method: &Method) -> String {
     let text = method.as_str();
-    if text.len() <= 20 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
+    let likely = text.len() <= 20 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+    if likely || METHODS.iter().any(|known| known.eq_ignore_ascii_case(text)) {
         text.to_owned()
     } else {
         redactor.header("method", text.as_bytes(), true)

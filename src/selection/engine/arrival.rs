@@ -1,5 +1,6 @@
 use crate::{
     context::ruled_of_fact,
+    host,
     selection::{
         Address, Text,
         model::{By, Is},
@@ -42,21 +43,23 @@ pub(crate) type Facts<'r> = &'r [(Cow<'static, str>, String)];
 const MAX_DECODED: usize = 1024;
 
 impl<'r> Arrival<'r> {
-    /// The host without its port.
+    /// The host without its port, as it came.
     pub(super) fn host(&self) -> Option<&'r [u8]> {
         let host = match self.uri_host {
             Some(host) => host.as_bytes(),
             None => only(self.headers.get_all(HOST).iter())?.as_bytes(),
         };
-        let mut end = host.len();
-        if let Some(colon) = host.iter().rposition(|b| *b == b':') {
-            // Not one inside of an IPv6 address.
-            let port = host.get(colon + 1..).unwrap_or_default();
-            if port.iter().all(u8::is_ascii_digit) && !host.ends_with(b"]") {
-                end = colon;
-            }
-        }
-        host.get(..end)
+        Some(str::from_utf8(host).map_or(host, |host| host::split(host).0.as_bytes()))
+    }
+
+    /// The same in its one spelling.
+    pub(super) fn folded_host(&self) -> Option<Cow<'r, [u8]>> {
+        let host = self.host()?;
+        Some(match str::from_utf8(host).map(host::fold) {
+            Ok(Cow::Borrowed(host)) => Cow::Borrowed(host.as_bytes()),
+            Ok(Cow::Owned(host)) => Cow::Owned(host.into_bytes()),
+            Err(_) => Cow::Borrowed(host),
+        })
     }
 
     /// The media type without parameters.

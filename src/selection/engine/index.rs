@@ -174,9 +174,9 @@ impl Block {
             }
         }
         if has(Kind::Host)
-            && let Some(host) = arrival.host()
+            && let Some(host) = arrival.folded_host()
         {
-            add(Kind::Host, b"", host);
+            add(Kind::Host, b"", &host);
         }
         if has(Kind::ContentType)
             && let Some(media_type) = arrival.media_type()

@@ -2,7 +2,10 @@ use super::{
     arrival::{Arrival, Facts, fact},
     watch::Needs,
 };
-use crate::selection::{Network, Text, When, model::PathIs};
+use crate::selection::{
+    Network, Text, When,
+    model::{Is, PathIs},
+};
 use http::{HeaderName, Method};
 use std::fmt;
 
@@ -51,7 +54,8 @@ impl Node {
             Test::Client(when.client.0.clone())
         });
         all.extend(when.path.iter().cloned().map(Test::Path).map(Self::Test));
-        all.extend(when.host.iter().cloned().map(Test::Host).map(Self::Test));
+        let host = when.host.iter().map(Text::of_host);
+        all.extend(host.map(Test::Host).map(Self::Test));
         if !when.content_type.is_empty() {
             all.push(Self::Test(Test::ContentType(when.content_type.0.clone())));
         }
@@ -209,6 +213,23 @@ impl Memory {
     }
 }
 
+/// Whether the host of a request is like this, which is in the one spelling.
+fn host_is(text: &Text, arrival: &Arrival<'_>) -> bool {
+    match &text.0 {
+        Is::OneOf(_) | Is::Prefix(_) => text.matches(arrival.folded_host().as_deref()),
+        Is::Network(_) => {
+            let host = arrival.folded_host();
+            let address = host.as_deref().map(|host| {
+                let inner = host.strip_prefix(b"[").and_then(|h| h.strip_suffix(b"]"));
+                inner.unwrap_or(host)
+            });
+            text.matches(address)
+        }
+        // An expression has a case.
+        Is::Regex(_) | Is::Present | Is::Absent => text.matches(arrival.host()),
+    }
+}
+
 impl Test {
     pub(super) fn holds(&self, arrival: &Arrival<'_>) -> bool {
         match self {
@@ -218,7 +239,7 @@ impl Test {
                 .is_some_and(|route| templates.iter().any(|t| t == route)),
             Self::Path(PathIs::Like(globs)) => globs.iter().any(|g| g.matches(arrival.path)),
             Self::Path(PathIs::Text(text)) => text.matches(Some(arrival.path.as_bytes())),
-            Self::Host(text) => text.matches_any_case(arrival.host()),
+            Self::Host(text) => host_is(text, arrival),
             Self::Header(name, seen, text) => arrival.header_is(name, *seen, text),
             Self::Query(key, text) => arrival.query_is(key, text),
             Self::Cookie(name, text) => arrival.cookie_is(name, text),

@@ -1,4 +1,5 @@
 use super::{InvalidRule, Network};
+use crate::host;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, MapAccess, SeqAccess},
@@ -93,17 +94,20 @@ impl Text {
         }
     }
 
-    /// As [`matches`](Self::matches), where case makes no difference.
-    pub(in crate::selection) fn matches_any_case(&self, value: Option<&[u8]>) -> bool {
-        match (&self.0, value) {
-            (Is::OneOf(texts), Some(value)) => texts
-                .iter()
-                .any(|t| t.as_bytes().eq_ignore_ascii_case(value)),
-            (Is::Prefix(prefix), Some(value)) => value
-                .get(..prefix.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes())),
-            _ => self.matches(value),
-        }
+    /// The same of hosts in their one spelling.
+    pub(in crate::selection) fn of_host(&self) -> Self {
+        Self(match &self.0 {
+            Is::OneOf(hosts) => {
+                let folded = hosts.iter().map(|host| match host::split(host) {
+                    // The ports that nobody has to say.
+                    (name, Some(80 | 443)) => host::fold(name).into_owned(),
+                    _ => host::fold(host).into_owned(),
+                });
+                Is::OneOf(folded.collect())
+            }
+            Is::Prefix(start) => Is::Prefix(start.to_lowercase()),
+            other => other.clone(),
+        })
     }
 }
 

@@ -87,7 +87,9 @@ impl When {
         self
     }
 
-    /// A host like this, without its port, in any case. Set by the client.
+    /// A host like this, without its port, in any spelling: of case, with a dot at its
+    /// end or not, of IPv6 addresses and of names in other scripts. A regular expression
+    /// sees it as it came. Set by the client.
     #[must_use]
     pub fn host(mut self, host: impl Into<Text>) -> Self {
         self.host = Some(host.into());
