@@ -2,7 +2,7 @@
 //! every byte, and how the connection ends.
 
 use super::{frames, text};
-use crate::support_net::DEADLINE;
+use crate::support_net::{DEADLINE, soon};
 use axum::{Router, http::Request, serve::Listener};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -199,34 +199,39 @@ impl Side {
         let Some(listener) = self.listener.take() else {
             return;
         };
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut buffer = vec![0; self.waiting];
-        while self.waiting > 0 && stream.peek(&mut buffer).await.unwrap() < self.waiting {
-            sleep(Duration::from_millis(1)).await;
-        }
-        while self.over
-            && !stream
-                .ready(Interest::READABLE)
-                .await
-                .unwrap()
-                .is_read_closed()
-        {
-            sleep(Duration::from_millis(1)).await;
-        }
+        let stream = soon(arrived(listener, self.waiting, self.over)).await;
         let app = self.app.clone();
-        self.running = Some(if self.half_closes {
-            tokio::spawn(half_closing(stream, app))
+        if self.half_closes {
+            tokio::spawn(half_closing(stream, app));
         } else {
             let one = One(Some(stream), self.address);
-            tokio::spawn(async { axum::serve(one, app).await.unwrap() })
-        });
+            let serve = async { axum::serve(one, app).await.unwrap() };
+            self.running = Some(tokio::spawn(serve));
+        }
     }
+}
+
+/// The connection, once so much of it has come, and its end.
+async fn arrived(listener: TcpListener, length: usize, over: bool) -> TcpStream {
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut buffer = vec![0; length];
+    while length > 0 && stream.peek(&mut buffer).await.unwrap() < length {
+        sleep(Duration::from_millis(1)).await;
+    }
+    let closed = async || {
+        let ready = stream.ready(Interest::READABLE).await.unwrap();
+        ready.is_read_closed()
+    };
+    while over && !closed().await {
+        sleep(Duration::from_millis(1)).await;
+    }
+    stream
 }
 
 impl Drop for Side {
     fn drop(&mut self) {
         // The connection goes on to its end: it is a task of its own.
-        if let Some(running) = self.running.take().filter(|_| !self.half_closes) {
+        if let Some(running) = &self.running {
             running.abort();
         }
     }
