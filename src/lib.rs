@@ -175,3 +175,12 @@ struct Readme;
 #[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../docs/tokens.md")]
 struct TokensPage;
+
+/// And that of the pages on how services are run.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../docs/kubernetes.md")]
+struct KubernetesPage;
+
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../docs/panic-abort.md")]
+struct PanicAbortPage;

@@ -152,6 +152,39 @@ fn toml_names_line_and_field() {
     );
 }
 
+/// The file that people copy, as it is.
+#[cfg(feature = "policy-file")]
+#[test]
+fn the_sample_is_a_policy() {
+    let sample = include_str!("../../../docs/policy.sample.toml");
+    let mut model = PolicyModel::from_toml(sample).unwrap();
+    let key = model.key.take().unwrap();
+    assert_eq!(key.env.as_deref(), Some("DASHCAM_REDACTION_KEY"));
+    let policy = Policy::from_model(&model).unwrap();
+    assert_eq!(policy.model().headers["x-tenant"], Action::Keep);
+    let body = concat!(
+        r#"{"sku":"A-7","nickname":"zz","birthday":"1990-01-01","price":7,"#,
+        r#""card":{"number":"4111111111111111"},"items":[{"note":"by the door"}]}"#
+    );
+    let mut redactor = crate::redact::Redactor::new(&policy);
+    let shown = match redactor.body(Some("application/json"), None, body.as_bytes(), true) {
+        crate::exchange::Content::Text { text, .. } => text,
+        other => panic!("{other:?}"),
+    };
+    for kept in [
+        r#""sku":"A-7""#,
+        r#""price":7"#,
+        "dropped",
+        "****1111",
+        "[~ len=11",
+    ] {
+        assert!(shown.contains(kept), "{kept}: {shown}");
+    }
+    for hidden in ["zz", "1990", "4111", "door"] {
+        assert!(!shown.contains(hidden), "{hidden}: {shown}");
+    }
+}
+
 #[test]
 fn a_field_that_looks_like_a_place_hides_no_less() {
     let body = r#"{"card":{"number":7,"note":8},"number":9}"#;
