@@ -463,6 +463,7 @@ fn nothing_of_a_stranger_steers_the_terminal() {
         e["facts"] = json!({ evil: evil });
         e["outcome"] = json!({ "kind": "failed", "failure": { "custom": evil } });
         e["decisions"] = json!([{ "at_us": 1, "name": evil, "fields": { evil: evil } }]);
+        e["losses"] = json!({ "suppressed_before": 3 });
         e["missing"] = json!([{ "what": evil, "why": evil }]);
         e["events"] = json!([{
             "at_us": 1, "level": evil, "target": evil, "message": evil, "fields": { evil: [evil] },
@@ -490,6 +491,9 @@ fn nothing_of_a_stranger_steers_the_terminal() {
     for args in [
         &["ls"][..],
         &["ls", "--json"],
+        &["top"],
+        &["top", "--json"],
+        &["show", "of-nobody"],
         &["show", "last"],
         &["show", "--json", "last"],
         &["show", "\u{1b}[2J"],
@@ -909,7 +913,10 @@ fn what_is_no_file_is_not_read() {
     }
     let said = within(&["ls"]).err;
     assert!(said.contains(":0: not a regular file"), "{said}");
-    assert!(said.contains("7 lines and files were skipped in all"), "{said}");
+    assert!(
+        said.contains("7 lines and files were skipped in all"),
+        "{said}"
+    );
     for args in [
         &["export", "--curl"][..],
         &["export", "--har"],

@@ -376,7 +376,10 @@ impl Trouble {
             out.note(first);
         }
         if self.lines > self.first.len() as u64 {
-            out.note(&format!("{} lines and files were skipped in all", self.lines));
+            out.note(&format!(
+                "{} lines and files were skipped in all",
+                self.lines
+            ));
         }
     }
 }

@@ -216,6 +216,23 @@ pub(super) fn decode(bytes: &[u8; ENTRY], seed: u64) -> Option<Entry> {
     })
 }
 
+/// What is before the checksum.
+#[cfg(any(test, fuzzing))]
+pub(super) const HEAD_OF_ENTRY: usize = ENTRY - 8;
+
+/// The entry of which this is the head.
+#[cfg(any(test, fuzzing))]
+pub(super) fn checked(head: &[u8], seed: u64) -> [u8; ENTRY] {
+    let sum = check(head, seed).to_le_bytes();
+    let mut entry = [0; ENTRY];
+    let bytes = head.iter().chain(&sum);
+    entry
+        .iter_mut()
+        .zip(bytes)
+        .for_each(|(to, from)| *to = *from);
+    entry
+}
+
 /// The index of a file while that is written.
 pub(super) struct IndexWriter {
     name: String,
@@ -288,7 +305,7 @@ impl IndexWriter {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::export::sample::sample;
     use proptest::prelude::*;
@@ -301,6 +318,15 @@ mod tests {
             offset: 5,
             length: 7,
             mark: Mark::of(&exchange).unwrap(),
+        }
+    }
+
+    pub(in super::super) fn entry_at(id: &str, offset: u64, length: u32) -> Entry {
+        let mark = Mark::of(&sample(id)).unwrap();
+        Entry {
+            offset,
+            length,
+            mark,
         }
     }
 

@@ -194,7 +194,7 @@ impl Index {
 }
 
 /// The exchange of an entry; `None` where the file has something else there.
-fn read_at(file: &mut File, entry: &Entry) -> Option<Exchange> {
+fn read_at(file: &mut (impl Read + Seek), entry: &Entry) -> Option<Exchange> {
     let length = usize::try_from(entry.length).ok()?;
     if !(2..=MAX_LINE + 1).contains(&length) {
         return None;
@@ -279,6 +279,58 @@ impl Lines<'_> {
             if self.flow.is_break() {
                 return Ok(());
             }
+        }
+    }
+}
+
+/// Reads entries of any content, that were not broken on their way, of any file: what
+/// comes out is a whole line of it.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn any_index(file: &[u8], entries: &[u8]) {
+    for head in entries.chunks_exact(super::index::HEAD_OF_ENTRY) {
+        let entry = super::index::checked(head, 7);
+        let Some(entry) = decode(&entry, 7) else {
+            panic!("what was written cannot be read");
+        };
+        let _ = (entry.end(), entry.status(), entry.has_suppressed());
+        let _ = entry.may_begin("01a") || entry.may_be_of("01a");
+        if let Some(exchange) = read_at(&mut io::Cursor::new(file), &entry) {
+            let mut lines = file.split(|byte| *byte == b'\n');
+            assert!(lines.any(|line| parse(line, true).as_ref() == Ok(&exchange)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::{json_lines::index::tests::entry_at, sample::sample};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_index_makes_up_an_exchange(
+            file in proptest::collection::vec(any::<u8>(), 0..300),
+            entries in proptest::collection::vec(any::<u8>(), 0..500),
+        ) {
+            any_index(&file, &entries);
+        }
+
+        /// An entry leads to its line only, whatever offset and length it has.
+        #[test]
+        fn an_entry_leads_to_its_line(
+            offset_by in -3_i64..4, length_by in -3_i64..4, other in 0..2,
+        ) {
+            let line = |id: &str| serde_json::to_string(&sample(id)).unwrap() + "\n";
+            let (first, second) = (line("a"), line("b"));
+            let file = format!("{first}{second}{first}");
+            let offset = first.len() as i64 + offset_by;
+            let length = second.len() as i64 + length_by;
+            let id = if other == 0 { "b" } else { "a" };
+            let entry = entry_at(id, offset as u64, length as u32);
+            let found = read_at(&mut io::Cursor::new(file.as_bytes()), &entry);
+            let right = offset_by == 0 && length_by == 0 && id == "b";
+            prop_assert_eq!(found.is_some(), right);
         }
     }
 }

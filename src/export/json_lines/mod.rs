@@ -81,6 +81,8 @@ pub use self::{
     torn::{Torn, TornReason},
 };
 
+#[cfg(all(fuzzing, feature = "cli"))]
+pub(crate) use self::lookup::any_index;
 #[cfg(feature = "cli")]
 pub(crate) use self::{
     follow::Follow,
@@ -252,7 +254,8 @@ impl Exporter for JsonLines {
     ///
     /// # Errors
     ///
-    /// It is longer than 8 MiB, or than the total size, as a line.
+    /// It is longer than 8 MiB as a line, or, with its entry in the index (112 bytes), than
+    /// the total size.
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
         let max = self.max_line();
         let serialised = line::serialise(exchange, &mut self.line, max);
