@@ -4,7 +4,7 @@ use super::{Failure, Output};
 use crate::{
     exchange::Exchange,
     export::json_lines::{Entry, Torn, TornReason, Wanted, look, paths},
-    find::{Filter, Row},
+    find::{Filter, Row, When},
 };
 use std::{
     cmp::{Ordering, Reverse},
@@ -88,7 +88,7 @@ impl Wanted for Reading<'_> {
 
     fn not_before(&self) -> Option<i64> {
         let since = match self.asked {
-            Asked::Like(filter) => filter.since.map(|since| since.micros()),
+            Asked::Like(filter) => filter.since.map(When::micros),
             _ => None,
         };
         since.max(self.not_before)
@@ -215,7 +215,8 @@ impl<T: Started> PartialEq for Ranked<T> {
 
 impl<T: Started> Eq for Ranked<T> {}
 
-/// The newest so many of what is asked for, or all, oldest first.
+/// The newest so many of what is asked for, or all, oldest first. What cannot be read is
+/// told.
 pub(super) fn newest<T: Started>(
     path: &Path,
     asked: Asked<'_>,
@@ -224,6 +225,28 @@ pub(super) fn newest<T: Started>(
     out: &mut Output,
     make: &mut dyn FnMut(Exchange) -> T,
 ) -> Result<Vec<T>, Failure> {
+    let (found, trouble) = gather(path, asked, limit, keys, make)?;
+    trouble.tell_all(out);
+    Ok(found)
+}
+
+/// The newest so many before which others like them were only counted.
+pub(super) fn newest_counted<T: Started>(
+    path: &Path,
+    limit: usize,
+    make: &mut dyn FnMut(Exchange) -> T,
+) -> Result<Vec<T>, Failure> {
+    let keys = &mut Keys::default();
+    gather(path, Asked::Counted, Some(limit), keys, make).map(|(found, _)| found)
+}
+
+fn gather<T: Started>(
+    path: &Path,
+    asked: Asked<'_>,
+    limit: Option<usize>,
+    keys: &mut Keys,
+    make: &mut dyn FnMut(Exchange) -> T,
+) -> Result<(Vec<T>, Trouble), Failure> {
     let mut found = BinaryHeap::new();
     let trouble = read(
         path,
@@ -246,13 +269,10 @@ pub(super) fn newest<T: Started>(
             oldest.map_or(Some(i64::MAX), micros)
         },
     )?;
-    trouble.tell_all(out);
     let mut found = found.into_vec();
     found.sort_by(|Reverse(a), Reverse(b)| a.cmp(b));
-    Ok(found
-        .into_iter()
-        .map(|Reverse(Ranked(_, item))| item)
-        .collect())
+    let found = found.into_iter().map(|Reverse(Ranked(_, item))| item);
+    Ok((found.collect(), trouble))
 }
 
 /// Hands over all that is asked for, in no order.
@@ -269,20 +289,6 @@ pub(super) fn each(
     })?;
     trouble.tell_all(out);
     Ok(())
-}
-
-/// The same, where what cannot be read was told before.
-pub(super) fn each_quietly(
-    path: &Path,
-    asked: Asked<'_>,
-    keys: &mut Keys,
-    each: &mut dyn FnMut(Exchange),
-) -> Result<(), Failure> {
-    read(path, asked, false, keys, &mut |exchange, _| {
-        each(exchange);
-        None
-    })
-    .map(drop)
 }
 
 fn micros(started_at: &str) -> Option<i64> {

@@ -266,13 +266,32 @@ pub(super) fn tell_counted(counted: u64, out: &mut Output) {
 /// So many kinds are told.
 const KINDS: usize = 5;
 
+/// So many exchanges are looked at that tell of others: in a long storm there are
+/// thousands.
+const LATEST: usize = 200;
+
 /// Says which failures were only counted: one that is not found may be one of them.
 pub(super) fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
-    let mut kinds = Kinds::default();
-    let keys = &mut Keys::default();
-    store::each_quietly(path, Asked::Counted, keys, &mut |exchange| {
-        kinds.add(&exchange);
+    let found = store::newest_counted(path, LATEST, &mut |mut exchange| {
+        // Nothing of the rest is said, and they are many.
+        let error = exchange
+            .events
+            .iter()
+            .position(|event| event.level == "ERROR");
+        exchange.events = error
+            .map(|at| exchange.events.swap_remove(at))
+            .into_iter()
+            .collect();
+        exchange.decisions.clear();
+        exchange.request.body.content = None;
+        if let Some(response) = &mut exchange.response {
+            response.body.content = None;
+        }
+        exchange
     })?;
+    let more = found.len() == LATEST;
+    let mut kinds = Kinds::default();
+    found.iter().for_each(|exchange| kinds.add(exchange));
     let mut kinds = kinds.sorted();
     kinds.sort_by_key(|kind| std::cmp::Reverse(kind.counted));
     let counted: u64 = kinds.iter().map(|kind| kind.counted).sum();
@@ -280,8 +299,9 @@ pub(super) fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failu
         out.note("no failure here was only counted, as far as later ones of its kind say");
         return Ok(());
     }
+    let at_least = if more { "at least " } else { "" };
     out.note(&format!(
-        "{counted} failures here were only counted, because many were alike (\"not_kept\":\
+        "{at_least}{counted} failures here were only counted, because many were alike (\"not_kept\":\
          \"failure_storm\"), so it may be one of them:"
     ));
     for kind in kinds.iter().take(KINDS) {
