@@ -48,10 +48,15 @@ impl Mark {
     /// `None` for what an entry cannot describe.
     pub(super) fn of(exchange: &Exchange) -> Option<Self> {
         let started: Timestamp = exchange.started_at.parse().ok()?;
+        let started_us = started.as_microsecond();
+        let ids = [&exchange.id, &exchange.correlation.id];
+        if started_us < 0 || !ids.iter().all(|id| id.is_ascii()) {
+            return None;
+        }
         let status = exchange.response.as_ref().map_or(0, |r| r.status);
         let suppressed = exchange.losses.suppressed_before > 0;
         Some(Self {
-            started_us: started.as_microsecond(),
+            started_us,
             status,
             bits: if suppressed { SUPPRESSED } else { 0 },
             id: Id::of(&exchange.id),
@@ -106,6 +111,9 @@ struct Id {
 const ROOM: usize = 39;
 const HEAD: usize = 31;
 
+/// The length of whatever is not shorter.
+const LONG: u8 = 127;
+
 impl Id {
     fn of(id: &str) -> Self {
         let bytes = id.as_bytes();
@@ -121,7 +129,7 @@ impl Id {
             text.iter_mut().zip(kept).for_each(|(to, from)| *to = *from);
         }
         Self {
-            length: u8::try_from(bytes.len()).unwrap_or(u8::MAX),
+            length: u8::try_from(bytes.len()).unwrap_or(LONG).min(LONG),
             text,
         }
     }
@@ -138,7 +146,7 @@ impl Id {
     #[cfg(any(feature = "cli", test, fuzzing))]
     fn may_begin(&self, id: &str) -> bool {
         let length = usize::from(self.length);
-        if id.len() >= length && length < usize::from(u8::MAX) {
+        if id.len() >= length && self.length < LONG {
             return Self::of(id) == *self;
         }
         let known = if length <= ROOM { length } else { HEAD };
@@ -169,6 +177,19 @@ fn check(words: &[u8], seed: u64) -> u64 {
     })
 }
 
+/// Puts a number into so many bytes of seven bits each. So an index is ASCII, and who
+/// reads all files of the directory as text goes on.
+fn push(number: u64, bytes: u32, out: &mut Vec<u8>) {
+    let sevens = (0..bytes).map(|n| (number >> (7 * n) & 0x7f) as u8);
+    out.extend(sevens);
+}
+
+#[cfg(any(feature = "cli", test, fuzzing))]
+fn number(sevens: &[u8]) -> u64 {
+    let sevens = sevens.iter().rev();
+    sevens.fold(0, |number, seven| number << 7 | u64::from(seven & 0x7f))
+}
+
 fn encode(entry: &Entry, seed: u64, out: &mut Vec<u8>) {
     let Entry {
         offset,
@@ -176,45 +197,49 @@ fn encode(entry: &Entry, seed: u64, out: &mut Vec<u8>) {
         mark,
     } = entry;
     let start = out.len();
-    out.extend_from_slice(&offset.to_le_bytes());
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&mark.status.to_le_bytes());
-    out.extend_from_slice(&[mark.bits, 0]);
-    out.extend_from_slice(&mark.started_us.to_le_bytes());
+    push(*offset, 8, out);
+    push((*length).into(), 4, out);
+    push(mark.status.into(), 2, out);
+    push(mark.bits.into(), 1, out);
+    push(mark.started_us.unsigned_abs(), 9, out);
     for id in [mark.id, mark.correlation] {
         out.push(id.length);
         out.extend_from_slice(&id.text);
     }
     let sum = check(out.get(start..).unwrap_or_default(), seed);
-    out.extend_from_slice(&sum.to_le_bytes());
+    push(sum, 8, out);
 }
 
 /// An entry of the file with this seed; `None` where these bytes are none.
 #[cfg(any(feature = "cli", test, fuzzing))]
 pub(super) fn decode(bytes: &[u8; ENTRY], seed: u64) -> Option<Entry> {
     let (head, sum) = bytes.split_last_chunk::<8>()?;
-    if check(head, seed) != u64::from_le_bytes(*sum) {
+    if check(head, seed) & SUM != number(sum) || !bytes.is_ascii() {
         return None;
     }
-    let (offset, rest) = head.split_first_chunk()?;
-    let (length, rest) = rest.split_first_chunk()?;
-    let (status, rest) = rest.split_first_chunk()?;
-    let (&[bits, _], rest) = rest.split_first_chunk()?;
-    let (started_us, rest) = rest.split_first_chunk()?;
+    let (offset, rest) = head.split_first_chunk::<8>()?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let (status, rest) = rest.split_first_chunk::<2>()?;
+    let (&[bits], rest) = rest.split_first_chunk()?;
+    let (started_us, rest) = rest.split_first_chunk::<9>()?;
     let (id, rest) = rest.split_first_chunk()?;
     let (correlation, _) = rest.split_first_chunk()?;
     Some(Entry {
-        offset: u64::from_le_bytes(*offset),
-        length: u32::from_le_bytes(*length),
+        offset: number(offset),
+        length: number(length).try_into().ok()?,
         mark: Mark {
-            started_us: i64::from_le_bytes(*started_us),
-            status: u16::from_le_bytes(*status),
+            started_us: number(started_us).try_into().ok()?,
+            status: number(status).try_into().ok()?,
             bits,
             id: Id::decode(id)?,
             correlation: Id::decode(correlation)?,
         },
     })
 }
+
+/// What of a checksum is written.
+#[cfg(any(feature = "cli", test, fuzzing))]
+const SUM: u64 = (1 << 56) - 1;
 
 /// What is before the checksum.
 #[cfg(any(test, fuzzing))]
@@ -223,13 +248,13 @@ pub(super) const HEAD_OF_ENTRY: usize = ENTRY - 8;
 /// The entry of which this is the head.
 #[cfg(any(test, fuzzing))]
 pub(super) fn checked(head: &[u8], seed: u64) -> [u8; ENTRY] {
-    let sum = check(head, seed).to_le_bytes();
+    let mut bytes: Vec<u8> = head.iter().map(|byte| byte & 0x7f).collect();
+    push(check(&bytes, seed), 8, &mut bytes);
     let mut entry = [0; ENTRY];
-    let bytes = head.iter().chain(&sum);
     entry
         .iter_mut()
         .zip(bytes)
-        .for_each(|(to, from)| *to = *from);
+        .for_each(|(to, from)| *to = from);
     entry
 }
 
@@ -345,6 +370,15 @@ pub(super) mod tests {
         let mut odd = sample("e");
         odd.started_at = "yesterday".into();
         assert!(Mark::of(&odd).is_none());
+        assert!(Mark::of(&sample("é")).is_none());
+        let large = Entry {
+            offset: (1 << 56) - 1,
+            length: (1 << 28) - 1,
+            ..entry
+        };
+        let bytes = encoded(&large, 9);
+        assert!(bytes.is_ascii());
+        assert_eq!(decode(&bytes, 9), Some(large));
     }
 
     #[test]
@@ -384,7 +418,7 @@ pub(super) mod tests {
     proptest! {
         /// Whatever is asked for by its ID is found by its entry.
         #[test]
-        fn nothing_is_missed(id in "[a-c.]{0,60}", correlation in ".{0,300}", cut: usize) {
+        fn nothing_is_missed(id in "[a-c.]{0,60}", correlation in "[ -~]{0,300}", cut: usize) {
             let entry = entry(&id, &correlation);
             for id in [&id, &correlation] {
                 let cut = (0..=cut % (id.len() + 1)).rev().find(|at| id.is_char_boundary(*at));
