@@ -84,10 +84,11 @@ fn fill(dir: &Path, mib: u64) {
 }
 
 /// What an exchange costs in this version: serialised, written, and put into the index.
-fn cost(dir: &Path) {
+/// Under callgrind the difference of two numbers of rounds is that of instructions.
+fn cost(dir: &Path, rounds: u32) {
     const COUNT: u64 = 4_000;
     let dir = dir.join("cost");
-    let rounds = (0..40).map(|_| {
+    let rounds = (0..rounds).map(|_| {
         let mut exporter = JsonLines::builder(&dir).build();
         let mut exchange = exchange();
         let began = Instant::now();
@@ -107,7 +108,7 @@ fn main() {
     let args: Vec<String> = env::args().collect();
     let dir = Path::new(&args[1]);
     match args[2].as_str() {
-        "cost" => cost(dir),
+        "cost" => cost(dir, args[3].parse().unwrap()),
         mib => fill(dir, mib.parse().unwrap()),
     }
 }
