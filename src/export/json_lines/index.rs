@@ -110,6 +110,7 @@ struct Id {
 
 const ROOM: usize = 39;
 const HEAD: usize = 31;
+const TAIL: usize = ROOM - HEAD;
 
 /// The length of whatever is not shorter.
 const LONG: u8 = 127;
@@ -118,15 +119,15 @@ impl Id {
     fn of(id: &str) -> Self {
         let bytes = id.as_bytes();
         let mut text = [0; ROOM];
-        let tail = bytes.len().saturating_sub(ROOM - HEAD);
-        let kept = bytes.iter().take(HEAD);
-        if bytes.len() <= ROOM {
-            text.iter_mut()
-                .zip(bytes)
-                .for_each(|(to, from)| *to = *from);
-        } else {
-            let kept = kept.chain(bytes.iter().skip(tail));
-            text.iter_mut().zip(kept).for_each(|(to, from)| *to = *from);
+        if let Some(all) = text.get_mut(..bytes.len()) {
+            all.copy_from_slice(bytes);
+        } else if let (Some((head, _)), Some((_, tail)), Some((to_head, to_tail))) = (
+            bytes.split_first_chunk::<HEAD>(),
+            bytes.split_last_chunk::<TAIL>(),
+            text.split_first_chunk_mut::<HEAD>(),
+        ) {
+            *to_head = *head;
+            to_tail.copy_from_slice(tail);
         }
         Self {
             length: u8::try_from(bytes.len()).unwrap_or(LONG).min(LONG),
@@ -166,13 +167,12 @@ pub(super) fn seed(name: &str) -> u64 {
 }
 
 /// No protection from forgery: whoever can write here can write exchanges.
-fn check(words: &[u8], seed: u64) -> u64 {
-    words.chunks(8).fold(seed, |sum, chunk| {
-        let mut word = [0; 8];
-        word.iter_mut()
-            .zip(chunk)
-            .for_each(|(to, from)| *to = *from);
-        let mixed = (sum ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+fn check(bytes: &[u8], seed: u64) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    words.iter().chain([&last]).fold(seed, |sum, word| {
+        let mixed = (sum ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         mixed ^ mixed >> 32
     })
 }
