@@ -347,6 +347,11 @@ pub fn kit(before: &[u8], after: &[u8]) {
     let _ = secrets.leaks(after);
 }
 
+/// Entries of an index and the file that they may be of: none makes up an exchange.
+pub fn index(file: &[u8], entries: &[u8]) {
+    crate::export::json_lines::any_index(file, entries);
+}
+
 /// Conditions of lists, as the command line and the admin router read them.
 pub fn filter(name: &str, value: &str) {
     let mut filter = Filter::default();

@@ -463,6 +463,7 @@ fn nothing_of_a_stranger_steers_the_terminal() {
         e["facts"] = json!({ evil: evil });
         e["outcome"] = json!({ "kind": "failed", "failure": { "custom": evil } });
         e["decisions"] = json!([{ "at_us": 1, "name": evil, "fields": { evil: evil } }]);
+        e["losses"] = json!({ "suppressed_before": 3 });
         e["missing"] = json!([{ "what": evil, "why": evil }]);
         e["events"] = json!([{
             "at_us": 1, "level": evil, "target": evil, "message": evil, "fields": { evil: [evil] },
@@ -490,6 +491,9 @@ fn nothing_of_a_stranger_steers_the_terminal() {
     for args in [
         &["ls"][..],
         &["ls", "--json"],
+        &["top"],
+        &["top", "--json"],
+        &["show", "of-nobody"],
         &["show", "last"],
         &["show", "--json", "last"],
         &["show", "\u{1b}[2J"],
@@ -1186,4 +1190,481 @@ fn a_token_is_checked() {
     assert!(unnamed.err.contains("without --service"), "{}", unnamed.err);
     assert_eq!(check("", &[public]).code, Some(2));
     assert_eq!(check(&token, &["no-such-key"]).code, Some(2));
+}
+
+/// Whatever lies in the directory under the name of a file: nothing waits or reads for
+/// ever, the rest is read, and what was left out is said.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_not_read() {
+    use std::os::unix::{fs::symlink, net::UnixListener};
+    let dir = Directory::new("odd");
+    written(&dir.0);
+    let name = |n: u32, end: &str| {
+        let name = format!("exchanges-2025010{n}T000000.000Z-1-000000.{end}");
+        dir.0.join(name)
+    };
+    let fifo = |path: &Path| {
+        let made = Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+    };
+    fifo(&name(1, "jsonl"));
+    fifo(&name(2, "jsonl.gz"));
+    let _socket = UnixListener::bind(name(3, "jsonl")).unwrap();
+    symlink("/dev/zero", name(4, "jsonl")).unwrap();
+    symlink(name(1, "jsonl"), name(5, "jsonl")).unwrap();
+    symlink(dir.0.join("nowhere"), name(6, "jsonl")).unwrap();
+    fs::create_dir(name(7, "jsonl")).unwrap();
+    // A link to a file is read, and one to a file that seems to be endless to its size.
+    let elsewhere = Directory::new("odd-elsewhere");
+    let line = serde_json::to_string(&exchange(9, |_| {})).unwrap();
+    symlink(elsewhere.file("some", &(line + "\n")), name(8, "jsonl")).unwrap();
+    // An index that is none.
+    fifo(&name(8, "idx"));
+    // What is large enough for one.
+    let large = fs::read_dir(&dir.0)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let large = large.filter(|path| path.is_file() && path.extension().unwrap() == "jsonl");
+    for file in large.collect::<Vec<_>>() {
+        fs::OpenOptions::new()
+            .append(true)
+            .open(&file)
+            .unwrap()
+            .write_all(&[b' '; 100_000])
+            .unwrap();
+    }
+
+    let within = |args: &[&str]| {
+        let mut command = Command::new("timeout");
+        command
+            .args(["20", env!("CARGO_BIN_EXE_dashcam")])
+            .args(args)
+            .env("DASHCAM_DIR", &dir.0);
+        let output = command.output().unwrap();
+        Run {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    };
+    for args in [
+        &["ls", "--json"][..],
+        &["ls", "--json", "-n", "10"],
+        &["ls", "--json", "--status", "5xx", "--status", "none"],
+        &["show", "--json", "e"],
+    ] {
+        let run = within(args);
+        assert_eq!(run.code, Some(0), "{args:?}: {}", run.err);
+        assert_eq!(ids(&run), ["e1", "e2", "e3", "e9"], "{args:?}");
+        assert!(run.err.contains("skipped"), "{args:?}: {}", run.err);
+    }
+    let said = within(&["ls"]).err;
+    assert!(said.contains(":0: not a regular file"), "{said}");
+    assert!(
+        said.contains("7 lines and files were skipped in all"),
+        "{said}"
+    );
+    for args in [
+        &["export", "--curl"][..],
+        &["export", "--har"],
+        &["top"],
+        &["show", "last"],
+        &["show", "e1"],
+    ] {
+        let run = within(args);
+        assert_eq!(run.code, Some(0), "{args:?}: {}", run.err);
+    }
+    assert_eq!(within(&["show", "none"]).code, Some(1));
+    let fifo = within(&["ls", name(1, "jsonl").to_str().unwrap()]);
+    assert_eq!(fifo.code, Some(2), "{}", fifo.err);
+
+    // `tail` says it once.
+    let mut child = dashcam()
+        .args(["tail", "--json"])
+        .env("DASHCAM_DIR", &dir.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut exporter = JsonLines::builder(&dir.0).build();
+    let mut rows = BufReader::new(child.stdout.take().unwrap()).lines();
+    for n in 0..4 {
+        rows.next().unwrap().unwrap();
+        exporter.export(&exchange(20 + n, |_| {})).unwrap();
+    }
+    let last = rows.by_ref().take(4).last().unwrap().unwrap();
+    assert!(last.contains("e23"), "{last}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut err = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut err)
+        .unwrap();
+    assert_eq!(err.matches("skipped").count(), 3, "{err}");
+}
+
+/// `ls` leaves out by method and time, and says in the row what went wrong.
+#[test]
+fn a_row_says_why() {
+    let dir = Directory::new("row");
+    let mut exporter = JsonLines::builder(&dir.0).build();
+    let panicked = exchange(1, |e| {
+        e["outcome"] = json!({ "kind": "panicked" });
+        e["panic"] = json!({ "message": "index [~36a11ea64f60212b] out of bounds" });
+        e["request"]["method"] = json!("POST");
+        e["request"]["query"] = json!("q=%5B~36a11ea64f60212b%20len%3D3%20ascii%20alpha%5D");
+    });
+    exporter.export(&panicked).unwrap();
+    let said = exchange(2, |e| {
+        e["events"] = json!([
+            { "at_us": 1, "level": "INFO", "target": "a", "message": "fine" },
+            { "at_us": 2, "level": "ERROR", "target": "a", "message": "no stock\nat all" },
+            { "at_us": 3, "level": "ERROR", "target": "a", "message": "later" },
+        ]);
+        e["losses"] = json!({ "suppressed_before": 7 });
+    });
+    exporter.export(&said).unwrap();
+    exporter
+        .export(&exchange(3, |e| e["error"] = json!("x".repeat(500))))
+        .unwrap();
+    let of = |args: &[&str]| ids(&run(&[&["ls", "--json"], args].concat(), Some(&dir.0)));
+    assert_eq!(of(&["--method", "POST"]), ["e1"]);
+    assert_eq!(of(&["--method", "POST", "--method", "get"]).len(), 3);
+    let two = "2026-01-02T03:04:02Z";
+    assert_eq!(of(&["--until", two]), ["e1"]);
+    assert_eq!(
+        of(&["--since", two, "--until", "2026-01-02T03:04:03Z"]),
+        ["e2"]
+    );
+    assert_eq!(of(&["--until", "7d"]).len(), 3);
+
+    let list = run(&["ls"], Some(&dir.0));
+    for part in [
+        "POST /orders/1?q=[~36a11ea64f60212b len=3 ascii alpha] (outcome)  index [~36a11ea64f60212b] out",
+        "GET /orders/2 (outcome) (7 like it only counted before)  no stock …",
+        &format!("GET /orders/3 (outcome)  {}…\n", "x".repeat(160)),
+    ] {
+        assert!(list.out.contains(part), "{part}: {}", list.out);
+    }
+    assert!(list.err.contains("7 more failures"), "{}", list.err);
+    let json = run(&["ls", "--json"], Some(&dir.0)).out;
+    let rows: Vec<Value> = json
+        .lines()
+        .map(|row| serde_json::from_str(row).unwrap())
+        .collect();
+    assert_eq!(rows[0]["panic"], "index [~36a11ea64f60212b] out of bounds");
+    assert_eq!(rows[1]["error"], "no stock\nat all");
+    assert_eq!(rows[1]["suppressed_before"], 7);
+    // What other programs read is a query still.
+    assert!(rows[0]["query"].as_str().unwrap().starts_with("q=%5B~"));
+
+    let page = run(&["show", "e1"], Some(&dir.0)).out;
+    let line = "request    POST /orders/1?q=[~36a11ea64f60212b len=3 ascii alpha] -> 502";
+    assert!(page.contains(line), "{page}");
+    let curl = run(&["export", "--curl", "--id", "e1"], Some(&dir.0)).out;
+    assert!(curl.contains("?q=%5B~36a11ea64f60212b%20len%3D3"), "{curl}");
+}
+
+/// Failures by kind, with those that were only counted.
+#[test]
+fn the_most_frequent_failures_come_first() {
+    let dir = Directory::new("top");
+    let mut exporter = JsonLines::builder(&dir.0).build();
+    let panic = |e: &mut Value| {
+        e["outcome"] = json!({ "kind": "panicked" });
+        e["response"]["status"] = json!(500);
+        e["panic"] = json!({ "message": "boom", "location": "src/a.rs:7:5" });
+    };
+    for n in [1, 2, 3] {
+        exporter.export(&exchange(n, |_| {})).unwrap();
+    }
+    exporter.export(&exchange(4, panic)).unwrap();
+    let later = exchange(5, |e| {
+        panic(e);
+        e["depth"] = json!("heads");
+        e["losses"] = json!({ "suppressed_before": 40 });
+    });
+    exporter.export(&later).unwrap();
+    // By where the first error was emitted; without a route by what paths have in common.
+    for (n, line, path) in [(6, 10, "/x/6"), (7, 10, "/x/7"), (8, 11, "/x/[~ab]")] {
+        let failed = exchange(n, |e| {
+            e["request"].as_object_mut().unwrap().remove("route");
+            e["request"]["path"] = json!(path);
+            e["outcome"] = json!({ "kind": "failed", "failure": { "grpc": 13 } });
+            e["response"]["status"] = json!(200);
+            e["response"]["grpc_status"] = json!(13);
+            e["events"] = json!([
+                { "at_us": 1, "level": "ERROR", "target": "db", "line": line, "message": "gone" },
+            ]);
+        });
+        exporter.export(&failed).unwrap();
+    }
+    // No failures: healthy ones that were asked for, and one that still runs.
+    let healthy = exchange(9, |e| {
+        e["outcome"] = json!({ "kind": "completed" });
+        e["keep"] = json!([{ "kind": "selected", "by": "acme" }]);
+    });
+    exporter.export(&healthy).unwrap();
+    let open = exchange(10, |e| e["outcome"] = json!({ "kind": "open" }));
+    exporter.export(&open).unwrap();
+
+    let top = run(&["top", "--json"], Some(&dir.0));
+    assert_eq!(top.code, Some(0), "{}", top.err);
+    let kinds: Vec<Value> = top
+        .out
+        .lines()
+        .map(|kind| serde_json::from_str(kind).unwrap())
+        .collect();
+    let short: Vec<_> = kinds
+        .iter()
+        .map(|k| {
+            (
+                k["kept"].as_u64(),
+                k["counted"].as_u64(),
+                k["id"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        short,
+        [
+            (Some(2), Some(40), "e4"),
+            (Some(3), Some(0), "e3"),
+            (Some(2), Some(0), "e7"),
+            (Some(1), Some(0), "e8"),
+        ]
+    );
+    assert_eq!(kinds[0]["site"], "src/a.rs:7:5");
+    assert_eq!(kinds[0]["first"], "2026-01-02T03:04:04.000000Z");
+    assert_eq!(kinds[0]["last"], "2026-01-02T03:04:05.000000Z");
+    assert_eq!(
+        (&kinds[2]["route"], &kinds[2]["site"]),
+        (&json!("/x/*"), &json!("db:10"))
+    );
+    assert_eq!(kinds[2]["grpc_status"], 13);
+
+    let text = run(&["top", "-n", "1"], Some(&dir.0)).out;
+    let line = text.lines().nth(1).unwrap();
+    assert!(
+        line.starts_with("      2       40  2026-01-02T03:04:04Z"),
+        "{text}"
+    );
+    assert!(
+        line.contains("c4") && line.contains("GET /orders/{id} panicked at src/a.rs:7:5  boom"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 2);
+    let since = run(
+        &["top", "--json", "--since", "2026-01-02T03:04:06Z"],
+        Some(&dir.0),
+    );
+    assert_eq!(since.out.lines().count(), 2);
+    assert_eq!(run(&["top", "--since", "1m"], Some(&dir.0)).code, Some(1));
+}
+
+/// An ID that is in no file may be one of those that were only counted.
+#[test]
+fn an_unknown_id_is_explained() {
+    let dir = Directory::new("unknown");
+    let mut exporter = JsonLines::builder(&dir.0).build();
+    exporter.export(&exchange(1, |_| {})).unwrap();
+    let none = run(&["show", "e99"], Some(&dir.0));
+    assert_eq!(none.code, Some(1));
+    for part in [
+        "\"kept\":false",
+        "\"not_kept\"",
+        "no failure here was only counted",
+    ] {
+        assert!(none.err.contains(part), "{}", none.err);
+    }
+    let counted = exchange(2, |e| {
+        e["losses"] = json!({ "suppressed_before": 497 });
+    });
+    exporter.export(&counted).unwrap();
+    let none = run(&["show", "e99"], Some(&dir.0));
+    assert!(
+        none.err.contains("497 failures here were only counted"),
+        "{}",
+        none.err
+    );
+    assert!(
+        none.err
+            .contains("497 like c2: GET /orders/{id} -> 502, failed"),
+        "{}",
+        none.err
+    );
+    let found = run(&["show", "e2"], Some(&dir.0));
+    assert!(
+        found.out.contains("497 like it only counted before"),
+        "{}",
+        found.out
+    );
+    assert!(found.err.contains("497 more failures"), "{}", found.err);
+
+    for (args, said) in [
+        (&["ls", "--status", "404"][..], true),
+        (&["ls", "--status", "4xx"], true),
+        (&["ls", "--outcome", "completed"], true),
+        (&["ls", "--status", "503"], false),
+    ] {
+        let none = run(args, Some(&dir.0));
+        assert_eq!(none.code, Some(1), "{args:?}");
+        let note = "healthy and 4xx requests are not kept by default";
+        assert_eq!(none.err.contains(note), said, "{args:?}: {}", none.err);
+    }
+}
+
+/// Files that were written to last before the time that is asked for are not read.
+#[test]
+fn since_leaves_older_files_alone() {
+    let dir = Directory::new("since");
+    let old = dir.file(
+        "exchanges-20250101T000000.000Z-1-000000.jsonl",
+        "what would be told as torn\n",
+    );
+    let age = |age: u64| {
+        let at = std::time::SystemTime::now() - Duration::from_secs(age);
+        let file = fs::File::options().append(true).open(&old).unwrap();
+        file.set_modified(at).unwrap();
+    };
+    let said = |args: &[&str]| run(&[&["ls"], args].concat(), Some(&dir.0)).err;
+    age(7200);
+    assert!(!said(&["--since", "1h"]).contains("skipped"));
+    assert!(said(&["--since", "3h"]).contains("skipped"));
+    assert!(said(&[]).contains("skipped"));
+    age(0);
+    assert!(said(&["--since", "1h"]).contains("skipped"));
+}
+
+/// A file that is large enough to have an index, of exchanges with these numbers.
+fn large(dir: &Path, numbers: std::ops::Range<u32>) -> PathBuf {
+    let mut exporter = JsonLines::builder(dir).build();
+    for n in numbers {
+        let exchange = exchange(n % 60, |e| {
+            e["id"] = json!(format!("id-{n:04}"));
+            e["correlation"]["id"] = json!(format!("journey-{:04}", n / 2));
+            e["error"] = json!("x".repeat(2_000));
+        });
+        exporter.export(&exchange).unwrap();
+    }
+    exporter.flush().unwrap();
+    let paths = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths
+        .filter(|path| path.extension().unwrap() == "jsonl")
+        .collect();
+    paths.sort();
+    paths.pop().unwrap()
+}
+
+/// What is found with an index is what is in the file, whatever the index says.
+#[test]
+fn an_index_is_never_needed_and_never_believed() {
+    let dir = Directory::new("index");
+    let file = large(&dir.0, 0..120);
+    let index = file.with_extension("idx");
+    let good = fs::read(&index).unwrap();
+    assert_eq!(good.len(), 120 * 112, "an entry for each line");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(&index).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let asked = || {
+        let of = |args: &[&str]| ids(&run(&[args, &["--json"]].concat(), Some(&dir.0)));
+        [
+            of(&["show", "id-0077"]),
+            of(&["show", "journey-0005"]),
+            of(&["show", "id-011"]),
+            of(&["show", "last"]),
+            of(&["ls", "-n", "3"]),
+            of(&["ls", "-n", "3", "--status", "5xx", "--route", "/orders/*"]),
+            of(&["ls", "--since", "2026-01-02T03:04:59Z"]),
+            of(&["ls", "--correlation-id", "journey-0059"]),
+            of(&["ls", "-n", "0"]),
+        ]
+    };
+    let expected = asked();
+    assert_eq!(expected[0], ["id-0077"]);
+    assert_eq!(expected[1], ["id-0010", "id-0011"]);
+    assert_eq!(expected[2].len(), 10);
+    assert_eq!(expected[3], ["id-0119"]);
+    assert_eq!(expected[4], ["id-0118", "id-0059", "id-0119"]);
+    assert_eq!(expected[6], ["id-0059", "id-0119"]);
+    assert_eq!(expected[7], ["id-0118", "id-0119"]);
+
+    // Read by the index: of what is broken in between nothing is seen, as its time
+    // says that the index is younger.
+    let lines = fs::read(&file).unwrap();
+    let younger = || {
+        let file = fs::File::options().append(true).open(&index).unwrap();
+        file.set_modified(std::time::SystemTime::now() + Duration::from_secs(5))
+            .unwrap();
+    };
+    let at = lines.windows(7).position(|w| w == b"id-0050").unwrap();
+    let mut broken = lines.clone();
+    broken[at - 8] = b'x';
+    fs::write(&file, &broken).unwrap();
+    younger();
+    let read = run(&["show", "id-0077"], Some(&dir.0));
+    assert_eq!((read.code, read.err.as_str()), (Some(0), ""));
+    assert_eq!(run(&["ls", "-n", "3"], Some(&dir.0)).err, "");
+    // What the index leads to is not there: the file is read.
+    let gone = run(&["show", "id-0050"], Some(&dir.0));
+    assert_eq!(gone.code, Some(1), "{}", gone.out);
+    fs::write(&file, &lines).unwrap();
+
+    let other = Directory::new("index-other");
+    let foreign = fs::read(large(&other.0, 500..620).with_extension("idx")).unwrap();
+    let mut flipped = good.clone();
+    flipped[112 * 60 + 3] ^= 1;
+    let mut swapped = good.clone();
+    swapped[112..224].copy_from_slice(&good[224..336]);
+    for (what, bytes) in [
+        ("missing", None),
+        ("empty", Some(Vec::new())),
+        ("torn", Some(good[..112 * 70 + 5].to_vec())),
+        ("foreign", Some(foreign)),
+        ("flipped", Some(flipped)),
+        ("swapped", Some(swapped)),
+        ("garbage", Some(vec![7; 20_000])),
+        ("longer", Some([good.clone(), vec![0; 500]].concat())),
+    ] {
+        match bytes {
+            Some(bytes) => fs::write(&index, bytes).unwrap(),
+            None => fs::remove_file(&index).unwrap(),
+        }
+        assert_eq!(asked(), expected, "{what}");
+    }
+
+    // Of another version of the file: one line less, an edit in its place, and more.
+    fs::write(&index, &good).unwrap();
+    let end = lines.iter().position(|b| *b == b'\n').unwrap() + 1;
+    fs::write(&file, &lines[end..]).unwrap();
+    assert_eq!(asked(), expected, "cut at its start");
+    let edited = String::from_utf8(lines.clone()).unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    fs::write(&file, edited.replace("id-0077", "id-9999")).unwrap();
+    let found = run(&["show", "--json", "id-9999"], Some(&dir.0));
+    assert_eq!(ids(&found), ["id-9999"]);
+    fs::write(&file, &lines).unwrap();
+    younger();
+    let more = serde_json::to_string(&exchange(59, |e| e["id"] = json!("id-0777"))).unwrap();
+    let mut out = fs::File::options().append(true).open(&file).unwrap();
+    out.write_all((more + "\n{\"id\":\"tor").as_bytes())
+        .unwrap();
+    let found = run(&["show", "--json", "id-0777"], Some(&dir.0));
+    assert_eq!(ids(&found), ["id-0777"]);
+    assert!(
+        found.err.contains(":122: the file ends within the line"),
+        "{}",
+        found.err
+    );
+    assert_eq!(asked()[0], ["id-0077"]);
 }

@@ -1,6 +1,6 @@
 use super::Failure;
 use crate::{
-    find::{Filter, KeptFor, OutcomeIs, RouteIs, Since, StatusIs, ago, pair},
+    find::{Filter, KeptFor, OutcomeIs, RouteIs, StatusIs, When, ago, pair},
     redact::{Key, KeySource},
     selection::{Glob, Network, When},
 };
@@ -42,6 +42,9 @@ pub(super) enum Command {
     Ls(ListArgs),
     /// List the last kept exchanges, and go on as new ones are kept, until ctrl-c.
     Tail(ListArgs),
+    /// Group kept failures by what they have in common, the most frequent first.
+    #[command(after_help = TOP)]
+    Top(TopArgs),
     /// Show everything about an exchange.
     #[command(after_help = SHOW)]
     Show(ShowArgs),
@@ -62,12 +65,22 @@ pub(super) enum Command {
 const LS: &str = "\
 Examples:
   dashcam ls --since 15m --status 5xx
+  dashcam ls --since 2026-11-23T12:00:00Z --until 2026-11-23T12:10:00Z --method POST
   dashcam ls --route '/orders/*' --kept-for selected:acme-checkout /var/lib/orders/dashcam
   dashcam ls --fact tenant=acme --key-file /etc/orders/dashcam.key
   pass show customer-7 | dashcam ls --value - --key-file /etc/orders/dashcam.key
 
 Most values are written as a keyed hash: with the service's key they are found by what
 they were.";
+
+const TOP: &str = "\
+Examples:
+  dashcam top --since 1h
+  dashcam top --since 1h --method POST --route /orders
+
+Failures of one kind have route, method, outcome, status (or gRPC code), and the place of
+the panic or of the first event at ERROR in common. Of very many only some are kept and the
+rest is counted: COUNTED are those, as far as a later one of their kind was kept.";
 
 const SHOW: &str = "\
 Examples:
@@ -84,7 +97,13 @@ Examples:
 pub(super) struct FilterArgs {
     /// Only since a time (2026-11-23T12:00:00Z), or so long ago (15m, 2h, 7d).
     #[arg(long, value_name = "WHEN")]
-    since: Option<Since>,
+    since: Option<When>,
+    /// Only before a time, or what is older than so long.
+    #[arg(long, value_name = "WHEN")]
+    until: Option<When>,
+    /// Only this method.
+    #[arg(long)]
+    method: Vec<String>,
     /// Only this route, or routes and paths like a pattern (/orders/*).
     #[arg(long)]
     route: Vec<RouteIs>,
@@ -128,6 +147,8 @@ impl FilterArgs {
         });
         Ok(Filter {
             since: self.since,
+            until: self.until,
+            methods: self.method.clone(),
             routes: self.route.clone(),
             statuses: self.status.clone(),
             outcomes: self.outcome.clone(),
@@ -169,6 +190,18 @@ pub(super) struct ListArgs {
     /// Only the newest N [default: all; tail: 10].
     #[arg(short = 'n', long, value_name = "N")]
     pub(super) newest: Option<usize>,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct TopArgs {
+    /// A directory of exchanges, or one of its files.
+    #[arg(value_name = "DIR")]
+    pub(super) path: Option<PathBuf>,
+    /// Only the N most frequent kinds [default: all].
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(super) most: Option<usize>,
     #[command(flatten)]
     pub(super) filter: FilterArgs,
 }

@@ -4,12 +4,9 @@ use super::{
     Answer, Failure, Output,
     args::ExportArgs,
     show::find,
-    store::{self, Keys, directory},
+    store::{self, Asked, Keys, directory},
 };
-use crate::{
-    exchange::Exchange,
-    export::{curl::Curl, har},
-};
+use crate::export::{curl::Curl, har};
 use serde_json::json;
 
 pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Failure> {
@@ -19,22 +16,15 @@ pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Fail
     }
     let path = directory(args.path.as_deref());
     let filter = args.filter.filter()?;
-    let mut found = Vec::new();
     let mut keys = Keys::default();
-    if let Some(id) = &args.id {
-        found = find(&path, id, out)?;
-        found.iter().for_each(|exchange| keys.note(exchange));
+    let found = if let Some(id) = &args.id {
+        let mut found = find(&path, id, &mut keys, out)?;
         found.retain(|exchange| filter.matches(exchange));
+        found
     } else {
-        store::each(&path, out, &mut |exchange, _| {
-            keys.note(&exchange);
-            if filter.matches(&exchange) {
-                found.push(exchange);
-            }
-            Ok(())
-        })?;
-        found.sort_by(|a: &Exchange, b| a.started_at.cmp(&b.started_at));
-    }
+        let asked = Asked::Like(&filter);
+        store::newest(&path, asked, None, &mut keys, out, &mut |exchange| exchange)?
+    };
     if found.is_empty() {
         out.note(&format!("no exchange in {} is like that", path.display()));
         keys.explain(&filter, out);

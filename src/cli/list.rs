@@ -4,8 +4,9 @@ use super::{
     Answer, Failure, Output,
     args::ListArgs,
     output::Ink,
-    store::{self, Keys, Trouble, directory},
-    text::Plain,
+    store::{self, Asked, Keys, Trouble, directory},
+    text::{Plain, readable},
+    top,
 };
 use crate::{
     export::json_lines::Follow,
@@ -19,28 +20,22 @@ const INTERVAL: Duration = Duration::from_millis(300);
 pub(super) fn ls(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure> {
     let path = directory(args.path.as_deref());
     let filter = args.filter.filter()?;
-    let mut rows = Vec::new();
     let mut keys = Keys::default();
-    store::each(&path, out, &mut |exchange, _| {
-        keys.note(&exchange);
-        if filter.matches(&exchange) {
-            rows.push(Row::of(&exchange));
-        }
-        Ok(())
+    let asked = Asked::Like(&filter);
+    let rows = store::newest(&path, asked, args.newest, &mut keys, out, &mut |exchange| {
+        Row::of(&exchange)
     })?;
-    // Files of several processes are one after the other. All times are UTC, in
-    // one form.
-    rows.sort_by(|a, b| a.started_at.cmp(&b.started_at));
-    let newest = rows.len() - args.newest.unwrap_or(rows.len()).min(rows.len());
-    if rows.is_empty() {
+    if rows.is_empty() && args.newest != Some(0) {
         out.note(&format!("no exchange in {} is like that", path.display()));
         keys.explain(&filter, out);
         return Ok(Answer::No);
     }
     heading(out)?;
-    for row in rows.iter().skip(newest) {
+    for row in &rows {
         line(row, out)?;
     }
+    let counted = rows.iter().map(|row| row.suppressed_before).sum();
+    top::tell_counted(counted, out);
     Ok(Answer::Yes)
 }
 
@@ -156,9 +151,35 @@ fn line(row: &Row, out: &mut Output) -> Result<(), Failure> {
     );
     let (started, id) = (Plain(&started), Plain(&row.correlation_id));
     let (method, path) = (Plain(&row.method), Plain(&row.path));
+    let query = row
+        .query
+        .as_deref()
+        .map(|query| format!("?{}", readable(query)));
+    let query = query.unwrap_or_default();
+    let query = Plain(&query);
+    let counted = match row.suppressed_before {
+        0 => String::new(),
+        n => format!(" ({n} like it only counted before)"),
+    };
+    let why = row.panic.as_ref().or(row.error.as_ref());
+    let why = why.map(|why| format!("  {}", Plain(&short(why))));
+    let why = out.paint(Ink::Bad, why.unwrap_or_default());
     out.line(format_args!(
-        "{started:<24}  {status}  {outcome}  {ms:>9}  {id:<36}  {method} {path} {kept}"
+        "{started:<24}  {status}  {outcome}  {ms:>9}  {id:<36}  {method} {path}{query} {kept}{counted}{why}"
     ))
+}
+
+/// The longest text in a line of a list.
+const SHORT: usize = 160;
+
+/// What fits into a line; `…` stands for the rest.
+pub(super) fn short(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(SHORT) {
+        Some((at, _)) => line.get(..at).unwrap_or_default().to_owned() + "…",
+        None if line.len() < text.trim_end().len() => line.to_owned() + " …",
+        None => line.to_owned(),
+    }
 }
 
 pub(super) fn millis(us: u64) -> String {

@@ -33,6 +33,7 @@ mod show;
 mod store;
 mod text;
 mod token;
+mod top;
 
 use self::{
     args::{Args, Command, KeyCommand, RulesCommand, TokenCommand},
@@ -80,6 +81,7 @@ fn run(command: Command, out: &mut Output) -> Result<Answer, Failure> {
     match command {
         Command::Ls(args) => list::ls(&args, out),
         Command::Tail(args) => list::tail(&args, out),
+        Command::Top(args) => top::top(&args, out),
         Command::Show(args) => show::show(&args, out),
         Command::Export(args) => export::export(&args, out),
         Command::Rules(RulesCommand::Check(args)) => rules::check(&args, out),

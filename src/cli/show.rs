@@ -5,8 +5,9 @@ use super::{
     args::ShowArgs,
     list::millis,
     output::Ink,
-    store::{self, directory},
-    text::Plain,
+    store::{self, Asked, Keys, directory},
+    text::{Plain, readable},
+    top,
 };
 use crate::{
     exchange::{
@@ -25,7 +26,7 @@ pub(super) fn show(args: &ShowArgs, out: &mut Output) -> Result<Answer, Failure>
         )));
     }
     let path = directory(args.path.as_deref());
-    let found = find(&path, &args.id, out)?;
+    let found = find(&path, &args.id, &mut Keys::default(), out)?;
     if found.is_empty() {
         out.note(&format!(
             "no exchange in {} has an ID or a correlation ID that begins with {:?}; `dashcam ls` \
@@ -33,6 +34,13 @@ pub(super) fn show(args: &ShowArgs, out: &mut Output) -> Result<Answer, Failure>
             path.display(),
             args.id
         ));
+        out.note(
+            "what is not there may be deleted, be that of another instance, or not have been \
+             kept: healthy requests are not by default. The service's log has a line of each \
+             request; in that of this one \"kept\":false says that it was not, and \"not_kept\" \
+             why",
+        );
+        top::tell_of_counted(&path, out)?;
         return Ok(Answer::No);
     }
     for (n, exchange) in found.iter().enumerate() {
@@ -45,37 +53,35 @@ pub(super) fn show(args: &ShowArgs, out: &mut Output) -> Result<Answer, Failure>
         }
         page(exchange, out)?;
     }
+    let counted = found
+        .iter()
+        .map(|exchange| exchange.losses.suppressed_before);
+    top::tell_counted(counted.sum(), out);
     Ok(Answer::Yes)
 }
 
 /// Those with such an ID, oldest first; the newest one for `last`. An ID as a
 /// whole finds nothing that is only longer.
-pub(super) fn find(path: &Path, id: &str, out: &mut Output) -> Result<Vec<Exchange>, Failure> {
+pub(super) fn find(
+    path: &Path,
+    id: &str,
+    keys: &mut Keys,
+    out: &mut Output,
+) -> Result<Vec<Exchange>, Failure> {
     if id.is_empty() {
         return Err(Failure::cannot(
             "an empty ID finds everything; `dashcam ls` lists it",
         ));
     }
-    let mut found: Vec<Exchange> = Vec::new();
-    store::each(path, out, &mut |exchange, _| {
-        let ids = [&exchange.id, &exchange.correlation.id];
-        if id == "last" {
-            if found
-                .first()
-                .is_none_or(|last| last.started_at <= exchange.started_at)
-            {
-                found = vec![exchange];
-            }
-        } else if ids.iter().any(|of| of.starts_with(id)) {
-            found.push(exchange);
-        }
-        Ok(())
-    })?;
+    let (asked, limit) = match id {
+        "last" => (Asked::Any, Some(1)),
+        id => (Asked::Begins(id), None),
+    };
+    let mut found = store::newest(path, asked, limit, keys, out, &mut |exchange| exchange)?;
     let is = |exchange: &Exchange| exchange.id == id || exchange.correlation.id == id;
     if found.iter().any(is) {
         found.retain(is);
     }
-    found.sort_by(|a, b| a.started_at.cmp(&b.started_at));
     Ok(found)
 }
 
@@ -125,7 +131,8 @@ fn head(exchange: &Exchange, out: &mut Output) -> Result<(), Failure> {
         .as_ref()
         .map(|response| response.status.to_string());
     let status = status.as_deref().unwrap_or("no response");
-    let query = request.query.as_ref().map(|query| format!("?{query}"));
+    let query = request.query.as_deref();
+    let query = query.map(|query| format!("?{}", readable(query)));
     let query = query.unwrap_or_default();
     let line = format!("{} {}{query} -> {status}", request.method, request.path);
     let ink = match exchange.outcome {
@@ -201,7 +208,7 @@ fn failed(failure: &Failed) -> String {
 }
 
 fn field(name: &str, value: &str, out: &mut Output) -> Result<(), Failure> {
-    out.line(format_args!("{name:<9}  {}", Plain(value)))
+    out.line(format_args!("{name:<9}  {}", Plain(&readable(value))))
 }
 
 fn title(text: &str, out: &mut Output) -> Result<(), Failure> {
@@ -240,7 +247,8 @@ fn event_line(event: &Event, out: &mut Output) -> Result<(), Failure> {
     };
     let at = out.paint(Ink::Dim, at(event.at_us));
     let (target, fields) = (Plain(&event.target), fields(&event.fields));
-    let message = Plain(event.message.as_deref().unwrap_or_default());
+    let message = readable(event.message.as_deref().unwrap_or_default());
+    let message = Plain(&message);
     out.line(format_args!(
         "  {at}  {level}  {target}  {spans}{message}{fields}"
     ))
@@ -249,11 +257,12 @@ fn event_line(event: &Event, out: &mut Output) -> Result<(), Failure> {
 /// A name that could be read as more than one is quoted.
 fn pair(name: &str, value: &Value) -> String {
     let plain = |c: char| !c.is_whitespace() && !matches!(c, '=' | '"');
-    if !name.is_empty() && name.chars().all(plain) {
+    let pair = if !name.is_empty() && name.chars().all(plain) {
         format!("{name}={value}")
     } else {
         format!("{}={value}", Value::from(name))
-    }
+    };
+    readable(&pair).into_owned()
 }
 
 fn fields(fields: &Map<String, Value>) -> String {
@@ -266,13 +275,14 @@ fn fields(fields: &Map<String, Value>) -> String {
 
 fn headers(headers: &[Header], trailers: &[Header], out: &mut Output) -> Result<(), Failure> {
     for Header(name, value) in headers {
-        out.line(format_args!("  {}: {}", Plain(name), Plain(value)))?;
+        let value = readable(value);
+        out.line(format_args!("  {}: {}", Plain(name), Plain(&value)))?;
     }
     for Header(name, value) in trailers {
         out.line(format_args!(
             "  (trailer) {}: {}",
             Plain(name),
-            Plain(value)
+            Plain(&readable(value))
         ))?;
     }
     Ok(())
@@ -302,7 +312,7 @@ fn body(body: &Body, out: &mut Output) -> Result<(), Failure> {
     out.line(format_args!("  body: {state}"))?;
     match &body.content {
         Some(Content::Text { text, unparsed }) => {
-            out.line(format_args!("  {}", Plain(text)))?;
+            out.line(format_args!("  {}", Plain(&readable(text))))?;
             if *unparsed > 0 {
                 out.line(format_args!(
                     "  ({unparsed} more bytes were not understood)"
@@ -326,7 +336,7 @@ fn lost(exchange: &Exchange, out: &mut Output) -> Result<(), Failure> {
         (losses.values_cut, "values cut"),
         (losses.headers_dropped, "headers dropped"),
         (losses.texts_withheld, "texts withheld"),
-        (losses.suppressed_before, "like it suppressed before"),
+        (losses.suppressed_before, "like it only counted before"),
     ];
     let said = counts
         .iter()

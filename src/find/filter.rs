@@ -11,7 +11,9 @@ use std::{str::FromStr, time::SystemTime};
 /// given several times one. Facts and headers of another name are another kind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
-    pub(crate) since: Option<Since>,
+    pub(crate) since: Option<When>,
+    pub(crate) until: Option<When>,
+    pub(crate) methods: Vec<String>,
     pub(crate) routes: Vec<RouteIs>,
     pub(crate) statuses: Vec<StatusIs>,
     pub(crate) outcomes: Vec<OutcomeIs>,
@@ -27,9 +29,14 @@ pub(crate) struct Filter {
 
 impl Filter {
     pub(crate) fn matches(&self, exchange: &Exchange) -> bool {
-        self.since.is_none_or(|since| since.holds(exchange))
+        self.is_within(exchange)
+            && any(&self.methods, |is| {
+                is.eq_ignore_ascii_case(&exchange.request.method)
+            })
             && any(&self.routes, |is| is.holds(exchange))
-            && any(&self.statuses, |is| is.holds(exchange))
+            && any(&self.statuses, |is| {
+                is.is(exchange.response.as_ref().map(|response| response.status))
+            })
             && any(&self.outcomes, |is| is.0 == exchange.outcome.as_str())
             && any(&self.correlation_ids, |id| *id == exchange.correlation.id)
             && any(&self.kept_for, |is| is.holds(exchange))
@@ -42,6 +49,56 @@ impl Filter {
             && any(&self.values, |value| {
                 self.sought(value, exchange).is_anywhere(exchange)
             })
+    }
+
+    /// An exchange whose time cannot be read is not hidden.
+    fn is_within(&self, exchange: &Exchange) -> bool {
+        if self.since.is_none() && self.until.is_none() {
+            return true;
+        }
+        let at: Option<Timestamp> = exchange.started_at.parse().ok();
+        at.is_none_or(|at| {
+            self.since.is_none_or(|since| at >= since.0)
+                && self.until.is_none_or(|until| at < until.0)
+        })
+    }
+
+    /// Whether an exchange of which no more is known than this may be meant; the time is
+    /// in microseconds since 1970.
+    #[cfg(feature = "cli")]
+    pub(crate) fn may_match(
+        &self,
+        started_us: i64,
+        status: Option<u16>,
+        is_of: impl Fn(&str) -> bool,
+    ) -> bool {
+        self.since.is_none_or(|since| started_us >= since.micros())
+            && self.until.is_none_or(|until| started_us <= until.micros())
+            && any(&self.statuses, |is| is.is(status))
+            && any(&self.correlation_ids, |id| is_of(id))
+    }
+
+    /// Whether [`may_match`](Self::may_match) leaves anything out.
+    #[cfg(feature = "cli")]
+    pub(crate) fn knows_some(&self) -> bool {
+        let Self {
+            since,
+            until,
+            statuses,
+            correlation_ids,
+            ..
+        } = self;
+        since.is_some() || until.is_some() || !(statuses.is_empty() && correlation_ids.is_empty())
+    }
+
+    /// Whether it asks for what is not kept unless somebody wants it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn asks_for_healthy(&self) -> bool {
+        self.statuses.iter().any(|is| match is {
+            StatusIs::Exactly(status) => *status < 500,
+            StatusIs::Class(class) => *class < 5,
+            StatusIs::None => false,
+        }) || self.outcomes.iter().any(|is| is.0 == "completed")
     }
 
     /// Whether it depends on what is written of a value.
@@ -59,6 +116,8 @@ impl Filter {
     pub(crate) fn add(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "since" => self.since = Some(value.parse()?),
+            "until" => self.until = Some(value.parse()?),
+            "method" => self.methods.push(value.to_owned()),
             "route" => self.routes.push(value.parse()?),
             "status" => self.statuses.push(value.parse()?),
             "outcome" => self.outcomes.push(value.parse()?),
@@ -68,8 +127,8 @@ impl Filter {
             "header" => self.headers.push(pair(value)?),
             _ => {
                 return Err(
-                    "expected since, route, status, outcome, correlation_id, kept_for, fact, \
-                     header or limit"
+                    "expected since, until, method, route, status, outcome, correlation_id, \
+                     kept_for, fact, header or limit"
                         .to_owned(),
                 );
             }
@@ -99,19 +158,19 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// From this time on.
+/// A time, given as such or as how long ago it was.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Since(Timestamp);
+pub(crate) struct When(Timestamp);
 
-impl Since {
-    /// An exchange whose time cannot be read is not hidden.
-    fn holds(self, exchange: &Exchange) -> bool {
-        let at: Option<Timestamp> = exchange.started_at.parse().ok();
-        at.is_none_or(|at| at >= self.0)
+#[cfg(feature = "cli")]
+impl When {
+    /// Microseconds since 1970.
+    pub(crate) fn micros(self) -> i64 {
+        self.0.as_microsecond()
     }
 }
 
-impl FromStr for Since {
+impl FromStr for When {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -180,8 +239,7 @@ pub(crate) enum StatusIs {
 }
 
 impl StatusIs {
-    fn holds(self, exchange: &Exchange) -> bool {
-        let status = exchange.response.as_ref().map(|response| response.status);
+    fn is(self, status: Option<u16>) -> bool {
         match self {
             Self::Exactly(is) => status == Some(is),
             Self::Class(is) => status.is_some_and(|status| status / 100 == is),
@@ -322,6 +380,18 @@ mod tests {
         assert!(since("2025-01-02T03:04:05.678901Z") && since("2025-01-02T04:04:05.678901+01:00"));
         assert!(!since("2025-01-02T03:04:05.678902Z") && !since("15m") && !since("7d"));
         assert!(since("30000d"));
+        let until = |text| holds(text, |f, is| f.until = Some(is));
+        assert!(until("2025-01-02T03:04:05.678902Z") && until("15m"));
+        assert!(!until("2025-01-02T03:04:05.678901Z") && !until("30000d"));
+        let method = |text: &str| {
+            let methods = vec![text.to_owned()];
+            let filter = Filter {
+                methods,
+                ..Filter::default()
+            };
+            filter.matches(&sample("a"))
+        };
+        assert!(method("GET") && method("get") && !method("POST"));
         let route = |text| holds(text, |f, is| f.routes.push(is));
         assert!(route("/orders/{id}") && route("/orders/*") && route("/orders/7") && route("/**"));
         assert!(!route("/orders") && !route("/orders/8"));
@@ -385,7 +455,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read() {
         for text in ["", "yesterday", "-5m", "5", "99999999999d", "d"] {
-            assert!(text.parse::<Since>().is_err(), "{text}");
+            assert!(text.parse::<When>().is_err(), "{text}");
         }
         for text in ["", "0xx", "6xx", "99", "1000", "xx", "ok"] {
             assert!(text.parse::<StatusIs>().is_err(), "{text}");

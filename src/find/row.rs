@@ -11,17 +11,33 @@ pub(crate) struct Row {
     pub(crate) method: String,
     pub(crate) path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) query: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) route: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) status: Option<u16>,
     pub(crate) outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<Failure>,
+    /// The message of the panic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) panic: Option<String>,
+    /// The service's error, or what the first event at ERROR said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
     pub(crate) duration_us: u64,
     pub(crate) slow: bool,
     pub(crate) kept_for: Vec<KeepReason>,
     pub(crate) mode: Mode,
     pub(crate) depth: Depth,
+    /// Failures like it that were only counted since the one before it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) suppressed_before: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // what serde asks for
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl Row {
@@ -33,6 +49,7 @@ impl Row {
             service: exchange.service.name.clone(),
             method: exchange.request.method.clone(),
             path: exchange.request.path.clone(),
+            query: exchange.request.query.clone(),
             route: exchange.request.route.clone(),
             status: exchange.response.as_ref().map(|response| response.status),
             outcome: exchange.outcome.as_str(),
@@ -40,11 +57,20 @@ impl Row {
                 Outcome::Failed { failure } => Some(failure.clone()),
                 _ => None,
             },
+            panic: exchange.panic.as_ref().map(|panic| panic.message.clone()),
+            error: exchange.error.clone().or_else(|| {
+                let mut errors = exchange
+                    .events
+                    .iter()
+                    .filter(|event| event.level == "ERROR");
+                errors.next().and_then(|event| event.message.clone())
+            }),
             duration_us: exchange.timing.duration_us,
             slow: exchange.slow,
             kept_for: exchange.keep.clone(),
             mode: exchange.mode.clone(),
             depth: exchange.depth,
+            suppressed_before: exchange.losses.suppressed_before,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! An exchange as a `curl` command for a POSIX shell, that sends the request
-//! again as far as it is recorded.
+//! An exchange as a `curl` command for a shell, that sends the request again as
+//! far as it is recorded.
 //!
 //! ```no_run
 //! use dashcam::export::{curl::Curl, json_lines};
@@ -69,8 +69,8 @@ const EXPECTS: usize = 1024;
 ///
 /// Guarantees: whatever the exchange holds, the text is comment lines and one
 /// command (with a body that is no plain text, one pipeline of `printf` and the
-/// command) for `sh`, `dash`, `bash` and other POSIX shells, in which nothing of
-/// the exchange is code; in comment lines, where zsh looks for code in what is
+/// command) for `sh`, `dash`, `bash` and other POSIX shells, for `zsh`, and for `fish` from
+/// 3.4 on, in which nothing of the exchange is code; in comment lines, where zsh looks for code in what is
 /// pasted, `_` stands for what could be. It has no control characters but line feeds,
 /// and nothing that changes the direction of text. No option of curl reads a file.
 /// Where nothing was hidden or cut, method, target, header fields and body are sent as

@@ -1,4 +1,4 @@
-//! Quoting for POSIX shells.
+//! Quoting that means the same in POSIX shells, zsh and fish.
 
 use std::fmt::Write as _;
 
@@ -27,11 +27,25 @@ impl Data {
 /// not end with a line feed if it has control characters.
 pub(super) fn quote(text: &str) -> String {
     let bare = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&b);
-    if !text.is_empty() && text.bytes().all(bare) {
+    // At the start of a word some of these are code: `=ls` is the path of `ls` in zsh,
+    // `%1` a job.
+    let starts = |b: &u8| b.is_ascii_alphanumeric() || b"-_./".contains(b);
+    if text.as_bytes().first().is_some_and(starts) && text.bytes().all(bare) {
         return text.to_owned();
     }
     if is_plain(text) {
-        return format!("'{}'", text.replace('\'', r"'\''"));
+        let mut out = String::with_capacity(text.len() + 2);
+        out.push('\'');
+        for c in text.chars() {
+            match c {
+                '\'' => out.push_str(r"'\''"),
+                // Between quotes it is itself, but in fish, where it escapes.
+                '\\' => out.push_str(r"'\\'"),
+                c => out.push(c),
+            }
+        }
+        out.push('\'');
+        return out;
     }
     format!("\"$({})\"", print(text.as_bytes()))
 }

@@ -88,7 +88,7 @@ fn has_curl() -> bool {
 }
 
 fn shells() -> impl Iterator<Item = &'static str> {
-    ["sh", "dash", "bash", "ksh", "zsh"]
+    ["sh", "dash", "bash", "ksh", "zsh", "fish"]
         .into_iter()
         .filter(|shell| {
             let asked = Process::new(shell).args(["-c", "exit 0"]).status();
@@ -216,6 +216,20 @@ fn hostile_requests_come_as_recorded() {
         "&=?",
         "é\u{1f980}",
         "a\u{202e}b\u{2066}\u{2028}\n",
+        // Words that a shell would replace: by a program's path, a home, a job, itself.
+        "=ls",
+        "==",
+        "~",
+        "~root/x",
+        "%self",
+        "%1",
+        "+x",
+        ",",
+        "@x",
+        // What ends a quotation where a backslash escapes in one.
+        "\\",
+        "\\'; echo no >&2; exit 1 #",
+        "\\\\'",
         hostile,
     ] {
         let mut exchange = plain("POST", "/");
@@ -483,6 +497,10 @@ fn data_stays_data() {
     assert_eq!(quote("it's"), r"'it'\''s'");
     assert_eq!(quote(""), "''");
     assert_eq!(quote("~"), "'~'");
+    assert_eq!(quote("=ls"), "'=ls'");
+    assert_eq!(quote("%1"), "'%1'");
+    assert_eq!(quote("a=ls"), "a=ls");
+    assert_eq!(quote(r"\n"), r"''\\'n'");
     assert_eq!(quote("a\u{85}"), "\"$(printf '%b' 'a\\0302\\0205')\"");
     assert!(
         matches!(Data::of(b"a\0".to_vec()), Data::Input(text) if text == "printf '%b' 'a\\0000'")

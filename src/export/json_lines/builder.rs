@@ -37,8 +37,8 @@ impl JsonLinesBuilder {
         }
     }
 
-    /// A file that would grow over this size is closed and a new one begun;
-    /// 16 MiB by default, and never more than half of
+    /// A file that would grow over this size, with its index, is closed and a new one
+    /// begun; 16 MiB by default, and never more than half of
     /// [`max_total_bytes`](Self::max_total_bytes). A larger exchange gets a
     /// file of its own.
     pub fn max_file_bytes(mut self, bytes: u64) -> Self {
@@ -47,7 +47,7 @@ impl JsonLinesBuilder {
     }
 
     /// The size of all exchange files in the directory together, those of
-    /// other processes and of earlier runs included; 256 MiB by default.
+    /// other processes and of earlier runs and the indexes included; 256 MiB by default.
     ///
     /// Room for a whole file is made before a file is begun, by deleting the
     /// oldest. So one process alone never exceeds this size; where several

@@ -1,5 +1,5 @@
 use super::{
-    names,
+    names, regular,
     storage::{Storage, Target},
 };
 use flate2::{Compression, write::GzEncoder};
@@ -16,8 +16,8 @@ pub(super) fn compress(dir: &Path, name: &str, storage: &dyn Storage) -> io::Res
     let original = dir.join(name);
     let part = dir.join(names::part(name));
     let complete = dir.join(names::compressed(name));
-    let mut source = match File::open(&original) {
-        Ok(source) => source,
+    let mut source = match regular::open(&original) {
+        Ok((source, _)) => source,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };

@@ -1,12 +1,12 @@
 use super::{
     reader::{BUFFER, Input, MAX_LINE, files, is_compressed, open, parse},
+    regular,
     split::Splitter,
     torn::{Torn, TornReason},
 };
 use crate::exchange::Exchange;
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -28,6 +28,8 @@ struct Place {
     lines: u64,
     /// It is compressed, so nothing is written to it any more, and was read.
     done: bool,
+    /// It was said that it cannot be read.
+    told: bool,
 }
 
 impl Follow {
@@ -58,8 +60,10 @@ impl Follow {
                 Ok(ControlFlow::Break(())) => break,
                 // Retention deleted it just now.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(_) if place.told => {}
                 Err(error) => {
-                    let reason = TornReason::Read(error.kind());
+                    place.told = true;
+                    let reason = TornReason::of(&error);
                     if each(Err(Torn::new(&path, place.lines, place.offset, reason))).is_break() {
                         break;
                     }
@@ -114,8 +118,7 @@ fn resume(path: &Path, place: &mut Place) -> io::Result<Option<Input>> {
         io::copy(&mut input.by_ref().take(place.offset), &mut io::sink())?;
         return Ok(Some(input));
     }
-    let mut file = File::open(path)?;
-    let len = file.metadata()?.len();
+    let (mut file, len) = regular::open(path)?;
     if len == place.offset {
         return Ok(None);
     }
@@ -124,7 +127,8 @@ fn resume(path: &Path, place: &mut Place) -> io::Result<Option<Input>> {
         *place = Place::default();
     }
     file.seek(SeekFrom::Start(place.offset))?;
-    Ok(Some(Box::new(BufReader::with_capacity(BUFFER, file))))
+    let rest = file.take(len - place.offset);
+    Ok(Some(Box::new(BufReader::with_capacity(BUFFER, rest))))
 }
 
 fn original(path: &Path) -> PathBuf {
@@ -141,6 +145,7 @@ fn at(start: Place, (next, offset): (u64, u64)) -> Place {
         offset: start.offset + offset,
         lines: start.lines + next - 1,
         done: false,
+        told: false,
     }
 }
 
@@ -148,7 +153,10 @@ fn at(start: Place, (next, offset): (u64, u64)) -> Place {
 mod tests {
     use super::*;
     use crate::export::sample::sample;
-    use std::{fs, io::Write};
+    use std::{
+        fs::{self, File},
+        io::Write,
+    };
 
     fn polled(follow: &mut Follow) -> Vec<Result<String, TornReason>> {
         let mut seen = Vec::new();

@@ -38,6 +38,13 @@
 //! tell) and begins a new one. Where old files are over the size and cannot
 //! be deleted, nothing is written.
 //!
+//! # Index
+//!
+//! Beside a file of more than 64 KiB is its index, `exchanges-….idx`, from which the
+//! program `dashcam` knows where in the file the few exchanges are that are asked for. It
+//! has the same mode, counts for the sizes, and is deleted with its file. Nobody needs it:
+//! where it is missing, torn, or not that of the file as it is, the file is read.
+//!
 //! # Failures
 //!
 //! While nothing can be written the newest exchanges are held in memory and
@@ -50,9 +57,13 @@ mod builder;
 mod compress;
 #[cfg(feature = "cli")]
 mod follow;
+mod index;
 mod line;
+#[cfg(feature = "cli")]
+mod lookup;
 mod names;
 mod reader;
+mod regular;
 mod retention;
 mod ring;
 mod split;
@@ -70,9 +81,16 @@ pub use self::{
     torn::{Torn, TornReason},
 };
 
+#[cfg(all(fuzzing, feature = "cli"))]
+pub(crate) use self::lookup::any_index;
 #[cfg(feature = "cli")]
-pub(crate) use self::follow::Follow;
+pub(crate) use self::{
+    follow::Follow,
+    index::Entry,
+    lookup::{Wanted, look, paths},
+};
 use self::{
+    index::Mark,
     line::LineError,
     ring::Ring,
     stats::{Counters, add},
@@ -116,6 +134,8 @@ pub struct JsonLines {
     ring: Ring,
     /// The line being written; empty between calls.
     line: Vec<u8>,
+    /// What the index says of it.
+    mark: Option<Mark>,
     trouble: Option<Trouble>,
     counters: Arc<Counters>,
 }
@@ -143,6 +163,7 @@ impl JsonLines {
             writer,
             ring,
             line: Vec::new(),
+            mark: None,
             trouble: None,
             counters,
         };
@@ -161,7 +182,7 @@ impl JsonLines {
             }
             return;
         }
-        match self.writer.write(&self.line) {
+        match self.writer.write(&self.line, self.mark.as_ref()) {
             Ok(()) => add(&self.counters.written, 1),
             Err(error) => {
                 self.hold();
@@ -171,7 +192,7 @@ impl JsonLines {
     }
 
     fn hold(&mut self) {
-        let dropped = self.ring.push(self.line.clone());
+        let dropped = self.ring.push(self.line.clone(), self.mark);
         add(&self.counters.dropped_from_ring, dropped);
         self.count_held();
     }
@@ -197,8 +218,8 @@ impl JsonLines {
         if self.ring.len() == 0 {
             return self.writer.probe();
         }
-        while let Some(line) = self.ring.front() {
-            self.writer.write(line)?;
+        while let Some((line, mark)) = self.ring.front() {
+            self.writer.write(line, mark)?;
             self.ring.pop_front();
             add(&self.counters.written, 1);
         }
@@ -233,12 +254,14 @@ impl Exporter for JsonLines {
     ///
     /// # Errors
     ///
-    /// It is longer than 8 MiB, or than the total size, as a line.
+    /// It is longer than 8 MiB as a line, or, with its entry in the index (112 bytes), than
+    /// the total size.
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
         let max = self.max_line();
         let serialised = line::serialise(exchange, &mut self.line, max);
         let result = match serialised {
             Ok(()) => {
+                self.mark = Mark::of(exchange);
                 self.write_or_hold();
                 Ok(())
             }

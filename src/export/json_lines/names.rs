@@ -9,6 +9,7 @@ const PREFIX: &str = "exchanges-";
 const SUFFIX: &str = ".jsonl";
 const GZ: &str = ".gz";
 const PART: &str = ".part";
+const INDEX: &str = ".idx";
 
 /// Shared by all exporters of the process, so that they never try one name twice.
 static SEQUENCE: AtomicU64 = AtomicU64::new(0);
@@ -41,7 +42,26 @@ pub(super) fn uncompressed(name: &str) -> Option<&str> {
     name.strip_suffix(GZ)
 }
 
-#[cfg(any(feature = "gzip", test))]
+/// What the names of a file, of its compressed form and of its index have in common;
+/// `None` for the names of others.
+pub(super) fn stem(name: &str) -> Option<&str> {
+    let stem = name.strip_suffix(INDEX).or_else(|| {
+        let name = uncompressed(name).unwrap_or(name);
+        name.strip_suffix(SUFFIX)
+    })?;
+    is_stem(stem).then_some(stem)
+}
+
+/// The name of the index of a file.
+pub(super) fn index(name: &str) -> String {
+    format!("{}{INDEX}", stem(name).unwrap_or(name))
+}
+
+/// Whether this is a name that [`index`] makes.
+pub(super) fn is_index(name: &str) -> bool {
+    name.strip_suffix(INDEX).is_some_and(is_stem)
+}
+
 /// A name for the compressed file while it is not complete.
 #[cfg(any(test, feature = "gzip"))]
 pub(super) fn part(name: &str) -> String {
@@ -56,11 +76,12 @@ pub(super) fn is_part(name: &str) -> bool {
 
 /// Whether this is a name that [`next`] makes, or that of the same file compressed.
 pub(super) fn is_ours(name: &str) -> bool {
-    let middle = uncompressed(name)
-        .unwrap_or(name)
-        .strip_prefix(PREFIX)
-        .and_then(|rest| rest.strip_suffix(SUFFIX));
-    let Some(middle) = middle else {
+    let name = uncompressed(name).unwrap_or(name);
+    name.strip_suffix(SUFFIX).is_some_and(is_stem)
+}
+
+fn is_stem(stem: &str) -> bool {
+    let Some(middle) = stem.strip_prefix(PREFIX) else {
         return false;
     };
     let mut parts = middle.split('-');
@@ -100,6 +121,10 @@ mod tests {
         assert!(is_ours("exchanges-20250102T030405.678Z-1-000000.jsonl"));
         let gz = compressed(&first);
         assert!(is_ours(&gz) && uncompressed(&gz) == Some(&*first) && first < gz);
+        let index = index(&gz);
+        assert!(is_index(&index) && !is_ours(&index) && !is_index(&first));
+        assert!(stem(&index) == stem(&first) && stem(&gz) == stem(&first));
+        assert!(stem(&first).is_some() && stem("exchanges-mine.idx").is_none());
         assert!(is_part(&part(&first)) && !is_part(&gz) && !is_part(".a.gz.part"));
     }
 

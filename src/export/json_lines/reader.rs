@@ -1,5 +1,5 @@
 use super::{
-    names,
+    names, regular,
     split::Splitter,
     torn::{Torn, TornReason},
 };
@@ -8,9 +8,8 @@ use serde::Deserialize;
 use std::{
     collections::HashSet,
     ffi::OsStr,
-    fmt,
-    fs::{self, File},
-    io::{self, BufRead, BufReader},
+    fmt, fs,
+    io::{self, BufRead, BufReader, Read},
     iter::FusedIterator,
     path::{Path, PathBuf},
     vec,
@@ -24,13 +23,14 @@ pub(super) const BUFFER: usize = 64 * 1024;
 /// A file, decompressed where its name ends in `.gz`.
 pub(super) type Input = Box<dyn BufRead + Send + Sync>;
 
-/// Reads the exchanges of one file, in order. Lines that hold none are
-/// reported and reading goes on behind them; blank lines are skipped. A file whose
-/// name ends in `.gz` is decompressed, with the feature `gzip`.
+/// Reads the exchanges of one file, in order, as far as it goes now. Lines that hold
+/// none are reported and reading goes on behind them; blank lines are skipped. A file
+/// whose name ends in `.gz` is decompressed, with the feature `gzip`.
 ///
 /// # Errors
 ///
-/// The file cannot be opened; it is compressed, and the feature is off
+/// The file cannot be opened; it is no regular file, nor a link to one
+/// ([`InvalidInput`](io::ErrorKind::InvalidInput)), and could be read for ever; it is compressed, and the feature is off
 /// ([`Unsupported`](io::ErrorKind::Unsupported)).
 pub fn read_file(path: impl AsRef<Path>) -> io::Result<Lines> {
     let path = path.as_ref();
@@ -41,7 +41,8 @@ pub fn read_file(path: impl AsRef<Path>) -> io::Result<Lines> {
 }
 
 pub(super) fn open(path: &Path) -> io::Result<Input> {
-    let file = File::open(path)?;
+    let (file, len) = regular::open(path)?;
+    let file = file.take(len);
     if !is_compressed(path) {
         return Ok(Box::new(BufReader::with_capacity(BUFFER, file)));
     }
@@ -73,7 +74,8 @@ pub(super) fn is_compressed(path: &Path) -> bool {
 
 /// Reads the exchanges of all files that [`JsonLines`](super::JsonLines)
 /// wrote in this directory, in the order of the files' names. Files deleted
-/// meanwhile are skipped; a file that cannot be opened is reported as line 0.
+/// meanwhile are skipped; a file that cannot be opened, and what is none, is reported
+/// as line 0.
 ///
 /// ```no_run
 /// for item in dashcam::export::json_lines::read_dir("/var/log/orders/exchanges")? {
@@ -167,10 +169,7 @@ impl Iterator for DirLines {
             match read_listed(&path) {
                 Ok(lines) => self.current = Some(lines),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    let reason = TornReason::Read(error.kind());
-                    return Some(Err(Torn::new(&path, 0, 0, reason)));
-                }
+                Err(error) => return Some(Err(Torn::of_file(&path, &error))),
             }
         }
     }

@@ -3,7 +3,7 @@ use super::{
     stats::{Counters, add},
 };
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs, io,
     path::Path,
     time::{Duration, SystemTime},
@@ -29,6 +29,7 @@ pub(super) struct Retention {
 
 struct Found {
     name: String,
+    /// Those of its index included.
     bytes: u64,
     in_use: bool,
     /// Since it changed last.
@@ -124,13 +125,14 @@ impl Retention {
     fn list(&mut self, dir: &Path) -> io::Result<Vec<Found>> {
         let now = SystemTime::now();
         let mut files = Vec::new();
+        let mut indexes = HashMap::new();
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            let is_part = names::is_part(&name);
-            if !is_part && !names::is_ours(&name) {
+            let (is_part, is_index) = (names::is_part(&name), names::is_index(&name));
+            if !is_part && !is_index && !names::is_ours(&name) {
                 continue;
             }
             let meta = match entry.metadata() {
@@ -152,6 +154,10 @@ impl Retention {
                 }
                 continue;
             }
+            if is_index {
+                indexes.insert(name, (meta.len(), recent));
+                continue;
+            }
             files.push(Found {
                 bytes: meta.len(),
                 in_use: recent && !self.own.contains(&name),
@@ -161,6 +167,17 @@ impl Retention {
         }
         files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         remove_doubles(dir, &mut files);
+        for file in &mut files {
+            if let Some((bytes, _)) = indexes.remove(&names::index(&file.name)) {
+                file.bytes = file.bytes.saturating_add(bytes);
+            }
+        }
+        for (index, (_, recent)) in indexes {
+            // Somebody else deleted its file; or began it just now.
+            if !recent {
+                let _ = fs::remove_file(dir.join(index));
+            }
+        }
         self.own
             .retain(|own| files.binary_search_by(|file| file.name.cmp(own)).is_ok());
         Ok(files)
@@ -188,6 +205,7 @@ fn remove(dir: &Path, name: &str, counters: &Counters) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
+    let _ = fs::remove_file(dir.join(names::index(name)));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 #[cfg(feature = "gzip")]
 mod compression;
+mod indexing;
 mod reading;
 mod recovery;
 mod rotation;

@@ -27,6 +27,11 @@ impl Torn {
             reason,
         }
     }
+
+    /// Of a file that cannot be read at all.
+    pub(crate) fn of_file(path: &Path, error: &io::Error) -> Self {
+        Self::new(path, 0, 0, TornReason::of(error))
+    }
 }
 
 /// What is wrong with a line.
@@ -48,11 +53,24 @@ pub enum TornReason {
     },
     /// It is longer than 16 MiB.
     TooLong,
+    /// There is something under the file's name that is no regular file: a FIFO, a
+    /// socket or a device, which could be read for ever, and was not opened.
+    NotAFile,
     /// The file cannot be read from here on.
     Read(
         /// What kind of error that was.
         io::ErrorKind,
     ),
+}
+
+impl TornReason {
+    /// Why a file could not be read.
+    pub(super) fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidInput => Self::NotAFile,
+            kind => Self::Read(kind),
+        }
+    }
 }
 
 impl fmt::Display for Torn {
@@ -62,6 +80,7 @@ impl fmt::Display for Torn {
             TornReason::EndOfFile => f.write_str("the file ends within the line"),
             TornReason::InvalidJson { message } => write!(f, "not an exchange: {message}"),
             TornReason::UnknownSchema { schema } => write!(f, "unknown schema {schema:?}"),
+            TornReason::NotAFile => f.write_str("not a regular file"),
             TornReason::TooLong => f.write_str("the line is too long"),
             TornReason::Read(kind) => write!(f, "cannot be read: {kind}"),
         }

@@ -1,4 +1,5 @@
 use super::{
+    index::{ENTRY, IndexWriter, Mark},
     names,
     retention::Retention,
     stats::Counters,
@@ -15,6 +16,9 @@ use std::{
 /// how many names are tried for a new file.
 const ATTEMPTS: usize = 3;
 const NAMES: usize = 100;
+
+/// What a line takes in the index.
+const ENTRY_BYTES: u64 = ENTRY as u64;
 
 /// How often old files are looked for while no file is begun.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
@@ -47,7 +51,9 @@ pub(super) struct Writer {
 pub(super) struct Current {
     target: Box<dyn Target>,
     name: String,
+    /// Those of its index included.
     bytes: u64,
+    index: IndexWriter,
     pub(super) opened: Instant,
     written: Instant,
 }
@@ -82,7 +88,7 @@ impl Writer {
 
     /// The longest line that can be written at all.
     pub(super) fn max_line(&self) -> u64 {
-        self.retention.max_total()
+        self.retention.max_total().saturating_sub(ENTRY_BYTES)
     }
 
     /// Shows whether files can be made.
@@ -96,8 +102,9 @@ impl Writer {
     /// Writes one line, which ends with a newline. After an error the next
     /// line goes to a new file, so that a part of this line is the last thing
     /// in its file.
-    pub(super) fn write(&mut self, line: &[u8]) -> io::Result<()> {
+    pub(super) fn write(&mut self, line: &[u8], mark: Option<&Mark>) -> io::Result<()> {
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
+        let length = length.saturating_add(ENTRY_BYTES);
         for _ in 0..ATTEMPTS {
             let fits = |current: &Current| {
                 current.bytes.saturating_add(length) <= self.max_file
@@ -129,7 +136,12 @@ impl Writer {
             // Looked at after writing, so that no line goes unnoticed into a
             // file that somebody deleted, whether before or meanwhile.
             if current.target.is_gone() {
+                current.index.remove(&self.dir);
                 continue;
+            }
+            current.index.add(mark, line.len());
+            if current.index.is_due() {
+                current.index.write(&self.dir, &*self.storage);
             }
             current.bytes = current.bytes.saturating_add(length);
             current.written = Instant::now();
@@ -148,6 +160,8 @@ impl Writer {
             self.close(current);
             return Err(error);
         }
+        // Behind the last line, so that it is the younger of the two.
+        current.index.write(&self.dir, &*self.storage);
         self.current = Some(current);
         Ok(())
     }
@@ -173,7 +187,8 @@ impl Writer {
     }
 
     /// Nothing is written to it any more.
-    fn close(&mut self, current: Current) {
+    fn close(&mut self, mut current: Current) {
+        current.index.write(&self.dir, &*self.storage);
         #[cfg(feature = "gzip")]
         if let Some(closed) = &mut self.closed {
             closed.push(current.name);
@@ -216,6 +231,7 @@ impl Writer {
                     let now = Instant::now();
                     return Ok(Current {
                         target,
+                        index: IndexWriter::new(&name),
                         name,
                         bytes: 0,
                         opened: now,

@@ -1,0 +1,330 @@
+//! `dashcam top`: failures by what they have in common.
+
+use super::{
+    Answer, Failure, Output,
+    args::TopArgs,
+    list::short,
+    output::Ink,
+    store::{self, Asked, Keys, directory},
+    text::Plain,
+};
+use crate::exchange::{Direction, Exchange, Failure as Failed, KeepReason, Outcome};
+use serde::Serialize;
+use std::{collections::HashMap, path::Path};
+
+/// What failures of one kind have in common.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
+struct Signature {
+    service: String,
+    direction: Direction,
+    method: String,
+    /// The template; where there is none the path, with `*` for what differs.
+    route: String,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grpc_status: Option<u16>,
+    slow: bool,
+    /// Where it panicked, or the first event at ERROR was emitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<String>,
+}
+
+impl Signature {
+    fn of(exchange: &Exchange) -> Self {
+        let request = &exchange.request;
+        let panic = exchange.panic.as_ref();
+        let mut errors = exchange
+            .events
+            .iter()
+            .filter(|event| event.level == "ERROR");
+        let error = errors.next().map(|event| match event.line {
+            Some(line) => format!("{}:{line}", event.target),
+            None => event.target.clone(),
+        });
+        let response = exchange.response.as_ref();
+        Self {
+            service: exchange.service.name.clone(),
+            direction: exchange.direction,
+            method: request.method.clone(),
+            route: request
+                .route
+                .clone()
+                .unwrap_or_else(|| alike(&request.path)),
+            outcome: exchange.outcome.as_str(),
+            failure: match &exchange.outcome {
+                Outcome::Failed { failure } => Some(failure.clone()),
+                _ => None,
+            },
+            status: response.map(|response| response.status),
+            grpc_status: response.and_then(|response| response.grpc_status),
+            slow: exchange.slow,
+            site: panic.and_then(|panic| panic.location.clone()).or(error),
+        }
+    }
+
+    /// How it ended, in some words.
+    fn how(&self) -> String {
+        let mut how = match &self.failure {
+            Some(Failed::Grpc(code)) => format!("failed (gRPC {code})"),
+            Some(Failed::Custom(name)) => format!("failed ({name})"),
+            Some(Failed::ServiceError) => "failed (the service's error)".to_owned(),
+            _ => self.outcome.to_owned(),
+        };
+        if let (None, Some(code @ 1..)) = (&self.failure, self.grpc_status) {
+            how.push_str(&format!(" (gRPC {code})"));
+        }
+        if self.slow {
+            how.push_str(", slow");
+        }
+        how
+    }
+}
+
+/// A path with `*` for what differs from request to request.
+fn alike(path: &str) -> String {
+    let segments = path.split('/').map(|segment| {
+        let number = !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit());
+        if number || segment.contains("[~") {
+            "*"
+        } else {
+            segment
+        }
+    });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// Failures of one kind.
+#[derive(Clone, Debug, Serialize)]
+struct Kind {
+    #[serde(flatten)]
+    signature: Signature,
+    kept: u64,
+    /// Those that were only counted before one that was kept.
+    counted: u64,
+    first: String,
+    last: String,
+    /// Of the newest that was kept, in full where one was.
+    id: String,
+    correlation_id: String,
+    /// What it said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip)]
+    example: (bool, String),
+}
+
+#[derive(Debug, Default)]
+struct Kinds(HashMap<Signature, Kind>);
+
+impl Kinds {
+    fn add(&mut self, exchange: &Exchange) {
+        let signature = Signature::of(exchange);
+        let at = &exchange.started_at;
+        let kind = self.0.entry(signature.clone()).or_insert_with(|| Kind {
+            signature,
+            kept: 0,
+            counted: 0,
+            first: at.clone(),
+            last: at.clone(),
+            id: String::new(),
+            correlation_id: String::new(),
+            text: None,
+            example: Default::default(),
+        });
+        kind.kept += 1;
+        kind.counted += exchange.losses.suppressed_before;
+        if *at < kind.first {
+            kind.first.clone_from(at);
+        }
+        if *at > kind.last {
+            kind.last.clone_from(at);
+        }
+        let full = exchange.depth == crate::exchange::Depth::Full;
+        let example = (full, at.clone());
+        if kind.id.is_empty() || example > kind.example {
+            kind.example = example;
+            kind.id.clone_from(&exchange.id);
+            kind.correlation_id.clone_from(&exchange.correlation.id);
+            let row = crate::find::Row::of(exchange);
+            kind.text = row.panic.or(row.error);
+        }
+    }
+
+    /// The most frequent first.
+    fn sorted(self) -> Vec<Kind> {
+        let mut all: Vec<_> = self.0.into_values().collect();
+        all.sort_by(|a, b| {
+            let many = |kind: &Kind| kind.kept + kind.counted;
+            let more = many(b).cmp(&many(a));
+            more.then_with(|| b.last.cmp(&a.last))
+                .then_with(|| a.id.cmp(&b.id))
+        });
+        all
+    }
+}
+
+/// Whether it is kept because it went wrong. An interim exchange is not: its end is.
+fn is_failure(exchange: &Exchange) -> bool {
+    let wrong = |reason: &KeepReason| {
+        matches!(
+            reason,
+            KeepReason::Outcome | KeepReason::Slow | KeepReason::ErrorEvent
+        )
+    };
+    exchange.outcome != Outcome::Open && exchange.keep.iter().any(wrong)
+}
+
+pub(super) fn top(args: &TopArgs, out: &mut Output) -> Result<Answer, Failure> {
+    let path = directory(args.path.as_deref());
+    let filter = args.filter.filter()?;
+    let (mut kinds, mut keys) = (Kinds::default(), Keys::default());
+    let asked = Asked::Like(&filter);
+    store::each(&path, asked, &mut keys, out, &mut |exchange| {
+        if is_failure(&exchange) {
+            kinds.add(&exchange);
+        }
+    })?;
+    let mut kinds = kinds.sorted();
+    if kinds.is_empty() {
+        out.note(&format!("no failure in {} is like that", path.display()));
+        keys.explain(&filter, out);
+        return Ok(Answer::No);
+    }
+    kinds.truncate(args.most.unwrap_or(usize::MAX));
+    if !out.is_json() {
+        let names = format!(
+            "{:>7}  {:>7}  {:<20}  {:<20}  {:>6}  {:<36}  what",
+            "kept", "counted", "first", "last", "status", "one correlation ID"
+        );
+        let names = out.paint(Ink::Dim, names);
+        out.line(format_args!("{names}"))?;
+    }
+    for kind in &kinds {
+        line(kind, out)?;
+    }
+    Ok(Answer::Yes)
+}
+
+fn line(kind: &Kind, out: &mut Output) -> Result<(), Failure> {
+    if out.is_json() {
+        return out.json(kind);
+    }
+    let Signature {
+        direction,
+        method,
+        route,
+        status,
+        site,
+        ..
+    } = &kind.signature;
+    let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+    let status = out.paint(Ink::Bad, format!("{status:>6}"));
+    let seconds = |at: &str| {
+        let cut = at.get(..19).map(|to_seconds| format!("{to_seconds}Z"));
+        cut.unwrap_or_else(|| at.to_owned())
+    };
+    let (first, last) = (seconds(&kind.first), seconds(&kind.last));
+    let (kept, counted) = (kind.kept, kind.counted);
+    let call = match direction {
+        Direction::Server => "",
+        Direction::Client => "call of ",
+    };
+    let how = kind.signature.how();
+    let site = site.as_ref().map(|site| format!(" at {site}"));
+    let site = site.unwrap_or_default();
+    let text = kind
+        .text
+        .as_ref()
+        .map(|text| format!("  {}", Plain(&short(text))));
+    let text = out.paint(Ink::Bad, text.unwrap_or_default());
+    out.line(format_args!(
+        "{kept:>7}  {counted:>7}  {:<20}  {:<20}  {status}  {:<36}  {call}{} {} {}{}{text}",
+        Plain(&first),
+        Plain(&last),
+        Plain(&kind.correlation_id),
+        Plain(method),
+        Plain(route),
+        Plain(&how),
+        Plain(&site),
+    ))
+}
+
+/// Says that there were more than are shown.
+pub(super) fn tell_counted(counted: u64, out: &mut Output) {
+    if counted > 0 {
+        out.note(&format!(
+            "{counted} more failures like these were only counted; `dashcam top` says of which \
+             kind"
+        ));
+    }
+}
+
+/// So many kinds are told.
+const KINDS: usize = 5;
+
+/// So many exchanges are looked at that tell of others: in a long storm there are
+/// thousands.
+const LATEST: usize = 200;
+
+/// Says which failures were only counted: one that is not found may be one of them.
+pub(super) fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
+    let found = store::newest_counted(path, LATEST, &mut |mut exchange| {
+        // Nothing of the rest is said, and they are many.
+        let error = exchange
+            .events
+            .iter()
+            .position(|event| event.level == "ERROR");
+        exchange.events = error
+            .map(|at| exchange.events.swap_remove(at))
+            .into_iter()
+            .collect();
+        exchange.decisions.clear();
+        exchange.request.body.content = None;
+        if let Some(response) = &mut exchange.response {
+            response.body.content = None;
+        }
+        exchange
+    })?;
+    let more = found.len() == LATEST;
+    let mut kinds = Kinds::default();
+    found.iter().for_each(|exchange| kinds.add(exchange));
+    let mut kinds = kinds.sorted();
+    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.counted));
+    let counted: u64 = kinds.iter().map(|kind| kind.counted).sum();
+    if counted == 0 {
+        out.note("no failure here was only counted, as far as later ones of its kind say");
+        return Ok(());
+    }
+    let at_least = if more { "at least " } else { "" };
+    out.note(&format!(
+        "{at_least}{counted} failures here were only counted, because many were alike (\"not_kept\":\
+         \"failure_storm\"), so it may be one of them:"
+    ));
+    for kind in kinds.iter().take(KINDS) {
+        let Signature {
+            method,
+            route,
+            status,
+            site,
+            ..
+        } = &kind.signature;
+        let status = status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
+        let site = site.as_ref().map(|site| format!(" at {site}"));
+        out.note(&format!(
+            "  {} like {}: {method} {route} -> {status}, {}{}, until {}",
+            kind.counted,
+            kind.correlation_id,
+            kind.signature.how(),
+            site.unwrap_or_default(),
+            kind.last,
+        ));
+    }
+    if kinds.len() > KINDS {
+        out.note("  and others; `dashcam top` lists them");
+    }
+    Ok(())
+}

@@ -1,0 +1,336 @@
+//! Reading what is wanted of exchange files: by the index where there is one that can
+//! be believed, else line by line.
+
+use super::{
+    index::{ENTRY, Entry, UNINDEXED, decode, seed},
+    names,
+    reader::{BUFFER, MAX_LINE, files, is_compressed, open, parse},
+    regular,
+    split::Splitter,
+    torn::{Torn, TornReason},
+};
+use crate::exchange::Exchange;
+use std::{
+    collections::HashSet,
+    ffi::OsStr,
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+/// So far the clock of whoever wrote a file may have been set back meanwhile.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// Somebody who wants some of the exchanges of a file.
+pub(crate) trait Wanted {
+    /// Whether there are exchanges that it does not want, so that an index helps.
+    fn is_choosy(&self) -> bool;
+
+    /// Nothing that began before this is wanted, in microseconds since 1970. It may
+    /// become later while it reads.
+    fn not_before(&self) -> Option<i64>;
+
+    /// Whether the exchange of an entry may be wanted. It is asked again just before
+    /// that is read.
+    fn may(&mut self, entry: &Entry) -> bool;
+
+    /// Whether this line may be wanted.
+    fn may_line(&mut self, _line: &[u8]) -> bool {
+        true
+    }
+
+    /// An exchange, which may be one that is not wanted. Of one file, those that the
+    /// index leads to come with the newest first.
+    fn take(&mut self, exchange: Exchange, offset: u64) -> ControlFlow<()>;
+
+    /// Something that is no exchange.
+    fn torn(&mut self, torn: &Torn);
+}
+
+/// The exchange files in a directory, oldest first.
+///
+/// # Errors
+///
+/// The directory cannot be listed.
+pub(crate) fn paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    files(dir)
+}
+
+/// Reads what is wanted of one file; nothing where it was deleted.
+///
+/// # Errors
+///
+/// It cannot be opened.
+pub(crate) fn look(path: &Path, wanted: &mut dyn Wanted) -> io::Result<ControlFlow<()>> {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    match look_at(path, name, wanted) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_compressed(path) => {
+            // It was compressed since it was listed.
+            let name = names::compressed(name);
+            look_at(&path.with_file_name(&name), &name, wanted)
+        }
+        result => result,
+    }
+}
+
+fn look_at(path: &Path, name: &str, wanted: &mut dyn Wanted) -> io::Result<ControlFlow<()>> {
+    let (mut file, size) = regular::open(path)?;
+    let changed = file.metadata()?.modified().ok();
+    if is_older(changed, wanted.not_before()) {
+        return Ok(ControlFlow::Continue(()));
+    }
+    let mut lines = Lines {
+        path,
+        taken: HashSet::new(),
+        flow: ControlFlow::Continue(()),
+    };
+    let index = (wanted.is_choosy() && (size > UNINDEXED || is_compressed(path)))
+        .then(|| Index::read(path, name, wanted))
+        .flatten();
+    if is_compressed(path) {
+        let nothing = index.is_some_and(|index| {
+            index.found.is_empty()
+                && unpacked_size(&mut file, size) == Some(index.end % (1 << 32))
+                && !is_later(changed, index.changed)
+        });
+        if !nothing {
+            lines.all(open(path)?, (0, 0), wanted)?;
+        }
+        return Ok(lines.flow);
+    }
+    let mut from = (0, 0);
+    if let Some(mut index) = index {
+        // What was appended since the index was read is no reason to doubt it.
+        let meta = file.metadata()?;
+        let whole = meta.len() == index.end && is_later(meta.modified().ok(), index.changed);
+        let is_its = meta.len() >= index.end
+            && !whole
+            && index
+                .last
+                .is_some_and(|last| read_at(&mut file, &last).is_some());
+        index
+            .found
+            .sort_by_key(|entry| std::cmp::Reverse(entry.started_us()));
+        if is_its && lines.found(&mut file, &index.found, wanted)? {
+            from = (index.end, index.entries);
+        }
+    }
+    if lines.flow.is_continue() {
+        let size = file.metadata()?.len();
+        file.seek(SeekFrom::Start(from.0))?;
+        let rest = file.take(size.saturating_sub(from.0));
+        lines.all(BufReader::with_capacity(BUFFER, rest), from, wanted)?;
+    }
+    Ok(lines.flow)
+}
+
+/// A file holds nothing that began after it was written to.
+fn is_older(changed: Option<SystemTime>, not_before: Option<i64>) -> bool {
+    let changed = changed.and_then(|at| {
+        at.checked_add(SLACK)?
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .ok()
+    });
+    match (changed, not_before) {
+        (Some(changed), Some(not_before)) => i128::try_from(changed.as_micros())
+            .is_ok_and(|changed| changed < i128::from(not_before)),
+        _ => false,
+    }
+}
+
+fn is_later(file: Option<SystemTime>, index: Option<SystemTime>) -> bool {
+    matches!((file, index), (Some(file), Some(index)) if file > index)
+}
+
+/// What gzip says at the end of a file, modulo 2³².
+fn unpacked_size(file: &mut File, size: u64) -> Option<u64> {
+    let mut end = [0; 4];
+    file.seek(SeekFrom::Start(size.checked_sub(4)?)).ok()?;
+    file.read_exact(&mut end).ok()?;
+    Some(u32::from_le_bytes(end).into())
+}
+
+/// What an index says, as far as it hangs together.
+struct Index {
+    /// What may be wanted.
+    found: Vec<Entry>,
+    last: Option<Entry>,
+    entries: u64,
+    /// What it covers of the file.
+    end: u64,
+    changed: Option<SystemTime>,
+}
+
+impl Index {
+    fn read(path: &Path, name: &str, wanted: &mut dyn Wanted) -> Option<Self> {
+        let (file, size) = regular::open(&path.with_file_name(names::index(name))).ok()?;
+        let changed = file.metadata().and_then(|meta| meta.modified()).ok();
+        let mut index = Self {
+            found: Vec::new(),
+            last: None,
+            entries: 0,
+            end: 0,
+            changed,
+        };
+        let seed = seed(name);
+        let mut input = BufReader::with_capacity(BUFFER, file.take(size));
+        let mut bytes = [0; ENTRY];
+        while input.read_exact(&mut bytes).is_ok() {
+            let entry = decode(&bytes, seed).filter(|entry| entry.offset == index.end);
+            let Some(entry) = entry else {
+                break;
+            };
+            index.end = entry.end();
+            index.entries += 1;
+            if wanted.may(&entry) {
+                index.found.push(entry);
+            }
+            index.last = Some(entry);
+        }
+        (index.entries > 0).then_some(index)
+    }
+}
+
+/// The exchange of an entry; `None` where the file has something else there.
+fn read_at(file: &mut (impl Read + Seek), entry: &Entry) -> Option<Exchange> {
+    let length = usize::try_from(entry.length).ok()?;
+    if !(2..=MAX_LINE + 1).contains(&length) {
+        return None;
+    }
+    // With the end of the line before.
+    let before = usize::from(entry.offset > 0);
+    let mut bytes = vec![0; length + before];
+    file.seek(SeekFrom::Start(entry.offset - u64::from(entry.offset > 0)))
+        .ok()?;
+    file.read_exact(&mut bytes).ok()?;
+    let (line, end) = bytes.split_last_chunk::<1>()?;
+    let (start, line) = line.split_at_checked(before)?;
+    if end != b"\n" || start.iter().any(|byte| *byte != b'\n') {
+        return None;
+    }
+    let one = memchr::memchr(b'\n', line).is_none();
+    let exchange = parse(line, true).ok().filter(|_| one)?;
+    entry.is_of(&exchange).then_some(exchange)
+}
+
+/// The lines of one file on their way.
+struct Lines<'p> {
+    path: &'p Path,
+    /// Where those are that the index led to, so that none comes twice.
+    taken: HashSet<u64>,
+    flow: ControlFlow<()>,
+}
+
+impl Lines<'_> {
+    /// Hands over what was found; `false` where the file does not have it.
+    fn found(
+        &mut self,
+        file: &mut File,
+        found: &[Entry],
+        wanted: &mut dyn Wanted,
+    ) -> io::Result<bool> {
+        for entry in found {
+            if !wanted.may(entry) {
+                continue;
+            }
+            let Some(exchange) = read_at(file, entry) else {
+                return Ok(false);
+            };
+            self.taken.insert(entry.offset);
+            self.flow = wanted.take(exchange, entry.offset);
+            if self.flow.is_break() {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Hands over the lines from here on: an offset, and the number of lines before.
+    fn all(
+        &mut self,
+        input: impl BufRead,
+        (start, before): (u64, u64),
+        wanted: &mut dyn Wanted,
+    ) -> io::Result<()> {
+        let mut splitter = Splitter::new(input, MAX_LINE);
+        loop {
+            let (number, offset) = splitter.position();
+            let (number, offset) = (before + number, start + offset);
+            let parsed = match splitter.next() {
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    let reason = TornReason::Read(error.kind());
+                    wanted.torn(&Torn::new(self.path, number, offset, reason));
+                    return Ok(());
+                }
+                Ok(Some(line)) if line.too_long => Err(TornReason::TooLong),
+                Ok(Some(line)) if line.text.trim_ascii().is_empty() => continue,
+                Ok(Some(_)) if self.taken.contains(&offset) => continue,
+                // What was cut is said in any case.
+                Ok(Some(line)) if line.ended && !wanted.may_line(line.text) => continue,
+                Ok(Some(line)) => parse(line.text, line.ended),
+            };
+            match parsed {
+                Ok(exchange) => self.flow = wanted.take(exchange, offset),
+                Err(reason) => wanted.torn(&Torn::new(self.path, number, offset, reason)),
+            }
+            if self.flow.is_break() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Reads entries of any content, that were not broken on their way, of any file: what
+/// comes out is a whole line of it.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn any_index(file: &[u8], entries: &[u8]) {
+    for head in entries.chunks_exact(super::index::HEAD_OF_ENTRY) {
+        let entry = super::index::checked(head, 7);
+        let Some(entry) = decode(&entry, 7) else {
+            panic!("what was written cannot be read");
+        };
+        let _ = (entry.end(), entry.status(), entry.has_suppressed());
+        let _ = entry.may_begin("01a") || entry.may_be_of("01a");
+        if let Some(exchange) = read_at(&mut io::Cursor::new(file), &entry) {
+            let mut lines = file.split(|byte| *byte == b'\n');
+            assert!(lines.any(|line| parse(line, true).as_ref() == Ok(&exchange)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::{json_lines::index::tests::entry_at, sample::sample};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_index_makes_up_an_exchange(
+            file in proptest::collection::vec(any::<u8>(), 0..300),
+            entries in proptest::collection::vec(any::<u8>(), 0..500),
+        ) {
+            any_index(&file, &entries);
+        }
+
+        /// An entry leads to its line only, whatever offset and length it has.
+        #[test]
+        fn an_entry_leads_to_its_line(
+            offset_by in -3_i64..4, length_by in -3_i64..4, other in 0..2,
+        ) {
+            let line = |id: &str| serde_json::to_string(&sample(id)).unwrap() + "\n";
+            let (first, second) = (line("a"), line("b"));
+            let file = format!("{first}{second}{first}");
+            let offset = first.len() as i64 + offset_by;
+            let length = second.len() as i64 + length_by;
+            let id = if other == 0 { "b" } else { "a" };
+            let entry = entry_at(id, offset as u64, length as u32);
+            let found = read_at(&mut io::Cursor::new(file.as_bytes()), &entry);
+            let right = offset_by == 0 && length_by == 0 && id == "b";
+            prop_assert_eq!(found.is_some(), right);
+        }
+    }
+}

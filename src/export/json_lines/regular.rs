@@ -1,0 +1,65 @@
+//! Opening what a directory has under a file's name, which may be anything.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    path::Path,
+};
+
+/// `O_NONBLOCK`, where its value is known: what was a file a moment ago may be a FIFO
+/// by now, and opening one waits for a writer.
+#[cfg(unix)]
+const NONBLOCK: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
+    if cfg!(any(
+        target_arch = "mips",
+        target_arch = "mips64",
+        target_arch = "sparc",
+        target_arch = "sparc64"
+    )) {
+        0
+    } else {
+        0o4000
+    }
+} else if cfg!(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly"
+)) {
+    4
+} else {
+    0
+};
+
+/// Opens a regular file, or a link to one, for reading. Returns its size, too: who
+/// reads no more than that comes to an end, whatever is appended meanwhile.
+///
+/// # Errors
+///
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) for FIFOs, sockets and devices, which
+/// could be read for ever.
+pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
+    // Some devices do something when they are opened.
+    check(&fs::metadata(path)?)?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NONBLOCK);
+    let file = options.open(path)?;
+    let meta = file.metadata()?;
+    check(&meta)?;
+    Ok((file, meta.len()))
+}
+
+fn check(meta: &fs::Metadata) -> io::Result<()> {
+    if meta.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if meta.is_file() {
+        Ok(())
+    } else {
+        let why = "not a regular file";
+        Err(io::Error::new(io::ErrorKind::InvalidInput, why))
+    }
+}
