@@ -1,6 +1,6 @@
 use super::Failure;
 use crate::{
-    find::{Filter, KeptFor, OutcomeIs, RouteIs, StatusIs, When, ago, pair},
+    find::{Filter, KeptFor, Moment, OutcomeIs, RouteIs, StatusIs, ago, pair},
     redact::{Key, KeySource},
     selection::{Glob, Network, When},
 };
@@ -97,10 +97,10 @@ Examples:
 pub(super) struct FilterArgs {
     /// Only since a time (2026-11-23T12:00:00Z), or so long ago (15m, 2h, 7d).
     #[arg(long, value_name = "WHEN")]
-    since: Option<When>,
+    since: Option<Moment>,
     /// Only before a time, or what is older than so long.
     #[arg(long, value_name = "WHEN")]
-    until: Option<When>,
+    until: Option<Moment>,
     /// Only this method.
     #[arg(long)]
     method: Vec<String>,

@@ -4,7 +4,7 @@ use super::{Failure, Output};
 use crate::{
     exchange::Exchange,
     export::json_lines::{Entry, Torn, TornReason, Wanted, look, paths},
-    find::{Filter, Row, When},
+    find::{Filter, Moment, Row},
 };
 use std::{
     cmp::{Ordering, Reverse},
@@ -88,7 +88,7 @@ impl Wanted for Reading<'_> {
 
     fn not_before(&self) -> Option<i64> {
         let since = match self.asked {
-            Asked::Like(filter) => filter.since.map(When::micros),
+            Asked::Like(filter) => filter.since.map(Moment::micros),
             _ => None,
         };
         since.max(self.not_before)

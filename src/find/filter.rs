@@ -11,8 +11,8 @@ use std::{str::FromStr, time::SystemTime};
 /// given several times one. Facts and headers of another name are another kind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
-    pub(crate) since: Option<When>,
-    pub(crate) until: Option<When>,
+    pub(crate) since: Option<Moment>,
+    pub(crate) until: Option<Moment>,
     pub(crate) methods: Vec<String>,
     pub(crate) routes: Vec<RouteIs>,
     pub(crate) statuses: Vec<StatusIs>,
@@ -160,17 +160,17 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 
 /// A time, given as such or as how long ago it was.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct When(Timestamp);
+pub(crate) struct Moment(Timestamp);
 
 #[cfg(feature = "cli")]
-impl When {
+impl Moment {
     /// Microseconds since 1970.
     pub(crate) fn micros(self) -> i64 {
         self.0.as_microsecond()
     }
 }
 
-impl FromStr for When {
+impl FromStr for Moment {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -455,7 +455,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read() {
         for text in ["", "yesterday", "-5m", "5", "99999999999d", "d"] {
-            assert!(text.parse::<When>().is_err(), "{text}");
+            assert!(text.parse::<Moment>().is_err(), "{text}");
         }
         for text in ["", "0xx", "6xx", "99", "1000", "xx", "ok"] {
             assert!(text.parse::<StatusIs>().is_err(), "{text}");

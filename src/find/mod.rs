@@ -5,5 +5,5 @@ mod row;
 mod value;
 
 #[cfg(feature = "cli")]
-pub(crate) use self::filter::{KeptFor, OutcomeIs, RouteIs, StatusIs, When, ago, pair};
+pub(crate) use self::filter::{KeptFor, Moment, OutcomeIs, RouteIs, StatusIs, ago, pair};
 pub(crate) use self::{filter::Filter, row::Row};
