@@ -1,4 +1,5 @@
 use super::{Identity, Mode, Route, Shared, current, pool};
+use crate::foreign;
 use crate::id::{CorrelationId, TraceContext, TraceId};
 #[cfg(feature = "capture")]
 use crate::redact::TAIL;
@@ -390,7 +391,8 @@ impl Clone for RequestContext {
 impl Drop for RequestContext {
     fn drop(&mut self) {
         if Arc::strong_count(&self.0) == 1 {
-            pool::put(&mut self.0);
+            // Buffers of the service go with it.
+            foreign::run(|| pool::put(&mut self.0));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! A thread behind a bounded queue.
 
+use crate::foreign;
 use std::{
     collections::VecDeque,
     fmt, io,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -133,7 +133,10 @@ impl<T: Send + 'static> Worker<T> {
         let threads = Arc::clone(&shared);
         thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || run(&threads, &mut handler, tick_every))?;
+            .spawn(move || {
+                run(&threads, &mut handler, tick_every);
+                foreign::discard(handler);
+            })?;
         Ok(Self {
             closer: Arc::new(Closer(shared)),
         })
@@ -242,12 +245,8 @@ impl<T> Shared<T> {
     }
 
     fn guarded(&self, work: impl FnOnce()) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
+        if foreign::run(work).is_none() {
             self.panics.fetch_add(1, Ordering::Relaxed);
-            // The payload is the handler's own type: dropping it may panic too.
-            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                std::mem::forget(again);
-            }
         }
     }
 

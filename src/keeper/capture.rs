@@ -5,11 +5,11 @@ use super::Keeper;
 use crate::{
     context::{RequestContext, Route},
     exchange::Failure,
+    foreign,
     recorder::{CaptureOptions, Framing, StreamLimits, TeePlan},
 };
 use http::{HeaderMap, Uri, header, request, response};
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
@@ -53,7 +53,8 @@ impl Keeper {
         self.counters.in_flight.fetch_add(1, Relaxed) + 1
     }
 
-    /// Copies the response head and starts the capture of the response body.
+    /// Copies the response head and starts the capture of the response body. A
+    /// classifier that panics has no opinion.
     pub(crate) fn response(
         &self,
         context: &RequestContext,
@@ -86,7 +87,8 @@ impl Keeper {
             }
             tee.begin(plan);
         }
-        judge(|| self.settings.classify.head(head.status, &head.headers))
+        let classify = self.settings.classify.get()?;
+        foreign::run(|| classify.head(head.status, &head.headers)).flatten()
     }
 
     /// Classifies the trailers of a response whose head was no failure.
@@ -96,7 +98,8 @@ impl Keeper {
         trailers: &HeaderMap,
     ) -> Option<Failure> {
         context.shared().response_body().trailers(trailers);
-        judge(|| self.settings.classify.trailers(trailers))
+        let classify = self.settings.classify.get()?;
+        foreign::run(|| classify.trailers(trailers)).flatten()
     }
 
     /// What is said of this request before it reaches the service.
@@ -146,9 +149,4 @@ impl Keeper {
 
 fn content_type(headers: &HeaderMap) -> Option<&[u8]> {
     Some(headers.get(header::CONTENT_TYPE)?.as_bytes())
-}
-
-/// Asks the service's own classifier; one that panics has no opinion.
-fn judge(classify: impl FnOnce() -> Option<Failure>) -> Option<Failure> {
-    catch_unwind(AssertUnwindSafe(classify)).ok().flatten()
 }

@@ -1,18 +1,26 @@
 //! Whether an exchange is kept, decided when all is known.
 
-use super::{Ended, Finished, Job, Keeper, Kept, assemble, storm, storm::Admission};
+use super::{Counters, Ended, Finished, Job, Keeper, Kept, assemble, storm, storm::Admission};
 #[cfg(feature = "gate")]
 use crate::recorder::Recording;
 use crate::{
     context::{Mode, RequestContext, cut_reason},
     exchange::{Depth, Direction, KeepReason, Outcome},
+    foreign::{self, Foreign},
     id::now_v7_text,
 };
 use http::Uri;
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::Ordering::Relaxed},
-};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+/// Counts a request as finished when it is dropped, whatever happens before.
+struct CountsAsFinished<'a>(&'a Counters);
+
+impl Drop for CountsAsFinished<'_> {
+    fn drop(&mut self) {
+        self.0.finished.fetch_add(1, Relaxed);
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
 
 impl Keeper {
     /// Ends the exchange: keeps it where there is a reason, and says whether.
@@ -21,6 +29,8 @@ impl Keeper {
     /// unwinds: it only decides and hands over.
     pub(crate) fn finish(self: &Arc<Self>, context: &RequestContext, mut ended: Ended) -> bool {
         let shared = context.shared();
+        // Last, so that who sees a request finished finds it queued.
+        let _finished = CountsAsFinished(&self.counters);
         #[cfg(feature = "opentelemetry")]
         let recorded = shared.take_span().map(|span| {
             let left = ended.outcome == Outcome::Abandoned && is_stream(context);
@@ -76,11 +86,8 @@ impl Keeper {
         #[cfg(feature = "opentelemetry")]
         if let Some((span, outcome, status, left)) = recorded {
             let selected = { shared.notes().selected.as_ref().map(|s| s.by.clone()) };
-            span.ended((&outcome, status), left, depth.is_some(), selected);
+            foreign::run(|| span.ended((&outcome, status), left, depth.is_some(), selected));
         }
-        // Last, so that who sees a request finished finds it queued.
-        self.counters.finished.fetch_add(1, Relaxed);
-        self.counters.in_flight.fetch_sub(1, Relaxed);
         depth.is_some()
     }
 
@@ -242,14 +249,13 @@ impl Keeper {
 
     /// Asks the service; a condition that panics has no opinion.
     fn condition(&self, context: &RequestContext, ended: &Ended) -> Option<String> {
-        let condition = self.settings.keep_when.as_ref()?;
+        let condition = self.settings.keep_when.as_ref().and_then(Foreign::get)?;
         // No code of the service where a second panic would end the process.
         if std::thread::panicking() {
             return None;
         }
         let finished = Finished::new(context, ended);
-        let ask = AssertUnwindSafe(|| condition.why(&finished));
-        let why = catch_unwind(ask).ok().flatten()?;
+        let why = foreign::run(|| condition.why(&finished)).flatten()?;
         Some(cut_reason(why).into_owned())
     }
 }

@@ -2,7 +2,7 @@ use super::{
     Classify, Finished, ServerErrors,
     finished::{Asked, KeepWhen},
 };
-use crate::{exchange::Service, recorder::CaptureOptions, redact::Policy};
+use crate::{exchange::Service, foreign::Foreign, recorder::CaptureOptions, redact::Policy};
 use http::HeaderName;
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -149,11 +149,11 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) storm: StormLimits,
     pub(crate) slow: Duration,
-    pub(crate) classify: Arc<dyn Classify>,
+    pub(crate) classify: Foreign<Arc<dyn Classify>>,
     /// Share of healthy requests that are kept, 0 to 1.
     pub(crate) baseline: f64,
     /// The service's own reason.
-    pub(crate) keep_when: Option<Arc<dyn KeepWhen>>,
+    pub(crate) keep_when: Option<Foreign<Arc<dyn KeepWhen>>>,
     /// After how long a request that still runs is written.
     pub(crate) interim: Option<Duration>,
     pub(crate) options: CaptureOptions,
@@ -179,7 +179,7 @@ impl Default for Settings {
             limits: Limits::default(),
             storm: StormLimits::default(),
             slow: Duration::from_secs(5),
-            classify: Arc::new(ServerErrors),
+            classify: Foreign::new(Arc::new(ServerErrors)),
             baseline: 0.0,
             keep_when: None,
             interim: None,
@@ -202,7 +202,7 @@ impl Settings {
         F: Fn(&Finished<'_>) -> Option<R> + Send + Sync + 'static,
         R: Into<Cow<'static, str>> + 'static,
     {
-        self.keep_when = Some(Arc::new(Asked(condition)));
+        self.keep_when = Some(Foreign::new(Arc::new(Asked(condition))));
     }
 
     pub(super) fn in_baseline(&self) -> bool {
@@ -241,7 +241,8 @@ macro_rules! settings_setters {
         /// What counts as a failure; default
         /// [`ServerErrors`](crate::capture::ServerErrors).
         pub fn classify(mut self, classify: impl crate::capture::Classify) -> Self {
-            self.settings.classify = std::sync::Arc::new(classify);
+            let classify: std::sync::Arc<dyn crate::capture::Classify> = std::sync::Arc::new(classify);
+            self.settings.classify = crate::foreign::Foreign::new(classify);
             self
         }
 

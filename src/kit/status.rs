@@ -57,6 +57,13 @@ pub struct Status {
     pub exporter: Health,
     /// Panics of the exporter; each lost at most one exchange.
     pub exporter_panics: u64,
+    /// Panics of the service's own closures, layers, buffers and destructors, of the
+    /// whole process, that were caught and changed nothing. One that a request ended
+    /// with is in its exchange.
+    pub caught_panics: u64,
+    /// What caught panics left behind and could not be dropped, because that panicked
+    /// again and again: it leaks.
+    pub leaked_payloads: u64,
 }
 
 /// Whether events are recorded.
@@ -100,6 +107,8 @@ impl Status {
             log_lines_failed: lines.iter().map(JsonLineHandle::failed).sum(),
             exporter: keeper.health(),
             exporter_panics: keeper.worker_panics(),
+            caught_panics: crate::foreign::caught(),
+            leaked_payloads: crate::foreign::forgotten(),
         }
     }
 }
