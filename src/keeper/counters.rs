@@ -1,7 +1,8 @@
+use super::report::Farewell;
 use crate::export::{Backlog, Health};
 use serde::Serialize;
 use std::sync::{
-    Mutex, PoisonError,
+    Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -12,9 +13,12 @@ pub(crate) struct Counters {
     pub(crate) finished: AtomicU64,
     pub(crate) kept: AtomicU64,
     pub(crate) suppressed: AtomicU64,
+    pub(crate) sampled_out: AtomicU64,
     pub(crate) queue_full: AtomicU64,
     pub(crate) export_failed: AtomicU64,
     pub(crate) exported: AtomicU64,
+    pub(crate) exporter_panics: AtomicU64,
+    pub(crate) flushes_failed: AtomicU64,
     #[cfg(feature = "gate")]
     pub(crate) replays: AtomicU64,
     #[cfg(feature = "gate")]
@@ -27,6 +31,8 @@ pub(crate) struct Counters {
     pub(crate) replay_panics: AtomicU64,
     health: Mutex<Told>,
     backlog: Mutex<Backlog>,
+    /// What was said of losses so far.
+    report: Mutex<super::report::Said>,
 }
 
 /// How the exporter is doing, and whether the log says so already.
@@ -61,9 +67,12 @@ pub struct Dropped {
     /// The failure-storm budget: counted, and told in the next exchange of the
     /// same signature.
     pub suppressed: u64,
+    /// Of the baseline sample, over its own budget
+    /// ([`SampleLimits`](crate::capture::SampleLimits)).
+    pub sampled_out: u64,
     /// The queue to the exporter was full.
     pub queue_full: u64,
-    /// The exporter refused or failed.
+    /// The exporter refused, failed or panicked.
     pub export_failed: u64,
 }
 
@@ -91,6 +100,21 @@ impl Counters {
         *self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is to be said of exchanges that were kept and are not written.
+    pub(crate) fn farewell(&self) -> Option<Farewell> {
+        Farewell::of(self, self.backlog())
+    }
+
+    /// The last thing that the exporter said of a failure.
+    #[cfg(feature = "kit")]
+    pub(crate) fn exporter_error(&self) -> Option<String> {
+        self.report().why.clone()
+    }
+
+    pub(super) fn report(&self) -> MutexGuard<'_, super::report::Said> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn health(&self) -> Health {
         let known = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         known.health.clone()
@@ -110,6 +134,7 @@ impl Counters {
     pub(crate) fn dropped(&self) -> Dropped {
         Dropped {
             suppressed: self.suppressed.load(Relaxed),
+            sampled_out: self.sampled_out.load(Relaxed),
             queue_full: self.queue_full.load(Relaxed),
             export_failed: self.export_failed.load(Relaxed),
         }

@@ -1,6 +1,9 @@
 //! Whether an exchange is kept, decided when all is known.
 
-use super::{Counters, Ended, Finished, Job, Keeper, Kept, assemble, storm, storm::Admission};
+use super::{
+    Counters, Ended, Finished, Job, Keeper, Kept, NotKept, assemble, sample::Sample, storm,
+    storm::Admission,
+};
 #[cfg(feature = "gate")]
 use crate::recorder::Recording;
 use crate::{
@@ -10,7 +13,10 @@ use crate::{
     id::now_v7_text,
 };
 use http::Uri;
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    time::Instant,
+};
 
 /// Counts a request as finished when it is dropped, whatever happens before.
 struct CountsAsFinished<'a>(&'a Counters);
@@ -23,11 +29,16 @@ impl Drop for CountsAsFinished<'_> {
 }
 
 impl Keeper {
-    /// Ends the exchange: keeps it where there is a reason, and says whether.
+    /// Ends the exchange: keeps it where there is a reason, and says whether. Where it
+    /// is not kept though there is one, why not.
     ///
     /// Called once for every request, possibly from a drop while the thread
     /// unwinds: it only decides and hands over.
-    pub(crate) fn finish(self: &Arc<Self>, context: &RequestContext, mut ended: Ended) -> bool {
+    pub(crate) fn finish(
+        self: &Arc<Self>,
+        context: &RequestContext,
+        mut ended: Ended,
+    ) -> Result<bool, NotKept> {
         let shared = context.shared();
         // Last, so that who sees a request finished finds it queued.
         let _finished = CountsAsFinished(&self.counters);
@@ -46,7 +57,10 @@ impl Keeper {
         let caller = ended.caller.take();
         let calls = shared.has_calls().then(|| shared.notes().calls.take());
         let reasons = self.reasons(context, &ended, slow);
-        let depth = if let Some((reasons, asked)) = reasons {
+        let off = shared.heads().options.is_off();
+        let not_kept = off && reasons.is_some();
+        let mut sampled = false;
+        let decided = if let Some((reasons, asked)) = reasons.filter(|_| !off) {
             let signature = storm::signature(context, &ended, slow);
             #[cfg(feature = "gate")]
             let recording = Arc::new(std::mem::take(&mut *shared.recording()));
@@ -69,7 +83,8 @@ impl Keeper {
             {
                 kept.span = Some(span.again());
             }
-            self.keep(kept, signature, asked)
+            sampled = kept.sampled;
+            self.keep(kept, signature, asked).map(Some)
         } else {
             #[cfg(feature = "gate")]
             // Log lines that wait, and tasks that go on, may hold the context for
@@ -78,17 +93,18 @@ impl Keeper {
             if let Some(caller) = caller {
                 self.leave_to(&caller, context, ended, slow);
             }
-            None
+            if not_kept { Err(NotKept::Options) } else { Ok(None) }
         };
+        let depth = decided.ok().flatten();
         if let Some(calls) = calls {
-            calls.decide(depth, context);
+            calls.decide(depth, sampled, context);
         }
         #[cfg(feature = "opentelemetry")]
         if let Some((span, outcome, status, left)) = recorded {
             let selected = { shared.notes().selected.as_ref().map(|s| s.by.clone()) };
             foreign::run(|| span.ended((&outcome, status), left, depth.is_some(), selected));
         }
-        depth.is_some()
+        decided.map(|depth| depth.is_some())
     }
 
     /// Keeps what there is of a request that still runs, where there is a reason.
@@ -96,8 +112,11 @@ impl Keeper {
         let shared = context.shared();
         let slow = self.is_slow(context, &ended);
         let caller = ended.caller.take();
+        if shared.heads().options.is_off() {
+            return;
+        }
         let mut reasons = self.reasons(context, &ended, slow);
-        if reasons.is_none() && failed && !shared.heads().options.is_off() {
+        if reasons.is_none() && failed {
             reasons = Some((vec![KeepReason::Outcome], false));
         }
         let Some((reasons, asked)) = reasons else {
@@ -112,7 +131,7 @@ impl Keeper {
         }
         kept.continues = shared.notes().interim.clone();
         let id = kept.id.clone();
-        if self.keep(kept, signature, asked).is_some() {
+        if self.keep(kept, signature, asked).is_ok() {
             shared.notes().interim = Some(id);
         }
     }
@@ -132,17 +151,21 @@ impl Keeper {
         let call = kept(context, ended, slow, vec![KeepReason::Caller]);
         caller
             .shared()
-            .note_call(Box::new(move |depth, request: &RequestContext| {
+            .note_call(Box::new(move |depth, sampled, request: &RequestContext| {
                 let mut call = call;
                 call.depth = depth;
+                call.sampled = sampled;
                 call.caller = Some(request.clone());
                 own(&call.context);
-                keeper.offer(call);
+                let _ = keeper.offer(call);
             }));
     }
 
     /// Queues an exchange as far as the budget allows, and says how much of it.
-    fn keep(&self, mut kept: Kept, signature: u64, asked: bool) -> Option<Depth> {
+    fn keep(&self, mut kept: Kept, signature: u64, asked: bool) -> Result<Depth, NotKept> {
+        if kept.sampled {
+            return self.offer(kept).map(|()| Depth::Full);
+        }
         let admission = self
             .storm()
             .admit(signature, asked, std::time::Instant::now());
@@ -153,28 +176,39 @@ impl Keeper {
             Admission::Heads { suppressed } => (Depth::Heads, suppressed),
             Admission::Count => {
                 self.counters.suppressed.fetch_add(1, Relaxed);
-                return None;
+                return Err(NotKept::FailureStorm);
             }
         };
         let depth = kept.depth;
         let queued = self.offer(kept);
-        if !queued {
+        if queued.is_err() {
             self.storm().take_back(signature, admission);
         }
-        queued.then_some(depth)
+        queued.map(|()| depth)
     }
 
-    fn offer(&self, kept: Kept) -> bool {
-        let bytes = kept.bytes();
+    /// Queues an exchange. One of the sample leaves room for failures.
+    fn offer(&self, kept: Kept) -> Result<(), NotKept> {
+        let (bytes, sampled) = (kept.bytes(), kept.sampled);
         let job = Job::Keep(Box::new(kept));
-        let queued = self.worker.offer_holding(job, bytes).is_ok();
-        let counter = if queued {
-            &self.counters.kept
+        let queued = if !sampled {
+            self.worker.offer_holding(job, bytes).is_ok()
+        } else if self.sample().admit(bytes, Instant::now()) {
+            self.worker.offer_modestly(job, bytes).is_ok()
         } else {
-            &self.counters.queue_full
+            false
+        };
+        let (counter, result) = match (queued, sampled) {
+            (true, _) => (&self.counters.kept, Ok(())),
+            (false, true) => (&self.counters.sampled_out, Err(NotKept::SampleBudget)),
+            (false, false) => (&self.counters.queue_full, Err(NotKept::QueueFull)),
         };
         counter.fetch_add(1, Relaxed);
-        queued
+        result
+    }
+
+    fn sample(&self) -> MutexGuard<'_, Sample> {
+        self.sample.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_slow(&self, context: &RequestContext, ended: &Ended) -> bool {
@@ -187,7 +221,8 @@ impl Keeper {
         head_after > self.settings.slow
     }
 
-    /// The reasons to keep it, and whether one of them was asked for.
+    /// The reasons to keep it, and whether one of them was asked for. Where the service
+    /// wants nothing of it kept, nothing is asked or drawn.
     fn reasons(
         &self,
         context: &RequestContext,
@@ -198,9 +233,6 @@ impl Keeper {
         let mut reasons = Vec::new();
         {
             let heads = shared.heads();
-            if heads.options.is_off() {
-                return None;
-            }
             let went_wrong = match ended.outcome {
                 Outcome::Completed | Outcome::Open => false,
                 // Leaving is how clients end a stream of events, and callers read
@@ -221,7 +253,8 @@ impl Keeper {
         if shared.saw_error_event() {
             reasons.push(KeepReason::ErrorEvent);
         }
-        if let Some(why) = self.condition(context, ended) {
+        let off = shared.heads().options.is_off();
+        if !off && let Some(why) = self.condition(context, ended) {
             reasons.push(KeepReason::Condition { why });
         }
         let notes = shared.notes();
@@ -241,7 +274,11 @@ impl Keeper {
             return Some((vec![KeepReason::Interim], true));
         }
         drop(notes);
-        if reasons.is_empty() && ended.outcome != Outcome::Open && self.settings.in_baseline() {
+        if reasons.is_empty()
+            && ended.outcome != Outcome::Open
+            && !off
+            && self.settings.in_baseline()
+        {
             reasons.push(KeepReason::Baseline);
         }
         (!reasons.is_empty()).then_some((reasons, asked))
@@ -272,6 +309,7 @@ fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepRea
         caller: None,
         ended,
         slow,
+        sampled: matches!(*reasons, [KeepReason::Baseline]),
         reasons,
         depth: Depth::Full,
         bodiless,

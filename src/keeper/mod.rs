@@ -12,6 +12,7 @@ mod grpc;
 #[cfg(feature = "gate")]
 mod replay;
 mod report;
+mod sample;
 mod secrets;
 mod settings;
 mod shares;
@@ -28,7 +29,7 @@ pub use self::{
     classify::{Classify, ServerErrors},
     counters::Dropped,
     finished::Finished,
-    settings::{Limits, StormLimits},
+    settings::{Limits, SampleLimits, StormLimits},
 };
 pub(crate) use self::{
     counters::Counters,
@@ -51,7 +52,7 @@ use crate::{context::Ticket, recorder::Recording};
 use http::StatusCode;
 use std::{
     fmt, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -64,6 +65,7 @@ pub(crate) struct Keeper {
     events: Arc<MemoryBudget>,
     counters: Arc<Counters>,
     storm: Mutex<storm::Storm>,
+    sample: Mutex<sample::Sample>,
     worker: Worker<Job>,
     #[cfg(feature = "gate")]
     replayer: Option<Arc<Replayer>>,
@@ -79,6 +81,31 @@ pub(crate) struct Ended {
     pub(crate) direction: Direction,
     /// The request in whose code a client made this one.
     pub(crate) caller: Option<RequestContext>,
+}
+
+/// Why an exchange is not kept though there is a reason to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum NotKept {
+    /// The service said so ([`CaptureOptions::off`](crate::capture::CaptureOptions::off)).
+    Options,
+    /// Over the budget of failures.
+    FailureStorm,
+    /// Of the sample, and over its budget.
+    SampleBudget,
+    /// Too many wait for the exporter.
+    QueueFull,
+}
+
+impl NotKept {
+    #[cfg(feature = "kit")]
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Options => "options",
+            Self::FailureStorm => "failure_storm",
+            Self::SampleBudget => "sample_budget",
+            Self::QueueFull => "queue_full",
+        }
+    }
 }
 
 /// Work for the exporter thread.
@@ -100,6 +127,8 @@ pub(crate) struct Kept {
     pub(crate) ended: Ended,
     pub(crate) slow: bool,
     pub(crate) reasons: Vec<KeepReason>,
+    /// Whether all of that is the sample, of this request or the one that made it.
+    pub(crate) sampled: bool,
     pub(crate) depth: Depth,
     /// Whether the rule that it is kept for wants no bodies.
     pub(crate) bodiless: bool,
@@ -156,6 +185,7 @@ impl Keeper {
             bodies: Arc::new(MemoryBudget::new(settings.limits.memory / 4 * 3)),
             events: Arc::new(MemoryBudget::new(settings.limits.memory / 4)),
             storm: Mutex::new(storm::Storm::new(settings.storm)),
+            sample: Mutex::new(sample::Sample::new(settings.sample)),
             worker,
             counters,
             settings,
@@ -187,12 +217,12 @@ impl Keeper {
         self.counters.health()
     }
 
-    pub(crate) fn worker_panics(&self) -> u64 {
-        self.worker.panics()
+    pub(crate) fn exporter_panics(&self) -> u64 {
+        self.worker.panics() + self.counters.exporter_panics.load(Relaxed)
     }
 
-    /// Waits until everything offered so far has reached the exporter, and the
-    /// service's own layers where it is replayed.
+    /// Waits until everything offered so far is where it belongs, and was shown to the
+    /// service's own layers where it is replayed; whether it is.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
         #[cfg(feature = "gate")]
         let began = std::time::Instant::now();

@@ -87,6 +87,37 @@ impl Default for StormLimits {
     }
 }
 
+/// How much of the sample of healthy requests ([`baseline`]) is kept.
+///
+/// By default all of it, up to what the exporter takes: the sample fills half of the
+/// queue at most, so that it takes no place from a failure. What is over is counted
+/// ([`Dropped::sampled_out`](crate::capture::Dropped::sampled_out)). The limits of
+/// failure storms have no part in it.
+///
+/// The sample is written where failures are. Where files have a total size, one that is
+/// large takes their room, too: give it an exporter of its own
+/// ([`Exporter::filter`](crate::export::Exporter::filter)), or a limit here.
+///
+/// [`baseline`]: crate::capture::CaptureLayerBuilder::baseline
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SampleLimits {
+    /// Exchanges kept per second; default any number.
+    pub per_second: u64,
+    /// Bytes of heads, bodies and events kept per second, before they are written; a
+    /// single exchange that has more is kept alone. Default any number.
+    pub bytes_per_second: usize,
+}
+
+impl Default for SampleLimits {
+    fn default() -> Self {
+        Self {
+            per_second: u64::MAX,
+            bytes_per_second: usize::MAX,
+        }
+    }
+}
+
 /// How recorded events of requests that go wrong are shown to the service's own
 /// layers, beside being in the exchange.
 ///
@@ -148,6 +179,7 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
     pub(crate) storm: StormLimits,
+    pub(crate) sample: SampleLimits,
     pub(crate) slow: Duration,
     pub(crate) classify: Foreign<Arc<dyn Classify>>,
     /// Share of healthy requests that are kept, 0 to 1.
@@ -178,6 +210,7 @@ impl Default for Settings {
             policy: Policy::strict(),
             limits: Limits::default(),
             storm: StormLimits::default(),
+            sample: SampleLimits::default(),
             slow: Duration::from_secs(5),
             classify: Foreign::new(Arc::new(ServerErrors)),
             baseline: 0.0,
@@ -265,7 +298,9 @@ macro_rules! settings_setters {
         /// Keeps requests for which this closure has a reason, beside the others.
         /// It is asked once at the end of each, on the request path: it must be
         /// fast and must not block. The reason is redacted, and cut at 256 bytes.
-        /// A closure that panics has none; none is asked while a thread unwinds.
+        /// A closure that panics has none; none is asked while a thread unwinds. The
+        /// limits per signature of [`StormLimits`](crate::capture::StormLimits) hold for
+        /// what it keeps.
         ///
         /// ```
         /// # use dashcam::capture::CaptureLayer;
@@ -317,9 +352,17 @@ macro_rules! settings_setters {
             self
         }
 
-        /// Keeps this share (0 to 1) of healthy requests too; default none.
+        /// Keeps this share (0 to 1) of healthy requests too, in full; default none.
+        /// The budget of failures has no part in it: see
+        /// [`SampleLimits`](crate::capture::SampleLimits).
         pub fn baseline(mut self, share: f64) -> Self {
             self.settings.baseline = share;
+            self
+        }
+
+        /// How much of the baseline sample is kept; default all that the exporter takes.
+        pub fn baseline_limits(mut self, limits: crate::capture::SampleLimits) -> Self {
+            self.settings.sample = limits;
             self
         }
     };

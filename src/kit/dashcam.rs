@@ -22,7 +22,9 @@ use tracing_subscriber::EnvFilter;
 /// The ready-made stack, and the guard that flushes it.
 ///
 /// Keep it until the service ends: dropping it waits, at most two seconds, for
-/// what was kept and logged to be written. The layers go on working after that.
+/// what was kept and logged to be written. The layers go on working after that. What
+/// could not be written by then is told, with its number and the reason, in one line: in
+/// the log where there is one, else on standard error.
 ///
 /// A runtime that is shut down drops the requests in flight *after* the locals
 /// of `main`: shut the server down gracefully first, or their exchanges are
@@ -163,7 +165,10 @@ impl Dashcam {
     }
 
     /// Waits until everything kept and logged so far was written, at most until
-    /// the deadline; whether it was. Blocks: in async code call it from
+    /// the deadline; whether it was. `false` where something still waits, in the queue
+    /// or with the exporter, and where the exporter could not flush: its health in the
+    /// [`status`](Self::status) says why. What it refused or gave up waits no more; it is
+    /// counted there. Blocks: in async code call it from
     /// `spawn_blocking`, or at the end only.
     #[must_use]
     pub fn flush(&self, deadline: Duration) -> bool {
@@ -233,9 +238,15 @@ impl DashcamHandle {
         let began = std::time::Instant::now();
         let left = || deadline.saturating_sub(began.elapsed());
         let exported = self.keeper.flush(left());
+        self.flush_log(left()) && exported
+    }
+
+    fn flush_log(&self, deadline: Duration) -> bool {
+        let began = std::time::Instant::now();
+        let left = || deadline.saturating_sub(began.elapsed());
         self.lines()
             .iter()
-            .fold(exported, |all, lines| lines.flush(left()) && all)
+            .fold(true, |all, lines| lines.flush(left()) && all)
     }
 
     fn lines(&self) -> Vec<JsonLineHandle> {
@@ -248,12 +259,18 @@ impl DashcamHandle {
 
 impl Drop for Dashcam {
     fn drop(&mut self) {
-        if !self.flush(DROP_DEADLINE) {
-            // The log is what is stuck, perhaps, so this is the last place left.
+        let began = std::time::Instant::now();
+        let left = || DROP_DEADLINE.saturating_sub(began.elapsed());
+        self.handle.keeper.flush(left());
+        if let Some(farewell) = self.handle.keeper.counters().farewell() {
+            farewell.say();
+        }
+        if !self.handle.flush_log(left()) {
+            // What is stuck is the log.
             let _ = writeln!(
                 io::stderr(),
-                "dashcam: the exporter or the log output is stuck; what waits for it is lost \
-                 if the process ends now"
+                "dashcam: the log output is stuck; what waits for it is lost if the process ends \
+                 now"
             );
         }
     }

@@ -55,6 +55,12 @@ pub struct Status {
     pub log_lines_failed: u64,
     /// How the exporter is doing.
     pub exporter: Health,
+    /// What the exporter said, or that it panicked, when it last failed to take an
+    /// exchange or to flush.
+    pub exporter_error: Option<String>,
+    /// Flushes that the exporter could not do; [`exporter`](Self::exporter) says why the
+    /// last one failed, until one succeeds.
+    pub exporter_flushes_failed: u64,
     /// Panics of the exporter; each lost at most one exchange.
     pub exporter_panics: u64,
     /// Panics of the service's own closures, layers, buffers and destructors, of the
@@ -106,7 +112,9 @@ impl Status {
             log_lines_withheld: lines.iter().map(JsonLineHandle::withheld).sum(),
             log_lines_failed: lines.iter().map(JsonLineHandle::failed).sum(),
             exporter: keeper.health(),
-            exporter_panics: keeper.worker_panics(),
+            exporter_error: counters.exporter_error(),
+            exporter_flushes_failed: counters.flushes_failed.load(Relaxed),
+            exporter_panics: keeper.exporter_panics(),
             caught_panics: crate::foreign::caught(),
             leaked_payloads: crate::foreign::forgotten(),
         }

@@ -278,7 +278,8 @@ impl JsonLineHandle {
     }
 
     /// Waits until every line so far was given to the output, at most until
-    /// the deadline; whether it was.
+    /// the deadline; whether it was. Lines that the output refused are counted
+    /// ([`failed`](Self::failed)).
     #[must_use]
     pub fn flush(&self, deadline: Duration) -> bool {
         let shared = &self.0.0;

@@ -40,7 +40,7 @@ pub(crate) use self::{
 pub(crate) use self::{
     heads::HeaderFields,
     items::{Framing, StreamLimits},
-    tee::{BodySnapshot, Ending, Tee, TeePlan},
+    tee::{BodySnapshot, Ending, PANICKED, Tee, TeePlan},
 };
 
 #[cfg(all(fuzzing, feature = "full"))]

@@ -18,6 +18,9 @@ const SEGMENT: usize = super::KEEP_CAPACITY;
 /// Room for this many pieces stays allocated between requests.
 const KEEP_PIECES: usize = 64;
 
+/// Why the content of a body is not written whose buffers panicked when they were read.
+pub(crate) const PANICKED: &str = "panicked";
+
 /// How a body ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Ending {
@@ -167,7 +170,7 @@ impl Tee {
         foreign::run(|| self.take_in(data, clock)).unwrap_or_else(|| {
             // What was seen of it is not known, nor what follows it.
             self.full = true;
-            self.skip("panicked");
+            self.skip(PANICKED);
             None
         })
     }
