@@ -90,7 +90,12 @@ pub(crate) fn enter(span: &Span) -> Option<Foreign<span::Entered<'_>>> {
     if span.is_none() {
         return None;
     }
-    run(|| span.enter()).map(Foreign::new)
+    let entered = run(|| span.enter()).map(Foreign::new);
+    if entered.is_none() {
+        // Layers that came before the one that panicked are inside of it.
+        run(|| span.with_subscriber(|(id, dispatch)| dispatch.exit(id)));
+    }
+    entered
 }
 
 /// A value whose destructor is code of others. Each is dropped by itself, so that many
