@@ -15,7 +15,7 @@ use crate::{
 use http::Uri;
 use std::{
     sync::{Arc, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 /// Counts a request as finished when it is dropped, whatever happens before.
@@ -166,9 +166,12 @@ impl Keeper {
         if kept.sampled {
             return self.offer(kept).map(|()| Depth::Full);
         }
-        let admission = self
-            .storm()
-            .admit(signature, asked, std::time::Instant::now());
+        let now = Instant::now();
+        let (admission, between) = {
+            let mut storm = self.storm();
+            let admission = storm.admit(signature, asked, now);
+            (admission, storm.between())
+        };
         (kept.depth, kept.suppressed_before) = match admission {
             Admission::Full { suppressed } => (Depth::Full, suppressed),
             // The content is not written, but it says what must be hidden in
@@ -179,10 +182,14 @@ impl Keeper {
                 return Err(NotKept::FailureStorm);
             }
         };
+        if kept.suppressed_before > 0 {
+            let wall = |at| SystemTime::now().checked_sub(now.saturating_duration_since(at));
+            kept.suppressed_between = between.and_then(|(f, l)| wall(f).zip(wall(l)));
+        }
         let depth = kept.depth;
         let queued = self.offer(kept);
         if queued.is_err() {
-            self.storm().take_back(signature, admission);
+            self.storm().take_back(signature, admission, between, now);
         }
         queued.map(|()| depth)
     }
@@ -314,6 +321,7 @@ fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepRea
         depth: Depth::Full,
         bodiless,
         suppressed_before: 0,
+        suppressed_between: None,
         calls_lost: 0,
         #[cfg(feature = "opentelemetry")]
         span: None,

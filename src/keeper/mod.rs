@@ -53,7 +53,7 @@ use http::StatusCode;
 use std::{
     fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// Everything that one set of layers shares to keep exchanges.
@@ -133,6 +133,8 @@ pub(crate) struct Kept {
     /// Whether the rule that it is kept for wants no bodies.
     pub(crate) bodiless: bool,
     pub(crate) suppressed_before: u64,
+    /// When the first and the last of them ended.
+    pub(crate) suppressed_between: Option<(SystemTime, SystemTime)>,
     /// The request's span, where it is to have the bodies.
     #[cfg(feature = "opentelemetry")]
     pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,

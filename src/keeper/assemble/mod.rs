@@ -227,6 +227,8 @@ impl Assembler {
                 + u64::from(request_body.trailers.dropped())
                 + u64::from(response_body.trailers.dropped()),
             suppressed_before: kept.suppressed_before,
+            suppressed_first_at: kept.suppressed_between.map(|(first, _)| time_text(first)),
+            suppressed_last_at: kept.suppressed_between.map(|(_, last)| time_text(last)),
             ..Losses::default()
         };
         let request_error = ending_text(&request_body);
