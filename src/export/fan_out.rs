@@ -3,7 +3,10 @@ use crate::{
     exchange::Exchange,
     foreign::{self, Payload},
 };
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::PathBuf,
+};
 
 /// Calls every exporter, whatever another one does: the first panic goes on after that.
 #[derive(Default)]
@@ -40,7 +43,7 @@ fn results(
 /// Both exporters get every call, whatever the other one answers, also where it
 /// panics. Where both
 /// fail, the first one's error is returned; where both are degraded, both
-/// reasons are given.
+/// reasons are given. The directory is that of the first one that has one.
 impl<A: Exporter, B: Exporter> Exporter for (A, B) {
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
         let mut each = Each::default();
@@ -72,6 +75,10 @@ impl<A: Exporter, B: Exporter> Exporter for (A, B) {
     fn backlog(&self) -> Backlog {
         let (first, second) = (self.0.backlog(), self.1.backlog());
         Backlog::new(first.held + second.held, first.lost + second.lost)
+    }
+
+    fn directory(&self) -> Option<PathBuf> {
+        self.0.directory().or_else(|| self.1.directory())
     }
 
     fn tick(&mut self) {
@@ -118,6 +125,10 @@ impl<E: Exporter> Exporter for Vec<E> {
         backlogs.fold(Backlog::default(), |sum, one| {
             Backlog::new(sum.held + one.held, sum.lost + one.lost)
         })
+    }
+
+    fn directory(&self) -> Option<PathBuf> {
+        self.iter().find_map(Exporter::directory)
     }
 
     fn tick(&mut self) {

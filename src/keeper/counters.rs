@@ -1,9 +1,12 @@
 use super::report::Farewell;
 use crate::export::{Backlog, Health};
 use serde::Serialize;
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    path::PathBuf,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// What happened so far, over all requests.
@@ -35,11 +38,14 @@ pub(crate) struct Counters {
     report: Mutex<super::report::Said>,
 }
 
-/// How the exporter is doing, and whether the log says so already.
+/// How the exporter is doing, and what of it the log says already.
 #[derive(Debug, Default)]
 struct Told {
     health: Health,
     told: bool,
+    /// Where exchanges go.
+    directory: Option<String>,
+    directory_told: bool,
 }
 
 /// What was replayed so far, and what was not though it should have been.
@@ -77,19 +83,51 @@ pub struct Dropped {
 }
 
 impl Counters {
-    /// Notes how the exporter is doing; the text, where it got worse and
-    /// nobody was told. Before there is a subscriber, nobody can be: a layer is
-    /// often built, with its exporter, before tracing is set up.
-    pub(super) fn note_health(&self, health: Health) -> Option<String> {
-        let mut known = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        let untold = match &health {
-            Health::Degraded { why } if !known.told => Some(why.clone()),
-            _ => None,
-        };
-        let untold = untold.filter(|_| tracing::dispatcher::has_been_set());
-        known.told = !health.is_ok() && (known.told || untold.is_some());
+    /// Notes how the exporter is doing.
+    pub(super) fn note_health(&self, health: Health) {
+        let mut known = self.known();
+        known.told &= !health.is_ok();
         known.health = health;
-        untold
+    }
+
+    pub(super) fn note_directory(&self, directory: Option<PathBuf>) {
+        let directory = directory.map(|path| path.to_string_lossy().into_owned());
+        self.known().directory = directory;
+    }
+
+    /// Tells the log where exchanges go, once, and each time the exporter gets worse.
+    /// Before there is a subscriber, nobody can be told: a layer is often built, with
+    /// its exporter, before tracing is set up.
+    pub(crate) fn tell(&self) {
+        if !tracing::dispatcher::has_been_set() {
+            return;
+        }
+        let (directory, why) = {
+            let mut known = self.known();
+            let told = std::mem::replace(&mut known.directory_told, true);
+            let directory = known.directory.clone().filter(|_| !told);
+            let why = match &known.health {
+                Health::Degraded { why } if !known.told => Some(why.clone()),
+                _ => None,
+            };
+            known.told |= why.is_some();
+            (directory, why)
+        };
+        if let Some(directory) = directory {
+            tracing::info!(target: "dashcam::status", directory, "exchanges are written to files");
+        }
+        if let Some(why) = why {
+            tracing::warn!(target: "dashcam::status", "the exporter is degraded: {why}");
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Told> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(feature = "kit")]
+    pub(crate) fn directory(&self) -> Option<String> {
+        self.known().directory.clone()
     }
 
     pub(super) fn note_backlog(&self, backlog: Backlog) {
@@ -116,8 +154,7 @@ impl Counters {
     }
 
     pub(super) fn health(&self) -> Health {
-        let known = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        known.health.clone()
+        self.known().health.clone()
     }
 
     #[cfg(feature = "gate")]

@@ -1,6 +1,7 @@
 use super::{DashcamBuilder, DashcamLayer, Recording, Status};
 use crate::{
     capture::CaptureLayer,
+    foreign,
     gate::{Gate, GateHandle, doubled, probe},
     keeper::Keeper,
     lifecycle::Plan,
@@ -84,8 +85,9 @@ impl Dashcam {
         CaptureLayer::client_of(&self.handle.keeper)
     }
 
-    /// Tells once in the log what is wrong with the set-up.
+    /// Tells once in the log where exchanges go, and what is wrong with the set-up.
     pub(super) fn self_test(&self) {
+        foreign::run(|| self.handle.keeper.counters().tell());
         if self.told.load(Relaxed) {
             return;
         }
@@ -96,7 +98,8 @@ impl Dashcam {
         }
         if !problems.is_empty() && !self.told.swap(true, Relaxed) {
             for problem in problems {
-                tracing::warn!(target: "dashcam::status", "{problem}");
+                // A layer that panics must not keep the service from starting.
+                foreign::run(|| tracing::warn!(target: "dashcam::status", "{problem}"));
             }
         }
     }

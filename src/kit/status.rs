@@ -53,6 +53,9 @@ pub struct Status {
     pub log_lines_withheld: u64,
     /// Log lines that the output refused.
     pub log_lines_failed: u64,
+    /// The directory that exchanges are written to, absolute; none where the exporter
+    /// writes to another place.
+    pub directory: Option<String>,
     /// How the exporter is doing.
     pub exporter: Health,
     /// What the exporter said, or that it panicked, when it last failed to take an
@@ -111,6 +114,7 @@ impl Status {
             log_lines_dropped: lines.iter().map(JsonLineHandle::dropped).sum(),
             log_lines_withheld: lines.iter().map(JsonLineHandle::withheld).sum(),
             log_lines_failed: lines.iter().map(JsonLineHandle::failed).sum(),
+            directory: counters.directory(),
             exporter: keeper.health(),
             exporter_error: counters.exporter_error(),
             exporter_flushes_failed: counters.flushes_failed.load(Relaxed),

@@ -6,7 +6,7 @@ use super::{
 };
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,6 +15,9 @@ use std::{
 /// how many names are tried for a new file.
 const ATTEMPTS: usize = 3;
 const NAMES: usize = 100;
+
+/// What is written to see whether there is room: a full disk still makes empty files.
+const PROBE: usize = 4 * 1024;
 
 /// How often old files are looked for while no file is begun.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
@@ -39,6 +42,8 @@ pub(super) struct Writer {
     counters: Arc<Counters>,
     pub(super) current: Option<Current>,
     pub(super) expired_at: Instant,
+    /// Why a closed file may not be on the device.
+    unsynced: Option<io::Error>,
     /// Names of closed files that wait for compression, where that is on.
     #[cfg(feature = "gzip")]
     closed: Option<Vec<String>>,
@@ -63,7 +68,8 @@ impl Writer {
     ) -> Self {
         let max_total = rotation.max_total;
         Self {
-            dir,
+            // The process may go elsewhere.
+            dir: path::absolute(&dir).unwrap_or(dir),
             max_file: rotation.max_file.min(max_total / 2),
             max_file_age: rotation.max_file_age,
             retention: Retention::new(max_total, rotation.max_age),
@@ -71,6 +77,7 @@ impl Writer {
             counters,
             current: None,
             expired_at: Instant::now(),
+            unsynced: None,
             #[cfg(feature = "gzip")]
             closed: rotation.compress.then(Vec::new),
         }
@@ -85,12 +92,15 @@ impl Writer {
         self.retention.max_total()
     }
 
-    /// Shows whether files can be made.
+    /// Shows whether files can be made and written.
     pub(super) fn probe(&self) -> io::Result<()> {
         self.storage.make_dir(&self.dir)?;
         let path = self.dir.join(names::probe());
-        drop(self.storage.create(&path)?);
-        fs::remove_file(path)
+        let written = {
+            let mut target = self.storage.create(&path)?;
+            target.append(&[b'\n'; PROBE])
+        };
+        written.and(fs::remove_file(path))
     }
 
     /// Writes one line, which ends with a newline. After an error the next
@@ -139,13 +149,17 @@ impl Writer {
         Err(io::Error::other("its files are deleted while it writes"))
     }
 
-    /// Brings the current file to the device.
+    /// Brings what was written to the device.
     pub(super) fn sync(&mut self) -> io::Result<()> {
+        if let Some(error) = self.unsynced.take() {
+            return Err(error);
+        }
         let Some(mut current) = self.current.take() else {
             return Ok(());
         };
         if let Err(error) = current.target.sync() {
             self.close(current);
+            self.unsynced = None;
             return Err(error);
         }
         self.current = Some(current);
@@ -172,8 +186,12 @@ impl Writer {
         self.retention.expire(&self.dir, current, &self.counters)
     }
 
-    /// Nothing is written to it any more.
-    fn close(&mut self, current: Current) {
+    /// Nothing is written to it any more. Whether all of it came to the device is known
+    /// only now, and said at the next [`sync`](Self::sync).
+    fn close(&mut self, mut current: Current) {
+        if let Err(error) = current.target.sync() {
+            self.unsynced = Some(error);
+        }
         #[cfg(feature = "gzip")]
         if let Some(closed) = &mut self.closed {
             closed.push(current.name);

@@ -97,7 +97,11 @@ impl Assembler {
             sites: Sites::new(),
         };
         // So that `status` knows of an unusable exporter from the start.
-        if foreign::run(|| this.note_health()).is_none() {
+        let begin = || {
+            this.counters.note_directory(this.exporter.directory());
+            this.note_health();
+        };
+        if foreign::run(begin).is_none() {
             add(&this.counters.exporter_panics);
         }
         this
@@ -122,16 +126,15 @@ impl Assembler {
         result
     }
 
-    /// Follows the exporter's health, and warns once each time it gets worse.
+    /// Follows the exporter's health.
     fn note_health(&self) {
         self.counters.note_backlog(self.exporter.backlog());
         let mut health = self.exporter.health();
         if let (Health::Ok, Some(why)) = (&health, &self.not_flushed) {
             health = Health::Degraded { why: why.clone() };
         }
-        if let Some(why) = self.counters.note_health(health) {
-            tracing::warn!(target: "dashcam::status", "the exporter is degraded: {why}");
-        }
+        self.counters.note_health(health);
+        self.counters.tell();
     }
 
     fn exchange(&mut self, kept: &Kept) -> Exchange {
