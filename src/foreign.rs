@@ -137,7 +137,10 @@ mod tests {
     use std::{panic::panic_any, sync::Arc};
 
     /// Panics as it is dropped, and leaves another one behind, so often.
-    struct Nest(u32, #[allow(dead_code, reason = "tells what leaks")] Arc<()>);
+    struct Nest(
+        u32,
+        #[allow(dead_code, reason = "tells what leaks")] Arc<()>,
+    );
 
     impl Drop for Nest {
         fn drop(&mut self) {
@@ -152,7 +155,9 @@ mod tests {
         let held = Arc::new(());
         discard(Nest(5, Arc::clone(&held)));
         assert_eq!(Arc::strong_count(&held), 1);
-        let many: Vec<_> = (0..4).map(|n| Foreign::new(Nest(n, held.clone()))).collect();
+        let many: Vec<_> = (0..4)
+            .map(|n| Foreign::new(Nest(n, held.clone())))
+            .collect();
         drop(many);
         assert_eq!(Arc::strong_count(&held), 1);
         assert_eq!(run(|| panic_any(Nest(3, held.clone()))), None::<()>);

@@ -62,7 +62,11 @@ fn it_is_tried_and_told_at_the_start() {
     let place_ok = place("ok");
     let early = built().directory(&place_ok).build().unwrap();
     tracing_subscriber::registry()
-        .with(tracing_subscriber::fmt::layer().json().with_writer(log.clone()))
+        .with(
+            tracing_subscriber::fmt::layer()
+                .json()
+                .with_writer(log.clone()),
+        )
         .init();
     let began = Instant::now();
     let said = loop {
@@ -77,7 +81,11 @@ fn it_is_tried_and_told_at_the_start() {
     assert_eq!((said.len(), &*said[0].0), (1, "INFO"));
     assert_eq!(said[0].1["directory"], directory);
     assert_eq!(early.status().directory.as_deref(), Some(directory));
-    assert_eq!(fs::read_dir(&place_ok).unwrap().count(), 0, "the probe is gone");
+    assert_eq!(
+        fs::read_dir(&place_ok).unwrap().count(),
+        0,
+        "the probe is gone"
+    );
     let _ = early.layer();
     assert_eq!(log.take(), [], "it is said once");
 

@@ -55,7 +55,9 @@ impl<'a> MakeWriter<'a> for Log {
 
 static LOG: LazyLock<Log> = LazyLock::new(|| {
     let log = Log::default();
-    let layer = tracing_subscriber::fmt::layer().json().with_writer(log.clone());
+    let layer = tracing_subscriber::fmt::layer()
+        .json()
+        .with_writer(log.clone());
     tracing_subscriber::registry().with(layer).init();
     log
 });
@@ -87,7 +89,9 @@ fn in_the_way() -> PathBuf {
 }
 
 fn built(exporter: impl Exporter) -> Dashcam {
-    let builder = Dashcam::builder().service("test", "1").without_request_line();
+    let builder = Dashcam::builder()
+        .service("test", "1")
+        .without_request_line();
     builder.exporter(exporter).build().unwrap()
 }
 
@@ -96,7 +100,9 @@ fn fail(dashcam: &Dashcam, times: usize) {
     let app = Router::new()
         .route("/", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
         .layer(dashcam.layer());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         for _ in 0..times {
             let request = Request::get("/").body(Body::empty()).unwrap();
@@ -121,10 +127,16 @@ fn what_the_files_do_not_take_is_not_flushed_and_told_at_the_end() {
     drop(dashcam);
     let lines = farewells();
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert_eq!((&lines[0]["waiting"], &lines[0]["lost"]), (&json!(3), &json!(0)));
+    assert_eq!(
+        (&lines[0]["waiting"], &lines[0]["lost"]),
+        (&json!(3), &json!(0))
+    );
     let why = lines[0]["why"].as_str().unwrap();
     fs::remove_file(&path).unwrap();
-    assert!(why.contains(&*path.to_string_lossy()) && why.contains("File exists"), "{why}");
+    assert!(
+        why.contains(&*path.to_string_lossy()) && why.contains("File exists"),
+        "{why}"
+    );
 }
 
 #[test]
@@ -186,9 +198,16 @@ fn an_exporter_that_cannot_flush_is_said_to_be_degraded_until_it_can() {
     assert!(dashcam.flush(DEADLINE));
     fails.flush.store(true, SeqCst);
     assert!(!dashcam.flush(DEADLINE));
-    let Status { exporter, exporter_flushes_failed, .. } = dashcam.status();
+    let Status {
+        exporter,
+        exporter_flushes_failed,
+        ..
+    } = dashcam.status();
     let why = "the store is away".to_owned();
-    assert_eq!((exporter, exporter_flushes_failed), (Health::Degraded { why }, 1));
+    assert_eq!(
+        (exporter, exporter_flushes_failed),
+        (Health::Degraded { why }, 1)
+    );
     fails.flush.store(false, SeqCst);
     assert!(dashcam.flush(DEADLINE));
     assert_eq!(dashcam.status().exporter, Health::Ok);
@@ -211,7 +230,10 @@ fn what_the_exporter_refuses_is_counted_with_its_reason() {
 #[test]
 fn what_an_exporter_only_says_to_hold_is_not_flushed() {
     let _alone = alone();
-    let held = Fails { held: 2, ..Fails::default() };
+    let held = Fails {
+        held: 2,
+        ..Fails::default()
+    };
     let dashcam = built(held);
     assert!(!dashcam.flush(DEADLINE));
     drop(dashcam);
@@ -231,7 +253,10 @@ fn an_exporter_that_panics_loses_one_and_says_so() {
     fail(&dashcam, 1);
     assert!(dashcam.flush(DEADLINE));
     let status = dashcam.status();
-    assert_eq!((status.exporter_panics, status.dropped.export_failed), (1, 1));
+    assert_eq!(
+        (status.exporter_panics, status.dropped.export_failed),
+        (1, 1)
+    );
     assert_eq!((status.exported, status.kept, memory.len()), (1, 2, 2));
     let said = "the exporter panicked";
     assert_eq!(status.exporter_error.as_deref(), Some(said));
@@ -265,7 +290,10 @@ fn what_waits_for_a_stuck_exporter_is_told_at_the_end() {
 #[test]
 fn a_layer_alone_tells_at_its_end_too() {
     let _alone = alone();
-    let held = Fails { held: 1, ..Fails::default() };
+    let held = Fails {
+        held: 1,
+        ..Fails::default()
+    };
     let layer = dashcam::capture::CaptureLayer::builder("test", "1").build(held);
     drop(layer.unwrap());
     let began = Instant::now();

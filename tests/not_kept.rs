@@ -2,7 +2,12 @@
 //! says nothing of it. The subscriber is the process's.
 #![cfg(feature = "full")]
 
-use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode},
+    routing::get,
+};
 use dashcam::{
     Dashcam,
     capture::{CaptureOptions, Limits, SampleLimits, StormLimits},
@@ -58,11 +63,17 @@ async fn the_line_of_a_failure_that_is_not_kept_says_why() {
     let (release, open) = channel();
     let kept = Memory::new(100);
     let built = |storm, baseline| {
-        let builder = Dashcam::builder().service("test", "1").limits(limits).storm(storm);
+        let builder = Dashcam::builder()
+            .service("test", "1")
+            .limits(limits)
+            .storm(storm);
         let builder = builder.for_path("/off*", CaptureOptions::off());
         builder.baseline(baseline).baseline_limits(sample)
     };
-    let dashcam = built(storm, 0.0).exporter(Stalled(open, kept.clone())).build().unwrap();
+    let dashcam = built(storm, 0.0)
+        .exporter(Stalled(open, kept.clone()))
+        .build()
+        .unwrap();
     let log = Log::default();
     tracing_subscriber::registry()
         .with(dashcam.gate(EnvFilter::new("info")))
@@ -79,13 +90,17 @@ async fn the_line_of_a_failure_that_is_not_kept_says_why() {
             .layer(of.layer());
         let request = Request::get(path).body(Body::empty()).unwrap();
         let response = app.oneshot(request).await.unwrap();
-        axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+        axum::body::to_bytes(response.into_body(), 1024)
+            .await
+            .unwrap();
         loop {
             let text = String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
             let line = text.lines().find(|line| line.contains("dashcam::request"));
             if let Some(line) = line {
                 let fields = &serde_json::from_str::<Value>(line).unwrap()["fields"];
-                let why = fields.get("not_kept").map(|why| why.as_str().unwrap().to_owned());
+                let why = fields
+                    .get("not_kept")
+                    .map(|why| why.as_str().unwrap().to_owned());
                 return (fields["kept"].as_bool().unwrap(), why);
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -122,7 +137,10 @@ async fn the_line_of_a_failure_that_is_not_kept_says_why() {
     let losses = &last.losses;
     assert!(losses.suppressed_before > 0);
     let at = |text: &Option<String>| text.as_ref().unwrap().parse::<jiff::Timestamp>().unwrap();
-    let (first, latest) = (at(&losses.suppressed_first_at), at(&losses.suppressed_last_at));
+    let (first, latest) = (
+        at(&losses.suppressed_first_at),
+        at(&losses.suppressed_last_at),
+    );
     let started: jiff::Timestamp = last.started_at.parse().unwrap();
     assert!(first <= latest && latest < started);
     assert!(std::time::SystemTime::from(latest) <= before);

@@ -15,6 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use std::{
     any::Any,
+    cell::Cell,
     collections::VecDeque,
     convert::Infallible,
     fmt,
@@ -44,7 +45,6 @@ impl Drop for Bomb {
 fn explode(held: &Arc<()>) -> ! {
     panic_any(Bomb(3, Arc::clone(held)))
 }
-
 
 /// Where a body, a buffer, an error or a future panics.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -96,8 +96,13 @@ impl fmt::Display for Wild {
     }
 }
 
+thread_local! {
+    static UNMADE: Cell<bool> = const { Cell::new(false) };
+}
+
 impl From<Bytes> for Wild {
     fn from(bytes: Bytes) -> Self {
+        assert!(!UNMADE.get(), "no body of bytes");
         Self::new(At::Nowhere, &Arc::new(())).with(Ok(bytes))
     }
 }
@@ -292,10 +297,10 @@ fn a_panic_that_goes_on_has_its_own_payload() {
     let mut service = dashcam
         .layer()
         .propagate_panics()
-        .layer(Handler(move |_: Request<_>| -> Answer {
-            explode(&of)
-        }));
-    let caught = catch_unwind(AssertUnwindSafe(|| service.call(Request::new(quiet(&held)))));
+        .layer(Handler(move |_: Request<_>| -> Answer { explode(&of) }));
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        service.call(Request::new(quiet(&held)))
+    }));
     let payload = caught.err().expect("it goes on");
     assert_eq!(payload.downcast_ref::<Bomb>().unwrap().0, 3);
     defuse(payload);
@@ -308,18 +313,65 @@ fn defuse(mut payload: Box<dyn Any + Send>) {
 }
 
 #[test]
+fn where_the_answer_cannot_be_made_the_panic_goes_on() {
+    for in_call in [true, false] {
+        let held = Arc::new(());
+        let dashcam = all(|b| b);
+        let of = Arc::clone(&held);
+        let mut service = dashcam
+            .layer()
+            .layer(Handler(move |_: Request<_>| -> Answer {
+                if in_call {
+                    explode(&of);
+                }
+                let of = Arc::clone(&of);
+                Box::pin(poll_fn(move |_| explode(&of)))
+            }));
+        UNMADE.set(true);
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            polled(&mut service.call(Request::new(quiet(&held)))).is_ready()
+        }));
+        UNMADE.set(false);
+        let payload = caught.expect_err("it goes on");
+        // A panic of `call` is gone by then, and that of the answer goes on.
+        assert_eq!(payload.is::<Bomb>(), !in_call);
+        if !in_call {
+            defuse(payload);
+        }
+        drop(service);
+        assert_eq!(only(&dashcam, &held).outcome, Outcome::Panicked);
+    }
+}
+
+#[test]
+fn facts_may_panic_where_they_are_stated() {
+    let held = Arc::new(());
+    let of = Arc::clone(&held);
+    let dashcam = all(|b| b);
+    let status = send(&dashcam, quiet(&held), move |_| {
+        let request = dashcam::current().unwrap();
+        request.fact("wild", Wild::new(At::Display, &of));
+        answer(quiet(&of))
+    });
+    assert_eq!(status, StatusCode::OK);
+    assert!(only(&dashcam, &held).facts.contains_key("wild"));
+}
+
+#[test]
 fn what_is_left_of_the_service_may_panic_as_it_is_dropped() {
     // The future, when it is abandoned.
     let held = Arc::new(());
     let dashcam = all(|b| b);
     let of = Arc::clone(&held);
-    let mut service = dashcam.layer().layer(Handler(move |_: Request<_>| -> Answer {
-        let left = Wild::new(At::Drop, &of);
-        Box::pin(poll_fn(move |_| {
-            let _ = &left;
-            Poll::Pending
-        }))
-    }));
+    let mut service = dashcam
+        .layer()
+        .layer(Handler(move |_: Request<_>| -> Answer {
+            let left = Wild::new(At::Drop, &of);
+            Box::pin(poll_fn(move |_| {
+                let _ = &left;
+                Poll::Pending
+            }))
+        }));
     let mut future = service.call(Request::new(quiet(&held)));
     assert!(polled(&mut future).is_pending());
     let caught = catch_unwind(AssertUnwindSafe(|| drop(future)));
@@ -330,9 +382,9 @@ fn what_is_left_of_the_service_may_panic_as_it_is_dropped() {
     // The body of its answer.
     let dashcam = all(|b| b);
     let of = Arc::clone(&held);
-    let mut service = dashcam
-        .layer()
-        .layer(Handler(move |_: Request<_>| answer(Wild::new(At::Drop, &of))));
+    let mut service = dashcam.layer().layer(Handler(move |_: Request<_>| {
+        answer(Wild::new(At::Drop, &of))
+    }));
     let Poll::Ready(Ok(response)) = polled(&mut service.call(Request::new(quiet(&held)))) else {
         panic!("no response");
     };
@@ -360,13 +412,15 @@ fn a_second_panic_while_a_thread_unwinds_does_not_end_the_process() {
     let held = Arc::new(());
     let dashcam = all(|b| b);
     let of = Arc::clone(&held);
-    let mut service = dashcam.layer().layer(Handler(move |_: Request<_>| -> Answer {
-        let left = Wild::new(At::Drop, &of);
-        Box::pin(poll_fn(move |_| {
-            let _ = &left;
-            Poll::Pending
-        }))
-    }));
+    let mut service = dashcam
+        .layer()
+        .layer(Handler(move |_: Request<_>| -> Answer {
+            let left = Wild::new(At::Drop, &of);
+            Box::pin(poll_fn(move |_| {
+                let _ = &left;
+                Poll::Pending
+            }))
+        }));
     let mut future = service.call(Request::new(quiet(&held)));
     assert!(polled(&mut future).is_pending());
     let caught = catch_unwind(AssertUnwindSafe(move || {
@@ -386,17 +440,24 @@ fn what_a_body_says_of_itself_may_panic() {
         let dashcam = all(|b| b);
         let of = Arc::clone(&held);
         // The request's body is as wild, and the service reads it.
-        let status = send(&dashcam, Wild::new(at, &held).with(Ok(Bytes::from("ab"))), {
-            move |request| {
-                let mut body = request.into_body();
-                assert_eq!(read(&mut body).len(), 1);
-                answer(Wild::new(at, &of).with(Ok(Bytes::from("abc"))))
-            }
-        });
+        let status = send(
+            &dashcam,
+            Wild::new(at, &held).with(Ok(Bytes::from("ab"))),
+            {
+                move |request| {
+                    let mut body = request.into_body();
+                    assert_eq!(read(&mut body).len(), 1);
+                    answer(Wild::new(at, &of).with(Ok(Bytes::from("abc"))))
+                }
+            },
+        );
         assert_eq!(status, StatusCode::OK, "{at:?}");
         let only = only(&dashcam, &held);
         assert_eq!(only.outcome, Outcome::Completed, "{at:?}");
-        assert_eq!((only.request.body.seen, only.response.unwrap().body.seen), (2, 3));
+        assert_eq!(
+            (only.request.body.seen, only.response.unwrap().body.seen),
+            (2, 3)
+        );
     }
 }
 
@@ -476,16 +537,18 @@ fn http_body_chunks<const N: usize>(
     >,
     Chunks,
 ) {
-    let service = tower::service_fn(|request: Request<dashcam::lifecycle::RequestBody<Chunks>>| {
-        let mut body = request.into_body();
-        let waker = noop_waker();
-        let mut cx = Context::from_waker(&waker);
-        while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut cx) {
-            // The service's own hold goes; the last one panics.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(frame))).map_err(defuse);
-        }
-        ready(Ok(Response::new(Full::default())))
-    });
+    let service = tower::service_fn(
+        |request: Request<dashcam::lifecycle::RequestBody<Chunks>>| {
+            let mut body = request.into_body();
+            let waker = noop_waker();
+            let mut cx = Context::from_waker(&waker);
+            while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut cx) {
+                // The service's own hold goes; the last one panics.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(frame))).map_err(defuse);
+            }
+            ready(Ok(Response::new(Full::default())))
+        },
+    );
     (service, Chunks(chunks.into_iter().collect()))
 }
 
@@ -508,9 +571,11 @@ fn errors_may_panic_where_they_are_written() {
     let held = Arc::new(());
     let dashcam = all(|b| b);
     let of = Arc::clone(&held);
-    let mut service = dashcam.layer().layer(Handler(move |_: Request<_>| -> Answer {
-        Box::pin(ready(Err(Wild::new(At::Display, &of))))
-    }));
+    let mut service = dashcam
+        .layer()
+        .layer(Handler(move |_: Request<_>| -> Answer {
+            Box::pin(ready(Err(Wild::new(At::Display, &of))))
+        }));
     let result = polled(&mut service.call(Request::new(quiet(&held))));
     assert!(matches!(result, Poll::Ready(Err(_))));
     drop((result, service));
@@ -520,12 +585,12 @@ fn errors_may_panic_where_they_are_written() {
     let dashcam = all(|b| b);
     let of = Arc::clone(&held);
     let wild = |held: &Arc<()>| quiet(held).with(Err(Wild::new(At::Display, held)));
-    let mut service = dashcam
-        .layer()
-        .layer(Handler(move |request: Request<dashcam::lifecycle::RequestBody<Wild>>| {
+    let mut service = dashcam.layer().layer(Handler(
+        move |request: Request<dashcam::lifecycle::RequestBody<Wild>>| {
             assert!(read(&mut request.into_body())[0].is_err());
             answer(wild(&of))
-        }));
+        },
+    ));
     let response = polled(&mut service.call(Request::new(wild(&held))));
     let Poll::Ready(Ok(response)) = response else {
         panic!("no response");

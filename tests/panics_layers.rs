@@ -14,7 +14,10 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 use tower::ServiceExt;
-use tracing::{Event, Id, Subscriber, span::{Attributes, Record}};
+use tracing::{
+    Event, Id, Subscriber,
+    span::{Attributes, Record},
+};
 use tracing_subscriber::{
     EnvFilter,
     layer::{Context, Layer},
@@ -75,7 +78,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Panicking {
 #[tokio::test]
 async fn every_request_is_answered_and_kept() {
     let gate = dashcam::gate::Gate::new(EnvFilter::new("info"));
-    tracing_subscriber::registry().with(Panicking).with(gate).init();
+    tracing_subscriber::registry()
+        .with(Panicking)
+        .with(gate)
+        .init();
     for place in ["new span", "record", "enter", "line", "exit", "close"] {
         for answers in [true, false] {
             let dashcam = TestDashcam::new();

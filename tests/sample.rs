@@ -1,7 +1,12 @@
 //! The sample of healthy requests has a budget of its own.
 #![cfg(feature = "full")]
 
-use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode},
+    routing::get,
+};
 use dashcam::{
     Dashcam,
     capture::{CaptureOptions, Limits, SampleLimits, StormLimits},
@@ -28,7 +33,9 @@ async fn send(dashcam: &Dashcam, path: &str, times: usize) {
     for _ in 0..times {
         let request = Request::get(path).body(Body::empty()).unwrap();
         let response = app.clone().oneshot(request).await.unwrap();
-        axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+        axum::body::to_bytes(response.into_body(), 1024)
+            .await
+            .unwrap();
     }
 }
 
@@ -84,10 +91,16 @@ async fn what_is_over_its_own_limits_is_counted_under_its_own_name() {
     send(&dashcam, "/fails", 1).await;
     let kept = dashcam.kept();
     let sampled = kept.len() as u64 - 1;
-    assert!((5..=5 * (seconds + 1)).contains(&sampled), "{sampled} in {seconds} s");
+    assert!(
+        (5..=5 * (seconds + 1)).contains(&sampled),
+        "{sampled} in {seconds} s"
+    );
     assert_eq!(kept.last().unwrap().keep, [KeepReason::Outcome]);
     let dropped = dashcam.status().dropped;
-    assert_eq!((dropped.sampled_out, dropped.suppressed), (200 - sampled, 0));
+    assert_eq!(
+        (dropped.sampled_out, dropped.suppressed),
+        (200 - sampled, 0)
+    );
 
     let mut limits = SampleLimits::default();
     limits.bytes_per_second = 1;
@@ -112,8 +125,14 @@ async fn the_sample_leaves_half_of_the_queue_to_failures() {
     let kept = Memory::new(100);
     let mut limits = Limits::default();
     limits.queue = 8;
-    let dashcam = Dashcam::builder().service("test", "1").limits(limits).baseline(1.0);
-    let dashcam = dashcam.exporter(Stalled(open, kept.clone())).build().unwrap();
+    let dashcam = Dashcam::builder()
+        .service("test", "1")
+        .limits(limits)
+        .baseline(1.0);
+    let dashcam = dashcam
+        .exporter(Stalled(open, kept.clone()))
+        .build()
+        .unwrap();
     send(&dashcam, "/ok", 100).await;
     send(&dashcam, "/fails", 2).await;
     send(&dashcam, "/fails/too", 2).await;
@@ -122,7 +141,11 @@ async fn the_sample_leaves_half_of_the_queue_to_failures() {
     assert!((95..=96).contains(&dropped.sampled_out), "{dropped:?}");
     drop(release);
     assert!(dashcam.flush(DEADLINE));
-    let failures = kept.exchanges().iter().filter(|e| e.request.path != "/ok").count();
+    let failures = kept
+        .exchanges()
+        .iter()
+        .filter(|e| e.request.path != "/ok")
+        .count();
     assert_eq!(failures, 4);
 }
 

@@ -106,7 +106,8 @@ impl RequestContext {
             truncate(name.to_mut(), MAX_FACT_NAME_LEN);
         }
         // Formatting is code of the service: nothing is locked meanwhile.
-        let mut value = value.to_string();
+        let mut value = foreign::run(|| value.to_string())
+            .unwrap_or_else(|| "<panicked while formatting>".to_owned());
         // What it shows is cut when it is searched, and texts may say the rest.
         truncate(&mut value, KNOWN_OF_FACT);
         let mut notes = self.0.notes();

@@ -93,7 +93,9 @@ impl<A: Exporter, B: Exporter> Exporter for (A, B) {
 impl<E: Exporter> Exporter for Vec<E> {
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
         let mut each = Each::default();
-        let called = self.iter_mut().map(|one| each.call(|| one.export(exchange)));
+        let called = self
+            .iter_mut()
+            .map(|one| each.call(|| one.export(exchange)));
         let result = results(called);
         each.done();
         result

@@ -7,10 +7,7 @@
 
 use super::Gate;
 use crate::{REPLAY_TARGET, foreign};
-use std::{
-    ptr,
-    sync::Once,
-};
+use std::{ptr, sync::Once};
 use tracing::{
     Dispatch, Event, Level, Metadata, Value, callsite, dispatcher,
     field::{DisplayValue, Field, FieldSet, ValueSet},

@@ -93,7 +93,11 @@ impl Keeper {
             if let Some(caller) = caller {
                 self.leave_to(&caller, context, ended, slow);
             }
-            if not_kept { Err(NotKept::Options) } else { Ok(None) }
+            if not_kept {
+                Err(NotKept::Options)
+            } else {
+                Ok(None)
+            }
         };
         let depth = decided.ok().flatten();
         if let Some(calls) = calls {

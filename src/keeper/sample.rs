@@ -56,7 +56,11 @@ mod tests {
         assert_eq!(first, [true, false, true, true, false]);
         let next = now + Duration::from_secs(1);
         assert_eq!(kept(&mut sample, next, &[1_000, 1]), [true, false]);
-        let all = kept(&mut Sample::new(SampleLimits::default()), now, &[1 << 30; 9]);
+        let all = kept(
+            &mut Sample::new(SampleLimits::default()),
+            now,
+            &[1 << 30; 9],
+        );
         assert_eq!(all, [true; 9]);
     }
 }

@@ -274,7 +274,8 @@ macro_rules! settings_setters {
         /// What counts as a failure; default
         /// [`ServerErrors`](crate::capture::ServerErrors).
         pub fn classify(mut self, classify: impl crate::capture::Classify) -> Self {
-            let classify: std::sync::Arc<dyn crate::capture::Classify> = std::sync::Arc::new(classify);
+            let classify: std::sync::Arc<dyn crate::capture::Classify> =
+                std::sync::Arc::new(classify);
             self.settings.classify = crate::foreign::Foreign::new(classify);
             self
         }

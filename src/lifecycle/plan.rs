@@ -7,11 +7,7 @@ use crate::{
     },
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
-use std::{
-    fmt,
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 #[cfg(feature = "capture")]
 use crate::keeper::Keeper;

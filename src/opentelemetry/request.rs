@@ -4,8 +4,7 @@
 use crate::{
     context::{RequestContext, Route},
     exchange::{Body, BodyState, Content, Exchange, Failure, Outcome, scheme},
-    foreign,
-    id as ours,
+    foreign, id as ours,
     redact::{Policy, Redactor, Salt},
 };
 use ::opentelemetry::{

@@ -176,11 +176,7 @@ impl Tee {
     }
 
     #[inline]
-    fn take_in<D: Buf + 'static>(
-        &mut self,
-        data: &D,
-        clock: &mut Clock,
-    ) -> Option<Foreign<Bytes>> {
+    fn take_in<D: Buf + 'static>(&mut self, data: &D, clock: &mut Clock) -> Option<Foreign<Bytes>> {
         let length = data.remaining();
         // Read on after the request has ended: no part of it any more.
         if length == 0 || self.ending.is_some() {
@@ -237,7 +233,9 @@ impl Tee {
 
     /// Copies a small first chunk: it was not the only one.
     fn settle(&mut self) -> Option<Foreign<Bytes>> {
-        let first = self.first.take_if(|first| shown(first).len() <= COPY_UP_TO)?;
+        let first = self
+            .first
+            .take_if(|first| shown(first).len() <= COPY_UP_TO)?;
         self.append(shown(&first));
         Some(first)
     }

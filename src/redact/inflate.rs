@@ -6,11 +6,7 @@ use brotli_decompressor::{
 };
 use flate2::{Decompress, FlushDecompress, Status};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
-use std::{
-    cell::Cell,
-    io::Read,
-    rc::Rc,
-};
+use std::{cell::Cell, io::Read, rc::Rc};
 
 /// The most bytes that are decoded of one body, however small it came.
 const MOST: usize = 256 * 1024;

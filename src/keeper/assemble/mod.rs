@@ -436,7 +436,8 @@ impl Handler<Job> for Assembler {
     fn handle(&mut self, job: Job) {
         let kept = match job {
             Job::Keep(kept) => kept,
-            Job::Run(f) => return f(),
+            // No panic of the exporter.
+            Job::Run(f) => return foreign::run(f).unwrap_or_default(),
         };
         let began = Instant::now();
         let client = client(&kept);

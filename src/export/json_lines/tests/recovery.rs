@@ -178,7 +178,11 @@ fn a_full_disk_is_found_at_the_start() {
     let dir = TempDir::new();
     let exporter = JsonLines::builder(dir.path()).build_on(Box::new(Full::after(0)));
     assert!(!exporter.health().is_ok());
-    assert_eq!(files(dir.path()), [] as [PathBuf; 0], "nothing is left there");
+    assert_eq!(
+        files(dir.path()),
+        [] as [PathBuf; 0],
+        "nothing is left there"
+    );
 }
 
 #[test]
