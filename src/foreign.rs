@@ -145,7 +145,7 @@ mod tests {
     impl Drop for Nest {
         fn drop(&mut self) {
             if let Some(left) = self.0.checked_sub(1) {
-                panic_any(Nest(left, Arc::clone(&self.1)));
+                panic_any(Self(left, Arc::clone(&self.1)));
             }
         }
     }

@@ -70,13 +70,18 @@ fn alone() -> MutexGuard<'static, ()> {
     one
 }
 
-/// What the log says about itself at the end.
+/// What the log says of exchanges at the end.
 fn farewells() -> Vec<Value> {
+    let fields = fields().into_iter();
+    fields.filter(|f| f["waiting"].is_number()).collect()
+}
+
+/// All that the log says of exchanges.
+fn fields() -> Vec<Value> {
     let text = String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
     let lines = lines.filter(|line: &Value| line["target"] == "dashcam::status");
-    let fields = lines.map(|line| line["fields"].clone());
-    fields.filter(|f| f["waiting"].is_number()).collect()
+    lines.map(|line| line["fields"].clone()).collect()
 }
 
 /// A file where the directory should be; no two tests run at once.
@@ -260,6 +265,29 @@ fn an_exporter_that_panics_loses_one_and_says_so() {
     assert_eq!((status.exported, status.kept, memory.len()), (1, 2, 2));
     let said = "the exporter panicked";
     assert_eq!(status.exporter_error.as_deref(), Some(said));
+}
+
+#[test]
+fn what_waits_in_memory_is_told_while_the_service_runs() {
+    let _alone = alone();
+    let path = in_the_way();
+    let dashcam = built(JsonLines::builder(&path).build());
+    fail(&dashcam, 2);
+    let began = Instant::now();
+    let line = loop {
+        if let Some(line) = fields().into_iter().find(|f| f["held"].is_number()) {
+            break line;
+        }
+        assert!(began.elapsed() < DEADLINE, "nobody tells");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(line["held"], 2);
+    let why = line["why"].as_str().unwrap();
+    assert!(why.contains("File exists"), "{why}");
+    fs::remove_file(&path).unwrap();
+    assert!(dashcam.flush(DEADLINE));
+    drop(dashcam);
+    fs::remove_dir_all(&path).unwrap();
 }
 
 /// Takes its time.

@@ -36,7 +36,7 @@ struct Bomb(u32, Arc<()>);
 impl Drop for Bomb {
     fn drop(&mut self) {
         if let Some(left) = self.0.checked_sub(1) {
-            panic_any(Bomb(left, Arc::clone(&self.1)));
+            panic_any(Self(left, Arc::clone(&self.1)));
         }
     }
 }
@@ -61,7 +61,7 @@ enum At {
 struct Wild {
     at: At,
     held: Arc<()>,
-    steps: VecDeque<Result<Bytes, Wild>>,
+    steps: VecDeque<Result<Bytes, Self>>,
 }
 
 impl Wild {
@@ -71,7 +71,7 @@ impl Wild {
         Self { at, held, steps }
     }
 
-    fn with(mut self, step: Result<Bytes, Wild>) -> Self {
+    fn with(mut self, step: Result<Bytes, Self>) -> Self {
         self.steps.push_back(step);
         self
     }
@@ -137,12 +137,12 @@ impl Buf for Data {
 
 impl Body for Wild {
     type Data = Data;
-    type Error = Wild;
+    type Error = Self;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Data>, Wild>>> {
+    ) -> Poll<Option<Result<Frame<Data>, Self>>> {
         let (at, held) = (self.at, Arc::clone(&self.held));
         let step = self.steps.pop_front();
         Poll::Ready(step.map(|step| step.map(|bytes| Frame::data(Data(bytes, at, held)))))

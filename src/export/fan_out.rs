@@ -37,7 +37,7 @@ impl Each {
 fn results(
     calls: impl Iterator<Item = Option<Result<(), ExportError>>>,
 ) -> Result<(), ExportError> {
-    calls.fold(Ok(()), |so_far, one| so_far.and(one.unwrap_or(Ok(()))))
+    calls.flatten().reduce(Result::and).unwrap_or(Ok(()))
 }
 
 /// Both exporters get every call, whatever the other one answers, also where it

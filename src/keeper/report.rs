@@ -18,6 +18,8 @@ const EVERY: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Report {
     logged_at: Option<Instant>,
+    /// When it was last said that exchanges wait with the exporter.
+    held_at: Option<Instant>,
     #[cfg(feature = "metrics")]
     sent: Sent,
 }
@@ -157,8 +159,34 @@ impl Report {
                 );
             }
         }
+        self.tell_held(counters, now);
         #[cfg(feature = "metrics")]
         self.measure(counters);
+    }
+
+    /// Says that exchanges wait: whoever kills the process learns of it before.
+    fn tell_held(&mut self, counters: &Counters, now: Instant) {
+        let held = counters.backlog().held;
+        if held == 0 {
+            self.held_at = None;
+            return;
+        }
+        let due = self
+            .held_at
+            .is_none_or(|at| now.duration_since(at) >= EVERY);
+        if due && tracing::dispatcher::has_been_set() {
+            self.held_at = Some(now);
+            let why = match counters.health() {
+                Health::Degraded { why } => Some(why),
+                Health::Ok => None,
+            };
+            tracing::warn!(
+                target: "dashcam::status",
+                held,
+                why,
+                "exchanges that were kept wait in memory and are lost if the process ends"
+            );
+        }
     }
 
     /// Brings the metrics up to date.

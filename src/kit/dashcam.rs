@@ -247,9 +247,9 @@ impl DashcamHandle {
     fn flush_log(&self, deadline: Duration) -> bool {
         let began = std::time::Instant::now();
         let left = || deadline.saturating_sub(began.elapsed());
-        self.lines()
-            .iter()
-            .fold(true, |all, lines| lines.flush(left()) && all)
+        let lines = self.lines();
+        // All of them are flushed.
+        lines.iter().filter(|lines| !lines.flush(left())).count() == 0
     }
 
     fn lines(&self) -> Vec<JsonLineHandle> {
