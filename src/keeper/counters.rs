@@ -114,7 +114,7 @@ impl Counters {
             (directory, why)
         };
         if let Some(directory) = directory {
-            tracing::info!(target: "dashcam::status", directory, "exchanges are written to files");
+            tracing::info!(target: "dashcam::status", directory, "exchanges go to this directory");
         }
         if let Some(why) = why {
             tracing::warn!(target: "dashcam::status", "the exporter is degraded: {why}");
