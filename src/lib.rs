@@ -111,6 +111,7 @@ pub mod exchange;
 pub mod export;
 #[cfg(any(feature = "admin", feature = "cli"))]
 mod find;
+mod foreign;
 #[cfg(all(fuzzing, feature = "full"))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -460,7 +460,7 @@ async fn an_exporter_that_fails_is_counted() {
     for n in 0..10 {
         assert_answered(&app, PATHS[0], n).await;
     }
-    flush(&dashcam);
+    assert!(!dashcam.flush(DEADLINE), "it cannot flush");
     let status = dashcam.status();
     assert_eq!((status.kept, status.exported), (10, 0));
     assert_eq!(status.dropped.export_failed, 10);
@@ -540,7 +540,7 @@ async fn a_directory_that_cannot_be_written() {
     for n in 0..10 {
         assert_answered(&app, PATHS[0], n).await;
     }
-    flush(&dashcam);
+    assert!(!dashcam.flush(DEADLINE), "all are held");
     assert!(is_degraded());
     assert_eq!(std::fs::read(&place).unwrap(), b"a file, not a directory");
     assert_eq!(dashcam.status().kept, 10);
@@ -548,7 +548,7 @@ async fn a_directory_that_cannot_be_written() {
     // Once it can be written, nothing is lost.
     std::fs::remove_file(&place).unwrap();
     holds("the exporter has recovered", || {
-        flush(&dashcam);
+        assert!(dashcam.flush(DEADLINE));
         dashcam.status().exporter.is_ok()
     })
     .await;

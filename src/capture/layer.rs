@@ -58,8 +58,9 @@ impl CaptureLayer {
         }
     }
 
-    /// Waits until everything kept so far has reached the exporter, at most
-    /// until the deadline; whether it has. Blocks: not for use in async code.
+    /// Waits until everything kept so far has reached the exporter and it has flushed,
+    /// at most until the deadline; whether it has, and holds nothing back. What it
+    /// refused or gave up is counted. Blocks: not for use in async code.
     #[must_use]
     pub fn flush(&self, deadline: Duration) -> bool {
         self.keeper.flush(deadline)

@@ -132,6 +132,6 @@ pub use self::{
 #[cfg(feature = "gate")]
 pub use crate::keeper::{Replay, Replays};
 pub use crate::{
-    keeper::{Classify, Dropped, Finished, Limits, ServerErrors, StormLimits},
+    keeper::{Classify, Dropped, Finished, Limits, SampleLimits, ServerErrors, StormLimits},
     recorder::CaptureOptions,
 };

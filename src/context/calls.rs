@@ -4,8 +4,9 @@ use super::RequestContext;
 use crate::exchange::Depth;
 use std::fmt;
 
-/// Keeps one call's exchange at this depth, as one of this request.
-pub(crate) type KeepCall = Box<dyn FnOnce(Depth, &RequestContext) + Send>;
+/// Keeps one call's exchange at this depth, as one of this request; whether that is
+/// of the sample of healthy ones comes between.
+pub(crate) type KeepCall = Box<dyn FnOnce(Depth, bool, &RequestContext) + Send>;
 
 /// Finished calls of a request, the first of them, and how many more there were.
 #[derive(Default)]
@@ -60,10 +61,10 @@ impl Calls {
     }
 
     /// Keeps them as the request was kept, or drops them.
-    pub(crate) fn decide(self, depth: Option<Depth>, request: &RequestContext) {
+    pub(crate) fn decide(self, depth: Option<Depth>, sampled: bool, request: &RequestContext) {
         if let Some(depth) = depth {
             for keep in self.waiting {
-                keep(depth, request);
+                keep(depth, sampled, request);
             }
         }
     }

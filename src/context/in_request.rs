@@ -1,4 +1,5 @@
 use super::{RequestContext, current};
+use crate::foreign;
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
@@ -32,7 +33,8 @@ pub fn in_request<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
     let (context, span) = (current(), Span::current());
     move || {
         let _entered = context.as_ref().map(RequestContext::enter);
-        span.in_scope(f)
+        let _span = foreign::enter(&span);
+        f()
     }
 }
 
@@ -53,7 +55,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let _entered = this.context.as_ref().map(RequestContext::enter);
-            let _span = this.span.enter();
+            let _span = foreign::enter(this.span);
             this.future.set(None);
         }
     }
@@ -65,7 +67,7 @@ impl<F: Future> Future for InRequest<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _entered = this.context.as_ref().map(RequestContext::enter);
-        let _span = this.span.enter();
+        let _span = foreign::enter(this.span);
         match this.future.as_pin_mut() {
             Some(future) => future.poll(cx),
             // Emptied by drop only, and nobody polls after that.

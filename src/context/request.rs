@@ -1,4 +1,5 @@
 use super::{Identity, Mode, Route, Shared, current, pool};
+use crate::foreign;
 use crate::id::{CorrelationId, TraceContext, TraceId};
 #[cfg(feature = "capture")]
 use crate::redact::TAIL;
@@ -105,7 +106,8 @@ impl RequestContext {
             truncate(name.to_mut(), MAX_FACT_NAME_LEN);
         }
         // Formatting is code of the service: nothing is locked meanwhile.
-        let mut value = value.to_string();
+        let mut value = foreign::run(|| value.to_string())
+            .unwrap_or_else(|| "<panicked while formatting>".to_owned());
         // What it shows is cut when it is searched, and texts may say the rest.
         truncate(&mut value, KNOWN_OF_FACT);
         let mut notes = self.0.notes();
@@ -390,7 +392,8 @@ impl Clone for RequestContext {
 impl Drop for RequestContext {
     fn drop(&mut self) {
         if Arc::strong_count(&self.0) == 1 {
-            pool::put(&mut self.0);
+            // Buffers of the service go with it.
+            foreign::run(|| pool::put(&mut self.0));
         }
     }
 }

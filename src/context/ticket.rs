@@ -1,5 +1,6 @@
 use super::RequestContext;
-use std::{fmt, sync::Arc};
+use crate::foreign;
+use std::{fmt, mem, sync::Arc};
 use tracing::{Dispatch, Span};
 
 /// What a replay of a request's events needs, held while the request runs.
@@ -9,6 +10,13 @@ pub(crate) struct Ticket {
     pub(crate) span: Span,
     pub(crate) dispatch: Dispatch,
     pub(crate) on_reason: Arc<dyn OnReason>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // With it the span may close, which is code of the layers.
+        foreign::discard(mem::replace(&mut self.span, Span::none()));
+    }
 }
 
 /// Hears of a reason to keep a request while it still runs.

@@ -1,4 +1,5 @@
 use crate::{
+    foreign::Foreign,
     id::MakeCorrelationId,
     lifecycle::{CorrelationPlan, Lifecycle, Observe, Plan, Trust},
 };
@@ -32,7 +33,10 @@ impl CorrelationIdLayer {
 
     /// Another generator.
     pub fn make_with(self, make: impl MakeCorrelationId) -> Self {
-        self.with(|plan| plan.make = Some(Arc::new(make)))
+        self.with(|plan| {
+            let make: Arc<dyn MakeCorrelationId> = Arc::new(make);
+            plan.make = Some(Foreign::new(make));
+        })
     }
 
     /// Says the trace in the response, for browsers and other clients that read

@@ -92,8 +92,9 @@ pub enum BodyState {
     },
     /// It was not captured, or not written.
     Skipped {
-        /// Why not: `memory_budget`, `failure_storm`, `answer_to_panic`, or
-        /// `options` where the service said so.
+        /// Why not: `memory_budget`, `failure_storm`, `answer_to_panic`, `options`
+        /// where the service said so, or `panicked` where a buffer of a type of the
+        /// service's own did as it was read.
         why: String,
     },
     /// There is no body, by protocol (HEAD, 1xx, 204, 304) or because none was sent.

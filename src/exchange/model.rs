@@ -372,6 +372,12 @@ pub struct Losses {
     /// Exchanges with the same failure signature that were counted but not
     /// written since the last one that was.
     pub suppressed_before: u64,
+    /// When the first of those ended, RFC 3339 in UTC; only where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suppressed_first_at: Option<String>,
+    /// When the last of them ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suppressed_last_at: Option<String>,
 }
 
 /// Something that is not in the exchange.

@@ -1,20 +1,64 @@
 use super::{Backlog, ExportError, Exporter, Health};
-use crate::exchange::Exchange;
+use crate::{
+    exchange::Exchange,
+    foreign::{self, Payload},
+};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::PathBuf,
+};
 
-/// Both exporters get every call, whatever the other one answers. Where both
+/// Calls every exporter, whatever another one does: the first panic goes on after that.
+#[derive(Default)]
+struct Each(Option<Payload>);
+
+impl Each {
+    fn call<R>(&mut self, f: impl FnOnce() -> R) -> Option<R> {
+        match catch_unwind(AssertUnwindSafe(f)) {
+            Ok(result) => Some(result),
+            Err(payload) => {
+                match &self.0 {
+                    Some(_) => foreign::discard(payload),
+                    None => self.0 = Some(payload),
+                }
+                None
+            }
+        }
+    }
+
+    fn done(self) {
+        if let Some(payload) = self.0 {
+            resume_unwind(payload);
+        }
+    }
+}
+
+/// What all of them say, the first error first.
+fn results(
+    calls: impl Iterator<Item = Option<Result<(), ExportError>>>,
+) -> Result<(), ExportError> {
+    calls.flatten().reduce(Result::and).unwrap_or(Ok(()))
+}
+
+/// Both exporters get every call, whatever the other one answers, also where it
+/// panics. Where both
 /// fail, the first one's error is returned; where both are degraded, both
-/// reasons are given.
+/// reasons are given. The directory is that of the first one that has one.
 impl<A: Exporter, B: Exporter> Exporter for (A, B) {
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
-        let first = self.0.export(exchange);
-        let second = self.1.export(exchange);
-        first.and(second)
+        let mut each = Each::default();
+        let first = each.call(|| self.0.export(exchange));
+        let second = each.call(|| self.1.export(exchange));
+        each.done();
+        results([first, second].into_iter())
     }
 
     fn flush(&mut self) -> Result<(), ExportError> {
-        let first = self.0.flush();
-        let second = self.1.flush();
-        first.and(second)
+        let mut each = Each::default();
+        let first = each.call(|| self.0.flush());
+        let second = each.call(|| self.1.flush());
+        each.done();
+        results([first, second].into_iter())
     }
 
     fn health(&self) -> Health {
@@ -33,22 +77,35 @@ impl<A: Exporter, B: Exporter> Exporter for (A, B) {
         Backlog::new(first.held + second.held, first.lost + second.lost)
     }
 
+    fn directory(&self) -> Option<PathBuf> {
+        self.0.directory().or_else(|| self.1.directory())
+    }
+
     fn tick(&mut self) {
-        self.0.tick();
-        self.1.tick();
+        let mut each = Each::default();
+        each.call(|| self.0.tick());
+        each.call(|| self.1.tick());
+        each.done();
     }
 }
 
 /// As a pair, for any number.
 impl<E: Exporter> Exporter for Vec<E> {
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
-        let results = self.iter_mut().map(|exporter| exporter.export(exchange));
-        results.fold(Ok(()), Result::and)
+        let mut each = Each::default();
+        let called = self
+            .iter_mut()
+            .map(|one| each.call(|| one.export(exchange)));
+        let result = results(called);
+        each.done();
+        result
     }
 
     fn flush(&mut self) -> Result<(), ExportError> {
-        let results = self.iter_mut().map(Exporter::flush);
-        results.fold(Ok(()), Result::and)
+        let mut each = Each::default();
+        let result = results(self.iter_mut().map(|one| each.call(|| one.flush())));
+        each.done();
+        result
     }
 
     fn health(&self) -> Health {
@@ -72,8 +129,16 @@ impl<E: Exporter> Exporter for Vec<E> {
         })
     }
 
+    fn directory(&self) -> Option<PathBuf> {
+        self.iter().find_map(Exporter::directory)
+    }
+
     fn tick(&mut self) {
-        self.iter_mut().for_each(Exporter::tick);
+        let mut each = Each::default();
+        self.iter_mut().for_each(|one| {
+            each.call(|| one.tick());
+        });
+        each.done();
     }
 }
 

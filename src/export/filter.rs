@@ -1,6 +1,6 @@
 use super::{Backlog, ExportError, Exporter, Health};
 use crate::exchange::Exchange;
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 /// Gives an exporter only some exchanges; made by [`Exporter::filter`].
 ///
@@ -39,6 +39,10 @@ where
 
     fn backlog(&self) -> Backlog {
         self.exporter.backlog()
+    }
+
+    fn directory(&self) -> Option<PathBuf> {
+        self.exporter.directory()
     }
 
     fn tick(&mut self) {

@@ -34,6 +34,7 @@ pub use self::{
 
 use crate::exchange::Exchange;
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// Receives kept exchanges.
 ///
@@ -73,6 +74,12 @@ pub trait Exporter: Send + 'static {
     /// Asked as often as [`health`](Self::health).
     fn backlog(&self) -> Backlog {
         Backlog::default()
+    }
+
+    /// The directory it writes to, absolute, where it writes to one; for the log and the
+    /// status, asked once at the start. None by default.
+    fn directory(&self) -> Option<PathBuf> {
+        None
     }
 
     /// Called about once a second, also while no exchanges arrive: the place
@@ -135,6 +142,10 @@ impl<E: Exporter + ?Sized> Exporter for Box<E> {
 
     fn backlog(&self) -> Backlog {
         (**self).backlog()
+    }
+
+    fn directory(&self) -> Option<PathBuf> {
+        (**self).directory()
     }
 
     fn tick(&mut self) {

@@ -1,9 +1,9 @@
 //! A thread behind a bounded queue.
 
+use crate::foreign;
 use std::{
     collections::VecDeque,
     fmt, io,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -26,8 +26,14 @@ pub(crate) trait Handler<T>: Send + 'static {
     /// Takes one item.
     fn handle(&mut self, item: T);
 
-    /// Called for [`Worker::flush`], and once before the thread ends.
-    fn flush(&mut self) {}
+    /// Called for [`Worker::flush`], and once before the thread ends. Whether all
+    /// that was handled is where it belongs.
+    fn flush(&mut self) -> bool {
+        true
+    }
+
+    /// Called once after everything else, before the thread ends.
+    fn end(&mut self) {}
 
     /// Called about once a second, between items too.
     fn tick(&mut self) {}
@@ -74,6 +80,8 @@ struct State<T> {
     flushes: VecDeque<(u64, u64)>,
     flushes_requested: u64,
     flushes_done: u64,
+    /// The last request that was served by a flush that brought not all out.
+    flush_failed: u64,
 }
 
 impl<T: Send + 'static> Worker<T> {
@@ -125,6 +133,7 @@ impl<T: Send + 'static> Worker<T> {
                 flushes: VecDeque::new(),
                 flushes_requested: 0,
                 flushes_done: 0,
+                flush_failed: 0,
             }),
             wake: Condvar::new(),
             flushed: Condvar::new(),
@@ -133,7 +142,10 @@ impl<T: Send + 'static> Worker<T> {
         let threads = Arc::clone(&shared);
         thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || run(&threads, &mut handler, tick_every))?;
+            .spawn(move || {
+                run(&threads, &mut handler, tick_every);
+                foreign::discard(handler);
+            })?;
         Ok(Self {
             closer: Arc::new(Closer(shared)),
         })
@@ -156,10 +168,31 @@ impl<T: Send + 'static> Worker<T> {
     /// The queue is full: the item comes back.
     pub(crate) fn offer_holding(&self, item: T, bytes: usize) -> Result<(), T> {
         let shared = self.shared();
+        self.offer_up_to((shared.capacity, shared.capacity_bytes), item, bytes)
+    }
+
+    /// The same, of an item that leaves half of the queue to others.
+    ///
+    /// # Errors
+    ///
+    /// The queue is half full: the item comes back.
+    pub(crate) fn offer_modestly(&self, item: T, bytes: usize) -> Result<(), T> {
+        let shared = self.shared();
+        let half = (shared.capacity.div_ceil(2), shared.capacity_bytes / 2);
+        self.offer_up_to(half, item, bytes)
+    }
+
+    fn offer_up_to(
+        &self,
+        (items, most_bytes): (usize, usize),
+        item: T,
+        bytes: usize,
+    ) -> Result<(), T> {
+        let shared = self.shared();
         let mut state = shared.lock();
         let all = state.bytes.saturating_add(bytes);
-        let heavy = all > shared.capacity_bytes && !state.queue.is_empty();
-        if state.closed || heavy || state.queue.len() >= shared.capacity {
+        let heavy = all > most_bytes && !state.queue.is_empty();
+        if state.closed || heavy || state.queue.len() >= items {
             drop(state);
             return Err(item);
         }
@@ -176,7 +209,8 @@ impl<T: Send + 'static> Worker<T> {
 
     /// Waits until everything offered before this call was handled and the
     /// handler's `flush` ran after that, at most for `deadline`. Tells whether
-    /// that happened. Called by the handler itself it can only time out.
+    /// that happened, and whether the handler says that all is where it belongs.
+    /// Called by the handler itself it can only time out.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
         let shared = self.shared();
         let mut state = shared.lock();
@@ -193,7 +227,8 @@ impl<T: Send + 'static> Worker<T> {
             .flushed
             .wait_timeout_while(state, deadline, |state| state.flushes_done < ticket)
             .unwrap_or_else(PoisonError::into_inner);
-        state.flushes_done >= ticket
+        // A flush that came right after this one and failed counts, too.
+        state.flushes_done >= ticket && state.flush_failed < ticket
     }
 
     /// Items queued, without the one being handled.
@@ -241,14 +276,12 @@ impl<T> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn guarded(&self, work: impl FnOnce()) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
+    fn guarded<R>(&self, work: impl FnOnce() -> R) -> Option<R> {
+        let done = foreign::run(work);
+        if done.is_none() {
             self.panics.fetch_add(1, Ordering::Relaxed);
-            // The payload is the handler's own type: dropping it may panic too.
-            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                std::mem::forget(again);
-            }
         }
+        done
     }
 
     /// The next thing to do, or `None` at the end.
@@ -301,8 +334,13 @@ fn run<T>(shared: &Shared<T>, handler: &mut impl Handler<T>, tick_every: Duratio
                 shared.lock().handled += 1;
             }
             Step::Flush(requests) => {
-                shared.guarded(|| handler.flush());
-                shared.lock().flushes_done += requests;
+                let flushed = shared.guarded(|| handler.flush());
+                let mut state = shared.lock();
+                state.flushes_done += requests;
+                if flushed != Some(true) {
+                    state.flush_failed = state.flushes_done;
+                }
+                drop(state);
                 shared.flushed.notify_all();
             }
             Step::Tick => {
@@ -312,4 +350,5 @@ fn run<T>(shared: &Shared<T>, handler: &mut impl Handler<T>, tick_every: Duratio
         }
     }
     shared.guarded(|| handler.flush());
+    shared.guarded(|| handler.end());
 }

@@ -1,7 +1,10 @@
 //! Finds out whether recording can work in this process at all.
 
 use super::Gate;
-use crate::context::{Identity, Mode, RequestContext};
+use crate::{
+    context::{Identity, Mode, RequestContext},
+    foreign,
+};
 use std::{
     fmt,
     time::{Instant, SystemTime},
@@ -69,12 +72,15 @@ pub(crate) fn probe(recorded: LevelFilter) -> Result<(), Obstacle> {
     let context = RequestContext::new(identity, Instant::now(), SystemTime::UNIX_EPOCH, None);
     context.shared().recording().begin(1024, None);
     context.raise(Mode::RECORD);
-    context.in_scope(|| {
-        if debug {
-            tracing::debug!(target: TARGET, "probe");
-        } else {
-            tracing::error!(target: TARGET, "probe");
-        }
+    // Layers may see it.
+    foreign::run(|| {
+        context.in_scope(|| {
+            if debug {
+                tracing::debug!(target: TARGET, "probe");
+            } else {
+                tracing::error!(target: TARGET, "probe");
+            }
+        });
     });
     let recorded = context.shared().recording().len();
     if recorded == 1 {

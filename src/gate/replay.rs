@@ -6,12 +6,8 @@
 //! own filters remain ceilings.
 
 use super::Gate;
-use crate::REPLAY_TARGET;
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    ptr,
-    sync::Once,
-};
+use crate::{REPLAY_TARGET, foreign};
+use std::{ptr, sync::Once};
 use tracing::{
     Dispatch, Event, Level, Metadata, Value, callsite, dispatcher,
     field::{DisplayValue, Field, FieldSet, ValueSet},
@@ -114,19 +110,16 @@ impl<'d> Stage<'d> {
         self.dispatch.enter(span);
     }
 
-    /// Leaves and closes the span. Not done when dropped: it is code of layers,
-    /// which must not run while a thread unwinds.
-    ///
-    /// # Panics
-    ///
-    /// Where a layer does, after both.
-    pub(crate) fn close(&mut self) {
-        let Some(span) = self.span.take() else { return };
-        let left = catch_unwind(AssertUnwindSafe(|| self.dispatch.exit(&span)));
-        let closed = catch_unwind(AssertUnwindSafe(|| self.dispatch.try_close(span)));
-        if let Err(payload) = left.and(closed.map(|_| ())) {
-            resume_unwind(payload);
-        }
+    /// Leaves and closes the span; `false` where a layer panicked. Not done when
+    /// dropped: it is code of layers, which must not run while a thread unwinds.
+    #[must_use]
+    pub(crate) fn close(&mut self) -> bool {
+        let Some(span) = self.span.take() else {
+            return true;
+        };
+        let left = foreign::run(|| self.dispatch.exit(&span));
+        let closed = foreign::run(|| self.dispatch.try_close(span));
+        left.is_some() && closed.is_some()
     }
 
     /// Says what follows.

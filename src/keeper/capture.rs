@@ -5,6 +5,7 @@ use super::{Keeper, grpc};
 use crate::{
     context::{RequestContext, Route},
     exchange::{Direction, Failure},
+    foreign,
     recorder::{
         CaptureOptions, EndFrame, Ending, Envelope, Framing, Lengths, StreamLimits, TeePlan,
         grpc_status,
@@ -13,7 +14,6 @@ use crate::{
 };
 use http::{HeaderMap, Uri, header, request, response};
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
@@ -60,7 +60,8 @@ impl Keeper {
         self.counters.in_flight.fetch_add(1, Relaxed) + 1
     }
 
-    /// Copies the response head and starts the capture of the response body.
+    /// Copies the response head and starts the capture of the response body. A
+    /// classifier that panics has no opinion.
     pub(crate) fn response(
         &self,
         context: &RequestContext,
@@ -104,7 +105,8 @@ impl Keeper {
             }
             tee.begin(plan);
         }
-        judge(|| self.settings.classify.head(head.status, &head.headers))
+        let classify = self.settings.classify.get()?;
+        foreign::run(|| classify.head(head.status, &head.headers)).flatten()
     }
 
     /// Classifies the trailers of a response whose head was no failure.
@@ -114,7 +116,8 @@ impl Keeper {
         trailers: &HeaderMap,
     ) -> Option<Failure> {
         context.shared().response_body().trailers(trailers);
-        judge(|| self.settings.classify.trailers(trailers))
+        let classify = self.settings.classify.get()?;
+        foreign::run(|| classify.trailers(trailers)).flatten()
     }
 
     /// What a response that ended says of itself behind its head, where that was no
@@ -136,7 +139,8 @@ impl Keeper {
         if let Some(fields) = call_end
             // No code of the service where a second panic would end the process.
             && !std::thread::panicking()
-            && let Some(failure) = judge(|| self.settings.classify.trailers(&fields))
+            && let Some(classify) = self.settings.classify.get()
+            && let Some(failure) = foreign::run(|| classify.trailers(&fields)).flatten()
         {
             return Some(failure);
         }
@@ -201,9 +205,4 @@ fn is_coded(headers: &HeaderMap) -> bool {
 
 fn content_type(headers: &HeaderMap) -> Option<&[u8]> {
     Some(headers.get(header::CONTENT_TYPE)?.as_bytes())
-}
-
-/// Asks the service's own classifier; one that panics has no opinion.
-fn judge(classify: impl FnOnce() -> Option<Failure>) -> Option<Failure> {
-    catch_unwind(AssertUnwindSafe(classify)).ok().flatten()
 }

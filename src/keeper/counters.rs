@@ -1,8 +1,12 @@
+use super::report::Farewell;
 use crate::export::{Backlog, Health};
 use serde::Serialize;
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    path::PathBuf,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 /// What happened so far, over all requests.
@@ -12,9 +16,12 @@ pub(crate) struct Counters {
     pub(crate) finished: AtomicU64,
     pub(crate) kept: AtomicU64,
     pub(crate) suppressed: AtomicU64,
+    pub(crate) sampled_out: AtomicU64,
     pub(crate) queue_full: AtomicU64,
     pub(crate) export_failed: AtomicU64,
     pub(crate) exported: AtomicU64,
+    pub(crate) exporter_panics: AtomicU64,
+    pub(crate) flushes_failed: AtomicU64,
     #[cfg(feature = "gate")]
     pub(crate) replays: AtomicU64,
     #[cfg(feature = "gate")]
@@ -27,13 +34,18 @@ pub(crate) struct Counters {
     pub(crate) replay_panics: AtomicU64,
     health: Mutex<Told>,
     backlog: Mutex<Backlog>,
+    /// What was said of losses so far.
+    report: Mutex<super::report::Said>,
 }
 
-/// How the exporter is doing, and whether the log says so already.
+/// How the exporter is doing, and what of it the log says already.
 #[derive(Debug, Default)]
 struct Told {
     health: Health,
     told: bool,
+    /// Where exchanges go.
+    directory: Option<String>,
+    directory_told: bool,
 }
 
 /// What was replayed so far, and what was not though it should have been.
@@ -61,26 +73,61 @@ pub struct Dropped {
     /// The failure-storm budget: counted, and told in the next exchange of the
     /// same signature.
     pub suppressed: u64,
+    /// Of the baseline sample, over its own budget
+    /// ([`SampleLimits`](crate::capture::SampleLimits)).
+    pub sampled_out: u64,
     /// The queue to the exporter was full.
     pub queue_full: u64,
-    /// The exporter refused or failed.
+    /// The exporter refused, failed or panicked.
     pub export_failed: u64,
 }
 
 impl Counters {
-    /// Notes how the exporter is doing; the text, where it got worse and
-    /// nobody was told. Before there is a subscriber, nobody can be: a layer is
-    /// often built, with its exporter, before tracing is set up.
-    pub(super) fn note_health(&self, health: Health) -> Option<String> {
-        let mut known = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        let untold = match &health {
-            Health::Degraded { why } if !known.told => Some(why.clone()),
-            _ => None,
-        };
-        let untold = untold.filter(|_| tracing::dispatcher::has_been_set());
-        known.told = !health.is_ok() && (known.told || untold.is_some());
+    /// Notes how the exporter is doing.
+    pub(super) fn note_health(&self, health: Health) {
+        let mut known = self.known();
+        known.told &= !health.is_ok();
         known.health = health;
-        untold
+    }
+
+    pub(super) fn note_directory(&self, directory: Option<PathBuf>) {
+        let directory = directory.map(|path| path.to_string_lossy().into_owned());
+        self.known().directory = directory;
+    }
+
+    /// Tells the log where exchanges go, once, and each time the exporter gets worse.
+    /// Before there is a subscriber, nobody can be told: a layer is often built, with
+    /// its exporter, before tracing is set up.
+    pub(crate) fn tell(&self) {
+        if !tracing::dispatcher::has_been_set() {
+            return;
+        }
+        let (directory, why) = {
+            let mut known = self.known();
+            let told = std::mem::replace(&mut known.directory_told, true);
+            let directory = known.directory.clone().filter(|_| !told);
+            let why = match &known.health {
+                Health::Degraded { why } if !known.told => Some(why.clone()),
+                _ => None,
+            };
+            known.told |= why.is_some();
+            (directory, why)
+        };
+        if let Some(directory) = directory {
+            tracing::info!(target: "dashcam::status", directory, "exchanges go to this directory");
+        }
+        if let Some(why) = why {
+            tracing::warn!(target: "dashcam::status", "the exporter is degraded: {why}");
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Told> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(feature = "kit")]
+    pub(crate) fn directory(&self) -> Option<String> {
+        self.known().directory.clone()
     }
 
     pub(super) fn note_backlog(&self, backlog: Backlog) {
@@ -91,9 +138,23 @@ impl Counters {
         *self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is to be said of exchanges that were kept and are not written.
+    pub(crate) fn farewell(&self) -> Option<Farewell> {
+        Farewell::of(self, self.backlog())
+    }
+
+    /// The last thing that the exporter said of a failure.
+    #[cfg(feature = "kit")]
+    pub(crate) fn exporter_error(&self) -> Option<String> {
+        self.report().why.clone()
+    }
+
+    pub(super) fn report(&self) -> MutexGuard<'_, super::report::Said> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn health(&self) -> Health {
-        let known = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        known.health.clone()
+        self.known().health.clone()
     }
 
     #[cfg(feature = "gate")]
@@ -110,6 +171,7 @@ impl Counters {
     pub(crate) fn dropped(&self) -> Dropped {
         Dropped {
             suppressed: self.suppressed.load(Relaxed),
+            sampled_out: self.sampled_out.load(Relaxed),
             queue_full: self.queue_full.load(Relaxed),
             export_failed: self.export_failed.load(Relaxed),
         }

@@ -1,26 +1,47 @@
 //! Whether an exchange is kept, decided when all is known.
 
-use super::{Ended, Finished, Job, Keeper, Kept, assemble, storm, storm::Admission};
+use super::{
+    Counters, Ended, Finished, Job, Keeper, Kept, NotKept, assemble, sample::Sample, storm,
+    storm::Admission,
+};
 #[cfg(feature = "gate")]
 use crate::recorder::Recording;
 use crate::{
     context::{Mode, RequestContext, cut_reason},
     exchange::{Depth, Direction, KeepReason, Outcome},
+    foreign::{self, Foreign},
     id::now_v7_text,
 };
 use http::{Uri, uri};
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    time::{Instant, SystemTime},
 };
 
+/// Counts a request as finished when it is dropped, whatever happens before.
+struct CountsAsFinished<'a>(&'a Counters);
+
+impl Drop for CountsAsFinished<'_> {
+    fn drop(&mut self) {
+        self.0.finished.fetch_add(1, Relaxed);
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Keeper {
-    /// Ends the exchange: keeps it where there is a reason, and says whether.
+    /// Ends the exchange: keeps it where there is a reason, and says whether. Where it
+    /// is not kept though there is one, why not.
     ///
     /// Called once for every request, possibly from a drop while the thread
     /// unwinds: it only decides and hands over.
-    pub(crate) fn finish(self: &Arc<Self>, context: &RequestContext, mut ended: Ended) -> bool {
+    pub(crate) fn finish(
+        self: &Arc<Self>,
+        context: &RequestContext,
+        mut ended: Ended,
+    ) -> Result<bool, NotKept> {
         let shared = context.shared();
+        // Last, so that who sees a request finished finds it queued.
+        let _finished = CountsAsFinished(&self.counters);
         #[cfg(feature = "opentelemetry")]
         let recorded = shared.take_span().map(|span| {
             let left = ended.outcome == Outcome::Abandoned && is_stream(context);
@@ -39,7 +60,10 @@ impl Keeper {
         let caller = ended.caller.take();
         let calls = shared.has_calls().then(|| shared.notes().calls.take());
         let reasons = self.reasons(context, &ended, slow);
-        let depth = if let Some((reasons, asked)) = reasons {
+        let off = shared.heads().options.is_off();
+        let not_kept = off && reasons.is_some();
+        let mut sampled = false;
+        let decided = if let Some((reasons, asked)) = reasons.filter(|_| !off) {
             let signature = storm::signature(context, &ended, slow);
             #[cfg(feature = "gate")]
             let recording = Arc::new(std::mem::take(&mut *shared.recording()));
@@ -62,7 +86,8 @@ impl Keeper {
             {
                 kept.span = Some(span.again());
             }
-            self.keep(kept, signature, asked)
+            sampled = kept.sampled;
+            self.keep(kept, signature, asked).map(Some)
         } else {
             #[cfg(feature = "gate")]
             // Log lines that wait, and tasks that go on, may hold the context for
@@ -71,20 +96,22 @@ impl Keeper {
             if let Some(caller) = caller {
                 self.leave_to(&caller, context, ended, slow);
             }
-            None
+            if not_kept {
+                Err(NotKept::Options)
+            } else {
+                Ok(None)
+            }
         };
+        let depth = decided.ok().flatten();
         if let Some(calls) = calls {
-            calls.decide(depth, context);
+            calls.decide(depth, sampled, context);
         }
         #[cfg(feature = "opentelemetry")]
         if let Some((span, outcome, status, left)) = recorded {
             let selected = { shared.notes().selected.as_ref().map(|s| s.by.clone()) };
-            span.ended((&outcome, status), left, depth.is_some(), selected);
+            foreign::run(|| span.ended((&outcome, status), left, depth.is_some(), selected));
         }
-        // Last, so that who sees a request finished finds it queued.
-        self.counters.finished.fetch_add(1, Relaxed);
-        self.counters.in_flight.fetch_sub(1, Relaxed);
-        depth.is_some()
+        decided.map(|depth| depth.is_some())
     }
 
     /// Keeps what there is of a request that still runs, where there is a reason.
@@ -92,8 +119,11 @@ impl Keeper {
         let shared = context.shared();
         let slow = self.is_slow(context, &ended);
         let caller = ended.caller.take();
+        if shared.heads().options.is_off() {
+            return;
+        }
         let mut reasons = self.reasons(context, &ended, slow);
-        if reasons.is_none() && failed && !shared.heads().options.is_off() {
+        if reasons.is_none() && failed {
             reasons = Some((vec![KeepReason::Outcome], false));
         }
         let Some((reasons, asked)) = reasons else {
@@ -108,7 +138,7 @@ impl Keeper {
         }
         kept.continues = shared.notes().interim.clone();
         let id = kept.id.clone();
-        if self.keep(kept, signature, asked).is_some() {
+        if self.keep(kept, signature, asked).is_ok() {
             shared.notes().interim = Some(id);
         }
     }
@@ -139,20 +169,27 @@ impl Keeper {
         let call = kept(context, ended, slow, vec![KeepReason::Caller]);
         caller
             .shared()
-            .note_call(Box::new(move |depth, request: &RequestContext| {
+            .note_call(Box::new(move |depth, sampled, request: &RequestContext| {
                 let mut call = call;
                 call.depth = depth;
+                call.sampled = sampled;
                 call.caller = Some(request.clone());
                 own(&call.context);
-                keeper.offer(call);
+                let _ = keeper.offer(call);
             }));
     }
 
     /// Queues an exchange as far as the budget allows, and says how much of it.
-    fn keep(&self, mut kept: Kept, signature: u64, asked: bool) -> Option<Depth> {
-        let admission = self
-            .storm()
-            .admit(signature, asked, std::time::Instant::now());
+    fn keep(&self, mut kept: Kept, signature: u64, asked: bool) -> Result<Depth, NotKept> {
+        if kept.sampled {
+            return self.offer(kept).map(|()| Depth::Full);
+        }
+        let now = Instant::now();
+        let (admission, between) = {
+            let mut storm = self.storm();
+            let admission = storm.admit(signature, asked, now);
+            (admission, storm.between())
+        };
         (kept.depth, kept.suppressed_before) = match admission {
             Admission::Full { suppressed } => (Depth::Full, suppressed),
             // The content is not written, but it says what must be hidden in
@@ -160,28 +197,43 @@ impl Keeper {
             Admission::Heads { suppressed } => (Depth::Heads, suppressed),
             Admission::Count => {
                 self.counters.suppressed.fetch_add(1, Relaxed);
-                return None;
+                return Err(NotKept::FailureStorm);
             }
         };
+        if kept.suppressed_before > 0 {
+            let wall = |at| SystemTime::now().checked_sub(now.saturating_duration_since(at));
+            kept.suppressed_between = between.and_then(|(f, l)| wall(f).zip(wall(l)));
+        }
         let depth = kept.depth;
         let queued = self.offer(kept);
-        if !queued {
-            self.storm().take_back(signature, admission);
+        if queued.is_err() {
+            self.storm().take_back(signature, admission, between, now);
         }
-        queued.then_some(depth)
+        queued.map(|()| depth)
     }
 
-    fn offer(&self, kept: Kept) -> bool {
-        let bytes = kept.bytes();
+    /// Queues an exchange. One of the sample leaves room for failures.
+    fn offer(&self, kept: Kept) -> Result<(), NotKept> {
+        let (bytes, sampled) = (kept.bytes(), kept.sampled);
         let job = Job::Keep(Box::new(kept));
-        let queued = self.worker.offer_holding(job, bytes).is_ok();
-        let counter = if queued {
-            &self.counters.kept
+        let queued = if !sampled {
+            self.worker.offer_holding(job, bytes).is_ok()
+        } else if self.sample().admit(bytes, Instant::now()) {
+            self.worker.offer_modestly(job, bytes).is_ok()
         } else {
-            &self.counters.queue_full
+            false
+        };
+        let (counter, result) = match (queued, sampled) {
+            (true, _) => (&self.counters.kept, Ok(())),
+            (false, true) => (&self.counters.sampled_out, Err(NotKept::SampleBudget)),
+            (false, false) => (&self.counters.queue_full, Err(NotKept::QueueFull)),
         };
         counter.fetch_add(1, Relaxed);
-        queued
+        result
+    }
+
+    fn sample(&self) -> MutexGuard<'_, Sample> {
+        self.sample.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_slow(&self, context: &RequestContext, ended: &Ended) -> bool {
@@ -194,7 +246,8 @@ impl Keeper {
         head_after > self.settings.slow
     }
 
-    /// The reasons to keep it, and whether one of them was asked for.
+    /// The reasons to keep it, and whether one of them was asked for. Where the service
+    /// wants nothing of it kept, nothing is asked or drawn.
     fn reasons(
         &self,
         context: &RequestContext,
@@ -205,9 +258,6 @@ impl Keeper {
         let mut reasons = Vec::new();
         {
             let heads = shared.heads();
-            if heads.options.is_off() {
-                return None;
-            }
             let went_wrong = match ended.outcome {
                 Outcome::Completed | Outcome::Open => false,
                 // Leaving is how clients end a stream of events, and callers read
@@ -231,7 +281,8 @@ impl Keeper {
         if shared.saw_error_event() {
             reasons.push(KeepReason::ErrorEvent);
         }
-        if let Some(why) = self.condition(context, ended) {
+        let off = shared.heads().options.is_off();
+        if !off && let Some(why) = self.condition(context, ended) {
             reasons.push(KeepReason::Condition { why });
         }
         let notes = shared.notes();
@@ -251,7 +302,11 @@ impl Keeper {
             return Some((vec![KeepReason::Interim], true));
         }
         drop(notes);
-        if reasons.is_empty() && ended.outcome != Outcome::Open && self.settings.in_baseline() {
+        if reasons.is_empty()
+            && ended.outcome != Outcome::Open
+            && !off
+            && self.settings.in_baseline()
+        {
             reasons.push(KeepReason::Baseline);
         }
         (!reasons.is_empty()).then_some((reasons, asked))
@@ -259,14 +314,13 @@ impl Keeper {
 
     /// Asks the service; a condition that panics has no opinion.
     fn condition(&self, context: &RequestContext, ended: &Ended) -> Option<String> {
-        let condition = self.settings.keep_when.as_ref()?;
+        let condition = self.settings.keep_when.as_ref().and_then(Foreign::get)?;
         // No code of the service where a second panic would end the process.
         if std::thread::panicking() {
             return None;
         }
         let finished = Finished::new(context, ended);
-        let ask = AssertUnwindSafe(|| condition.why(&finished));
-        let why = catch_unwind(ask).ok().flatten()?;
+        let why = foreign::run(|| condition.why(&finished)).flatten()?;
         Some(cut_reason(why).into_owned())
     }
 }
@@ -283,10 +337,12 @@ fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepRea
         caller: None,
         ended,
         slow,
+        sampled: matches!(*reasons, [KeepReason::Baseline]),
         reasons,
         depth: Depth::Full,
         bodiless,
         suppressed_before: 0,
+        suppressed_between: None,
         calls_lost: 0,
         #[cfg(feature = "opentelemetry")]
         span: None,

@@ -12,6 +12,7 @@ mod grpc;
 #[cfg(feature = "gate")]
 mod replay;
 mod report;
+mod sample;
 mod secrets;
 mod settings;
 mod shares;
@@ -28,7 +29,7 @@ pub use self::{
     classify::{Classify, ServerErrors},
     counters::Dropped,
     finished::Finished,
-    settings::{Limits, StormLimits},
+    settings::{Limits, SampleLimits, StormLimits},
 };
 pub(crate) use self::{
     counters::Counters,
@@ -51,8 +52,8 @@ use crate::{context::Ticket, recorder::Recording};
 use http::StatusCode;
 use std::{
     fmt, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    time::{Duration, SystemTime},
 };
 
 /// Everything that one set of layers shares to keep exchanges.
@@ -65,6 +66,7 @@ pub(crate) struct Keeper {
     counters: Arc<Counters>,
     storm: Mutex<storm::Storm>,
     methods: grpc::Methods,
+    sample: Mutex<sample::Sample>,
     worker: Worker<Job>,
     #[cfg(feature = "gate")]
     replayer: Option<Arc<Replayer>>,
@@ -86,6 +88,31 @@ pub(crate) struct Ended {
     pub(crate) caller: Option<RequestContext>,
 }
 
+/// Why an exchange is not kept though there is a reason to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum NotKept {
+    /// The service said so ([`CaptureOptions::off`](crate::capture::CaptureOptions::off)).
+    Options,
+    /// Over the budget of failures.
+    FailureStorm,
+    /// Of the sample, and over its budget.
+    SampleBudget,
+    /// Too many wait for the exporter.
+    QueueFull,
+}
+
+impl NotKept {
+    #[cfg(feature = "kit")]
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Options => "options",
+            Self::FailureStorm => "failure_storm",
+            Self::SampleBudget => "sample_budget",
+            Self::QueueFull => "queue_full",
+        }
+    }
+}
+
 /// Work for the exporter thread.
 pub(crate) enum Job {
     Keep(Box<Kept>),
@@ -105,10 +132,14 @@ pub(crate) struct Kept {
     pub(crate) ended: Ended,
     pub(crate) slow: bool,
     pub(crate) reasons: Vec<KeepReason>,
+    /// Whether all of that is the sample, of this request or the one that made it.
+    pub(crate) sampled: bool,
     pub(crate) depth: Depth,
     /// Whether the rule that it is kept for wants no bodies.
     pub(crate) bodiless: bool,
     pub(crate) suppressed_before: u64,
+    /// When the first and the last of them ended.
+    pub(crate) suppressed_between: Option<(SystemTime, SystemTime)>,
     /// The request's span, where it is to have the bodies.
     #[cfg(feature = "opentelemetry")]
     pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,
@@ -162,6 +193,7 @@ impl Keeper {
             events: Arc::new(MemoryBudget::new(settings.limits.memory / 4)),
             storm: Mutex::new(storm::Storm::new(settings.storm)),
             methods: grpc::Methods::default(),
+            sample: Mutex::new(sample::Sample::new(settings.sample)),
             worker,
             counters,
             settings,
@@ -193,12 +225,12 @@ impl Keeper {
         self.counters.health()
     }
 
-    pub(crate) fn worker_panics(&self) -> u64 {
-        self.worker.panics()
+    pub(crate) fn exporter_panics(&self) -> u64 {
+        self.worker.panics() + self.counters.exporter_panics.load(Relaxed)
     }
 
-    /// Waits until everything offered so far has reached the exporter, and the
-    /// service's own layers where it is replayed.
+    /// Waits until everything offered so far is where it belongs, and was shown to the
+    /// service's own layers where it is replayed; whether it is.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
         #[cfg(feature = "gate")]
         let began = std::time::Instant::now();

@@ -12,6 +12,7 @@ use crate::{
     context::{Aspect, OnReason, Replayed, RequestContext, Ticket, replaying, set_replayed},
     exchange::KeepReason,
     export::worker::{Handler, Worker},
+    foreign,
     gate::{Announcement, Stage, in_subscriber},
     recorder::{EventRecord, Recording},
     redact::{Decisions, Policy, Redactor, Scrubber},
@@ -19,7 +20,6 @@ use crate::{
 };
 use std::{
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -182,8 +182,7 @@ impl Handler<Playback> for Player {
             self.counters.replay_panics.fetch_add(1, Relaxed);
         }
         // With it the request's span closes, which is code of the layers.
-        let end = || in_subscriber(&dispatch, || drop(playback));
-        let _ = catch_unwind(AssertUnwindSafe(end));
+        in_subscriber(&dispatch, || foreign::discard(playback));
     }
 }
 
@@ -213,7 +212,7 @@ impl Player {
         let Ticket { span, dispatch, .. } = &playback.ticket;
         replaying(&playback.context, || {
             let mut stage = Stage::new(dispatch, span.id());
-            let played = catch_unwind(AssertUnwindSafe(|| {
+            let played = foreign::run(|| {
                 stage.open();
                 stage.announce(&Announcement {
                     events: hidden.len() as u64,
@@ -224,18 +223,10 @@ impl Player {
                 for event in &hidden {
                     self.show(&stage, playback, &scrubber, event);
                 }
-            }));
+            });
             set_replayed(None);
             // Not while this thread unwinds: a second panic would end the process.
-            let closed = catch_unwind(AssertUnwindSafe(|| stage.close()));
-            match played.and(closed) {
-                Ok(()) => true,
-                Err(payload) => {
-                    // Its destructor is the layer's code, too.
-                    std::mem::forget(payload);
-                    false
-                }
-            }
+            stage.close() && played.is_some()
         })
     }
 

@@ -1,9 +1,15 @@
 //! What was lost, in the log; and counters, for the `metrics` facade.
 
 use super::Counters;
-#[cfg(feature = "metrics")]
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use crate::{
+    export::{Backlog, Health},
+    foreign,
+};
+use std::{
+    io::{self, Write},
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant},
+};
 
 /// The log tells of losses at most this often.
 const EVERY: Duration = Duration::from_secs(60);
@@ -11,16 +17,28 @@ const EVERY: Duration = Duration::from_secs(60);
 /// What was told so far; on the exporter thread.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    logged: Lost,
     logged_at: Option<Instant>,
+    /// When it was last said that exchanges wait with the exporter.
+    held_at: Option<Instant>,
     #[cfg(feature = "metrics")]
     sent: Sent,
 }
 
+/// What the log said of losses.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    lost: Lost,
+    /// Exchanges that were not out when somebody said goodbye.
+    waiting: u64,
+    /// The last thing that went wrong on the way to where exchanges belong.
+    pub(super) why: Option<String>,
+}
+
 /// Exchanges that should be somewhere and are not.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Lost {
+pub(super) struct Lost {
     suppressed: u64,
+    sampled_out: u64,
     queue_full: u64,
     export_failed: u64,
     backlog: u64,
@@ -31,6 +49,7 @@ impl Lost {
         let dropped = counters.dropped();
         Self {
             suppressed: dropped.suppressed,
+            sampled_out: dropped.sampled_out,
             queue_full: dropped.queue_full,
             export_failed: dropped.export_failed,
             backlog: counters.backlog().lost,
@@ -40,9 +59,68 @@ impl Lost {
     fn since(self, before: Self) -> Self {
         Self {
             suppressed: self.suppressed.saturating_sub(before.suppressed),
+            sampled_out: self.sampled_out.saturating_sub(before.sampled_out),
             queue_full: self.queue_full.saturating_sub(before.queue_full),
             export_failed: self.export_failed.saturating_sub(before.export_failed),
             backlog: self.backlog.saturating_sub(before.backlog),
+        }
+    }
+}
+
+/// What is left at the end of exchanges that were kept.
+#[derive(Debug)]
+pub(crate) struct Farewell {
+    /// Kept, and neither written nor given up.
+    waiting: u64,
+    /// Given up, and not told yet.
+    lost: u64,
+    why: String,
+}
+
+impl Farewell {
+    /// What is to be said when a process may end, or a keeper does; each loss once.
+    pub(super) fn of(counters: &Counters, backlog: Backlog) -> Option<Self> {
+        let lost = Lost::so_far(counters);
+        let through = counters.exported.load(Relaxed) + lost.export_failed;
+        let queued = counters.kept.load(Relaxed).saturating_sub(through);
+        let waiting = queued + backlog.held;
+        let mut said = counters.report();
+        let untold = lost.since(said.lost);
+        let this = Self {
+            waiting,
+            lost: untold.export_failed + untold.backlog,
+            why: match counters.health() {
+                Health::Degraded { why } => why,
+                Health::Ok if queued > 0 => "the exporter is behind".to_owned(),
+                Health::Ok => said.why.clone().unwrap_or_default(),
+            },
+        };
+        let new = this.lost > 0 || waiting > said.waiting;
+        said.waiting = waiting;
+        said.lost.export_failed = lost.export_failed;
+        said.lost.backlog = lost.backlog;
+        new.then_some(this)
+    }
+
+    /// Says it in the log; where there is none, on standard error.
+    pub(crate) fn say(&self) {
+        let Self { waiting, lost, why } = self;
+        let log = || {
+            tracing::warn!(
+                target: "dashcam::status",
+                waiting,
+                lost,
+                why,
+                "exchanges that were kept are not written; those that wait are lost if the \
+                 process ends now"
+            );
+        };
+        if !tracing::dispatcher::has_been_set() || foreign::run(log).is_none() {
+            let _ = writeln!(
+                io::stderr(),
+                "dashcam: exchanges that were kept are not written ({waiting} wait and are lost \
+                 if the process ends now, {lost} are lost): {why}"
+            );
         }
     }
 }
@@ -55,26 +133,60 @@ impl Report {
             .logged_at
             .is_none_or(|at| now.duration_since(at) >= EVERY);
         let lost = Lost::so_far(counters);
-        if due && lost != self.logged && tracing::dispatcher::has_been_set() {
-            let Lost {
-                suppressed,
-                queue_full,
-                export_failed,
-                backlog,
-            } = lost.since(self.logged);
-            tracing::warn!(
-                target: "dashcam::status",
-                suppressed,
-                queue_full,
-                export_failed,
-                backlog,
-                "exchanges were not kept"
-            );
-            self.logged = lost;
-            self.logged_at = Some(now);
+        if due && tracing::dispatcher::has_been_set() {
+            let new = {
+                let mut said = counters.report();
+                lost.since(std::mem::replace(&mut said.lost, lost))
+            };
+            if new != Lost::default() {
+                self.logged_at = Some(now);
+                let Lost {
+                    suppressed,
+                    sampled_out,
+                    queue_full,
+                    export_failed,
+                    backlog,
+                } = new;
+                tracing::warn!(
+                    target: "dashcam::status",
+                    suppressed,
+                    // Few services have a sample.
+                    sampled_out = (sampled_out > 0).then_some(sampled_out),
+                    queue_full,
+                    export_failed,
+                    backlog,
+                    "exchanges were not kept"
+                );
+            }
         }
+        self.tell_held(counters, now);
         #[cfg(feature = "metrics")]
         self.measure(counters);
+    }
+
+    /// Says that exchanges wait: whoever kills the process learns of it before.
+    fn tell_held(&mut self, counters: &Counters, now: Instant) {
+        let held = counters.backlog().held;
+        if held == 0 {
+            self.held_at = None;
+            return;
+        }
+        let due = self
+            .held_at
+            .is_none_or(|at| now.duration_since(at) >= EVERY);
+        if due && tracing::dispatcher::has_been_set() {
+            self.held_at = Some(now);
+            let why = match counters.health() {
+                Health::Degraded { why } => Some(why),
+                Health::Ok => None,
+            };
+            tracing::warn!(
+                target: "dashcam::status",
+                held,
+                why,
+                "exchanges that were kept wait in memory and are lost if the process ends"
+            );
+        }
     }
 
     /// Brings the metrics up to date.
@@ -116,6 +228,9 @@ impl Sent {
         counter!("dashcam_exchanges_exported_total")
             .increment(now.exported.saturating_sub(self.exported));
         counter!(DROPPED, "reason" => "storm_budget").increment(lost.suppressed);
+        if lost.sampled_out > 0 {
+            counter!(DROPPED, "reason" => "sample_budget").increment(lost.sampled_out);
+        }
         counter!(DROPPED, "reason" => "queue_full").increment(lost.queue_full);
         counter!(DROPPED, "reason" => "export_failed").increment(lost.export_failed);
         counter!(DROPPED, "reason" => "backlog").increment(lost.backlog);

@@ -2,7 +2,7 @@ use super::{
     Classify, Finished, ServerErrors,
     finished::{Asked, KeepWhen},
 };
-use crate::{exchange::Service, recorder::CaptureOptions, redact::Policy};
+use crate::{exchange::Service, foreign::Foreign, recorder::CaptureOptions, redact::Policy};
 use http::HeaderName;
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -87,6 +87,37 @@ impl Default for StormLimits {
     }
 }
 
+/// How much of the sample of healthy requests ([`baseline`]) is kept.
+///
+/// By default all of it, up to what the exporter takes: the sample fills half of the
+/// queue at most, so that it takes no place from a failure. What is over is counted
+/// ([`Dropped::sampled_out`](crate::capture::Dropped::sampled_out)). The limits of
+/// failure storms have no part in it.
+///
+/// The sample is written where failures are. Where files have a total size, one that is
+/// large takes their room, too: give it an exporter of its own
+/// ([`Exporter::filter`](crate::export::Exporter::filter)), or a limit here.
+///
+/// [`baseline`]: crate::capture::CaptureLayerBuilder::baseline
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SampleLimits {
+    /// Exchanges kept per second; default any number.
+    pub per_second: u64,
+    /// Bytes of heads, bodies and events kept per second, before they are written; a
+    /// single exchange that has more is kept alone. Default any number.
+    pub bytes_per_second: usize,
+}
+
+impl Default for SampleLimits {
+    fn default() -> Self {
+        Self {
+            per_second: u64::MAX,
+            bytes_per_second: usize::MAX,
+        }
+    }
+}
+
 /// How recorded events of requests that go wrong are shown to the service's own
 /// layers, beside being in the exchange.
 ///
@@ -148,12 +179,13 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
     pub(crate) storm: StormLimits,
+    pub(crate) sample: SampleLimits,
     pub(crate) slow: Duration,
-    pub(crate) classify: Arc<dyn Classify>,
+    pub(crate) classify: Foreign<Arc<dyn Classify>>,
     /// Share of healthy requests that are kept, 0 to 1.
     pub(crate) baseline: f64,
     /// The service's own reason.
-    pub(crate) keep_when: Option<Arc<dyn KeepWhen>>,
+    pub(crate) keep_when: Option<Foreign<Arc<dyn KeepWhen>>>,
     /// After how long a request that still runs is written.
     pub(crate) interim: Option<Duration>,
     pub(crate) options: CaptureOptions,
@@ -178,8 +210,9 @@ impl Default for Settings {
             policy: Policy::strict(),
             limits: Limits::default(),
             storm: StormLimits::default(),
+            sample: SampleLimits::default(),
             slow: Duration::from_secs(5),
-            classify: Arc::new(ServerErrors),
+            classify: Foreign::new(Arc::new(ServerErrors)),
             baseline: 0.0,
             keep_when: None,
             interim: None,
@@ -202,7 +235,7 @@ impl Settings {
         F: Fn(&Finished<'_>) -> Option<R> + Send + Sync + 'static,
         R: Into<Cow<'static, str>> + 'static,
     {
-        self.keep_when = Some(Arc::new(Asked(condition)));
+        self.keep_when = Some(Foreign::new(Arc::new(Asked(condition))));
     }
 
     pub(super) fn in_baseline(&self) -> bool {
@@ -241,7 +274,9 @@ macro_rules! settings_setters {
         /// What counts as a failure; default
         /// [`ServerErrors`](crate::capture::ServerErrors).
         pub fn classify(mut self, classify: impl crate::capture::Classify) -> Self {
-            self.settings.classify = std::sync::Arc::new(classify);
+            let classify: std::sync::Arc<dyn crate::capture::Classify> =
+                std::sync::Arc::new(classify);
+            self.settings.classify = crate::foreign::Foreign::new(classify);
             self
         }
 
@@ -264,7 +299,9 @@ macro_rules! settings_setters {
         /// Keeps requests for which this closure has a reason, beside the others.
         /// It is asked once at the end of each, on the request path: it must be
         /// fast and must not block. The reason is redacted, and cut at 256 bytes.
-        /// A closure that panics has none; none is asked while a thread unwinds.
+        /// A closure that panics has none; none is asked while a thread unwinds. The
+        /// limits per signature of [`StormLimits`](crate::capture::StormLimits) hold for
+        /// what it keeps.
         ///
         /// ```
         /// # use dashcam::capture::CaptureLayer;
@@ -316,9 +353,17 @@ macro_rules! settings_setters {
             self
         }
 
-        /// Keeps this share (0 to 1) of healthy requests too; default none.
+        /// Keeps this share (0 to 1) of healthy requests too, in full; default none.
+        /// The budget of failures has no part in it: see
+        /// [`SampleLimits`](crate::capture::SampleLimits).
         pub fn baseline(mut self, share: f64) -> Self {
             self.settings.baseline = share;
+            self
+        }
+
+        /// How much of the baseline sample is kept; default all that the exporter takes.
+        pub fn baseline_limits(mut self, limits: crate::capture::SampleLimits) -> Self {
+            self.settings.sample = limits;
             self
         }
     };

@@ -24,6 +24,8 @@ pub(super) enum Admission {
 pub(super) struct Storm {
     limits: StormLimits,
     seen: HashMap<u64, Signature>,
+    /// Of those that the last admission tells of.
+    between: Between,
     second: Option<Instant>,
     in_second: u64,
 }
@@ -34,6 +36,27 @@ struct Signature {
     full: u64,
     heads: u64,
     suppressed: u64,
+    between: Between,
+}
+
+/// When the first and the last of some exchanges were suppressed.
+pub(super) type Between = Option<(Instant, Instant)>;
+
+fn with(between: Between, first: Instant, last: Instant) -> Between {
+    let (f, l) = between.unwrap_or((first, last));
+    Some((f.min(first), l.max(last)))
+}
+
+impl Signature {
+    fn since(now: Instant) -> Self {
+        Self {
+            since: now,
+            full: 0,
+            heads: 0,
+            suppressed: 0,
+            between: None,
+        }
+    }
 }
 
 impl Storm {
@@ -41,6 +64,7 @@ impl Storm {
         Self {
             limits,
             seen: HashMap::new(),
+            between: None,
             second: None,
             in_second: 0,
         }
@@ -49,12 +73,7 @@ impl Storm {
     pub(super) fn admit(&mut self, signature: u64, asked: bool, now: Instant) -> Admission {
         let key = self.key(signature, now);
         let limits = self.limits;
-        let entry = self.seen.entry(key).or_insert(Signature {
-            since: now,
-            full: 0,
-            heads: 0,
-            suppressed: 0,
-        });
+        let entry = self.seen.entry(key).or_insert(Signature::since(now));
         if now.duration_since(entry.since) >= limits.window {
             entry.since = now;
             entry.full = 0;
@@ -77,6 +96,7 @@ impl Storm {
             || !first && !within_second(&mut self.second, &mut self.in_second, limits, now);
         if counted {
             entry.suppressed += 1;
+            entry.between = with(entry.between, now, now);
             return Admission::Count;
         }
         match admission {
@@ -85,11 +105,24 @@ impl Storm {
             Admission::Count => {}
         }
         entry.suppressed = 0;
+        self.between = entry.between.take();
         admission
     }
 
+    /// When the first and the last of those were suppressed that the last admission
+    /// tells of.
+    pub(super) fn between(&self) -> Between {
+        self.between
+    }
+
     /// Takes an admission back: there was no room, so nothing was kept.
-    pub(super) fn take_back(&mut self, signature: u64, admission: Admission) {
+    pub(super) fn take_back(
+        &mut self,
+        signature: u64,
+        admission: Admission,
+        between: Between,
+        now: Instant,
+    ) {
         let key = if self.seen.contains_key(&signature) {
             signature
         } else {
@@ -106,6 +139,8 @@ impl Storm {
         // Zero where another window has begun in between.
         *kept = kept.saturating_sub(1);
         entry.suppressed += suppressed + 1;
+        let (first, last) = between.unwrap_or((now, now));
+        entry.between = with(with(entry.between, first, last), now, now);
     }
 
     fn key(&mut self, signature: u64, now: Instant) -> u64 {
@@ -131,21 +166,23 @@ impl Storm {
     fn forget_stale(&mut self, now: Instant) {
         let window = self.limits.window;
         let mut suppressed = 0;
+        let mut between = None;
         self.seen.retain(|key, s| {
             let stays = *key == OVERFLOW || now.duration_since(s.since) < window;
             if !stays {
                 suppressed += s.suppressed;
+                if let Some((first, last)) = s.between {
+                    between = with(between, first, last);
+                }
             }
             stays
         });
         if suppressed > 0 {
-            let shared = self.seen.entry(OVERFLOW).or_insert(Signature {
-                since: now,
-                full: 0,
-                heads: 0,
-                suppressed: 0,
-            });
+            let shared = self.seen.entry(OVERFLOW).or_insert(Signature::since(now));
             shared.suppressed += suppressed;
+            if let Some((first, last)) = between {
+                shared.between = with(shared.between, first, last);
+            }
         }
     }
 }
@@ -266,6 +303,29 @@ mod tests {
     }
 
     #[test]
+    fn it_tells_when_the_first_and_the_last_were_suppressed() {
+        let mut storm = Storm::new(StormLimits {
+            full: 1,
+            heads: 0,
+            ..StormLimits::default()
+        });
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        storm.admit(7, false, now);
+        assert_eq!(storm.between(), None);
+        for second in [5, 10, 20] {
+            assert_eq!(storm.admit(7, false, at(second)), Admission::Count);
+        }
+        let full = storm.admit(7, false, at(60));
+        assert_eq!(full, Admission::Full { suppressed: 3 });
+        let between = storm.between();
+        assert_eq!(between, Some((at(5), at(20))));
+        storm.take_back(7, full, between, at(60));
+        storm.admit(7, false, at(61));
+        assert_eq!(storm.between(), Some((at(5), at(60))));
+    }
+
+    #[test]
     fn what_was_taken_back_is_as_if_it_was_only_counted() {
         let mut storm = Storm::new(StormLimits {
             full: 1,
@@ -276,13 +336,13 @@ mod tests {
         for lost in 0..3 {
             let full = storm.admit(7, false, now);
             assert_eq!(full, Admission::Full { suppressed: lost });
-            storm.take_back(7, full);
+            storm.take_back(7, full, storm.between(), now);
         }
         let full = storm.admit(7, false, now);
         assert_eq!(full, Admission::Full { suppressed: 3 });
         let heads = storm.admit(7, false, now);
         assert_eq!(heads, Admission::Heads { suppressed: 0 });
-        storm.take_back(7, heads);
+        storm.take_back(7, heads, None, now);
         let heads = storm.admit(7, false, now);
         assert_eq!(heads, Admission::Heads { suppressed: 1 });
     }

@@ -1,6 +1,7 @@
 use super::{DashcamBuilder, DashcamLayer, Recording, Status};
 use crate::{
     capture::CaptureLayer,
+    foreign,
     gate::{BaseFilter, Gate, GateHandle, doubled, probe},
     keeper::Keeper,
     lifecycle::Plan,
@@ -21,7 +22,9 @@ use tracing::level_filters::LevelFilter;
 /// The ready-made stack, and the guard that flushes it.
 ///
 /// Keep it until the service ends: dropping it waits, at most two seconds, for
-/// what was kept and logged to be written. The layers go on working after that.
+/// what was kept and logged to be written. The layers go on working after that. What
+/// could not be written by then is told, with its number and the reason, in one line: in
+/// the log where there is one, else on standard error.
 ///
 /// A runtime that is shut down drops the requests in flight *after* the locals
 /// of `main`: shut the server down gracefully first, or their exchanges are
@@ -83,9 +86,10 @@ impl Dashcam {
         CaptureLayer::client_of(&self.handle.keeper)
     }
 
-    /// Tells once in the log what is wrong with the set-up.
+    /// Tells once in the log where exchanges go, and what is wrong with the set-up.
     pub(super) fn self_test(&self) {
         self.handle.steering.tell();
+        foreign::run(|| self.handle.keeper.counters().tell());
         if self.told.load(Relaxed) {
             return;
         }
@@ -96,7 +100,8 @@ impl Dashcam {
         }
         if !problems.is_empty() && !self.told.swap(true, Relaxed) {
             for problem in problems {
-                tracing::warn!(target: "dashcam::status", "{problem}");
+                // A layer that panics must not keep the service from starting.
+                foreign::run(|| tracing::warn!(target: "dashcam::status", "{problem}"));
             }
         }
     }
@@ -168,7 +173,10 @@ impl Dashcam {
     }
 
     /// Waits until everything kept and logged so far was written, at most until
-    /// the deadline; whether it was. Blocks: in async code call it from
+    /// the deadline; whether it was. `false` where something still waits, in the queue
+    /// or with the exporter, and where the exporter could not flush: its health in the
+    /// [`status`](Self::status) says why. What it refused or gave up waits no more; it is
+    /// counted there. Blocks: in async code call it from
     /// `spawn_blocking`, or at the end only.
     #[must_use]
     pub fn flush(&self, deadline: Duration) -> bool {
@@ -239,9 +247,15 @@ impl DashcamHandle {
         let began = std::time::Instant::now();
         let left = || deadline.saturating_sub(began.elapsed());
         let exported = self.keeper.flush(left());
-        self.lines()
-            .iter()
-            .fold(exported, |all, lines| lines.flush(left()) && all)
+        self.flush_log(left()) && exported
+    }
+
+    fn flush_log(&self, deadline: Duration) -> bool {
+        let began = std::time::Instant::now();
+        let left = || deadline.saturating_sub(began.elapsed());
+        let lines = self.lines();
+        // All of them are flushed.
+        lines.iter().filter(|lines| !lines.flush(left())).count() == 0
     }
 
     fn lines(&self) -> Vec<JsonLineHandle> {
@@ -254,12 +268,18 @@ impl DashcamHandle {
 
 impl Drop for Dashcam {
     fn drop(&mut self) {
-        if !self.flush(DROP_DEADLINE) {
-            // The log is what is stuck, perhaps, so this is the last place left.
+        let began = std::time::Instant::now();
+        let left = || DROP_DEADLINE.saturating_sub(began.elapsed());
+        self.handle.keeper.flush(left());
+        if let Some(farewell) = self.handle.keeper.counters().farewell() {
+            farewell.say();
+        }
+        if !self.handle.flush_log(left()) {
+            // What is stuck is the log.
             let _ = writeln!(
                 io::stderr(),
-                "dashcam: the exporter or the log output is stuck; what waits for it is lost \
-                 if the process ends now"
+                "dashcam: the log output is stuck; what waits for it is lost if the process ends \
+                 now"
             );
         }
     }

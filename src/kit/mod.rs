@@ -44,7 +44,7 @@
 //! | kept | classified failures (5xx), panics, body errors, abandoned requests, ERROR events, heads slower than 5 s, `keep("why")`, selected requests |
 //! | a panic | answered 500 `application/problem+json` |
 //! | redaction | [`Policy::strict`](crate::redact::Policy::strict) |
-//! | exporter | JSON Lines in `$DASHCAM_DIR`, else `./dashcam`; 256 MiB in all |
+//! | exporter | JSON Lines in `$DASHCAM_DIR`, else `./dashcam`; 256 MiB in all; tried at the start |
 //! | memory | 64 MiB over all requests |
 //!
 //! # Ordering

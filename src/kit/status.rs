@@ -53,10 +53,26 @@ pub struct Status {
     pub log_lines_withheld: u64,
     /// Log lines that the output refused.
     pub log_lines_failed: u64,
+    /// The directory that exchanges are written to, absolute; none where the exporter
+    /// writes to another place.
+    pub directory: Option<String>,
     /// How the exporter is doing.
     pub exporter: Health,
+    /// What the exporter said, or that it panicked, when it last failed to take an
+    /// exchange or to flush.
+    pub exporter_error: Option<String>,
+    /// Flushes that the exporter could not do; [`exporter`](Self::exporter) says why the
+    /// last one failed, until one succeeds.
+    pub exporter_flushes_failed: u64,
     /// Panics of the exporter; each lost at most one exchange.
     pub exporter_panics: u64,
+    /// Panics of the service's own closures, layers, buffers and destructors, of the
+    /// whole process, that were caught and changed nothing. One that a request ended
+    /// with is in its exchange.
+    pub caught_panics: u64,
+    /// What caught panics left behind and could not be dropped, because that panicked
+    /// again and again: it leaks.
+    pub leaked_payloads: u64,
 }
 
 /// Whether events are recorded.
@@ -98,8 +114,13 @@ impl Status {
             log_lines_dropped: lines.iter().map(JsonLineHandle::dropped).sum(),
             log_lines_withheld: lines.iter().map(JsonLineHandle::withheld).sum(),
             log_lines_failed: lines.iter().map(JsonLineHandle::failed).sum(),
+            directory: counters.directory(),
             exporter: keeper.health(),
-            exporter_panics: keeper.worker_panics(),
+            exporter_error: counters.exporter_error(),
+            exporter_flushes_failed: counters.flushes_failed.load(Relaxed),
+            exporter_panics: keeper.exporter_panics(),
+            caught_panics: crate::foreign::caught(),
+            leaked_payloads: crate::foreign::forgotten(),
         }
     }
 }

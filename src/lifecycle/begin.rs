@@ -9,6 +9,7 @@ use super::{
 use crate::recorder::MemoryBudget;
 use crate::{
     context::{Aspect, Identity, Mode, RequestContext, Route},
+    foreign,
     id::TraceContext,
 };
 use http::{HeaderMap, Uri, request::Parts};
@@ -72,7 +73,8 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
 
     let method = known_method(&parts.method);
     let span = if plan.span && shared.claim(Aspect::Span) {
-        request_span(&context, method)
+        // Layers hear of it.
+        foreign::run(|| request_span(&context, method)).unwrap_or_else(Span::none)
     } else {
         Span::none()
     };
@@ -84,7 +86,7 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
             uri: uri(parts),
             policy: plan.keeper.as_ref().map(|k| &k.settings().policy),
         };
-        crate::opentelemetry::start(&span, &context, &arrival);
+        foreign::run(|| crate::opentelemetry::start(&span, &context, &arrival));
         if context.trace_context().client_parent().is_some() {
             // Again, as the span may have other IDs.
             context.trace_context().replace_in(&mut parts.headers);
@@ -120,7 +122,8 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
         && crate::gate::installed()
     {
         // Where an outer layer made the span it is current.
-        let outer = span.is_none().then(Span::current);
+        let outer = || foreign::run(Span::current).unwrap_or_else(Span::none);
+        let outer = span.is_none().then(outer);
         keeper.issue_ticket(&context, outer.as_ref().unwrap_or(&span));
     }
     Flight {

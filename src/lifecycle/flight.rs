@@ -1,12 +1,12 @@
 use super::{Plan, ResponseBody, ResponseFuture, begin, carried::Carried, panic};
 use crate::{
     context::{Entered, Mode, RequestContext},
+    foreign::{self, Payload},
     recorder::{Clock, Said},
 };
 use http::{Response, StatusCode, response::Parts};
 use http_body::Body;
 use std::{
-    any::Any,
     fmt::Display,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -22,8 +22,6 @@ use crate::{
     keeper::Ended,
     recorder::{Ending, Lengths},
 };
-
-pub(super) type Payload = Box<dyn Any + Send + 'static>;
 
 /// One layer's part in a request that has begun and not ended. Its end is
 /// noted once; dropped before that, the request was abandoned.
@@ -115,12 +113,38 @@ impl Flight {
     /// noted and handed back.
     pub(super) fn run<R>(&self, f: impl FnOnce() -> R) -> Result<R, Payload> {
         let _entered = self.enter();
-        let _span = self.span.enter();
+        let _span = foreign::enter(&self.span);
         let result = catch_unwind(AssertUnwindSafe(f));
         if let Err(payload) = &result {
             panic::note(&self.context, payload.as_ref());
         }
         result
+    }
+
+    /// The same, of code that decides nothing: its panic is noted, and goes no further.
+    pub(super) fn ask<R>(&self, f: impl FnOnce() -> R) -> Option<R> {
+        match self.run(f) {
+            Ok(result) => Some(result),
+            Err(payload) => {
+                self.discard(payload);
+                None
+            }
+        }
+    }
+
+    /// Drops something of the request, with its context current.
+    pub(super) fn discard<T>(&self, value: T) {
+        let _entered = self.enter();
+        foreign::discard(value);
+    }
+
+    /// Drops what is left of the service's in a place of its own. The end is noted
+    /// where that panics, and the panic goes on.
+    pub(super) fn dropping(&mut self, f: impl FnOnce()) {
+        if let Err(payload) = self.run(f) {
+            self.end(End::Panic, Clock::default());
+            foreign::go_on(payload);
+        }
     }
 
     pub(super) fn enter(&self) -> Option<Entered> {
@@ -131,7 +155,7 @@ impl Flight {
     pub(super) fn responded<B: Body>(mut self, response: Response<B>) -> Response<ResponseBody<B>> {
         let (mut parts, body) = response.into_parts();
         // Nobody else wants to know, and it is the service's code.
-        let length = || body.size_hint().exact();
+        let length = || foreign::run(|| body.size_hint().exact()).flatten();
         let length = self.captures().then(length).flatten();
         let over = self.head(&mut parts, length);
         Response::from_parts(parts, ResponseBody::new(body, self, over))
@@ -160,17 +184,15 @@ impl Flight {
             let _ = parts.headers.try_insert(name, verdict);
         }
         if !self.span.is_none() {
-            self.span.record(
-                "http.response.status_code",
-                i64::from(parts.status.as_u16()),
-            );
+            let status = i64::from(parts.status.as_u16());
+            foreign::run(|| self.span.record("http.response.status_code", status));
         }
         #[cfg(feature = "opentelemetry")]
         // Otherwise its end says more.
         if self.context.shared().captured_by() == 0
             && let Some(span) = self.context.shared().span()
         {
-            span.answered(parts.status);
+            foreign::run(|| span.answered(parts.status));
         }
         if self.captures() && self.is_answer(parts) {
             self.panicked = true;
@@ -204,7 +226,7 @@ impl Flight {
 
     pub(super) fn service_error<E: Display>(mut self, error: &E) {
         // The error's text is code of the service, so its context is current.
-        let text = self.run(|| Said::of(error)).unwrap_or_default();
+        let text = self.ask(|| Said::of(error)).unwrap_or_default();
         self.end(End::ServiceError(text), Clock::default());
     }
 
@@ -325,7 +347,7 @@ impl Flight {
         let kept = keeper.finish(&self.context, ended);
         #[cfg(feature = "kit")]
         if let Some(line) = line {
-            line.write(&self.span, &self.context, keeper, kept);
+            foreign::run(|| line.write(&self.span, &self.context, keeper, kept));
         }
         #[cfg(not(feature = "kit"))]
         let _ = kept;
@@ -369,15 +391,16 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        if self.ended {
-            return;
+        if !self.ended {
+            let end = if self.bodiless && self.answered {
+                End::Response
+            } else {
+                End::Abandoned
+            };
+            self.end_as(end, Clock::default());
         }
-        let end = if self.bodiless && self.answered {
-            End::Response
-        } else {
-            End::Abandoned
-        };
-        self.end_as(end, Clock::default());
+        // With it the span may close, which is code of the layers.
+        foreign::discard(std::mem::replace(&mut self.span, Span::none()));
     }
 }
 

@@ -1,7 +1,5 @@
-use super::{
-    PanicResponse, ResponseBody,
-    flight::{Flight, Payload},
-};
+use super::{PanicResponse, ResponseBody, flight::Flight};
+use crate::foreign::Payload;
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -29,9 +27,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(flight) = this.flight {
-                let _entered = flight.enter();
-                let _span = flight.span.enter();
-                this.inner.set(None);
+                flight.dropping(|| this.inner.set(None));
             }
         }
     }
@@ -50,9 +46,11 @@ impl<F, P> ResponseFuture<F, P> {
     where
         P: PanicResponse<B>,
     {
-        if !panics.answers() {
+        let answers = flight.ask(|| panics.answers()) == Some(true);
+        if !answers {
             Self::observe_panic(flight, payload);
         }
+        flight.discard(payload);
         // Whether the answer is ever asked for or not.
         flight.panicked = true;
         Self {
@@ -120,20 +118,23 @@ where
         };
         // What is left of the future is dropped like the rest of it; a second
         // panic there is part of the first.
-        let _ = flight.run(|| {
-            this.inner.set(None);
-            drop(polled);
-        });
-        let mut answer = None;
-        let answered = flight.run(|| {
-            answer = this.panics.respond(flight.context.correlation_id());
-        });
-        match (answer, payload.or(answered.err())) {
-            (Some(response), _) => Poll::Ready(Ok(flight.answered_panic(response))),
-            (None, Some(payload)) => Self::observe_panic(flight, payload),
-            // Who said that it would be answered, when `call` panicked, says now that it
-            // will not.
-            (None, None) => Self::observe_panic(flight, Box::new("the service panicked")),
-        }
+        flight.ask(|| this.inner.set(None));
+        flight.discard(polled);
+        let answer = flight.run(|| this.panics.respond(flight.context.correlation_id()));
+        let payload = match (answer, payload) {
+            (Ok(Some(response)), payload) => {
+                // Before the answer is made, which would leak where this panicked.
+                flight.discard(payload);
+                return Poll::Ready(Ok(flight.answered_panic(response)));
+            }
+            (Ok(None), Some(payload)) | (Err(payload), None) => payload,
+            (Err(second), Some(payload)) => {
+                flight.discard(second);
+                payload
+            }
+            // There was to be an answer, and now there is none.
+            (Ok(None), None) => Box::new("the service panicked"),
+        };
+        Self::observe_panic(flight, payload)
     }
 }

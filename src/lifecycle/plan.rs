@@ -1,17 +1,13 @@
 use crate::{
     context::Identity,
+    foreign::{self, Foreign},
     id::{
         Carried, CorrelationId, InvalidCorrelationId, MakeCorrelationId, TraceContext, TraceId,
         TraceParent,
     },
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
-use std::{
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 #[cfg(feature = "capture")]
 use crate::keeper::Keeper;
@@ -72,7 +68,7 @@ pub(crate) struct CorrelationPlan {
     pub(crate) server_timing: bool,
     pub(crate) extra_characters: fn(u8) -> bool,
     /// `None` is UUIDv7 from the time of arrival.
-    pub(crate) make: Option<Arc<dyn MakeCorrelationId>>,
+    pub(crate) make: Option<Foreign<Arc<dyn MakeCorrelationId>>>,
 }
 
 impl Default for CorrelationPlan {
@@ -175,7 +171,7 @@ impl CorrelationPlan {
             Err(InvalidCorrelationId::Repeated)
         } else {
             let extra = self.extra_characters;
-            catch_unwind(|| CorrelationId::from_header(first, extra))
+            foreign::run(|| CorrelationId::from_header(first, extra))
                 .unwrap_or(Err(InvalidCorrelationId::Character))
         })
     }
@@ -186,7 +182,8 @@ impl CorrelationPlan {
         let made = self
             .make
             .as_ref()
-            .and_then(|make| catch_unwind(AssertUnwindSafe(|| make.make_correlation_id())).ok());
+            .and_then(Foreign::get)
+            .and_then(|make| foreign::run(|| make.make_correlation_id()));
         if let Some(id) = made {
             return (id, None);
         }

@@ -1,17 +1,16 @@
 use super::{carried::Carried, flight::Flight};
-use crate::context::RequestContext;
+use crate::{context::RequestContext, foreign};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
     fmt::Display,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
 };
 
 #[cfg(feature = "capture")]
 use crate::recorder::{Clock, Ending, Said};
-#[cfg(feature = "capture")]
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pin_project! {
     /// The request body as the service sees it: the client's own, frame by
@@ -30,10 +29,13 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let _entered = this.carried.enter(this.context);
-            this.inner.set(None);
+            let dropped = catch_unwind(AssertUnwindSafe(|| this.inner.set(None)));
             #[cfg(feature = "capture")]
             if *this.captured {
                 this.context.shared().request_body().end(Ending::Dropped, &mut Clock::default());
+            }
+            if let Err(payload) = dropped {
+                foreign::go_on(payload);
             }
         }
     }
@@ -43,7 +45,7 @@ impl<B: Body> RequestBody<B> {
     pub(super) fn new(inner: B, flight: &Flight) -> Self {
         let captured = flight.captures();
         #[cfg(feature = "capture")]
-        if captured && inner.is_end_stream() {
+        if captured && foreign::run(|| inner.is_end_stream()) == Some(true) {
             let shared = flight.context.shared();
             let clock = &mut Clock::at(shared.started);
             shared.request_body().end(Ending::Complete, clock);
@@ -83,7 +85,7 @@ where
                 .inner
                 .as_ref()
                 .as_pin_ref()
-                .is_none_or(|body| body.is_end_stream());
+                .is_none_or(|body| foreign::run(|| body.is_end_stream()) == Some(true));
             let shared = this.context.shared();
             // Dropped after the lock, for it is somebody else's code.
             let _let_go;
@@ -96,7 +98,7 @@ where
                 Poll::Ready(Some(Err(error))) => {
                     drop(tee);
                     // The service might never have asked for it.
-                    let text = catch_unwind(AssertUnwindSafe(|| Said::of(error)));
+                    let text = foreign::run(|| Said::of(error));
                     let ending = Ending::Error(text.unwrap_or_default());
                     shared.request_body().end(ending, clock);
                 }

@@ -1,10 +1,13 @@
 use crate::{
     context::{RequestContext, Route},
     exchange::Outcome,
-    keeper::{Ended, Keeper},
+    keeper::{Ended, Keeper, NotKept},
 };
 use http::StatusCode;
 use tracing::Span;
+
+/// Whether the exchange is kept; where it should be and is not, why.
+type Kept = Result<bool, NotKept>;
 
 /// The one line that every request leaves in the log.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ impl RequestLine {
 
     /// Writes the line into the log, on another thread where this one unwinds:
     /// a panic in somebody's output layer would then end the process.
-    pub(super) fn write(self, span: &Span, context: &RequestContext, keeper: &Keeper, kept: bool) {
+    pub(super) fn write(self, span: &Span, context: &RequestContext, keeper: &Keeper, kept: Kept) {
         if std::thread::panicking() {
             let (span, context) = (span.clone(), context.clone());
             keeper.run_elsewhere(Box::new(move || {
@@ -46,7 +49,9 @@ impl RequestLine {
         }
     }
 
-    fn emit(&self, span: &Span, context: &RequestContext, kept: bool) {
+    fn emit(&self, span: &Span, context: &RequestContext, kept: Kept) {
+        let not_kept = kept.err().map(NotKept::as_str);
+        let kept = kept == Ok(true);
         let shared = context.shared();
         let route = shared.route.as_ref().map(Route::as_str);
         macro_rules! emit_at {
@@ -63,6 +68,7 @@ impl RequestLine {
                         http.request.body.size = self.request_bytes,
                         http.response.body.size = self.response_bytes,
                         kept,
+                        not_kept,
                     },
                     "request"
                 )

@@ -1,6 +1,7 @@
 use super::flight::{End, Flight};
 use crate::{
     context::RequestContext,
+    foreign,
     recorder::{Clock, Said},
 };
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
     fmt::Display,
-    panic::resume_unwind,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -31,8 +32,11 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let _entered = this.context.as_ref().map(RequestContext::enter);
-            let _span = this.flight.as_ref().map(|flight| flight.span.enter());
-            this.inner.set(None);
+            if let Some(flight) = this.flight {
+                flight.dropping(|| this.inner.set(None));
+            } else if let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.inner.set(None))) {
+                foreign::go_on(payload);
+            }
         }
     }
 }
@@ -40,7 +44,7 @@ pin_project! {
 impl<B: Body> ResponseBody<B> {
     /// `over` ends the exchange here, whatever the body does.
     pub(super) fn new(inner: B, mut flight: Flight, over: bool) -> Self {
-        let over = over || inner.is_end_stream();
+        let over = over || foreign::run(|| inner.is_end_stream()) == Some(true);
         if over {
             flight.end_as(End::Response, Clock::default());
         }
@@ -112,12 +116,13 @@ where
             Poll::Pending => None,
             Poll::Ready(None) => Some(End::Response),
             Poll::Ready(Some(Err(error))) => {
-                let text = flight.run(|| Said::of(error)).unwrap_or_default();
+                let text = flight.ask(|| Said::of(error)).unwrap_or_default();
                 Some(End::BodyError(text))
             }
             Poll::Ready(Some(Ok(frame))) => {
                 let inner = this.inner.as_ref().as_pin_ref();
-                let last = frame.is_trailers() || inner.is_none_or(|body| body.is_end_stream());
+                let ends = |body: Pin<&B>| foreign::run(|| body.is_end_stream()) == Some(true);
+                let last = frame.is_trailers() || inner.is_none_or(ends);
                 last.then_some(End::Response)
             }
         };

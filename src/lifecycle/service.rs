@@ -1,4 +1,5 @@
 use super::{Observe, PanicResponse, Plan, RequestBody, ResponseBody, ResponseFuture, begin};
+use crate::foreign;
 use http::{Request, Response};
 use http_body::Body;
 use std::{
@@ -64,7 +65,7 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        let length = || body.size_hint().exact();
+        let length = || foreign::run(|| body.size_hint().exact()).flatten();
         let length = self.plan.captures().then(length).flatten();
         let flight = begin::begin(&self.plan, &mut parts, length);
         let body = RequestBody::new(body, &flight);

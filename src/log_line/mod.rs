@@ -38,6 +38,30 @@
 //! are 64 bytes or more, as they are written. Integers beyond 64 bits, `NaN` and
 //! infinities are texts.
 //!
+//! # The line of a request
+//!
+//! Every request leaves one line of target `dashcam::request`, unless
+//! [`without_request_line`](crate::kit::DashcamBuilder::without_request_line) is set:
+//! `INFO` where it completed or was abandoned, else `ERROR`. Its fields:
+//!
+//! | name | value |
+//! |---|---|
+//! | `http.request.method`, `http.route`, `http.response.status_code` | as the conventions of OpenTelemetry have them; what is not known is left out |
+//! | `outcome` | the [`Outcome`](crate::exchange::Outcome) in one word |
+//! | `duration_ms` | from its arrival to its end |
+//! | `http.request.body.size`, `http.response.body.size` | bytes that passed by |
+//! | `kept` | whether its exchange was handed to the exporter |
+//! | `not_kept` | only where there was a reason to keep it and it was not: why |
+//!
+//! | `not_kept` | meaning |
+//! |---|---|
+//! | `failure_storm` | over the budget of its failure signature, or of the second ([`StormLimits`](crate::capture::StormLimits)): the next exchange of the signature says how many like it were only counted, and when the first and the last of them ended |
+//! | `queue_full` | too many exchanges wait for the exporter ([`Limits::queue`](crate::capture::Limits::queue)) |
+//! | `options` | the service wants nothing kept of such requests ([`CaptureOptions::off`](crate::capture::CaptureOptions::off)) |
+//! | `sample_budget` | it is healthy, of the baseline sample, and over its budget ([`SampleLimits`](crate::capture::SampleLimits)) |
+//!
+//! A reason that only cuts what is kept, such as the limit of memory, is in the exchange.
+//!
 //! # Examples
 //!
 //! Beside other layers, without `init_tracing`:

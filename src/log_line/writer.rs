@@ -4,6 +4,7 @@ use super::{
 };
 use crate::{
     context::RequestContext,
+    foreign,
     id::{SpanId, TraceId},
     recorder::find_literals,
     redact::{Policy, Scrubber},
@@ -11,7 +12,6 @@ use crate::{
 use std::{
     fmt,
     io::{self, Write},
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -291,7 +291,8 @@ impl JsonLineHandle {
     }
 
     /// Waits until every line so far was given to the output, at most until
-    /// the deadline; whether it was.
+    /// the deadline; whether it was. Lines that the output refused are counted
+    /// ([`failed`](Self::failed)).
     #[must_use]
     pub fn flush(&self, deadline: Duration) -> bool {
         let shared = &self.0.0;
@@ -369,11 +370,12 @@ impl Writer {
         loop {
             let closed = self.take(&mut batch);
             if batch.heads.is_empty() && closed {
+                foreign::discard(self.output);
                 return;
             }
             // Not even a panicking output may end the thread.
-            let written = catch_unwind(AssertUnwindSafe(|| self.write(&batch, &mut text)));
-            if written.is_err() {
+            let written = foreign::run(|| self.write(&batch, &mut text));
+            if written.is_none() {
                 // Which of them came through is not known.
                 let lines = batch.heads.len() as u64;
                 self.shared.failed.fetch_add(lines, Relaxed);

@@ -1,9 +1,11 @@
 use super::value;
-use crate::selection::{News, Rule, RuleSource, Rules};
+use crate::{
+    foreign,
+    selection::{News, Rule, RuleSource, Rules},
+};
 use open_feature::{Client, EvaluationError, EvaluationErrorCode};
 use std::{
     fmt, io,
-    panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, SystemTime},
 };
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -142,11 +144,11 @@ impl FlagRules {
         let mut problems = Vec::new();
         for flag in flags.iter_mut() {
             let asked = async { tokio::time::timeout(*timeout, flag.ask(client)).await };
-            let asked = catch_unwind(AssertUnwindSafe(|| runtime.block_on(asked)));
+            let asked = foreign::run(|| runtime.block_on(asked));
             let said = match asked {
-                Ok(Some(Ok(said))) => said,
-                Ok(_) => Said::Problem(format!("no answer within {timeout:?}")),
-                Err(_) => Said::Problem("asking for it panicked".to_owned()),
+                Some(Some(Ok(said))) => said,
+                Some(_) => Said::Problem(format!("no answer within {timeout:?}")),
+                None => Said::Problem("asking for it panicked".to_owned()),
             };
             let problem = match said {
                 Said::Rules(rules) => {

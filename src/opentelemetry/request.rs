@@ -5,7 +5,7 @@ use super::ids::starting;
 use crate::{
     context::{RequestContext, Route},
     exchange::{Body, BodyState, Content, Exchange, Failure, Outcome, scheme},
-    id as ours,
+    foreign, id as ours,
     redact::{Policy, Redactor, Salt},
 };
 use ::opentelemetry::{
@@ -70,6 +70,14 @@ pub(crate) fn start(span: &Span, request: &RequestContext, arrival: &Arrival<'_>
         span: span.clone(),
         context,
     }));
+}
+
+impl Drop for RequestSpan {
+    fn drop(&mut self) {
+        // With them the span may end, which is code of layers and processors.
+        foreign::discard(std::mem::replace(&mut self.span, Span::none()));
+        foreign::discard(std::mem::take(&mut self.context));
+    }
 }
 
 impl RequestSpan {

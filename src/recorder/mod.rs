@@ -38,7 +38,7 @@ pub(crate) use self::{
     end_frame::{EndFrame, Envelope},
     heads::{HeaderFields, grpc_status},
     items::{Framing, StreamLimits},
-    tee::{BodySnapshot, Ending, Lengths, Tee, TeePlan},
+    tee::{BodySnapshot, Ending, Lengths, PANICKED, Tee, TeePlan},
 };
 #[cfg(feature = "gate")]
 pub(crate) use self::{

@@ -2,6 +2,7 @@ use super::{
     Clock, EndFrame, Envelope, Framing, HeaderFields, MemoryBudget, Reservation, Said, grpc_status,
     items::{Items, StreamLimits},
 };
+use crate::foreign::{self, Foreign};
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use std::{any::Any, io::IoSlice, sync::Arc, time::Instant};
@@ -16,6 +17,9 @@ const SEGMENT: usize = super::KEEP_CAPACITY;
 
 /// Room for this many pieces stays allocated between requests.
 const KEEP_PIECES: usize = 64;
+
+/// Why the content of a body is not written whose buffers panicked when they were read.
+pub(crate) const PANICKED: &str = "panicked";
 
 /// How a body ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -56,7 +60,7 @@ pub(crate) struct Tee {
     pieces: Vec<Piece>,
     /// What came first, while it is shared: most bodies come in one piece, and no
     /// vector is needed for it.
-    first: Option<Bytes>,
+    first: Option<Foreign<Bytes>>,
     copied: Vec<u8>,
     kept: usize,
     full: bool,
@@ -120,7 +124,7 @@ pub(crate) struct BodySnapshot {
 
 #[derive(Debug)]
 enum Piece {
-    Shared(Bytes),
+    Shared(Foreign<Bytes>),
     Copied(Vec<u8>),
 }
 
@@ -129,8 +133,12 @@ enum Piece {
 #[derive(Debug, Default)]
 #[must_use = "is to be dropped when nothing is locked"]
 pub(crate) struct LetGo {
-    _first: Option<Bytes>,
+    _first: Option<Foreign<Bytes>>,
     _pieces: Vec<Piece>,
+}
+
+fn shown(bytes: &Foreign<Bytes>) -> &[u8] {
+    bytes.get().map_or(&[], |bytes| bytes)
 }
 
 impl Tee {
@@ -188,7 +196,25 @@ impl Tee {
     /// Notes a data frame that passed by. What it lets go of is for the caller to drop
     /// once nothing is locked.
     #[inline]
-    pub(crate) fn data<D: Buf + 'static>(&mut self, data: &D, clock: &mut Clock) -> Option<Bytes> {
+    pub(crate) fn data<D: Buf + 'static>(
+        &mut self,
+        data: &D,
+        clock: &mut Clock,
+    ) -> Option<Foreign<Bytes>> {
+        if (data as &dyn Any).is::<Bytes>() {
+            return self.take_in(data, clock);
+        }
+        // Buffers of other types are code of others.
+        foreign::run(|| self.take_in(data, clock)).unwrap_or_else(|| {
+            // What was seen of it is not known, nor what follows it.
+            self.full = true;
+            self.skip(PANICKED);
+            None
+        })
+    }
+
+    #[inline]
+    fn take_in<D: Buf + 'static>(&mut self, data: &D, clock: &mut Clock) -> Option<Foreign<Bytes>> {
         let length = data.remaining();
         // Read on after the request has ended: no part of it any more.
         if length == 0 || self.ending.is_some() {
@@ -226,14 +252,14 @@ impl Tee {
         let kept = match bytes {
             // A part would keep the whole chunk alive.
             Some(bytes) if wanted == length && self.kept == 0 => {
-                self.first = Some(bytes.clone());
+                self.first = Some(Foreign::new(bytes.clone()));
                 wanted
             }
             Some(bytes) => {
                 settled = self.settle();
                 if wanted > COPY_UP_TO && wanted == length {
                     self.close_segment();
-                    self.pieces.push(Piece::Shared(bytes.clone()));
+                    self.pieces.push(Piece::Shared(Foreign::new(bytes.clone())));
                     wanted
                 } else {
                     self.copy(bytes.get(..wanted).unwrap_or_default())
@@ -247,9 +273,11 @@ impl Tee {
     }
 
     /// Copies a small first chunk: it was not the only one.
-    fn settle(&mut self) -> Option<Bytes> {
-        let first = self.first.take_if(|first| first.len() <= COPY_UP_TO)?;
-        self.append(&first);
+    fn settle(&mut self) -> Option<Foreign<Bytes>> {
+        let first = self
+            .first
+            .take_if(|first| shown(first).len() <= COPY_UP_TO)?;
+        self.append(shown(&first));
         Some(first)
     }
 
@@ -460,10 +488,10 @@ impl Tee {
     /// The captured prefix in one buffer.
     pub(crate) fn content(&self) -> Vec<u8> {
         let mut prefix = Vec::with_capacity(self.kept);
-        prefix.extend_from_slice(self.first.as_deref().unwrap_or_default());
+        prefix.extend_from_slice(self.first.as_ref().map_or(&[], shown));
         for piece in &self.pieces {
             prefix.extend_from_slice(match piece {
-                Piece::Shared(bytes) => bytes,
+                Piece::Shared(bytes) => shown(bytes),
                 Piece::Copied(bytes) => bytes,
             });
         }

@@ -5,10 +5,10 @@ use super::{
     origin::Literals,
     said::{CUT, Limited, MIXED, OWN, Text},
 };
+use crate::foreign;
 use std::{
     cell::Cell,
     fmt::{self, Write},
-    panic::{AssertUnwindSafe, catch_unwind},
 };
 use tracing::field::{Field, Visit};
 
@@ -150,7 +150,7 @@ impl Visit for Encoder<'_> {
 
 /// Runs code of the service's own while nothing of ours is borrowed or locked.
 fn guarded(out: &mut Limited<'_>, write: impl FnOnce(&mut Limited<'_>) -> fmt::Result) {
-    if catch_unwind(AssertUnwindSafe(|| write(out))).is_err() {
+    if foreign::run(|| write(out)).is_none() {
         let _ = out.write_str("<panicked while formatting>");
     }
 }

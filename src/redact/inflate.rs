@@ -1,16 +1,12 @@
 //! Bodies with a content coding, decoded as far as they go.
 
+use crate::foreign;
 use brotli_decompressor::{
     Allocator, BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc,
 };
 use flate2::{Decompress, FlushDecompress, Status};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
-use std::{
-    cell::Cell,
-    io::Read,
-    panic::{AssertUnwindSafe, catch_unwind},
-    rc::Rc,
-};
+use std::{cell::Cell, io::Read, rc::Rc};
 
 /// The most bytes that are decoded of one body, however small it came.
 const MOST: usize = 256 * 1024;
@@ -46,9 +42,7 @@ pub(super) fn decode(codings: &[&str], bytes: &[u8]) -> Option<Decoded> {
     for (n, coding) in codings.iter().rev().enumerate() {
         let input = if n == 0 { bytes } else { &decoded.bytes };
         // The decoders are safe code, but not ours.
-        let (bytes, left) = catch_unwind(AssertUnwindSafe(|| one(coding, input)))
-            .ok()
-            .flatten()?;
+        let (bytes, left) = foreign::run(|| one(coding, input)).flatten()?;
         if bytes.is_empty() {
             return None;
         }

@@ -1,7 +1,7 @@
 use super::{Rules, steering::Inner};
+use crate::foreign;
 use std::{
     fmt, io,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
     thread,
     time::Duration,
@@ -101,7 +101,10 @@ impl RuleSlot {
             }
         }
         if let Some((source, problem)) = steering.untold(self.source) {
-            tracing::warn!(target: "dashcam::rules", "the rules of {source}: {problem}");
+            let warn =
+                || tracing::warn!(target: "dashcam::rules", "the rules of {source}: {problem}");
+            // On a thread of ours, which a layer that panics must not end.
+            foreign::run(warn);
         }
         steering.tell();
     }
@@ -128,6 +131,7 @@ pub(super) fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<(
             thread::sleep(interval(&source));
             slot.hear(ask(&mut source));
         }
+        foreign::discard(source);
     };
     thread::Builder::new()
         .name("dashcam-rules".to_owned())
@@ -137,10 +141,10 @@ pub(super) fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<(
 
 /// The default, where the source panics.
 fn interval(source: &impl RuleSource) -> Duration {
-    catch_unwind(AssertUnwindSafe(|| source.interval())).unwrap_or(DEFAULT_INTERVAL)
+    foreign::run(|| source.interval()).unwrap_or(DEFAULT_INTERVAL)
 }
 
 fn ask(source: &mut impl RuleSource) -> News {
-    catch_unwind(AssertUnwindSafe(|| source.poll()))
-        .unwrap_or_else(|_| News::Problem("the source panicked".to_owned()))
+    foreign::run(|| source.poll())
+        .unwrap_or_else(|| News::Problem("the source panicked".to_owned()))
 }

@@ -114,6 +114,19 @@ macro_rules! each_version {
             }
 
             #[tokio::test]
+            async fn trace_without_its_events_adds_none() {
+                let dashcam = TestDashcam::new();
+                let trace = TraceLayer::new_for_http();
+                let trace = trace.on_request(()).on_response(()).on_failure(());
+                let app = hello().layer(trace).layer(dashcam.layer());
+                ask(app, get("/fails")).await;
+                let kept = only(&dashcam).await;
+                assert_failed(&kept, 502);
+                assert!(kept.events.is_empty(), "{kept:#?}");
+                assert_eq!(kept.keep, [KeepReason::Outcome]);
+            }
+
+            #[tokio::test]
             async fn events_of_trace_outside_belong_to_no_request() {
                 let dashcam = TestDashcam::new();
                 let app = hello().layer(dashcam.layer()).layer(TraceLayer::new_for_http());

@@ -279,13 +279,16 @@ fn about() -> impl Strategy<Value = (Service, Mode, Redaction, Environment, Loss
             pid,
             platform,
         });
-    let losses = any::<[u64; 5]>().prop_map(|n| Losses {
+    let when = of(text());
+    let losses = (any::<[u64; 5]>(), when).prop_map(|(n, when)| Losses {
         events_dropped: n[0],
         events_late: n[1],
         values_cut: n[2],
         headers_dropped: n[3],
         texts_withheld: n[0],
         suppressed_before: n[4],
+        suppressed_first_at: when.clone(),
+        suppressed_last_at: when,
     });
     (service, mode, redaction, environment, losses)
 }

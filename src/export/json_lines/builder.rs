@@ -91,8 +91,8 @@ impl JsonLinesBuilder {
         self
     }
 
-    /// The exporter. Makes the directory, where missing, and tries to make a
-    /// file in it. Where that fails the exporter begins as
+    /// The exporter. Makes the directory, where missing, and tries to write a
+    /// file in it, which it deletes again. Where that fails the exporter begins as
     /// [degraded](crate::export::Health::Degraded) and tries again later.
     #[must_use]
     pub fn build(self) -> JsonLines {

@@ -147,7 +147,8 @@ struct Trouble {
 }
 
 impl JsonLines {
-    /// Writes to this directory, which is made where missing.
+    /// Writes to this directory, which is made where missing. A relative one is made
+    /// absolute now.
     pub fn builder(dir: impl Into<PathBuf>) -> JsonLinesBuilder {
         JsonLinesBuilder::new(dir.into())
     }
@@ -307,6 +308,10 @@ impl Exporter for JsonLines {
     fn backlog(&self) -> Backlog {
         let stats = self.stats_handle().get();
         Backlog::new(stats.held, stats.dropped_from_ring)
+    }
+
+    fn directory(&self) -> Option<PathBuf> {
+        Some(self.writer.dir().to_owned())
     }
 
     fn tick(&mut self) {

@@ -15,7 +15,7 @@ use std::{
     process,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -42,13 +42,14 @@ impl Drop for TempDir {
     }
 }
 
-/// A file system on which only so many more bytes fit.
+/// A file system on which only so many more bytes fit, and which may bring nothing to
+/// the device.
 #[derive(Clone)]
-struct Full(Arc<AtomicUsize>);
+struct Full(Arc<AtomicUsize>, Arc<AtomicBool>);
 
 impl Full {
     fn after(bytes: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(bytes)))
+        Self(Arc::new(AtomicUsize::new(bytes)), Arc::default())
     }
 
     fn set(&self, bytes: usize) {
@@ -64,19 +65,26 @@ impl Storage for Full {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Target>> {
         let file = Disk.create(path)?;
         let full = self.clone();
-        Ok(Box::new(FullFile { file, full }))
+        // What it takes is free again when it is deleted.
+        let name = path.file_name().unwrap().to_string_lossy();
+        let passes = name.starts_with(".dashcam-probe");
+        Ok(Box::new(FullFile { file, full, passes }))
     }
 }
 
 struct FullFile {
     file: Box<dyn Target>,
     full: Full,
+    passes: bool,
 }
 
 impl Target for FullFile {
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
         let left = self.full.0.load(Ordering::Relaxed);
         let fits = left.min(line.len());
+        if self.passes && left > 0 {
+            return self.file.append(line);
+        }
         self.full.set(left - fits);
         self.file.append(&line[..fits])?;
         if fits < line.len() {
@@ -86,6 +94,9 @@ impl Target for FullFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        if self.full.1.load(Ordering::Relaxed) {
+            return Err(io::Error::other("no device"));
+        }
         self.file.sync()
     }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,6 +19,8 @@ const NAMES: usize = 100;
 
 /// What a line takes in the index.
 const ENTRY_BYTES: u64 = ENTRY as u64;
+/// What is written to see whether there is room: a full disk still makes empty files.
+const PROBE: usize = 4 * 1024;
 
 /// How often old files are looked for while no file is begun.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
@@ -43,6 +45,8 @@ pub(super) struct Writer {
     counters: Arc<Counters>,
     pub(super) current: Option<Current>,
     pub(super) expired_at: Instant,
+    /// Why a closed file may not be on the device.
+    unsynced: Option<io::Error>,
     /// Names of closed files that wait for compression, where that is on.
     #[cfg(feature = "gzip")]
     closed: Option<Vec<String>>,
@@ -69,7 +73,8 @@ impl Writer {
     ) -> Self {
         let max_total = rotation.max_total;
         Self {
-            dir,
+            // The process may go elsewhere.
+            dir: path::absolute(&dir).unwrap_or(dir),
             max_file: rotation.max_file.min(max_total / 2),
             max_file_age: rotation.max_file_age,
             retention: Retention::new(max_total, rotation.max_age),
@@ -77,6 +82,7 @@ impl Writer {
             counters,
             current: None,
             expired_at: Instant::now(),
+            unsynced: None,
             #[cfg(feature = "gzip")]
             closed: rotation.compress.then(Vec::new),
         }
@@ -91,12 +97,15 @@ impl Writer {
         self.retention.max_total().saturating_sub(ENTRY_BYTES)
     }
 
-    /// Shows whether files can be made.
+    /// Shows whether files can be made and written.
     pub(super) fn probe(&self) -> io::Result<()> {
         self.storage.make_dir(&self.dir)?;
         let path = self.dir.join(names::probe());
-        drop(self.storage.create(&path)?);
-        fs::remove_file(path)
+        let written = {
+            let mut target = self.storage.create(&path)?;
+            target.append(&[b'\n'; PROBE])
+        };
+        written.and(fs::remove_file(path))
     }
 
     /// Writes one line, which ends with a newline. After an error the next
@@ -151,13 +160,17 @@ impl Writer {
         Err(io::Error::other("its files are deleted while it writes"))
     }
 
-    /// Brings the current file to the device.
+    /// Brings what was written to the device.
     pub(super) fn sync(&mut self) -> io::Result<()> {
+        if let Some(error) = self.unsynced.take() {
+            return Err(error);
+        }
         let Some(mut current) = self.current.take() else {
             return Ok(());
         };
         if let Err(error) = current.target.sync() {
             self.close(current);
+            self.unsynced = None;
             return Err(error);
         }
         // Behind the last line, so that it is the younger of the two.
@@ -186,8 +199,12 @@ impl Writer {
         self.retention.expire(&self.dir, current, &self.counters)
     }
 
-    /// Nothing is written to it any more.
+    /// Nothing is written to it any more. Whether all of it came to the device is known
+    /// only now, and said at the next [`sync`](Self::sync).
     fn close(&mut self, mut current: Current) {
+        if let Err(error) = current.target.sync() {
+            self.unsynced = Some(error);
+        }
         current.index.write(&self.dir, &*self.storage);
         #[cfg(feature = "gzip")]
         if let Some(closed) = &mut self.closed {

@@ -1,4 +1,5 @@
 use super::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -20,8 +21,9 @@ impl Handler<u32> for Probe {
         let _ = self.log.send(format!("end {item}"));
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self) -> bool {
         let _ = self.log.send("flush".into());
+        true
     }
 }
 
@@ -270,6 +272,44 @@ fn ticks_when_idle_and_between_items() {
     worker.offer(1).unwrap();
     while seen.recv().unwrap() != "item" {}
     assert_eq!(seen.recv().unwrap(), "tick");
+}
+
+#[test]
+fn a_flush_that_fails_is_one() {
+    struct Fails(Receiver<bool>);
+    impl Handler<u32> for Fails {
+        fn handle(&mut self, _: u32) {}
+        fn flush(&mut self) -> bool {
+            self.0.recv().unwrap()
+        }
+    }
+    let (tell, told) = channel();
+    let worker = Worker::<u32>::spawn("test", 8, Fails(told)).unwrap();
+    for flushed in [false, true, false, true] {
+        tell.send(flushed).unwrap();
+        assert_eq!(worker.flush(LONG), flushed);
+    }
+    // One that panics has failed.
+    drop(tell);
+    assert!(!worker.flush(LONG));
+}
+
+#[test]
+fn half_of_the_queue_is_for_others() {
+    let (handler, seen, open) = stalled();
+    let worker = Worker::spawn_within("test", (4, 100), handler).unwrap();
+    worker.offer(0).unwrap();
+    assert_eq!(seen.recv().unwrap(), "start 0");
+    for (item, bytes, taken) in [(1, 60, true), (2, 0, false), (3, 0, false)] {
+        assert_eq!(worker.offer_modestly(item, bytes).is_ok(), taken, "{item}");
+    }
+    worker.offer_holding(4, 30).unwrap();
+    open.send(()).unwrap();
+    assert_eq!(seen.iter().nth(1).unwrap(), "start 1");
+    worker.offer_modestly(5, 20).unwrap();
+    assert_eq!(worker.offer_modestly(6, 0), Err(6));
+    worker.offer(7).unwrap();
+    drop(open);
 }
 
 #[test]

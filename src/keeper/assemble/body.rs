@@ -3,7 +3,7 @@
 use crate::{
     exchange::{Body, BodyState, Content, Depth, Header, Missing, Outcome},
     keeper::Kept,
-    recorder::{BodySnapshot, Ending, HeaderFields, Said},
+    recorder::{BodySnapshot, Ending, HeaderFields, PANICKED, Said},
     redact::{Redactor, boundary_of, codings, shows_boundary, with_boundary},
 };
 use http::{Method, StatusCode};
@@ -91,8 +91,9 @@ pub(super) fn body(
             }
         }
     } else if let Some(why) = tee.skipped
-        && tee.seen > 0
-        && !matches!(body.state, BodyState::Error { .. } | BodyState::None)
+        && !matches!(body.state, BodyState::Error { .. })
+        // Of a buffer that panicked not even the length is known.
+        && (why == PANICKED || tee.seen > 0 && body.state != BodyState::None)
     {
         body.state = BodyState::Skipped {
             why: why.to_owned(),

@@ -25,7 +25,8 @@ use crate::{
         Correlation, CorrelationSource, Depth, Direction, Environment, Exchange, Header,
         KeepReason, Losses, Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
     },
-    export::{Exporter, worker::Handler},
+    export::{ExportError, Exporter, Health, worker::Handler},
+    foreign,
     recorder::{BodySnapshot, HeaderFields, Said},
     redact::{Recent, Redactor, Scrubber, Voice},
 };
@@ -33,8 +34,12 @@ use http::{Method, Uri, Version};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    error::Error,
     iter,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Instant, SystemTime},
 };
 
@@ -61,6 +66,8 @@ pub(super) struct Assembler {
     counters: Arc<Counters>,
     environment: Environment,
     report: Report,
+    /// Why the last flush failed, where it did.
+    not_flushed: Option<String>,
     shares: Shares,
     recent: Recent,
     #[cfg(feature = "gate")]
@@ -83,22 +90,51 @@ impl Assembler {
                 platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
             },
             report: Report::default(),
+            not_flushed: None,
             shares: Shares::default(),
             recent: Recent::default(),
             #[cfg(feature = "gate")]
             sites: Sites::new(),
         };
         // So that `status` knows of an unusable exporter from the start.
-        this.note_health();
+        let begin = || {
+            this.counters.note_directory(this.exporter.directory());
+            this.note_health();
+        };
+        if foreign::run(begin).is_none() {
+            add(&this.counters.exporter_panics);
+        }
         this
     }
 
-    /// Follows the exporter's health, and warns once each time it gets worse.
+    /// Calls the exporter; what it says, or why it failed, is known afterwards.
+    fn call(
+        &mut self,
+        call: impl FnOnce(&mut dyn Exporter) -> Result<(), ExportError>,
+    ) -> Result<(), String> {
+        let result = foreign::run(|| {
+            // What it says of an error is its own code, as is what drops it.
+            call(&mut *self.exporter).map_err(|error| text_of(&error))
+        });
+        let result = result.unwrap_or_else(|| {
+            add(&self.counters.exporter_panics);
+            Err("the exporter panicked".to_owned())
+        });
+        if let Err(why) = &result {
+            self.counters.report().why = Some(why.clone());
+        }
+        result
+    }
+
+    /// Follows the exporter's health.
     fn note_health(&self) {
         self.counters.note_backlog(self.exporter.backlog());
-        if let Some(why) = self.counters.note_health(self.exporter.health()) {
-            tracing::warn!(target: "dashcam::status", "the exporter is degraded: {why}");
+        let mut health = self.exporter.health();
+        if let (Health::Ok, Some(why)) = (&health, &self.not_flushed) {
+            health = Health::Degraded { why: why.clone() };
         }
+        self.counters.note_health(health);
+        self.counters.tell();
     }
 
     fn exchange(&mut self, kept: &Kept) -> Exchange {
@@ -201,6 +237,8 @@ impl Assembler {
                 + u64::from(request_body.trailers.dropped())
                 + u64::from(response_body.trailers.dropped()),
             suppressed_before: kept.suppressed_before,
+            suppressed_first_at: kept.suppressed_between.map(|(first, _)| time_text(first)),
+            suppressed_last_at: kept.suppressed_between.map(|(_, last)| time_text(last)),
             ..Losses::default()
         };
         let request_error = ending_text(&request_body);
@@ -408,7 +446,8 @@ impl Handler<Job> for Assembler {
     fn handle(&mut self, job: Job) {
         let kept = match job {
             Job::Keep(kept) => kept,
-            Job::Run(f) => return f(),
+            // No panic of the exporter.
+            Job::Run(f) => return foreign::run(f).unwrap_or_default(),
         };
         let began = Instant::now();
         let client = client(&kept);
@@ -420,18 +459,28 @@ impl Handler<Job> for Assembler {
         }
         // What the request held is given back before the exporter may block.
         drop(kept);
-        match self.exporter.export(&exchange) {
-            Ok(()) => self.counters.exported.fetch_add(1, Relaxed),
-            Err(_) => self.counters.export_failed.fetch_add(1, Relaxed),
-        };
+        add(match self.call(|exporter| exporter.export(&exchange)) {
+            Ok(()) => &self.counters.exported,
+            Err(_) => &self.counters.export_failed,
+        });
         self.note_health();
     }
 
-    fn flush(&mut self) {
-        let _ = self.exporter.flush();
+    fn flush(&mut self) -> bool {
+        self.not_flushed = self.call(Exporter::flush).err();
+        if self.not_flushed.is_some() {
+            add(&self.counters.flushes_failed);
+        }
         self.note_health();
         #[cfg(feature = "metrics")]
         self.report.measure(&self.counters);
+        self.not_flushed.is_none() && self.counters.backlog().held == 0
+    }
+
+    fn end(&mut self) {
+        if let Some(farewell) = self.counters.farewell() {
+            farewell.say();
+        }
     }
 
     fn tick(&mut self) {
@@ -439,6 +488,24 @@ impl Handler<Job> for Assembler {
         self.note_health();
         self.report.tick(&self.counters);
     }
+}
+
+fn add(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
+
+/// What failed, and why, for a log line.
+fn text_of(error: &ExportError) -> String {
+    /// An error may be its own cause.
+    const CAUSES: usize = 8;
+
+    let mut text = error.to_string();
+    let causes = iter::successors(error.source(), |cause| (*cause).source());
+    for cause in causes.take(CAUSES) {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+    }
+    text
 }
 
 /// Whose request it is, or is a call of.

@@ -174,6 +174,36 @@ fn a_full_disk_tears_only_the_last_line_of_a_file() {
 }
 
 #[test]
+fn a_full_disk_is_found_at_the_start() {
+    let dir = TempDir::new();
+    let exporter = JsonLines::builder(dir.path()).build_on(Box::new(Full::after(0)));
+    assert!(!exporter.health().is_ok());
+    assert_eq!(
+        files(dir.path()),
+        [] as [PathBuf; 0],
+        "nothing is left there"
+    );
+}
+
+#[test]
+fn what_did_not_come_to_the_device_is_told_once() {
+    let dir = TempDir::new();
+    let disk = Full::after(1 << 20);
+    let mut exporter = JsonLines::builder(dir.path())
+        .max_file_bytes(10_000)
+        .build_on(Box::new(disk.clone()));
+    disk.1.store(true, Ordering::Relaxed);
+    // Into more files than one, of which the last is fine.
+    for id in ids(0..8) {
+        exporter.export(&sample_of(&id, 2_000)).unwrap();
+    }
+    disk.1.store(false, Ordering::Relaxed);
+    assert!(files(dir.path()).len() > 1);
+    assert!(exporter.flush().is_err());
+    assert!(exporter.flush().is_ok());
+}
+
+#[test]
 fn behind_a_worker() {
     use crate::exchange::Exchange;
     use crate::export::worker::{Handler, Worker};
@@ -184,8 +214,8 @@ fn behind_a_worker() {
         fn handle(&mut self, item: Exchange) {
             self.0.export(&item).unwrap();
         }
-        fn flush(&mut self) {
-            self.0.flush().unwrap();
+        fn flush(&mut self) -> bool {
+            self.0.flush().is_ok()
         }
         fn tick(&mut self) {
             self.0.tick();

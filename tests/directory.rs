@@ -1,0 +1,130 @@
+//! Where exchanges go is said at the start, and so is that they cannot go there. The
+//! subscriber is the process's.
+#![cfg(feature = "full")]
+
+use dashcam::{Dashcam, export::JsonLines, export::Memory};
+use serde_json::Value;
+use std::{
+    env, fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use tracing_subscriber::{fmt::MakeWriter, prelude::*};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    /// What was said of the directory, or of an exporter, since the last time.
+    fn take(&self) -> Vec<(String, Value)> {
+        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let lines = lines.filter(|line: &Value| line["target"] == "dashcam::status");
+        let said = lines.map(|l| (l["level"].as_str().unwrap().to_owned(), l["fields"].clone()));
+        said.filter(|(_, fields)| !fields["message"].as_str().unwrap().contains("recorded"))
+            .collect()
+    }
+}
+
+fn place(name: &str) -> PathBuf {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let place = place.join(format!("directory-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&place);
+    place
+}
+
+#[test]
+fn it_is_tried_and_told_at_the_start() {
+    let log = Log::default();
+    let built = || Dashcam::builder().service("test", "1");
+    // Built before there is a log: nobody can be told yet.
+    let place_ok = place("ok");
+    let early = built().directory(&place_ok).build().unwrap();
+    tracing_subscriber::registry()
+        .with(
+            tracing_subscriber::fmt::layer()
+                .json()
+                .with_writer(log.clone()),
+        )
+        .init();
+    let began = Instant::now();
+    let said = loop {
+        let said = log.take();
+        if !said.is_empty() {
+            break said;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "nobody tells");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let directory = place_ok.to_str().unwrap();
+    assert_eq!((said.len(), &*said[0].0), (1, "INFO"));
+    assert_eq!(said[0].1["directory"], directory);
+    assert_eq!(early.status().directory.as_deref(), Some(directory));
+    assert_eq!(
+        fs::read_dir(&place_ok).unwrap().count(),
+        0,
+        "the probe is gone"
+    );
+    let _ = early.layer();
+    assert_eq!(log.take(), [], "it is said once");
+
+    // A relative one is absolute from the start on.
+    let base = place("base");
+    fs::create_dir_all(&base).unwrap();
+    env::set_current_dir(&base).unwrap();
+    let relative = built().directory("kept").build().unwrap();
+    env::set_current_dir(env::temp_dir()).unwrap();
+    let _ = relative.layer();
+    let wanted = base.join("kept");
+    assert_eq!(relative.status().directory.as_deref(), wanted.to_str());
+    assert_eq!(log.take()[0].1["directory"], wanted.to_str().unwrap());
+
+    // One that cannot be used, before there is any failure; among others, too.
+    let file = place("file");
+    fs::write(&file, "a file").unwrap();
+    for unusable in [file.clone(), file.join("below")] {
+        let two = (Memory::new(1), JsonLines::builder(&unusable).build());
+        let dashcam = built().exporter(two).build().unwrap();
+        let _ = dashcam.layer();
+        let said = log.take();
+        let levels: Vec<_> = said.iter().map(|(level, _)| level.as_str()).collect();
+        assert_eq!(levels, ["INFO", "WARN"], "{said:?}");
+        let message = said[1].1["message"].as_str().unwrap();
+        assert!(message.contains(unusable.to_str().unwrap()), "{message}");
+        let status = dashcam.status();
+        assert_eq!(status.directory.as_deref(), unusable.to_str());
+        assert!(!status.exporter.is_ok());
+    }
+
+    // Without files there is nothing to tell.
+    let memory = built().exporter(Memory::new(1)).build().unwrap();
+    let _ = memory.layer();
+    assert_eq!(log.take(), []);
+    assert_eq!(memory.status().directory, None);
+    let json = serde_json::to_value(memory.status()).unwrap();
+    assert_eq!(json["directory"], Value::Null);
+    fs::remove_file(&file).unwrap();
+    fs::remove_dir_all(&base).unwrap();
+    fs::remove_dir_all(&place_ok).unwrap();
+}
