@@ -149,6 +149,16 @@ pub use self::kit::Dashcam;
 
 /// The target of the request span and the request line.
 const REQUEST_TARGET: &str = "dashcam::request";
+
+/// Whether it is the request span or the request line. Whoever else names their target is
+/// not believed.
+#[cfg(feature = "gate")]
+fn is_own_request(metadata: &tracing::Metadata<'_>) -> bool {
+    const HERE: &str = concat!(module_path!(), "::lifecycle::");
+    let here = |module: &str| module.starts_with(HERE);
+    metadata.target() == REQUEST_TARGET && metadata.module_path().is_some_and(here)
+}
+
 /// The target of decision points, as `decision!` writes it.
 #[cfg(feature = "gate")]
 const DECISION_TARGET: &str = "dashcam::decision";
@@ -160,6 +170,14 @@ const AUDIT_TARGET: &str = "dashcam::audit";
 /// The target of what a replay says of itself.
 #[cfg(feature = "gate")]
 const REPLAY_TARGET: &str = "dashcam::replay";
+
+/// The target of what is said of the set-up and of losses.
+#[cfg(feature = "capture")]
+const STATUS_TARGET: &str = "dashcam::status";
+
+/// The target of what is said of rules.
+#[cfg(feature = "gate")]
+const RULES_TARGET: &str = "dashcam::rules";
 
 /// What macros expand to.
 #[doc(hidden)]

@@ -10,8 +10,12 @@ use support_gate::Fixture;
 
 /// Runs [`child`] in another process; what it wrote to standard output.
 fn run(rust_log: Option<&str>) -> String {
+    run_test("child", rust_log)
+}
+
+fn run_test(name: &str, rust_log: Option<&str>) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "child", "--ignored", "--nocapture"]);
+    command.args(["--exact", name, "--ignored", "--nocapture"]);
     match rust_log {
         Some(text) => command.env("RUST_LOG", text),
         None => command.env_remove("RUST_LOG"),
@@ -100,6 +104,33 @@ fn what_cannot_be_read_is_left_out_and_named() {
         let filters = warning.contains("EnvFilter");
         assert_eq!(filters, rust_log.contains('['), "{warning}");
     }
+}
+
+/// Directory and losses are told whatever is filtered, and a slip lowers nothing.
+#[test]
+fn what_is_lost_passes_every_filter() {
+    for (rust_log, told) in [
+        ("off", &["lost"][..]),
+        ("orders=debug", &["lost"]),
+        ("warn,sqlx=wran", &["lost"]),
+        ("info,sqlx=wran", &["a file", "lost"]),
+    ] {
+        let text = run_test("status", Some(rust_log));
+        let shown = shown(&text);
+        let shown: Vec<_> = shown.iter().filter(|m| !m.contains("RUST_LOG")).collect();
+        assert_eq!(shown, told.iter().collect::<Vec<_>>(), "{rust_log}");
+    }
+}
+
+#[test]
+#[ignore = "run by the others, in a process of its own"]
+fn status() {
+    let fixture = Fixture::new();
+    fixture.dashcam.init_tracing().unwrap();
+    println!();
+    tracing::info!(target: "dashcam::status", "a file");
+    tracing::warn!(target: "dashcam::status", "lost");
+    assert!(fixture.dashcam.flush(support_gate::DEADLINE));
 }
 
 #[cfg(unix)]

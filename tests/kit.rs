@@ -165,6 +165,26 @@ async fn a_panic_is_answered_as_the_service_says() {
     }
 }
 
+/// The last copy of it goes with a request here, while the answer is under way.
+#[tokio::test]
+async fn an_envelope_that_panics_as_it_goes_takes_no_answer_away() {
+    struct Last(#[allow(dead_code, reason = "panics as it is dropped")] Bomb);
+    impl PanicResponse<Body> for Last {
+        fn respond(&self, _: &CorrelationId) -> Option<Response<Body>> {
+            Some(StatusCode::BAD_GATEWAY.into_response())
+        }
+    }
+    async fn fails() -> &'static str {
+        panic!("on purpose")
+    }
+    let dashcam = TestDashcam::new();
+    let layer = dashcam.layer().panic_response(Last(Bomb));
+    let app = Router::new().route("/", get(fails)).layer(layer);
+    let (status, ..) = send(app, get_request("/")).await;
+    assert_eq!(status, StatusCode::BAD_GATEWAY);
+    assert_eq!(dashcam.only().outcome, Outcome::Panicked);
+}
+
 /// Who says first that a panic is answered, and then that it is not: the request ends.
 #[tokio::test]
 async fn who_changes_his_mind_hangs_nobody() {

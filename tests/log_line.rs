@@ -61,6 +61,25 @@ fn hostile_text_is_text() {
     }
 }
 
+/// The request line is not redacted; what only has its target is.
+#[test]
+fn nobody_else_writes_the_request_line() {
+    let lines = lines_of(|| {
+        let span = tracing::info_span!(target: "dashcam::request", "request", password = "Muxvez");
+        span.in_scope(|| {
+            tracing::info!(
+                target: "dashcam::request",
+                card = "4111111111111111",
+                password = "Muxvez",
+                "request"
+            );
+        });
+    });
+    let text = lines[0].to_string();
+    assert!(!text.contains("4111") && !text.contains("Muxvez"), "{text}");
+    assert_eq!(lines[0]["spans"][0]["name"], "request");
+}
+
 #[test]
 fn every_character_survives() {
     let text: String = ('\u{0}'..='\u{2ff}').collect();

@@ -219,6 +219,22 @@ fn an_exporter_that_cannot_flush_is_said_to_be_degraded_until_it_can() {
 }
 
 #[test]
+fn what_could_not_be_flushed_is_told_at_the_end() {
+    let _alone = alone();
+    let fails = Fails::default();
+    let dashcam = built(fails.clone());
+    fail(&dashcam, 2);
+    assert!(dashcam.flush(DEADLINE));
+    fails.flush.store(true, SeqCst);
+    fail(&dashcam, 3);
+    drop(dashcam);
+    let lines = farewells();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["waiting"], 3);
+    assert_eq!(lines[0]["why"], "the store is away");
+}
+
+#[test]
 fn what_the_exporter_refuses_is_counted_with_its_reason() {
     let _alone = alone();
     let fails = Fails::default();

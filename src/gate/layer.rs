@@ -1,6 +1,6 @@
 use super::{BaseFilter, GateHandle, excluded::is_excluded, levels, note, probe};
 use crate::{
-    AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET,
+    AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET, RULES_TARGET, STATUS_TARGET,
     context::{
         Bound, Mode, RequestContext, RequestSpans, enter_span, exit_span, has_current, mode,
         with_current, with_replayed,
@@ -26,6 +26,9 @@ use tracing_subscriber::{
 
 /// The targets of this crate that pass every base filter, at INFO and above.
 const OWN_TARGETS: &[&str] = &[AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET];
+
+/// The same at WARN and above: what is lost, and what cannot work.
+const OWN_WARNINGS: &[&str] = &[STATUS_TARGET, RULES_TARGET];
 
 /// The layer; see the [module page](super).
 #[derive(Debug)]
@@ -108,7 +111,7 @@ impl Gate {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let ours = |span: &SpanRef<'_, S>| span.metadata().target() == REQUEST_TARGET;
+        let ours = |span: &SpanRef<'_, S>| crate::is_own_request(span.metadata());
         let mut around = cx.span(id)?.scope().filter(ours).map(|s| s.id().into_u64());
         around.find(|id| self.requests.has(*id))
     }
@@ -281,7 +284,9 @@ fn is_deep(metadata: &Metadata<'_>) -> bool {
 }
 
 fn is_own(metadata: &Metadata<'_>) -> bool {
-    *metadata.level() <= Level::INFO && OWN_TARGETS.contains(&metadata.target())
+    let (level, target) = (*metadata.level(), metadata.target());
+    level <= Level::INFO && OWN_TARGETS.contains(&target)
+        || level <= Level::WARN && OWN_WARNINGS.contains(&target)
 }
 
 /// Whether events below INFO of this target are neither recorded nor shown.

@@ -22,6 +22,8 @@ pub(crate) struct Counters {
     pub(crate) exported: AtomicU64,
     pub(crate) exporter_panics: AtomicU64,
     pub(crate) flushes_failed: AtomicU64,
+    /// Exchanges that the exporter took since it last flushed, where it then failed to.
+    pub(crate) unflushed: AtomicU64,
     #[cfg(feature = "gate")]
     pub(crate) replays: AtomicU64,
     #[cfg(feature = "gate")]
@@ -114,10 +116,10 @@ impl Counters {
             (directory, why)
         };
         if let Some(directory) = directory {
-            tracing::info!(target: "dashcam::status", directory, "exchanges go to this directory");
+            tracing::info!(target: crate::STATUS_TARGET, directory, "exchanges go to this directory");
         }
         if let Some(why) = why {
-            tracing::warn!(target: "dashcam::status", "the exporter is degraded: {why}");
+            tracing::warn!(target: crate::STATUS_TARGET, "the exporter is degraded: {why}");
         }
     }
 

@@ -70,7 +70,7 @@ impl Lost {
 /// What is left at the end of exchanges that were kept.
 #[derive(Debug)]
 pub(crate) struct Farewell {
-    /// Kept, and neither written nor given up.
+    /// Kept, and neither given up nor, as far as the exporter says, where they belong.
     waiting: u64,
     /// Given up, and not told yet.
     lost: u64,
@@ -83,7 +83,7 @@ impl Farewell {
         let lost = Lost::so_far(counters);
         let through = counters.exported.load(Relaxed) + lost.export_failed;
         let queued = counters.kept.load(Relaxed).saturating_sub(through);
-        let waiting = queued + backlog.held;
+        let waiting = queued + backlog.held.max(counters.unflushed.load(Relaxed));
         let mut said = counters.report();
         let untold = lost.since(said.lost);
         let this = Self {
@@ -107,7 +107,7 @@ impl Farewell {
         let Self { waiting, lost, why } = self;
         let log = || {
             tracing::warn!(
-                target: "dashcam::status",
+                target: crate::STATUS_TARGET,
                 waiting,
                 lost,
                 why,
@@ -115,7 +115,10 @@ impl Farewell {
                  process ends now"
             );
         };
-        if !tracing::dispatcher::has_been_set() || foreign::run(log).is_none() {
+        // Nor is there one where its filters refuse this.
+        let shown = || tracing::enabled!(target: crate::STATUS_TARGET, tracing::Level::WARN);
+        let shown = tracing::dispatcher::has_been_set() && foreign::run(shown) == Some(true);
+        if !shown || foreign::run(log).is_none() {
             let _ = writeln!(
                 io::stderr(),
                 "dashcam: exchanges that were kept are not written ({waiting} wait and are lost \
@@ -148,7 +151,7 @@ impl Report {
                     backlog,
                 } = new;
                 tracing::warn!(
-                    target: "dashcam::status",
+                    target: crate::STATUS_TARGET,
                     suppressed,
                     // Few services have a sample.
                     sampled_out = (sampled_out > 0).then_some(sampled_out),
@@ -181,7 +184,7 @@ impl Report {
                 Health::Ok => None,
             };
             tracing::warn!(
-                target: "dashcam::status",
+                target: crate::STATUS_TARGET,
                 held,
                 why,
                 "exchanges that were kept wait in memory and are lost if the process ends"

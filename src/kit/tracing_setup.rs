@@ -4,8 +4,6 @@ use std::{env, fmt, io};
 use tracing::{Dispatch, dispatcher, level_filters::LevelFilter};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt};
 
-/// The target of what is said about the set-up.
-const TARGET: &str = "dashcam::status";
 /// Of how many directives that cannot be read the warning shows the text.
 const SHOWN: usize = 8;
 
@@ -46,7 +44,7 @@ impl Dashcam {
             .map_err(|error| InitError::Installed(error.to_string()))?;
         install_hook();
         if let Some(problem) = problem {
-            tracing::warn!(target: TARGET, "{problem}");
+            tracing::warn!(target: crate::STATUS_TARGET, "{problem}");
         }
         #[cfg(feature = "log")]
         bridge_log();
@@ -84,8 +82,6 @@ fn base() -> (Targets, Option<String>) {
     if bad.is_empty() {
         return (targets, None);
     }
-    // Whatever the rest says, this is shown.
-    let targets = targets.with_target(TARGET, LevelFilter::WARN);
     (targets, Some(describe(&bad, readable)))
 }
 
@@ -131,7 +127,7 @@ fn bridge_log() {
         .with_max_level(LevelFilter::current().as_log())
         .init();
     if let Err(error) = bridged {
-        tracing::warn!(target: TARGET, "records of the `log` crate are not recorded: {error}");
+        tracing::warn!(target: crate::STATUS_TARGET, "records of the `log` crate are not recorded: {error}");
     }
 }
 

@@ -4,17 +4,14 @@ use super::{
 };
 use crate::{
     context::{PanicNote, RequestContext},
+    foreign::{self, Foreign},
     id::CorrelationId,
     recorder::Said,
 };
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE, response::Parts};
 use http_body::Body;
-use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{any::Any, sync::Arc};
 
 /// What becomes of a panic of the service: [`Observe`], [`ProblemJson`], or an answer
 /// of the service's own, which `DashcamLayer::panic_response` takes and shows an
@@ -95,12 +92,12 @@ impl<B: From<Bytes>> PanicResponse<B> for ProblemJson {
 /// An answer of the service's own. It is code of strangers: what it may do to the
 /// request ends here.
 #[derive(Debug)]
-pub struct Guarded<P>(Arc<P>);
+pub struct Guarded<P>(Arc<Foreign<P>>);
 
 impl<P> Guarded<P> {
     #[cfg(feature = "kit")]
     pub(crate) fn new(panics: P) -> Self {
-        Self(Arc::new(panics))
+        Self(Arc::new(Foreign::new(panics)))
     }
 }
 
@@ -113,28 +110,17 @@ impl<P> Clone for Guarded<P> {
 
 impl<P: PanicResponse<B>, B: From<Bytes>> PanicResponse<B> for Guarded<P> {
     fn answers(&self) -> bool {
-        caught(|| self.0.answers()).unwrap_or(true)
+        let own = self.0.get();
+        let answers = own.and_then(|panics| foreign::run(|| panics.answers()));
+        answers.unwrap_or(true)
     }
 
     fn respond(&self, id: &CorrelationId) -> Option<Response<B>> {
-        match caught(|| self.0.respond(id)) {
+        let own = self.0.get();
+        match own.and_then(|panics| foreign::run(|| panics.respond(id))) {
             Some(Some(response)) => Some(response),
             Some(None) if !PanicResponse::<B>::answers(self) => None,
             Some(None) | None => ProblemJson.respond(id),
-        }
-    }
-}
-
-/// `None` where it panics.
-fn caught<R>(f: impl FnOnce() -> R) -> Option<R> {
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(value) => Some(value),
-        Err(payload) => {
-            // Dropping it may panic again; what that leaves is forgotten.
-            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                std::mem::forget(again);
-            }
-            None
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is known of a callsite before its next line comes.
 
 use super::{format::LineFormat, json::string};
-use crate::{REQUEST_TARGET, keeper::Site, redact::Scrubber};
+use crate::{is_own_request, keeper::Site, redact::Scrubber};
 use std::{array, ptr};
 use tracing::Metadata;
 
@@ -58,7 +58,7 @@ impl Place {
             })
             .collect();
         Self {
-            own: metadata.target() == REQUEST_TARGET,
+            own: is_own_request(metadata),
             hides: site.fields.iter().any(|field| field.hidden),
             logged,
             head,

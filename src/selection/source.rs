@@ -102,7 +102,7 @@ impl RuleSlot {
         }
         if let Some((source, problem)) = steering.untold(self.source) {
             let warn =
-                || tracing::warn!(target: "dashcam::rules", "the rules of {source}: {problem}");
+                || tracing::warn!(target: crate::RULES_TARGET, "the rules of {source}: {problem}");
             // On a thread of ours, which a layer that panics must not end.
             foreign::run(warn);
         }

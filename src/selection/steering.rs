@@ -276,7 +276,7 @@ impl Inner {
         let set = self.set.load_full();
         let lines = self.findings.take().into_iter().chain(untold_of(&set));
         for line in lines {
-            tracing::warn!(target: "dashcam::rules", "{line}");
+            tracing::warn!(target: crate::RULES_TARGET, "{line}");
         }
     }
 

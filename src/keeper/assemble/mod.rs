@@ -68,6 +68,8 @@ pub(super) struct Assembler {
     report: Report,
     /// Why the last flush failed, where it did.
     not_flushed: Option<String>,
+    /// Exchanges that it had taken when it last flushed.
+    flushed: u64,
     shares: Shares,
     recent: Recent,
     #[cfg(feature = "gate")]
@@ -91,6 +93,7 @@ impl Assembler {
             },
             report: Report::default(),
             not_flushed: None,
+            flushed: 0,
             shares: Shares::default(),
             recent: Recent::default(),
             #[cfg(feature = "gate")]
@@ -468,9 +471,15 @@ impl Handler<Job> for Assembler {
 
     fn flush(&mut self) -> bool {
         self.not_flushed = self.call(Exporter::flush).err();
-        if self.not_flushed.is_some() {
+        let taken = self.counters.exported.load(Relaxed);
+        let unflushed = if self.not_flushed.is_some() {
             add(&self.counters.flushes_failed);
-        }
+            taken.saturating_sub(self.flushed)
+        } else {
+            self.flushed = taken;
+            0
+        };
+        self.counters.unflushed.store(unflushed, Relaxed);
         self.note_health();
         #[cfg(feature = "metrics")]
         self.report.measure(&self.counters);
