@@ -202,9 +202,9 @@ impl Flight {
         over
     }
 
-    pub(super) fn service_error<E: Display>(mut self, error: &E) {
+    pub(super) fn service_error<E: Display + 'static>(mut self, error: &E) {
         // The error's text is code of the service, so its context is current.
-        let text = self.run(|| Said::of(error)).unwrap_or_default();
+        let text = self.run(|| Said::of_error(error)).unwrap_or_default();
         self.end(End::ServiceError(text), Clock::default());
     }
 

@@ -78,7 +78,7 @@ impl<B> Body for ResponseBody<B>
 where
     B: Body,
     B::Data: 'static,
-    B::Error: Display,
+    B::Error: Display + 'static,
 {
     type Data = B::Data;
     type Error = B::Error;
@@ -112,7 +112,7 @@ where
             Poll::Pending => None,
             Poll::Ready(None) => Some(End::Response),
             Poll::Ready(Some(Err(error))) => {
-                let text = flight.run(|| Said::of(error)).unwrap_or_default();
+                let text = flight.run(|| Said::of_error(error)).unwrap_or_default();
                 Some(End::BodyError(text))
             }
             Poll::Ready(Some(Ok(frame))) => {
