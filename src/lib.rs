@@ -131,6 +131,8 @@ pub mod log_line;
 pub mod open_feature;
 #[cfg(feature = "opentelemetry")]
 pub mod opentelemetry;
+#[cfg(feature = "capture")]
+mod plain_file;
 mod recorder;
 #[cfg(feature = "capture")]
 pub mod redact;

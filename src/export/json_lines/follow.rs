@@ -3,10 +3,9 @@ use super::{
     split::Splitter,
     torn::{Torn, TornReason},
 };
-use crate::exchange::Exchange;
+use crate::{exchange::Exchange, plain_file};
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -114,7 +113,7 @@ fn resume(path: &Path, place: &mut Place) -> io::Result<Option<Input>> {
         io::copy(&mut input.by_ref().take(place.offset), &mut io::sink())?;
         return Ok(Some(input));
     }
-    let mut file = File::open(path)?;
+    let mut file = plain_file::open(path)?;
     let len = file.metadata()?.len();
     if len == place.offset {
         return Ok(None);

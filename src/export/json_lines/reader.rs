@@ -3,13 +3,15 @@ use super::{
     split::Splitter,
     torn::{Torn, TornReason},
 };
-use crate::exchange::{Exchange, SCHEMA};
+use crate::{
+    exchange::{Exchange, SCHEMA},
+    plain_file,
+};
 use serde::Deserialize;
 use std::{
     collections::HashSet,
     ffi::OsStr,
-    fmt,
-    fs::{self, File},
+    fmt, fs,
     io::{self, BufRead, BufReader},
     iter::FusedIterator,
     path::{Path, PathBuf},
@@ -30,7 +32,7 @@ pub(super) type Input = Box<dyn BufRead + Send + Sync>;
 ///
 /// # Errors
 ///
-/// The file cannot be opened; it is compressed, and the feature is off
+/// The file cannot be opened, or is no regular one; it is compressed, and the feature is off
 /// ([`Unsupported`](io::ErrorKind::Unsupported)).
 pub fn read_file(path: impl AsRef<Path>) -> io::Result<Lines> {
     let path = path.as_ref();
@@ -41,7 +43,8 @@ pub fn read_file(path: impl AsRef<Path>) -> io::Result<Lines> {
 }
 
 pub(super) fn open(path: &Path) -> io::Result<Input> {
-    let file = File::open(path)?;
+    // Whoever may write to the directory could have put a pipe there.
+    let file = plain_file::open(path)?;
     if !is_compressed(path) {
         return Ok(Box::new(BufReader::with_capacity(BUFFER, file)));
     }
