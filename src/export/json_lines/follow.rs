@@ -147,7 +147,10 @@ fn at(start: Place, (next, offset): (u64, u64)) -> Place {
 mod tests {
     use super::*;
     use crate::export::sample::sample;
-    use std::{fs, io::Write};
+    use std::{
+        fs::{self, File},
+        io::Write,
+    };
 
     fn polled(follow: &mut Follow) -> Vec<Result<String, TornReason>> {
         let mut seen = Vec::new();
