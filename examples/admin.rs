@@ -11,10 +11,10 @@ use axum::{
 };
 use dashcam::{
     Dashcam,
-    admin::Admin,
+    admin::{self, Admin},
     export::{JsonLines, Memory},
 };
-use std::{env, net::SocketAddr};
+use std::env;
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -27,14 +27,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     dashcam.init_tracing()?;
 
-    let admin = Admin::new(dashcam.handle())
+    let router = Admin::new(dashcam.handle())
         .bearer_token("on-call", env::var("ADMIN_TOKEN").unwrap_or_default())
         .exchanges(kept)
         .router()
         .map_err(|error| error.to_string())?;
     let private = TcpListener::bind(("127.0.0.1", port("ADMIN_PORT", 9000)?)).await?;
-    let admin = admin.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(private, admin).await });
+    tokio::spawn(admin::serve(private, router));
 
     let app = Router::<()>::new()
         .route("/orders/{id}", get(order))

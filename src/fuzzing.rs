@@ -206,7 +206,11 @@ pub fn rules(text: &str) {
         }
         let why = rules.why(&request, &SampleKey::default());
         let steering = Steering::new().rules(rules.clone());
-        assert_eq!(steering.selects(&request), why.selected, "{written}");
+        let selected = steering.selects(&request);
+        // `why` asks each rule by itself, however much work all are together.
+        if steering.status().beyond_work == 0 {
+            assert_eq!(selected, why.selected, "{written}");
+        }
     }
 }
 

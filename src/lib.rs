@@ -65,6 +65,7 @@
 //! | `opentelemetry` | no | the request's span, its IDs and replayed events beside `tracing-opentelemetry` 0.34; a sampler; includes `gate` |
 //! | `open-feature` | no | rules from the flags of any OpenFeature provider; includes `rules-file` |
 //! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
+//! | `hyper-client` | no | errors of hyper and of the client of `hyper-util` with their causes; includes `capture` |
 //! | `reqwest-middleware` | no | the client layer as middleware of `reqwest-middleware` 0.5 |
 //! | `decompress` | no | bodies with a content coding are redacted instead of hashed; includes `capture` |
 //! | `policy-file` | no | redaction policies from TOML; includes `capture` |
@@ -131,6 +132,8 @@ pub mod log_line;
 pub mod open_feature;
 #[cfg(feature = "opentelemetry")]
 pub mod opentelemetry;
+#[cfg(feature = "capture")]
+mod plain_file;
 mod recorder;
 #[cfg(feature = "capture")]
 pub mod redact;

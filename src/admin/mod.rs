@@ -1,9 +1,8 @@
 //! A router for a private port: rules, kept exchanges, status, and the switch.
 //!
 //! ```no_run
-//! use dashcam::{Dashcam, admin::Admin, export::{JsonLines, Memory}};
+//! use dashcam::{Dashcam, admin::{self, Admin}, export::{JsonLines, Memory}};
 //! # use axum::{Router, routing::get};
-//! use std::net::SocketAddr;
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,8 +20,7 @@
 //!     .router()?;
 //! // A port of its own, that only the inside of the network reaches.
 //! let private = tokio::net::TcpListener::bind("127.0.0.1:9000").await?;
-//! let admin = admin.into_make_service_with_connect_info::<SocketAddr>();
-//! tokio::spawn(async move { axum::serve(private, admin).await });
+//! tokio::spawn(admin::serve(private, admin));
 //!
 //! let app = Router::<()>::new().route("/", get(|| async { "hello" })).layer(dashcam.layer());
 //! # let _ = app;
@@ -82,8 +80,12 @@
 //! router that nobody could use, or everybody without anyone having said so, is not
 //! made. After ten wrong tokens in a minute an address is answered 429, also with
 //! the right one, until the minute is over. Addresses are known where the
-//! router is served with `into_make_service_with_connect_info`; where they are not,
-//! all are one, and anybody can lock the others out.
+//! router is served with [`serve`], or with `into_make_service_with_connect_info`; where
+//! they are not, all are one, and anybody can lock the others out.
+//!
+//! [`serve`] bounds connections and the time of their heads. Other servers that share the
+//! process with the service have to do so themselves: `axum::serve` does not, and who
+//! reaches the port could use up the descriptors that the service needs.
 //!
 //! Every change leaves an event at INFO, target `dashcam::audit`: who, from where,
 //! what, and until when. It passes every base filter of the gate.
@@ -101,5 +103,9 @@ mod auth;
 mod exchanges;
 mod router;
 mod rules;
+mod serve;
 
-pub use self::router::{Admin, AdminError};
+pub use self::{
+    router::{Admin, AdminError},
+    serve::serve,
+};

@@ -1,12 +1,13 @@
 use super::Failure;
 use crate::{
     find::{Filter, KeptFor, Moment, OutcomeIs, RouteIs, StatusIs, ago, pair},
+    plain_file,
     redact::{Key, KeySource},
     selection::{Glob, Network, When},
 };
 use clap::{Parser, Subcommand};
 use std::{
-    io::{self, Read},
+    io,
     net::IpAddr,
     num::{NonZeroU32, NonZeroU64},
     path::PathBuf,
@@ -173,11 +174,14 @@ impl FilterArgs {
     }
 }
 
+/// No value and no token is larger.
+const MAX_INPUT_KIB: u64 = 1024;
+
 pub(super) fn standard_input() -> Result<String, Failure> {
-    let mut value = String::new();
-    io::stdin()
-        .read_to_string(&mut value)
-        .map_err(|error| Failure::cannot(format!("standard input cannot be read: {error}")))?;
+    let cannot = |error| Failure::cannot(format!("standard input cannot be read: {error}"));
+    let bytes = plain_file::whole(io::stdin(), MAX_INPUT_KIB).map_err(cannot)?;
+    let value =
+        String::from_utf8(bytes).map_err(|_| cannot(io::Error::other("it is not UTF-8")))?;
     let line = value.strip_suffix('\n').unwrap_or(&value);
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }

@@ -6,9 +6,15 @@ use super::{
     output::create_private,
     text::Plain,
 };
-use crate::token::{Claims, TokenKey};
+use crate::{
+    plain_file,
+    token::{Claims, TokenKey},
+};
 use serde_json::json;
-use std::{fs, path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
+
+/// Larger files are no keys.
+const MAX_KIB: u64 = 64;
 
 /// What services take by default.
 const USUAL: Duration = Duration::from_secs(3600);
@@ -42,8 +48,9 @@ fn public(key: &TokenKey, file: &Path, out: &mut Output) -> Result<Answer, Failu
 
 pub(super) fn read(file: &Path) -> Result<TokenKey, Failure> {
     let name = file.display();
-    let text = fs::read_to_string(file)
-        .map_err(|error| Failure::cannot(format!("{name} cannot be read: {error}")))?;
+    let cannot = |error| Failure::cannot(format!("{name} cannot be read: {error}"));
+    let bytes = plain_file::read(file, MAX_KIB).map_err(cannot)?;
+    let text = String::from_utf8(bytes).map_err(|_| cannot(io::Error::other("it is not UTF-8")))?;
     TokenKey::from_jwk(text.trim()).map_err(|error| Failure::cannot(format!("{name}: {error}")))
 }
 

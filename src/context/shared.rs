@@ -348,10 +348,12 @@ impl Shared {
         let _ = self.traced.set(trace);
     }
 
-    /// Whether it is verbose, or recorded more deeply, because it was selected.
+    /// Whether it is verbose, or recorded more deeply, because it was selected, not only
+    /// for a reason of its own.
     #[cfg(feature = "opentelemetry")]
     pub(crate) fn is_selected(&self) -> bool {
-        self.live.get().is_some() || self.deep.get().is_some()
+        let live = self.live.get();
+        live.is_some_and(|live| live.is_asked_for()) || self.deep.get().is_some()
     }
 
     /// A hold on its span, where OpenTelemetry records it.

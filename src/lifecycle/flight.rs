@@ -224,9 +224,9 @@ impl Flight {
         over
     }
 
-    pub(super) fn service_error<E: Display>(mut self, error: &E) {
+    pub(super) fn service_error<E: Display + 'static>(mut self, error: &E) {
         // The error's text is code of the service, so its context is current.
-        let text = self.ask(|| Said::of(error)).unwrap_or_default();
+        let text = self.ask(|| Said::of_error(error)).unwrap_or_default();
         self.end(End::ServiceError(text), Clock::default());
     }
 

@@ -66,7 +66,7 @@ where
     F: Future<Output = Result<Response<B>, E>>,
     P: PanicResponse<B>,
     B: Body,
-    E: Display,
+    E: Display + 'static,
 {
     type Output = Result<Response<ResponseBody<B>>, E>;
 

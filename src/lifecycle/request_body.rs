@@ -63,7 +63,7 @@ impl<B> Body for RequestBody<B>
 where
     B: Body,
     B::Data: 'static,
-    B::Error: Display,
+    B::Error: Display + 'static,
 {
     type Data = B::Data;
     type Error = B::Error;
@@ -98,7 +98,7 @@ where
                 Poll::Ready(Some(Err(error))) => {
                     drop(tee);
                     // The service might never have asked for it.
-                    let text = foreign::run(|| Said::of(error));
+                    let text = foreign::run(|| Said::of_error(error));
                     let ending = Ending::Error(text.unwrap_or_default());
                     shared.request_body().end(ending, clock);
                 }

@@ -82,7 +82,7 @@ impl<B> Body for ResponseBody<B>
 where
     B: Body,
     B::Data: 'static,
-    B::Error: Display,
+    B::Error: Display + 'static,
 {
     type Data = B::Data;
     type Error = B::Error;
@@ -116,7 +116,7 @@ where
             Poll::Pending => None,
             Poll::Ready(None) => Some(End::Response),
             Poll::Ready(Some(Err(error))) => {
-                let text = flight.ask(|| Said::of(error)).unwrap_or_default();
+                let text = flight.ask(|| Said::of_error(error)).unwrap_or_default();
                 Some(End::BodyError(text))
             }
             Poll::Ready(Some(Ok(frame))) => {

@@ -50,7 +50,7 @@ impl<S, P> Lifecycle<S, P> {
 impl<S, P, ReqBody, ResBody> Service<Request<ReqBody>> for Lifecycle<S, P>
 where
     S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
-    S::Error: Display,
+    S::Error: Display + 'static,
     P: PanicResponse<ResBody> + Clone,
     ReqBody: Body,
     ResBody: Body,

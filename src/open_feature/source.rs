@@ -100,7 +100,7 @@ impl FlagRules {
         self.flag(flag, Kind::Switch { lasting, rule })
     }
 
-    /// How long to wait between two times; default 5 s.
+    /// How long to wait between two times; default 5 s, at least 10 ms.
     #[must_use]
     pub fn every(mut self, interval: Duration) -> Self {
         self.every = interval;

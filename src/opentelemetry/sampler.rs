@@ -1,8 +1,8 @@
 use super::ids::for_ratio;
-use crate::context::with_current;
+use crate::context::{Mode, mode, with_current};
 use ::opentelemetry::{
     Context, KeyValue,
-    trace::{Link, SpanKind, TraceId},
+    trace::{Link, SpanKind, TraceContextExt, TraceId},
 };
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, ShouldSample};
 
@@ -11,7 +11,9 @@ use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, Should
 /// A request is selected where a rule, a token or the plain header made it verbose or
 /// chose it to be recorded, within their budgets. Its span and all spans in it are sampled
 /// from then on, whatever the caller says. Every other span obeys its parent, and one
-/// without a parent another sampler.
+/// without a parent another sampler; so do those of a request that is shown live for a
+/// reason of its own, such as an ERROR event, and the span around replayed events, which
+/// is never sampled without its parent.
 ///
 /// A sampler by ratio goes by the right-most eight bytes of the trace ID. The other
 /// sampler is shown that of a UUID, as [`RequestIds`](super::RequestIds) makes, with the
@@ -60,7 +62,13 @@ impl ShouldSample for SampleSelected {
         let mut result =
             self.rest
                 .should_sample(parent_context, trace_id, name, span_kind, attributes, links);
-        if result.decision != SamplingDecision::RecordAndSample
+        if mode().has(Mode::REPLAY) {
+            // What is shown again began long ago.
+            let has_parent = parent_context.is_some_and(TraceContextExt::has_active_span);
+            if !has_parent && name == "replay" {
+                result.decision = SamplingDecision::Drop;
+            }
+        } else if result.decision != SamplingDecision::RecordAndSample
             && with_current(|request| request.shared().is_selected()) == Some(true)
         {
             result.decision = SamplingDecision::RecordAndSample;

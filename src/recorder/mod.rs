@@ -3,6 +3,7 @@
 
 #[cfg(feature = "capture")]
 mod budget;
+mod causes;
 mod clock;
 #[cfg(feature = "capture")]
 mod end_frame;

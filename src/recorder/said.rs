@@ -1,7 +1,7 @@
 //! Texts that the service says, and what of them came at run time: the rest is
 //! the program's own, which stands in its source and says nothing of a request.
 
-use super::origin::Literals;
+use super::{causes, origin::Literals};
 use std::{
     fmt::{self, Write},
     ops::Range,
@@ -104,6 +104,11 @@ impl<'b> Limited<'b> {
             self.turned += 1;
             self.last = own;
         }
+    }
+
+    /// There is more that was not written.
+    pub(super) fn left_out(&mut self) {
+        self.cut = true;
     }
 
     #[cold]
@@ -238,10 +243,19 @@ pub(crate) struct Said {
 impl Said {
     /// What this writes, as far as it fits.
     pub(crate) fn of(text: impl fmt::Display) -> Self {
+        Self::written(|out| write!(out, "{text}"))
+    }
+
+    /// An error and its causes, as far as its type is one whose causes can be asked for.
+    pub(crate) fn of_error<E: fmt::Display + 'static>(error: &E) -> Self {
+        Self::written(|out| causes::write_any(out, error))
+    }
+
+    fn written(write: impl FnOnce(&mut Limited<'_>) -> fmt::Result) -> Self {
         let mut bytes = Vec::new();
         let mut out = Limited::new(&mut bytes, Literals::get(), VALUE_LIMIT);
         // What does not fit is noted by the buffer itself.
-        let _ = write!(out, "{text}");
+        let _ = write(&mut out);
         let (length, tag) = out.finish();
         bytes.shrink_to_fit();
         Self { bytes, length, tag }

@@ -2,6 +2,7 @@
 //! renders them later.
 
 use super::{
+    causes,
     origin::Literals,
     said::{CUT, Limited, MIXED, OWN, Text},
 };
@@ -129,15 +130,7 @@ impl Visit for Encoder<'_> {
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
         self.put_text(field, DEBUG, |out| {
-            guarded(out, |out| {
-                write!(out, "{value}")?;
-                let mut source = value.source();
-                while let Some(cause) = source {
-                    write!(out, ": {cause}")?;
-                    source = cause.source();
-                }
-                Ok(())
-            });
+            guarded(out, |out| causes::write(out, value));
         });
     }
 

@@ -3,7 +3,8 @@
 use super::{
     Budget, Mode, Rules, When,
     mistakes::mistakes,
-    model::{By, Is, Rule, time_text},
+    model::{By, Is, PathIs, Rule, Text, time_text},
+    work,
 };
 use crate::gate::EXCLUDED_TARGETS;
 use serde::Serialize;
@@ -52,6 +53,9 @@ pub enum WarningKind {
     Condition,
     /// Its budget leaves nothing.
     Budget,
+    /// Its regular expressions, or those of all rules together, are so much work that
+    /// they are not asked of long values.
+    Work,
     /// What it asks for shows nothing, or not all of what it names.
     Verbose,
     /// It needs the address of the client, and requests came without one. Only a
@@ -77,28 +81,60 @@ impl Rules {
     /// What the rules' author may not mean, at this time, and what cannot work.
     #[must_use]
     pub fn check(&self, now: SystemTime) -> Vec<Warning> {
-        self.check_beside(&self.shadowed(), now)
+        self.check_beside(&self.beside(now), now)
     }
 
-    /// The same, where it is known which rules come after one that leaves them nothing.
+    /// The same, where it is known what is said of rules beside others.
     pub(super) fn check_beside(
         &self,
-        shadowed: &[(usize, Warning)],
+        beside: &[(usize, Warning)],
         now: SystemTime,
     ) -> Vec<Warning> {
-        let mut shadowed = shadowed.iter().peekable();
+        let mut beside = beside.iter().peekable();
         let mut found = Vec::new();
         for (n, rule) in self.iter().enumerate() {
             found.extend(of_rule(rule, now));
-            let shadow = shadowed.next_if(|(of, _)| *of == n);
-            let shadow = shadow.filter(|_| rule.expires > now);
-            found.extend(shadow.map(|(_, warning)| warning.clone()));
+            while let Some((_, warning)) = beside.next_if(|(of, _)| *of == n) {
+                found.extend((rule.expires > now).then(|| warning.clone()));
+            }
         }
         found
     }
 
+    /// What is said of rules beside others, by their place and in order.
+    pub(super) fn beside(&self, now: SystemTime) -> Vec<(usize, Warning)> {
+        let mut found = self.shadowed();
+        found.extend(self.too_much(now));
+        found.sort_by_key(|(n, _)| *n);
+        found
+    }
+
+    /// The rule whose expressions are too much work beside those of the rules before it.
+    fn too_much(&self, now: SystemTime) -> Option<(usize, Warning)> {
+        let mut before = 0;
+        for (n, rule) in self
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| rule.expires > now)
+        {
+            let weight = weight(&rule.when);
+            let all = weight.saturating_add(before);
+            if weight > 0 && before > 0 && longest(all) < MUCH {
+                let text = format!(
+                    "its regular expressions and those of the rules before it are so much work \
+                     together that of values of more than {} bytes not all of them are asked, \
+                     nor those of rules after it; such a rule selects nothing",
+                    longest(all)
+                );
+                return Some((n, Warning::new(rule, WarningKind::Work, text)));
+            }
+            before = all;
+        }
+        None
+    }
+
     /// Rules that come after one which leaves them nothing, by their place and in order.
-    pub(super) fn shadowed(&self) -> Vec<(usize, Warning)> {
+    fn shadowed(&self) -> Vec<(usize, Warning)> {
         let mut found = Vec::new();
         // Those that may leave nothing to others: to all, or to the same conditions.
         // They are told apart by their text, so that not all are compared with all.
@@ -205,6 +241,14 @@ pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
     if let Some(problem) = of_budget(&rule.budget, rule.mode) {
         warn(WarningKind::Budget, format!("its budget {problem}"));
     }
+    let longest = longest(weight(&rule.when));
+    if longest < MUCH {
+        let text = format!(
+            "its regular expressions are so much work that they are asked of values of up to \
+             {longest} bytes only; of longer ones it selects nothing"
+        );
+        warn(WarningKind::Work, text);
+    }
     for problem in of_verbose(rule) {
         warn(WarningKind::Verbose, problem);
     }
@@ -219,6 +263,39 @@ pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
         );
     }
     warnings
+}
+
+/// Values up to this length are usual: expressions that cannot be asked of them are told.
+const MUCH: usize = 4 * 1024;
+
+/// How long values may be for expressions that are so much work for each byte.
+fn longest(weight: usize) -> usize {
+    (work::EXPRESSIONS as usize)
+        .checked_div(weight)
+        .unwrap_or(usize::MAX)
+}
+
+/// How much work its expressions are for each byte of what they are asked of.
+fn weight(when: &When) -> usize {
+    let of = |text: &Text| match &text.0 {
+        Is::Regex(pattern) => pattern.weight(),
+        _ => 0,
+    };
+    let path = match &when.path {
+        Some(PathIs::Text(text)) => Some(text),
+        _ => None,
+    };
+    let headers = when.header.0.iter().map(|(_, text)| text);
+    let named = [&when.query.0, &when.cookie.0, &when.fact.0];
+    let named = named.into_iter().flatten().map(|(_, text)| text);
+    let here = path
+        .into_iter()
+        .chain(&when.host)
+        .chain(headers)
+        .chain(named);
+    let parts = when.all.0.iter().chain(&when.any.0);
+    let parts = parts.chain(when.not.as_deref()).map(weight);
+    here.map(of).chain(parts).fold(0, usize::saturating_add)
 }
 
 /// What a budget leaves nothing of.

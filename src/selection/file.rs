@@ -1,7 +1,7 @@
 use super::{News, Rules, RulesError, parse::by_name, source::RuleSource};
+use crate::plain_file;
 use std::{
-    fs::{File, Metadata},
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -38,7 +38,7 @@ enum Found {
 }
 
 /// Larger files are no rules.
-const MAX_LEN: u64 = 1024 * 1024;
+const MAX_KIB: u64 = 1024;
 
 impl RulesFile {
     /// This file, looked at twice a second.
@@ -52,7 +52,7 @@ impl RulesFile {
         }
     }
 
-    /// Another time between two looks.
+    /// Another time between two looks, at least 10 ms.
     #[must_use]
     pub fn every(mut self, interval: Duration) -> Self {
         self.interval = interval;
@@ -122,18 +122,6 @@ fn look(path: &Path) -> Found {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let is_file = |found: io::Result<Metadata>| match found?.is_file() {
-        true => Ok(()),
-        false => Err(io::Error::other("it is not a regular file")),
-    };
-    // Opening a pipe would wait for its writer.
-    is_file(std::fs::metadata(path))?;
-    let file = File::open(path)?;
-    is_file(file.metadata())?;
-    let mut bytes = Vec::new();
-    file.take(MAX_LEN + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_LEN {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
+    let bytes = plain_file::read(path, MAX_KIB)?;
     String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
 }

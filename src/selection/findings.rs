@@ -2,7 +2,7 @@
 
 use super::{
     Rules, Warning, WarningKind,
-    engine::{Needed, Needs, Set},
+    engine::{Entry, Needed, Needs, Set},
     model::Rule,
 };
 use std::{
@@ -26,7 +26,7 @@ pub(super) struct Findings {
 
 #[derive(Debug, Default)]
 struct State {
-    shadowed: Arc<[(usize, Warning)]>,
+    beside: Arc<[(usize, Warning)]>,
     /// All of the set; the log says them, or will.
     known: HashSet<Warning>,
     untold: Vec<Warning>,
@@ -42,8 +42,8 @@ impl Findings {
 
     /// There are other rules now.
     pub(super) fn of(&self, rules: &Rules, now: SystemTime) {
-        let shadowed = rules.shadowed();
-        let found = rules.check_beside(&shadowed, now);
+        let beside = rules.beside(now);
+        let found = rules.check_beside(&beside, now);
         let mut state = self.state();
         let before = std::mem::take(&mut state.untold);
         let is_new = |warning: &&Warning| {
@@ -51,13 +51,13 @@ impl Findings {
         };
         let untold: Vec<_> = found.iter().filter(is_new).cloned().collect();
         state.known = found.into_iter().collect();
-        state.shadowed = shadowed.into();
+        state.beside = beside.into();
         self.due.store(!untold.is_empty(), SeqCst);
         state.untold = untold;
     }
 
-    pub(super) fn shadowed(&self) -> Arc<[(usize, Warning)]> {
-        Arc::clone(&self.state().shadowed)
+    pub(super) fn beside(&self) -> Arc<[(usize, Warning)]> {
+        Arc::clone(&self.state().beside)
     }
 
     #[inline]
@@ -156,6 +156,20 @@ pub(super) fn untold_of(set: &Set) -> Vec<String> {
     }
     let mut lines = Vec::new();
     let mut told = Vec::new();
+    if set.watch().take_short() {
+        let short = |entry: &&Entry| {
+            let terms = entry.selected().terms();
+            terms.is_some_and(|terms| terms.spent.beyond_work.load(Relaxed) > 0)
+        };
+        let first = set.entries().iter().find(short);
+        let such = first.map_or_else(String::new, |entry| {
+            format!(", such as {:?},", entry.rule().name)
+        });
+        lines.push(format!(
+            "to ask all rules of a request was more work than one may be; rules{such} do not \
+             select such requests, and the status counts them"
+        ));
+    }
     for entry in set.entries() {
         for (is_told, warning) in lacks(entry.rule(), set) {
             if !is_told.load(Relaxed) {

@@ -87,6 +87,7 @@ mod status;
 mod steering;
 mod switch;
 mod why;
+mod work;
 
 #[cfg(any(feature = "admin", feature = "cli"))]
 pub(crate) use self::asked::Asked;

@@ -39,13 +39,17 @@ pub trait RuleSource: Send + 'static {
     /// What is new since the last call.
     fn poll(&mut self) -> News;
 
-    /// How long to wait after a call; default 500 ms.
+    /// How long to wait after a call; default 500 ms. At least 10 ms are waited: of a
+    /// source that says less the log says so once.
     fn interval(&self) -> Duration {
         DEFAULT_INTERVAL
     }
 }
 
 const DEFAULT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A source that is asked without a pause would take a processor.
+const LEAST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What a source says when it is asked.
 #[derive(Clone, Debug)]
@@ -127,8 +131,18 @@ impl fmt::Debug for RuleSlot {
 pub(super) fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<()> {
     slot.hear(ask(&mut source));
     let run = move || {
+        let mut told = false;
         while slot.is_alive() {
-            thread::sleep(interval(&source));
+            let interval = interval(&source);
+            if interval < LEAST_INTERVAL && !told && tracing::dispatcher::has_been_set() {
+                told = true;
+                let (name, least) = (name(&source), LEAST_INTERVAL);
+                tracing::warn!(
+                    target: "dashcam::rules",
+                    "the rules of {name}: asked every {least:?}, not every {interval:?}"
+                );
+            }
+            thread::sleep(interval.max(LEAST_INTERVAL));
             slot.hear(ask(&mut source));
         }
         foreign::discard(source);
@@ -142,6 +156,10 @@ pub(super) fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<(
 /// The default, where the source panics.
 fn interval(source: &impl RuleSource) -> Duration {
     foreign::run(|| source.interval()).unwrap_or(DEFAULT_INTERVAL)
+}
+
+fn name(source: &impl RuleSource) -> String {
+    foreign::run(|| source.name()).unwrap_or_else(|| "a source whose name panics".to_owned())
 }
 
 fn ask(source: &mut impl RuleSource) -> News {

@@ -19,6 +19,9 @@ pub struct VerboseStatus {
     pub by_header: Counts,
     /// Where rules come from.
     pub sources: Vec<SourceStatus>,
+    /// Requests of which not every rule was asked, because that would have been too much
+    /// work: such a rule did not select them. `docs/rules.md` says how much it may be.
+    pub beyond_work: u64,
     /// The rules in use, in order.
     pub rules: Vec<RuleStatus>,
     /// What is wrong with the rules in use, or may not be meant: see
@@ -53,6 +56,9 @@ pub struct RuleStatus {
     pub in_force: bool,
     /// What it has selected.
     pub spent: Counts,
+    /// How often it did not select a request, because asking it would have been too much
+    /// work.
+    pub beyond_work: u64,
 }
 
 /// Requests that were selected, and what budgets did to them.
@@ -91,6 +97,7 @@ impl RuleStatus {
             expires: rule.expires,
             in_force: Time::of(rule).contains(now),
             spent: Counts::of(spent),
+            beyond_work: spent.beyond_work.load(Relaxed),
         }
     }
 }

@@ -148,6 +148,7 @@ impl Steering {
             spent: super::status::Counts::of(&self.0.overall.spent),
             by_header: super::status::Counts::of(&self.0.asked),
             sources,
+            beyond_work: set.watch().short(),
             rules: set.entries().iter().filter_map(rule).collect(),
             warnings: self.warnings(),
             problem: of_budget(&self.0.overall.limits, Mode::Live)
@@ -162,16 +163,18 @@ impl Steering {
     pub fn warnings(&self) -> Vec<Warning> {
         let now = SystemTime::now();
         let set = self.0.set.load();
-        let shadowed = self.0.findings.shadowed();
-        let mut shadowed = shadowed.iter().peekable();
+        let beside = self.0.findings.beside();
+        let mut beside = beside.iter().peekable();
         let mut warnings = Vec::new();
         for (n, entry) in set.entries().iter().enumerate() {
             let rule = entry.rule();
             warnings.extend(of_rule(rule, now));
             // Of the set before this one it may be another rule's.
-            let shadow = shadowed.next_if(|(of, _)| *of <= n);
-            let shadow = shadow.filter(|(_, of)| of.rule == rule.name && rule.expires > now);
-            warnings.extend(shadow.map(|(_, warning)| warning.clone()));
+            while let Some((_, of)) = beside.next_if(|(of, _)| *of <= n) {
+                if of.rule == rule.name && rule.expires > now {
+                    warnings.push(of.clone());
+                }
+            }
             warnings.extend(of_set(rule, &set));
         }
         warnings

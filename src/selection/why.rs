@@ -141,9 +141,10 @@ impl Rules {
     /// What these rules make of a request.
     #[must_use]
     pub fn why(&self, request: &Described, key: &SampleKey) -> Why {
-        let arrival = request.arrival();
         let mut selected = None;
         let rules = self.iter().map(|rule| {
+            // Each by itself.
+            let arrival = request.arrival();
             let mut verdict = judge(rule, &arrival, key);
             if verdict.verdict == Verdict::Selects {
                 if selected.is_some() {
@@ -197,7 +198,11 @@ fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> RuleVerdict {
         fails.push("it has more than 64 conditions".to_owned());
     }
     for node in Node::of(&rule.when) {
-        match node.now(arrival) {
+        let now = node.now(arrival);
+        match now {
+            _ if arrival.work().was_short() => {
+                fails.push(format!("{node}: more work than a request may be"));
+            }
             Some(true) => {}
             Some(false) => fails.push(node.to_string()),
             None => waits.push(node.to_string()),

@@ -58,9 +58,9 @@ impl JsonLinesBuilder {
     }
 
     /// A file is closed so long after it was begun, also where nothing is
-    /// written; 24 hours by default.
+    /// written; 24 hours by default, at least a second.
     pub fn max_file_age(mut self, age: Duration) -> Self {
-        self.max_file_age = age;
+        self.max_file_age = age.max(Duration::from_secs(1));
         self
     }
 

@@ -1,7 +1,8 @@
 use super::{
-    names, regular,
+    names,
     storage::{Storage, Target},
 };
+use crate::plain_file;
 use flate2::{Compression, write::GzEncoder};
 use std::{
     fs::{self, File},
@@ -16,7 +17,7 @@ pub(super) fn compress(dir: &Path, name: &str, storage: &dyn Storage) -> io::Res
     let original = dir.join(name);
     let part = dir.join(names::part(name));
     let complete = dir.join(names::compressed(name));
-    let mut source = match regular::open(&original) {
+    let mut source = match plain_file::open(&original) {
         Ok((source, _)) => source,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),

@@ -1,10 +1,9 @@
 use super::{
     reader::{BUFFER, Input, MAX_LINE, files, is_compressed, open, parse},
-    regular,
     split::Splitter,
     torn::{Torn, TornReason},
 };
-use crate::exchange::Exchange;
+use crate::{exchange::Exchange, plain_file};
 use std::{
     collections::BTreeMap,
     io::{self, BufReader, Read, Seek, SeekFrom},
@@ -118,7 +117,7 @@ fn resume(path: &Path, place: &mut Place) -> io::Result<Option<Input>> {
         io::copy(&mut input.by_ref().take(place.offset), &mut io::sink())?;
         return Ok(Some(input));
     }
-    let (mut file, len) = regular::open(path)?;
+    let (mut file, len) = plain_file::open(path)?;
     if len == place.offset {
         return Ok(None);
     }

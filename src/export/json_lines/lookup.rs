@@ -5,11 +5,10 @@ use super::{
     index::{ENTRY, Entry, UNINDEXED, decode, seed},
     names,
     reader::{BUFFER, MAX_LINE, files, is_compressed, open, parse},
-    regular,
     split::Splitter,
     torn::{Torn, TornReason},
 };
-use crate::exchange::Exchange;
+use crate::{exchange::Exchange, plain_file};
 use std::{
     collections::HashSet,
     ffi::OsStr,
@@ -76,7 +75,7 @@ pub(crate) fn look(path: &Path, wanted: &mut dyn Wanted) -> io::Result<ControlFl
 }
 
 fn look_at(path: &Path, name: &str, wanted: &mut dyn Wanted) -> io::Result<ControlFlow<()>> {
-    let (mut file, size) = regular::open(path)?;
+    let (mut file, size) = plain_file::open(path)?;
     let changed = file.metadata()?.modified().ok();
     if is_older(changed, wanted.not_before()) {
         return Ok(ControlFlow::Continue(()));
@@ -165,7 +164,7 @@ struct Index {
 
 impl Index {
     fn read(path: &Path, name: &str, wanted: &mut dyn Wanted) -> Option<Self> {
-        let (file, size) = regular::open(&path.with_file_name(names::index(name))).ok()?;
+        let (file, size) = plain_file::open(&path.with_file_name(names::index(name))).ok()?;
         let changed = file.metadata().and_then(|meta| meta.modified()).ok();
         let mut index = Self {
             found: Vec::new(),

@@ -1,9 +1,12 @@
 use super::{
-    names, regular,
+    names,
     split::Splitter,
     torn::{Torn, TornReason},
 };
-use crate::exchange::{Exchange, SCHEMA};
+use crate::{
+    exchange::{Exchange, SCHEMA},
+    plain_file,
+};
 use serde::Deserialize;
 use std::{
     collections::HashSet,
@@ -41,7 +44,7 @@ pub fn read_file(path: impl AsRef<Path>) -> io::Result<Lines> {
 }
 
 pub(super) fn open(path: &Path) -> io::Result<Input> {
-    let (file, len) = regular::open(path)?;
+    let (file, len) = plain_file::open(path)?;
     let file = file.take(len);
     if !is_compressed(path) {
         return Ok(Box::new(BufReader::with_capacity(BUFFER, file)));

@@ -1,9 +1,15 @@
 //! A policy as plain data.
 
 use super::{Policy, PolicyError, names};
-use crate::redact::{key::Key, search::Why};
+use crate::{
+    plain_file,
+    redact::{key::Key, search::Why},
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
+
+/// Larger files are no keys.
+const MAX_KIB: u64 = 64;
 
 /// What happens to a value.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
@@ -112,7 +118,7 @@ impl KeySource {
         }
     }
 
-    /// A key in a file.
+    /// A key in a regular file of at most 64 KiB.
     #[must_use]
     pub fn file(id: impl Into<String>, file: impl Into<PathBuf>) -> Self {
         Self {
@@ -122,7 +128,7 @@ impl KeySource {
         }
     }
 
-    /// The key, as a policy has it.
+    /// The key, as a policy has it. A file is a regular one of 64 KiB at most.
     pub(crate) fn read(&self) -> Result<Key, PolicyError> {
         if self.id.is_empty() {
             let message = "expected a name for the key, such as a date";
@@ -135,7 +141,7 @@ impl KeySource {
                     PolicyError::invalid("key.env", message)
                 })?
                 .into_encoded_bytes(),
-            (None, Some(file)) => std::fs::read(file)
+            (None, Some(file)) => plain_file::read(file, MAX_KIB)
                 .map_err(|e| PolicyError::invalid("key.file", format!("{}: {e}", file.display())))?
                 .trim_ascii_end()
                 .to_owned(),

@@ -4,6 +4,7 @@ use crate::{
     selection::{
         Address, Text,
         model::{By, Is},
+        work::Work,
     },
 };
 use http::{
@@ -30,14 +31,23 @@ pub(crate) struct Arrival<'r> {
     pub(crate) seen: Seen<'r>,
 }
 
-/// Headers that many rules look at, looked up once. Rules know them by number.
+/// What was looked up once for all rules, and how much work they may still be.
 #[derive(Debug, Default)]
-pub(crate) struct Seen<'r>([OnceCell<GetAll<'r, HeaderValue>>; SEEN]);
+pub(crate) struct Seen<'r> {
+    /// Headers that many rules look at. Rules know them by number.
+    headers: [OnceCell<GetAll<'r, HeaderValue>>; SEEN],
+    /// The host in its one spelling.
+    host: OnceCell<Option<Cow<'r, [u8]>>>,
+    work: Work,
+}
 
 /// How many headers have a number.
 pub(super) const SEEN: usize = 8;
 
 pub(crate) type Facts<'r> = &'r [(Cow<'static, str>, String)];
+
+/// The work of taking a byte of cookies or of the query apart.
+const EACH: usize = 2;
 
 /// Values of a query are decoded up to this length.
 const MAX_DECODED: usize = 1024;
@@ -53,31 +63,46 @@ impl<'r> Arrival<'r> {
     }
 
     /// The same in its one spelling.
-    pub(super) fn folded_host(&self) -> Option<Cow<'r, [u8]>> {
-        let host = self.host()?;
-        Some(match str::from_utf8(host).map(host::fold) {
-            Ok(Cow::Borrowed(host)) => Cow::Borrowed(host.as_bytes()),
-            Ok(Cow::Owned(host)) => Cow::Owned(host.into_bytes()),
-            Err(_) => Cow::Borrowed(host),
-        })
+    pub(super) fn folded_host(&self) -> Option<&[u8]> {
+        let fold = || {
+            let host = self.host()?;
+            Some(match str::from_utf8(host).map(host::fold) {
+                Ok(Cow::Borrowed(host)) => Cow::Borrowed(host.as_bytes()),
+                Ok(Cow::Owned(host)) => Cow::Owned(host.into_bytes()),
+                Err(_) => Cow::Borrowed(host),
+            })
+        };
+        self.seen.host.get_or_init(fold).as_deref()
+    }
+
+    pub(in crate::selection) fn work(&self) -> &Work {
+        &self.seen.work
     }
 
     /// The media type without parameters.
     pub(super) fn media_type(&self) -> Option<&'r [u8]> {
         let value = only(self.headers.get_all(CONTENT_TYPE).iter())?.as_bytes();
+        if !self.work().pay(value.len()) {
+            return None;
+        }
         let end = value.iter().position(|b| *b == b';');
         let media_type = value.get(..end.unwrap_or(value.len()))?;
         Some(media_type.trim_ascii())
     }
 
     pub(super) fn cookies(&self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> + use<'r> {
-        let lines = self.headers.get_all(COOKIE).iter();
+        let lines = self.headers.get_all(COOKIE);
+        let bytes: usize = lines.iter().map(HeaderValue::len).sum();
+        let paid = self.work().pay(bytes * EACH);
+        let lines = lines.iter().take_while(move |_| paid);
         lines.flat_map(|line| line.as_bytes().split(|b| *b == b';').filter_map(pair))
     }
 
     /// Names and values of the query, as they are encoded.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> + use<'r> {
         let query = self.query.unwrap_or_default().as_bytes();
+        let paid = self.work().pay(query.len() * EACH);
+        let query = if paid { query } else { b"" };
         query
             .split(|b| *b == b'&')
             .filter(|part| !part.is_empty())
@@ -85,36 +110,52 @@ impl<'r> Arrival<'r> {
     }
 
     pub(super) fn header_is(&self, name: &HeaderName, seen: Option<u8>, text: &Text) -> bool {
-        let cell = seen.and_then(|n| self.seen.0.get(usize::from(n)));
+        let cell = seen.and_then(|n| self.seen.headers.get(usize::from(n)));
         let values = match cell {
             Some(cell) => cell.get_or_init(|| self.headers.get_all(name)).iter(),
             None => self.headers.get_all(name).iter(),
         };
-        one_is(text, values.map(HeaderValue::as_bytes))
+        one_is(text, values.map(HeaderValue::as_bytes), self.work())
     }
 
     pub(super) fn cookie_is(&self, name: &str, text: &Text) -> bool {
         let named = |(n, value): (&[u8], &'r [u8])| (n == name.as_bytes()).then_some(value);
-        one_is(text, self.cookies().filter_map(named))
+        one_is(text, self.cookies().filter_map(named), self.work())
     }
 
     pub(super) fn query_is(&self, key: &str, text: &Text) -> bool {
         let mut is = text.0 == Is::Absent;
         for (name, value) in self.pairs() {
-            if !decoded(name, |name| name == Some(key.as_bytes())) {
+            if !self.decoded(name, |name| name == Some(key.as_bytes())) {
                 continue;
             }
             match text.0 {
                 Is::Absent => return false,
                 Is::Present => return true,
-                _ => is |= decoded(value, |value| value.is_some() && text.matches(value)),
+                _ => {
+                    is |= self.decoded(value, |value| {
+                        value.is_some() && text.matches(value, self.work())
+                    });
+                }
             }
         }
         is
     }
 
+    /// As the function of this name, `None` also where that is too much work.
+    pub(super) fn decoded<R>(&self, text: &[u8], f: impl FnOnce(Option<&[u8]>) -> R) -> R {
+        // As much of it as can be decoded, and the room for it.
+        let bytes = text.len().min(3 * MAX_DECODED + 1);
+        match !is_encoded(text) || self.work().pay(64 + bytes * EACH) {
+            true => decoded(text, f),
+            false => f(None),
+        }
+    }
+
     /// Hands over the key of a sample, `None` where there is none or two.
     pub(in crate::selection) fn key<R>(&self, by: &By, f: impl FnOnce(Option<&[u8]>) -> R) -> R {
+        // It is hashed.
+        let f = |key: Option<&[u8]>| f(key.filter(|key| self.work().pay(key.len() * EACH)));
         match by {
             By::Fact(name) => f(fact(self.facts, name)),
             By::CorrelationId => f(Some(self.correlation_id.as_bytes())),
@@ -128,10 +169,11 @@ impl<'r> Arrival<'r> {
             }
             By::Query(name) => {
                 let named = |(n, value): (&'r [u8], &'r [u8])| {
-                    decoded(n, |n| n == Some(name.as_bytes())).then_some(value)
+                    self.decoded(n, |n| n == Some(name.as_bytes()))
+                        .then_some(value)
                 };
                 match only(self.pairs().filter_map(named)) {
-                    Some(value) => decoded(value, f),
+                    Some(value) => self.decoded(value, f),
                     None => f(None),
                 }
             }
@@ -153,10 +195,10 @@ fn only<T>(values: impl IntoIterator<Item = T>) -> Option<T> {
 }
 
 /// Whether one of several values is like this.
-fn one_is<'v>(text: &Text, mut values: impl Iterator<Item = &'v [u8]>) -> bool {
+fn one_is<'v>(text: &Text, mut values: impl Iterator<Item = &'v [u8]>, work: &Work) -> bool {
     match text.0 {
         Is::Absent => values.next().is_none(),
-        _ => values.any(|value| text.matches(Some(value))),
+        _ => values.any(|value| text.matches(Some(value), work)),
     }
 }
 
@@ -172,8 +214,8 @@ fn pair(part: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Hands over the text without percent-encoding; `None` where it is too long.
-pub(super) fn decoded<R>(text: &[u8], f: impl FnOnce(Option<&[u8]>) -> R) -> R {
-    if !text.iter().any(|b| matches!(b, b'%' | b'+')) {
+fn decoded<R>(text: &[u8], f: impl FnOnce(Option<&[u8]>) -> R) -> R {
+    if !is_encoded(text) {
         return f((text.len() <= MAX_DECODED).then_some(text));
     }
     let mut buffer = [0_u8; MAX_DECODED];
@@ -194,6 +236,10 @@ pub(super) fn decoded<R>(text: &[u8], f: impl FnOnce(Option<&[u8]>) -> R) -> R {
         }
     }
     f(buffer.get(..len))
+}
+
+fn is_encoded(text: &[u8]) -> bool {
+    text.iter().any(|b| matches!(b, b'%' | b'+'))
 }
 
 /// Room for the longest address.

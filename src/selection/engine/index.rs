@@ -1,4 +1,4 @@
-use super::{Arrival, Entry, Node, Test, arrival::decoded};
+use super::{Arrival, Entry, Node, Test};
 use crate::selection::{
     Network,
     model::{Is, PathIs},
@@ -152,6 +152,7 @@ impl Block {
     }
 
     fn look_up(&self, arrival: &Arrival<'_>, mask: &mut Mask) {
+        let work = arrival.work();
         let has = |kind: Kind| self.kinds & kind.bit() != 0;
         let mut add = |kind, name: &[u8], value: &[u8]| {
             if let Some(found) = self.found.get(&hash(kind, name, value)) {
@@ -176,7 +177,7 @@ impl Block {
         if has(Kind::Host)
             && let Some(host) = arrival.folded_host()
         {
-            add(Kind::Host, b"", &host);
+            add(Kind::Host, b"", host);
         }
         if has(Kind::ContentType)
             && let Some(media_type) = arrival.media_type()
@@ -185,16 +186,22 @@ impl Block {
         }
         if has(Kind::Cookie) {
             for (name, value) in arrival.cookies() {
+                if !work.pay(LOOK + value.len() / 8) {
+                    break;
+                }
                 add(Kind::Cookie, name, value);
                 add(Kind::CookieName, name, b"");
             }
         }
         if has(Kind::Query) {
             for (name, value) in arrival.pairs() {
-                decoded(name, |name| {
+                if !work.pay(LOOK + value.len() / 8) {
+                    break;
+                }
+                arrival.decoded(name, |name| {
                     let name = name.unwrap_or_default();
                     add(Kind::QueryName, name, b"");
-                    decoded(value, |value| {
+                    arrival.decoded(value, |value| {
                         add(Kind::Query, name, value.unwrap_or_default());
                     });
                 });
@@ -203,6 +210,9 @@ impl Block {
         if has(Kind::Header) {
             let mut header = |name: &HeaderName, value: &[u8]| {
                 let name = name.as_str().as_bytes();
+                if !work.pay(LOOK + value.len() / 8) {
+                    return;
+                }
                 add(Kind::HeaderName, name, b"");
                 add(Kind::Header, name, value);
                 if let Some(start) = value.get(..START) {
@@ -222,6 +232,9 @@ impl Block {
         }
     }
 }
+
+/// The work of looking up a name and its value.
+const LOOK: usize = 32;
 
 /// How much of a prefix rules are found by.
 const START: usize = 4;

@@ -5,6 +5,7 @@ use super::{
 use crate::selection::{
     Network, Text, When,
     model::{Is, PathIs},
+    work::Work,
 };
 use http::{HeaderName, Method};
 use std::fmt;
@@ -128,7 +129,10 @@ impl Node {
     pub(super) fn holds(&self, arrival: &Arrival<'_>) -> bool {
         match self {
             Self::Test(test) => test.holds(arrival),
-            Self::Fact(name, text) => text.matches(fact(arrival.facts, name)),
+            Self::Fact(name, text) => {
+                let work = arrival.work();
+                work.pay(arrival.facts.len()) && text.matches(fact(arrival.facts, name), work)
+            }
             Self::All(of) => of.iter().all(|node| node.holds(arrival)),
             Self::Any(of) => of.iter().any(|node| node.holds(arrival)),
             Self::Not(of) => !of.holds(arrival),
@@ -153,7 +157,7 @@ impl Node {
         let mut memory = Memory::default();
         self.remember(arrival, &mut memory);
         match self.is_open() {
-            true => self.decide(&mut memory.rewound(), arrival.facts),
+            true => self.decide(&mut memory.rewound(), arrival.facts, arrival.work()),
             // Of these there can be more than there are bits.
             false => Some(self.holds(arrival)),
         }
@@ -161,26 +165,37 @@ impl Node {
 
     /// Whether it holds by what was remembered and what is stated by now; `None`
     /// where a fact is missing that decides. Every part is asked.
-    pub(super) fn decide(&self, memory: &mut Memory, facts: Facts<'_>) -> Option<bool> {
+    pub(super) fn decide(
+        &self,
+        memory: &mut Memory,
+        facts: Facts<'_>,
+        work: &Work,
+    ) -> Option<bool> {
         match self {
             Self::Test(_) => Some(memory.next()),
             Self::Fact(name, text) => {
-                let value = fact(facts, name)?;
-                Some(text.matches(Some(value)))
+                let value = fact(facts, name).filter(|_| work.pay(facts.len()))?;
+                Some(text.matches(Some(value), work))
             }
-            Self::All(of) => decide_all(of, true, memory, facts),
-            Self::Any(of) => decide_all(of, false, memory, facts),
-            Self::Not(of) => of.decide(memory, facts).map(|holds| !holds),
+            Self::All(of) => decide_all(of, true, memory, facts, work),
+            Self::Any(of) => decide_all(of, false, memory, facts, work),
+            Self::Not(of) => of.decide(memory, facts, work).map(|holds| !holds),
         }
     }
 }
 
 /// `unless` all, or any, are: one that is not decides, and one that is open
 /// leaves it open.
-fn decide_all(of: &[Node], unless: bool, memory: &mut Memory, facts: Facts<'_>) -> Option<bool> {
+fn decide_all(
+    of: &[Node],
+    unless: bool,
+    memory: &mut Memory,
+    facts: Facts<'_>,
+    work: &Work,
+) -> Option<bool> {
     let mut decided = Some(unless);
     for node in of {
-        match node.decide(memory, facts) {
+        match node.decide(memory, facts, work) {
             Some(holds) if holds != unless => decided = Some(holds),
             None if decided == Some(unless) => decided = None,
             Some(_) | None => {}
@@ -216,17 +231,17 @@ impl Memory {
 /// Whether the host of a request is like this, which is in the one spelling.
 fn host_is(text: &Text, arrival: &Arrival<'_>) -> bool {
     match &text.0 {
-        Is::OneOf(_) | Is::Prefix(_) => text.matches(arrival.folded_host().as_deref()),
+        Is::OneOf(_) | Is::Prefix(_) => text.matches(arrival.folded_host(), arrival.work()),
         Is::Network(_) => {
             let host = arrival.folded_host();
-            let address = host.as_deref().map(|host| {
+            let address = host.map(|host| {
                 let inner = host.strip_prefix(b"[").and_then(|h| h.strip_suffix(b"]"));
                 inner.unwrap_or(host)
             });
-            text.matches(address)
+            text.matches(address, arrival.work())
         }
         // An expression has a case.
-        Is::Regex(_) | Is::Present | Is::Absent => text.matches(arrival.host()),
+        Is::Regex(_) | Is::Present | Is::Absent => text.matches(arrival.host(), arrival.work()),
     }
 }
 
@@ -237,8 +252,12 @@ impl Test {
             Self::Route(templates) => arrival
                 .route
                 .is_some_and(|route| templates.iter().any(|t| t == route)),
-            Self::Path(PathIs::Like(globs)) => globs.iter().any(|g| g.matches(arrival.path)),
-            Self::Path(PathIs::Text(text)) => text.matches(Some(arrival.path.as_bytes())),
+            Self::Path(PathIs::Like(globs)) => globs
+                .iter()
+                .any(|g| g.matches_for(arrival.path, |units| arrival.work().pay(units))),
+            Self::Path(PathIs::Text(text)) => {
+                text.matches(Some(arrival.path.as_bytes()), arrival.work())
+            }
             Self::Host(text) => host_is(text, arrival),
             Self::Header(name, seen, text) => arrival.header_is(name, *seen, text),
             Self::Query(key, text) => arrival.query_is(key, text),

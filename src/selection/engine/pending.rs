@@ -1,4 +1,5 @@
 use super::{Selected, Set, arrival::Facts, node::Memory, set::nanos};
+use crate::selection::work::Work;
 use std::{sync::Arc, time::SystemTime};
 
 /// Rules that wait for facts, of the set that the request began with: it never
@@ -11,6 +12,9 @@ pub(crate) struct Pending {
     pub(super) waiting: Vec<Waiting>,
     /// Only rules before this one wait.
     pub(super) end: u32,
+    /// What the request has left for conditions, and whether that was too little once.
+    pub(super) work: u32,
+    pub(super) fell_short: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +33,10 @@ impl Pending {
         let set = self.set.as_ref()?;
         set.watch().stated(facts);
         let now = nanos(now);
+        let work = Work::left(self.work);
         let decides = |rule: u32, memory: Memory| {
             let entry = set.entry(rule);
-            entry.is_some_and(|entry| entry.decides(set.key(), memory, facts, now))
+            entry.is_some_and(|entry| entry.decides(set.key(), memory, facts, now, &work))
         };
         let mut here = self.waiting.iter().take_while(|w| w.rule < self.end);
         let here = here.find(|w| decides(w.rule, w.memory.rewound()));
@@ -39,6 +44,11 @@ impl Pending {
         let everywhere = set
             .waiting()
             .first(facts, end, |rule| decides(rule, Memory::default()));
+        self.work = work.is_left();
+        if work.was_ever_short() && !self.fell_short {
+            self.fell_short = true;
+            set.watch().fell_short();
+        }
         let rule = everywhere.or(here.map(|waiting| waiting.rule))?;
         let selected = Arc::clone(set.entry(rule)?.selected());
         self.end = rule;
@@ -56,6 +66,7 @@ impl Pending {
             set.ended(waiting.take_while(|rule| *rule < self.end), self.end);
         }
         self.waiting.clear();
+        self.fell_short = false;
         if self.waiting.capacity() > ROOM {
             self.waiting = Vec::new();
         }

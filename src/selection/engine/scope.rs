@@ -16,6 +16,7 @@ impl Scope {
     }
 
     pub(crate) fn has(&self, arrival: &Arrival<'_>) -> bool {
-        self.0.iter().all(|node| node.holds(arrival))
+        let holds = self.0.iter().all(|node| node.holds(arrival));
+        !arrival.work().was_short() && holds
     }
 }

@@ -140,6 +140,12 @@ impl Selected {
         self.switch.as_ref().is_some_and(|switch| switch.is_off())
     }
 
+    /// Whether a rule, a token or a header selected it, which all have terms.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.terms.is_some()
+    }
+
     pub(in crate::selection) fn terms(&self) -> Option<&Terms> {
         self.terms.as_ref()
     }

@@ -10,9 +10,13 @@ use super::{
 use crate::selection::{
     Sample, SampleKey, Text,
     model::{By, Is, MAX_CONDITIONS, Rule, in_share},
+    work::Work,
 };
 use http::HeaderName;
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::SystemTime,
+};
 
 /// Rules, compiled. Evaluating them allocates nothing.
 #[derive(Debug, Default)]
@@ -167,6 +171,11 @@ impl Set {
     ) -> Option<&Arc<Selected>> {
         self.watch.arrived(arrival);
         let selected = self.first(arrival, pending);
+        pending.work = arrival.work().is_left();
+        if arrival.work().was_ever_short() {
+            self.watch.fell_short();
+            pending.fell_short = true;
+        }
         let end = selected.map_or(u32::MAX, |(n, _)| n);
         pending.end = end;
         if !pending.waiting.is_empty() || self.waiting.is_any_before(end) {
@@ -183,17 +192,26 @@ impl Set {
     fn first(&self, arrival: &Arrival<'_>, pending: &mut Pending) -> Option<(u32, &Entry)> {
         let at = nanos(arrival.at);
         for (n, block) in self.blocks.iter().enumerate() {
-            for (word, mut bits) in block.candidates(arrival).into_iter().enumerate() {
+            let candidates = block.candidates(arrival);
+            // What was not looked up is found by nobody.
+            arrival.work().was_short();
+            for (word, mut bits) in candidates.into_iter().enumerate() {
                 while bits != 0 {
                     let index = n * BLOCK + word * 64 + bits.trailing_zeros() as usize;
                     bits &= bits - 1;
                     let Some(entry) = self.entries.get(index) else {
                         continue;
                     };
-                    if !entry.is_possible(at, arrival) {
+                    let possible = entry.is_possible(at, arrival);
+                    let verdict = possible.then(|| entry.evaluate(&self.key, arrival));
+                    if arrival.work().was_short() {
+                        entry.fell_short();
                         continue;
                     }
-                    match entry.evaluate(&self.key, arrival) {
+                    let Some(verdict) = verdict else {
+                        continue;
+                    };
+                    match verdict {
                         Verdict::Selects => return Some((number(index), entry)),
                         Verdict::Waits(memory) if !entry.only_waits() => {
                             let rule = number(index);
@@ -316,15 +334,22 @@ impl Entry {
             open.for_each(|node| node.remember(arrival, &mut memory));
         }
         let waits = waits_for_key || self.needs_fact && arrival.facts.is_empty();
-        if !waits && self.all_hold(memory.rewound(), arrival.facts) {
+        if !waits && self.all_hold(memory.rewound(), arrival.facts, arrival.work()) {
             return Verdict::Selects;
         }
         Verdict::Waits(memory)
     }
 
-    fn all_hold(&self, mut memory: Memory, facts: Facts<'_>) -> bool {
+    fn all_hold(&self, mut memory: Memory, facts: Facts<'_>, work: &Work) -> bool {
         let mut hold = self.open.iter();
-        hold.all(|node| node.decide(&mut memory, facts) == Some(true))
+        hold.all(|node| node.decide(&mut memory, facts, work) == Some(true))
+    }
+
+    /// A request had too little left for it.
+    fn fell_short(&self) {
+        if let Some(terms) = self.selected.terms() {
+            terms.spent.beyond_work.fetch_add(1, Relaxed);
+        }
     }
 
     /// Whether it selects a request that has these facts by now.
@@ -334,15 +359,24 @@ impl Entry {
         memory: Memory,
         facts: Facts<'_>,
         now: u64,
+        work: &Work,
     ) -> bool {
         let in_share = || match &self.sample {
             Some(share) => match &share.by {
-                By::Fact(name) => share.has(key, fact(facts, name)),
+                By::Fact(name) => {
+                    let value = fact(facts, name).filter(|value| work.pay(2 * value.len()));
+                    share.has(key, value)
+                }
                 // It was asked when the request came.
                 _ => true,
             },
             None => true,
         };
-        self.time.has(now) && self.all_hold(memory, facts) && in_share()
+        let decides = self.time.has(now) && self.all_hold(memory, facts, work) && in_share();
+        if work.was_short() {
+            self.fell_short();
+            return false;
+        }
+        decides
     }
 }

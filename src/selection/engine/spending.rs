@@ -31,6 +31,8 @@ pub(in crate::selection) struct Spent {
     pub(in crate::selection) only_recorded: AtomicU64,
     pub(in crate::selection) refused: AtomicU64,
     pub(in crate::selection) cut_short: AtomicU64,
+    /// Requests that it did not match, because that was too much work.
+    pub(in crate::selection) beyond_work: AtomicU64,
 }
 
 #[derive(Debug, Default)]

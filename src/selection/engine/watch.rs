@@ -26,6 +26,11 @@ pub(in crate::selection) struct Watch {
     /// Where a rule needs the route template.
     route: Option<Arc<Needed>>,
     facts: Box<[Watched]>,
+    /// Requests that not every rule was asked of.
+    short: Arc<AtomicU64>,
+    /// Whether that happened with these rules, and the log is to say so.
+    is_short: AtomicBool,
+    short_due: AtomicBool,
     /// Whether every fact was stated, so that nobody has to look any more.
     all_stated: AtomicBool,
     /// Whether there is something that the log does not say yet.
@@ -143,6 +148,11 @@ impl Watch {
             route: needs_route.then(route),
             clients: needs_client.then(|| known.unwrap_or_default()),
             all_stated: AtomicBool::new(facts.is_empty()),
+            short: before
+                .map(|before| Arc::clone(&before.short))
+                .unwrap_or_default(),
+            is_short: AtomicBool::new(false),
+            short_due: AtomicBool::new(false),
             facts: facts.into(),
             due: AtomicBool::new(false),
         };
@@ -181,6 +191,25 @@ impl Watch {
         if self.facts().all(|fact| fact.stated.load(Relaxed)) {
             self.all_stated.store(true, Relaxed);
         }
+    }
+
+    /// Rules were not asked of a request, because that was too much work.
+    pub(super) fn fell_short(&self) {
+        self.short.fetch_add(1, Relaxed);
+        if !self.is_short.swap(true, SeqCst) {
+            self.short_due.store(true, SeqCst);
+            self.due.store(true, SeqCst);
+        }
+    }
+
+    /// How many requests that were, of all sets.
+    pub(in crate::selection) fn short(&self) -> u64 {
+        self.short.load(Relaxed)
+    }
+
+    /// Whether the log is to say that it happens with these rules.
+    pub(in crate::selection) fn take_short(&self) -> bool {
+        self.short_due.swap(false, SeqCst)
     }
 
     /// A request has come.

@@ -39,14 +39,28 @@ impl Glob {
     /// Whether the whole path is like this.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
-        let Some(rest) = path.as_bytes().strip_prefix(self.literal()) else {
+        self.matches_for(path, |_| true)
+    }
+
+    /// The same, asking beforehand whether that much work may be done; not where it
+    /// may not.
+    pub(in crate::selection) fn matches_for(
+        &self,
+        path: &str,
+        may: impl Fn(usize) -> bool,
+    ) -> bool {
+        let literal = self.literal();
+        if !may(1 + literal.len() / 16) {
+            return false;
+        }
+        let Some(rest) = path.as_bytes().strip_prefix(literal) else {
             return false;
         };
         match &self.rest {
             Rest::Nothing => rest.is_empty(),
             Rest::Anything => true,
-            Rest::Segment => !rest.contains(&b'/'),
-            Rest::Tokens(tokens) => run(tokens, rest),
+            Rest::Segment => may(rest.len()) && !rest.contains(&b'/'),
+            Rest::Tokens(tokens) => run(tokens, rest, may),
         }
     }
 
@@ -69,7 +83,7 @@ impl Glob {
 
 /// All places in the pattern at once, one bit each: linear, whatever a client
 /// sends.
-fn run(tokens: &[Token], path: &[u8]) -> bool {
+fn run(tokens: &[Token], path: &[u8], may: impl Fn(usize) -> bool) -> bool {
     let star = |token: &Token| matches!(token, Token::Star | Token::DoubleStar);
     let bit = |(n, token)| u128::from(star(token)) << n;
     let stars = tokens.iter().enumerate().map(bit).sum::<u128>();
@@ -77,6 +91,9 @@ fn run(tokens: &[Token], path: &[u8]) -> bool {
     let skip = |at: u128| at | (at & stars) << 1;
     let mut at = skip(1);
     for byte in path {
+        if !may(2 * (1 + at.count_ones() as usize)) {
+            return false;
+        }
         let (mut next, mut left) = (0_u128, at);
         while left != 0 {
             let n = left.trailing_zeros();

@@ -3,6 +3,8 @@
 mod budget;
 mod fields;
 mod glob;
+#[cfg(feature = "rules-regex")]
+mod matcher;
 mod network;
 mod rule;
 mod rules;

@@ -1,5 +1,5 @@
 use super::{InvalidRule, Network};
-use crate::host;
+use crate::{host, selection::work::Work};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, MapAccess, SeqAccess},
@@ -56,7 +56,9 @@ impl Text {
     }
 
     /// Something of at most 8 KiB that the expression, in the syntax of the crate
-    /// `regex` without Unicode classes, matches as a whole.
+    /// `regex` without Unicode classes, matches as a whole. One that cannot be a table
+    /// of 64 KiB is only asked of shorter values, as [`Rules::check`](super::Rules::check)
+    /// says.
     ///
     /// # Errors
     ///
@@ -78,19 +80,32 @@ impl Text {
         Self(Is::Absent)
     }
 
-    /// Whether a value, `None` for one that is not there, is like this.
-    pub(in crate::selection) fn matches(&self, value: Option<&[u8]>) -> bool {
+    /// Whether a value, `None` for one that is not there, is like this; not where that
+    /// takes more work than is left.
+    pub(in crate::selection) fn matches(&self, value: Option<&[u8]>, work: &Work) -> bool {
+        /// So many bytes are compared in a nanosecond, and then some.
+        const AT_ONCE: usize = 16;
         match (&self.0, value) {
             (Is::Absent, value) => value.is_none(),
             (_, None) => false,
             (Is::Present, Some(_)) => true,
-            (Is::OneOf(texts), Some(value)) => texts.iter().any(|t| t.as_bytes() == value),
-            (Is::Prefix(prefix), Some(value)) => value.starts_with(prefix.as_bytes()),
-            (Is::Regex(pattern), Some(value)) => pattern.matches(value),
-            (Is::Network(networks), Some(value)) => str::from_utf8(value)
-                .ok()
-                .and_then(|text| text.parse::<IpAddr>().ok())
-                .is_some_and(|address| networks.iter().any(|n| n.contains(address))),
+            (Is::OneOf(texts), Some(value)) => {
+                let each = 1 + value.len() / AT_ONCE;
+                work.pay(texts.len().saturating_mul(each))
+                    && texts.iter().any(|t| t.as_bytes() == value)
+            }
+            (Is::Prefix(prefix), Some(value)) => {
+                work.pay(1 + prefix.len() / AT_ONCE) && value.starts_with(prefix.as_bytes())
+            }
+            (Is::Regex(pattern), Some(value)) => pattern.matches(value, work),
+            (Is::Network(networks), Some(value)) => {
+                work.pay(ADDRESS + networks.len().saturating_mul(2))
+                    && value.len() <= ADDRESS
+                    && str::from_utf8(value)
+                        .ok()
+                        .and_then(|text| text.parse::<IpAddr>().ok())
+                        .is_some_and(|address| networks.iter().any(|n| n.contains(address)))
+            }
         }
     }
 
@@ -139,37 +154,23 @@ impl fmt::Display for Text {
     }
 }
 
+/// The longest address as text, and more.
+const ADDRESS: usize = 64;
+
 /// A regular expression of whole values.
 #[derive(Clone, Debug)]
 pub(in crate::selection) struct Pattern {
     text: String,
     #[cfg(feature = "rules-regex")]
-    regex: regex::bytes::Regex,
+    matcher: super::matcher::Matcher,
 }
 
 impl Pattern {
     #[cfg(feature = "rules-regex")]
     fn new(text: &str) -> Result<Self, InvalidRule> {
-        const SIZE: usize = 64 * 1024;
-        const NESTING: u32 = 50;
-        let build = |text: &str| {
-            regex::bytes::RegexBuilder::new(text)
-                .unicode(false)
-                .size_limit(SIZE)
-                .dfa_size_limit(SIZE)
-                .nest_limit(NESTING)
-                .build()
-        };
-        let expected = |error: regex::Error| {
-            let error = error.to_string();
-            let last = error.lines().last().unwrap_or_default();
-            InvalidRule::new(format!("expected a regular expression: {last}"))
-        };
-        // By itself first: it must not close the group around it.
-        build(text).map_err(expected)?;
         Ok(Self {
             text: text.to_owned(),
-            regex: build(&format!(r"\A(?:{text})\z")).map_err(expected)?,
+            matcher: super::matcher::Matcher::new(text)?,
         })
     }
 
@@ -180,17 +181,27 @@ impl Pattern {
         ))
     }
 
-    fn matches(&self, value: &[u8]) -> bool {
+    fn matches(&self, value: &[u8], work: &Work) -> bool {
         #[cfg(feature = "rules-regex")]
         {
-            // Linear, but by more than a microsecond for each byte at worst.
-            const LONGEST: usize = 8 * 1024;
-            value.len() <= LONGEST && self.regex.is_match(value)
+            self.matcher.matches(value, work)
         }
         #[cfg(not(feature = "rules-regex"))]
         {
-            let _ = value;
+            let _ = (value, work);
             false
+        }
+    }
+
+    /// How much work a byte of a value is.
+    pub(in crate::selection) fn weight(&self) -> usize {
+        #[cfg(feature = "rules-regex")]
+        {
+            self.matcher.weight()
+        }
+        #[cfg(not(feature = "rules-regex"))]
+        {
+            0
         }
     }
 }

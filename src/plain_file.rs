@@ -1,8 +1,9 @@
-//! Opening what a directory has under a file's name, which may be anything.
+//! Files that people name: of regular ones a bounded part is read. A device or a pipe
+//! could hold whoever reads it for ever, or have no end.
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
+    io::{self, Read},
     path::Path,
 };
 
@@ -39,7 +40,7 @@ const NONBLOCK: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
 ///
 /// [`InvalidInput`](io::ErrorKind::InvalidInput) for FIFOs, sockets and devices, which
 /// could be read for ever.
-pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
+pub(crate) fn open(path: &Path) -> io::Result<(File, u64)> {
     // Some devices do something when they are opened.
     check(&fs::metadata(path)?)?;
     let mut options = OpenOptions::new();
@@ -62,4 +63,23 @@ fn check(meta: &fs::Metadata) -> io::Result<()> {
         let why = "not a regular file";
         Err(io::Error::new(io::ErrorKind::InvalidInput, why))
     }
+}
+
+/// All of a regular file of at most so many KiB.
+pub(crate) fn read(path: &Path, kib: u64) -> io::Result<Vec<u8>> {
+    whole(open(path)?.0, kib)
+}
+
+/// All of it, where that is at most so many KiB.
+pub(crate) fn whole(input: impl Read, kib: u64) -> io::Result<Vec<u8>> {
+    let most = kib * 1024;
+    let mut bytes = Vec::new();
+    input.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 <= most {
+        return Ok(bytes);
+    }
+    Err(io::Error::other(match kib {
+        1024 => "it is larger than 1 MiB".to_owned(),
+        kib => format!("it is larger than {kib} KiB"),
+    }))
 }

@@ -1,0 +1,88 @@
+//! How much work the conditions of rules may be for one request.
+
+use std::cell::Cell;
+
+/// What one request may spend on conditions, in units of which each takes about a
+/// nanosecond at worst. The same request and the same rules always spend the same, so
+/// that nobody is selected by chance.
+pub(super) const MOST: u32 = 1024 * 1024;
+
+/// What regular expressions have to leave to what is cheap, so that rules with plain
+/// conditions hold beside any number of expressions.
+const RESERVE: u32 = MOST / 8;
+
+/// What expressions may spend.
+pub(super) const EXPRESSIONS: u32 = MOST - RESERVE;
+
+/// What a request has left. A condition that would take more is not asked, and its rule
+/// does not match, whatever its other conditions say.
+#[derive(Debug)]
+pub(super) struct Work {
+    left: Cell<u32>,
+    /// Whether the rule that is asked now, and whether any one, had too little.
+    short: Cell<bool>,
+    ever: Cell<bool>,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self::left(MOST)
+    }
+}
+
+impl Work {
+    pub(super) fn left(units: u32) -> Self {
+        Self {
+            left: Cell::new(units),
+            short: Cell::new(false),
+            ever: Cell::new(false),
+        }
+    }
+
+    pub(super) fn is_left(&self) -> u32 {
+        self.left.get()
+    }
+
+    /// Takes so much, or nothing where there is less.
+    #[inline]
+    pub(super) fn pay(&self, units: usize) -> bool {
+        self.take(units, 0)
+    }
+
+    /// The same for an expression.
+    #[cfg_attr(
+        not(feature = "rules-regex"),
+        allow(dead_code, reason = "there is none")
+    )]
+    pub(super) fn pay_expression(&self, units: usize) -> bool {
+        self.take(units, RESERVE)
+    }
+
+    #[inline]
+    fn take(&self, units: usize, keep: u32) -> bool {
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        match self.left.get().checked_sub(units) {
+            Some(left) if left >= keep => {
+                self.left.set(left);
+                true
+            }
+            _ => {
+                self.short.set(true);
+                self.ever.set(true);
+                false
+            }
+        }
+    }
+
+    /// Whether there was too little for the rule that was asked last.
+    #[inline]
+    pub(super) fn was_short(&self) -> bool {
+        self.short.get() && self.short.replace(false)
+    }
+
+    /// Whether there was too little for any of them.
+    #[inline]
+    pub(super) fn was_ever_short(&self) -> bool {
+        self.ever.get()
+    }
+}
