@@ -1325,28 +1325,42 @@ fn a_row_says_why() {
             { "at_us": 2, "level": "ERROR", "target": "a", "message": "no stock\nat all" },
             { "at_us": 3, "level": "ERROR", "target": "a", "message": "later" },
         ]);
-        e["losses"] = json!({ "suppressed_before": 7 });
+        e["losses"] = json!({
+            "suppressed_before": 7,
+            "suppressed_first_at": "2026-01-02T02:50:00.100000Z",
+            "suppressed_last_at": "2026-01-02T03:00:00.900000Z",
+        });
     });
     exporter.export(&said).unwrap();
     exporter
         .export(&exchange(3, |e| e["error"] = json!("x".repeat(500))))
         .unwrap();
+    // Of a failure that said nothing at ERROR, the last warning.
+    let warned = exchange(4, |e| {
+        e["events"] = json!([
+            { "at_us": 1, "level": "WARN", "target": "a", "message": "again" },
+            { "at_us": 2, "level": "WARN", "target": "a", "message": "no answer" },
+        ]);
+    });
+    exporter.export(&warned).unwrap();
     let of = |args: &[&str]| ids(&run(&[&["ls", "--json"], args].concat(), Some(&dir.0)));
     assert_eq!(of(&["--method", "POST"]), ["e1"]);
-    assert_eq!(of(&["--method", "POST", "--method", "get"]).len(), 3);
+    assert_eq!(of(&["--method", "POST", "--method", "get"]).len(), 4);
     let two = "2026-01-02T03:04:02Z";
     assert_eq!(of(&["--until", two]), ["e1"]);
     assert_eq!(
         of(&["--since", two, "--until", "2026-01-02T03:04:03Z"]),
         ["e2"]
     );
-    assert_eq!(of(&["--until", "7d"]).len(), 3);
+    assert_eq!(of(&["--until", "7d"]).len(), 4);
 
     let list = run(&["ls"], Some(&dir.0));
     for part in [
         "POST /orders/1?q=[~36a11ea64f60212b len=3 ascii alpha] (outcome)  index [~36a11ea64f60212b] out",
-        "GET /orders/2 (outcome) (7 like it only counted before)  no stock …",
+        "GET /orders/2 (outcome) (7 like it only counted before, 2026-01-02T02:50:00Z to \
+         2026-01-02T03:00:00Z)  no stock …",
         &format!("GET /orders/3 (outcome)  {}…\n", "x".repeat(160)),
+        "GET /orders/4 (outcome)  no answer\n",
     ] {
         assert!(list.out.contains(part), "{part}: {}", list.out);
     }
@@ -1359,6 +1373,15 @@ fn a_row_says_why() {
     assert_eq!(rows[0]["panic"], "index [~36a11ea64f60212b] out of bounds");
     assert_eq!(rows[1]["error"], "no stock\nat all");
     assert_eq!(rows[1]["suppressed_before"], 7);
+    assert_eq!(
+        rows[1]["suppressed_first_at"],
+        "2026-01-02T02:50:00.100000Z"
+    );
+    assert_eq!(rows[1]["suppressed_last_at"], "2026-01-02T03:00:00.900000Z");
+    let page = run(&["show", "e2"], Some(&dir.0)).out;
+    let line =
+        "losses     7 like it only counted before, 2026-01-02T02:50:00Z to 2026-01-02T03:00:00Z\n";
+    assert!(page.contains(line), "{page}");
     // What other programs read is a query still.
     assert!(rows[0]["query"].as_str().unwrap().starts_with("q=%5B~"));
 
@@ -1386,7 +1409,14 @@ fn the_most_frequent_failures_come_first() {
     let later = exchange(5, |e| {
         panic(e);
         e["depth"] = json!("heads");
-        e["losses"] = json!({ "suppressed_before": 40 });
+        e["losses"] = json!({
+            "suppressed_before": 40,
+            "suppressed_first_at": "2026-01-02T03:04:03.500000Z",
+            "suppressed_last_at": "2026-01-02T03:04:05.500000Z",
+        });
+        e["missing"] = json!([
+            { "what": "bodies and events below INFO", "why": "failure_storm" },
+        ]);
     });
     exporter.export(&later).unwrap();
     // By where the first error was emitted; without a route by what paths have in common.
@@ -1439,8 +1469,11 @@ fn the_most_frequent_failures_come_first() {
         ]
     );
     assert_eq!(kinds[0]["site"], "src/a.rs:7:5");
-    assert_eq!(kinds[0]["first"], "2026-01-02T03:04:04.000000Z");
-    assert_eq!(kinds[0]["last"], "2026-01-02T03:04:05.000000Z");
+    assert_eq!(kinds[0]["first"], "2026-01-02T03:04:03.500000Z");
+    assert_eq!(kinds[0]["last"], "2026-01-02T03:04:05.500000Z");
+    // What came after it is not known yet.
+    assert_eq!(kinds[0]["more"], true);
+    assert_eq!(kinds[1]["more"], false);
     assert_eq!(
         (&kinds[2]["route"], &kinds[2]["site"]),
         (&json!("/x/*"), &json!("db:10"))
@@ -1450,7 +1483,7 @@ fn the_most_frequent_failures_come_first() {
     let text = run(&["top", "-n", "1"], Some(&dir.0)).out;
     let line = text.lines().nth(1).unwrap();
     assert!(
-        line.starts_with("      2       40  2026-01-02T03:04:04Z"),
+        line.starts_with("      2      40+  2026-01-02T03:04:03Z"),
         "{text}"
     );
     assert!(
@@ -1504,6 +1537,35 @@ fn an_unknown_id_is_explained() {
         found.out
     );
     assert!(found.err.contains("497 more failures"), "{}", found.err);
+
+    // A storm of which no later one tells yet; with times where they are known.
+    let storm = exchange(3, |e| {
+        e["outcome"] = json!({ "kind": "panicked" });
+        e["response"]["status"] = json!(500);
+        e["missing"] = json!([
+            { "what": "bodies and events below INFO", "why": "failure_storm" },
+        ]);
+    });
+    exporter.export(&storm).unwrap();
+    let told = exchange(4, |e| {
+        e["response"]["status"] = json!(503);
+        e["losses"] = json!({
+            "suppressed_before": 2,
+            "suppressed_first_at": "2026-01-02T03:04:02.500000Z",
+            "suppressed_last_at": "2026-01-02T03:04:03.500000Z",
+        });
+    });
+    exporter.export(&told).unwrap();
+    let none = run(&["show", "e99"], Some(&dir.0));
+    for part in [
+        "2 like c4: GET /orders/{id} -> 503, failed, 2026-01-02T03:04:02Z to 2026-01-02T03:04:03Z",
+        "may have been only counted",
+        "like c3: GET /orders/{id} -> 500, panicked, 1 here, the last at 2026-01-02T03:04:03Z",
+    ] {
+        assert!(none.err.contains(part), "{}", none.err);
+    }
+    assert!(!none.err.contains("no failure here"), "{}", none.err);
+    assert_eq!(none.err.matches("like c4").count(), 1, "{}", none.err);
 
     for (args, said) in [
         (&["ls", "--status", "404"][..], true),

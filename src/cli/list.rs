@@ -159,7 +159,10 @@ fn line(row: &Row, out: &mut Output) -> Result<(), Failure> {
     let query = Plain(&query);
     let counted = match row.suppressed_before {
         0 => String::new(),
-        n => format!(" ({n} like it only counted before)"),
+        n => {
+            let times = top::between(&row.suppressed_first_at, &row.suppressed_last_at);
+            format!(" ({n} like it only counted before{})", Plain(&times))
+        }
     };
     let why = row.panic.as_ref().or(row.error.as_ref());
     let why = why.map(|why| format!("  {}", Plain(&short(why))));

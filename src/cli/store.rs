@@ -230,14 +230,16 @@ pub(super) fn newest<T: Started>(
     Ok(found)
 }
 
-/// The newest so many before which others like them were only counted.
-pub(super) fn newest_counted<T: Started>(
+/// The newest so many of what is asked for, oldest first; what cannot be read was told
+/// before.
+pub(super) fn newest_of<T: Started>(
     path: &Path,
+    asked: Asked<'_>,
     limit: usize,
     make: &mut dyn FnMut(Exchange) -> T,
 ) -> Result<Vec<T>, Failure> {
     let keys = &mut Keys::default();
-    gather(path, Asked::Counted, Some(limit), keys, make).map(|(found, _)| found)
+    gather(path, asked, Some(limit), keys, make).map(|(found, _)| found)
 }
 
 fn gather<T: Started>(
