@@ -1503,6 +1503,18 @@ fn the_most_frequent_failures_come_first() {
 #[test]
 fn an_unknown_id_is_explained() {
     let dir = Directory::new("unknown");
+    fs::create_dir_all(&dir.0).unwrap();
+    let none = run(&["ls"], Some(&dir.0));
+    assert_eq!(none.code, Some(1));
+    assert!(
+        none.err
+            .contains(&format!("no exchange in {}\n", dir.0.display()))
+            && none
+                .err
+                .contains("healthy and 4xx requests are not kept by default"),
+        "{}",
+        none.err
+    );
     let mut exporter = JsonLines::builder(&dir.0).build();
     exporter.export(&exchange(1, |_| {})).unwrap();
     let none = run(&["show", "e99"], Some(&dir.0));
@@ -1567,11 +1579,28 @@ fn an_unknown_id_is_explained() {
     assert!(!none.err.contains("no failure here"), "{}", none.err);
     assert_eq!(none.err.matches("like c4").count(), 1, "{}", none.err);
 
+    for args in [
+        &["ls", "--correlation-id", "c99"][..],
+        &["export", "--curl", "--id", "c99"],
+        &["export", "--har", "--correlation-id", "c99"],
+    ] {
+        let none = run(args, Some(&dir.0));
+        assert_eq!(none.code, Some(1), "{args:?}");
+        for part in [
+            "is like that",
+            "\"not_kept\"",
+            "499 failures here",
+            "497 like c2",
+        ] {
+            assert!(none.err.contains(part), "{args:?}: {}", none.err);
+        }
+    }
+
     for (args, said) in [
         (&["ls", "--status", "404"][..], true),
         (&["ls", "--status", "4xx"], true),
         (&["ls", "--outcome", "completed"], true),
-        (&["ls", "--status", "503"], false),
+        (&["ls", "--status", "504"], false),
     ] {
         let none = run(args, Some(&dir.0));
         assert_eq!(none.code, Some(1), "{args:?}");

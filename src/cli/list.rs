@@ -26,8 +26,10 @@ pub(super) fn ls(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure> {
         Row::of(&exchange)
     })?;
     if rows.is_empty() && args.newest != Some(0) {
-        out.note(&format!("no exchange in {} is like that", path.display()));
-        keys.explain(&filter, out);
+        keys.explain_none(&path, &filter, filter.is_empty(), out);
+        if !filter.correlation_ids.is_empty() {
+            top::tell_of_unknown(&path, out)?;
+        }
         return Ok(Answer::No);
     }
     heading(out)?;

@@ -34,13 +34,7 @@ pub(super) fn show(args: &ShowArgs, out: &mut Output) -> Result<Answer, Failure>
             path.display(),
             args.id
         ));
-        out.note(
-            "what is not there may be deleted, be that of another instance, or not have been \
-             kept: healthy requests are not by default. The service's log has a line of each \
-             request; in that of this one \"kept\":false says that it was not, and \"not_kept\" \
-             why",
-        );
-        top::tell_of_counted(&path, out)?;
+        top::tell_of_unknown(&path, out)?;
         return Ok(Answer::No);
     }
     for (n, exchange) in found.iter().enumerate() {

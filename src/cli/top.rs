@@ -236,7 +236,12 @@ pub(super) fn top(args: &TopArgs, out: &mut Output) -> Result<Answer, Failure> {
     })?;
     let mut kinds = kinds.sorted();
     if kinds.is_empty() {
-        out.note(&format!("no failure in {} is like that", path.display()));
+        let like = if filter.is_empty() {
+            ""
+        } else {
+            " is like that"
+        };
+        out.note(&format!("no failure in {}{like}", path.display()));
         keys.explain(&filter, out);
         return Ok(Answer::No);
     }
@@ -327,8 +332,18 @@ const KINDS: usize = 5;
 /// thousands.
 const LATEST: usize = 200;
 
+/// Says what it can mean that an ID is not found.
+pub(super) fn tell_of_unknown(path: &Path, out: &mut Output) -> Result<(), Failure> {
+    out.note(
+        "what is not there may be deleted, be that of another instance, or not have been kept: \
+         healthy requests are not by default. The service's log has a line of each request; in \
+         that of this one \"kept\":false says that it was not, and \"not_kept\" why",
+    );
+    tell_of_counted(path, out)
+}
+
 /// Says which failures were only counted: one that is not found may be one of them.
-pub(super) fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
+fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
     let found = store::newest_of(path, Asked::Counted, LATEST, &mut brief)?;
     let more = found.len() == LATEST;
     let mut kinds = Kinds::default();
