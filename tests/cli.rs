@@ -1439,6 +1439,12 @@ fn the_most_frequent_failures_come_first() {
         e["keep"] = json!([{ "kind": "selected", "by": "acme" }]);
     });
     exporter.export(&healthy).unwrap();
+    let upload = exchange(11, |e| {
+        e["outcome"] = json!({ "kind": "completed" });
+        e["response"]["status"] = json!(400);
+        e["keep"] = json!([{ "kind": "request_body" }]);
+    });
+    exporter.export(&upload).unwrap();
     let open = exchange(10, |e| e["outcome"] = json!({ "kind": "open" }));
     exporter.export(&open).unwrap();
 
@@ -1465,6 +1471,7 @@ fn the_most_frequent_failures_come_first() {
             (Some(2), Some(40), "e4"),
             (Some(3), Some(0), "e3"),
             (Some(2), Some(0), "e7"),
+            (Some(1), Some(0), "e11"),
             (Some(1), Some(0), "e8"),
         ]
     );
@@ -1491,11 +1498,14 @@ fn the_most_frequent_failures_come_first() {
         "{text}"
     );
     assert_eq!(text.lines().count(), 2);
+    let uploads = run(&["top", "--kept-for", "request_body"], Some(&dir.0)).out;
+    let how = "GET /orders/{id} completed, upload broke off\n";
+    assert!(uploads.contains(how), "{uploads}");
     let since = run(
         &["top", "--json", "--since", "2026-01-02T03:04:06Z"],
         Some(&dir.0),
     );
-    assert_eq!(since.out.lines().count(), 2);
+    assert_eq!(since.out.lines().count(), 3);
     assert_eq!(run(&["top", "--since", "1m"], Some(&dir.0)).code, Some(1));
 }
 

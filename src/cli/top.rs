@@ -28,6 +28,7 @@ struct Signature {
     #[serde(skip_serializing_if = "Option::is_none")]
     grpc_status: Option<u16>,
     slow: bool,
+    upload_broke_off: bool,
     /// Where it panicked, or the first event at ERROR was emitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     site: Option<String>,
@@ -62,6 +63,7 @@ impl Signature {
             status: response.map(|response| response.status),
             grpc_status: response.and_then(|response| response.grpc_status),
             slow: exchange.slow,
+            upload_broke_off: exchange.keep.contains(&KeepReason::RequestBody),
             site: panic.and_then(|panic| panic.location.clone()).or(error),
         }
     }
@@ -79,6 +81,9 @@ impl Signature {
         }
         if self.slow {
             how.push_str(", slow");
+        }
+        if self.upload_broke_off {
+            how.push_str(", upload broke off");
         }
         how
     }
@@ -218,7 +223,10 @@ fn is_failure(exchange: &Exchange) -> bool {
     let wrong = |reason: &KeepReason| {
         matches!(
             reason,
-            KeepReason::Outcome | KeepReason::Slow | KeepReason::ErrorEvent
+            KeepReason::Outcome
+                | KeepReason::RequestBody
+                | KeepReason::Slow
+                | KeepReason::ErrorEvent
         )
     };
     exchange.outcome != Outcome::Open && exchange.keep.iter().any(wrong)
