@@ -651,10 +651,11 @@ async fn the_switch_and_the_status() {
 fn every_change_is_audited() {
     const GUESS: &str = "guess-that-nobody-was-ever-given-000";
     let fixture = Fixture::new();
-    let log = Buffer::default();
+    let (log, ours) = (Buffer::default(), Buffer::default());
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("off")))
-        .with(fmt_json(&log));
+        .with(fmt_json(&log))
+        .with(fixture.dashcam.json_lines_to(ours.clone()).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
@@ -715,14 +716,22 @@ fn every_change_is_audited() {
         json!({ "message": "rule put", "who": "alice", "rule": "b", "rules": 1, "names": "b", "until": "2100-01-01T00:00:00Z" }),
         json!({ "message": "rules deleted", "who": "alice", "removed": "b", "rules": 0, "names": "" }),
         json!({ "message": "switched off", "who": "bob", "peer": "10.0.0.7" }),
-        json!({ "message": "a wrong admin token", "peer": "10.0.0.9", "wrong_tokens": 1, "untold": 0 }),
+        json!({ "message": "a wrong admin token", "peer": "10.0.0.9", "wrong": 1, "untold": 0 }),
         json!({
-            "message": "too many wrong admin tokens: everything from this address is refused",
-            "peer": "10.0.0.9", "wrong_tokens": 10, "untold": 8, "seconds": 59,
+            "message": "too many wrong admin tokens; everything from this address is refused",
+            "peer": "10.0.0.9", "wrong": 10, "untold": 8, "seconds": 59,
         }),
     ];
     assert_eq!(lines, expected);
+    // Where values are hidden by the names of their fields, these are not.
+    assert!(fixture.dashcam.flush(std::time::Duration::from_secs(30)));
+    let ours_audit = ours.lines().into_iter().filter_map(|mut line| {
+        let message = line["message"].clone();
+        line["fields"]["message"] = message;
+        (line["target"] == "dashcam::audit").then(|| line["fields"].clone())
+    });
+    assert_eq!(ours_audit.collect::<Vec<_>>(), expected);
     for token in [TOKEN, OTHER, GUESS] {
-        assert!(!log.text().contains(token));
+        assert!(!log.text().contains(token) && !ours.text().contains(token));
     }
 }

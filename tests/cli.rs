@@ -1326,28 +1326,42 @@ fn a_row_says_why() {
             { "at_us": 2, "level": "ERROR", "target": "a", "message": "no stock\nat all" },
             { "at_us": 3, "level": "ERROR", "target": "a", "message": "later" },
         ]);
-        e["losses"] = json!({ "suppressed_before": 7 });
+        e["losses"] = json!({
+            "suppressed_before": 7,
+            "suppressed_first_at": "2026-01-02T02:50:00.100000Z",
+            "suppressed_last_at": "2026-01-02T03:00:00.900000Z",
+        });
     });
     exporter.export(&said).unwrap();
     exporter
         .export(&exchange(3, |e| e["error"] = json!("x".repeat(500))))
         .unwrap();
+    // Of a failure that said nothing at ERROR, the last warning.
+    let warned = exchange(4, |e| {
+        e["events"] = json!([
+            { "at_us": 1, "level": "WARN", "target": "a", "message": "again" },
+            { "at_us": 2, "level": "WARN", "target": "a", "message": "no answer" },
+        ]);
+    });
+    exporter.export(&warned).unwrap();
     let of = |args: &[&str]| ids(&run(&[&["ls", "--json"], args].concat(), Some(&dir.0)));
     assert_eq!(of(&["--method", "POST"]), ["e1"]);
-    assert_eq!(of(&["--method", "POST", "--method", "get"]).len(), 3);
+    assert_eq!(of(&["--method", "POST", "--method", "get"]).len(), 4);
     let two = "2026-01-02T03:04:02Z";
     assert_eq!(of(&["--until", two]), ["e1"]);
     assert_eq!(
         of(&["--since", two, "--until", "2026-01-02T03:04:03Z"]),
         ["e2"]
     );
-    assert_eq!(of(&["--until", "7d"]).len(), 3);
+    assert_eq!(of(&["--until", "7d"]).len(), 4);
 
     let list = run(&["ls"], Some(&dir.0));
     for part in [
         "POST /orders/1?q=[~36a11ea64f60212b len=3 ascii alpha] (outcome)  index [~36a11ea64f60212b] out",
-        "GET /orders/2 (outcome) (7 like it only counted before)  no stock …",
+        "GET /orders/2 (outcome) (7 like it only counted before, 2026-01-02T02:50:00Z to \
+         2026-01-02T03:00:00Z)  no stock …",
         &format!("GET /orders/3 (outcome)  {}…\n", "x".repeat(160)),
+        "GET /orders/4 (outcome)  no answer\n",
     ] {
         assert!(list.out.contains(part), "{part}: {}", list.out);
     }
@@ -1360,6 +1374,15 @@ fn a_row_says_why() {
     assert_eq!(rows[0]["panic"], "index [~36a11ea64f60212b] out of bounds");
     assert_eq!(rows[1]["error"], "no stock\nat all");
     assert_eq!(rows[1]["suppressed_before"], 7);
+    assert_eq!(
+        rows[1]["suppressed_first_at"],
+        "2026-01-02T02:50:00.100000Z"
+    );
+    assert_eq!(rows[1]["suppressed_last_at"], "2026-01-02T03:00:00.900000Z");
+    let page = run(&["show", "e2"], Some(&dir.0)).out;
+    let line =
+        "losses     7 like it only counted before, 2026-01-02T02:50:00Z to 2026-01-02T03:00:00Z\n";
+    assert!(page.contains(line), "{page}");
     // What other programs read is a query still.
     assert!(rows[0]["query"].as_str().unwrap().starts_with("q=%5B~"));
 
@@ -1387,7 +1410,14 @@ fn the_most_frequent_failures_come_first() {
     let later = exchange(5, |e| {
         panic(e);
         e["depth"] = json!("heads");
-        e["losses"] = json!({ "suppressed_before": 40 });
+        e["losses"] = json!({
+            "suppressed_before": 40,
+            "suppressed_first_at": "2026-01-02T03:04:03.500000Z",
+            "suppressed_last_at": "2026-01-02T03:04:05.500000Z",
+        });
+        e["missing"] = json!([
+            { "what": "bodies and events below INFO", "why": "failure_storm" },
+        ]);
     });
     exporter.export(&later).unwrap();
     // By where the first error was emitted; without a route by what paths have in common.
@@ -1410,6 +1440,12 @@ fn the_most_frequent_failures_come_first() {
         e["keep"] = json!([{ "kind": "selected", "by": "acme" }]);
     });
     exporter.export(&healthy).unwrap();
+    let upload = exchange(11, |e| {
+        e["outcome"] = json!({ "kind": "completed" });
+        e["response"]["status"] = json!(400);
+        e["keep"] = json!([{ "kind": "request_body" }]);
+    });
+    exporter.export(&upload).unwrap();
     let open = exchange(10, |e| e["outcome"] = json!({ "kind": "open" }));
     exporter.export(&open).unwrap();
 
@@ -1436,12 +1472,16 @@ fn the_most_frequent_failures_come_first() {
             (Some(2), Some(40), "e4"),
             (Some(3), Some(0), "e3"),
             (Some(2), Some(0), "e7"),
+            (Some(1), Some(0), "e11"),
             (Some(1), Some(0), "e8"),
         ]
     );
     assert_eq!(kinds[0]["site"], "src/a.rs:7:5");
-    assert_eq!(kinds[0]["first"], "2026-01-02T03:04:04.000000Z");
-    assert_eq!(kinds[0]["last"], "2026-01-02T03:04:05.000000Z");
+    assert_eq!(kinds[0]["first"], "2026-01-02T03:04:03.500000Z");
+    assert_eq!(kinds[0]["last"], "2026-01-02T03:04:05.500000Z");
+    // What came after it is not known yet.
+    assert_eq!(kinds[0]["more"], true);
+    assert_eq!(kinds[1]["more"], false);
     assert_eq!(
         (&kinds[2]["route"], &kinds[2]["site"]),
         (&json!("/x/*"), &json!("db:10"))
@@ -1451,7 +1491,7 @@ fn the_most_frequent_failures_come_first() {
     let text = run(&["top", "-n", "1"], Some(&dir.0)).out;
     let line = text.lines().nth(1).unwrap();
     assert!(
-        line.starts_with("      2       40  2026-01-02T03:04:04Z"),
+        line.starts_with("      2      40+  2026-01-02T03:04:03Z"),
         "{text}"
     );
     assert!(
@@ -1459,11 +1499,14 @@ fn the_most_frequent_failures_come_first() {
         "{text}"
     );
     assert_eq!(text.lines().count(), 2);
+    let uploads = run(&["top", "--kept-for", "request_body"], Some(&dir.0)).out;
+    let how = "GET /orders/{id} completed, upload broke off\n";
+    assert!(uploads.contains(how), "{uploads}");
     let since = run(
         &["top", "--json", "--since", "2026-01-02T03:04:06Z"],
         Some(&dir.0),
     );
-    assert_eq!(since.out.lines().count(), 2);
+    assert_eq!(since.out.lines().count(), 3);
     assert_eq!(run(&["top", "--since", "1m"], Some(&dir.0)).code, Some(1));
 }
 
@@ -1471,6 +1514,18 @@ fn the_most_frequent_failures_come_first() {
 #[test]
 fn an_unknown_id_is_explained() {
     let dir = Directory::new("unknown");
+    fs::create_dir_all(&dir.0).unwrap();
+    let none = run(&["ls"], Some(&dir.0));
+    assert_eq!(none.code, Some(1));
+    assert!(
+        none.err
+            .contains(&format!("no exchange in {}\n", dir.0.display()))
+            && none
+                .err
+                .contains("healthy and 4xx requests are not kept by default"),
+        "{}",
+        none.err
+    );
     let mut exporter = JsonLines::builder(&dir.0).build();
     exporter.export(&exchange(1, |_| {})).unwrap();
     let none = run(&["show", "e99"], Some(&dir.0));
@@ -1506,11 +1561,57 @@ fn an_unknown_id_is_explained() {
     );
     assert!(found.err.contains("497 more failures"), "{}", found.err);
 
+    // A storm of which no later one tells yet; with times where they are known.
+    let storm = exchange(3, |e| {
+        e["outcome"] = json!({ "kind": "panicked" });
+        e["response"]["status"] = json!(500);
+        e["missing"] = json!([
+            { "what": "bodies and events below INFO", "why": "failure_storm" },
+        ]);
+    });
+    exporter.export(&storm).unwrap();
+    let told = exchange(4, |e| {
+        e["response"]["status"] = json!(503);
+        e["losses"] = json!({
+            "suppressed_before": 2,
+            "suppressed_first_at": "2026-01-02T03:04:02.500000Z",
+            "suppressed_last_at": "2026-01-02T03:04:03.500000Z",
+        });
+    });
+    exporter.export(&told).unwrap();
+    let none = run(&["show", "e99"], Some(&dir.0));
+    for part in [
+        "2 like c4: GET /orders/{id} -> 503, failed, 2026-01-02T03:04:02Z to 2026-01-02T03:04:03Z",
+        "may have been only counted",
+        "like c3: GET /orders/{id} -> 500, panicked, 1 here, the last at 2026-01-02T03:04:03Z",
+    ] {
+        assert!(none.err.contains(part), "{}", none.err);
+    }
+    assert!(!none.err.contains("no failure here"), "{}", none.err);
+    assert_eq!(none.err.matches("like c4").count(), 1, "{}", none.err);
+
+    for args in [
+        &["ls", "--correlation-id", "c99"][..],
+        &["export", "--curl", "--id", "c99"],
+        &["export", "--har", "--correlation-id", "c99"],
+    ] {
+        let none = run(args, Some(&dir.0));
+        assert_eq!(none.code, Some(1), "{args:?}");
+        for part in [
+            "is like that",
+            "\"not_kept\"",
+            "499 failures here",
+            "497 like c2",
+        ] {
+            assert!(none.err.contains(part), "{args:?}: {}", none.err);
+        }
+    }
+
     for (args, said) in [
         (&["ls", "--status", "404"][..], true),
         (&["ls", "--status", "4xx"], true),
         (&["ls", "--outcome", "completed"], true),
-        (&["ls", "--status", "503"], false),
+        (&["ls", "--status", "504"], false),
     ] {
         let none = run(args, Some(&dir.0));
         assert_eq!(none.code, Some(1), "{args:?}");

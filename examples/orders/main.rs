@@ -7,8 +7,9 @@
 //! ```
 //!
 //! `PORT` is the port (default 3000, 0 for any), `DASHCAM_DIR` the directory of
-//! the kept exchanges (default `./dashcam`). The service itself is in
-//! `orders.rs`, endpoints to play with are in `tools.rs`.
+//! the kept exchanges (default `./dashcam`); with the feature `rules-file`,
+//! `RULES_FILE` is a file of rules. The service itself is in `orders.rs`, endpoints to
+//! play with are in `tools.rs`. `docs/walkthrough.md` finds its bugs as one does on call.
 //!
 //! What Rust itself says about a panic goes to standard error as always, and
 //! nobody redacts it: here it names a customer.
@@ -21,7 +22,12 @@ mod payments;
 mod tools;
 mod visitors;
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{self, Next},
+    response::Response,
+};
 use dashcam::{
     Dashcam,
     redact::{Action, Policy},
@@ -31,16 +37,27 @@ use tokio::{net::TcpListener, signal, sync::oneshot, time::timeout};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let dashcam = Dashcam::builder()
+    // What we sell is no secret, and without it no order can be sent again; and whose
+    // request it was is what somebody on call looks for.
+    let policy = Policy::strict()
+        .field("item", Action::Keep)
+        .field("tenant", Action::Keep)
+        .header("x-tenant", Action::Keep);
+    let builder = Dashcam::builder()
         .service("orders", env!("CARGO_PKG_VERSION"))
-        // What we sell is no secret, and without it no order can be sent again.
-        .policy(Policy::strict().field("item", Action::Keep))
-        .build()?;
+        .policy(policy);
+    #[cfg(feature = "rules-file")]
+    let builder = match env::var_os("RULES_FILE") {
+        Some(file) => builder.rules_file(file),
+        None => builder,
+    };
+    let dashcam = builder.build()?;
     dashcam.init_tracing()?;
     let app = Router::new()
         .merge(orders::routes().await?)
         .merge(deliveries::routes())
         .merge(tools::routes())
+        .layer(middleware::from_fn(tenant))
         .layer(dashcam.layer());
 
     let port = env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
@@ -66,6 +83,15 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let _ = stop.send(());
     let _ = timeout(Duration::from_secs(1), server).await;
     Ok(())
+}
+
+/// States whose request it is. A real service knows it from authentication.
+async fn tenant(request: Request, next: Next) -> Response {
+    let tenant = request.headers().get("x-tenant");
+    if let (Some(current), Some(Ok(tenant))) = (dashcam::current(), tenant.map(|t| t.to_str())) {
+        current.fact("tenant", tenant);
+    }
+    next.run(request).await
 }
 
 /// Ctrl-c, or what a supervisor sends.

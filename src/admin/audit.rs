@@ -54,21 +54,22 @@ fn names<'r>(rules: impl Iterator<Item = &'r Rule>) -> String {
 /// That somebody was wrong; nothing of the token.
 pub(super) fn wrong(peer: Option<IpAddr>, said: &Said) {
     let peer = peer.map(tracing::field::display);
+    // No field is called after tokens: its value would be hidden in JSON lines.
     match said.locked_for {
         None => tracing::warn!(
             target: AUDIT_TARGET,
             peer,
-            wrong_tokens = said.failed,
+            wrong = said.failed,
             untold = said.untold,
             "a wrong admin token",
         ),
         Some(seconds) => tracing::warn!(
             target: AUDIT_TARGET,
             peer,
-            wrong_tokens = said.failed,
+            wrong = said.failed,
             untold = said.untold,
             seconds,
-            "too many wrong admin tokens: everything from this address is refused",
+            "too many wrong admin tokens; everything from this address is refused",
         ),
     }
 }

@@ -81,7 +81,8 @@ Examples:
 
 Failures of one kind have route, method, outcome, status (or gRPC code), and the place of
 the panic or of the first event at ERROR in common. Of very many only some are kept and the
-rest is counted: COUNTED are those, as far as a later one of their kind was kept.";
+rest is counted: COUNTED are those, as far as a later one of their kind was kept; a + says
+that there may be more since the last that was.";
 
 const SHOW: &str = "\
 Examples:
@@ -114,7 +115,7 @@ pub(super) struct FilterArgs {
     /// Only what ended so: completed, failed, panicked, body_error, abandoned.
     #[arg(long)]
     outcome: Vec<OutcomeIs>,
-    /// Only this journey.
+    /// Only this correlation ID.
     #[arg(long, value_name = "ID")]
     correlation_id: Vec<String>,
     /// Only what was kept for this: outcome, request_body, slow, error_event, baseline,

@@ -5,6 +5,7 @@ use super::{
     args::ExportArgs,
     show::find,
     store::{self, Asked, Keys, directory},
+    top,
 };
 use crate::export::{curl::Curl, har};
 use serde_json::json;
@@ -26,8 +27,11 @@ pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Fail
         store::newest(&path, asked, None, &mut keys, out, &mut |exchange| exchange)?
     };
     if found.is_empty() {
-        out.note(&format!("no exchange in {} is like that", path.display()));
-        keys.explain(&filter, out);
+        let all = filter.is_empty() && args.id.is_none();
+        keys.explain_none(&path, &filter, all, out);
+        if args.id.is_some() || !filter.correlation_ids.is_empty() {
+            top::tell_of_unknown(&path, out)?;
+        }
         return Ok(Answer::No);
     }
     if args.har {

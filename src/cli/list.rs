@@ -26,8 +26,10 @@ pub(super) fn ls(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure> {
         Row::of(&exchange)
     })?;
     if rows.is_empty() && args.newest != Some(0) {
-        out.note(&format!("no exchange in {} is like that", path.display()));
-        keys.explain(&filter, out);
+        keys.explain_none(&path, &filter, filter.is_empty(), out);
+        if !filter.correlation_ids.is_empty() {
+            top::tell_of_unknown(&path, out)?;
+        }
         return Ok(Answer::No);
     }
     heading(out)?;
@@ -159,7 +161,10 @@ fn line(row: &Row, out: &mut Output) -> Result<(), Failure> {
     let query = Plain(&query);
     let counted = match row.suppressed_before {
         0 => String::new(),
-        n => format!(" ({n} like it only counted before)"),
+        n => {
+            let times = top::between(&row.suppressed_first_at, &row.suppressed_last_at);
+            format!(" ({n} like it only counted before{})", Plain(&times))
+        }
     };
     let why = row.panic.as_ref().or(row.error.as_ref());
     let why = why.map(|why| format!("  {}", Plain(&short(why))));

@@ -34,13 +34,7 @@ pub(super) fn show(args: &ShowArgs, out: &mut Output) -> Result<Answer, Failure>
             path.display(),
             args.id
         ));
-        out.note(
-            "what is not there may be deleted, be that of another instance, or not have been \
-             kept: healthy requests are not by default. The service's log has a line of each \
-             request; in that of this one \"kept\":false says that it was not, and \"not_kept\" \
-             why",
-        );
-        top::tell_of_counted(&path, out)?;
+        top::tell_of_unknown(&path, out)?;
         return Ok(Answer::No);
     }
     for (n, exchange) in found.iter().enumerate() {
@@ -150,8 +144,8 @@ fn head(exchange: &Exchange, out: &mut Output) -> Result<(), Failure> {
         &format!("{} {}", service.name, service.version),
         out,
     )?;
-    field("ID", &exchange.id, out)?;
-    field("journey", &exchange.correlation.id, out)?;
+    field("ID", &exchange.correlation.id, out)?;
+    field("exchange", &exchange.id, out)?;
     if let Some(trace) = &exchange.correlation.trace_id {
         field("trace", trace, out)?;
     }
@@ -336,17 +330,19 @@ fn lost(exchange: &Exchange, out: &mut Output) -> Result<(), Failure> {
         (losses.values_cut, "values cut"),
         (losses.headers_dropped, "headers dropped"),
         (losses.texts_withheld, "texts withheld"),
-        (losses.suppressed_before, "like it only counted before"),
     ];
     let said = counts
         .iter()
         .filter(|(n, _)| *n > 0)
         .map(|(n, what)| format!("{n} {what}"));
+    let times = top::between(&losses.suppressed_first_at, &losses.suppressed_last_at);
     let missing = exchange
         .missing
         .iter()
         .map(|m| format!("{}: {}", m.what, m.why));
-    let said: Vec<_> = said.chain(missing).collect();
+    let suppressed = Some(losses.suppressed_before).filter(|n| *n > 0);
+    let suppressed = suppressed.map(|n| format!("{n} like it only counted before{times}"));
+    let said: Vec<_> = said.chain(suppressed).chain(missing).collect();
     let losses = if said.is_empty() {
         "none".to_owned()
     } else {

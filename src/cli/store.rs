@@ -230,14 +230,16 @@ pub(super) fn newest<T: Started>(
     Ok(found)
 }
 
-/// The newest so many before which others like them were only counted.
-pub(super) fn newest_counted<T: Started>(
+/// The newest so many of what is asked for, oldest first; what cannot be read was told
+/// before.
+pub(super) fn newest_of<T: Started>(
     path: &Path,
+    asked: Asked<'_>,
     limit: usize,
     make: &mut dyn FnMut(Exchange) -> T,
 ) -> Result<Vec<T>, Failure> {
     let keys = &mut Keys::default();
-    gather(path, Asked::Counted, Some(limit), keys, make).map(|(found, _)| found)
+    gather(path, asked, Some(limit), keys, make).map(|(found, _)| found)
 }
 
 fn gather<T: Started>(
@@ -296,6 +298,10 @@ fn micros(started_at: &str) -> Option<i64> {
     Some(at.as_microsecond())
 }
 
+const NOT_KEPT: &str = "healthy and 4xx requests are not kept by default, but where a rule, a \
+                        token, `keep`, the baseline sample or an event at ERROR is the reason; \
+                        the service's log has a line of each request";
+
 /// The keys of pseudonyms under which exchanges were written.
 #[derive(Debug, Default)]
 pub(super) struct Keys(BTreeSet<String>);
@@ -308,14 +314,21 @@ impl Keys {
         }
     }
 
+    /// Says that nothing was found, where all was asked for or what the filter says, and
+    /// why that may be.
+    pub(super) fn explain_none(&self, path: &Path, filter: &Filter, all: bool, out: &mut Output) {
+        let like = if all { "" } else { " is like that" };
+        out.note(&format!("no exchange in {}{like}", path.display()));
+        if all {
+            out.note(NOT_KEPT);
+        }
+        self.explain(filter, out);
+    }
+
     /// Says why nothing may have been found.
     pub(super) fn explain(&self, filter: &Filter, out: &mut Output) {
         if filter.asks_for_healthy() {
-            out.note(
-                "healthy and 4xx requests are not kept by default, but where a rule, a token, \
-                 `keep`, the baseline sample or an event at ERROR is the reason; the service's \
-                 log has a line of each request",
-            );
+            out.note(NOT_KEPT);
         }
         if !filter.asks_for_values() {
             return;

@@ -8,7 +8,7 @@ use super::{
     store::{self, Asked, Keys, directory},
     text::Plain,
 };
-use crate::exchange::{Direction, Exchange, Failure as Failed, KeepReason, Outcome};
+use crate::exchange::{Direction, Exchange, Failure as Failed, KeepReason, Missing, Outcome};
 use serde::Serialize;
 use std::{collections::HashMap, path::Path};
 
@@ -28,6 +28,7 @@ struct Signature {
     #[serde(skip_serializing_if = "Option::is_none")]
     grpc_status: Option<u16>,
     slow: bool,
+    upload_broke_off: bool,
     /// Where it panicked, or the first event at ERROR was emitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     site: Option<String>,
@@ -62,6 +63,7 @@ impl Signature {
             status: response.map(|response| response.status),
             grpc_status: response.and_then(|response| response.grpc_status),
             slow: exchange.slow,
+            upload_broke_off: exchange.keep.contains(&KeepReason::RequestBody),
             site: panic.and_then(|panic| panic.location.clone()).or(error),
         }
     }
@@ -80,7 +82,21 @@ impl Signature {
         if self.slow {
             how.push_str(", slow");
         }
+        if self.upload_broke_off {
+            how.push_str(", upload broke off");
+        }
         how
+    }
+
+    /// What was asked for, and how it ended.
+    fn words(&self) -> String {
+        let Self { method, route, .. } = self;
+        let status = self
+            .status
+            .map_or_else(|| "no response".to_owned(), |status| status.to_string());
+        let site = self.site.as_ref().map(|site| format!(" at {site}"));
+        let (how, site) = (self.how(), site.unwrap_or_default());
+        format!("{method} {route} -> {status}, {how}{site}")
     }
 }
 
@@ -105,8 +121,21 @@ struct Kind {
     kept: u64,
     /// Those that were only counted before one that was kept.
     counted: u64,
+    /// The last that was kept is without bodies, because they were so many: those after
+    /// it were counted, if there were any, which the next of its kind will say.
+    more: bool,
+    /// Those that were only counted are among them, as far as their times are known.
     first: String,
     last: String,
+    #[serde(skip)]
+    newest: String,
+    /// Of some that were only counted no time is known.
+    #[serde(skip)]
+    untimed: bool,
+    #[serde(skip)]
+    counted_first: Option<String>,
+    #[serde(skip)]
+    counted_last: Option<String>,
     /// Of the newest that was kept, in full where one was.
     id: String,
     correlation_id: String,
@@ -128,8 +157,13 @@ impl Kinds {
             signature,
             kept: 0,
             counted: 0,
+            more: false,
             first: at.clone(),
             last: at.clone(),
+            newest: String::new(),
+            untimed: false,
+            counted_first: None,
+            counted_last: None,
             id: String::new(),
             correlation_id: String::new(),
             text: None,
@@ -137,11 +171,28 @@ impl Kinds {
         });
         kind.kept += 1;
         kind.counted += exchange.losses.suppressed_before;
-        if *at < kind.first {
-            kind.first.clone_from(at);
+        if *at >= kind.newest {
+            kind.newest.clone_from(at);
+            let storm = |missing: &Missing| missing.why == "failure_storm";
+            kind.more = exchange.missing.iter().any(storm);
         }
-        if *at > kind.last {
-            kind.last.clone_from(at);
+        let losses = &exchange.losses;
+        let (first, last) = (&losses.suppressed_first_at, &losses.suppressed_last_at);
+        kind.untimed |= losses.suppressed_before > 0 && first.is_none();
+        for at in [first, last].into_iter().flatten() {
+            let at = Some(at.clone());
+            if kind.counted_first.is_none() || at < kind.counted_first {
+                kind.counted_first.clone_from(&at);
+            }
+            kind.counted_last = kind.counted_last.take().max(at);
+        }
+        for at in [first, last].into_iter().flatten().chain([at]) {
+            if *at < kind.first {
+                kind.first.clone_from(at);
+            }
+            if *at > kind.last {
+                kind.last.clone_from(at);
+            }
         }
         let full = exchange.depth == crate::exchange::Depth::Full;
         let example = (full, at.clone());
@@ -172,7 +223,10 @@ fn is_failure(exchange: &Exchange) -> bool {
     let wrong = |reason: &KeepReason| {
         matches!(
             reason,
-            KeepReason::Outcome | KeepReason::Slow | KeepReason::ErrorEvent
+            KeepReason::Outcome
+                | KeepReason::RequestBody
+                | KeepReason::Slow
+                | KeepReason::ErrorEvent
         )
     };
     exchange.outcome != Outcome::Open && exchange.keep.iter().any(wrong)
@@ -190,7 +244,12 @@ pub(super) fn top(args: &TopArgs, out: &mut Output) -> Result<Answer, Failure> {
     })?;
     let mut kinds = kinds.sorted();
     if kinds.is_empty() {
-        out.note(&format!("no failure in {} is like that", path.display()));
+        let like = if filter.is_empty() {
+            ""
+        } else {
+            " is like that"
+        };
+        out.note(&format!("no failure in {}{like}", path.display()));
         keys.explain(&filter, out);
         return Ok(Answer::No);
     }
@@ -223,12 +282,9 @@ fn line(kind: &Kind, out: &mut Output) -> Result<(), Failure> {
     } = &kind.signature;
     let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
     let status = out.paint(Ink::Bad, format!("{status:>6}"));
-    let seconds = |at: &str| {
-        let cut = at.get(..19).map(|to_seconds| format!("{to_seconds}Z"));
-        cut.unwrap_or_else(|| at.to_owned())
-    };
     let (first, last) = (seconds(&kind.first), seconds(&kind.last));
-    let (kept, counted) = (kind.kept, kind.counted);
+    let more = if kind.more { "+" } else { "" };
+    let (kept, counted) = (kind.kept, format!("{}{more}", kind.counted));
     let call = match direction {
         Direction::Server => "",
         Direction::Client => "call of ",
@@ -253,6 +309,20 @@ fn line(kind: &Kind, out: &mut Output) -> Result<(), Failure> {
     ))
 }
 
+/// A time of an exchange to the second.
+fn seconds(at: &str) -> String {
+    let cut = at.get(..19).map(|to_seconds| format!("{to_seconds}Z"));
+    cut.unwrap_or_else(|| at.to_owned())
+}
+
+/// When failures ended that were only counted, where that is known.
+pub(super) fn between(first: &Option<String>, last: &Option<String>) -> String {
+    match (first, last) {
+        (Some(first), Some(last)) => format!(", {} to {}", seconds(first), seconds(last)),
+        _ => String::new(),
+    }
+}
+
 /// Says that there were more than are shown.
 pub(super) fn tell_counted(counted: u64, out: &mut Output) {
     if counted > 0 {
@@ -270,61 +340,86 @@ const KINDS: usize = 5;
 /// thousands.
 const LATEST: usize = 200;
 
+/// Says what it can mean that an ID is not found.
+pub(super) fn tell_of_unknown(path: &Path, out: &mut Output) -> Result<(), Failure> {
+    out.note(
+        "what is not there may be deleted, be that of another instance, or not have been kept: \
+         healthy requests are not by default. The service's log has a line of each request; in \
+         that of this one \"kept\":false says that it was not, and \"not_kept\" why",
+    );
+    tell_of_counted(path, out)
+}
+
 /// Says which failures were only counted: one that is not found may be one of them.
-pub(super) fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
-    let found = store::newest_counted(path, LATEST, &mut |mut exchange| {
-        // Nothing of the rest is said, and they are many.
-        let error = exchange
-            .events
-            .iter()
-            .position(|event| event.level == "ERROR");
-        exchange.events = error
-            .map(|at| exchange.events.swap_remove(at))
-            .into_iter()
-            .collect();
-        exchange.decisions.clear();
-        exchange.request.body.content = None;
-        if let Some(response) = &mut exchange.response {
-            response.body.content = None;
-        }
-        exchange
-    })?;
+fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
+    let found = store::newest_of(path, Asked::Counted, LATEST, &mut brief)?;
     let more = found.len() == LATEST;
     let mut kinds = Kinds::default();
     found.iter().for_each(|exchange| kinds.add(exchange));
     let mut kinds = kinds.sorted();
     kinds.sort_by_key(|kind| std::cmp::Reverse(kind.counted));
     let counted: u64 = kinds.iter().map(|kind| kind.counted).sum();
-    if counted == 0 {
+    // A storm of which no exchange tells yet is among the newest.
+    let mut newest = Kinds::default();
+    let latest = store::newest_of(path, Asked::Any, LATEST, &mut brief)?;
+    latest.iter().for_each(|exchange| newest.add(exchange));
+    let mut untold = newest.sorted();
+    untold.retain(|kind| kind.more);
+    if counted == 0 && untold.is_empty() {
         out.note("no failure here was only counted, as far as later ones of its kind say");
-        return Ok(());
     }
+    if counted > 0 {
+        tell_kinds_counted(&kinds, counted, more, out);
+    }
+    if !untold.is_empty() {
+        out.note(
+            "of these there were many at once; others after the last one here may have been only \
+             counted, which the next of their kind will say:",
+        );
+    }
+    for kind in untold.iter().take(KINDS) {
+        let (id, words, kept) = (&kind.correlation_id, kind.signature.words(), kind.kept);
+        let last = seconds(&kind.last);
+        out.note(&format!(
+            "  like {id}: {words}, {kept} here, the last at {last}"
+        ));
+    }
+    Ok(())
+}
+
+/// What is said of an exchange here. Nothing of the rest is, and they are many.
+fn brief(mut exchange: Exchange) -> Exchange {
+    let error = exchange
+        .events
+        .iter()
+        .position(|event| event.level == "ERROR");
+    exchange.events = error
+        .map(|at| exchange.events.swap_remove(at))
+        .into_iter()
+        .collect();
+    exchange.decisions.clear();
+    exchange.request.body.content = None;
+    if let Some(response) = &mut exchange.response {
+        response.body.content = None;
+    }
+    exchange
+}
+
+fn tell_kinds_counted(kinds: &[Kind], counted: u64, more: bool, out: &mut Output) {
     let at_least = if more { "at least " } else { "" };
     out.note(&format!(
         "{at_least}{counted} failures here were only counted, because many were alike (\"not_kept\":\
          \"failure_storm\"), so it may be one of them:"
     ));
     for kind in kinds.iter().take(KINDS) {
-        let Signature {
-            method,
-            route,
-            status,
-            site,
-            ..
-        } = &kind.signature;
-        let status = status.map_or_else(|| "no response".to_owned(), |status| status.to_string());
-        let site = site.as_ref().map(|site| format!(" at {site}"));
-        out.note(&format!(
-            "  {} like {}: {method} {route} -> {status}, {}{}, until {}",
-            kind.counted,
-            kind.correlation_id,
-            kind.signature.how(),
-            site.unwrap_or_default(),
-            kind.last,
-        ));
+        let (id, words) = (&kind.correlation_id, kind.signature.words());
+        let times = match between(&kind.counted_first, &kind.counted_last) {
+            times if times.is_empty() || kind.untimed => format!(", until {}", seconds(&kind.last)),
+            times => times,
+        };
+        out.note(&format!("  {} like {id}: {words}{times}", kind.counted));
     }
     if kinds.len() > KINDS {
         out.note("  and others; `dashcam top` lists them");
     }
-    Ok(())
 }

@@ -101,6 +101,15 @@ impl Filter {
         }) || self.outcomes.iter().any(|is| is.0 == "completed")
     }
 
+    /// Whether all that is kept is asked for.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_empty(&self) -> bool {
+        let times = self.since.is_none() && self.until.is_none();
+        let kinds = self.methods.is_empty() && self.routes.is_empty() && self.statuses.is_empty();
+        let ends = self.outcomes.is_empty() && self.kept_for.is_empty();
+        times && kinds && ends && self.correlation_ids.is_empty() && !self.asks_for_values()
+    }
+
     /// Whether it depends on what is written of a value.
     #[cfg(feature = "cli")]
     pub(crate) fn asks_for_values(&self) -> bool {

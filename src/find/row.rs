@@ -22,7 +22,8 @@ pub(crate) struct Row {
     /// The message of the panic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) panic: Option<String>,
-    /// The service's error, or what the first event at ERROR said.
+    /// The service's error, or what the first event at ERROR said; of a failure without
+    /// either the last at WARN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
     pub(crate) duration_us: u64,
@@ -33,6 +34,11 @@ pub(crate) struct Row {
     /// Failures like it that were only counted since the one before it.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) suppressed_before: u64,
+    /// When the first and the last of those ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) suppressed_first_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) suppressed_last_at: Option<String>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // what serde asks for
@@ -58,19 +64,28 @@ impl Row {
                 _ => None,
             },
             panic: exchange.panic.as_ref().map(|panic| panic.message.clone()),
-            error: exchange.error.clone().or_else(|| {
-                let mut errors = exchange
-                    .events
-                    .iter()
-                    .filter(|event| event.level == "ERROR");
-                errors.next().and_then(|event| event.message.clone())
-            }),
+            error: exchange.error.clone().or_else(|| said(exchange)),
             duration_us: exchange.timing.duration_us,
             slow: exchange.slow,
             kept_for: exchange.keep.clone(),
             mode: exchange.mode.clone(),
             depth: exchange.depth,
             suppressed_before: exchange.losses.suppressed_before,
+            suppressed_first_at: exchange.losses.suppressed_first_at.clone(),
+            suppressed_last_at: exchange.losses.suppressed_last_at.clone(),
         }
     }
+}
+
+/// What an event says of why it went wrong.
+fn said(exchange: &Exchange) -> Option<String> {
+    let of = |level: &'static str| {
+        let events = exchange.events.iter();
+        events.filter(move |event| event.level == level)
+    };
+    let event = of("ERROR").next().or_else(|| match exchange.outcome {
+        Outcome::Failed { .. } => of("WARN").next_back(),
+        _ => None,
+    });
+    event.and_then(|event| event.message.clone())
 }

@@ -79,7 +79,9 @@ impl RulesFile {
                 Ok(rules) => News::Rules(rules),
                 Err(error) => News::Problem(error.to_string()),
             },
-            Found::Missing => News::Gone("there is no such file".to_owned()),
+            Found::Missing => {
+                News::Gone("there is no such file; until there is one, it has no rules".to_owned())
+            }
             Found::Unreadable(why) => News::Problem(why.clone()),
         }
     }
