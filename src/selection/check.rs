@@ -2,6 +2,7 @@
 
 use super::{
     Budget, Mode, Rules, When,
+    conflicts::conflict,
     mistakes::mistakes,
     model::{By, Is, PathIs, Rule, Text, time_text},
     work,
@@ -230,8 +231,8 @@ pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
     if never(&rule.when) {
         warn(
             WarningKind::Never,
-            "it can select nothing: it wants an absent fact, or one of no values, or the \
-             opposite of everything, or has more than 64 conditions"
+            "it can select nothing: it wants things that exclude each other, an absent fact, or \
+             one of no values, or the opposite of everything, or has more than 64 conditions"
                 .to_owned(),
         );
     }
@@ -320,16 +321,40 @@ pub(super) fn of_budget(budget: &Budget, mode: Mode) -> Option<String> {
             "of {nothing} lets nothing be selected; what is left out is not limited"
         ));
     }
-    (!silent.is_empty() && mode == Mode::Live).then(|| {
-        format!("of {silent} lets live requests show nothing; what is left out is not limited")
+    if mode != Mode::Live {
+        return None;
+    }
+    if !silent.is_empty() {
+        return Some(format!(
+            "of {silent} lets live requests show nothing; what is left out is not limited"
+        ));
+    }
+    // The event that reaches it is shown.
+    let bytes = budget.bytes_per_second.filter(|bytes| *bytes < SMALLEST);
+    bytes.map(|bytes| {
+        format!(
+            "of `bytes_per_second = {bytes}` is smaller than any line: one event a second is \
+             shown, and nothing more of its request"
+        )
     })
 }
+
+/// No line is smaller, in bytes.
+const SMALLEST: u32 = 32;
 
 /// Which of its directives show nothing.
 fn of_verbose(rule: &Rule) -> Vec<String> {
     let directives = rule.verbose.directives();
     if directives.max_level() == LevelFilter::OFF {
         return vec!["it shows nothing: its `verbose` is off".to_owned()];
+    }
+    let mut found = Vec::new();
+    if rule.mode == Mode::Live && directives.max_level() <= LevelFilter::INFO {
+        found.push(
+            "it shows nothing more where the base filter shows INFO, which is the default: its \
+             `verbose` names no DEBUG or TRACE"
+                .to_owned(),
+        );
     }
     let excluded = |target: &&str| {
         EXCLUDED_TARGETS.iter().any(|excluded| {
@@ -347,7 +372,19 @@ fn of_verbose(rule: &Rule) -> Vec<String> {
         let written = target.replace('-', "_");
         format!("no module is called {target:?}: the targets of a crate are written {written:?}")
     });
-    excluded.chain(hyphens).collect()
+    let colons = targets.iter().filter(|target| has_odd_colons(target));
+    let colons = colons.map(|target| {
+        format!("no module is called {target:?}: the parts of its path have `::` between them")
+    });
+    found.extend(excluded.chain(hyphens).chain(colons));
+    found
+}
+
+/// A target is the beginning of a path, which may end between two colons.
+fn has_odd_colons(target: &str) -> bool {
+    let end = target.strip_suffix("::").or(target.strip_suffix(':'));
+    let mut parts = end.unwrap_or(target).split("::");
+    parts.any(|part| part.is_empty() || part.contains(':'))
 }
 
 /// Whether every request matches.
@@ -368,6 +405,7 @@ fn never(when: &When) -> bool {
         || !when.any.is_empty() && when.any.0.iter().all(never)
         || when.not.as_deref().is_some_and(is_all)
         || when.conditions() > super::model::MAX_CONDITIONS
+        || conflict(when)
 }
 
 /// Whether all that a rule can select is selected by one before it.

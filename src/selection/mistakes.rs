@@ -33,6 +33,13 @@ fn collect(when: &When, found: &mut Vec<String>) {
     }
     if let Some(host) = &when.host {
         found.extend(texts(&host.0).filter_map(of_host));
+        if matches!(&host.0, Is::OneOf(of) if of.iter().any(String::is_empty)) {
+            found.push(
+                "the host \"\" is only that of requests whose `host` is empty: expected a name, or \
+                 `present = false`"
+                    .to_owned(),
+            );
+        }
         found.extend(of_none("host", &host.0));
     }
     for (name, text) in &when.header.0 {

@@ -71,6 +71,7 @@
 #[cfg(any(feature = "admin", feature = "cli"))]
 mod asked;
 mod check;
+mod conflicts;
 mod directives;
 mod engine;
 #[cfg(feature = "rules-file")]

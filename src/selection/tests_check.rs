@@ -43,6 +43,7 @@ fn what_can_hold_for_no_request() {
         ("host = \"x.example:8080\"", "without their port"),
         ("host = \"[::1]:80\"", "without their port"),
         ("host = \"::1\"", "in brackets"),
+        ("host = \"\"", "whose `host` is empty"),
         ("host = \"*.example\"", "a star stands for itself"),
         ("content_type = \"json\"", "application/json"),
         (
@@ -140,6 +141,26 @@ fn budgets_samples_and_directives_that_leave_nothing() {
             "events of hyper",
         ),
         (
+            "budget = { bytes_per_second = 1 }",
+            WarningKind::Budget,
+            "smaller than any line",
+        ),
+        (
+            "verbose = \"orders:payments=debug\"",
+            WarningKind::Verbose,
+            "`::` between",
+        ),
+        (
+            "verbose = \"warn\"",
+            WarningKind::Verbose,
+            "the base filter shows INFO",
+        ),
+        (
+            "verbose = \"warn,orders=info\"",
+            WarningKind::Verbose,
+            "names no DEBUG",
+        ),
+        (
             "verbose = \"my-service=trace\"",
             WarningKind::Verbose,
             "\"my_service\"",
@@ -156,8 +177,64 @@ fn budgets_samples_and_directives_that_leave_nothing() {
         "budget = { per_second = 1 }",
         "verbose = \"info,my_service=trace,hyper=off\"",
         "mode = \"record\"\nbudget = { events_per_second = 0 }",
+        "mode = \"record\"\nbudget = { bytes_per_second = 1 }",
+        "mode = \"record\"\nverbose = \"warn\"",
+        "verbose = \"orders::payments=debug,sqlx::=debug\"",
     ] {
         assert_eq!(warnings(&format!("{when}\n{rest}")), [], "{rest}");
+    }
+}
+
+/// Also where something else than the pair decides; what is not sure is not said.
+#[test]
+fn conditions_that_exclude_each_other() {
+    let nevers = |when: &str| {
+        let found = warnings(&format!("when = {{ {when} }}"));
+        let never = |(kind, _): &&(WarningKind, String)| *kind == WarningKind::Never;
+        found.iter().filter(never).count()
+    };
+    for when in [
+        r#"all = [{ method = "GET" }, { method = "POST" }]"#,
+        r#"method = "GET", not = { method = "GET" }"#,
+        r#"method = ["GET", "PUT"], not = { any = [{ method = "GET" }, { method = "PUT" }] }"#,
+        r#"method = "GET", any = [{ method = "PUT" }, { method = "POST", route = "/a" }]"#,
+        r#"route = "/a", all = [{ route = "/b" }]"#,
+        r#"all = [{ route = "/a" }, { route = "/b" }]"#,
+        r#"all = [{ route = ["/a", "/b"] }, { route = ["/b", "/c"] }, { route = ["/a", "/c"] }]"#,
+        r#"all = [{ host = "a" }, { host = "b" }]"#,
+        r#"all = [{ host = "a.x" }, { host = { prefix = "b" } }]"#,
+        r#"all = [{ path = "/a" }, { path = "/b/*" }]"#,
+        r#"all = [{ path = { prefix = "/a/" } }, { path = { prefix = "/b/" } }]"#,
+        r#"all = [{ client = "10.0.0.0/8" }, { client = "11.0.0.0/8" }]"#,
+        r#"all = [{ content_type = "text/html" }, { content_type = "image/*" }]"#,
+        r#"all = [{ fact = { t = "a" } }, { fact = { t = "b" } }]"#,
+        r#"fact = { tenant = "acme" }, not = { fact = { tenant = "acme" } }"#,
+        r#"header = { a = "b" }, not = { header = { a = { present = true } } }"#,
+        r#"all = [{ header = { a = "b" } }, { header = { a = { present = false } } }]"#,
+        r#"route = "/a", method = "GET", not = { route = "/a", method = "GET" }"#,
+    ] {
+        assert_eq!(nevers(when), 1, "{when}");
+    }
+    for when in [
+        r#"all = [{ method = ["GET", "PUT"] }, { method = ["PUT", "POST"] }]"#,
+        r#"method = ["GET", "PUT"], not = { method = "GET" }"#,
+        r#"method = "GET", not = { method = "GET", route = "/a" }"#,
+        r#"method = "GET", any = [{ method = "PUT" }, { route = "/a" }]"#,
+        r#"all = [{ header = { a = "b" } }, { header = { a = "c" } }]"#,
+        r#"header = { a = "b" }, not = { header = { a = "c" } }"#,
+        r#"all = [{ query = { a = "b" } }, { query = { a = "c" } }]"#,
+        r#"all = [{ cookie = { a = "b" } }, { cookie = { a = "c" } }]"#,
+        r#"all = [{ host = "A.x" }, { host = "a.x." }]"#,
+        r#"all = [{ host = { prefix = "a" } }, { host = { regex = "A.*" } }]"#,
+        r#"all = [{ path = "/a/*" }, { path = "/*/b" }]"#,
+        r#"all = [{ path = "/a/b" }, { path = "/a/*" }]"#,
+        r#"all = [{ client = "10.0.0.0/8" }, { client = "10.1.0.0/16" }]"#,
+        r#"all = [{ content_type = "text/html" }, { content_type = "Text/*" }]"#,
+        r#"all = [{ fact = { t = "a" } }, { fact = { u = "b" } }]"#,
+        r#"fact = { t = "a" }, not = { fact = { u = "a" } }"#,
+        r#"fact = { t = { prefix = "a" } }, not = { fact = { t = "ab" } }"#,
+    ] {
+        assert_eq!(nevers(when), 0, "{when}");
     }
 }
 

@@ -75,6 +75,8 @@ proptest! {
             { "name": "r", "expires": "2100-01-01T00:00:00Z", "when": when.clone() },
         ]});
         let rules = Rules::from_json_value(&text).unwrap();
+        let found = rules.check(SystemTime::now());
+        let never = found.iter().any(|warning| warning.kind == WarningKind::Never);
         let steering = Steering::new().rules(rules);
         let mut request = super::tests::Request::new();
         request.headers.insert("x-a", header.parse().unwrap());
@@ -96,6 +98,7 @@ proptest! {
             prop_assert_eq!(raised, holds && !selected);
             selected |= raised;
         }
+        prop_assert!(!(never && selected), "{when}");
     }
 
     #[test]
