@@ -217,6 +217,9 @@ pub(crate) struct CaptureHeads {
     pub(crate) options: CaptureOptions,
     /// Whether its path is that of a gRPC method which the service is known to have.
     pub(crate) names_method: bool,
+    /// Whether it is a call of an RPC, and whether such a call ends with a status.
+    pub(crate) is_call: bool,
+    pub(crate) ends_with_status: bool,
     /// Whose request it is; zero where that is not known.
     pub(crate) client: u128,
     /// Bytes of a body and of a head that are captured where the options do not
@@ -635,6 +638,8 @@ impl Shared {
             heads.response.at = None;
             heads.options = CaptureOptions::new();
             heads.names_method = false;
+            heads.is_call = false;
+            heads.ends_with_status = false;
             heads.client = 0;
             get_mut(&mut self.request_body).reset();
             get_mut(&mut self.response_body).reset();

@@ -56,8 +56,8 @@ pub enum Failure {
     /// The gRPC status code, from the response head or the trailers; of gRPC-Web and of
     /// streams of Connect, from the last frame of the body.
     Grpc(u16),
-    /// A gRPC call, or a stream of Connect, ended without a status: clients take that
-    /// for a failure.
+    /// A gRPC call, or a stream of Connect, ended without a status, whatever it was
+    /// answered with: clients take that for a failure.
     NoStatus,
     /// The response body was shorter or longer than its `content-length`: clients get no
     /// whole answer.

@@ -42,9 +42,12 @@ impl Keeper {
             }
             tee.begin(plan);
         }
-        let names_method = self.methods.knows(direction, content_type, uri);
+        let names_method = self.methods.knows(direction, &head.headers, uri);
+        let call = grpc::Call::of(&head.headers);
         let mut heads = shared.heads();
         heads.names_method = names_method;
+        heads.is_call = call.is_some();
+        heads.ends_with_status = call == Some(grpc::Call::Ends);
         heads.request.method = head.method.clone();
         heads.request.uri = uri.clone();
         heads.request.version = head.version;
@@ -74,7 +77,7 @@ impl Keeper {
         }
         let limits = &self.settings.limits;
         let content_type = content_type(&head.headers);
-        let (body, head_limit) = {
+        let (body, head_limit, asked_as_call) = {
             let mut heads = shared.heads();
             let heads = &mut *heads;
             let head_limit = heads.options.head_limit(limits.head);
@@ -83,7 +86,7 @@ impl Keeper {
             heads.response.at = Some(Instant::now());
             heads.response.fields.copy(&head.headers, head_limit);
             let body = heads.options.response_limit(limits.body, content_type);
-            (body, head_limit)
+            (body, head_limit, heads.ends_with_status)
         };
         let mut plan = self.tee(&head.headers, content_type, lengths, head_limit);
         plan.limit = body;
@@ -94,7 +97,8 @@ impl Keeper {
             }
             Box::new(end_frame)
         });
-        plan.of_call = grpc::is_call(content_type);
+        // A client that asked for a status makes one of any answer that has none.
+        plan.of_call = asked_as_call || grpc::is_call(content_type);
         if plan.of_call {
             plan.status = grpc_status(&head.headers);
         }
@@ -121,12 +125,12 @@ impl Keeper {
     }
 
     /// What a response that ended says of itself behind its head, where that was no
-    /// failure. `length` is what `content-length` said, `whole` whether the service
+    /// failure. `lengths` are the least and the most that `content-length` said, `whole` whether the service
     /// ended the body itself.
     pub(crate) fn response_end(
         &self,
         context: &RequestContext,
-        length: Option<u64>,
+        lengths: Option<(u64, u64)>,
         whole: bool,
     ) -> Option<Failure> {
         let shared = context.shared();
@@ -145,11 +149,11 @@ impl Keeper {
             return Some(failure);
         }
         // A server cuts what is too long, and asks for no more of it then.
-        let wrong = |length| seen > length || complete && seen != length;
-        if length.is_some_and(wrong) {
+        let wrong = |(least, most)| seen > least || complete && seen != most;
+        if lengths.is_some_and(wrong) {
             return Some(Failure::BodyLength);
         }
-        (lacks_status && shared.heads().response.status == 200).then_some(Failure::NoStatus)
+        lacks_status.then_some(Failure::NoStatus)
     }
 
     /// What is said of this request before it reaches the service.

@@ -1,4 +1,7 @@
-use crate::{exchange::Failure, recorder::grpc_status};
+use crate::{
+    exchange::Failure,
+    recorder::{grpc_status, is_server_fault},
+};
 use http::{HeaderMap, StatusCode};
 use std::fmt;
 
@@ -30,7 +33,8 @@ where
 /// The default: HTTP status 5xx, and the gRPC status codes that mean the
 /// server's fault (UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL,
 /// UNAVAILABLE, DATA_LOSS), as OpenTelemetry's conventions for server spans
-/// have it.
+/// have it. A status that is none of gRPC's is UNKNOWN, as clients have it; of several
+/// the server's fault counts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerErrors;
 
@@ -44,7 +48,7 @@ impl Classify for ServerErrors {
 
     fn trailers(&self, trailers: &HeaderMap) -> Option<Failure> {
         let code = grpc_status(trailers)?;
-        matches!(code, 2 | 4 | 12..=15).then_some(Failure::Grpc(code))
+        is_server_fault(code).then_some(Failure::Grpc(code))
     }
 }
 
@@ -72,7 +76,8 @@ mod tests {
             ("5", false),
             ("13", true),
             ("14", true),
-            ("x", false),
+            ("x", true),
+            ("99", true),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-status", HeaderValue::from_static(code));

@@ -53,9 +53,7 @@ impl Keeper {
             .replayer
             .as_ref()
             .and_then(|_| shared.notes().ticket.take());
-        if ended.of_call {
-            self.learn(context, ended.direction);
-        }
+        self.learn(context, ended.direction);
         let slow = self.is_slow(context, &ended);
         let caller = ended.caller.take();
         let calls = shared.has_calls().then(|| shared.notes().calls.take());
@@ -143,9 +141,12 @@ impl Keeper {
         }
     }
 
-    /// Learns which method of gRPC there is.
+    /// Learns which method of an RPC there is.
     fn learn(&self, context: &RequestContext, direction: Direction) {
         let shared = context.shared();
+        if !shared.heads().is_call {
+            return;
+        }
         let (status, has_message) = {
             let tee = shared.response_body();
             (tee.status(), tee.has_message())

@@ -2,7 +2,6 @@ use super::Ended;
 use crate::{
     context::{RequestContext, Route},
     exchange::{Direction, Outcome},
-    recorder::HeaderFields,
 };
 use http::{Method, StatusCode, Uri};
 use std::{borrow::Cow, fmt, time::Duration};
@@ -34,7 +33,7 @@ impl<'a> Finished<'a> {
                     .response
                     .at
                     .map(|at| at.saturating_duration_since(shared.started)),
-                grpc_status(&heads.response.fields),
+                heads.response.fields.grpc_status(),
             )
         };
         let (of_call, response_bytes) = {
@@ -134,10 +133,6 @@ impl<'a> Finished<'a> {
 }
 
 /// The gRPC status among these fields.
-pub(super) fn grpc_status(fields: &HeaderFields) -> Option<u16> {
-    fields.text("grpc-status")?.parse().ok()
-}
-
 /// The service's own reason to keep a request.
 pub(crate) trait KeepWhen: Send + Sync {
     fn why(&self, finished: &Finished<'_>) -> Option<Cow<'static, str>>;

@@ -5,50 +5,57 @@ use crate::{
     exchange::Direction,
     recorder::{BodySnapshot, HeaderFields},
 };
-use http::Uri;
+use http::{HeaderMap, Uri, header};
 use std::{
+    borrow::Cow,
     collections::HashSet,
     hash::{BuildHasher, RandomState},
     sync::{PoisonError, RwLock},
 };
 
-/// UNIMPLEMENTED: what a service answers to a method that it does not have.
+/// What anything in front of the methods may answer to a path that nobody has:
+/// CANCELLED, DEADLINE_EXCEEDED, NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED,
+/// UNIMPLEMENTED, UNAVAILABLE, UNAUTHENTICATED.
+const OF_ANY_PATH: [u16; 8] = [1, 4, 5, 7, 8, UNIMPLEMENTED, 14, 16];
+
 const UNIMPLEMENTED: u16 = 12;
 
 const MAX_NAME: usize = 128;
 
-/// Methods that are known at the same time; what is called beyond that is named by its
-/// answer alone.
-const MAX_KNOWN: usize = 4096;
+/// Methods that are known at the same time, in each of two generations: where one is
+/// full, the older is forgotten. What is called is learnt again from its next answer.
+const MAX_KNOWN: usize = 2048;
 
 /// Methods that the service has, or those that it calls, as answers have shown. Only
 /// hashes: it is asked about paths that requests bring.
 #[derive(Debug, Default)]
 pub(super) struct Methods {
-    known: RwLock<HashSet<u64>>,
+    known: RwLock<Known>,
     keys: RandomState,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    young: HashSet<u64>,
+    old: HashSet<u64>,
 }
 
 impl Methods {
     /// Whether the service, or the one that it calls, is known to have the method of a
     /// request.
-    pub(super) fn knows(
-        &self,
-        direction: Direction,
-        content_type: Option<&[u8]>,
-        uri: &Uri,
-    ) -> bool {
-        if !is_call(content_type) {
+    pub(super) fn knows(&self, direction: Direction, headers: &HeaderMap, uri: &Uri) -> bool {
+        if Call::of(headers).is_none() {
             return false;
         }
-        let Some(path) = path_of_method(uri) else {
+        let Some((_, method)) = method_in(uri) else {
             return false;
         };
+        let key = self.keys.hash_one((direction, method));
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.contains(&self.keys.hash_one((direction, path)))
+        known.young.contains(&key) || known.old.contains(&key)
     }
 
-    /// Learns from an answer.
+    /// Learns from an answer that only a method gives: OK, or a message.
     pub(super) fn learn(
         &self,
         direction: Direction,
@@ -59,55 +66,139 @@ impl Methods {
         if heads.names_method || !is_answered(heads, status, has_message) {
             return;
         }
-        let Some(path) = path_of_method(&heads.request.uri) else {
+        let Some((_, method)) = method_in(&heads.request.uri) else {
             return;
         };
-        let known = || self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if known().len() < MAX_KNOWN {
-            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            known.insert(self.keys.hash_one((direction, path)));
+        let key = self.keys.hash_one((direction, method));
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.young.len() >= MAX_KNOWN {
+            known.old = std::mem::take(&mut known.young);
         }
+        known.young.insert(key);
     }
 }
 
 /// The path of a call to a method that the service has, as its answer shows, or an
-/// earlier one: then the path is a name from its code, and not the client's data. A
-/// route that names a part of it knows better.
+/// earlier one: then service and method are names from its code, and not the client's
+/// data. It is a template in which what stands before them is a name only where the
+/// route says so. A route that names a part of them knows better.
 pub(super) fn method<'a>(
     heads: &'a CaptureHeads,
     answer: &BodySnapshot,
     route: Option<&str>,
-) -> Option<&'a str> {
-    if route.is_some_and(names_a_part) {
+) -> Option<Cow<'a, str>> {
+    let method = method_of(heads, answer.status, answer.has_message)?;
+    let path = heads.request.uri.path();
+    let before = path.strip_suffix(method)?;
+    let mut of_route = route.unwrap_or("/{*rest}").split('/').peekable();
+    let mut template = String::new();
+    for part in before.split('/').skip(1) {
+        of_route.next_if(|part| !part.starts_with("{*"));
+        let literal = of_route.peek().is_some_and(|literal| *literal == part);
+        template.push('/');
+        template.push_str(if literal { part } else { "{}" });
+    }
+    of_route.next_if(|part| !part.starts_with("{*"));
+    if of_route.any(names_a_part) {
         return None;
     }
-    method_of(heads, answer.status, answer.has_message)
+    if before.is_empty() {
+        return Some(Cow::Borrowed(method));
+    }
+    template.push_str(method);
+    Some(Cow::Owned(template))
 }
 
-/// The same whatever the route is.
+/// Service and method whatever the route is, without what stands before them.
 pub(super) fn method_of(
     heads: &CaptureHeads,
     status: Option<u16>,
     has_message: bool,
 ) -> Option<&str> {
-    (heads.names_method || is_answered(heads, status, has_message))
-        .then(|| path_of_method(&heads.request.uri))
-        .flatten()
+    let (call, method) = method_in(&heads.request.uri)
+        .and_then(|(_, method)| Some((Call::of_fields(&heads.request.fields)?, method)))?;
+    // An error that a method gives: what it is called before it has ever gone well.
+    let failed = || {
+        call == Call::Ends
+            && is_grpc(&heads.response.fields)
+            && heads.response.at.is_some()
+            && status.is_some_and(|status| !OF_ANY_PATH.contains(&status))
+    };
+    (heads.names_method || is_answered(heads, status, has_message) || failed()).then_some(method)
 }
 
-/// Whether a call was answered by a method.
+/// Whether a call was answered as only a method does.
 fn is_answered(heads: &CaptureHeads, status: Option<u16>, has_message: bool) -> bool {
-    heads.response.at.is_some()
-        && is_grpc(&heads.request.fields)
-        && is_grpc(&heads.response.fields)
-        && status.map_or(has_message, |status| status != UNIMPLEMENTED)
+    if heads.response.at.is_none() {
+        return false;
+    }
+    match Call::of_fields(&heads.request.fields) {
+        Some(Call::Ends) => {
+            is_grpc(&heads.response.fields)
+                && status.map_or(has_message, |status| {
+                    status == 0 || has_message && status != UNIMPLEMENTED
+                })
+        }
+        Some(Call::Unary) => {
+            let of = |fields: &HeaderFields| fields.single("content-type").map(str::to_owned);
+            let answer = of(&heads.response.fields);
+            heads.response.status == 200
+                && media(answer.as_deref().unwrap_or_default().as_bytes()).eq_ignore_ascii_case(
+                    media(of(&heads.request.fields).unwrap_or_default().as_bytes()),
+                )
+        }
+        None => false,
+    }
 }
 
-/// `/package.Service/Method`.
-fn path_of_method(uri: &Uri) -> Option<&str> {
+/// What stands before `/package.Service/Method` at the end of a path, and that.
+fn method_in(uri: &Uri) -> Option<(&str, &str)> {
     let path = uri.path();
-    let (service, method) = path.strip_prefix('/')?.split_once('/')?;
-    (service.split('.').all(is_name) && is_name(method)).then_some(path)
+    let (rest, method) = path.rsplit_once('/')?;
+    let (before, service) = rest.rsplit_once('/')?;
+    if !service.split('.').all(is_name) || !is_name(method) {
+        return None;
+    }
+    path.split_at_checked(before.len())
+}
+
+/// How a call says how it ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Call {
+    /// With a status behind its messages, or instead of them.
+    Ends,
+    /// As HTTP does: calls of Connect with one message each way.
+    Unary,
+}
+
+impl Call {
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let content_type = headers.get(header::CONTENT_TYPE)?.as_bytes();
+        Self::new(content_type, || headers.contains_key(CONNECT))
+    }
+
+    fn of_fields(fields: &HeaderFields) -> Option<Self> {
+        let content_type = fields.single("content-type")?.as_bytes();
+        Self::new(content_type, || fields.text(CONNECT).is_some())
+    }
+
+    fn new(content_type: &[u8], connect: impl Fn() -> bool) -> Option<Self> {
+        if is_call(Some(content_type)) {
+            return Some(Self::Ends);
+        }
+        let media = media(content_type);
+        let unary = [&b"application/json"[..], b"application/proto"];
+        let unary = unary.iter().any(|name| media.eq_ignore_ascii_case(name));
+        (unary && connect()).then_some(Self::Unary)
+    }
+}
+
+const CONNECT: &str = "connect-protocol-version";
+
+/// A media type without its parameters.
+fn media(content_type: &[u8]) -> &[u8] {
+    let media = content_type.split(|b| *b == b';').next();
+    media.unwrap_or_default().trim_ascii()
 }
 
 pub(super) fn is_grpc(fields: &HeaderFields) -> bool {
@@ -125,11 +216,9 @@ pub(super) fn is_call(content_type: Option<&[u8]>) -> bool {
         })
 }
 
-/// Whether a template has a parameter, other than one for the rest of the path.
-fn names_a_part(route: &str) -> bool {
-    route
-        .split('/')
-        .any(|part| part.starts_with(':') || part.contains('{') && !part.starts_with("{*"))
+/// Whether a part of a template is a parameter, other than one for the rest of the path.
+fn names_a_part(part: &str) -> bool {
+    part.starts_with(':') || part.contains('{') && !part.starts_with("{*")
 }
 
 fn is_name(text: &str) -> bool {
@@ -144,8 +233,8 @@ mod tests {
 
     #[test]
     fn a_route_that_names_a_part_knows_better() {
-        assert!(names_a_part("/reset/{token}") && names_a_part("/reset/:token"));
-        assert!(!names_a_part("/shop.Orders/{*rest}") && !names_a_part("/shop.Orders/Get"));
+        assert!(names_a_part("{token}") && names_a_part(":token") && names_a_part("a{b}"));
+        assert!(!names_a_part("{*rest}") && !names_a_part("Get"));
     }
 
     #[test]

@@ -80,8 +80,6 @@ pub(crate) struct Ended {
     pub(crate) duration: Duration,
     pub(crate) in_flight: u64,
     pub(crate) direction: Direction,
-    /// Whether it was answered as a call of gRPC or a stream of Connect.
-    pub(crate) of_call: bool,
     /// Whether the request body ended with an error.
     pub(crate) upload_broke: bool,
     /// The request in whose code a client made this one.

@@ -1,6 +1,6 @@
 //! What a request and its calls are known to hide, as far as they have come.
 
-use super::{finished::grpc_status, grpc};
+use super::grpc;
 use crate::{
     context::{RequestContext, ResponseHead, Route, Shared},
     exchange::Direction,
@@ -142,7 +142,7 @@ fn remember_parts(
         redactor.user_of(uri);
         let route = shared.route.as_ref().map(Route::as_str);
         let called = grpc::method(&heads, &response_body, route);
-        redactor.path(uri.path(), called.or(route));
+        redactor.path(uri.path(), called.as_deref().or(route));
         if let Some(query) = uri.query() {
             redactor.query(query);
         }
@@ -185,7 +185,7 @@ pub(super) fn says_what_failed(
         return None;
     }
     if grpc::is_grpc(&head.fields) {
-        let status = body.status.or(grpc_status(&head.fields));
+        let status = body.status.or(head.fields.grpc_status());
         return status.filter(|status| *status != 0).map(|_| Answer::Grpc);
     }
     let failed = head.status.is_client_error() || head.status.is_server_error();

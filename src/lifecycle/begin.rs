@@ -366,13 +366,27 @@ pub(super) fn lengths(headers: &HeaderMap, length: Option<u64>) -> crate::record
 
 /// What the head says of the length of the body; nothing where it says several things.
 #[cfg(feature = "capture")]
-pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    let mut values = headers.get_all(http::header::CONTENT_LENGTH).iter();
-    let first = values.next()?;
-    let text = first.to_str().ok()?.trim();
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let same = values.all(|value| value == first);
-    text.parse().ok().filter(|_| digits && same)
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let (least, most) = content_lengths(headers)?;
+    (least == most).then_some(least)
+}
+
+/// The least and the most of the lengths that the head says, in fields and lists (RFC
+/// 9110, section 8.6); nothing where one of them is no length.
+#[cfg(feature = "capture")]
+pub(super) fn content_lengths(headers: &HeaderMap) -> Option<(u64, u64)> {
+    let mut said: Option<(u64, u64)> = None;
+    for value in headers.get_all(http::header::CONTENT_LENGTH) {
+        for text in value.to_str().ok()?.split(',').map(str::trim) {
+            if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+                return None;
+            }
+            let length = text.parse().ok()?;
+            let (least, most) = said.unwrap_or((length, length));
+            said = Some((least.min(length), most.max(length)));
+        }
+    }
+    said
 }
 
 fn request_span(context: &RequestContext, method: &str) -> Span {

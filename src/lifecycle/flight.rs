@@ -20,7 +20,7 @@ use super::request_line::RequestLine;
 use crate::{
     exchange::{Failure, Outcome},
     keeper::Ended,
-    recorder::{Ending, Lengths},
+    recorder::Ending,
 };
 
 /// One layer's part in a request that has begun and not ended. Its end is
@@ -73,8 +73,8 @@ pub(super) struct Capture {
     method: &'static str,
     status: Option<StatusCode>,
     failure: Option<Failure>,
-    /// What `content-length` says of a body that there is.
-    length: Option<u64>,
+    /// The least and the most that `content-length` says of a body that there is.
+    lengths: Option<(u64, u64)>,
     /// When the next interim exchange is due.
     interim: Option<Instant>,
 }
@@ -90,7 +90,7 @@ impl Capture {
             method,
             status: None,
             failure: None,
-            length: None,
+            lengths: None,
             interim: None,
         }
     }
@@ -200,8 +200,8 @@ impl Flight {
         #[cfg(feature = "capture")]
         if let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) {
             capture.status = Some(parts.status);
-            capture.length = begin::content_length(&parts.headers);
-            let lengths = Lengths::of(capture.length, length);
+            capture.lengths = begin::content_lengths(&parts.headers);
+            let lengths = begin::lengths(&parts.headers, length);
             capture.failure = keeper.response(&self.context, parts, lengths);
         }
         #[cfg(not(feature = "capture"))]
@@ -216,10 +216,10 @@ impl Flight {
             );
         #[cfg(feature = "capture")]
         if let Some(capture) = &mut self.capture
-            && capture.length.is_some()
+            && capture.lengths.is_some()
             && (self.bodiless || parts.headers.contains_key(http::header::TRANSFER_ENCODING))
         {
-            capture.length = None;
+            capture.lengths = None;
         }
         over
     }
@@ -292,9 +292,9 @@ impl Flight {
             let told = tee.status().is_some();
             (tee.seen(), complete, tee.is_of_call(), told)
         };
-        if (of_call || capture.length.is_some()) && !self.bodiless && capture.failure.is_none() {
+        if (of_call || capture.lengths.is_some()) && !self.bodiless && capture.failure.is_none() {
             let whole = matches!(end, End::Response);
-            capture.failure = keeper.response_end(&self.context, capture.length, whole);
+            capture.failure = keeper.response_end(&self.context, capture.lengths, whole);
         }
         let (request_bytes, upload_broke) = {
             let mut tee = shared.request_body();
@@ -327,7 +327,6 @@ impl Flight {
             duration: clock.now().saturating_duration_since(shared.started),
             in_flight: capture.in_flight,
             direction: self.plan.direction,
-            of_call,
             upload_broke,
             caller: match &self.carried {
                 Carried::Own => None,
@@ -380,7 +379,6 @@ impl Flight {
             duration: age,
             in_flight: capture.in_flight,
             direction: self.plan.direction,
-            of_call: false,
             upload_broke: self.context.shared().request_body().is_broken(),
             caller: None,
         };

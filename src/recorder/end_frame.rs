@@ -5,9 +5,17 @@
 //!   `-text` all is base64, in pieces that may be padded.
 //! - Connect: a frame with the flag 0x02, a JSON object that has an `error`.
 
+use super::{
+    grpc_status,
+    heads::{one_status, worse},
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde::Deserialize;
-use std::borrow::Cow;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::Value;
+use std::{borrow::Cow, fmt};
 
 /// The most bytes of an end that are held: of its fields, of one line, of its JSON.
 const MOST: usize = 8 * 1024;
@@ -89,6 +97,20 @@ pub(crate) struct CallEnd {
     pub(crate) fields: HeaderMap,
     /// Fields that were too long.
     pub(crate) dropped: u32,
+}
+
+impl CallEnd {
+    /// Of several the one that counts.
+    fn add_status(&mut self, value: HeaderValue) {
+        let status = one_status(value.as_bytes());
+        let before = grpc_status(&self.fields);
+        if before.is_some() {
+            self.dropped += 1;
+        }
+        if before.is_none_or(|before| worse(before, status) != before) {
+            self.fields.insert(STATUS, value);
+        }
+    }
 }
 
 /// Reads one body.
@@ -202,9 +224,6 @@ impl EndFrame {
                 self.unread = Some("coding");
                 return taken;
             }
-            // The last one counts.
-            self.end = None;
-            self.bytes = 0;
             self.forget();
             if self.left == 0 {
                 self.end_of_frame();
@@ -265,9 +284,7 @@ impl EndFrame {
         });
         match field {
             // What the others are too many for is told by this one.
-            Some((name, value)) if name == STATUS => {
-                end.fields.insert(STATUS, value);
-            }
+            Some((name, value)) if name == STATUS => end.add_status(value),
             Some((name, value)) if self.bytes + line.len() + FIELD <= MOST => {
                 self.bytes += line.len() + FIELD;
                 if end.fields.try_append(name, value).is_err() {
@@ -298,7 +315,7 @@ impl EndFrame {
         match status {
             Some(status) => {
                 let end = self.end.get_or_insert_default();
-                end.fields.insert(STATUS, status.into());
+                end.add_status(status.into());
             }
             None => self.unread = Some("format"),
         }
@@ -308,23 +325,44 @@ impl EndFrame {
 
 /// The status of gRPC that the end of a stream of Connect says.
 fn connect_status(json: &[u8]) -> Option<u16> {
-    #[derive(Deserialize)]
-    struct End<'a> {
-        #[serde(borrow)]
-        error: Option<Error<'a>>,
-    }
-    #[derive(Deserialize)]
-    struct Error<'a> {
-        #[serde(borrow)]
-        code: Option<Cow<'a, str>>,
-    }
-    let end: End<'_> = serde_json::from_slice(json).ok()?;
-    let Some(error) = end.error else {
+    let error = serde_json::from_slice::<End>(json).ok()?.0;
+    let Some(error) = error else {
         return Some(0);
     };
-    let code = error.code.unwrap_or_default();
-    let found = CODES.iter().skip(1).position(|known| *known == code);
+    let code = error.get("code").and_then(Value::as_str);
+    let found = CODES.iter().skip(1).position(|known| Some(*known) == code);
     Some(found.map_or(UNKNOWN, |at| u16::try_from(at + 1).unwrap_or(UNKNOWN)))
+}
+
+/// The `error` of an end, whatever it is, unless it is null.
+struct End(Option<Value>);
+
+impl<'de> Deserialize<'de> for End {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = End;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<End, A::Error> {
+                let mut error = None;
+                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                    if name == "error" {
+                        error = map.next_value::<Option<Value>>()?.or(error);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(End(error))
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
+    }
 }
 
 /// Base64 in pieces, each padded or not, a few bits at a time.
@@ -493,6 +531,16 @@ mod tests {
         assert_eq!(connect_status(b"{\"error\":{}}"), Some(2));
         assert_eq!(connect_status(b"{\"error\":{\"code\":\"odd\"}}"), Some(2));
         assert_eq!(connect_status(b"{\"error\":null}"), Some(0));
+        for error in [
+            r#"{"error":{"code":13}}"#,
+            r#"{"error":"x"}"#,
+            r#"{"error":{"code":1,"code":"odd"}}"#,
+            r#"{"error":{},"error":null}"#,
+            r#"{"error":[]}"#,
+        ] {
+            assert_eq!(connect_status(error.as_bytes()), Some(2), "{error}");
+        }
+        assert_eq!(connect_status(b"[]"), None);
     }
 
     #[test]

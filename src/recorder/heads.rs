@@ -4,9 +4,37 @@ use std::borrow::Cow;
 /// Made once: to parse a name costs more than to look it up.
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
+/// UNKNOWN: what clients take for a status that is none.
+const UNKNOWN: u16 = 2;
+
 /// The gRPC status among these fields.
 pub(crate) fn grpc_status(fields: &HeaderMap) -> Option<u16> {
-    fields.get(&GRPC_STATUS)?.to_str().ok()?.parse().ok()
+    let values = fields.get_all(&GRPC_STATUS).iter();
+    values
+        .map(|value| one_status(value.as_bytes()))
+        .reduce(worse)
+}
+
+/// What clients take this value for.
+pub(super) fn one_status(value: &[u8]) -> u16 {
+    let text = std::str::from_utf8(value).ok();
+    let code = text.and_then(|text| text.trim().parse().ok());
+    code.filter(|code| *code <= 16).unwrap_or(UNKNOWN)
+}
+
+/// Of two that are said, the one that counts: a fault of the server, or else an error.
+pub(super) fn worse(first: u16, second: u16) -> u16 {
+    let rank = |code| u8::from(code != 0) + u8::from(is_server_fault(code));
+    if rank(second) > rank(first) {
+        second
+    } else {
+        first
+    }
+}
+
+/// Whether a gRPC status means the server's fault.
+pub(crate) fn is_server_fault(code: u16) -> bool {
+    matches!(code, 2 | 4 | 12..=15)
 }
 
 /// Header fields copied into one buffer, in order, up to a limit.
@@ -85,6 +113,12 @@ impl HeaderFields {
         let (_, value, _) = values.next()?;
         let known = std::str::from_utf8(value).ok();
         Some(known.filter(|_| values.next().is_none()).unwrap_or("?"))
+    }
+
+    /// The gRPC status among these fields.
+    pub(crate) fn grpc_status(&self) -> Option<u16> {
+        let values = self.raw().filter(|(name, ..)| *name == b"grpc-status");
+        values.map(|(_, value, _)| one_status(value)).reduce(worse)
     }
 
     /// Whether a field is marked as sensitive.

@@ -37,7 +37,7 @@ pub use self::options::CaptureOptions;
 #[cfg(feature = "capture")]
 pub(crate) use self::{
     end_frame::{EndFrame, Envelope},
-    heads::{HeaderFields, grpc_status},
+    heads::{HeaderFields, grpc_status, is_server_fault},
     items::{Framing, StreamLimits},
     tee::{BodySnapshot, Ending, Lengths, PANICKED, Tee, TeePlan},
 };

@@ -1,5 +1,6 @@
 use super::{
     Clock, EndFrame, Envelope, Framing, HeaderFields, MemoryBudget, Reservation, Said, grpc_status,
+    heads::worse,
     items::{Items, StreamLimits},
 };
 use crate::foreign::{self, Foreign};
@@ -298,7 +299,11 @@ impl Tee {
             end_frame.give_up("buffer");
         }
         if let Some(end) = end_frame.end() {
-            self.status = grpc_status(&end.fields);
+            self.status = self
+                .status
+                .into_iter()
+                .chain(grpc_status(&end.fields))
+                .reduce(worse);
         }
     }
 
@@ -397,7 +402,11 @@ impl Tee {
     /// Notes the trailers.
     pub(crate) fn trailers(&mut self, trailers: &HeaderMap) {
         self.trailers.copy(trailers, self.trailers_limit);
-        self.status = grpc_status(trailers).or(self.status);
+        self.status = self
+            .status
+            .into_iter()
+            .chain(grpc_status(trailers))
+            .reduce(worse);
     }
 
     /// Notes the end; only the first one counts.

@@ -21,6 +21,11 @@ pub(crate) fn is_coded(list: &str) -> bool {
     names(list).next().is_some()
 }
 
+/// Whether all of them are known, however many.
+pub(super) fn are_known(list: &str) -> bool {
+    names(list).all(|name| registered(name) != OTHER)
+}
+
 fn names(list: &str) -> impl Iterator<Item = &str> {
     list.split(',')
         .map(str::trim)

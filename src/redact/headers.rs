@@ -43,21 +43,14 @@ const PARAMETERS: &[&str] = &[
     "vapid",
 ];
 
-/// Parameters of media types whose values stay.
-const MEDIA: &[&str] = &[
-    "action",
-    "boundary",
-    "charset",
-    "format",
-    "level",
-    "profile",
-    "proto",
-    "q",
-    "start-info",
-    "type",
-    "v",
-    "version",
-];
+/// Parameters of media types that are needed to read a body.
+const MEDIA: &[&str] = &["boundary", "charset"];
+
+/// Those of which numbers stay, and no more than a version has.
+const VERSIONS: &[&str] = &["level", "q", "v", "version"];
+
+/// The longest of these.
+const VERSION: usize = 5;
 
 /// The shortest part of a list that is remembered on its own.
 const PART: usize = 3;
@@ -165,8 +158,13 @@ fn taken_apart(r: &mut Redactor<'_>, header: &str, text: &str) -> String {
 /// A media type without the values of parameters that no media type has.
 fn media(r: &mut Redactor<'_>, text: &str) -> String {
     let known = |piece: &str| {
-        let name = piece.split_once('=').map_or("", |(name, _)| name.trim());
-        name.is_empty() || MEDIA.iter().any(|m| m.eq_ignore_ascii_case(name))
+        let (name, value) = piece.split_once('=').unwrap_or_default();
+        let (name, value) = (name.trim(), value.trim());
+        let is = |list: &[&str]| list.iter().any(|m| m.eq_ignore_ascii_case(name));
+        let number = |b: u8| b.is_ascii_digit() || b == b'.';
+        let version = is(VERSIONS) && value.len() <= VERSION && value.bytes().all(number);
+        let flowed = name.eq_ignore_ascii_case("format") && matches!(value, "flowed" | "fixed");
+        name.is_empty() || is(MEDIA) || version || flowed
     };
     if members::pieces(text).all(known) {
         return without_findings(r, text);

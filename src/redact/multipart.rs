@@ -39,12 +39,9 @@ pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option
     // What is before the first delimiter is for nobody.
     let mut at = next(bytes, 0, delimiter, true)?;
     r.remember_words(bytes.get(..at.start).unwrap_or_default());
-    let written = if r.keeps_boundary() && is_plain(boundary) {
-        boundary.to_owned()
-    } else {
-        absent(r, bytes)
-    };
     let mut out = String::new();
+    // Where the boundary goes: what else the request hides is known behind the last part.
+    let mut marks = Vec::new();
     let mut known = at.start;
     loop {
         if bytes
@@ -53,7 +50,7 @@ pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option
         {
             // So is what is behind the last.
             out.push_str("--");
-            out.push_str(&written);
+            marks.push(out.len());
             out.push_str("--\r\n");
             r.remember_words(bytes.get(at.end..).unwrap_or_default());
             known = bytes.len();
@@ -67,9 +64,10 @@ pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option
         let part = bytes.get(start..to).unwrap_or_default();
         let before = out.len();
         out.push_str("--");
-        out.push_str(&written);
+        marks.push(out.len());
         if push_part(r, part, following.is_none(), &mut out).is_none() {
             out.truncate(before);
+            marks.pop();
             known = start;
             break;
         }
@@ -79,8 +77,21 @@ pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option
             None => break,
         }
     }
-    (!out.is_empty()).then_some(Content::Text {
-        text: out,
+    let kept = r.keeps_boundary() && is_plain(boundary) && !r.hides(boundary);
+    let written = match kept {
+        true => boundary.to_owned(),
+        false => absent(r, bytes),
+    };
+    let mut text = String::with_capacity(out.len() + marks.len() * written.len());
+    let mut from = 0;
+    for mark in marks {
+        text.push_str(out.get(from..mark).unwrap_or_default());
+        text.push_str(&written);
+        from = mark;
+    }
+    text.push_str(out.get(from..).unwrap_or_default());
+    (!text.is_empty()).then_some(Content::Text {
+        text,
         unparsed: (bytes.len() - known) as u64,
     })
 }

@@ -6,7 +6,7 @@ use super::{
     names,
     policy::Rule,
     pseudonym::{self, Pseudonyms},
-    search::{Index, Probes, Why, is_plain},
+    search::{Index, Probes, Why, Work, is_plain},
     url,
 };
 use crate::exchange::Content;
@@ -262,6 +262,14 @@ impl<'p> Redactor<'p> {
         if value != self.id && !self.is_unasked(value.as_bytes()) {
             self.hidden.add(value, self.why);
         }
+    }
+
+    /// Whether a text says what was hidden so far.
+    pub(super) fn hides(&self, text: &str) -> bool {
+        let (mut work, mut found) = (Work::new(u64::MAX), Vec::new());
+        let whole = 0..text.len();
+        let done = self.hidden.find(text, &[whole], &mut work, &mut found);
+        done.is_err() || !found.is_empty()
     }
 
     /// Remembers the user before the host of a URI, of which nothing is written.

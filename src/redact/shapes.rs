@@ -1,7 +1,7 @@
 //! The forms that the values of well-known headers have. Their names let values stay;
 //! what is something else under such a name does not.
 
-use super::{detect, url};
+use super::{codings, detect, url};
 
 /// The words that dates have beside numbers.
 #[rustfmt::skip]
@@ -27,12 +27,15 @@ pub(super) fn fits(header: &str, value: &str) -> bool {
             value.len() == digits.len() + 1 && is_number(digits)
         }
         "host" => url::is_host(value),
+        "content-encoding" => codings::are_known(value),
+        "grpc-encoding" => value == "snappy" || codings::are_known(value),
         "origin" => value.split(' ').all(is_origin),
         "accept-encoding" | "accept-ranges" | "allow" | "cache-control" | "connection"
-        | "content-encoding" | "expect" | "grpc-encoding" | "pragma" | "te" | "trailer"
-        | "transfer-encoding" | "upgrade" | "vary" => value
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$&^_`|~.+*-/ \t,;=\"".contains(&b)),
+        | "expect" | "pragma" | "te" | "trailer" | "transfer-encoding" | "upgrade" | "vary" => {
+            value
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$&^_`|~.+*-/ \t,;=\"".contains(&b))
+        }
         _ => true,
     }
 }

@@ -304,6 +304,16 @@ each_mount! {
 }
 
 #[tokio::test]
+async fn a_call_past_the_timeout_of_the_server_is_abandoned() {
+    let dashcam = TestDashcam::new();
+    let mut client = open(Mount::Timed(SHORT), &dashcam).await;
+    let status = client.unary("wait").await.unwrap_err();
+    assert_eq!(status.code(), Code::Cancelled);
+    let kept = the_only(&dashcam).await;
+    assert_eq!(kept.outcome, Outcome::Abandoned);
+}
+
+#[tokio::test]
 async fn a_panic_under_tonic_ends_the_call_and_is_kept() {
     let dashcam = TestDashcam::new();
     let mut client = open(Mount::Tonic, &dashcam).await;

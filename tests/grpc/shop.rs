@@ -123,6 +123,8 @@ where
 pub(crate) enum Mount {
     /// `Server::builder().layer(…)` of tonic.
     Tonic,
+    /// The same, of a server with a timeout.
+    Timed(Duration),
     /// Around an axum router made of tonic's routes.
     Axum,
 }
@@ -132,8 +134,12 @@ pub(crate) async fn serve(mount: Mount, dashcam: &TestDashcam) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     match mount {
-        Mount::Tonic => {
-            let server = Server::builder()
+        Mount::Tonic | Mount::Timed(_) => {
+            let mut server = Server::builder();
+            if let Mount::Timed(timeout) = mount {
+                server = server.timeout(timeout);
+            }
+            let server = server
                 .layer(dashcam.layer().propagate_panics())
                 .add_service(Shop);
             let incoming = TcpIncoming::from(listener);

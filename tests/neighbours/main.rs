@@ -22,6 +22,7 @@ const TESTS: &[&str] = &[
     include_str!("../neighbours_opentelemetry.rs"),
     include_str!("../grpc/main.rs"),
     include_str!("../protocols.rs"),
+    include_str!("../calls.rs"),
 ];
 
 /// The names of tests in some text: they are long.

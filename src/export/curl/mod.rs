@@ -159,8 +159,15 @@ impl<'a> Command<'a> {
                 "http://localhost".to_owned()
             }
         };
-        let path = target::path_and_query(self.request);
-        if path.starts_with('/') {
+        let mut path = target::path_and_query(self.request);
+        // Of CONNECT the target is a host and its port.
+        if path.is_empty() && self.request.method == "CONNECT" {
+            path = target::host(self.request).unwrap_or_default().to_owned();
+        }
+        if path.is_empty() {
+            self.notes.push("the target is not known".to_owned());
+            self.url = format!("{base}/");
+        } else if path.starts_with('/') {
             self.url = format!("{base}{path}");
         } else {
             self.url = format!("{base}/");

@@ -108,12 +108,12 @@ pub(super) fn of_response(request: &Request, response: &Response) -> Written {
         Bytes::Raw(bytes) => (Some(Base64::encode_string(bytes)), Some("base64")),
         Bytes::Nothing => (None, None),
     };
-    let decoded = notes::is_coded(body) && matches!(bytes, Bytes::Text(_));
-    let size = if decoded {
-        i64::try_from(bytes.len()).unwrap_or(i64::MAX)
-    } else {
-        i64::try_from(body.seen).unwrap_or(i64::MAX)
+    // Of what is in `text`; without one, of what passed by.
+    let size = match &bytes {
+        Bytes::Nothing => i64::try_from(body.seen),
+        Bytes::Text(_) | Bytes::Raw(_) => i64::try_from(bytes.len()),
     };
+    let size = size.unwrap_or(i64::MAX);
     let value = present([
         ("size", Some(size.into())),
         ("mimeType", Some(mime(&response.headers, body).into())),

@@ -14,7 +14,6 @@ use self::body::{Side, body, ending_text, fit, note_memory, set_error};
 use super::fields::Sites;
 use super::{
     Counters, Job, Kept, Settings,
-    finished::grpc_status,
     report::Report,
     secrets::{know, remember_one, says_what_failed},
     shares::Shares,
@@ -183,7 +182,7 @@ impl Assembler {
             method: method(&mut redactor, &head.method),
             scheme: scheme(&head.uri),
             authority: authority(&mut redactor, &head.uri),
-            path: redactor.path(head.uri.path(), called.or(route)),
+            path: redactor.path(head.uri.path(), called.as_deref().or(route)),
             route: route.map(str::to_owned),
             query: head.uri.query().map(|query| redactor.query(query)),
             version: version(head.version),
@@ -264,7 +263,19 @@ impl Assembler {
             let (text, cut) = (said.text(), said.is_cut());
             scrubber.shown(text.as_str(), text.runtime(), cut)
         };
-        // A fact that stays may be a value that was hidden elsewhere.
+        // A name that stays for its place may be a value that was hidden elsewhere.
+        if !is_known(&heads.request.method) {
+            name_at(&scrubber, &mut request.method);
+        }
+        if called.is_some() {
+            let parts = request.path.split('/').map(|part| {
+                let mut part = part.to_owned();
+                name_at(&scrubber, &mut part);
+                part
+            });
+            request.path = parts.collect::<Vec<_>>().join("/");
+        }
+        // So may a fact that stays.
         for fact in facts.values_mut() {
             if let Value::String(fact) = fact {
                 let (text, cut) = shown_of_fact(fact);
@@ -385,7 +396,7 @@ impl Assembler {
         head.at?;
         let mut response = Response {
             status: head.status.as_u16(),
-            grpc_status: tee.status.or(grpc_status(&head.fields)),
+            grpc_status: tee.status.or(head.fields.grpc_status()),
             version: version(head.version),
             headers: self.header_fields(redactor, &head.fields, id),
             body: body(
@@ -620,10 +631,22 @@ const METHODS: [&str; 46] = [
 fn method(redactor: &mut Redactor<'_>, method: &Method) -> String {
     let text = method.as_str();
     let likely = text.len() <= 20 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
-    if likely || METHODS.iter().any(|known| known.eq_ignore_ascii_case(text)) {
+    if likely || is_known(method) {
         text.to_owned()
     } else {
         redactor.header("method", text.as_bytes(), true)
+    }
+}
+
+fn is_known(method: &Method) -> bool {
+    let text = method.as_str();
+    METHODS.iter().any(|known| known.eq_ignore_ascii_case(text))
+}
+
+/// The placeholder of a name that says what was hidden elsewhere.
+fn name_at(scrubber: &Scrubber, name: &mut String) {
+    if !name.is_empty() && !name.starts_with("[~") {
+        *name = scrubber.shown(name, iter::once(0..name.len()), false);
     }
 }
 
