@@ -333,6 +333,7 @@ impl Flight {
                 Carried::Own => None,
                 Carried::Caller(caller) => caller.clone(),
             },
+            last: false,
         };
         #[cfg(feature = "kit")]
         let line = self
@@ -383,6 +384,7 @@ impl Flight {
             of_call: false,
             upload_broke: self.context.shared().request_body().is_broken(),
             caller: None,
+            last: false,
         };
         let failed = capture.failure.is_some();
         keeper.interim(&self.context, ended, failed);
