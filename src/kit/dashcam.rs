@@ -122,7 +122,10 @@ impl Dashcam {
             return;
         }
         let status = self.status();
+        // The log is told those of the exporter by its own thread.
+        let of_exporter = self.handle.keeper.counters().warnings();
         let mut problems = status.warnings;
+        problems.retain(|problem| !of_exporter.contains(problem));
         if let Recording::Impossible { why } = status.recording {
             problems.push(format!("requests are not recorded: {why}"));
         }
@@ -235,6 +238,7 @@ impl DashcamHandle {
             status.tokens = tokens.status();
         }
         status.warnings.extend(ends());
+        status.warnings.extend(self.keeper.counters().warnings());
         status.warnings.extend(self.keeper.forked());
         if doubled() {
             status.warnings.push(SECOND_GATE.to_owned());
