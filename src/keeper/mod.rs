@@ -226,6 +226,10 @@ impl Keeper {
 
     /// Exchanges that wait for their export.
     pub(crate) fn queued(&self) -> usize {
+        if self.forked().is_some() {
+            // What was queued is the parent's, as is perhaps the lock.
+            return 0;
+        }
         self.worker.len()
     }
 

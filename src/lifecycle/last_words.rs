@@ -139,7 +139,7 @@ fn message(payload: &(dyn Any + Send)) -> Option<&str> {
     literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
-pub(super) fn note_of(payload: &(dyn Any + Send), location: Option<&Location<'_>>) -> PanicNote {
+fn note_of(payload: &(dyn Any + Send), location: Option<&Location<'_>>) -> PanicNote {
     let literal = payload.downcast_ref::<&'static str>().map(Said::of);
     PanicNote {
         message: literal.or_else(|| payload.downcast_ref::<String>().map(Said::of)),

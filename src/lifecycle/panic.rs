@@ -149,8 +149,11 @@ pub(super) fn note(context: &RequestContext, payload: &(dyn Any + Send)) {
     let message = literal.or_else(|| payload.downcast_ref::<String>().map(Said::of));
     let mut notes = context.shared().notes();
     let location = notes.panicked.take().and_then(|note| note.location);
+    // Layers further out see it again.
     #[cfg(feature = "kit")]
-    super::last_words::caught(location.is_some());
+    if notes.panic.is_none() {
+        super::last_words::caught(location.is_some());
+    }
     let panic = notes.panic.get_or_insert_with(PanicNote::default);
     if panic.location.is_none() {
         panic.location = location;

@@ -170,6 +170,14 @@ fn a_panic_that_aborts_leaves_its_exchange() {
 }
 
 #[test]
+fn so_does_one_beside_a_subscriber_of_the_services_own() {
+    let left = run("abort", "own");
+    assert!(!left.output.status.success());
+    assert_eq!(left.exchanges.len(), 4);
+    assert_eq!(left.last()["panic"]["message"], "the last one");
+}
+
+#[test]
 fn a_hook_that_exits_ends_it_after_that() {
     let left = run("abort", "exits");
     assert_eq!(left.output.status.code(), Some(3));
@@ -202,9 +210,11 @@ fn a_hook_set_later_is_told() {
     let status = text(&left.output.stderr);
     assert!(status.contains("a panic hook was set later"), "{status}");
     // And only where it is so.
-    let left = run("dev", "none");
-    let status = text(&left.output.stderr);
-    assert_eq!(status.trim(), "[]");
+    for how in ["none", "placed", "resumed"] {
+        let left = run("dev", how);
+        let status = text(&left.output.stderr);
+        assert_eq!(status.lines().last(), Some("[]"), "{how}");
+    }
 }
 
 #[test]

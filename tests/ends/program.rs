@@ -3,6 +3,7 @@ use dashcam::{
     Dashcam,
     exchange::Exchange,
     export::{ExportError, Exporter, JsonLines},
+    lifecycle::RequestBody,
 };
 use http_body_util::Full;
 use std::{convert::Infallible, path::PathBuf, time::Duration};
@@ -54,7 +55,11 @@ unsafe extern "C" {
 fn end(how: &str) {
     tracing::debug!("just before");
     match how {
-        "panic" | "stuck" => panic!("the last one"),
+        "panic" | "stuck" | "own" | "placed" => panic!("the last one"),
+        "resumed" => {
+            let joined = std::thread::spawn(|| panic!("elsewhere")).join();
+            std::panic::resume_unwind(joined.unwrap_err());
+        }
         "exits" => {
             let _ = std::panic::catch_unwind(|| panic!("the last one"));
         }
@@ -71,7 +76,9 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let how = args.next().unwrap();
     let dir = PathBuf::from(args.next().unwrap());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let files = Slow(JsonLines::builder(dir).build());
     let exporter: Box<dyn Exporter> = match &*how {
         "stuck" => Box::new(Stuck),
@@ -85,16 +92,23 @@ fn main() {
         .exporter(exporter)
         .build()
         .unwrap();
-    dashcam.init_tracing().unwrap();
+    if how == "own" {
+        // As beside a subscriber of its own.
+        dashcam.install_panic_hook();
+    } else {
+        dashcam.init_tracing().unwrap();
+    }
     if how == "hook" {
         std::panic::set_hook(Box::new(|_| {}));
     }
-    let layer = dashcam.layer();
+    // Twice, as on a router and on one of its routes.
+    let layer = (dashcam.layer().propagate_panics(), dashcam.layer());
+    let layer = tower::layer::util::Stack::new(layer.0, layer.1);
     let ends = how.clone();
     let service = layer.layer(service_fn(move |request: http::Request<_>| {
         let how = ends.clone();
         async move {
-            let _: &dashcam::lifecycle::RequestBody<Body> = request.body();
+            let _: &RequestBody<RequestBody<Body>> = request.body();
             if request.uri().path() == "/9" {
                 end(&how);
                 if how == "hook" {
