@@ -46,6 +46,7 @@ fn program(profile: &'static str) -> PathBuf {
 
                 [profile.dev]
                 debug = false
+                incremental = false
 
                 [profile.abort]
                 inherits = "dev"
