@@ -117,6 +117,53 @@ fn it_is_tried_and_told_at_the_start() {
         assert!(!status.exporter.is_ok());
     }
 
+    // One that others may write to, said once, and also where it is one of two.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let open = place("open");
+        for (mode, whom) in [
+            (0o777, "everybody"),
+            (0o1777, "everybody"),
+            (0o770, "its group"),
+        ] {
+            let _ = fs::remove_dir_all(&open);
+            fs::create_dir(&open).unwrap();
+            fs::set_permissions(&open, fs::Permissions::from_mode(mode)).unwrap();
+            let two = (Memory::new(1), JsonLines::builder(&open).build());
+            let dashcam = built().exporter(two).build().unwrap();
+            let _ = dashcam.layer();
+            let _ = dashcam.layer();
+            let said = log.take();
+            let levels: Vec<_> = said.iter().map(|(level, _)| level.as_str()).collect();
+            assert_eq!(levels, ["INFO", "WARN"], "{said:?}");
+            let message = said[1].1["message"].as_str().unwrap();
+            assert!(message.contains(whom) && message.contains(open.to_str().unwrap()));
+            let status = dashcam.status();
+            assert_eq!(status.warnings, [message]);
+            assert!(status.exporter.is_ok());
+        }
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+        let dashcam = built().directory(&open).build().unwrap();
+        let _ = dashcam.layer();
+        assert_eq!(log.take().len(), 1);
+        assert_eq!(dashcam.status().warnings, [""; 0]);
+        fs::remove_dir_all(&open).unwrap();
+    }
+
+    // What a process left that was killed at its start is in nobody's way.
+    let left = place("left");
+    fs::create_dir(&left).unwrap();
+    for n in 0..50 {
+        let name = format!(".dashcam-probe-{}-{n}", std::process::id());
+        fs::write(left.join(name), "").unwrap();
+    }
+    let dashcam = built().directory(&left).build().unwrap();
+    let _ = dashcam.layer();
+    assert_eq!(log.take().len(), 1);
+    assert!(dashcam.status().exporter.is_ok());
+    fs::remove_dir_all(&left).unwrap();
+
     // Without files there is nothing to tell.
     let memory = built().exporter(Memory::new(1)).build().unwrap();
     let _ = memory.layer();

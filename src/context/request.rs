@@ -207,13 +207,19 @@ impl RequestContext {
         current::refresh(self);
     }
 
-    /// Notes where a panic happened. Called from the panic hook, where a lock
-    /// that is taken must not be waited for.
+    /// Notes a panic. Called from the panic hook, where a lock that is taken must not
+    /// be waited for.
     #[cfg(feature = "kit")]
-    pub(crate) fn note_panic_location(&self, location: &std::panic::Location<'_>) {
+    pub(crate) fn note_panic(&self, panic: super::PanicNote) {
         if let Some(mut notes) = self.0.try_notes() {
-            notes.panicked_at = Some(location.to_string());
+            notes.panicked = Some(panic);
         }
+    }
+
+    /// The last panic that was noted and is not known to be the request's; as above.
+    #[cfg(feature = "kit")]
+    pub(crate) fn panic_before(&self) -> Option<super::PanicNote> {
+        self.0.try_notes()?.panicked.take()
     }
 
     /// Makes the request verbose as `selected` says, as far as budgets go;

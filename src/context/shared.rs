@@ -156,9 +156,9 @@ pub(crate) struct Notes {
     /// How often one was stated.
     pub(crate) stated: u32,
     pub(crate) panic: Option<PanicNote>,
-    /// Where the last panic happened, until somebody sees that it was one of
-    /// the request: code may catch its own.
-    pub(crate) panicked_at: Option<String>,
+    /// The last panic, until somebody sees that it was one of the request: code may
+    /// catch its own.
+    pub(crate) panicked: Option<PanicNote>,
     pub(crate) error: Option<Said>,
     #[cfg(feature = "gate")]
     pub(crate) selected: Option<Arc<Selected>>,
@@ -594,7 +594,7 @@ impl Shared {
         notes.facts.clear();
         notes.stated = 0;
         notes.panic = None;
-        notes.panicked_at = None;
+        notes.panicked = None;
         notes.error = None;
         notes.error_site = None;
         #[cfg(feature = "capture")]

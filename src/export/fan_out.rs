@@ -43,7 +43,8 @@ fn results(
 /// Both exporters get every call, whatever the other one answers, also where it
 /// panics. Where both
 /// fail, the first one's error is returned; where both are degraded, both
-/// reasons are given. The directory is that of the first one that has one.
+/// reasons are given, and so are all warnings. The directory is that of the first one
+/// that has one.
 impl<A: Exporter, B: Exporter> Exporter for (A, B) {
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
         let mut each = Each::default();
@@ -79,6 +80,12 @@ impl<A: Exporter, B: Exporter> Exporter for (A, B) {
 
     fn directory(&self) -> Option<PathBuf> {
         self.0.directory().or_else(|| self.1.directory())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.0.warnings();
+        warnings.extend(self.1.warnings());
+        warnings
     }
 
     fn tick(&mut self) {
@@ -131,6 +138,10 @@ impl<E: Exporter> Exporter for Vec<E> {
 
     fn directory(&self) -> Option<PathBuf> {
         self.iter().find_map(Exporter::directory)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.iter().flat_map(Exporter::warnings).collect()
     }
 
     fn tick(&mut self) {

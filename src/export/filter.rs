@@ -45,6 +45,10 @@ where
         self.exporter.directory()
     }
 
+    fn warnings(&self) -> Vec<String> {
+        self.exporter.warnings()
+    }
+
     fn tick(&mut self) {
         self.exporter.tick();
     }

@@ -82,6 +82,13 @@ pub trait Exporter: Send + 'static {
         None
     }
 
+    /// What is set up in a way that nobody means though exchanges arrive, in words, for
+    /// the log and the status; nothing by default. Asked as often as
+    /// [`health`](Self::health).
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Called about once a second, also while no exchanges arrive: the place
     /// to recover from a failure. Does nothing by default.
     fn tick(&mut self) {}
@@ -146,6 +153,10 @@ impl<E: Exporter + ?Sized> Exporter for Box<E> {
 
     fn directory(&self) -> Option<PathBuf> {
         (**self).directory()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        (**self).warnings()
     }
 
     fn tick(&mut self) {

@@ -48,6 +48,9 @@ struct Told {
     /// Where exchanges go.
     directory: Option<String>,
     directory_told: bool,
+    /// What else the exporter says, and the last of it that the log says.
+    warnings: Vec<String>,
+    warnings_told: Vec<String>,
 }
 
 /// What was replayed so far, and what was not though it should have been.
@@ -92,20 +95,39 @@ impl Counters {
         known.health = health;
     }
 
+    pub(super) fn note_warnings(&self, warnings: Vec<String>) {
+        self.known().warnings = warnings;
+    }
+
+    /// What the exporter says of its set-up, which the log is told here.
+    #[cfg(feature = "kit")]
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.known().warnings.clone()
+    }
+
     pub(super) fn note_directory(&self, directory: Option<PathBuf>) {
         let directory = directory.map(|path| path.to_string_lossy().into_owned());
         self.known().directory = directory;
     }
 
-    /// Tells the log where exchanges go, once, and each time the exporter gets worse.
+    /// Tells the log where exchanges go, once, each time the exporter gets worse, and what
+    /// else it warns of.
     /// Before there is a subscriber, nobody can be told: a layer is often built, with
     /// its exporter, before tracing is set up.
     pub(crate) fn tell(&self) {
         if !tracing::dispatcher::has_been_set() {
             return;
         }
-        let (directory, why) = {
+        let (directory, why, warnings) = {
             let mut known = self.known();
+            let known = &mut *known;
+            let mut warnings = Vec::new();
+            if known.warnings != known.warnings_told {
+                let told = std::mem::take(&mut known.warnings_told);
+                let new = known.warnings.iter().filter(|one| !told.contains(*one));
+                warnings = new.cloned().collect();
+                known.warnings_told.clone_from(&known.warnings);
+            }
             let told = std::mem::replace(&mut known.directory_told, true);
             let directory = known.directory.clone().filter(|_| !told);
             let why = match &known.health {
@@ -113,13 +135,16 @@ impl Counters {
                 _ => None,
             };
             known.told |= why.is_some();
-            (directory, why)
+            (directory, why, warnings)
         };
         if let Some(directory) = directory {
             tracing::info!(target: crate::STATUS_TARGET, directory, "exchanges go to this directory");
         }
         if let Some(why) = why {
             tracing::warn!(target: crate::STATUS_TARGET, "the exporter is degraded: {why}");
+        }
+        for warning in warnings {
+            tracing::warn!(target: "dashcam::status", "{warning}");
         }
     }
 

@@ -15,8 +15,11 @@ use crate::{
 use http::{Uri, uri};
 use std::{
     sync::{Arc, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
+
+/// How long the last exchange of a process waits for room.
+const LAST_ROOM: Duration = Duration::from_millis(500);
 
 /// Counts a request as finished when it is dropped, whatever happens before.
 struct CountsAsFinished<'a>(&'a Counters);
@@ -43,7 +46,10 @@ impl Keeper {
         // Last, so that who sees a request finished finds it queued.
         let _finished = CountsAsFinished(&self.counters);
         #[cfg(feature = "opentelemetry")]
-        let recorded = shared.take_span().map(|span| {
+        // Code of others, which might keep what is the last from being written.
+        let span = if ended.last { None } else { shared.take_span() };
+        #[cfg(feature = "opentelemetry")]
+        let recorded = span.map(|span| {
             let left = ended.outcome == Outcome::Abandoned && is_stream(context);
             (span, ended.outcome.clone(), ended.status, left)
         });
@@ -215,10 +221,21 @@ impl Keeper {
 
     /// Queues an exchange. One of the sample leaves room for failures.
     fn offer(&self, kept: Kept) -> Result<(), NotKept> {
-        let (bytes, sampled) = (kept.bytes(), kept.sampled);
+        if self.forked().is_some() {
+            self.counters.queue_full.fetch_add(1, Relaxed);
+            return Err(NotKept::Forked);
+        }
+        let (bytes, sampled, last) = (kept.bytes(), kept.sampled, kept.ended.last);
         let job = Job::Keep(Box::new(kept));
         let queued = if !sampled {
-            self.worker.offer_holding(job, bytes).is_ok()
+            match self.worker.offer_holding(job, bytes) {
+                // There is no other time, and nobody else to keep waiting.
+                Err(job) if last => {
+                    self.worker.flush(LAST_ROOM);
+                    self.worker.offer_holding(job, bytes).is_ok()
+                }
+                queued => queued.is_ok(),
+            }
         } else if self.sample().admit(bytes, Instant::now()) {
             self.worker.offer_modestly(job, bytes).is_ok()
         } else {
@@ -297,7 +314,7 @@ impl Keeper {
                 by: selected.by.clone(),
             });
         }
-        let asked = reasons.len() > automatic;
+        let asked = reasons.len() > automatic || ended.last;
         if reasons.is_empty() && notes.interim.is_some() && ended.outcome != Outcome::Open {
             // What began has an end.
             return Some((vec![KeepReason::Interim], true));
@@ -316,8 +333,9 @@ impl Keeper {
     /// Asks the service; a condition that panics has no opinion.
     fn condition(&self, context: &RequestContext, ended: &Ended) -> Option<String> {
         let condition = self.settings.keep_when.as_ref().and_then(Foreign::get)?;
-        // No code of the service where a second panic would end the process.
-        if std::thread::panicking() {
+        // No code of the service where a second panic would end the process, or end it
+        // too soon.
+        if std::thread::panicking() || ended.last {
             return None;
         }
         let finished = Finished::new(context, ended);

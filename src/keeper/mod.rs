@@ -68,6 +68,8 @@ pub(crate) struct Keeper {
     methods: grpc::Methods,
     sample: Mutex<sample::Sample>,
     worker: Worker<Job>,
+    /// The process that has its threads.
+    process: u32,
     #[cfg(feature = "gate")]
     replayer: Option<Arc<Replayer>>,
 }
@@ -84,6 +86,8 @@ pub(crate) struct Ended {
     pub(crate) upload_broke: bool,
     /// The request in whose code a client made this one.
     pub(crate) caller: Option<RequestContext>,
+    /// Whether the process ends with it.
+    pub(crate) last: bool,
 }
 
 /// Why an exchange is not kept though there is a reason to.
@@ -97,6 +101,8 @@ pub(crate) enum NotKept {
     SampleBudget,
     /// Too many wait for the exporter.
     QueueFull,
+    /// The exporter's thread is another process's.
+    Forked,
 }
 
 impl NotKept {
@@ -107,6 +113,7 @@ impl NotKept {
             Self::FailureStorm => "failure_storm",
             Self::SampleBudget => "sample_budget",
             Self::QueueFull => "queue_full",
+            Self::Forked => "forked",
         }
     }
 }
@@ -193,6 +200,7 @@ impl Keeper {
             methods: grpc::Methods::default(),
             sample: Mutex::new(sample::Sample::new(settings.sample)),
             worker,
+            process: std::process::id(),
             counters,
             settings,
         })
@@ -216,11 +224,31 @@ impl Keeper {
 
     /// Exchanges that wait for their export.
     pub(crate) fn queued(&self) -> usize {
+        if self.forked().is_some() {
+            // What was queued is the parent's, as is perhaps the lock.
+            return 0;
+        }
         self.worker.len()
     }
 
     pub(crate) fn health(&self) -> Health {
-        self.counters.health()
+        match self.forked() {
+            Some(why) => Health::Degraded { why },
+            None => self.counters.health(),
+        }
+    }
+
+    /// Where this is a child of the process that it was made in, which has no thread but
+    /// the one that forked: what that means.
+    pub(crate) fn forked(&self) -> Option<String> {
+        let Self { process, .. } = *self;
+        (process != std::process::id()).then(|| {
+            format!(
+                "this process was forked from process {process}, in which dashcam was built, and \
+                 has none of its threads: exchanges and log lines are not written; build it \
+                 after the fork"
+            )
+        })
     }
 
     pub(crate) fn exporter_panics(&self) -> u64 {
@@ -230,6 +258,10 @@ impl Keeper {
     /// Waits until everything offered so far is where it belongs, and was shown to the
     /// service's own layers where it is replayed; whether it is.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
+        // Nobody would answer, and whoever held a lock then holds it for good.
+        if self.forked().is_some() {
+            return false;
+        }
         #[cfg(feature = "gate")]
         let began = std::time::Instant::now();
         let exported = self.worker.flush(deadline);
@@ -271,6 +303,12 @@ impl Keeper {
     pub(crate) fn may_join(&self, context: &RequestContext) -> bool {
         let by = context.shared().captured_by();
         by == 0 || by == self.key()
+    }
+
+    /// Whether a request is this keeper's.
+    #[cfg(feature = "kit")]
+    pub(crate) fn has(&self, context: &RequestContext) -> bool {
+        context.shared().captured_by() == self.key()
     }
 
     /// Tells keepers apart; never zero.

@@ -4,7 +4,7 @@ use crate::{
     foreign,
     gate::{BaseFilter, Gate, GateHandle, doubled, probe},
     keeper::Keeper,
-    lifecycle::Plan,
+    lifecycle::{Plan, install_hook, is_installed, unplaced},
     log_line::{JsonLine, JsonLineHandle},
     selection::{InvalidDirectives, Steering},
 };
@@ -70,6 +70,34 @@ impl Dashcam {
         }
     }
 
+    /// Installs a panic hook, which then calls the hook that was there before, for a
+    /// service that has a subscriber of its own: [`init_tracing`](Self::init_tracing)
+    /// does it, too. There is one for the process, whose work is that of each `Dashcam`
+    /// this was called of.
+    ///
+    /// It notes where a request panicked. Where the panic ends the process, because the
+    /// build has `panic = "abort"` or nothing may unwind there, it writes what there is
+    /// of the request (outcome `panicked`, and its line in the log) and what is queued,
+    /// on threads of its own: the process ends when that is done, after about two
+    /// seconds at most. What of a process's end leaves what is in
+    /// `docs/panic-abort.md`.
+    ///
+    /// A hook that is set later has to call the one that it takes the place of. The
+    /// default hook prints the panic message to standard error as it is, unredacted.
+    ///
+    /// # Panics
+    ///
+    /// Called by a thread that panics.
+    pub fn install_panic_hook(&self) {
+        let lines = Arc::downgrade(&self.handle.lines);
+        let flush_log = move |deadline| {
+            if let Some(lines) = lines.upgrade() {
+                flush_lines(&lines, deadline);
+            }
+        };
+        install_hook(&self.plan, Arc::new(flush_log));
+    }
+
     /// The layer for `Router::layer` or a `ServiceBuilder`. Where there is a
     /// subscriber by then, and [`status`](Self::status) knows of something wrong
     /// with it, a warning says so, once.
@@ -94,7 +122,10 @@ impl Dashcam {
             return;
         }
         let status = self.status();
+        // The log is told those of the exporter by its own thread.
+        let of_exporter = self.handle.keeper.counters().warnings();
         let mut problems = status.warnings;
+        problems.retain(|problem| !of_exporter.contains(problem));
         if let Recording::Impossible { why } = status.recording {
             problems.push(format!("requests are not recorded: {why}"));
         }
@@ -206,6 +237,9 @@ impl DashcamHandle {
         if let Some(tokens) = &self.tokens {
             status.tokens = tokens.status();
         }
+        status.warnings.extend(ends());
+        status.warnings.extend(self.keeper.counters().warnings());
+        status.warnings.extend(self.keeper.forked());
         if doubled() {
             status.warnings.push(SECOND_GATE.to_owned());
         }
@@ -251,23 +285,61 @@ impl DashcamHandle {
     }
 
     fn flush_log(&self, deadline: Duration) -> bool {
-        let began = std::time::Instant::now();
-        let left = || deadline.saturating_sub(began.elapsed());
-        let lines = self.lines();
-        // All of them are flushed.
-        lines.iter().filter(|lines| !lines.flush(left())).count() == 0
+        if self.keeper.forked().is_some() {
+            return false;
+        }
+        flush_lines(&self.lines, deadline)
     }
 
     fn lines(&self) -> Vec<JsonLineHandle> {
-        self.lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        handles(&self.lines)
     }
+}
+
+fn handles(lines: &Mutex<Vec<JsonLineHandle>>) -> Vec<JsonLineHandle> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Whether all of them are out.
+fn flush_lines(lines: &Mutex<Vec<JsonLineHandle>>, deadline: Duration) -> bool {
+    let began = std::time::Instant::now();
+    let left = || deadline.saturating_sub(began.elapsed());
+    // All of them are flushed.
+    let lines = handles(lines);
+    lines.iter().filter(|lines| !lines.flush(left())).count() == 0
+}
+
+/// What this process cannot keep, or does without.
+fn ends() -> Vec<String> {
+    let mut warnings = Vec::new();
+    if cfg!(panic = "abort") {
+        let kept = if is_installed() {
+            "of the request that panics its exchange and line are written"
+        } else {
+            "call `init_tracing` or `install_panic_hook`, or nothing of it is written"
+        };
+        warnings.push(format!(
+            "this build has panic = \"abort\": a panic is not answered and ends all requests, of \
+             which those under way leave nothing; {kept}"
+        ));
+    }
+    let unplaced = unplaced();
+    if unplaced > 0 {
+        warnings.push(format!(
+            "{unplaced} panics of requests came without their place: a panic hook was set later \
+             and does not call the one before it, as dashcam's is, or they were resumed \
+             (`resume_unwind`) without a panic"
+        ));
+    }
+    warnings
 }
 
 impl Drop for Dashcam {
     fn drop(&mut self) {
+        // Nothing of it can be waited for; the parent writes what was its own.
+        if self.handle.keeper.forked().is_some() {
+            return;
+        }
         let began = std::time::Instant::now();
         let left = || DROP_DEADLINE.saturating_sub(began.elapsed());
         self.handle.keeper.flush(left());

@@ -1,5 +1,5 @@
 use super::Dashcam;
-use crate::{lifecycle::install_hook, selection::Directives};
+use crate::selection::Directives;
 use std::{env, fmt, io};
 use tracing::{Dispatch, dispatcher, level_filters::LevelFilter};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt};
@@ -21,9 +21,7 @@ impl Dashcam {
     /// points are shown; see
     /// [`without_request_line`](super::DashcamBuilder::without_request_line).
     ///
-    /// Also installs a panic hook that notes where a request panicked and then
-    /// calls the hook that was there before. The default hook prints the panic
-    /// message to standard error as it is, unredacted.
+    /// Also [installs a panic hook](Self::install_panic_hook).
     ///
     /// Where the `log` crate has a logger already, its records stay there, and
     /// a warning says so. Where recording cannot work, a warning says why, once, and
@@ -33,7 +31,8 @@ impl Dashcam {
     ///
     /// A global subscriber is installed already: leave this call out, and add
     /// [`gate`](Self::gate) and, if wanted, [`json_lines`](Self::json_lines) to
-    /// its registry where that is installed; the error says so. Or no thread is to be had.
+    /// its registry where that is installed, and call
+    /// [`install_panic_hook`](Self::install_panic_hook); the error says so. Or no thread is to be had.
     pub fn init_tracing(&self) -> Result<(), InitError> {
         let (base, problem) = base();
         let lines = self.json_lines().map_err(InitError::Thread)?;
@@ -42,7 +41,7 @@ impl Dashcam {
             .with(lines);
         dispatcher::set_global_default(Dispatch::new(subscriber))
             .map_err(|error| InitError::Installed(error.to_string()))?;
-        install_hook();
+        self.install_panic_hook();
         if let Some(problem) = problem {
             tracing::warn!(target: crate::STATUS_TARGET, "{problem}");
         }

@@ -332,6 +332,7 @@ impl Flight {
                 Carried::Own => None,
                 Carried::Caller(caller) => caller.clone(),
             },
+            last: false,
         };
         #[cfg(feature = "kit")]
         let line = self
@@ -381,6 +382,7 @@ impl Flight {
             direction: self.plan.direction,
             upload_broke: self.context.shared().request_body().is_broken(),
             caller: None,
+            last: false,
         };
         let failed = capture.failure.is_some();
         keeper.interim(&self.context, ended, failed);

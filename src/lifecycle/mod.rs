@@ -22,6 +22,8 @@ mod carried;
 mod client;
 mod flight;
 mod future;
+#[cfg(feature = "kit")]
+mod last_words;
 mod method;
 mod panic;
 mod plan;
@@ -31,9 +33,9 @@ mod request_line;
 mod response_body;
 mod service;
 
-use self::method::known_method;
 #[cfg(feature = "kit")]
-pub(crate) use self::panic::install_hook;
+pub(crate) use self::last_words::{install_hook, is_installed, unplaced};
+use self::method::known_method;
 #[cfg(feature = "gate")]
 pub(crate) use self::plan::VerbosePlan;
 pub(crate) use self::plan::{CorrelationPlan, Plan, Trust};

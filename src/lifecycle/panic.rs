@@ -134,7 +134,12 @@ pub(super) fn note(context: &RequestContext, payload: &(dyn Any + Send)) {
     let literal = payload.downcast_ref::<&'static str>().map(Said::of);
     let message = literal.or_else(|| payload.downcast_ref::<String>().map(Said::of));
     let mut notes = context.shared().notes();
-    let location = notes.panicked_at.take();
+    let location = notes.panicked.take().and_then(|note| note.location);
+    // Layers further out see it again.
+    #[cfg(feature = "kit")]
+    if notes.panic.is_none() {
+        super::last_words::caught(location.is_some());
+    }
     let panic = notes.panic.get_or_insert_with(PanicNote::default);
     if panic.location.is_none() {
         panic.location = location;
@@ -176,19 +181,4 @@ impl Flight {
     pub(super) fn judged(&self, end: End) -> End {
         if self.panicked { End::Panic } else { end }
     }
-}
-
-/// Notes where panics of requests happen; the hook that was there before goes on.
-#[cfg(feature = "kit")]
-pub(crate) fn install_hook() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if let (Some(context), Some(location)) = (crate::context::current(), info.location()) {
-                context.note_panic_location(location);
-            }
-            previous(info);
-        }));
-    });
 }

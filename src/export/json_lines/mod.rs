@@ -35,8 +35,13 @@
 //! those are deleted. A file that another writer changed during the last
 //! minute is deleted only where deleting all others is not enough; its writer
 //! notices (on Unix from the file itself, also on network file systems that
-//! tell) and begins a new one. Where old files are over the size and cannot
-//! be deleted, nothing is written.
+//! tell) and begins a new one. Up to 16 files of others that cannot be deleted count
+//! for nothing, and a warning names the first of them; where there are more, or files of
+//! its own, over the size, nothing is written, and the reason names one.
+//!
+//! Who may write to the directory can delete exchanges, and take up the room for them:
+//! where that is its group, everybody, or an owner that is neither this process nor root,
+//! a warning says so.
 //!
 //! # Index
 //!
@@ -311,6 +316,10 @@ impl Exporter for JsonLines {
 
     fn directory(&self) -> Option<PathBuf> {
         Some(self.writer.dir().to_owned())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.writer.warnings()
     }
 
     fn tick(&mut self) {

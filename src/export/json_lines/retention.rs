@@ -16,6 +16,10 @@ const IN_USE: Duration = Duration::from_secs(60);
 /// directory.
 const MAX_FILES: usize = 10_000;
 
+/// So many files of others may be in the way without a meaning. Where there are more,
+/// it is the directory in which nothing can be deleted.
+const MAX_STUCK: usize = 16;
+
 /// Keeps the files of a directory within a total size.
 #[derive(Debug)]
 pub(super) struct Retention {
@@ -25,6 +29,10 @@ pub(super) struct Retention {
     /// Names of the files this writer made and that may still be there. It
     /// makes room only while it writes none, so all of them are closed.
     own: HashSet<String>,
+    /// The first of the files that could not be deleted, and do not count, and why.
+    stuck: Option<String>,
+    /// Deletes a file; tests put one here that fails.
+    remove: fn(&Path) -> io::Result<()>,
 }
 
 struct Found {
@@ -42,7 +50,14 @@ impl Retention {
             max_total,
             max_age,
             own: HashSet::new(),
+            stuck: None,
+            remove: |path| fs::remove_file(path),
         }
+    }
+
+    /// The first of the files that could not be deleted, and do not count, and why.
+    pub(super) fn stuck(&self) -> Option<&str> {
+        self.stuck.as_deref()
     }
 
     pub(super) fn max_total(&self) -> u64 {
@@ -71,12 +86,14 @@ impl Retention {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             files => files?,
         };
+        let mut result = Ok(());
         for file in files {
             if current != Some(&*file.name) && self.is_old(&file) {
-                remove(dir, &file.name, counters)?;
+                // One that stays must not keep the others.
+                result = result.and(self.remove(dir, &file.name, counters));
             }
         }
-        Ok(())
+        result
     }
 
     fn is_old(&self, file: &Found) -> bool {
@@ -94,6 +111,7 @@ impl Retention {
         let mut files = self.list(dir)?;
         let mut total = files.iter().map(|file| file.bytes).sum::<u64>();
         let mut failure = None;
+        let mut stuck = Vec::new();
         for spare_in_use in [true, false] {
             let mut left = Vec::new();
             let mut count = files.len();
@@ -104,10 +122,13 @@ impl Retention {
                     left.push(file);
                     continue;
                 }
-                if let Err(error) = remove(dir, &file.name, counters) {
-                    failure = Some(error);
-                    left.push(file);
-                    continue;
+                if let Err(error) = self.remove(dir, &file.name, counters) {
+                    if self.own.contains(&file.name) || stuck.len() == MAX_STUCK {
+                        failure.get_or_insert(error);
+                        left.push(file);
+                        continue;
+                    }
+                    stuck.push(error.to_string());
                 }
                 self.own.remove(&file.name);
                 total -= file.bytes;
@@ -115,10 +136,26 @@ impl Retention {
             }
             files = left;
         }
+        let more = stuck.len().saturating_sub(1);
+        self.stuck = stuck.into_iter().next().map(|first| match more {
+            0 => first,
+            _ => format!("{first}; {more} more"),
+        });
         match failure {
             Some(error) if total > 0 && total.saturating_add(needed) > self.max_total => Err(error),
             _ => Ok(()),
         }
+    }
+
+    fn remove(&self, dir: &Path, name: &str, counters: &Counters) -> io::Result<()> {
+        match (self.remove)(&dir.join(name)) {
+            Ok(()) => add(&counters.deleted_files, 1),
+            // Another process was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(named(name, &error)),
+        }
+        let _ = fs::remove_file(dir.join(names::index(name)));
+        Ok(())
     }
 
     /// The files of all writers, oldest first.
@@ -138,7 +175,7 @@ impl Retention {
             let meta = match entry.metadata() {
                 Ok(meta) => meta,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
+                Err(error) => return Err(named(&name, &error)),
             };
             if !meta.is_file() {
                 continue;
@@ -198,15 +235,9 @@ fn remove_doubles(dir: &Path, files: &mut Vec<Found>) {
     });
 }
 
-fn remove(dir: &Path, name: &str, counters: &Counters) -> io::Result<()> {
-    match fs::remove_file(dir.join(name)) {
-        Ok(()) => add(&counters.deleted_files, 1),
-        // Another process was faster.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let _ = fs::remove_file(dir.join(names::index(name)));
-    Ok(())
+/// The error, with the name of the file that it is about.
+fn named(name: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{name}: {error}"))
 }
 
 #[cfg(test)]
@@ -245,6 +276,45 @@ mod tests {
             .unwrap();
         assert_eq!(left(&dir), [&files[2], &files[3], "notes.jsonl"]);
         assert_eq!(counters.deleted_files.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn one_that_stays_is_named_and_stops_nothing() {
+        let dir = TempDir::new();
+        let files: Vec<_> = (1..=3).map(|day| file(&dir, day, 100, 3600)).collect();
+        let stuck = file(&dir, 9, 1000, 3600);
+        let counters = Counters::default();
+        let mut retention = Retention::new(300, None);
+        retention.remove = |path| match path.to_str() {
+            Some(path) if path.contains("-20250109T") => Err(io::Error::other("not that one")),
+            _ => fs::remove_file(path),
+        };
+        retention.make_room(dir.path(), 100, &counters).unwrap();
+        let why = retention.stuck().unwrap();
+        assert!(
+            why.starts_with(&stuck) && why.contains("not that one"),
+            "{why}"
+        );
+        // It is the size of the others that counts.
+        retention.remove = |_| Err(io::Error::other("none"));
+        let own = file(&dir, 4, 300, 0);
+        retention.made(own.clone());
+        let error = retention.make_room(dir.path(), 100, &counters).unwrap_err();
+        assert!(error.to_string().contains(&own), "{error}");
+        assert!(left(&dir).contains(&stuck) && !left(&dir).contains(&files[0]));
+    }
+
+    #[test]
+    fn where_nothing_can_be_deleted_nothing_is_written() {
+        let dir = TempDir::new();
+        for day in 1..=18 {
+            file(&dir, day, 100, 3600);
+        }
+        let mut retention = Retention::new(150, None);
+        retention.remove = |_| Err(io::Error::other("none"));
+        let counters = Counters::default();
+        let error = retention.make_room(dir.path(), 100, &counters).unwrap_err();
+        assert!(error.to_string().contains("exchanges-202501"), "{error}");
     }
 
     #[test]

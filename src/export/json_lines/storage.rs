@@ -23,6 +23,11 @@ pub(super) trait Target: Send {
 
     /// Whether the file was deleted since it was made.
     fn is_gone(&self) -> bool;
+
+    /// Who owns it; `None` where that is not known.
+    fn owner(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// The file system.
@@ -71,6 +76,12 @@ impl Target for DiskFile {
         // Asked of the open file, so that a file moved elsewhere is not gone:
         // what was written to it would be written twice.
         self.file.metadata().is_ok_and(|meta| meta.nlink() == 0)
+    }
+
+    #[cfg(unix)]
+    fn owner(&self) -> Option<u32> {
+        use std::os::unix::fs::MetadataExt;
+        self.file.metadata().ok().map(|meta| meta.uid())
     }
 
     #[cfg(not(unix))]

@@ -43,6 +43,8 @@ pub(super) struct Writer {
     retention: Retention,
     storage: Box<dyn Storage>,
     counters: Arc<Counters>,
+    /// Who else may write to the directory.
+    open_to: Option<String>,
     pub(super) current: Option<Current>,
     pub(super) expired_at: Instant,
     /// Why a closed file may not be on the device.
@@ -80,6 +82,7 @@ impl Writer {
             retention: Retention::new(max_total, rotation.max_age),
             storage,
             counters,
+            open_to: None,
             current: None,
             expired_at: Instant::now(),
             unsynced: None,
@@ -97,15 +100,47 @@ impl Writer {
         self.retention.max_total().saturating_sub(ENTRY_BYTES)
     }
 
-    /// Shows whether files can be made and written.
-    pub(super) fn probe(&self) -> io::Result<()> {
+    /// Shows whether files can be made and written, and who else may do so.
+    pub(super) fn probe(&mut self) -> io::Result<()> {
         self.storage.make_dir(&self.dir)?;
-        let path = self.dir.join(names::probe());
-        let written = {
-            let mut target = self.storage.create(&path)?;
-            target.append(&[b'\n'; PROBE])
-        };
-        written.and(fs::remove_file(path))
+        let (path, mut target) = self.create(names::probe)?;
+        let written = target.append(&[b'\n'; PROBE]);
+        self.open_to = open_to(&self.dir, target.owner());
+        drop(target);
+        written.and(fs::remove_file(self.dir.join(path)))
+    }
+
+    /// What is wrong with the directory though lines can be written to it.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let dir = self.dir.display();
+        let open = self.open_to.as_deref().map(|whom| {
+            format!(
+                "the directory {dir} may be written to by {whom}, who can delete exchanges or \
+                 fill their room; make it one of this process alone, with mode 0700"
+            )
+        });
+        let stuck = self.retention.stuck().map(|file| {
+            format!("in {dir} a file cannot be deleted, and does not count for its size: {file}")
+        });
+        open.into_iter().chain(stuck).collect()
+    }
+
+    /// A file of one of these names.
+    fn create(&self, name: impl Fn() -> String) -> io::Result<(String, Box<dyn Target>)> {
+        let mut failure = None;
+        for _ in 0..NAMES {
+            let name = name();
+            match self.storage.create(&self.dir.join(&name)) {
+                Ok(target) => return Ok((name, target)),
+                // A process with the same ID on another machine or in another
+                // container has this name, or left it.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    failure = Some(io::Error::new(error.kind(), format!("{name}: {error}")));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failure.unwrap_or_else(|| io::Error::other("no name for a file")))
     }
 
     /// Writes one line, which ends with a newline. After an error the next
@@ -238,29 +273,38 @@ impl Writer {
         let needed = self.max_file.max(length);
         self.retention
             .make_room(&self.dir, needed, &self.counters)?;
-        let mut failure = None;
-        for _ in 0..NAMES {
-            let name = names::next();
-            let path = self.dir.join(&name);
-            match self.storage.create(&path) {
-                Ok(target) => {
-                    self.retention.made(name.clone());
-                    let now = Instant::now();
-                    return Ok(Current {
-                        target,
-                        index: IndexWriter::new(&name),
-                        name,
-                        bytes: 0,
-                        opened: now,
-                        written: now,
-                    });
-                }
-                // A process with the same ID on another machine or in another
-                // container has this name.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => failure = Some(error),
-                Err(error) => return Err(error),
-            }
-        }
-        Err(failure.unwrap_or_else(|| io::Error::other("no name for a file")))
+        let (name, target) = self.create(names::next)?;
+        self.retention.made(name.clone());
+        let now = Instant::now();
+        Ok(Current {
+            target,
+            index: IndexWriter::new(&name),
+            name,
+            bytes: 0,
+            opened: now,
+            written: now,
+        })
     }
+}
+
+/// Who but its owner may write to the directory, or who owns it, where that is neither
+/// this process, of which a file in it is, nor root.
+#[cfg(unix)]
+fn open_to(dir: &Path, own: Option<u32>) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = fs::metadata(dir).ok()?;
+    let (mode, owner) = (meta.mode(), meta.uid());
+    if mode & 0o002 != 0 {
+        return Some(format!("everybody (its mode is {:04o})", mode & 0o7777));
+    }
+    if mode & 0o020 != 0 {
+        return Some(format!("its group (its mode is {:04o})", mode & 0o7777));
+    }
+    let foreign = owner != 0 && own.is_some_and(|own| own != owner);
+    foreign.then(|| format!("its owner, which is the user {owner}"))
+}
+
+#[cfg(not(unix))]
+fn open_to(_: &Path, _: Option<u32>) -> Option<String> {
+    None
 }

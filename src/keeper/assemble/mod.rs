@@ -136,6 +136,7 @@ impl Assembler {
             health = Health::Degraded { why: why.clone() };
         }
         self.counters.note_health(health);
+        self.counters.note_warnings(self.exporter.warnings());
         self.counters.tell();
     }
 
