@@ -28,6 +28,7 @@ impl Keeper {
         uri: &Uri,
         lengths: Lengths,
     ) -> u64 {
+        self.waiting.relieve();
         let shared = context.shared();
         let options = self.options(head, uri, shared.route.as_ref());
         let limits = &self.settings.limits;
@@ -42,9 +43,9 @@ impl Keeper {
             }
             tee.begin(plan);
         }
-        let names_method = self.methods.knows(direction, content_type, uri);
+        let known = self.methods.knows(direction, content_type, uri);
         let mut heads = shared.heads();
-        heads.names_method = names_method;
+        (heads.names_method, heads.method_works) = (known.is_some(), known == Some(true));
         heads.request.method = head.method.clone();
         heads.request.uri = uri.clone();
         heads.request.version = head.version;
@@ -68,6 +69,7 @@ impl Keeper {
         head: &response::Parts,
         lengths: Lengths,
     ) -> Option<Failure> {
+        self.waiting.relieve();
         let shared = context.shared();
         if let Some(options) = head.extensions.get::<CaptureOptions>() {
             context.restrict(options);

@@ -7,7 +7,7 @@ use crate::{
 };
 use http::Uri;
 use std::{
-    collections::HashSet,
+    collections::{HashMap, hash_map::Entry},
     hash::{BuildHasher, RandomState},
     sync::{PoisonError, RwLock},
 };
@@ -21,31 +21,48 @@ const MAX_NAME: usize = 128;
 /// answer alone.
 const MAX_KNOWN: usize = 4096;
 
+/// Of those, methods that never worked: something before the service may answer for any
+/// name that a client makes up.
+const MAX_UNPROVEN: usize = MAX_KNOWN / 8;
+
 /// Methods that the service has, or those that it calls, as answers have shown. Only
 /// hashes: it is asked about paths that requests bring.
 #[derive(Debug, Default)]
 pub(super) struct Methods {
-    known: RwLock<HashSet<u64>>,
+    known: RwLock<Known>,
     keys: RandomState,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Whether each has worked.
+    methods: HashMap<u64, bool>,
+    unproven: usize,
 }
 
 impl Methods {
     /// Whether the service, or the one that it calls, is known to have the method of a
-    /// request.
+    /// request; and then, whether that has worked.
     pub(super) fn knows(
         &self,
         direction: Direction,
         content_type: Option<&[u8]>,
         uri: &Uri,
-    ) -> bool {
+    ) -> Option<bool> {
         if !is_call(content_type) {
-            return false;
+            return None;
         }
-        let Some(path) = path_of_method(uri) else {
-            return false;
-        };
+        let path = path_of_method(uri)?;
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.contains(&self.keys.hash_one((direction, path)))
+        let key = self.keys.hash_one((direction, path));
+        known.methods.get(&key).copied()
+    }
+
+    /// Whether a method has worked, so that no client has made it up.
+    pub(super) fn works(&self, direction: Direction, path: &str) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let key = self.keys.hash_one((direction, path));
+        known.methods.get(&key) == Some(&true)
     }
 
     /// Learns from an answer.
@@ -56,16 +73,36 @@ impl Methods {
         status: Option<u16>,
         has_message: bool,
     ) {
-        if heads.names_method || !is_answered(heads, status, has_message) {
+        let worked = status.map_or(has_message, |status| status == 0);
+        let nothing_new = heads.method_works || heads.names_method && !worked;
+        if nothing_new || !is_answered(heads, status, has_message) {
             return;
         }
         let Some(path) = path_of_method(&heads.request.uri) else {
             return;
         };
-        let known = || self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if known().len() < MAX_KNOWN {
-            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            known.insert(self.keys.hash_one((direction, path)));
+        let key = self.keys.hash_one((direction, path));
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let same = known.methods.get(&key);
+            if same.is_some_and(|proven| *proven || !worked) {
+                return;
+            }
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let Known { methods, unproven } = &mut *known;
+        let full = methods.len() >= MAX_KNOWN;
+        match methods.entry(key) {
+            Entry::Occupied(mut entry) => {
+                if worked && !entry.insert(true) {
+                    *unproven -= 1;
+                }
+            }
+            Entry::Vacant(entry) if !full && (worked || *unproven < MAX_UNPROVEN) => {
+                entry.insert(worked);
+                *unproven += usize::from(!worked);
+            }
+            Entry::Vacant(_) => {}
         }
     }
 }
