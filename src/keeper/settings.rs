@@ -66,8 +66,9 @@ impl Default for Limits {
 /// Where the [`Peer`](crate::selection::Peer) of requests is known, places are shared: a
 /// peer (of IPv6 its /64) of whom nothing went wrong for half a window is kept in full,
 /// up to 128 of a signature in a window, then with a chance that is halved with every 32
-/// more. While others fail, too, a peer has a quarter of each limit at most. What clients
-/// abandon themselves has half of `per_second` at most.
+/// more. Half of `per_second` is left to them. While others fail, too, a peer has a
+/// quarter of each limit at most. What clients abandon themselves has half of
+/// `per_second` at most.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct StormLimits {
@@ -80,7 +81,7 @@ pub struct StormLimits {
     pub heads: u64,
     /// Exchanges of one signature kept in full beyond that, drawn at random over the
     /// window, each with the chance that its record says; default 10, twice as many at
-    /// most. The chance follows from the rate so far.
+    /// most. The chance follows from the rate so far, from a sixteenth of the window on.
     pub sample: u64,
     /// Exchanges kept per second over all signatures; default 50. Those
     /// that were asked for (`keep`, rules, headers) are bounded by this alone.

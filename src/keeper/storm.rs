@@ -28,8 +28,7 @@ const MAX_PEERS: usize = 4096;
 const NEWCOMERS: u64 = 128;
 const NEWCOMERS_MORE: u64 = 32;
 
-/// A peer has one in so many places while others want some; so many of a second's are
-/// left to newcomers.
+/// A peer has one in so many places while others want some.
 const SHARE: u64 = 4;
 
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -226,7 +225,12 @@ impl Entry {
     /// At the rate so far, the sample takes all of the window to fill.
     fn sample_one_in(&self, limits: StormLimits, now: Instant) -> Option<u64> {
         let most = limits.sample.saturating_mul(2);
-        let passed = now.duration_since(self.since).as_nanos();
+        let passed = now.duration_since(self.since);
+        // Before that nobody knows the rate.
+        if passed < limits.window / 16 {
+            return None;
+        }
+        let passed = passed.as_nanos();
         let passed = passed.saturating_mul(limits.sample.into());
         if self.sampled >= most || passed == 0 {
             return None;
@@ -580,13 +584,13 @@ impl Second {
         }
     }
 
-    /// Whether one more is kept. Some places are left to newcomers, and half of them to
-    /// what the service fails.
+    /// Whether one more is kept. Half of the places are left to newcomers, and half of
+    /// them to what the service fails.
     fn admit(&mut self, most: u64, kind: Kind, met: &Met, peers: &mut Peers) -> bool {
         let reserved = if met.peer == 0 || met.new {
             0
         } else {
-            most / SHARE
+            most / 2
         };
         let abandons = kind == Kind::Abandoned;
         if self.kept >= most - reserved || abandons && self.abandoned >= most - most / 2 {
