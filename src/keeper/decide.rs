@@ -265,17 +265,22 @@ impl Keeper {
     ) -> Option<(Vec<KeepReason>, bool)> {
         let shared = context.shared();
         let mut reasons = Vec::new();
+        // What a request gives up of its calls is its own affair: it fails, or it does
+        // without.
+        let mut given_up = false;
         {
             let heads = shared.heads();
             let went_wrong = match ended.outcome {
                 Outcome::Completed | Outcome::Open => false,
                 // Leaving is how clients end a stream of events, and callers read
-                // as much of an answer as they want. What a request gives up of its calls
-                // is its own affair: it fails, or it does without.
+                // as much of an answer as they want.
+                Outcome::Abandoned if ended.direction == Direction::Client => {
+                    let unanswered = heads.response.at.is_none();
+                    given_up = unanswered && ended.caller.is_some();
+                    unanswered && !given_up
+                }
                 Outcome::Abandoned => {
                     !assemble::is_stream(heads.response.fields.text("content-type"))
-                        && (ended.direction == Direction::Server
-                            || heads.response.at.is_none() && ended.caller.is_none())
                 }
                 _ => true,
             };
@@ -286,7 +291,7 @@ impl Keeper {
         if ended.upload_broke {
             reasons.push(KeepReason::RequestBody);
         }
-        if slow {
+        if slow && !given_up {
             reasons.push(KeepReason::Slow);
         }
         if shared.saw_error_event() {

@@ -17,8 +17,8 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 /// ```
 ///
 /// and the exchange being written. A finished call counts until its request ends
-/// where it is not kept on its own, up to 16 per request. Nothing is sized by what a
-/// client announces.
+/// where it is not kept on its own, up to 16 per request; where memory is short, bodies of
+/// such calls are given up first. Nothing is sized by what a client announces.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
