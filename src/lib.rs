@@ -118,7 +118,7 @@ mod foreign;
 pub mod fuzzing;
 #[cfg(feature = "gate")]
 pub mod gate;
-#[cfg(feature = "gate")]
+#[cfg(feature = "capture")]
 mod host;
 mod id;
 #[cfg(feature = "capture")]

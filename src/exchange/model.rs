@@ -378,6 +378,10 @@ pub struct Losses {
     /// When the last of them ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suppressed_last_at: Option<String>,
+    /// Where it was drawn at random from the failures of its signature: one in so many
+    /// was, at that moment. None where it was certain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_one_in: Option<u64>,
 }
 
 /// Something that is not in the exchange.

@@ -28,6 +28,7 @@ impl Keeper {
         uri: &Uri,
         lengths: Lengths,
     ) -> u64 {
+        self.waiting.relieve();
         let shared = context.shared();
         let options = self.options(head, uri, shared.route.as_ref());
         let limits = &self.settings.limits;
@@ -71,6 +72,7 @@ impl Keeper {
         head: &response::Parts,
         lengths: Lengths,
     ) -> Option<Failure> {
+        self.waiting.relieve();
         let shared = context.shared();
         if let Some(options) = head.extensions.get::<CaptureOptions>() {
             context.restrict(options);

@@ -1,8 +1,10 @@
 //! Whether an exchange is kept, decided when all is known.
 
 use super::{
-    Counters, Ended, Finished, Job, Keeper, Kept, NotKept, assemble, sample::Sample, storm,
-    storm::Admission,
+    Counters, Ended, Finished, Job, Keeper, Kept, NotKept, assemble,
+    sample::Sample,
+    storm,
+    storm::{Admission, Signature},
 };
 #[cfg(feature = "gate")]
 use crate::recorder::Recording;
@@ -61,14 +63,14 @@ impl Keeper {
             .and_then(|_| shared.notes().ticket.take());
         self.learn(context, ended.direction);
         let slow = self.is_slow(context, &ended);
-        let caller = ended.caller.take();
         let calls = shared.has_calls().then(|| shared.notes().calls.take());
         let reasons = self.reasons(context, &ended, slow);
+        let caller = ended.caller.take();
         let off = shared.heads().options.is_off();
         let not_kept = off && reasons.is_some();
         let mut sampled = false;
         let decided = if let Some((reasons, asked)) = reasons.filter(|_| !off) {
-            let signature = storm::signature(context, &ended, slow);
+            let signature = storm::signature(context, &ended, slow, &self.methods);
             #[cfg(feature = "gate")]
             let recording = Arc::new(std::mem::take(&mut *shared.recording()));
             #[cfg(feature = "gate")]
@@ -122,18 +124,18 @@ impl Keeper {
     pub(crate) fn interim(&self, context: &RequestContext, mut ended: Ended, failed: bool) {
         let shared = context.shared();
         let slow = self.is_slow(context, &ended);
-        let caller = ended.caller.take();
         if shared.heads().options.is_off() {
             return;
         }
         let mut reasons = self.reasons(context, &ended, slow);
+        let caller = ended.caller.take();
         if reasons.is_none() && failed {
             reasons = Some((vec![KeepReason::Outcome], false));
         }
         let Some((reasons, asked)) = reasons else {
             return;
         };
-        let signature = storm::signature(context, &ended, slow);
+        let signature = storm::signature(context, &ended, slow, &self.methods);
         let mut kept = kept(context, ended, slow, reasons);
         kept.caller = caller;
         #[cfg(feature = "gate")]
@@ -173,10 +175,12 @@ impl Keeper {
             return;
         }
         let keeper = Arc::clone(self);
+        let held = self.waiting.hold(context, Instant::now());
         let call = kept(context, ended, slow, vec![KeepReason::Caller]);
         caller
             .shared()
             .note_call(Box::new(move |depth, sampled, request: &RequestContext| {
+                drop(held);
                 let mut call = call;
                 call.depth = depth;
                 call.sampled = sampled;
@@ -184,18 +188,22 @@ impl Keeper {
                 own(&call.context);
                 let _ = keeper.offer(call);
             }));
+        self.waiting.relieve();
     }
 
     /// Queues an exchange as far as the budget allows, and says how much of it.
-    fn keep(&self, mut kept: Kept, signature: u64, asked: bool) -> Result<Depth, NotKept> {
+    fn keep(&self, mut kept: Kept, signature: Signature, asked: bool) -> Result<Depth, NotKept> {
         if kept.sampled {
             return self.offer(kept).map(|()| Depth::Full);
         }
         let now = Instant::now();
-        let (admission, between) = {
+        // A call is made for whoever made the request.
+        let by = kept.caller.as_ref().unwrap_or(&kept.context);
+        let peer = { by.shared().heads().client };
+        let (admission, admitted) = {
             let mut storm = self.storm();
-            let admission = storm.admit(signature, asked, now);
-            (admission, storm.between())
+            let admission = storm.admit(signature, peer, asked, now);
+            (admission, storm.last())
         };
         (kept.depth, kept.suppressed_before) = match admission {
             Admission::Full { suppressed } => (Depth::Full, suppressed),
@@ -207,14 +215,15 @@ impl Keeper {
                 return Err(NotKept::FailureStorm);
             }
         };
+        kept.one_in = admitted.one_in;
         if kept.suppressed_before > 0 {
             let wall = |at| SystemTime::now().checked_sub(now.saturating_duration_since(at));
-            kept.suppressed_between = between.and_then(|(f, l)| wall(f).zip(wall(l)));
+            kept.suppressed_between = admitted.between.and_then(|(f, l)| wall(f).zip(wall(l)));
         }
         let depth = kept.depth;
         let queued = self.offer(kept);
         if queued.is_err() {
-            self.storm().take_back(signature, admission, between, now);
+            self.storm().take_back(admission, admitted, now);
         }
         queued.map(|()| depth)
     }
@@ -274,15 +283,22 @@ impl Keeper {
     ) -> Option<(Vec<KeepReason>, bool)> {
         let shared = context.shared();
         let mut reasons = Vec::new();
+        // What a request gives up of its calls is its own affair: it fails, or it does
+        // without.
+        let mut given_up = false;
         {
             let heads = shared.heads();
             let went_wrong = match ended.outcome {
                 Outcome::Completed | Outcome::Open => false,
                 // Leaving is how clients end a stream of events, and callers read
                 // as much of an answer as they want.
+                Outcome::Abandoned if ended.direction == Direction::Client => {
+                    let unanswered = heads.response.at.is_none();
+                    given_up = unanswered && ended.caller.is_some();
+                    unanswered && !given_up
+                }
                 Outcome::Abandoned => {
                     !assemble::is_stream(heads.response.fields.text("content-type"))
-                        && (ended.direction == Direction::Server || heads.response.at.is_none())
                 }
                 _ => true,
             };
@@ -293,7 +309,7 @@ impl Keeper {
         if ended.upload_broke {
             reasons.push(KeepReason::RequestBody);
         }
-        if slow {
+        if slow && !given_up {
             reasons.push(KeepReason::Slow);
         }
         if shared.saw_error_event() {
@@ -362,6 +378,7 @@ fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepRea
         bodiless,
         suppressed_before: 0,
         suppressed_between: None,
+        one_in: 1,
         calls_lost: 0,
         #[cfg(feature = "opentelemetry")]
         span: None,

@@ -50,6 +50,11 @@ impl Methods {
         let Some((_, method)) = method_in(uri) else {
             return false;
         };
+        self.works(direction, method)
+    }
+
+    /// Whether a method has worked, so that no client has made it up.
+    pub(super) fn works(&self, direction: Direction, method: &str) -> bool {
         let key = self.keys.hash_one((direction, method));
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.young.contains(&key) || known.old.contains(&key)

@@ -17,6 +17,7 @@ mod secrets;
 mod settings;
 mod shares;
 mod storm;
+mod waiting;
 
 #[cfg(feature = "kit")]
 pub(crate) use self::{
@@ -63,6 +64,7 @@ pub(crate) struct Keeper {
     /// slow uploads must not switch the recording off for the rest.
     bodies: Arc<MemoryBudget>,
     events: Arc<MemoryBudget>,
+    waiting: Arc<waiting::Waiting>,
     counters: Arc<Counters>,
     storm: Mutex<storm::Storm>,
     methods: grpc::Methods,
@@ -145,6 +147,8 @@ pub(crate) struct Kept {
     pub(crate) suppressed_before: u64,
     /// When the first and the last of them ended.
     pub(crate) suppressed_between: Option<(SystemTime, SystemTime)>,
+    /// One in so many like it is kept.
+    pub(crate) one_in: u64,
     /// The request's span, where it is to have the bodies.
     #[cfg(feature = "opentelemetry")]
     pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,
@@ -188,13 +192,17 @@ impl Keeper {
             }
             None => None,
         };
-        let assembler = Assembler::new(&settings, exporter, Arc::clone(&counters));
+        let bodies = Arc::new(MemoryBudget::new(settings.limits.memory / 4 * 3));
+        let waiting = Arc::new(waiting::Waiting::new(Arc::clone(&bodies)));
+        let told = (Arc::clone(&counters), Arc::clone(&waiting));
+        let assembler = Assembler::new(&settings, exporter, told);
         let room = (settings.limits.queue, settings.limits.queue_bytes);
         let worker = Worker::spawn_within("dashcam-export", room, assembler)?;
         Ok(Self {
             #[cfg(feature = "gate")]
             replayer,
-            bodies: Arc::new(MemoryBudget::new(settings.limits.memory / 4 * 3)),
+            bodies,
+            waiting,
             events: Arc::new(MemoryBudget::new(settings.limits.memory / 4)),
             storm: Mutex::new(storm::Storm::new(settings.storm)),
             methods: grpc::Methods::default(),

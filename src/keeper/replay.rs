@@ -6,7 +6,7 @@ use super::{
     assemble::remember_fields,
     fields::{Fields, Sites},
     secrets,
-    storm::{Admission, Storm, signature_so_far},
+    storm::{Admission, Signature, Storm, signature_so_far},
 };
 use crate::{
     context::{Aspect, OnReason, Replayed, RequestContext, Ticket, replaying, set_replayed},
@@ -57,6 +57,7 @@ impl Replayer {
             window: settings.window,
             full: settings.per_signature,
             heads: 0,
+            sample: 0,
             per_second: settings.per_second,
         };
         let player = Player {
@@ -80,7 +81,7 @@ impl Replayer {
         ticket: Ticket,
         recording: &Arc<Recording>,
         reasons: &[KeepReason],
-        signature: u64,
+        signature: Signature,
     ) {
         let shared = context.shared();
         let suppressed_before = if !recording.has_unshown() {
@@ -109,8 +110,8 @@ impl Replayer {
 
     /// Whether a request like this may be replayed, and how many like it were
     /// not since the last one.
-    fn admit(&self, signature: u64, asked: bool) -> Option<u64> {
-        match self.storm().admit(signature, asked, Instant::now()) {
+    fn admit(&self, signature: Signature, asked: bool) -> Option<u64> {
+        match self.storm().admit(signature, 0, asked, Instant::now()) {
             Admission::Full { suppressed } => Some(suppressed),
             Admission::Heads { .. } | Admission::Count => {
                 self.counters.replay_suppressed.fetch_add(1, Relaxed);

@@ -71,7 +71,7 @@ fn size_of_one(shared: &Shared) -> usize {
         let (request, response) = (&heads.request.fields, &heads.response.fields);
         request.len() + response.len() + coded(request) + coded(response)
     };
-    let body = |tee: &Tee| tee.kept() + tee.seen_trailers().len();
+    let body = |tee: &Tee| tee.read() + tee.seen_trailers().len();
     heads + body(&shared.request_body()) + body(&shared.response_body())
 }
 

@@ -17,8 +17,8 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 /// ```
 ///
 /// and the exchange being written. A finished call counts until its request ends
-/// where it is not kept on its own, up to 16 per request. Nothing is sized by what a
-/// client announces.
+/// where it is not kept on its own, up to 16 per request; where memory is short, bodies of
+/// such calls are given up first. Nothing is sized by what a client announces.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
@@ -60,7 +60,15 @@ impl Default for Limits {
 }
 
 /// How much of a failure storm is kept. A signature is what failures have in
-/// common: route, outcome, status, and the site of the panic or first ERROR event.
+/// common: route, outcome, status, and the site of the panic or first ERROR event; of
+/// calls that the service makes host, method and path, without numbers and the like.
+///
+/// Where the [`Peer`](crate::selection::Peer) of requests is known, places are shared: a
+/// peer (of IPv6 its /64) of whom nothing went wrong for half a window is kept in full,
+/// up to 128 of a signature in a window, then with a chance that is halved with every 32
+/// more. Half of `per_second` is left to them. While others fail, too, a peer has a
+/// quarter of each limit at most. What clients abandon themselves has half of
+/// `per_second` at most.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct StormLimits {
@@ -71,6 +79,10 @@ pub struct StormLimits {
     /// Exchanges of one signature kept without bodies and debug events after
     /// that; default 20. The rest are counted.
     pub heads: u64,
+    /// Exchanges of one signature kept in full beyond that, drawn at random over the
+    /// window, each with the chance that its record says; default 10, twice as many at
+    /// most. The chance follows from the rate so far, from a sixteenth of the window on.
+    pub sample: u64,
     /// Exchanges kept per second over all signatures; default 50. Those
     /// that were asked for (`keep`, rules, headers) are bounded by this alone.
     pub per_second: u64,
@@ -82,6 +94,7 @@ impl Default for StormLimits {
             window: Duration::from_secs(60),
             full: 3,
             heads: 20,
+            sample: 10,
             per_second: 50,
         }
     }

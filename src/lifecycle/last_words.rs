@@ -222,10 +222,10 @@ fn end_with(plan: &Plan, keeper: &Arc<Keeper>, context: &RequestContext, note: P
     let shared = context.shared();
     shared.notes().panic.get_or_insert(note);
     let mut clock = Clock::default();
-    let (response_bytes, of_call) = {
+    let response_bytes = {
         let mut tee = shared.response_body();
         tee.end(Ending::Dropped, &mut clock);
-        (tee.seen(), tee.is_of_call())
+        tee.seen()
     };
     let (request_bytes, upload_broke) = {
         let mut tee = shared.request_body();
@@ -243,7 +243,6 @@ fn end_with(plan: &Plan, keeper: &Arc<Keeper>, context: &RequestContext, note: P
         duration: clock.now().saturating_duration_since(shared.started),
         in_flight: keeper.counters().in_flight.load(Relaxed),
         direction: Direction::Server,
-        of_call,
         upload_broke,
         caller: None,
         last: true,

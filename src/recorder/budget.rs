@@ -26,9 +26,19 @@ impl MemoryBudget {
         self.held.load(Relaxed)
     }
 
+    /// Whether more than so many quarters are in use.
+    pub(crate) fn is_filled(&self, quarters: usize) -> bool {
+        self.held() / quarters > self.limit / 4
+    }
+
     /// How often memory was refused.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
+    }
+
+    /// Counts memory that was given up, for there was not enough.
+    pub(crate) fn note_refused(&self) {
+        self.refused.fetch_add(1, Relaxed);
     }
 
     fn try_take(&self, bytes: usize) -> bool {

@@ -70,6 +70,8 @@ pub(crate) struct Tee {
     lengths: Lengths,
     memory: Reservation,
     out_of_memory: bool,
+    /// Bytes that were captured, and given up for others.
+    given_up: usize,
     ending: Option<Ending>,
     first_byte: Option<Instant>,
     last_byte: Option<Instant>,
@@ -175,6 +177,18 @@ impl Tee {
             return self.let_go();
         }
         LetGo::default()
+    }
+
+    /// Gives up what was captured: others need the memory.
+    pub(crate) fn give_up(&mut self) -> LetGo {
+        if self.kept == 0 {
+            return LetGo::default();
+        }
+        (self.full, self.out_of_memory) = (true, true);
+        self.given_up += std::mem::take(&mut self.kept);
+        self.copied = Vec::new();
+        self.memory.give_back();
+        self.let_go()
     }
 
     fn let_go(&mut self) -> LetGo {
@@ -462,6 +476,11 @@ impl Tee {
         self.kept
     }
 
+    /// Bytes that there are or were to read, which only grow.
+    pub(crate) fn read(&self) -> usize {
+        self.kept + self.given_up
+    }
+
     pub(crate) fn ending(&self) -> Option<&Ending> {
         self.ending.as_ref()
     }
@@ -535,6 +554,7 @@ impl Tee {
             lengths,
             memory,
             out_of_memory,
+            given_up,
             ending,
             first_byte,
             last_byte,
@@ -555,7 +575,7 @@ impl Tee {
         (*first_byte, *last_byte, *end_frame, *status) = (None, None, None, None);
         *lengths = Lengths::default();
         (*full, *polled, *out_of_memory, *of_call) = (false, false, false, false);
-        (*limit, *trailers_limit, *kept, *seen) = (0, 0, 0, 0);
+        (*limit, *trailers_limit, *kept, *given_up, *seen) = (0, 0, 0, 0, 0);
     }
 }
 

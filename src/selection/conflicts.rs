@@ -4,6 +4,7 @@ use super::{
     Network, Text, When,
     engine::{Node, Test},
     model::{Is, PathIs},
+    work::Work,
 };
 use std::net::IpAddr;
 
@@ -137,6 +138,11 @@ fn within<T>(all: &[T], is: impl Fn(&T) -> bool) -> Option<bool> {
     }
 }
 
+/// Whether a value is meant, whatever it takes to tell.
+fn is(text: &Text, value: &str) -> bool {
+    text.matches(Some(value.as_bytes()), &Work::left(u32::MAX))
+}
+
 fn of_text(holds: &Text, other: &Text) -> Option<bool> {
     if holds == other {
         return Some(true);
@@ -144,10 +150,9 @@ fn of_text(holds: &Text, other: &Text) -> Option<bool> {
     match (&holds.0, &other.0) {
         (Is::Absent, _) | (_, Is::Absent) => Some(false),
         (_, Is::Present) => Some(true),
-        (Is::OneOf(all), _) => within(all, |one| other.matches(Some(one.as_bytes()))),
+        (Is::OneOf(all), _) => within(all, |one| is(other, one)),
         (Is::Prefix(_), Is::OneOf(all)) => {
-            let none =
-                all.len() <= MOST && !all.iter().any(|one| holds.matches(Some(one.as_bytes())));
+            let none = all.len() <= MOST && !all.iter().any(|one| is(holds, one));
             none.then_some(false)
         }
         (Is::Prefix(holds), Is::Prefix(other)) => {
@@ -194,7 +199,7 @@ fn of_path(holds: &PathIs, other: &PathIs) -> Option<bool> {
     if let Some(paths) = exact_paths(holds) {
         return within(&paths, |path| match other {
             PathIs::Like(globs) => globs.iter().any(|glob| glob.matches(path)),
-            PathIs::Text(text) => text.matches(Some(path.as_bytes())),
+            PathIs::Text(text) => is(text, path),
         });
     }
     match (holds, other) {

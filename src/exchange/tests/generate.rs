@@ -280,7 +280,7 @@ fn about() -> impl Strategy<Value = (Service, Mode, Redaction, Environment, Loss
             platform,
         });
     let when = of(text());
-    let losses = (any::<[u64; 5]>(), when).prop_map(|(n, when)| Losses {
+    let losses = (any::<[u64; 5]>(), when, of(2_u64..)).prop_map(|(n, when, one_in)| Losses {
         events_dropped: n[0],
         events_late: n[1],
         values_cut: n[2],
@@ -289,6 +289,7 @@ fn about() -> impl Strategy<Value = (Service, Mode, Redaction, Environment, Loss
         suppressed_before: n[4],
         suppressed_first_at: when.clone(),
         suppressed_last_at: when,
+        kept_one_in: one_in,
     });
     (service, mode, redaction, environment, losses)
 }

@@ -17,6 +17,7 @@ use super::{
     report::Report,
     secrets::{know, remember_one, says_what_failed},
     shares::Shares,
+    waiting::Waiting,
 };
 use crate::{
     context::{CaptureHeads, MAX_KEEP_LEN, PanicNote, RequestContext, Shared, shown_of_fact},
@@ -63,6 +64,7 @@ pub(super) struct Assembler {
     settings: Settings,
     exporter: Box<dyn Exporter>,
     counters: Arc<Counters>,
+    waiting: Arc<Waiting>,
     environment: Environment,
     report: Report,
     /// Why the last flush failed, where it did.
@@ -79,12 +81,13 @@ impl Assembler {
     pub(super) fn new(
         settings: &Settings,
         exporter: Box<dyn Exporter>,
-        counters: Arc<Counters>,
+        (counters, waiting): (Arc<Counters>, Arc<Waiting>),
     ) -> Self {
         let this = Self {
             settings: settings.clone(),
             exporter,
             counters,
+            waiting,
             environment: Environment {
                 dashcam: env!("CARGO_PKG_VERSION").to_owned(),
                 pid: std::process::id(),
@@ -242,6 +245,7 @@ impl Assembler {
             suppressed_before: kept.suppressed_before,
             suppressed_first_at: kept.suppressed_between.map(|(first, _)| time_text(first)),
             suppressed_last_at: kept.suppressed_between.map(|(_, last)| time_text(last)),
+            kept_one_in: (kept.one_in > 1).then_some(kept.one_in),
             ..Losses::default()
         };
         let request_error = ending_text(&request_body);
@@ -505,6 +509,7 @@ impl Handler<Job> for Assembler {
     }
 
     fn tick(&mut self) {
+        self.waiting.relieve();
         self.exporter.tick();
         self.note_health();
         self.report.tick(&self.counters);
