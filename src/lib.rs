@@ -134,6 +134,7 @@ pub mod opentelemetry;
 mod recorder;
 #[cfg(feature = "capture")]
 pub mod redact;
+mod regular;
 #[cfg(feature = "gate")]
 pub mod selection;
 #[cfg(feature = "testing")]

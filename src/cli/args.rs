@@ -152,7 +152,7 @@ impl FilterArgs {
             routes: self.route.clone(),
             statuses: self.status.clone(),
             outcomes: self.outcome.clone(),
-            correlation_ids: self.correlation_id.clone(),
+            correlation_ids: trimmed(&self.correlation_id),
             kept_for: self.kept_for.clone(),
             facts: self.fact.clone(),
             headers: self.header.clone(),
@@ -173,11 +173,22 @@ impl FilterArgs {
     }
 }
 
+/// What somebody copies may have blanks around it; no ID has.
+fn trimmed(ids: &[String]) -> Vec<String> {
+    ids.iter().map(|id| id.trim().to_owned()).collect()
+}
+
 pub(super) fn standard_input() -> Result<String, Failure> {
+    /// What it is asked for is a value or a token.
+    const MAX: u64 = 1024 * 1024;
     let mut value = String::new();
     io::stdin()
+        .take(MAX + 1)
         .read_to_string(&mut value)
         .map_err(|error| Failure::cannot(format!("standard input cannot be read: {error}")))?;
+    if value.len() as u64 > MAX {
+        return Err(Failure::cannot("standard input has more than 1 MiB"));
+    }
     let line = value.strip_suffix('\n').unwrap_or(&value);
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }
@@ -208,7 +219,7 @@ pub(super) struct TopArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
-    /// The beginning of an ID or a correlation ID, or `last`.
+    /// The beginning of an ID or a correlation ID, else of a trace ID; or `last`.
     pub(super) id: String,
     /// A directory of exchanges, or one of its files.
     #[arg(value_name = "DIR")]
@@ -224,7 +235,8 @@ pub(super) struct ExportArgs {
     /// Commands for curl that send the requests again, redacted as they are.
     #[arg(long)]
     pub(super) curl: bool,
-    /// Only what begins so, of the ID or the correlation ID; `last` is the newest.
+    /// Only what begins so, of the ID or the correlation ID, else of the trace ID; `last`
+    /// is the newest.
     #[arg(long)]
     pub(super) id: Option<String>,
     /// Where curl sends the requests.

@@ -6,9 +6,12 @@ use super::{
     output::create_private,
     text::Plain,
 };
-use crate::token::{Claims, TokenKey};
+use crate::{
+    regular::read_small,
+    token::{Claims, TokenKey},
+};
 use serde_json::json;
-use std::{fs, path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 
 /// What services take by default.
 const USUAL: Duration = Duration::from_secs(3600);
@@ -42,7 +45,8 @@ fn public(key: &TokenKey, file: &Path, out: &mut Output) -> Result<Answer, Failu
 
 pub(super) fn read(file: &Path) -> Result<TokenKey, Failure> {
     let name = file.display();
-    let text = fs::read_to_string(file)
+    let text = read_small(file)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8")))
         .map_err(|error| Failure::cannot(format!("{name} cannot be read: {error}")))?;
     TokenKey::from_jwk(text.trim()).map_err(|error| Failure::cannot(format!("{name}: {error}")))
 }

@@ -296,8 +296,8 @@ pub(super) fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failu
     kinds.sort_by_key(|kind| std::cmp::Reverse(kind.counted));
     let counted: u64 = kinds.iter().map(|kind| kind.counted).sum();
     if counted == 0 {
-        out.note("no failure here was only counted, as far as later ones of its kind say");
-        return Ok(());
+        out.note("no exchange here says that others like it were only counted before it");
+        return tell_of_later(out);
     }
     let at_least = if more { "at least " } else { "" };
     out.note(&format!(
@@ -326,5 +326,15 @@ pub(super) fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failu
     if kinds.len() > KINDS {
         out.note("  and others; `dashcam top` lists them");
     }
+    tell_of_later(out)
+}
+
+/// What the files cannot say.
+fn tell_of_later(out: &mut Output) -> Result<(), Failure> {
+    out.note(
+        "after the last kept one of a kind more may have been only counted, of which no file \
+         says anything: the service's status has their number (`dropped.suppressed`), and the \
+         log line of each says \"not_kept\":\"failure_storm\"",
+    );
     Ok(())
 }

@@ -1,7 +1,8 @@
 use super::{
-    names, regular,
+    names,
     storage::{Storage, Target},
 };
+use crate::regular;
 use flate2::{Compression, write::GzEncoder};
 use std::{
     fs::{self, File},

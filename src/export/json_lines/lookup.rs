@@ -5,11 +5,10 @@ use super::{
     index::{ENTRY, Entry, UNINDEXED, decode, seed},
     names,
     reader::{BUFFER, MAX_LINE, files, is_compressed, open, parse},
-    regular,
     split::Splitter,
     torn::{Torn, TornReason},
 };
-use crate::exchange::Exchange;
+use crate::{exchange::Exchange, regular};
 use std::{
     collections::HashSet,
     ffi::OsStr,
@@ -261,7 +260,7 @@ impl Lines<'_> {
             let parsed = match splitter.next() {
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    let reason = TornReason::Read(error.kind());
+                    let reason = TornReason::of(&error);
                     wanted.torn(&Torn::new(self.path, number, offset, reason));
                     return Ok(());
                 }

@@ -63,7 +63,6 @@ mod line;
 mod lookup;
 mod names;
 mod reader;
-mod regular;
 mod retention;
 mod ring;
 mod split;

@@ -1,7 +1,10 @@
 //! A policy as plain data.
 
 use super::{Policy, PolicyError, names};
-use crate::redact::{key::Key, search::Why};
+use crate::{
+    redact::{key::Key, search::Why},
+    regular,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -96,7 +99,8 @@ pub struct KeySource {
     /// The environment variable that has the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
-    /// The file that has the key. White space at its end is no part of it.
+    /// The file that has the key: a regular file, or a link to one, of at most 64 KiB.
+    /// White space at its end is no part of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
 }
@@ -135,7 +139,7 @@ impl KeySource {
                     PolicyError::invalid("key.env", message)
                 })?
                 .into_encoded_bytes(),
-            (None, Some(file)) => std::fs::read(file)
+            (None, Some(file)) => regular::read_small(file)
                 .map_err(|e| PolicyError::invalid("key.file", format!("{}: {e}", file.display())))?
                 .trim_ascii_end()
                 .to_owned(),

@@ -1,10 +1,24 @@
-//! Opening what a directory has under a file's name, which may be anything.
+//! Opening what there is under a file's name, which may be anything.
 
 use std::{
+    error::Error,
+    fmt,
     fs::{self, File, OpenOptions},
-    io,
+    io::{self, Read},
     path::Path,
 };
+
+/// There is something that is no regular file.
+#[derive(Debug)]
+pub(crate) struct NotRegular;
+
+impl fmt::Display for NotRegular {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a regular file")
+    }
+}
+
+impl Error for NotRegular {}
 
 /// `O_NONBLOCK`, where its value is known: what was a file a moment ago may be a FIFO
 /// by now, and opening one waits for a writer.
@@ -39,7 +53,7 @@ const NONBLOCK: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
 ///
 /// [`InvalidInput`](io::ErrorKind::InvalidInput) for FIFOs, sockets and devices, which
 /// could be read for ever.
-pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
+pub(crate) fn open(path: &Path) -> io::Result<(File, u64)> {
     // Some devices do something when they are opened.
     check(&fs::metadata(path)?)?;
     let mut options = OpenOptions::new();
@@ -52,6 +66,29 @@ pub(super) fn open(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, meta.len()))
 }
 
+/// Keys and the like are smaller.
+const SMALL: u64 = 64 * 1024;
+
+/// All of a small regular file, or of what standard input has under its name.
+///
+/// # Errors
+///
+/// As [`open`], and [`FileTooLarge`](io::ErrorKind::FileTooLarge) from 64 KiB on.
+pub(crate) fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    let file = if path == Path::new("/dev/stdin") {
+        File::open(path)?
+    } else {
+        open(path)?.0
+    };
+    let mut bytes = Vec::new();
+    file.take(SMALL + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SMALL {
+        let why = "it is larger than 64 KiB";
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
+}
+
 fn check(meta: &fs::Metadata) -> io::Result<()> {
     if meta.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -59,7 +96,6 @@ fn check(meta: &fs::Metadata) -> io::Result<()> {
     if meta.is_file() {
         Ok(())
     } else {
-        let why = "not a regular file";
-        Err(io::Error::new(io::ErrorKind::InvalidInput, why))
+        Err(io::Error::new(io::ErrorKind::InvalidInput, NotRegular))
     }
 }
