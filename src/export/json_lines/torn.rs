@@ -72,7 +72,12 @@ impl TornReason {
     pub(super) fn of(error: &io::Error) -> Self {
         match error.kind() {
             // Broken gzip has that kind, too.
-            _ if error.get_ref().is_some_and(|of| of.is::<NotRegular>()) => Self::NotAFile,
+            _ if error
+                .get_ref()
+                .is_some_and(<dyn Error + Send + Sync>::is::<NotRegular>) =>
+            {
+                Self::NotAFile
+            }
             io::ErrorKind::FileTooLarge => Self::NoLines,
             kind => Self::Read(kind),
         }
