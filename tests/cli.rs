@@ -1354,7 +1354,7 @@ fn a_copy_that_is_none_hides_nothing() {
         }),
         ("directory", &|path| fs::create_dir(path).unwrap()),
         ("dangling", &|path| {
-            symlink("/nowhere/at/all", path).unwrap()
+            symlink("/nowhere/at/all", path).unwrap();
         }),
         ("endless", &|path| symlink("/dev/zero", path).unwrap()),
     ];
