@@ -2,10 +2,24 @@
 //! could hold whoever reads it for ever, or have no end.
 
 use std::{
+    error::Error,
+    fmt,
     fs::{self, File, OpenOptions},
     io::{self, Read},
     path::Path,
 };
+
+/// What the error of something else says.
+#[derive(Debug)]
+pub(crate) struct NotRegular;
+
+impl fmt::Display for NotRegular {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a regular file")
+    }
+}
+
+impl Error for NotRegular {}
 
 /// `O_NONBLOCK`, where its value is known: what was a file a moment ago may be a FIFO
 /// by now, and opening one waits for a writer.
@@ -60,14 +74,19 @@ fn check(meta: &fs::Metadata) -> io::Result<()> {
     if meta.is_file() {
         Ok(())
     } else {
-        let why = "not a regular file";
-        Err(io::Error::new(io::ErrorKind::InvalidInput, why))
+        Err(io::Error::new(io::ErrorKind::InvalidInput, NotRegular))
     }
 }
 
-/// All of a regular file of at most so many KiB.
+/// All of a regular file of at most so many KiB, or of what standard input has under its
+/// name.
 pub(crate) fn read(path: &Path, kib: u64) -> io::Result<Vec<u8>> {
-    whole(open(path)?.0, kib)
+    let file = if path == Path::new("/dev/stdin") {
+        File::open(path)?
+    } else {
+        open(path)?.0
+    };
+    whole(file, kib)
 }
 
 /// All of it, where that is at most so many KiB.

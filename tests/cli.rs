@@ -1308,6 +1308,213 @@ fn what_is_no_file_is_not_read() {
     assert_eq!(err.matches("skipped").count(), 3, "{err}");
 }
 
+/// What runs for longer has no end.
+#[cfg(unix)]
+fn within(args: &[&str], dir: &Path) -> Run {
+    let mut command = Command::new("timeout");
+    command
+        .args(["20", env!("CARGO_BIN_EXE_dashcam")])
+        .args(args)
+        .env("DASHCAM_DIR", dir)
+        .stdin(Stdio::null());
+    let output = command.output().unwrap();
+    Run {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[cfg(unix)]
+fn fifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// Of a file and its compressed copy, the one is read that is one.
+#[cfg(unix)]
+#[test]
+fn a_copy_that_is_none_hides_nothing() {
+    use std::os::unix::fs::symlink;
+    let line = serde_json::to_string(&exchange(1, |_| {})).unwrap() + "\n";
+    let good = |path: &Path| {
+        if path.extension().unwrap() == "gz" {
+            let plain = path.with_extension("");
+            fs::write(&plain, &line).unwrap();
+            let done = Command::new("gzip").arg(&plain).status().unwrap();
+            assert!(done.success());
+        } else {
+            fs::write(path, &line).unwrap();
+        }
+    };
+    type Put<'a> = (&'a str, &'a dyn Fn(&Path));
+    let odd: [Put<'_>; 6] = [
+        ("fifo", &|path| fifo(path)),
+        ("empty", &|path| fs::write(path, "").unwrap()),
+        ("torn", &|path| {
+            fs::write(path, [0x1f, 0x8b, 8, 0, 0]).unwrap();
+        }),
+        ("directory", &|path| fs::create_dir(path).unwrap()),
+        ("dangling", &|path| {
+            symlink("/nowhere/at/all", path).unwrap();
+        }),
+        ("endless", &|path| symlink("/dev/zero", path).unwrap()),
+    ];
+    for (what, put) in odd {
+        for bad in ["jsonl", "jsonl.gz"] {
+            if (what, bad) == ("torn", "jsonl") {
+                continue;
+            }
+            let dir = Directory::new(&format!("copy-{what}-{bad}"));
+            let name = |end: &str| {
+                let name = format!("exchanges-20250101T000000.000Z-1-000000.{end}");
+                dir.0.join(name)
+            };
+            let other = if bad == "jsonl" { "jsonl.gz" } else { "jsonl" };
+            good(&name(other));
+            put(&name(bad));
+            for args in [
+                &["ls", "--json"][..],
+                &["ls", "--json", "-n", "1"],
+                &["show", "--json", "e1"],
+            ] {
+                let run = within(args, &dir.0);
+                assert_eq!(run.code, Some(0), "{what} {bad} {args:?}: {}", run.err);
+                assert_eq!(ids(&run), ["e1"], "{what} {bad} {args:?}: {}", run.err);
+            }
+            let read = dashcam::export::json_lines::read_dir(&dir.0).unwrap();
+            assert_eq!(read.filter(Result::is_ok).count(), 1, "{what} {bad}");
+        }
+    }
+}
+
+/// A file far larger than what it takes on its disk is given up, and that is said.
+#[cfg(unix)]
+#[test]
+fn a_file_without_lines_is_given_up() {
+    for what in ["zeros", "compressed zeros", "compressed line ends"] {
+        let dir = Directory::new(&format!("bomb-{}", what.replace(' ', "-")));
+        let name = |n: u32, end: &str| {
+            let name = format!("exchanges-2025010{n}T000000.000Z-1-000000.{end}");
+            dir.0.join(name)
+        };
+        let line = serde_json::to_string(&exchange(1, |_| {})).unwrap() + "\n";
+        fs::write(name(1, "jsonl"), &line).unwrap();
+        if what == "zeros" {
+            let file = fs::File::create(name(2, "jsonl")).unwrap();
+            file.set_len(200_000_000_000).unwrap();
+        } else {
+            // Members follow one another.
+            let byte = if what == "compressed zeros" {
+                "\\000"
+            } else {
+                "\\n"
+            };
+            let bomb = format!("head -c 50000000 /dev/zero | tr '\\000' '{byte}' | gzip -9");
+            let member = Command::new("sh").args(["-c", &bomb]).output().unwrap();
+            fs::write(name(2, "jsonl.gz"), member.stdout.repeat(400)).unwrap();
+        }
+        let commands = [&["ls", "-n", "1"][..], &["show", "e1"], &["top"]];
+        let some = if what == "zeros" { 3 } else { 1 };
+        for args in commands.into_iter().take(some) {
+            let run = within(args, &dir.0);
+            assert_eq!(run.code, Some(0), "{what} {args:?}: {}", run.err);
+            let said = "no line of use in 64 MiB; the rest of the file is not read";
+            assert!(run.err.contains(said), "{what} {args:?}: {}", run.err);
+        }
+    }
+}
+
+/// Keys and values come from what has an end.
+#[cfg(unix)]
+#[test]
+fn a_key_is_read_from_a_file() {
+    let dir = Directory::new("endless-keys");
+    written(&dir.0);
+    let path = dir.0.join("fifo");
+    fifo(&path);
+    let path = path.to_str().unwrap();
+    let large = dir.file("large", &"k".repeat(70_000));
+    for (file, why) in [
+        (path, "not a regular file"),
+        ("/dev/zero", "not a regular file"),
+        (large.to_str().unwrap(), "larger than 64 KiB"),
+    ] {
+        for args in [
+            &["ls", "--value", "x", "--key-file", file][..],
+            &["token", "check", file, "x"],
+            &["token", "public-key", file],
+        ] {
+            let run = within(args, &dir.0);
+            assert_eq!(run.code, Some(2), "{args:?}: {}", run.err);
+            assert!(run.err.contains(why), "{args:?}: {}", run.err);
+        }
+    }
+    // Where it is asked for, and of a bounded size.
+    let input = |from: &str, command: &str| {
+        let command = format!("{command} < {from}");
+        let mut shell = Command::new("timeout");
+        shell.args(["20", "sh", "-c", &command, env!("CARGO_BIN_EXE_dashcam")]);
+        shell.env("DASHCAM_DIR", &dir.0).output().unwrap()
+    };
+    let key = dir.file("key", "0123456789abcdef0123456789abcdef");
+    let ls = "\"$0\" ls --value e1 --key-file /dev/stdin";
+    let found = input(key.to_str().unwrap(), ls);
+    assert_ne!(found.status.code(), Some(2), "{found:?}");
+    for command in [ls, "\"$0\" ls --value -"] {
+        assert_eq!(input("/dev/zero", command).status.code(), Some(2));
+    }
+}
+
+/// What an editor puts before the first line is no part of it.
+#[test]
+fn a_byte_order_mark_costs_nothing() {
+    let dir = Directory::new("bom");
+    let line = |n| serde_json::to_string(&exchange(n, |_| {})).unwrap();
+    let name = "exchanges-20250101T000000.000Z-1-000000.jsonl";
+    dir.file(name, &format!("\u{feff}{}\n{}\n", line(1), line(2)));
+    for args in [&["ls", "--json"][..], &["show", "--json", "e"]] {
+        let run = run(args, Some(&dir.0));
+        assert_eq!(
+            (ids(&run), run.err.as_str()),
+            (vec!["e1".into(), "e2".into()], "")
+        );
+    }
+}
+
+/// The trace ID leads to the exchange where the client has sent an ID of its own.
+#[test]
+fn a_trace_id_is_an_id() {
+    let dir = Directory::new("trace");
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let mut exporter = JsonLines::builder(&dir.0).build();
+    for n in 1..60 {
+        let exchange = exchange(n, |e| {
+            e["error"] = json!("x".repeat(2_000));
+            if n % 30 == 7 {
+                e["correlation"]["trace_id"] = json!(trace);
+            }
+        });
+        exporter.export(&exchange).unwrap();
+    }
+    drop(exporter);
+    let upper = trace.to_uppercase();
+    let blanks = format!(" {trace}\n");
+    for id in [trace, &trace[..9], &upper, &blanks] {
+        let run = run(&["show", "--json", id], Some(&dir.0));
+        assert_eq!(ids(&run), ["e7", "e37"], "{id}: {}", run.err);
+        assert_eq!(run.err, "");
+    }
+    for args in [
+        &["show", "--json", " e7 "][..],
+        &["show", "--json", "\tc7\n"],
+        &["ls", "--json", "--correlation-id", " c7 "],
+    ] {
+        assert_eq!(ids(&run(args, Some(&dir.0))), ["e7"], "{args:?}");
+    }
+    let har = run(&["export", "--har", "--id", trace], Some(&dir.0));
+    assert_eq!(har.code, Some(0), "{}", har.err);
+}
+
 /// `ls` leaves out by method and time, and says in the row what went wrong.
 #[test]
 fn a_row_says_why() {
@@ -1533,7 +1740,10 @@ fn an_unknown_id_is_explained() {
     for part in [
         "\"kept\":false",
         "\"not_kept\"",
-        "no failure here was only counted",
+        "no exchange here says that others like it were only counted before it",
+        "after the last kept one of a kind more may have been only counted",
+        "`dropped.suppressed`",
+        "\"not_kept\":\"failure_storm\"",
     ] {
         assert!(none.err.contains(part), "{}", none.err);
     }

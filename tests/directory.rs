@@ -175,3 +175,12 @@ fn it_is_tried_and_told_at_the_start() {
     fs::remove_dir_all(&base).unwrap();
     fs::remove_dir_all(&place_ok).unwrap();
 }
+
+/// The empty path is where the process is, as it is for others.
+#[test]
+fn an_empty_path_is_the_current_directory() {
+    use dashcam::export::{Exporter, Health};
+    let exporter = JsonLines::builder("").build();
+    assert_eq!(exporter.directory(), Some(env::current_dir().unwrap()));
+    assert_eq!(exporter.health(), Health::Ok);
+}

@@ -155,6 +155,28 @@ fn what_was_cut_before_is_counted() {
     );
 }
 
+/// Half of a placeholder would be a text of the service.
+#[test]
+fn no_placeholder_is_cut() {
+    for max in 2_048..2_120 {
+        for hidden in [
+            "[~e9b95b1c2b7d4e5a len=12 ascii alnum] ",
+            "%5B~e9b95b1c2b7d4e5a%20len%3D12%20ascii%20alnum%5D&",
+        ] {
+            let text = hidden.repeat(100);
+            let lines = lines_of(|lines| lines.max_line(max), || tracing::info!(text, "cut"));
+            let cut = check(&lines[0], max);
+            let text = cut["fields"]["text"].as_str().unwrap();
+            let whole = text.strip_suffix('…').unwrap();
+            let last = whole.rfind(&hidden[..2]).unwrap();
+            let end = hidden.trim_end_matches([' ', '&']);
+            let end = &end[end.len() - 1..];
+            let rest = &whole[last..];
+            assert!(rest.contains(end), "{max}: {rest}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     #[test]

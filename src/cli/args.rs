@@ -154,7 +154,7 @@ impl FilterArgs {
             routes: self.route.clone(),
             statuses: self.status.clone(),
             outcomes: self.outcome.clone(),
-            correlation_ids: self.correlation_id.clone(),
+            correlation_ids: trimmed(&self.correlation_id),
             kept_for: self.kept_for.clone(),
             facts: self.fact.clone(),
             headers: self.header.clone(),
@@ -173,6 +173,11 @@ impl FilterArgs {
         key.map(Some)
             .map_err(|error| Failure::cannot(error.to_string()))
     }
+}
+
+/// What somebody copies may have blanks around it; no ID has.
+fn trimmed(ids: &[String]) -> Vec<String> {
+    ids.iter().map(|id| id.trim().to_owned()).collect()
 }
 
 /// No value and no token is larger.
@@ -213,7 +218,7 @@ pub(super) struct TopArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
-    /// The beginning of an ID or a correlation ID, or `last`.
+    /// The beginning of an ID or a correlation ID, else of a trace ID; or `last`.
     pub(super) id: String,
     /// A directory of exchanges, or one of its files.
     #[arg(value_name = "DIR")]
@@ -229,7 +234,8 @@ pub(super) struct ExportArgs {
     /// Commands for curl that send the requests again, redacted as they are.
     #[arg(long)]
     pub(super) curl: bool,
-    /// Only what begins so, of the ID or the correlation ID; `last` is the newest.
+    /// Only what begins so, of the ID or the correlation ID, else of the trace ID; `last`
+    /// is the newest.
     #[arg(long)]
     pub(super) id: Option<String>,
     /// Where curl sends the requests.

@@ -29,10 +29,10 @@ pub(super) fn show(args: &ShowArgs, out: &mut Output) -> Result<Answer, Failure>
     let found = find(&path, &args.id, &mut Keys::default(), out)?;
     if found.is_empty() {
         out.note(&format!(
-            "no exchange in {} has an ID or a correlation ID that begins with {:?}; `dashcam ls` \
-             lists them",
+            "no exchange in {} has an ID, a correlation ID or a trace ID that begins with {:?}; \
+             `dashcam ls` lists them",
             path.display(),
-            args.id
+            args.id.trim()
         ));
         top::tell_of_unknown(&path, out)?;
         return Ok(Answer::No);
@@ -62,6 +62,8 @@ pub(super) fn find(
     keys: &mut Keys,
     out: &mut Output,
 ) -> Result<Vec<Exchange>, Failure> {
+    // What somebody copies may have blanks around it.
+    let id = id.trim();
     if id.is_empty() {
         return Err(Failure::cannot(
             "an empty ID finds everything; `dashcam ls` lists it",
@@ -72,6 +74,11 @@ pub(super) fn find(
         id => (Asked::Begins(id), None),
     };
     let mut found = store::newest(path, asked, limit, keys, out, &mut |exchange| exchange)?;
+    if found.is_empty() && limit.is_none() {
+        let id = id.to_ascii_lowercase();
+        // What cannot be read was told.
+        found = store::of_trace(path, &id, &mut |exchange| exchange)?;
+    }
     let is = |exchange: &Exchange| exchange.id == id || exchange.correlation.id == id;
     if found.iter().any(is) {
         found.retain(is);

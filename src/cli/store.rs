@@ -43,6 +43,8 @@ pub(super) enum Asked<'a> {
     Like(&'a Filter),
     /// With an ID or a correlation ID that begins so.
     Begins(&'a str),
+    /// Of a trace whose ID begins so, in small letters.
+    Trace(&'a str),
     Any,
     /// Those before which others like them were only counted.
     Counted,
@@ -54,6 +56,10 @@ impl Asked<'_> {
             Self::Like(filter) => filter.matches(exchange),
             Self::Begins(id) => {
                 exchange.id.starts_with(id) || exchange.correlation.id.starts_with(id)
+            }
+            Self::Trace(id) => {
+                let trace = exchange.correlation.trace_id.as_deref();
+                trace.is_some_and(|trace| trace.starts_with(id))
             }
             Self::Any => true,
             Self::Counted => exchange.losses.suppressed_before > 0,
@@ -82,7 +88,8 @@ impl Wanted for Reading<'_> {
             || match self.asked {
                 Asked::Like(filter) => filter.knows_some(),
                 Asked::Begins(_) | Asked::Counted => true,
-                Asked::Any => false,
+                // An index has no trace IDs.
+                Asked::Trace(_) | Asked::Any => false,
             }
     }
 
@@ -102,7 +109,7 @@ impl Wanted for Reading<'_> {
                     filter.may_match(entry.started_us(), entry.status(), |id| entry.may_be_of(id))
                 }
                 Asked::Begins(id) => entry.may_begin(id),
-                Asked::Any => true,
+                Asked::Trace(_) | Asked::Any => true,
                 Asked::Counted => entry.has_suppressed(),
             }
     }
@@ -110,7 +117,9 @@ impl Wanted for Reading<'_> {
     fn may_line(&mut self, line: &[u8]) -> bool {
         match self.asked {
             // Others may be escaped in it.
-            Asked::Begins(id) if id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => {
+            Asked::Begins(id) | Asked::Trace(id)
+                if id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') =>
+            {
                 memchr::memmem::find(line, id.as_bytes()).is_some()
             }
             Asked::Counted => {
@@ -240,6 +249,16 @@ pub(super) fn newest_of<T: Started>(
 ) -> Result<Vec<T>, Failure> {
     let keys = &mut Keys::default();
     gather(path, asked, Some(limit), keys, make).map(|(found, _)| found)
+}
+
+/// All of a trace whose ID begins so, oldest first.
+pub(super) fn of_trace<T: Started>(
+    path: &Path,
+    id: &str,
+    make: &mut dyn FnMut(Exchange) -> T,
+) -> Result<Vec<T>, Failure> {
+    let keys = &mut Keys::default();
+    gather(path, Asked::Trace(id), None, keys, make).map(|(found, _)| found)
 }
 
 fn gather<T: Started>(

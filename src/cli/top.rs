@@ -366,7 +366,9 @@ fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
     let mut untold = newest.sorted();
     untold.retain(|kind| kind.more);
     if counted == 0 && untold.is_empty() {
-        out.note("no failure here was only counted, as far as later ones of its kind say");
+        out.note("no exchange here says that others like it were only counted before it");
+        tell_of_later(out);
+        return Ok(());
     }
     if counted > 0 {
         tell_kinds_counted(&kinds, counted, more, out);
@@ -422,4 +424,13 @@ fn tell_kinds_counted(kinds: &[Kind], counted: u64, more: bool, out: &mut Output
     if kinds.len() > KINDS {
         out.note("  and others; `dashcam top` lists them");
     }
+}
+
+/// What the files cannot say.
+fn tell_of_later(out: &mut Output) {
+    out.note(
+        "after the last kept one of a kind more may have been only counted, of which no file \
+         says anything: the service's status has their number (`dropped.suppressed`), and the \
+         log line of each says \"not_kept\":\"failure_storm\"",
+    );
 }

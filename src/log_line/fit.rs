@@ -25,6 +25,7 @@ pub(super) fn fit(text: &mut Vec<u8>, room: usize, format: &LineFormat) -> u32 {
             continue;
         }
         let end = boundary(text, part.start, part.start + longest);
+        let end = before_placeholder(text, part.start, end);
         short.extend_from_slice(text.get(done..end).unwrap_or_default());
         short.extend_from_slice(MARK.as_bytes());
         done = part.end;
@@ -78,6 +79,32 @@ fn boundary(text: &[u8], start: usize, end: usize) -> usize {
         }
         at = next;
     }
+}
+
+/// What begins a placeholder of the redactor and ends it; in queries it is encoded.
+const PLACEHOLDERS: [(&[u8], &[u8]); 2] = [(b"[~", b"]"), (b"%5B~", b"%5D")];
+/// None is longer than this; what is, is somebody else's.
+const PLACEHOLDER: usize = 256;
+
+/// The last place up to `end` that is in no placeholder either: a part of one would look
+/// like a text of the service.
+fn before_placeholder(text: &[u8], start: usize, end: usize) -> usize {
+    let mut at = end;
+    for (open, close) in PLACEHOLDERS {
+        // Its opening may be cut itself.
+        let from = start.max(end.saturating_sub(PLACEHOLDER));
+        let to = (end + open.len() - 1).min(text.len());
+        let last = text.get(from..to).unwrap_or_default();
+        let Some(begin) = last.windows(open.len()).rposition(|part| part == open) else {
+            continue;
+        };
+        let begin = from + begin;
+        let inside = text.get(begin..end).unwrap_or_default();
+        if !inside.windows(close.len()).any(|part| part == close) {
+            at = at.min(begin);
+        }
+    }
+    at
 }
 
 /// Where in a line what is.

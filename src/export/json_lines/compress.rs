@@ -12,7 +12,7 @@ use std::{
 
 /// Replaces a closed file by its compressed form, `false` where somebody has deleted
 /// it. A crash at any moment leaves at least one complete copy under a name that
-/// readers know; where it leaves both, they take the compressed one.
+/// readers know; where it leaves both, they take the original.
 pub(super) fn compress(dir: &Path, name: &str, storage: &dyn Storage) -> io::Result<bool> {
     let original = dir.join(name);
     let part = dir.join(names::part(name));

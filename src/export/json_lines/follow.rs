@@ -25,7 +25,8 @@ pub(crate) struct Follow {
 struct Place {
     offset: u64,
     lines: u64,
-    /// It is compressed, so nothing is written to it any more, and was read.
+    /// It is compressed, so nothing is written to it any more, and was read; or it
+    /// cannot be read to its end.
     done: bool,
     /// It was said that it cannot be read.
     told: bool,
@@ -50,10 +51,22 @@ impl Follow {
         each: &mut dyn FnMut(Result<Exchange, Torn>) -> ControlFlow<()>,
     ) -> io::Result<()> {
         let paths = files(&self.dir)?;
+        let paths: Vec<_> = paths
+            .iter()
+            .map(|path| {
+                let original = original(path);
+                // Both are there where the original is none, or empty.
+                let key = match path != &original && paths.contains(&original) {
+                    true => path.clone(),
+                    false => original,
+                };
+                (path.clone(), key)
+            })
+            .collect();
         self.places
-            .retain(|known, _| paths.iter().any(|path| original(path) == *known));
-        for path in paths {
-            let place = self.places.entry(original(&path)).or_default();
+            .retain(|known, _| paths.iter().any(|(_, key)| key == known));
+        for (path, key) in paths {
+            let place = self.places.entry(key).or_default();
             match read(&path, place, each) {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => break,
@@ -62,6 +75,7 @@ impl Follow {
                 Err(_) if place.told => {}
                 Err(error) => {
                     place.told = true;
+                    place.done |= error.kind() == io::ErrorKind::FileTooLarge;
                     let reason = TornReason::of(&error);
                     if each(Err(Torn::new(&path, place.lines, place.offset, reason))).is_break() {
                         break;
@@ -109,10 +123,10 @@ fn read(
 
 /// The rest of a file, where there may be any.
 fn resume(path: &Path, place: &mut Place) -> io::Result<Option<Input>> {
+    if place.done {
+        return Ok(None);
+    }
     if is_compressed(path) {
-        if place.done {
-            return Ok(None);
-        }
         let mut input = open(path)?;
         io::copy(&mut input.by_ref().take(place.offset), &mut io::sink())?;
         return Ok(Some(input));

@@ -260,7 +260,7 @@ impl Lines<'_> {
             let parsed = match splitter.next() {
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    let reason = TornReason::Read(error.kind());
+                    let reason = TornReason::of(&error);
                     wanted.torn(&Torn::new(self.path, number, offset, reason));
                     return Ok(());
                 }

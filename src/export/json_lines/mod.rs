@@ -152,7 +152,7 @@ struct Trouble {
 
 impl JsonLines {
     /// Writes to this directory, which is made where missing. A relative one is made
-    /// absolute now.
+    /// absolute now; an empty one is the current directory.
     pub fn builder(dir: impl Into<PathBuf>) -> JsonLinesBuilder {
         JsonLinesBuilder::new(dir.into())
     }

@@ -110,12 +110,22 @@ pub(super) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     paths.sort();
-    // The original of a compressed file, where a crash left it. It sorts before.
-    let doubles: HashSet<_> = paths
-        .iter()
-        .filter(|path| is_compressed(path))
-        .map(|path| path.with_extension(""))
-        .collect();
+    // A file and its compressed copy, where a crash left both, say the same. What the
+    // original has is what was written; the other may be anything.
+    let all: HashSet<_> = paths.iter().cloned().collect();
+    let mut doubles = HashSet::new();
+    for path in paths.iter().filter(|path| is_compressed(path)) {
+        let original = path.with_extension("");
+        if !all.contains(&original) {
+            continue;
+        }
+        match fs::metadata(&original) {
+            Ok(meta) if meta.is_file() && meta.len() > 0 => doubles.insert(path.clone()),
+            // It was compressed just now, or is a link to nowhere.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => doubles.insert(original),
+            _ => false,
+        };
+    }
     paths.retain(|path| !doubles.contains(path));
     Ok(paths)
 }
@@ -141,7 +151,7 @@ impl Iterator for Lines {
                 }
                 Err(error) => {
                     self.splitter = None;
-                    Err(TornReason::Read(error.kind()))
+                    Err(TornReason::of(&error))
                 }
                 Ok(Some(line)) if line.too_long => Err(TornReason::TooLong),
                 Ok(Some(line)) if line.text.trim_ascii().is_empty() => continue,

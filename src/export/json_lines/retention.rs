@@ -2,9 +2,11 @@ use super::{
     names,
     stats::{Counters, add},
 };
+use crate::plain_file;
 use std::{
     collections::{HashMap, HashSet},
-    fs, io,
+    fs,
+    io::{self, Read, Seek, SeekFrom},
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -222,7 +224,8 @@ impl Retention {
 }
 
 /// Where a process ended after it had compressed a file and before it deleted the
-/// original, both are there: the compressed one is complete.
+/// original, both are there: the compressed one is complete. Where it is not, as
+/// somebody else put it there or cut it, the original stays.
 fn remove_doubles(dir: &Path, files: &mut Vec<Found>) {
     let compressed: HashSet<_> = files
         .iter()
@@ -230,7 +233,8 @@ fn remove_doubles(dir: &Path, files: &mut Vec<Found>) {
         .map(str::to_owned)
         .collect();
     files.retain(|file| {
-        let double = compressed.contains(&file.name);
+        let double = compressed.contains(&file.name)
+            && unpacks_to(&dir.join(names::compressed(&file.name)), file.bytes);
         !(double && fs::remove_file(dir.join(&file.name)).is_ok())
     });
 }
@@ -238,6 +242,16 @@ fn remove_doubles(dir: &Path, files: &mut Vec<Found>) {
 /// The error, with the name of the file that it is about.
 fn named(name: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{name}: {error}"))
+}
+
+/// Whether gzip says at the end of a file that so many bytes are in it, modulo 2³².
+fn unpacks_to(compressed: &Path, bytes: u64) -> bool {
+    let mut end = [0; 4];
+    let read = plain_file::open(compressed).and_then(|(mut file, _)| {
+        file.seek(SeekFrom::End(-4))?;
+        file.read_exact(&mut end)
+    });
+    read.is_ok() && u64::from(u32::from_le_bytes(end)) == bytes % (1 << 32)
 }
 
 #[cfg(test)]
@@ -360,7 +374,10 @@ mod tests {
         let dir = TempDir::new();
         let plain = file(&dir, 1, 100, 0);
         let gz = names::compressed(&plain);
-        fs::write(dir.path().join(&gz), [0; 10]).unwrap();
+        fs::write(dir.path().join(&gz), [0, 0, 100, 0, 0, 0]).unwrap();
+        let broken = file(&dir, 3, 100, 0);
+        let cut = names::compressed(&broken);
+        fs::write(dir.path().join(&cut), [0; 10]).unwrap();
         let other = file(&dir, 2, 100, 0);
         for name in [names::part(&other), names::part("x")] {
             fs::write(dir.path().join(name), [0; 10]).unwrap();
@@ -379,7 +396,8 @@ mod tests {
             .unwrap();
         // What is not known, and what may be under way, stays.
         let (unknown, under_way) = (names::part("x"), names::part(&other));
-        let mut wanted = [unknown, under_way, gz, other];
+        // So does the original of what is none.
+        let mut wanted = [unknown, under_way, gz, other, broken, cut];
         wanted.sort();
         assert_eq!(left(&dir), wanted);
     }

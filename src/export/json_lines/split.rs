@@ -1,5 +1,12 @@
 use std::io::{self, BufRead};
 
+/// After so much without a line of any use a file is none of ours, or damaged: it may
+/// be far larger than what it takes on its disk.
+const USELESS: u64 = 64 * 1024 * 1024;
+
+/// What some editors put at the start of a file.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// Splits a stream into lines without ever holding more than `max` bytes of one.
 pub(super) struct Splitter<R> {
     reader: R,
@@ -8,9 +15,11 @@ pub(super) struct Splitter<R> {
     number: u64,
     /// Where the next line begins.
     offset: u64,
+    /// Bytes since the last line that was neither blank nor too long.
+    useless: u64,
 }
 
-/// One line, without its newline.
+/// One line, without its newline and a byte order mark.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct RawLine<'a> {
     pub(super) number: u64,
@@ -30,6 +39,7 @@ impl<R: BufRead> Splitter<R> {
             line: Vec::new(),
             number: 0,
             offset: 0,
+            useless: 0,
         }
     }
 
@@ -40,6 +50,11 @@ impl<R: BufRead> Splitter<R> {
     }
 
     /// The next line; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading, and [`FileTooLarge`](io::ErrorKind::FileTooLarge) where 64 MiB
+    /// are no line: then the rest is not worth reading.
     pub(super) fn next(&mut self) -> io::Result<Option<RawLine<'_>>> {
         self.line.clear();
         let offset = self.offset;
@@ -68,16 +83,28 @@ impl<R: BufRead> Splitter<R> {
             if newline.is_some() {
                 break true;
             }
+            if self.useless + length > USELESS {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
         };
         if length == 0 {
             return Ok(None);
         }
         self.offset += length;
         self.number += 1;
+        let text = self.line.strip_prefix(BOM).unwrap_or(&self.line);
+        if too_long || text.trim_ascii().is_empty() {
+            self.useless += length;
+            if self.useless > USELESS {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+        } else {
+            self.useless = 0;
+        }
         Ok(Some(RawLine {
             number: self.number,
             offset,
-            text: &self.line,
+            text,
             ended,
             too_long,
         }))

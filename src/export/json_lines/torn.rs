@@ -1,3 +1,4 @@
+use crate::plain_file::NotRegular;
 use std::{
     error::Error,
     fmt, io,
@@ -53,6 +54,9 @@ pub enum TornReason {
     },
     /// It is longer than 16 MiB.
     TooLong,
+    /// 64 MiB went by that are no line, blank, or longer than 16 MiB: the rest of the
+    /// file is not read.
+    NoLines,
     /// There is something under the file's name that is no regular file: a FIFO, a
     /// socket or a device, which could be read for ever, and was not opened.
     NotAFile,
@@ -67,7 +71,14 @@ impl TornReason {
     /// Why a file could not be read.
     pub(super) fn of(error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::InvalidInput => Self::NotAFile,
+            // Broken gzip has that kind, too.
+            _ if error
+                .get_ref()
+                .is_some_and(<dyn Error + Send + Sync>::is::<NotRegular>) =>
+            {
+                Self::NotAFile
+            }
+            io::ErrorKind::FileTooLarge => Self::NoLines,
             kind => Self::Read(kind),
         }
     }
@@ -80,6 +91,9 @@ impl fmt::Display for Torn {
             TornReason::EndOfFile => f.write_str("the file ends within the line"),
             TornReason::InvalidJson { message } => write!(f, "not an exchange: {message}"),
             TornReason::UnknownSchema { schema } => write!(f, "unknown schema {schema:?}"),
+            TornReason::NoLines => {
+                f.write_str("no line of use in 64 MiB; the rest of the file is not read")
+            }
             TornReason::NotAFile => f.write_str("not a regular file"),
             TornReason::TooLong => f.write_str("the line is too long"),
             TornReason::Read(kind) => write!(f, "cannot be read: {kind}"),

@@ -74,9 +74,14 @@ impl Writer {
         counters: Arc<Counters>,
     ) -> Self {
         let max_total = rotation.max_total;
+        let dir = match dir.as_os_str().is_empty() {
+            true => PathBuf::from("."),
+            false => dir,
+        };
+        // The process may go elsewhere.
+        let dir = path::absolute(&dir).unwrap_or(dir);
         Self {
-            // The process may go elsewhere.
-            dir: path::absolute(&dir).unwrap_or(dir),
+            dir,
             max_file: rotation.max_file.min(max_total / 2),
             max_file_age: rotation.max_file_age,
             retention: Retention::new(max_total, rotation.max_age),

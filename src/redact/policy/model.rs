@@ -102,7 +102,8 @@ pub struct KeySource {
     /// The environment variable that has the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
-    /// The file that has the key. White space at its end is no part of it.
+    /// The file that has the key: a regular file, or a link to one, of at most 64 KiB.
+    /// White space at its end is no part of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
 }
