@@ -86,6 +86,13 @@ async fn the_line_of_a_failure_that_is_not_kept_says_why() {
             .route("/ok", get(|| async { "hello" }))
             .route("/off", fails())
             .route("/off/ok", get(|| async { "hello" }))
+            .route(
+                "/asked",
+                get(|| async {
+                    dashcam::keep("why");
+                    "hello"
+                }),
+            )
             .route("/{any}", fails())
             .layer(of.layer());
         let request = Request::get(path).body(Body::empty()).unwrap();
@@ -125,6 +132,11 @@ async fn the_line_of_a_failure_that_is_not_kept_says_why() {
     assert_eq!(said(&other, "/a").await, (true, None));
     assert_eq!(said(&other, "/a").await, no("failure_storm"));
     assert_eq!(said(&other, "/ok").await, no("sample_budget"));
+
+    let mut storm = StormLimits::default();
+    storm.per_second = 0;
+    let other = built(storm, 0.0).exporter(Memory::new(9)).build().unwrap();
+    assert_eq!(said(&other, "/asked").await, no("per_second"));
 
     // What is kept after those tells how many they were, and when.
     let before = std::time::SystemTime::now();

@@ -29,6 +29,14 @@ async fn send(dashcam: &Dashcam, path: &str, times: usize) {
         .route("/ok", get(|| async { "hello" }))
         .route("/fails", fails())
         .route("/fails/too", fails())
+        .route(
+            "/asked",
+            get(|| async {
+                tracing::error!("not that bad");
+                dashcam::keep("why");
+                "hello"
+            }),
+        )
         .layer(dashcam.layer());
     for _ in 0..times {
         let request = Request::get(path).body(Body::empty()).unwrap();
@@ -78,6 +86,30 @@ async fn the_sample_takes_no_place_from_failures_nor_they_from_it() {
     assert_eq!((of("/ok"), of("/fails")), (300, 2));
     let dropped = dashcam.status().dropped;
     assert_eq!((dropped.suppressed, dropped.sampled_out), (100, 0));
+}
+
+/// Other reasons have budgets that are smaller: they take nothing from the sample.
+#[tokio::test]
+async fn what_is_kept_for_something_else_is_of_the_sample_too() {
+    let mut storm = StormLimits::default();
+    (storm.full, storm.heads, storm.per_second) = (1, 1, 2);
+    let dashcam = all(|builder| builder.storm(storm).slow(Duration::ZERO));
+    send(&dashcam, "/asked", 100).await;
+    send(&dashcam, "/ok", 100).await;
+    let kept = dashcam.kept();
+    assert_eq!(kept.len(), 200);
+    for exchange in &kept {
+        assert!(exchange.keep.len() > 1 && exchange.keep.contains(&KeepReason::Baseline));
+        assert_eq!(exchange.depth, Depth::Full);
+    }
+    assert_eq!(dashcam.status().dropped, Default::default());
+    // Over its own budget it has the chance of the others.
+    let mut sample = SampleLimits::default();
+    sample.per_second = 0;
+    let dashcam = all(|builder| builder.baseline_limits(sample).slow(Duration::ZERO));
+    send(&dashcam, "/asked", 3).await;
+    assert_eq!(dashcam.kept().len(), 3);
+    assert_eq!(dashcam.status().dropped.sampled_out, 0);
 }
 
 #[tokio::test]

@@ -194,7 +194,15 @@ impl Keeper {
     /// Queues an exchange as far as the budget allows, and says how much of it.
     fn keep(&self, mut kept: Kept, signature: Signature, asked: bool) -> Result<Depth, NotKept> {
         if kept.sampled {
-            return self.offer(kept).map(|()| Depth::Full);
+            match self.offer_sample(kept) {
+                Ok(()) => return Ok(Depth::Full),
+                // What has other reasons, too, has its chance among those.
+                Err(over) if over.reasons.len() > 1 => {
+                    kept = over;
+                    kept.sampled = false;
+                }
+                Err(_) => return Err(self.sampled_out()),
+            }
         }
         let now = Instant::now();
         // A call is made for whoever made the request.
@@ -212,7 +220,10 @@ impl Keeper {
             Admission::Heads { suppressed } => (Depth::Heads, suppressed),
             Admission::Count => {
                 self.counters.suppressed.fetch_add(1, Relaxed);
-                return Err(NotKept::FailureStorm);
+                return Err(match asked {
+                    true => NotKept::PerSecond,
+                    false => NotKept::FailureStorm,
+                });
             }
         };
         kept.one_in = admitted.one_in;
@@ -228,35 +239,57 @@ impl Keeper {
         queued.map(|()| depth)
     }
 
-    /// Queues an exchange. One of the sample leaves room for failures.
+    /// Queues an exchange.
     fn offer(&self, kept: Kept) -> Result<(), NotKept> {
+        if kept.sampled {
+            return self.offer_sample(kept).map_err(|_| self.sampled_out());
+        }
         if self.forked().is_some() {
             self.counters.queue_full.fetch_add(1, Relaxed);
             return Err(NotKept::Forked);
         }
-        let (bytes, sampled, last) = (kept.bytes(), kept.sampled, kept.ended.last);
+        let (bytes, last) = (kept.bytes(), kept.ended.last);
         let job = Job::Keep(Box::new(kept));
-        let queued = if !sampled {
-            match self.worker.offer_holding(job, bytes) {
-                // There is no other time, and nobody else to keep waiting.
-                Err(job) if last => {
-                    self.worker.flush(LAST_ROOM);
-                    self.worker.offer_holding(job, bytes).is_ok()
-                }
-                queued => queued.is_ok(),
+        let queued = match self.worker.offer_holding(job, bytes) {
+            // There is no other time, and nobody else to keep waiting.
+            Err(job) if last => {
+                self.worker.flush(LAST_ROOM);
+                self.worker.offer_holding(job, bytes).is_ok()
             }
-        } else if self.sample().admit(bytes, Instant::now()) {
-            self.worker.offer_modestly(job, bytes).is_ok()
-        } else {
-            false
+            queued => queued.is_ok(),
         };
-        let (counter, result) = match (queued, sampled) {
-            (true, _) => (&self.counters.kept, Ok(())),
-            (false, true) => (&self.counters.sampled_out, Err(NotKept::SampleBudget)),
-            (false, false) => (&self.counters.queue_full, Err(NotKept::QueueFull)),
+        let (counter, result) = match queued {
+            true => (&self.counters.kept, Ok(())),
+            false => (&self.counters.queue_full, Err(NotKept::QueueFull)),
         };
         counter.fetch_add(1, Relaxed);
         result
+    }
+
+    /// Queues one of the sample, which leaves room for failures; it comes back where it
+    /// is over its limits.
+    #[allow(clippy::result_large_err, reason = "it goes on where it came from")]
+    fn offer_sample(&self, kept: Kept) -> Result<(), Kept> {
+        let bytes = kept.bytes();
+        if self.forked().is_some() || !self.sample().admit(bytes, Instant::now()) {
+            return Err(kept);
+        }
+        match self.worker.offer_modestly(Job::Keep(Box::new(kept)), bytes) {
+            Err(Job::Keep(kept)) => Err(*kept),
+            Ok(()) | Err(Job::Run(_)) => {
+                self.counters.kept.fetch_add(1, Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    fn sampled_out(&self) -> NotKept {
+        if self.forked().is_some() {
+            self.counters.queue_full.fetch_add(1, Relaxed);
+            return NotKept::Forked;
+        }
+        self.counters.sampled_out.fetch_add(1, Relaxed);
+        NotKept::SampleBudget
     }
 
     fn sample(&self) -> MutexGuard<'_, Sample> {
@@ -309,6 +342,7 @@ impl Keeper {
         if ended.upload_broke {
             reasons.push(KeepReason::RequestBody);
         }
+        let failed = !reasons.is_empty();
         if slow && !given_up {
             reasons.push(KeepReason::Slow);
         }
@@ -336,11 +370,8 @@ impl Keeper {
             return Some((vec![KeepReason::Interim], true));
         }
         drop(notes);
-        if reasons.is_empty()
-            && ended.outcome != Outcome::Open
-            && !off
-            && self.settings.in_baseline()
-        {
+        // Also where it is kept for something else, which may be over its budget.
+        if !failed && ended.outcome != Outcome::Open && !off && self.settings.in_baseline() {
             reasons.push(KeepReason::Baseline);
         }
         (!reasons.is_empty()).then_some((reasons, asked))
@@ -372,7 +403,7 @@ fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepRea
         caller: None,
         ended,
         slow,
-        sampled: matches!(*reasons, [KeepReason::Baseline]),
+        sampled: reasons.contains(&KeepReason::Baseline),
         reasons,
         depth: Depth::Full,
         bodiless,

@@ -99,6 +99,8 @@ pub(crate) enum NotKept {
     Options,
     /// Over the budget of failures.
     FailureStorm,
+    /// Asked for, and over the budget of the second.
+    PerSecond,
     /// Of the sample, and over its budget.
     SampleBudget,
     /// Too many wait for the exporter.
@@ -113,6 +115,7 @@ impl NotKept {
         match self {
             Self::Options => "options",
             Self::FailureStorm => "failure_storm",
+            Self::PerSecond => "per_second",
             Self::SampleBudget => "sample_budget",
             Self::QueueFull => "queue_full",
             Self::Forked => "forked",

@@ -56,6 +56,7 @@
 //! | `not_kept` | meaning |
 //! |---|---|
 //! | `failure_storm` | over the budget of its failure signature, or of the second ([`StormLimits`](crate::capture::StormLimits)): the next exchange of the signature says how many like it were only counted, and when the first and the last of them ended |
+//! | `per_second` | a rule, a token, a header or the service asked for it, and more were kept in this second than [`StormLimits`](crate::capture::StormLimits) allows |
 //! | `queue_full` | too many exchanges wait for the exporter ([`Limits::queue`](crate::capture::Limits::queue)) |
 //! | `options` | the service wants nothing kept of such requests ([`CaptureOptions::off`](crate::capture::CaptureOptions::off)) |
 //! | `sample_budget` | it is healthy, of the baseline sample, and over its budget ([`SampleLimits`](crate::capture::SampleLimits)) |
