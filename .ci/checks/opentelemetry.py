@@ -58,7 +58,7 @@ def of_request(correlation_id, name):
 
 def check_ids(span, correlation_id, log, header=None):
     """One answer to who the request is, in every output."""
-    mine = [line for line in log if line["correlation_id"] == correlation_id]
+    mine = [line for line in log if line.get("correlation_id") == correlation_id]
     request = only(line for line in mine if line["message"] == "request")
     for line in mine:
         equal((line["trace_id"], line["span_id"]), (span["traceId"], span["spanId"]))
