@@ -108,7 +108,10 @@ async fn what_is_kept_for_something_else_is_of_the_sample_too() {
     sample.per_second = 0;
     let dashcam = all(|builder| builder.baseline_limits(sample).slow(Duration::ZERO));
     send(&dashcam, "/asked", 3).await;
-    assert_eq!(dashcam.kept().len(), 3);
+    let kept = dashcam.kept();
+    assert_eq!(kept.len(), 3);
+    let drawn = |e: &&Exchange| e.keep.contains(&KeepReason::Baseline);
+    assert_eq!(kept.iter().filter(drawn).count(), 0);
     assert_eq!(dashcam.status().dropped.sampled_out, 0);
 }
 

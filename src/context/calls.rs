@@ -61,8 +61,8 @@ impl Calls {
     }
 
     /// Keeps them as the request was kept, or drops them.
-    pub(crate) fn decide(self, depth: Option<Depth>, sampled: bool, request: &RequestContext) {
-        if let Some(depth) = depth {
+    pub(crate) fn decide(self, kept: Option<(Depth, bool)>, request: &RequestContext) {
+        if let Some((depth, sampled)) = kept {
             for keep in self.waiting {
                 keep(depth, sampled, request);
             }

@@ -68,7 +68,6 @@ impl Keeper {
         let caller = ended.caller.take();
         let off = shared.heads().options.is_off();
         let not_kept = off && reasons.is_some();
-        let mut sampled = false;
         let decided = if let Some((reasons, asked)) = reasons.filter(|_| !off) {
             let signature = storm::signature(context, &ended, slow, &self.methods);
             #[cfg(feature = "gate")]
@@ -92,7 +91,6 @@ impl Keeper {
             {
                 kept.span = Some(span.again());
             }
-            sampled = kept.sampled;
             self.keep(kept, signature, asked).map(Some)
         } else {
             #[cfg(feature = "gate")]
@@ -108,16 +106,16 @@ impl Keeper {
                 Ok(None)
             }
         };
-        let depth = decided.ok().flatten();
+        let kept = decided.ok().flatten();
         if let Some(calls) = calls {
-            calls.decide(depth, sampled, context);
+            calls.decide(kept, context);
         }
         #[cfg(feature = "opentelemetry")]
         if let Some((span, outcome, status, left)) = recorded {
             let selected = { shared.notes().selected.as_ref().map(|s| s.by.clone()) };
-            foreign::run(|| span.ended((&outcome, status), left, depth.is_some(), selected));
+            foreign::run(|| span.ended((&outcome, status), left, kept.is_some(), selected));
         }
-        decided.map(|depth| depth.is_some())
+        decided.map(|kept| kept.is_some())
     }
 
     /// Keeps what there is of a request that still runs, where there is a reason.
@@ -191,15 +189,23 @@ impl Keeper {
         self.waiting.relieve();
     }
 
-    /// Queues an exchange as far as the budget allows, and says how much of it.
-    fn keep(&self, mut kept: Kept, signature: Signature, asked: bool) -> Result<Depth, NotKept> {
+    /// Queues an exchange as far as the budget allows, and says how much of it, and
+    /// whether that is of the sample.
+    fn keep(
+        &self,
+        mut kept: Kept,
+        signature: Signature,
+        asked: bool,
+    ) -> Result<(Depth, bool), NotKept> {
         if kept.sampled {
             match self.offer_sample(kept) {
-                Ok(()) => return Ok(Depth::Full),
+                Ok(()) => return Ok((Depth::Full, true)),
                 // What has other reasons, too, has its chance among those.
                 Err(over) if over.reasons.len() > 1 => {
                     kept = over;
                     kept.sampled = false;
+                    kept.reasons
+                        .retain(|reason| *reason != KeepReason::Baseline);
                 }
                 Err(_) => return Err(self.sampled_out()),
             }
@@ -236,7 +242,7 @@ impl Keeper {
         if queued.is_err() {
             self.storm().take_back(admission, admitted, now);
         }
-        queued.map(|()| depth)
+        queued.map(|()| (depth, false))
     }
 
     /// Queues an exchange.
