@@ -2,49 +2,26 @@
 //! subscriber is the process's.
 #![cfg(feature = "full")]
 
+mod support_gate;
+
 use dashcam::{Dashcam, export::JsonLines, export::Memory};
 use serde_json::Value;
 use std::{
     env, fs,
-    io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use tracing_subscriber::{fmt::MakeWriter, prelude::*};
+use support_gate::Buffer;
+use tracing_subscriber::prelude::*;
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Log {
-    /// What was said of the directory, or of an exporter, since the last time.
-    fn take(&self) -> Vec<(String, Value)> {
-        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
-        let lines = lines.filter(|line: &Value| line["target"] == "dashcam::status");
-        let said = lines.map(|l| (l["level"].as_str().unwrap().to_owned(), l["fields"].clone()));
-        said.filter(|(_, fields)| !fields["message"].as_str().unwrap().contains("recorded"))
-            .collect()
-    }
+/// What was said of the directory, or of an exporter, since the last time.
+fn news(log: &Buffer) -> Vec<(String, Value)> {
+    let text = log.take();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines = lines.filter(|line: &Value| line["target"] == "dashcam::status");
+    let said = lines.map(|l| (l["level"].as_str().unwrap().to_owned(), l["fields"].clone()));
+    said.filter(|(_, fields)| !fields["message"].as_str().unwrap().contains("recorded"))
+        .collect()
 }
 
 fn place(name: &str) -> PathBuf {
@@ -56,7 +33,7 @@ fn place(name: &str) -> PathBuf {
 
 #[test]
 fn it_is_tried_and_told_at_the_start() {
-    let log = Log::default();
+    let log = Buffer::default();
     let built = || Dashcam::builder().service("test", "1");
     // Built before there is a log: nobody can be told yet.
     let place_ok = place("ok");
@@ -70,7 +47,7 @@ fn it_is_tried_and_told_at_the_start() {
         .init();
     let began = Instant::now();
     let said = loop {
-        let said = log.take();
+        let said = news(&log);
         if !said.is_empty() {
             break said;
         }
@@ -87,7 +64,7 @@ fn it_is_tried_and_told_at_the_start() {
         "the probe is gone"
     );
     let _ = early.layer();
-    assert_eq!(log.take(), [], "it is said once");
+    assert_eq!(news(&log), [], "it is said once");
 
     // A relative one is absolute from the start on.
     let base = place("base");
@@ -98,7 +75,7 @@ fn it_is_tried_and_told_at_the_start() {
     let _ = relative.layer();
     let wanted = base.join("kept");
     assert_eq!(relative.status().directory.as_deref(), wanted.to_str());
-    assert_eq!(log.take()[0].1["directory"], wanted.to_str().unwrap());
+    assert_eq!(news(&log)[0].1["directory"], wanted.to_str().unwrap());
 
     // One that cannot be used, before there is any failure; among others, too.
     let file = place("file");
@@ -107,7 +84,7 @@ fn it_is_tried_and_told_at_the_start() {
         let two = (Memory::new(1), JsonLines::builder(&unusable).build());
         let dashcam = built().exporter(two).build().unwrap();
         let _ = dashcam.layer();
-        let said = log.take();
+        let said = news(&log);
         let levels: Vec<_> = said.iter().map(|(level, _)| level.as_str()).collect();
         assert_eq!(levels, ["INFO", "WARN"], "{said:?}");
         let message = said[1].1["message"].as_str().unwrap();
@@ -134,7 +111,7 @@ fn it_is_tried_and_told_at_the_start() {
             let dashcam = built().exporter(two).build().unwrap();
             let _ = dashcam.layer();
             let _ = dashcam.layer();
-            let said = log.take();
+            let said = news(&log);
             let levels: Vec<_> = said.iter().map(|(level, _)| level.as_str()).collect();
             assert_eq!(levels, ["INFO", "WARN"], "{said:?}");
             let message = said[1].1["message"].as_str().unwrap();
@@ -146,7 +123,7 @@ fn it_is_tried_and_told_at_the_start() {
         fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
         let dashcam = built().directory(&open).build().unwrap();
         let _ = dashcam.layer();
-        assert_eq!(log.take().len(), 1);
+        assert_eq!(news(&log).len(), 1);
         assert_eq!(dashcam.status().warnings, [""; 0]);
         fs::remove_dir_all(&open).unwrap();
     }
@@ -160,14 +137,14 @@ fn it_is_tried_and_told_at_the_start() {
     }
     let dashcam = built().directory(&left).build().unwrap();
     let _ = dashcam.layer();
-    assert_eq!(log.take().len(), 1);
+    assert_eq!(news(&log).len(), 1);
     assert!(dashcam.status().exporter.is_ok());
     fs::remove_dir_all(&left).unwrap();
 
     // Without files there is nothing to tell.
     let memory = built().exporter(Memory::new(1)).build().unwrap();
     let _ = memory.layer();
-    assert_eq!(log.take(), []);
+    assert_eq!(news(&log), []);
     assert_eq!(memory.status().directory, None);
     let json = serde_json::to_value(memory.status()).unwrap();
     assert_eq!(json["directory"], Value::Null);

@@ -2,6 +2,8 @@
 //! end. The subscriber is the process's.
 #![cfg(feature = "full")]
 
+mod support_gate;
+
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -17,7 +19,6 @@ use dashcam::{
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::{self, Write},
     panic::panic_any,
     path::PathBuf,
     sync::{
@@ -26,35 +27,14 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use support_gate::Buffer;
 use tower::ServiceExt;
-use tracing_subscriber::{fmt::MakeWriter, prelude::*};
+use tracing_subscriber::prelude::*;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-static LOG: LazyLock<Log> = LazyLock::new(|| {
-    let log = Log::default();
+static LOG: LazyLock<Buffer> = LazyLock::new(|| {
+    let log = Buffer::default();
     let layer = tracing_subscriber::fmt::layer()
         .json()
         .with_writer(log.clone());
@@ -66,7 +46,7 @@ static LOG: LazyLock<Log> = LazyLock::new(|| {
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    LOG.0.lock().unwrap().clear();
+    LOG.take();
     one
 }
 
@@ -78,10 +58,8 @@ fn farewells() -> Vec<Value> {
 
 /// All that the log says of exchanges.
 fn fields() -> Vec<Value> {
-    let text = String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
-    let lines = lines.filter(|line: &Value| line["target"] == "dashcam::status");
-    lines.map(|line| line["fields"].clone()).collect()
+    let lines = LOG.of_status();
+    lines.iter().map(|line| line["fields"].clone()).collect()
 }
 
 /// A file where the directory should be; no two tests run at once.

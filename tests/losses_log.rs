@@ -3,6 +3,8 @@
 
 #![cfg(feature = "full")]
 
+mod support_gate;
+
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -17,13 +19,10 @@ use dashcam::{
 };
 use serde_json::Value;
 use std::{
-    io::{self, Write},
-    sync::{
-        Arc, Mutex,
-        mpsc::{Receiver, channel},
-    },
+    sync::mpsc::{Receiver, channel},
     time::{Duration, Instant},
 };
+use support_gate::Buffer;
 use tower::ServiceExt;
 use tracing_subscriber::{EnvFilter, prelude::*};
 
@@ -36,30 +35,6 @@ impl Exporter for Stuck {
         let _ = self.0.send(());
         let _ = self.1.recv();
         Err(ExportError::new("no room"))
-    }
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn lines(&self) -> Vec<Value> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
-        lines
-            .filter(|line: &Value| line["target"] == "dashcam::status")
-            .collect()
     }
 }
 
@@ -78,7 +53,7 @@ async fn what_was_not_kept_is_told_by_reason() {
         .exporter(Stuck(begun, open))
         .build()
         .unwrap();
-    let log = Log::default();
+    let log = Buffer::default();
     tracing_subscriber::registry()
         .with(dashcam.gate(EnvFilter::new("info")))
         .with(dashcam.json_lines_to(log.clone()).unwrap())
@@ -100,14 +75,14 @@ async fn what_was_not_kept_is_told_by_reason() {
     for path in ["/"; 6].iter().chain(&["/other"; 2]) {
         send(path).await;
     }
-    assert_eq!(log.lines(), [] as [Value; 0]);
+    assert_eq!(log.of_status(), [] as [Value; 0]);
     drop(release);
     let deadline = Instant::now() + Duration::from_secs(60);
-    while log.lines().is_empty() {
+    while log.of_status().is_empty() {
         assert!(Instant::now() < deadline, "no line tells of the losses");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let lines = log.lines();
+    let lines = log.of_status();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0]["level"], "WARN");
     assert_eq!(lines[0]["message"], "exchanges were not kept");

@@ -2,6 +2,8 @@
 //! says nothing of it. The subscriber is the process's.
 #![cfg(feature = "full")]
 
+mod support_gate;
+
 use axum::{
     Router,
     body::Body,
@@ -16,31 +18,14 @@ use dashcam::{
 };
 use serde_json::Value;
 use std::{
-    io::{self, Write},
-    sync::{
-        Arc, Mutex,
-        mpsc::{Receiver, channel},
-    },
+    sync::mpsc::{Receiver, channel},
     time::Duration,
 };
+use support_gate::Buffer;
 use tower::ServiceExt;
 use tracing_subscriber::{EnvFilter, prelude::*};
 
 const DEADLINE: Duration = Duration::from_secs(60);
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 struct Stalled(Receiver<()>, Memory);
 
@@ -74,7 +59,7 @@ async fn the_line_of_a_failure_that_is_not_kept_says_why() {
         .exporter(Stalled(open, kept.clone()))
         .build()
         .unwrap();
-    let log = Log::default();
+    let log = Buffer::default();
     tracing_subscriber::registry()
         .with(dashcam.gate(EnvFilter::new("info")))
         .with(dashcam.json_lines_to(log.clone()).unwrap())
@@ -101,7 +86,7 @@ async fn the_line_of_a_failure_that_is_not_kept_says_why() {
             .await
             .unwrap();
         loop {
-            let text = String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
+            let text = log.take();
             let line = text.lines().find(|line| line.contains("dashcam::request"));
             if let Some(line) = line {
                 let fields = &serde_json::from_str::<Value>(line).unwrap()["fields"];

@@ -50,6 +50,18 @@ impl Buffer {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
+    /// The text since the last time.
+    pub(crate) fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+    }
+
+    /// The lines of what dashcam says of itself.
+    pub(crate) fn of_status(&self) -> Vec<Value> {
+        let mut lines = self.lines();
+        lines.retain(|line| line["target"] == "dashcam::status");
+        lines
+    }
+
     pub(crate) fn lines(&self) -> Vec<Value> {
         self.text()
             .lines()
