@@ -2,7 +2,7 @@
 //! again by itself, while the service is under load.
 //!
 //! ```text
-//! cargo run --example steering --features rules-file,token
+//! cargo run --example steering --features config,token
 //! ```
 //!
 //! It shows itself, then goes on serving until ctrl-c, with a rule file to edit and

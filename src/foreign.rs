@@ -28,13 +28,11 @@ static CAUGHT: AtomicU64 = AtomicU64::new(0);
 static FORGOTTEN: AtomicU64 = AtomicU64::new(0);
 
 /// Panics that were caught and changed nothing, of the whole process.
-#[cfg(feature = "kit")]
 pub(crate) fn caught() -> u64 {
     CAUGHT.load(Relaxed)
 }
 
 /// Payloads of panics that could not be dropped, of the whole process.
-#[cfg(feature = "kit")]
 pub(crate) fn forgotten() -> u64 {
     FORGOTTEN.load(Relaxed)
 }

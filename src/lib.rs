@@ -6,8 +6,8 @@
 //! (redacted), and the debug-level events of *that* request, though debug was
 //! off.
 //!
-#![cfg_attr(all(feature = "kit", feature = "axum"), doc = "```no_run")]
-#![cfg_attr(not(all(feature = "kit", feature = "axum")), doc = "```ignore")]
+#![cfg_attr(feature = "axum", doc = "```no_run")]
+#![cfg_attr(not(feature = "axum"), doc = "```ignore")]
 //! use dashcam::Dashcam;
 //! # use axum::{Router, routing::get};
 //!
@@ -26,13 +26,13 @@
 //! |---|---|---|
 //! | a correlation ID on every request | [`correlation`] | |
 //! | the request that the code runs in | [`context`] | |
-//! | log input and output | [`capture`] | `capture` |
-//! | log key decision points | [`decision!`] | `capture` |
-//! | debug events of a subset of the traffic | [`selection`], [`verbose`], [`gate`] | `gate` |
-//! | debug events of what failed, in the log and in traces | [`capture::Replay`], [`opentelemetry`] | `gate`, `opentelemetry` |
-//! | anonymised production data | [`redact`], [`exchange`] | `capture` |
-//! | where exchanges go | [`export`] | `capture` |
-//! | all of it, ready made | [`kit`], [`log_line`] | `kit` |
+//! | log input and output | [`capture`] | |
+//! | log key decision points | [`decision!`] | |
+//! | debug events of a subset of the traffic | [`selection`], [`verbose`], [`gate`] | |
+//! | debug events of what failed, in the log and in traces | [`capture::Replay`], [`opentelemetry`] | `opentelemetry` |
+//! | anonymised production data | [`redact`], [`exchange`] | |
+//! | where exchanges go | [`export`] | |
+//! | all of it, ready made | [`kit`], [`log_line`] | |
 //! | debug events of one request, by a signed token | [`token`] | `token` |
 //! | rules, exchanges and status on a private port, from flags, on the command line | [`admin`], [`open_feature`], [`cli`] | `admin`, `open-feature`, `cli` |
 //! | the tests of a service that uses it | [`testing`] | `testing` |
@@ -55,60 +55,19 @@
 //!
 //! # Features
 //!
-//! | feature | default | what it adds |
-//! |---|---|---|
-//! | `kit` | yes | the ready-made stack; includes `gate` |
-//! | `axum` | yes | route templates and extractors for axum 0.8 |
-//! | `log` | yes | records of the `log` crate; includes `kit` |
-//! | `gate` | by `kit` | recording and verbose events, through `tracing-subscriber`; includes `capture` |
-//! | `capture` | by `gate` | payload capture, redaction, the exchange, exporters |
-//! | `opentelemetry` | no | the request's span, its IDs and replayed events beside `tracing-opentelemetry` 0.34; a sampler; includes `gate` |
-//! | `open-feature` | no | rules from the flags of any OpenFeature provider; includes `rules-file` |
-//! | `tokio` | yes | recorded events name their tokio task; includes `gate` |
-//! | `hyper-client` | no | errors of hyper and of the client of `hyper-util` with their causes; includes `capture` |
-//! | `reqwest-middleware` | no | the client layer as middleware of `reqwest-middleware` 0.5 |
-//! | `decompress` | no | bodies with a content coding are redacted instead of hashed; includes `capture` |
-//! | `policy-file` | no | redaction policies from TOML; includes `capture` |
-//! | `gzip` | no | closed exchange files compressed, and read; includes `capture` |
-//! | `metrics` | no | counters for the `metrics` facade; includes `capture` |
-//! | `rules-file` | no | rules as TOML and JSON, in files that are watched; includes `gate` |
-//! | `admin` | no | a router for a private port; includes `axum`, `kit`, `rules-file` |
-//! | `cli` | no | the program `dashcam`; includes `rules-file`, `rules-regex`, `token` |
-//! | `rules-regex` | no | regular expressions in rules; includes `gate` |
-//! | `token` | no | signed tokens that make single requests verbose; includes `gate` |
-//! | `testing` | no | what tests of services need; includes `kit` |
-//! | `tower-http` | no | the correlation ID as a `RequestId` of tower-http 0.7 |
-//! | `full` | no | everything |
-
+#![cfg_attr(feature = "full", doc = document_features::document_features!())]
 // The page above names modules that builds with fewer features do not have.
 #![cfg_attr(not(feature = "full"), allow(rustdoc::broken_intra_doc_links))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
-// The kit uses everything, so dead code shows there; smaller builds leave parts
-// of the inner rooms unused.
-#![cfg_attr(
-    not(feature = "kit"),
-    allow(
-        clippy::needless_pass_by_value,
-        clippy::needless_return,
-        clippy::needless_update,
-        dead_code,
-        unused_imports,
-        unused_mut
-    )
-)]
-
 #[cfg(feature = "admin")]
 pub mod admin;
-#[cfg(feature = "capture")]
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod context;
 pub mod correlation;
-#[cfg(feature = "capture")]
 pub mod exchange;
-#[cfg(feature = "capture")]
 pub mod export;
 #[cfg(any(feature = "admin", feature = "cli"))]
 mod find;
@@ -116,38 +75,28 @@ mod foreign;
 #[cfg(all(fuzzing, feature = "full"))]
 #[doc(hidden)]
 pub mod fuzzing;
-#[cfg(feature = "gate")]
 pub mod gate;
-#[cfg(feature = "capture")]
 mod host;
 mod id;
-#[cfg(feature = "capture")]
 mod keeper;
-#[cfg(feature = "kit")]
 pub mod kit;
 pub mod lifecycle;
-#[cfg(feature = "kit")]
 pub mod log_line;
 #[cfg(feature = "open-feature")]
 pub mod open_feature;
 #[cfg(feature = "opentelemetry")]
 pub mod opentelemetry;
-#[cfg(feature = "capture")]
 mod plain_file;
 mod recorder;
-#[cfg(feature = "capture")]
 pub mod redact;
-#[cfg(feature = "gate")]
 pub mod selection;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "token")]
 pub mod token;
-#[cfg(feature = "gate")]
 pub mod verbose;
 
 pub use self::context::{current, keep};
-#[cfg(feature = "kit")]
 pub use self::kit::Dashcam;
 
 /// The target of the request span and the request line.
@@ -155,7 +104,6 @@ const REQUEST_TARGET: &str = "dashcam::request";
 
 /// Whether it is the request span or the request line. Whoever else names their target is
 /// not believed.
-#[cfg(feature = "gate")]
 fn is_own_request(metadata: &tracing::Metadata<'_>) -> bool {
     const HERE: &str = concat!(module_path!(), "::lifecycle::");
     let here = |module: &str| module.starts_with(HERE);
@@ -163,23 +111,18 @@ fn is_own_request(metadata: &tracing::Metadata<'_>) -> bool {
 }
 
 /// The target of decision points, as `decision!` writes it.
-#[cfg(feature = "gate")]
 const DECISION_TARGET: &str = "dashcam::decision";
 
 /// The target of what the admin router says of changes.
-#[cfg(feature = "gate")]
 const AUDIT_TARGET: &str = "dashcam::audit";
 
 /// The target of what a replay says of itself.
-#[cfg(feature = "gate")]
 const REPLAY_TARGET: &str = "dashcam::replay";
 
 /// The target of what is said of the set-up and of losses.
-#[cfg(feature = "capture")]
 const STATUS_TARGET: &str = "dashcam::status";
 
 /// The target of what is said of rules.
-#[cfg(feature = "gate")]
 const RULES_TARGET: &str = "dashcam::rules";
 
 /// What macros expand to.

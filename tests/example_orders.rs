@@ -3,7 +3,7 @@
 //!
 //! `cargo test` builds the example before; `cargo test --test example_orders`
 //! takes the one that `cargo build --example orders` built last.
-#![cfg(all(feature = "axum", feature = "kit"))]
+#![cfg(feature = "axum")]
 
 use axum::{
     Router,

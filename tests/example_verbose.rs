@@ -2,7 +2,7 @@
 //!
 //! `cargo test` builds the example before; `cargo test --test example_verbose`
 //! takes the one that `cargo build --example verbose` built last.
-#![cfg(all(feature = "axum", feature = "kit"))]
+#![cfg(feature = "axum")]
 
 use serde_json::Value;
 use std::{env, path::Path, process::Command};

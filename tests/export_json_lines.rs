@@ -1,7 +1,5 @@
 //! Exchange files under several processes, and under processes that are killed.
 
-#![cfg(feature = "capture")]
-
 use dashcam::{
     exchange::Exchange,
     export::{
@@ -66,7 +64,7 @@ fn child() {
     let count: u32 = env::var(COUNT).unwrap().parse().unwrap();
     let endless = count == u32::MAX;
     let builder = JsonLines::builder(dir).max_file_bytes(if endless { 400_000 } else { 2_000_000 });
-    #[cfg(feature = "gzip")]
+    #[cfg(feature = "compression")]
     let builder = builder.compress(endless);
     let mut exporter = builder.build();
     for n in 0..count {
@@ -240,7 +238,7 @@ fn two_processes_over_the_total_size() {
                 let builder = JsonLines::builder(dir)
                     .max_file_bytes(20_000)
                     .max_total_bytes(60_000);
-                #[cfg(feature = "gzip")]
+                #[cfg(feature = "compression")]
                 let builder = builder.compress(true);
                 let mut exporter = builder.build();
                 for n in 0..300 {

@@ -1,6 +1,6 @@
 //! The commands for jq in README and docs, as they stand there, on exchanges that lack
 //! all that may be left out.
-#![cfg(all(unix, feature = "capture"))]
+#![cfg(unix)]
 
 use serde_json::{Value, json};
 use std::{

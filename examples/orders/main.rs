@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `PORT` is the port (default 3000, 0 for any), `DASHCAM_DIR` the directory of
-//! the kept exchanges (default `./dashcam`); with the feature `rules-file`,
+//! the kept exchanges (default `./dashcam`); with the feature `config`,
 //! `RULES_FILE` is a file of rules. The service itself is in `orders.rs`, endpoints to
 //! play with are in `tools.rs`. `docs/walkthrough.md` finds its bugs as one does on call.
 //!
@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let builder = Dashcam::builder()
         .service("orders", env!("CARGO_PKG_VERSION"))
         .policy(policy);
-    #[cfg(feature = "rules-file")]
+    #[cfg(feature = "config")]
     let builder = match env::var_os("RULES_FILE") {
         Some(file) => builder.rules_file(file),
         None => builder,

@@ -129,7 +129,6 @@ pub use self::{
     layer::{CaptureLayer, CaptureLayerBuilder},
     options::WithCaptureOptions,
 };
-#[cfg(feature = "gate")]
 pub use crate::keeper::{Replay, Replays};
 pub use crate::{
     keeper::{Classify, Dropped, Finished, Limits, SampleLimits, ServerErrors, StormLimits},

@@ -1,7 +1,5 @@
-#[cfg(feature = "gate")]
 use super::RequestSpans;
 use super::{Mode, RequestContext};
-#[cfg(feature = "gate")]
 use std::sync::Arc;
 use std::{
     cell::{Cell, RefCell},
@@ -15,12 +13,10 @@ thread_local! {
     static MODE: Cell<Mode> = const { Cell::new(Mode::NONE) };
     static CURRENT: RefCell<Option<RequestContext>> = const { RefCell::new(None) };
     /// Spans of requests that this thread has entered without their contexts.
-    #[cfg(feature = "gate")]
     static SPANS: RefCell<Vec<InSpan>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A span that is entered, and in which request's it is, if in any.
-#[cfg(feature = "gate")]
 struct InSpan {
     id: u64,
     of: Option<(Arc<RequestSpans>, u64)>,
@@ -40,10 +36,7 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&RequestContext) -> R) -> Option<R>
             let slot = slot.try_borrow().ok()?;
             match &*slot {
                 Some(context) => Some(f(context)),
-                #[cfg(feature = "gate")]
                 None => of_span().as_ref().map(f),
-                #[cfg(not(feature = "gate"))]
-                None => None,
             }
         })
         .ok()
@@ -51,7 +44,6 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&RequestContext) -> R) -> Option<R>
 }
 
 /// The request whose span this thread is in, where that runs.
-#[cfg(feature = "gate")]
 fn of_span() -> Option<RequestContext> {
     SPANS
         .try_with(|spans| {
@@ -64,7 +56,6 @@ fn of_span() -> Option<RequestContext> {
 }
 
 /// Whether a context is current, and no span has to say whose this thread's code is.
-#[cfg(feature = "gate")]
 #[inline]
 pub(crate) fn has_current() -> bool {
     // Where it cannot be read, nothing is to be changed.
@@ -74,7 +65,6 @@ pub(crate) fn has_current() -> bool {
 }
 
 /// Notes that this thread, which has no current context, enters a span.
-#[cfg(feature = "gate")]
 pub(crate) fn enter_span(id: u64, of: Option<(Arc<RequestSpans>, u64)>) {
     let entered = SPANS.try_with(|spans| {
         let mut spans = spans.try_borrow_mut().ok()?;
@@ -87,7 +77,6 @@ pub(crate) fn enter_span(id: u64, of: Option<(Arc<RequestSpans>, u64)>) {
 }
 
 /// Notes that this thread, which has no current context, leaves a span.
-#[cfg(feature = "gate")]
 pub(crate) fn exit_span(id: u64) {
     let left = SPANS.try_with(|spans| {
         let mut spans = spans.try_borrow_mut().ok()?;
@@ -101,14 +90,12 @@ pub(crate) fn exit_span(id: u64) {
 }
 
 /// Forgets whose span this thread is in, where that request has gone.
-#[cfg(feature = "gate")]
 pub(crate) fn forget_span() {
     if !has_current() {
         set_mode(None);
     }
 }
 
-#[cfg(feature = "gate")]
 #[inline]
 pub(crate) fn mode() -> Mode {
     MODE.try_with(Cell::get).unwrap_or(Mode::NONE)
@@ -141,26 +128,20 @@ pub(super) fn enter(context: &RequestContext) -> Entered {
 }
 
 /// From now on this thread replays, whatever context it enters meanwhile.
-#[cfg(feature = "gate")]
 pub(super) fn enter_replay() {
     let _ = MODE.try_with(|m| m.set(Mode::REPLAY));
 }
 
-#[cfg(feature = "gate")]
 pub(super) fn leave_replay() {
     let _ = MODE.try_with(|m| m.set(Mode::NONE));
 }
 
 fn set_mode(context: Option<&RequestContext>) {
-    #[cfg(feature = "gate")]
     let mode = match context {
         Some(context) => context.mode(),
         None => of_span().map_or(Mode::NONE, |context| context.mode()),
     };
-    #[cfg(not(feature = "gate"))]
-    let mode = context.map_or(Mode::NONE, RequestContext::mode);
     let _ = MODE.try_with(|m| {
-        #[cfg(feature = "gate")]
         if m.get() == Mode::REPLAY {
             return;
         }

@@ -5,7 +5,7 @@
 //! that request: in the service's `call`, in every poll of its future and of
 //! both bodies, and in their drops. Code that runs elsewhere joins with
 //! [`InRequestExt::in_request`] (a spawned future) or [`in_request`] (a closure
-//! on another thread). With the feature `gate`, a thread without a current request
+//! on another thread). A thread without a current request
 //! that enters the request's span, or one inside of it, is in the request while it is
 //! in the span and the request runs.
 //!
@@ -37,36 +37,28 @@
 //! Code sees the context that the innermost enclosing layer made current.
 //! Middleware outside of every layer of this crate sees none.
 
-#[cfg(feature = "capture")]
 mod calls;
 mod current;
 mod in_request;
 #[cfg(feature = "token")]
 mod onward;
 mod pool;
-#[cfg(feature = "gate")]
 mod replayed;
 mod request;
 mod shared;
-#[cfg(feature = "gate")]
 mod spans;
-#[cfg(feature = "gate")]
 mod ticket;
 
 #[cfg(feature = "token")]
 pub(crate) use self::onward::Onward;
-#[cfg(feature = "capture")]
 pub(crate) use self::request::shown_of_fact;
-#[cfg(feature = "kit")]
 pub(crate) use self::shared::late_events;
-#[cfg(feature = "capture")]
 pub(crate) use self::shared::{CaptureHeads, ResponseHead};
 pub use self::{
     current::{Entered, current},
     in_request::{InRequest, InRequestExt, in_request},
     request::RequestContext,
 };
-#[cfg(feature = "gate")]
 pub(crate) use self::{
     current::{enter_span, exit_span, forget_span, has_current, mode, with_current},
     replayed::{Replayed, replayed_at, replaying, set_replayed, with_replayed},

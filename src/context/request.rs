@@ -1,9 +1,7 @@
 use super::{Identity, Mode, Route, Shared, current, pool};
 use crate::foreign;
 use crate::id::{CorrelationId, TraceContext, TraceId};
-#[cfg(feature = "capture")]
 use crate::redact::TAIL;
-#[cfg(feature = "gate")]
 use crate::selection::{Admission, Shortage};
 use std::{
     borrow::Cow,
@@ -13,8 +11,6 @@ use std::{
 };
 
 const MAX_KEEP_REASONS: usize = 16;
-#[cfg(not(feature = "capture"))]
-const TAIL: usize = 0;
 const MAX_FACTS: usize = 64;
 pub(crate) const MAX_KEEP_LEN: usize = 256;
 const MAX_FACT_NAME_LEN: usize = 256;
@@ -84,12 +80,7 @@ impl RequestContext {
     /// Whether verbose events of this request reach the service's own output.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        #[cfg(feature = "gate")]
-        {
-            self.mode().is_live() && self.0.live.get().is_some_and(|s| s.is_in_force())
-        }
-        #[cfg(not(feature = "gate"))]
-        self.mode().has(Mode::LIVE)
+        self.mode().is_live() && self.0.live.get().is_some_and(|s| s.is_in_force())
     }
 
     /// States something about the request that the layer could not know, such
@@ -123,22 +114,19 @@ impl RequestContext {
         } else {
             return;
         }
-        #[cfg(feature = "gate")]
+        if notes.pending.is_empty() {
+            return;
+        }
+        let now = SystemTime::now();
+        let selected = {
+            let notes = &mut *notes;
+            notes.pending.evaluate(&notes.facts, now)
+        };
+        drop(notes);
+        if let Some(selected) = selected
+            && self.select(&selected)
         {
-            if notes.pending.is_empty() {
-                return;
-            }
-            let now = SystemTime::now();
-            let selected = {
-                let notes = &mut *notes;
-                notes.pending.evaluate(&notes.facts, now)
-            };
-            drop(notes);
-            if let Some(selected) = selected
-                && self.select(&selected)
-            {
-                self.reason_arose(true);
-            }
+            self.reason_arose(true);
         }
     }
 
@@ -150,16 +138,12 @@ impl RequestContext {
         if notes.keep.len() < MAX_KEEP_REASONS && !notes.keep.contains(&why) {
             notes.keep.push(why);
         }
-        #[cfg(feature = "gate")]
-        {
-            drop(notes);
-            self.reason_arose(false);
-        }
+        drop(notes);
+        self.reason_arose(false);
     }
 
     /// Captures only what these options say from here on; `false` where no layer
     /// captures the request yet.
-    #[cfg(feature = "capture")]
     pub(crate) fn restrict(&self, later: &crate::recorder::CaptureOptions) -> bool {
         if self.0.captured_by() == 0 {
             return false;
@@ -209,7 +193,6 @@ impl RequestContext {
 
     /// Notes a panic. Called from the panic hook, where a lock that is taken must not
     /// be waited for.
-    #[cfg(feature = "kit")]
     pub(crate) fn note_panic(&self, panic: super::PanicNote) {
         if let Some(mut notes) = self.0.try_notes() {
             notes.panicked = Some(panic);
@@ -217,14 +200,12 @@ impl RequestContext {
     }
 
     /// The last panic that was noted and is not known to be the request's; as above.
-    #[cfg(feature = "kit")]
     pub(crate) fn panic_before(&self) -> Option<super::PanicNote> {
         self.0.try_notes()?.panicked.take()
     }
 
     /// Makes the request verbose as `selected` says, as far as budgets go;
     /// whether that made it live.
-    #[cfg(feature = "gate")]
     pub(crate) fn select(&self, selected: &Arc<crate::selection::Selected>) -> bool {
         // A request has its place only while it runs.
         if self.0.live.get().is_some() || self.mode().has(Mode::FINISHED) {
@@ -280,7 +261,6 @@ impl RequestContext {
     }
 
     /// Shows no more of a live request, because a budget is used up.
-    #[cfg(feature = "gate")]
     pub(crate) fn mute(&self, selected: &crate::selection::Selected) {
         if self.0.raise(Mode::MUTED) {
             selected.count_cut_short();
@@ -290,7 +270,6 @@ impl RequestContext {
     }
 
     /// What became of its selection, in one word.
-    #[cfg(feature = "gate")]
     pub(crate) fn verdict(&self) -> &'static str {
         if self.is_live() {
             "live"
@@ -302,7 +281,6 @@ impl RequestContext {
     }
 
     /// Gives its place among verbose requests back.
-    #[cfg(feature = "gate")]
     pub(crate) fn release(&self) {
         if self.0.is_held() {
             self.0.notes().hold = None;
@@ -310,7 +288,6 @@ impl RequestContext {
     }
 
     /// Shows the rest of the request, where it is not live by a selection.
-    #[cfg(feature = "gate")]
     pub(crate) fn go_live(&self, selected: crate::selection::Selected) {
         if self.0.live.set(Arc::new(selected)).is_ok() {
             self.raise(Mode::LIVE);
@@ -318,7 +295,6 @@ impl RequestContext {
     }
 
     /// Tells whoever replays that there is a reason to keep the request.
-    #[cfg(feature = "gate")]
     pub(crate) fn reason_arose(&self, asked: bool) {
         let mode = self.mode();
         if mode.has(Mode::FINISHED) || !mode.has(Mode::RECORD) {
@@ -348,7 +324,6 @@ pub(crate) fn ruled_of_fact(fact: &str) -> &str {
 }
 
 /// What there is to show of a fact, and whether that is not all.
-#[cfg(feature = "capture")]
 pub(crate) fn shown_of_fact(fact: &str) -> (&str, bool) {
     let cut = fact.len() > MAX_FACT_LEN;
     (prefix(fact, MAX_FACT_LEN + TAIL), cut)

@@ -1,21 +1,14 @@
-#[cfg(feature = "gate")]
 use super::Ticket;
-#[cfg(feature = "capture")]
 use super::calls::{Calls, KeepCall};
 use crate::id::{CorrelationId, InvalidCorrelationId, TraceContext};
 use crate::recorder::Said;
-#[cfg(feature = "capture")]
 use crate::recorder::{CaptureOptions, HeaderFields, Tee};
-#[cfg(feature = "capture")]
 use crate::redact::{Known, Salt};
-#[cfg(feature = "gate")]
 use crate::{
     recorder::Recording,
     selection::{Hold, Pending, Selected, Shortage},
 };
-#[cfg(feature = "gate")]
 use std::sync::Arc;
-#[cfg(feature = "capture")]
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::{
     borrow::Cow,
@@ -33,24 +26,19 @@ pub(crate) struct Mode(u32);
 impl Mode {
     pub(crate) const NONE: Self = Self(0);
     /// Events are recorded.
-    #[cfg(feature = "gate")]
     pub(crate) const RECORD: Self = Self(1);
     /// Verbose events and spans reach the service's output.
     pub(crate) const LIVE: Self = Self(1 << 1);
     /// The request is over; whatever comes is late.
     pub(crate) const FINISHED: Self = Self(1 << 2);
     /// The gate looks at this request's events, if only for decision points.
-    #[cfg(feature = "gate")]
     pub(crate) const WATCHED: Self = Self(1 << 3);
     /// This thread sends recorded events through the subscriber again. Never a
     /// request's own mode.
-    #[cfg(feature = "gate")]
     pub(crate) const REPLAY: Self = Self(1 << 4);
     /// What its own rule names is recorded, too.
-    #[cfg(feature = "gate")]
     pub(crate) const DEEP: Self = Self(1 << 5);
     /// It was live, until a budget was used up.
-    #[cfg(feature = "gate")]
     pub(crate) const MUTED: Self = Self(1 << 6);
     const ALL: u32 = 0b110_1111;
 
@@ -59,7 +47,6 @@ impl Mode {
         self.0 & other.0 != 0
     }
 
-    #[cfg(feature = "gate")]
     pub(crate) const fn is_live(self) -> bool {
         self.has(Self::LIVE) && !self.has(Self::MUTED) && !self.has(Self::FINISHED)
     }
@@ -70,10 +57,8 @@ impl Mode {
 pub(crate) enum Aspect {
     Correlation,
     Span,
-    #[cfg(feature = "gate")]
     Verbose,
     /// Whether its events are replayed, which is decided once.
-    #[cfg(feature = "gate")]
     Replay,
 }
 
@@ -82,35 +67,27 @@ impl Aspect {
         match self {
             Self::Correlation => 1 << 8,
             Self::Span => 1 << 10,
-            #[cfg(feature = "gate")]
             Self::Verbose => 1 << 9,
-            #[cfg(feature = "gate")]
             Self::Replay => 1 << 11,
         }
     }
 }
 
 /// Late events of all requests.
-#[cfg(feature = "gate")]
 static LATE_EVENTS: AtomicU64 = AtomicU64::new(0);
 
-#[cfg(feature = "kit")]
 pub(crate) fn late_events() -> u64 {
     LATE_EVENTS.load(Relaxed)
 }
 
 /// Counts an event of a request that has gone.
-#[cfg(feature = "gate")]
 pub(crate) fn note_late() {
     LATE_EVENTS.fetch_add(1, Relaxed);
 }
 
 const ERROR_EVENT: u32 = 1 << 16;
-#[cfg(feature = "capture")]
 const CALLS: u32 = 1 << 19;
-#[cfg(feature = "gate")]
 const REPLAYED: u32 = 1 << 17;
-#[cfg(feature = "gate")]
 const HELD: u32 = 1 << 18;
 
 /// Who the request is.
@@ -160,37 +137,29 @@ pub(crate) struct Notes {
     /// catch its own.
     pub(crate) panicked: Option<PanicNote>,
     pub(crate) error: Option<Said>,
-    #[cfg(feature = "gate")]
     pub(crate) selected: Option<Arc<Selected>>,
-    #[cfg(feature = "gate")]
     pub(crate) pending: Pending,
     /// Its place among the requests that are verbose at once.
-    #[cfg(feature = "gate")]
     pub(crate) hold: Option<Hold>,
     /// What its calls say of its selection.
     #[cfg(feature = "token")]
     pub(crate) onward: Option<super::Onward>,
     /// What it went without because a budget was used up.
-    #[cfg(feature = "gate")]
     pub(crate) shortage: Option<Shortage>,
     /// Where its events can be replayed to, while it runs.
-    #[cfg(feature = "gate")]
     pub(crate) ticket: Option<Ticket>,
     /// Its span, where OpenTelemetry records it, until the request has ended.
     #[cfg(feature = "opentelemetry")]
     pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,
     /// Calls that it made, and that are kept if it is.
-    #[cfg(feature = "capture")]
     pub(crate) calls: Calls,
     /// The last interim exchange that was written of it.
-    #[cfg(feature = "capture")]
     pub(crate) interim: Option<String>,
     /// Where the first ERROR event was emitted.
     pub(crate) error_site: Option<(&'static str, u32)>,
 }
 
 /// The request head as captured.
-#[cfg(feature = "capture")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RequestHead {
     pub(crate) method: http::Method,
@@ -200,7 +169,6 @@ pub(crate) struct RequestHead {
 }
 
 /// The response head as captured.
-#[cfg(feature = "capture")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ResponseHead {
     pub(crate) status: http::StatusCode,
@@ -209,7 +177,6 @@ pub(crate) struct ResponseHead {
     pub(crate) at: Option<Instant>,
 }
 
-#[cfg(feature = "capture")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CaptureHeads {
     pub(crate) request: RequestHead,
@@ -243,33 +210,23 @@ pub(crate) struct Shared {
     bits: AtomicU32,
     late: AtomicU32,
     /// Which keeper captures the request; zero is none.
-    #[cfg(feature = "capture")]
     captured_by: AtomicUsize,
     notes: Mutex<Notes>,
     /// The salt of its hashes; zero until it is needed.
-    #[cfg(feature = "capture")]
     salt: AtomicU64,
-    #[cfg(feature = "gate")]
     pub(crate) live: OnceLock<Arc<Selected>>,
     /// The rule by which more of it is recorded than of others.
-    #[cfg(feature = "gate")]
     pub(crate) deep: OnceLock<Arc<Selected>>,
     /// Where its selection goes with the calls that it makes.
     #[cfg(feature = "token")]
     pub(crate) propagation: OnceLock<Arc<crate::token::Propagation>>,
-    #[cfg(feature = "gate")]
     recording: Mutex<Recording>,
-    #[cfg(feature = "capture")]
     heads: Mutex<CaptureHeads>,
-    #[cfg(feature = "capture")]
     request_body: Mutex<Tee>,
-    #[cfg(feature = "capture")]
     response_body: Mutex<Tee>,
     /// What texts of this request must hide, as far as it has come.
-    #[cfg(feature = "capture")]
     known: Mutex<Known>,
     /// The last batch of log lines in which it was weighed.
-    #[cfg(feature = "kit")]
     weighed_in: AtomicU64,
 }
 
@@ -291,28 +248,18 @@ impl Default for Shared {
             route: None,
             bits: AtomicU32::new(0),
             late: AtomicU32::new(0),
-            #[cfg(feature = "capture")]
             captured_by: AtomicUsize::new(0),
             notes: Mutex::default(),
-            #[cfg(feature = "capture")]
             salt: AtomicU64::new(0),
-            #[cfg(feature = "gate")]
             live: OnceLock::new(),
-            #[cfg(feature = "gate")]
             deep: OnceLock::new(),
             #[cfg(feature = "token")]
             propagation: OnceLock::new(),
-            #[cfg(feature = "gate")]
             recording: Mutex::default(),
-            #[cfg(feature = "capture")]
             heads: Mutex::default(),
-            #[cfg(feature = "capture")]
             request_body: Mutex::default(),
-            #[cfg(feature = "capture")]
             response_body: Mutex::default(),
-            #[cfg(feature = "capture")]
             known: Mutex::default(),
-            #[cfg(feature = "kit")]
             weighed_in: AtomicU64::new(0),
         }
     }
@@ -389,13 +336,11 @@ impl Shared {
         self.bits.fetch_or(aspect.bit(), Relaxed) & aspect.bit() == 0
     }
 
-    #[cfg(feature = "capture")]
     pub(crate) fn captured_by(&self) -> usize {
         self.captured_by.load(Relaxed)
     }
 
     /// Takes the capture for the keeper with this key, where nobody has it.
-    #[cfg(feature = "capture")]
     pub(crate) fn claim_capture(&self, key: usize) -> bool {
         self.captured_by
             .compare_exchange(0, key, Relaxed, Relaxed)
@@ -403,7 +348,6 @@ impl Shared {
     }
 
     /// The salt of the hashes that hold within this request only.
-    #[cfg(feature = "capture")]
     pub(crate) fn salt(&self) -> Salt {
         if let Some(salt) = Salt::from_bits(self.salt.load(Relaxed)) {
             return salt;
@@ -419,18 +363,15 @@ impl Shared {
     }
 
     /// Makes a call's hashes those of the request that makes it.
-    #[cfg(feature = "capture")]
     pub(crate) fn take_salt_of(&self, caller: &Self) {
         self.salt.store(caller.salt().to_bits(), Relaxed);
     }
 
-    #[cfg(feature = "capture")]
     pub(crate) fn saw_error_event(&self) -> bool {
         self.bits.load(Relaxed) & ERROR_EVENT != 0
     }
 
     /// Notes a call that begins.
-    #[cfg(feature = "capture")]
     pub(crate) fn begin_call(&self, call: &super::RequestContext) {
         let ended = self.mode().has(Mode::FINISHED);
         let gone = self.notes().calls.begin(call, ended);
@@ -440,7 +381,6 @@ impl Shared {
     }
 
     /// The calls that it made, the first of them.
-    #[cfg(feature = "capture")]
     pub(crate) fn calls(&self) -> Vec<super::RequestContext> {
         if self.has_calls() {
             self.notes().calls.begun().to_vec()
@@ -450,19 +390,16 @@ impl Shared {
     }
 
     /// Keeps what a call left until the request's own end is known.
-    #[cfg(feature = "capture")]
     pub(crate) fn note_call(&self, keep: KeepCall) {
         let refused = self.notes().calls.push(keep);
         drop(refused);
         self.bits.fetch_or(CALLS, Relaxed);
     }
 
-    #[cfg(feature = "capture")]
     pub(crate) fn has_calls(&self) -> bool {
         self.bits.load(Relaxed) & CALLS != 0
     }
 
-    #[cfg(feature = "gate")]
     pub(crate) fn note_error_event(&self, site: Option<(&'static str, u32)>) {
         if self.bits.fetch_or(ERROR_EVENT, Relaxed) & ERROR_EVENT == 0 {
             self.notes().error_site = site;
@@ -470,34 +407,28 @@ impl Shared {
     }
 
     /// Whether its events are replayed already while it runs.
-    #[cfg(feature = "gate")]
     pub(crate) fn is_replayed(&self) -> bool {
         self.bits.load(Relaxed) & REPLAYED != 0
     }
 
-    #[cfg(feature = "gate")]
     pub(crate) fn note_replayed(&self) {
         self.bits.fetch_or(REPLAYED, Relaxed);
     }
 
     /// Notes that the request has a place among verbose ones.
-    #[cfg(feature = "gate")]
     pub(super) fn note_held(&self) {
         self.bits.fetch_or(HELD, Relaxed);
     }
 
-    #[cfg(feature = "gate")]
     pub(super) fn is_held(&self) -> bool {
         self.bits.load(Relaxed) & HELD != 0
     }
 
-    #[cfg(feature = "gate")]
     pub(crate) fn note_late_event(&self) {
         note_late();
         self.late.fetch_add(1, Relaxed);
     }
 
-    #[cfg(feature = "capture")]
     pub(crate) fn late_events(&self) -> u32 {
         self.late.load(Relaxed)
     }
@@ -506,44 +437,36 @@ impl Shared {
         lock(&self.notes)
     }
 
-    #[cfg(feature = "kit")]
     pub(crate) fn try_notes(&self) -> Option<MutexGuard<'_, Notes>> {
         self.notes.try_lock().ok()
     }
 
-    #[cfg(feature = "gate")]
     pub(crate) fn recording(&self) -> MutexGuard<'_, Recording> {
         lock(&self.recording)
     }
 
-    #[cfg(feature = "capture")]
     pub(crate) fn heads(&self) -> MutexGuard<'_, CaptureHeads> {
         lock(&self.heads)
     }
 
-    #[cfg(feature = "capture")]
     pub(crate) fn request_body(&self) -> MutexGuard<'_, Tee> {
         lock(&self.request_body)
     }
 
-    #[cfg(feature = "capture")]
     pub(crate) fn response_body(&self) -> MutexGuard<'_, Tee> {
         lock(&self.response_body)
     }
 
-    #[cfg(feature = "capture")]
     pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
         lock(&self.known)
     }
 
-    #[cfg(feature = "kit")]
     pub(crate) fn is_weighed_in(&self, batch: u64) -> bool {
         self.weighed_in.load(Relaxed) == batch
     }
 
     /// Notes that it was weighed for a batch of log lines. A batch holds it, so that
     /// it is not used again meanwhile.
-    #[cfg(feature = "kit")]
     pub(crate) fn note_weighed_in(&self, batch: u64) {
         self.weighed_in.store(batch, Relaxed);
     }
@@ -551,7 +474,6 @@ impl Shared {
     /// About how much memory it keeps alive beside the recording. Asked while the
     /// service logs, so it waits for no body: a buffer of a type that is not ours may log
     /// while it is copied.
-    #[cfg(feature = "kit")]
     pub(crate) fn weight(&self) -> usize {
         const BUSY: usize = 64 * 1024;
         let kept = |body: &Mutex<Tee>| body.try_lock().map_or(BUSY, |tee| tee.kept());
@@ -580,10 +502,7 @@ impl Shared {
         self.traced.take();
         self.route = None;
         let bits = std::mem::take(self.bits.get_mut());
-        #[cfg(not(feature = "capture"))]
-        let _ = bits;
         *self.late.get_mut() = 0;
-        #[cfg(feature = "capture")]
         {
             *self.salt.get_mut() = 0;
             // Log lines of a request that nobody captures use it, too.
@@ -597,7 +516,6 @@ impl Shared {
         notes.panicked = None;
         notes.error = None;
         notes.error_site = None;
-        #[cfg(feature = "capture")]
         {
             notes.interim = None;
             // Those that were made after its end.
@@ -605,7 +523,6 @@ impl Shared {
                 notes.calls = Calls::default();
             }
         }
-        #[cfg(feature = "gate")]
         {
             notes.selected = None;
             notes.pending.reset();
@@ -628,7 +545,6 @@ impl Shared {
                 get_mut(&mut self.recording).reset();
             }
         }
-        #[cfg(feature = "capture")]
         if std::mem::take(self.captured_by.get_mut()) != 0 {
             let heads = get_mut(&mut self.heads);
             heads.request.method = http::Method::GET;

@@ -72,7 +72,6 @@ impl CorrelationIdLayer {
         self
     }
 
-    #[cfg(feature = "kit")]
     pub(crate) fn into_plan(self) -> CorrelationPlan {
         self.plan.correlation.clone().unwrap_or_default()
     }

@@ -309,7 +309,7 @@ pub struct Event {
     /// The thread that emitted it, for the first 64 threads of a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<Thread>,
-    /// The ID of the tokio task that emitted it, with the feature `tokio`.
+    /// The ID of the tokio task that emitted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<u64>,
     /// Events that were dropped between the one before and this one.

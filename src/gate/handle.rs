@@ -42,7 +42,6 @@ impl GateHandle {
         self.recorded.is_on()
     }
 
-    #[cfg(feature = "kit")]
     pub(crate) fn recorded(&self) -> &Arc<Recorded> {
         &self.recorded
     }

@@ -96,7 +96,6 @@ impl Gate {
     }
 
     /// Lets this switch say what is recorded.
-    #[cfg(feature = "kit")]
     pub(crate) fn switched_by(mut self, handle: &GateHandle) -> Self {
         self.recorded = Arc::clone(handle.recorded());
         self
@@ -261,7 +260,6 @@ pub(crate) fn bind(span: &tracing::Span, context: &RequestContext) -> Option<Bou
 }
 
 /// The request in whose span an event is that names the span around it.
-#[cfg(feature = "kit")]
 pub(crate) fn request_of<S>(
     event: &Event<'_>,
     cx: &Context<'_, S>,

@@ -77,7 +77,6 @@ pub(super) fn change(apply: impl FnOnce() -> bool) {
     // Dropped after the lock, because it may be the last of its subscriber.
     let gate;
     let _one_at_a_time = lock(&ONE_AT_A_TIME);
-    #[cfg(feature = "log")]
     let before = LevelFilter::current();
     if !apply() {
         return;
@@ -89,7 +88,6 @@ pub(super) fn change(apply: impl FnOnce() -> bool) {
     };
     let rebuild = || {
         callsite::rebuild_interest_cache();
-        #[cfg(feature = "log")]
         super::log_bridge::follow(before);
     };
     // Where there is one subscriber only, `tracing` asks the one of this

@@ -62,7 +62,7 @@
 //!   request, belongs to that span's request where the base filter shows it. Below that
 //!   level it is refused before anybody knows its span.
 //! - A `log`-crate record below the base filter is recorded only where
-//!   `LogTracer` is installed, as `init_tracing` does with the feature `log`. The
+//!   `LogTracer` is installed, as `init_tracing` does. The
 //!   level of the `log` crate follows changes where it was that of `tracing`;
 //!   another level that the service has set stays.
 //! - One gate in a registry: it records for every [`Dashcam`](crate::kit) of the
@@ -95,7 +95,6 @@ mod excluded;
 mod handle;
 mod layer;
 mod levels;
-#[cfg(feature = "log")]
 mod log_bridge;
 mod note;
 mod probe;
@@ -111,5 +110,4 @@ pub(crate) use self::{
     probe::{doubled, probe},
     replay::{Announcement, ReplayValue, Stage, in_subscriber},
 };
-#[cfg(feature = "kit")]
 pub(crate) use self::{layer::request_of, note::is_asked_by};

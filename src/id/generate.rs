@@ -50,7 +50,6 @@ fn id_of(uuid: uuid::Uuid) -> CorrelationId {
 }
 
 /// A fresh UUIDv7 as text, for IDs that are not correlation IDs.
-#[cfg(feature = "capture")]
 pub(crate) fn now_v7_text() -> impl fmt::Display {
     uuid(SystemTime::now()).hyphenated()
 }

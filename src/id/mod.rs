@@ -16,7 +16,6 @@ mod trace_id;
 mod traceparent;
 mod tracestate;
 
-#[cfg(feature = "capture")]
 pub(crate) use self::generate::now_v7_text;
 pub use self::{
     correlation_id::{CorrelationId, InvalidCorrelationId},

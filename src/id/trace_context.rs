@@ -215,7 +215,6 @@ impl TraceContext {
     }
 
     /// The place of an outgoing call, which `sent` names where it is of this trace.
-    #[cfg(feature = "capture")]
     pub(crate) fn of_call(&self, sent: Option<TraceParent>) -> Self {
         let sent = sent.filter(|sent| sent.trace_id == self.trace_id);
         Self {

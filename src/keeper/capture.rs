@@ -11,6 +11,7 @@ use crate::{
         grpc_status,
     },
     redact::codings,
+    selection::{Address, peer},
 };
 use http::{HeaderMap, Uri, header, request, response};
 use std::{
@@ -53,11 +54,7 @@ impl Keeper {
         heads.request.uri = uri.clone();
         heads.request.version = head.version;
         heads.request.fields.copy(&head.headers, head_limit);
-        #[cfg(feature = "gate")]
-        {
-            use crate::selection::{Address, peer};
-            heads.client = peer(&head.extensions).map_or(0, Address::site);
-        }
+        heads.client = peer(&head.extensions).map_or(0, Address::site);
         heads.limits = (limits.body, limits.head);
         heads.options = options;
         drop(heads);

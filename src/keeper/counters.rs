@@ -24,15 +24,10 @@ pub(crate) struct Counters {
     pub(crate) flushes_failed: AtomicU64,
     /// Exchanges that the exporter took since it last flushed, where it then failed to.
     pub(crate) unflushed: AtomicU64,
-    #[cfg(feature = "gate")]
     pub(crate) replays: AtomicU64,
-    #[cfg(feature = "gate")]
     pub(crate) replayed_events: AtomicU64,
-    #[cfg(feature = "gate")]
     pub(crate) replay_suppressed: AtomicU64,
-    #[cfg(feature = "gate")]
     pub(crate) replay_queue_full: AtomicU64,
-    #[cfg(feature = "gate")]
     pub(crate) replay_panics: AtomicU64,
     health: Mutex<Told>,
     backlog: Mutex<Backlog>,
@@ -54,7 +49,6 @@ struct Told {
 }
 
 /// What was replayed so far, and what was not though it should have been.
-#[cfg(feature = "gate")]
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Replays {
@@ -100,7 +94,6 @@ impl Counters {
     }
 
     /// What the exporter says of its set-up, which the log is told here.
-    #[cfg(feature = "kit")]
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.known().warnings.clone()
     }
@@ -152,7 +145,6 @@ impl Counters {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg(feature = "kit")]
     pub(crate) fn directory(&self) -> Option<String> {
         self.known().directory.clone()
     }
@@ -171,7 +163,6 @@ impl Counters {
     }
 
     /// The last thing that the exporter said of a failure.
-    #[cfg(feature = "kit")]
     pub(crate) fn exporter_error(&self) -> Option<String> {
         self.report().why.clone()
     }
@@ -184,7 +175,6 @@ impl Counters {
         self.known().health.clone()
     }
 
-    #[cfg(feature = "gate")]
     pub(crate) fn replays(&self) -> Replays {
         Replays {
             replays: self.replays.load(Relaxed),

@@ -6,7 +6,6 @@ use super::{
     storm,
     storm::{Admission, Signature},
 };
-#[cfg(feature = "gate")]
 use crate::recorder::Recording;
 use crate::{
     context::{Mode, RequestContext, cut_reason},
@@ -56,7 +55,6 @@ impl Keeper {
             (span, ended.outcome.clone(), ended.status, left)
         });
         // The ticket holds a span: closing that is code of the service's layers.
-        #[cfg(feature = "gate")]
         let ticket = self
             .replayer
             .as_ref()
@@ -70,19 +68,14 @@ impl Keeper {
         let not_kept = off && reasons.is_some();
         let decided = if let Some((reasons, asked)) = reasons.filter(|_| !off) {
             let signature = storm::signature(context, &ended, slow, &self.methods);
-            #[cfg(feature = "gate")]
             let recording = Arc::new(std::mem::take(&mut *shared.recording()));
-            #[cfg(feature = "gate")]
             if let (Some(replayer), Some(ticket)) = (&self.replayer, ticket) {
                 replayer.at_end(context, ticket, &recording, &reasons, signature);
             }
             own(context);
             let mut kept = kept(context, ended, slow, reasons);
             kept.caller = caller;
-            #[cfg(feature = "gate")]
-            {
-                kept.recording = recording;
-            }
+            kept.recording = recording;
             kept.continues = shared.notes().interim.take();
             kept.calls_lost = calls.as_ref().map_or(0, |calls| calls.lost);
             #[cfg(feature = "opentelemetry")]
@@ -93,7 +86,6 @@ impl Keeper {
             }
             self.keep(kept, signature, asked).map(Some)
         } else {
-            #[cfg(feature = "gate")]
             // Log lines that wait, and tasks that go on, may hold the context for
             // long; its events nobody wants any more.
             shared.recording().reset();
@@ -136,10 +128,7 @@ impl Keeper {
         let signature = storm::signature(context, &ended, slow, &self.methods);
         let mut kept = kept(context, ended, slow, reasons);
         kept.caller = caller;
-        #[cfg(feature = "gate")]
-        {
-            kept.recording = Arc::new(shared.recording().copy());
-        }
+        kept.recording = Arc::new(shared.recording().copy());
         kept.continues = shared.notes().interim.clone();
         let id = kept.id.clone();
         if self.keep(kept, signature, asked).is_ok() {
@@ -364,7 +353,6 @@ impl Keeper {
         reasons.extend(notes.keep.iter().map(|why| KeepReason::Asked {
             why: why.clone().into_owned(),
         }));
-        #[cfg(feature = "gate")]
         if let Some(selected) = &notes.selected {
             reasons.push(KeepReason::Selected {
                 by: selected.by.clone(),
@@ -398,10 +386,7 @@ impl Keeper {
 }
 
 fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepReason>) -> Kept {
-    #[cfg(feature = "gate")]
     let bodiless = is_bodiless(context, &reasons);
-    #[cfg(not(feature = "gate"))]
-    let bodiless = false;
     Kept {
         id: now_v7_text().to_string(),
         continues: None,
@@ -419,7 +404,6 @@ fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepRea
         calls_lost: 0,
         #[cfg(feature = "opentelemetry")]
         span: None,
-        #[cfg(feature = "gate")]
         recording: Arc::new(Recording::default()),
     }
 }
@@ -431,7 +415,6 @@ fn is_stream(context: &RequestContext) -> bool {
 }
 
 /// Whether all that it is kept for is a rule that wants no bodies.
-#[cfg(feature = "gate")]
 fn is_bodiless(context: &RequestContext, reasons: &[KeepReason]) -> bool {
     matches!(reasons, [KeepReason::Selected { .. }]) && {
         let notes = context.shared().notes();

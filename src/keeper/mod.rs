@@ -5,11 +5,9 @@ mod capture;
 mod classify;
 mod counters;
 mod decide;
-#[cfg(feature = "gate")]
 mod fields;
 mod finished;
 mod grpc;
-#[cfg(feature = "gate")]
 mod replay;
 mod report;
 mod sample;
@@ -19,7 +17,6 @@ mod shares;
 mod storm;
 mod waiting;
 
-#[cfg(feature = "kit")]
 pub(crate) use self::{
     assemble::time_text,
     fields::{Fields, Shown, Site},
@@ -36,11 +33,9 @@ pub(crate) use self::{
     counters::Counters,
     settings::{Settings, settings_setters},
 };
-#[cfg(feature = "gate")]
 pub use self::{counters::Replays, settings::Replay};
 
 use self::assemble::Assembler;
-#[cfg(feature = "gate")]
 use self::replay::Replayer;
 use crate::{
     context::RequestContext,
@@ -48,7 +43,6 @@ use crate::{
     export::{Exporter, Health, worker::Worker},
     recorder::MemoryBudget,
 };
-#[cfg(feature = "gate")]
 use crate::{context::Ticket, recorder::Recording};
 use http::StatusCode;
 use std::{
@@ -72,7 +66,6 @@ pub(crate) struct Keeper {
     worker: Worker<Job>,
     /// The process that has its threads.
     process: u32,
-    #[cfg(feature = "gate")]
     replayer: Option<Arc<Replayer>>,
 }
 
@@ -110,7 +103,6 @@ pub(crate) enum NotKept {
 }
 
 impl NotKept {
-    #[cfg(feature = "kit")]
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Options => "options",
@@ -157,7 +149,6 @@ pub(crate) struct Kept {
     pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,
     /// Calls of the request that are not kept though it is.
     pub(crate) calls_lost: u32,
-    #[cfg(feature = "gate")]
     pub(crate) recording: Arc<Recording>,
 }
 
@@ -173,7 +164,6 @@ impl Kept {
         };
         let body = |tee: &crate::recorder::Tee| tee.kept() + tee.seen_trailers().len();
         let bodies = body(&shared.request_body()) + body(&shared.response_body());
-        #[cfg(feature = "gate")]
         let bodies = bodies + self.recording.bytes();
         heads + bodies
     }
@@ -182,7 +172,6 @@ impl Kept {
 impl Keeper {
     pub(crate) fn new(settings: Settings, exporter: Box<dyn Exporter>) -> io::Result<Self> {
         let counters = Arc::new(Counters::default());
-        #[cfg(feature = "gate")]
         let replayer = match settings.replay {
             Some(replay) => {
                 let record = Arc::clone(&settings.record);
@@ -202,7 +191,6 @@ impl Keeper {
         let room = (settings.limits.queue, settings.limits.queue_bytes);
         let worker = Worker::spawn_within("dashcam-export", room, assembler)?;
         Ok(Self {
-            #[cfg(feature = "gate")]
             replayer,
             bodies,
             waiting,
@@ -273,10 +261,8 @@ impl Keeper {
         if self.forked().is_some() {
             return false;
         }
-        #[cfg(feature = "gate")]
         let began = std::time::Instant::now();
         let exported = self.worker.flush(deadline);
-        #[cfg(feature = "gate")]
         if let Some(replayer) = &self.replayer {
             let left = deadline.saturating_sub(began.elapsed());
             return replayer.flush(left) && exported;
@@ -285,7 +271,6 @@ impl Keeper {
     }
 
     /// What the request needs to be replayed, where that is on.
-    #[cfg(feature = "gate")]
     pub(crate) fn issue_ticket(&self, context: &RequestContext, span: &tracing::Span) {
         let Some(replayer) = &self.replayer else {
             return;
@@ -317,7 +302,6 @@ impl Keeper {
     }
 
     /// Whether a request is this keeper's.
-    #[cfg(feature = "kit")]
     pub(crate) fn has(&self, context: &RequestContext) -> bool {
         context.shared().captured_by() == self.key()
     }

@@ -148,7 +148,6 @@ impl Default for SampleLimits {
 /// This budget is not that of [`StormLimits`]: a request can be replayed of which
 /// only heads are kept. Layers whose own filters refuse DEBUG events see the
 /// `dashcam::replay` event only.
-#[cfg(feature = "gate")]
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Replay {
@@ -172,7 +171,6 @@ pub struct Replay {
     pub queue: usize,
 }
 
-#[cfg(feature = "gate")]
 impl Default for Replay {
     fn default() -> Self {
         Self {
@@ -206,13 +204,11 @@ pub(crate) struct Settings {
     pub(crate) paths: Vec<(String, CaptureOptions)>,
     /// Header whose value is the correlation ID and may be written.
     pub(crate) correlation_header: HeaderName,
-    #[cfg(feature = "gate")]
     pub(crate) replay: Option<Replay>,
     /// How much of a kept body goes onto the request's span.
     #[cfg(feature = "opentelemetry")]
     pub(crate) span_bodies: Option<usize>,
     /// What requests record, which is what they show once they are live.
-    #[cfg(feature = "gate")]
     pub(crate) record: Arc<crate::selection::Recorded>,
 }
 
@@ -232,11 +228,9 @@ impl Default for Settings {
             options: CaptureOptions::new(),
             paths: Vec::new(),
             correlation_header: HeaderName::from_static("x-request-id"),
-            #[cfg(feature = "gate")]
             replay: None,
             #[cfg(feature = "opentelemetry")]
             span_bodies: None,
-            #[cfg(feature = "gate")]
             record: Arc::default(),
         }
     }
@@ -295,7 +289,6 @@ macro_rules! settings_setters {
 
         /// Shows the recorded events of requests that go wrong to the service's own
         /// layers, too; default off.
-        #[cfg(feature = "gate")]
         pub fn replay(mut self, replay: crate::capture::Replay) -> Self {
             self.settings.replay = Some(replay);
             self

@@ -125,7 +125,7 @@ impl DashcamBuilder {
 
     /// Who is verbose, as this file says; see
     /// [`RulesFile`](crate::selection::RulesFile).
-    #[cfg(feature = "rules-file")]
+    #[cfg(feature = "config")]
     pub fn rules_file(self, path: impl Into<PathBuf>) -> Self {
         self.rule_source(crate::selection::RulesFile::new(path))
     }

@@ -9,7 +9,7 @@ const SHOWN: usize = 8;
 
 impl Dashcam {
     /// Installs a global subscriber: the gate over `RUST_LOG` (default `info`),
-    /// and JSON lines on standard output. With the feature `log`, records of the
+    /// and JSON lines on standard output. Records of the
     /// `log` crate go there too.
     ///
     /// `RUST_LOG` is a list of levels and of levels per target, as
@@ -45,7 +45,6 @@ impl Dashcam {
         if let Some(problem) = problem {
             tracing::warn!(target: crate::STATUS_TARGET, "{problem}");
         }
-        #[cfg(feature = "log")]
         bridge_log();
         self.self_test();
         Ok(())
@@ -119,7 +118,6 @@ fn describe(bad: &[&str], readable: bool) -> String {
 }
 
 /// Makes records of the `log` crate events, where it has no logger yet.
-#[cfg(feature = "log")]
 fn bridge_log() {
     use tracing_log::AsLog;
     let bridged = tracing_log::LogTracer::builder()

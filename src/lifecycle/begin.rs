@@ -5,7 +5,6 @@ use super::{
     known_method,
     plan::{CorrelationPlan, Trust},
 };
-#[cfg(feature = "gate")]
 use crate::recorder::MemoryBudget;
 use crate::{
     context::{Aspect, Identity, Mode, RequestContext, Route},
@@ -22,14 +21,11 @@ use tracing::{Level, Span, field, level_filters::LevelFilter};
 /// Begins a request, or joins the one that an outer layer began. `length` is that of
 /// its body, where the body says it.
 pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) -> Flight {
-    #[cfg(feature = "capture")]
     if plan.direction == crate::exchange::Direction::Client
         && let Some(keeper) = &plan.keeper
     {
         return super::client::begin(plan, keeper, parts, length);
     }
-    #[cfg(not(feature = "capture"))]
-    let _ = length;
     let outer = parts
         .extensions
         .get::<RequestContext>()
@@ -58,14 +54,11 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
         }
     }
 
-    #[cfg(feature = "gate")]
     let verbose = plan
         .verbose
         .as_ref()
         .filter(|_| shared.claim(Aspect::Verbose));
-    #[cfg(feature = "gate")]
     let asked = verbose.and_then(|verbose| select(verbose, &context, parts));
-    #[cfg(feature = "gate")]
     if !owner {
         // Of its own request the thread hears when it enters it, which comes next.
         context.tell_thread();
@@ -93,13 +86,11 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
         }
     }
 
-    #[cfg(feature = "capture")]
     let capture = plan
         .keeper
         .as_ref()
         .filter(|keeper| keeper.claim(&context))
         .map(|keeper| {
-            #[cfg(feature = "gate")]
             watch(
                 &context,
                 keeper.settings().limits.recording,
@@ -116,7 +107,6 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
         parts.headers.remove(crate::selection::VERBOSE_HEADER);
     }
 
-    #[cfg(feature = "gate")]
     if capture.is_some()
         && let Some(keeper) = &plan.keeper
         && crate::gate::installed()
@@ -130,7 +120,6 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
         plan: Arc::clone(plan),
         owner,
         correlates: correlates.is_some(),
-        #[cfg(feature = "gate")]
         _bound: crate::gate::bind(&span, &context),
         span,
         connect: parts.method == http::Method::CONNECT,
@@ -138,9 +127,7 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
         answered: false,
         panicked: false,
         ended: false,
-        #[cfg(feature = "capture")]
         capture,
-        #[cfg(feature = "gate")]
         verdict: asked.flatten(),
         context,
         carried: Carried::Own,
@@ -152,7 +139,6 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
 /// request it was given.
 fn can_join(plan: &Plan, context: &RequestContext) -> bool {
     let _ = (plan, context);
-    #[cfg(feature = "capture")]
     if let Some(keeper) = &plan.keeper {
         return keeper.may_join(context);
     }
@@ -208,7 +194,6 @@ fn uri(parts: &Parts) -> &Uri {
 
 /// Selects the request. Where it brought a token that was for this service, what the
 /// response is to say of it.
-#[cfg(feature = "gate")]
 fn select(
     verbose: &super::VerbosePlan,
     context: &RequestContext,
@@ -244,7 +229,6 @@ fn select(
 }
 
 /// What the response says of a token.
-#[cfg(feature = "gate")]
 enum Told {
     Nothing,
     Verdict,
@@ -253,7 +237,6 @@ enum Told {
 }
 
 /// Whether there is a token. Whoever writes the head down does not write it.
-#[cfg(feature = "gate")]
 fn asks(verbose: &super::VerbosePlan, headers: &mut HeaderMap) -> bool {
     #[cfg(feature = "token")]
     if verbose.tokens.is_some() && headers.contains_key(crate::selection::VERBOSE_HEADER) {
@@ -292,7 +275,7 @@ fn by_token(
     }
 }
 
-#[cfg(all(feature = "gate", not(feature = "token")))]
+#[cfg(not(feature = "token"))]
 fn by_token(
     _: &super::VerbosePlan,
     _: &RequestContext,
@@ -301,7 +284,6 @@ fn by_token(
     (None, Told::Verdict)
 }
 
-#[cfg(feature = "gate")]
 fn by_rule(
     verbose: &super::VerbosePlan,
     context: &RequestContext,
@@ -326,7 +308,6 @@ fn by_rule(
     selected
 }
 
-#[cfg(feature = "gate")]
 fn arrival<'r>(
     context: &'r RequestContext,
     parts: &'r Parts,
@@ -349,7 +330,6 @@ fn arrival<'r>(
 }
 
 /// Makes room for what the gate notes: decisions and ERROR events in any case.
-#[cfg(feature = "gate")]
 fn watch(context: &RequestContext, limit: usize, memory: Option<&Arc<MemoryBudget>>) {
     if crate::gate::installed() && !context.mode().has(Mode::WATCHED) {
         let shared = context.shared();
@@ -359,13 +339,11 @@ fn watch(context: &RequestContext, limit: usize, memory: Option<&Arc<MemoryBudge
 }
 
 /// `length` is what the body says.
-#[cfg(feature = "capture")]
 pub(super) fn lengths(headers: &HeaderMap, length: Option<u64>) -> crate::recorder::Lengths {
     crate::recorder::Lengths::of(content_length(headers), length)
 }
 
 /// What the head says of the length of the body; nothing where it says several things.
-#[cfg(feature = "capture")]
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     let (least, most) = content_lengths(headers)?;
     (least == most).then_some(least)
@@ -373,7 +351,6 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 
 /// The least and the most of the lengths that the head says, in fields and lists (RFC
 /// 9110, section 8.6); nothing where one of them is no length.
-#[cfg(feature = "capture")]
 pub(super) fn content_lengths(headers: &HeaderMap) -> Option<(u64, u64)> {
     let mut said: Option<(u64, u64)> = None;
     for value in headers.get_all(http::header::CONTENT_LENGTH) {

@@ -7,7 +7,6 @@ pub(super) enum Carried {
     Own,
     /// Of a call that a client makes: the request that makes it, where there is
     /// one. The call's own code, such as that of a body, is part of that.
-    #[cfg(feature = "capture")]
     Caller(Option<RequestContext>),
 }
 
@@ -16,7 +15,6 @@ impl Carried {
     pub(super) fn context<'a>(&'a self, own: &'a RequestContext) -> Option<&'a RequestContext> {
         match self {
             Self::Own => Some(own),
-            #[cfg(feature = "capture")]
             Self::Caller(caller) => caller.as_ref(),
         }
     }

@@ -43,14 +43,12 @@ pub(super) fn begin(
         owner: true,
         correlates: false,
         span: Span::none(),
-        #[cfg(feature = "gate")]
         _bound: None,
         connect: parts.method == http::Method::CONNECT,
         bodiless: parts.method == http::Method::HEAD,
         answered: false,
         panicked: false,
         ended: false,
-        #[cfg(feature = "gate")]
         verdict: None,
         capture: Some(Capture::new(in_flight, known_method(&parts.method))),
         context,

@@ -14,9 +14,7 @@ use std::{
 };
 use tracing::Span;
 
-#[cfg(feature = "kit")]
 use super::request_line::RequestLine;
-#[cfg(feature = "capture")]
 use crate::{
     exchange::{Failure, Outcome},
     keeper::Ended,
@@ -35,7 +33,6 @@ pub(super) struct Flight {
     pub(super) correlates: bool,
     pub(super) span: Span,
     /// Makes what happens in its span the request's, wherever that is.
-    #[cfg(feature = "gate")]
     pub(super) _bound: Option<crate::context::Bound>,
     pub(super) connect: bool,
     /// Whether the answer has no body by protocol, whatever the service gave:
@@ -46,10 +43,8 @@ pub(super) struct Flight {
     /// Whether the service panicked and the panic was answered.
     pub(super) panicked: bool,
     pub(super) ended: bool,
-    #[cfg(feature = "capture")]
     pub(super) capture: Option<Capture>,
     /// What the response says of the selection.
-    #[cfg(feature = "gate")]
     pub(super) verdict: Option<&'static str>,
 }
 
@@ -64,12 +59,10 @@ pub(super) enum End {
 }
 
 /// What a layer that captures, and so has a keeper in its plan, knows until the end.
-#[cfg(feature = "capture")]
 #[derive(Debug)]
 pub(super) struct Capture {
     in_flight: u64,
     /// As the conventions have it.
-    #[cfg(feature = "kit")]
     method: &'static str,
     status: Option<StatusCode>,
     failure: Option<Failure>,
@@ -79,14 +72,10 @@ pub(super) struct Capture {
     interim: Option<Instant>,
 }
 
-#[cfg(feature = "capture")]
 impl Capture {
     pub(super) fn new(in_flight: u64, method: &'static str) -> Self {
-        #[cfg(not(feature = "kit"))]
-        let _ = method;
         Self {
             in_flight,
-            #[cfg(feature = "kit")]
             method,
             status: None,
             failure: None,
@@ -99,14 +88,7 @@ impl Capture {
 impl Flight {
     /// Whether this layer captures the bodies.
     pub(super) fn captures(&self) -> bool {
-        #[cfg(feature = "capture")]
-        {
-            self.capture.is_some()
-        }
-        #[cfg(not(feature = "capture"))]
-        {
-            false
-        }
+        self.capture.is_some()
     }
 
     /// Runs code of the request with its context and span current. A panic is
@@ -177,7 +159,6 @@ impl Flight {
                 let _ = parts.headers.try_append("server-timing", value);
             }
         }
-        #[cfg(feature = "gate")]
         if let Some(verdict) = self.verdict {
             let verdict = http::HeaderValue::from_static(verdict);
             let name = crate::selection::VERBOSE_HEADER;
@@ -197,15 +178,12 @@ impl Flight {
         if self.captures() && self.is_answer(parts) {
             self.panicked = true;
         }
-        #[cfg(feature = "capture")]
         if let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) {
             capture.status = Some(parts.status);
             capture.lengths = begin::content_lengths(&parts.headers);
             let lengths = begin::lengths(&parts.headers, length);
             capture.failure = keeper.response(&self.context, parts, lengths);
         }
-        #[cfg(not(feature = "capture"))]
-        let _ = length;
         // It was upgraded.
         let over = parts.status == StatusCode::SWITCHING_PROTOCOLS
             || self.connect && parts.status.is_success();
@@ -214,7 +192,6 @@ impl Flight {
                 parts.status,
                 StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
             );
-        #[cfg(feature = "capture")]
         if let Some(capture) = &mut self.capture
             && capture.lengths.is_some()
             && (self.bodiless || parts.headers.contains_key(http::header::TRANSFER_ENCODING))
@@ -234,7 +211,6 @@ impl Flight {
         self.end(End::Panic, Clock::default());
     }
 
-    #[cfg(feature = "capture")]
     pub(super) fn trailers(&mut self, trailers: &http::HeaderMap) {
         if let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) {
             let failure = keeper.trailers(&self.context, trailers);
@@ -256,14 +232,10 @@ impl Flight {
         }
         // The line in the log takes the correlation ID from it.
         let _entered = self.enter();
-        #[cfg(feature = "capture")]
         self.end_capture(end, clock);
-        #[cfg(not(feature = "capture"))]
-        let _ = (end, clock);
         if self.owner && !self.context.mode().has(Mode::FINISHED) {
             self.context.raise(Mode::FINISHED);
         }
-        #[cfg(feature = "gate")]
         if self.owner {
             self.context.release();
         }
@@ -273,7 +245,6 @@ impl Flight {
         }
     }
 
-    #[cfg(feature = "capture")]
     fn end_capture(&mut self, end: End, mut clock: Clock) {
         let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) else {
             return;
@@ -334,27 +305,20 @@ impl Flight {
             },
             last: false,
         };
-        #[cfg(feature = "kit")]
         let line = self
             .plan
             .request_line
             .then(|| RequestLine::new(capture.method, &ended, (request_bytes, response_bytes)));
-        #[cfg(not(feature = "kit"))]
-        let _ = (request_bytes, response_bytes);
         if self.owner {
             self.context.raise(Mode::FINISHED);
         }
         let kept = keeper.finish(&self.context, ended);
-        #[cfg(feature = "kit")]
         if let Some(line) = line {
             foreign::run(|| line.write(&self.span, &self.context, keeper, kept));
         }
-        #[cfg(not(feature = "kit"))]
-        let _ = kept;
     }
 }
 
-#[cfg(feature = "capture")]
 impl Flight {
     /// Called when the request waits: writes an interim exchange where that is due.
     pub(super) fn waits(&mut self) {

@@ -91,7 +91,6 @@ where
             Err(payload) => Some(payload),
             Ok(()) => match polled {
                 Poll::Pending => {
-                    #[cfg(feature = "capture")]
                     if let Some(flight) = this.flight {
                         flight.waits();
                     }

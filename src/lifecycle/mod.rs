@@ -18,25 +18,20 @@
 
 mod begin;
 mod carried;
-#[cfg(feature = "capture")]
 mod client;
 mod flight;
 mod future;
-#[cfg(feature = "kit")]
 mod last_words;
 mod method;
 mod panic;
 mod plan;
 mod request_body;
-#[cfg(feature = "kit")]
 mod request_line;
 mod response_body;
 mod service;
 
-#[cfg(feature = "kit")]
 pub(crate) use self::last_words::{install_hook, is_installed, unplaced};
 use self::method::known_method;
-#[cfg(feature = "gate")]
 pub(crate) use self::plan::VerbosePlan;
 pub(crate) use self::plan::{CorrelationPlan, Plan, Trust};
 pub use self::{

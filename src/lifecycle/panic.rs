@@ -95,7 +95,6 @@ impl<B: From<Bytes>> PanicResponse<B> for ProblemJson {
 pub struct Guarded<P>(Arc<Foreign<P>>);
 
 impl<P> Guarded<P> {
-    #[cfg(feature = "kit")]
     pub(crate) fn new(panics: P) -> Self {
         Self(Arc::new(Foreign::new(panics)))
     }
@@ -136,7 +135,6 @@ pub(super) fn note(context: &RequestContext, payload: &(dyn Any + Send)) {
     let mut notes = context.shared().notes();
     let location = notes.panicked.take().and_then(|note| note.location);
     // Layers further out see it again.
-    #[cfg(feature = "kit")]
     if notes.panic.is_none() {
         super::last_words::caught(location.is_some());
     }
@@ -163,7 +161,6 @@ impl Flight {
             response.extensions_mut().insert(answered);
         }
         // There is nothing in it that the record does not say already.
-        #[cfg(feature = "capture")]
         self.context
             .shared()
             .response_body()

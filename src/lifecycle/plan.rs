@@ -9,9 +9,7 @@ use crate::{
 use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
 use std::{fmt, sync::Arc, time::SystemTime};
 
-#[cfg(feature = "capture")]
 use crate::keeper::Keeper;
-#[cfg(feature = "gate")]
 use crate::{
     recorder::MemoryBudget,
     selection::{Directives, Recorded, Rule, Selected, Steering},
@@ -21,31 +19,20 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) correlation: Option<CorrelationPlan>,
-    #[cfg(feature = "gate")]
     pub(crate) verbose: Option<VerbosePlan>,
-    #[cfg(feature = "capture")]
     pub(crate) keeper: Option<Arc<Keeper>>,
     /// Which side of the connection the layer is on.
-    #[cfg(feature = "capture")]
     pub(crate) direction: crate::exchange::Direction,
     /// Whether a request that this layer begins gets a span.
     pub(crate) span: bool,
     /// Whether a request that this layer begins ends with a line in the log.
-    #[cfg(feature = "kit")]
     pub(crate) request_line: bool,
 }
 
 impl Plan {
     /// Whether this layer captures the requests that no other one does.
     pub(super) fn captures(&self) -> bool {
-        #[cfg(feature = "capture")]
-        {
-            self.keeper.is_some()
-        }
-        #[cfg(not(feature = "capture"))]
-        {
-            false
-        }
+        self.keeper.is_some()
     }
 }
 
@@ -221,7 +208,6 @@ impl fmt::Debug for CorrelationPlan {
 }
 
 /// Who is verbose, and whether events are recorded for the rest.
-#[cfg(feature = "gate")]
 #[derive(Clone, Debug)]
 pub(crate) struct VerbosePlan {
     /// Says whether requests are recorded; what of them, the gate knows.
@@ -239,7 +225,6 @@ pub(crate) struct VerbosePlan {
     pub(crate) propagation: Option<Arc<crate::token::Propagation>>,
 }
 
-#[cfg(feature = "gate")]
 impl Default for VerbosePlan {
     fn default() -> Self {
         Self {
@@ -258,7 +243,6 @@ impl Default for VerbosePlan {
     }
 }
 
-#[cfg(feature = "gate")]
 impl VerbosePlan {
     /// What the header asks for, where that is allowed.
     pub(super) fn by_header(&self, headers: &HeaderMap) -> Option<Arc<Selected>> {

@@ -9,7 +9,6 @@ use std::{
     task::{Context, Poll},
 };
 
-#[cfg(feature = "capture")]
 use crate::recorder::{Clock, Ending, Said};
 
 pin_project! {
@@ -30,7 +29,6 @@ pin_project! {
             let mut this = this.project();
             let _entered = this.carried.enter(this.context);
             let dropped = catch_unwind(AssertUnwindSafe(|| this.inner.set(None)));
-            #[cfg(feature = "capture")]
             if *this.captured {
                 this.context.shared().request_body().end(Ending::Dropped, &mut Clock::default());
             }
@@ -44,7 +42,6 @@ pin_project! {
 impl<B: Body> RequestBody<B> {
     pub(super) fn new(inner: B, flight: &Flight) -> Self {
         let captured = flight.captures();
-        #[cfg(feature = "capture")]
         if captured && foreign::run(|| inner.is_end_stream()) == Some(true) {
             let shared = flight.context.shared();
             let clock = &mut Clock::at(shared.started);
@@ -78,7 +75,6 @@ where
             return Poll::Ready(None);
         };
         let polled = inner.poll_frame(cx);
-        #[cfg(feature = "capture")]
         if *this.captured {
             // Asked before the lock is taken: it is code of somebody else.
             let at_end = this

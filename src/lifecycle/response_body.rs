@@ -108,9 +108,7 @@ where
             *this.flight = None;
             resume_unwind(payload);
         }
-        #[allow(unused_mut)] // it is read by the capture
         let mut clock = Clock::default();
-        #[cfg(feature = "capture")]
         flight.saw(&polled, &mut clock);
         let over = match &polled {
             Poll::Pending => None,
@@ -146,7 +144,6 @@ where
     }
 }
 
-#[cfg(feature = "capture")]
 impl Flight {
     /// Notes what passed by.
     fn saw<D: bytes::Buf + 'static, E>(

@@ -68,7 +68,6 @@ impl Reservation {
     }
 
     /// Another share of the same budget, empty.
-    #[cfg(feature = "gate")]
     pub(crate) fn another(&self) -> Self {
         Self::of(self.budget.clone())
     }

@@ -68,7 +68,7 @@ fn known(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     itself!(std::io::Error, http::Error);
     #[cfg(feature = "axum")]
     itself!(axum_core::Error);
-    #[cfg(feature = "hyper-client")]
+    #[cfg(feature = "axum")]
     itself!(hyper::Error, hyper_util::client::legacy::Error);
     #[cfg(feature = "reqwest-middleware")]
     itself!(

@@ -58,25 +58,17 @@ impl Threads {
 
 /// A task of the runtime, where there is one.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Task(#[cfg(feature = "tokio")] Option<tokio::task::Id>);
+pub(crate) struct Task(Option<tokio::task::Id>);
 
 impl Task {
     #[inline]
     pub(super) fn current() -> Self {
-        Self(
-            #[cfg(feature = "tokio")]
-            tokio::task::try_id(),
-        )
+        Self(tokio::task::try_id())
     }
 
     /// The ID as the runtime prints it.
     pub(crate) fn id(self) -> Option<u64> {
-        #[cfg(feature = "tokio")]
-        {
-            self.0?.to_string().parse().ok()
-        }
-        #[cfg(not(feature = "tokio"))]
-        None
+        self.0?.to_string().parse().ok()
     }
 }
 

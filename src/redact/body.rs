@@ -28,7 +28,7 @@ pub(super) fn body(
     if codings.is_empty() {
         return plain(r, content_type, bytes, ended);
     }
-    #[cfg(feature = "decompress")]
+    #[cfg(feature = "compression")]
     if let Some(decoded) = super::inflate::decode(&codings, bytes) {
         let ended = ended && decoded.left == 0;
         // Anything can be decoded as something: what is text was not compressed.
@@ -64,7 +64,7 @@ fn opaque(r: &Redactor<'_>, bytes: &[u8], why: &str) -> Content {
 
 /// Codings that nobody named which are looked into, on top of each other: a body
 /// can be made that decodes to itself.
-#[cfg(feature = "decompress")]
+#[cfg(feature = "compression")]
 const UNNAMED: u8 = 3;
 
 /// A body without a content coding.
@@ -80,11 +80,11 @@ fn inside(
     ended: bool,
     unnamed: u8,
 ) -> Content {
-    #[cfg(not(feature = "decompress"))]
+    #[cfg(not(feature = "compression"))]
     let _ = unnamed;
     // First of all: compressed bytes may begin with a piece of the text, in which
     // another format finds something.
-    #[cfg(feature = "decompress")]
+    #[cfg(feature = "compression")]
     if unnamed < UNNAMED
         && let Some(coding) = super::inflate::look(bytes)
         && std::str::from_utf8(bytes).is_err()

@@ -87,7 +87,7 @@ mod graphql;
 mod guess;
 mod headers;
 mod hints;
-#[cfg(feature = "decompress")]
+#[cfg(feature = "compression")]
 mod inflate;
 mod json;
 mod key;

@@ -48,7 +48,6 @@ impl Pseudonyms {
     }
 
     /// Where no salt was given, takes another one; whether one was used.
-    #[cfg(any(feature = "kit", test))]
     pub(super) fn renew(&mut self) -> bool {
         self.own.take().is_some()
     }

@@ -111,7 +111,6 @@ impl Scrubber {
 
     /// Lets what is said from now on have other hashes, where it could be guessed:
     /// for texts that belong to no request.
-    #[cfg(any(feature = "kit", test))]
     pub(crate) fn renew(&mut self) {
         if self.pseudonyms.renew() && self.hiding != 0 {
             self.hiding = fresh();
@@ -286,7 +285,6 @@ impl Scrubber {
     }
 
     /// Whether a whole number, given without its sign, may stay by its look.
-    #[cfg(feature = "gate")]
     pub(crate) fn integer_stays(n: u64) -> bool {
         !detect::integer(n)
     }

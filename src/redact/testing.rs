@@ -283,7 +283,7 @@ const ENCODINGS: &[(&str, Decode)] = &[
     ("base64", base64),
     ("hex", hex),
     ("html", html),
-    #[cfg(feature = "decompress")]
+    #[cfg(feature = "compression")]
     ("compressed", compressed),
 ];
 
@@ -387,7 +387,7 @@ fn html(bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
 }
 
 /// Everything from each place where compressed data seems to start.
-#[cfg(feature = "decompress")]
+#[cfg(feature = "compression")]
 fn compressed(bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
     // None of the beginnings is.
     if std::str::from_utf8(bytes).is_ok() {
@@ -448,7 +448,7 @@ mod tests {
         assert!(secrets.leaks(b"correct horse").is_empty());
     }
 
-    #[cfg(feature = "decompress")]
+    #[cfg(feature = "compression")]
     #[test]
     fn compressed_data_is_looked_into() {
         use std::io::Write as _;

@@ -440,7 +440,7 @@ fn actions_of_heads() {
     );
 }
 
-#[cfg(feature = "decompress")]
+#[cfg(feature = "compression")]
 mod coded {
     use super::*;
     use std::io::Write;

@@ -28,7 +28,7 @@ fn knows_body(kind: &str, body: &[u8], said: &str) -> bool {
 
 /// A body that nests deeper than a stack, in 53 KB: each layer of stored gzip has 15
 /// bytes, and the outermost is compressed.
-#[cfg(feature = "decompress")]
+#[cfg(feature = "compression")]
 #[test]
 fn compressed_in_compressed_does_not_overflow_the_stack() {
     use std::io::Write as _;

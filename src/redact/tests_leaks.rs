@@ -134,7 +134,7 @@ fn text_that_is_said_to_be_compressed() {
     }
 }
 
-#[cfg(feature = "decompress")]
+#[cfg(feature = "compression")]
 #[test]
 fn compressed_bytes_in_which_another_format_finds_something() {
     let part = "Content-Disposition: form-data; name=\"pin\"\r\n\r\n90417352\r\n----";

@@ -241,7 +241,6 @@ fn the_programs_own_words_stay() {
     }
 }
 
-#[cfg(feature = "kit")]
 #[test]
 fn of_a_request_that_is_not_known_only_the_programs_own_words_stay() {
     let scrubber = Scrubber::hiding_all(strict());
@@ -253,7 +252,6 @@ fn of_a_request_that_is_not_known_only_the_programs_own_words_stay() {
 }
 
 #[test]
-#[cfg(feature = "kit")]
 fn texts_of_no_request_have_hashes_of_their_own() {
     let mut scrubber = Scrubber::hiding_all(strict());
     let (before, hiding) = (scrubber.text("482913").into_owned(), scrubber.hiding());

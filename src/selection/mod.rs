@@ -38,8 +38,8 @@
 //! The same as text, which `docs/rules.md` describes field by field, and what an
 //! error looks like:
 //!
-#![cfg_attr(feature = "rules-file", doc = "```")]
-#![cfg_attr(not(feature = "rules-file"), doc = "```ignore")]
+#![cfg_attr(feature = "config", doc = "```")]
+#![cfg_attr(not(feature = "config"), doc = "```ignore")]
 //! use dashcam::selection::{Rules, Steering};
 //!
 //! let text = r#"
@@ -74,12 +74,12 @@ mod check;
 mod conflicts;
 mod directives;
 mod engine;
-#[cfg(feature = "rules-file")]
+#[cfg(feature = "config")]
 mod file;
 mod findings;
 mod mistakes;
 mod model;
-#[cfg(feature = "rules-file")]
+#[cfg(feature = "config")]
 mod parse;
 mod peer;
 mod recorded;
@@ -116,7 +116,7 @@ pub(crate) use self::{
     peer::peer,
     recorded::Recorded,
 };
-#[cfg(feature = "rules-file")]
+#[cfg(feature = "config")]
 pub use self::{file::RulesFile, parse::RulesError};
 
 /// The header by which a request says that it wants to be verbose.
@@ -125,11 +125,11 @@ pub(crate) const VERBOSE_HEADER: http::HeaderName =
 
 #[cfg(test)]
 mod tests;
-#[cfg(all(test, feature = "rules-file"))]
+#[cfg(all(test, feature = "config"))]
 mod tests_check;
 #[cfg(test)]
 mod tests_places;
-#[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]
+#[cfg(all(test, feature = "config"))]
 mod tests_props;
-#[cfg(all(test, feature = "rules-file", feature = "rules-regex"))]
+#[cfg(all(test, feature = "config"))]
 mod tests_text;

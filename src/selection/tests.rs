@@ -282,7 +282,7 @@ fn combinations() {
     assert!(holds(w(), &request), "no condition is all traffic");
 }
 
-#[cfg(feature = "rules-regex")]
+#[cfg(feature = "config")]
 #[test]
 fn expressions_match_whole_values() {
     let is = |expression: &str, value: &str| {

@@ -50,10 +50,7 @@ impl Work {
     }
 
     /// The same for an expression.
-    #[cfg_attr(
-        not(feature = "rules-regex"),
-        allow(dead_code, reason = "there is none")
-    )]
+    #[cfg_attr(not(feature = "config"), allow(dead_code, reason = "there is none"))]
     pub(super) fn pay_expression(&self, units: usize) -> bool {
         self.take(units, RESERVE)
     }

@@ -78,7 +78,6 @@ impl Tokens {
         self
     }
 
-    #[cfg(feature = "kit")]
     pub(crate) fn service_is(self, name: &str) -> Self {
         match self.service {
             Some(_) => self,

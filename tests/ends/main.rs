@@ -35,7 +35,7 @@ fn program(profile: &'static str) -> PathBuf {
 
                 [dependencies]
                 bytes = "1"
-                dashcam = {{ path = "{root}", default-features = false, features = ["kit"] }}
+                dashcam = {{ path = "{root}", default-features = false, features = [] }}
                 http = "1"
                 http-body-util = "0.1"
                 tokio = {{ version = "1", features = ["rt"] }}

@@ -19,7 +19,7 @@ pub struct JsonLinesBuilder {
     max_held: usize,
     max_file_age: Duration,
     max_age: Option<Duration>,
-    #[cfg(feature = "gzip")]
+    #[cfg(feature = "compression")]
     compress: bool,
 }
 
@@ -32,7 +32,7 @@ impl JsonLinesBuilder {
             max_held: 64,
             max_file_age: Duration::from_secs(24 * 60 * 60),
             max_age: None,
-            #[cfg(feature = "gzip")]
+            #[cfg(feature = "compression")]
             compress: false,
         }
     }
@@ -77,7 +77,7 @@ impl JsonLinesBuilder {
     /// Compresses files with gzip once they are closed; not by default. Happens on
     /// the exporter's thread, some 100 ms for a file of 16 MiB. The file that is
     /// open when the process ends stays as it is.
-    #[cfg(feature = "gzip")]
+    #[cfg(feature = "compression")]
     pub fn compress(mut self, compress: bool) -> Self {
         self.compress = compress;
         self
@@ -106,7 +106,7 @@ impl JsonLinesBuilder {
             max_file_age: self.max_file_age,
             max_total: self.max_total_bytes,
             max_age: self.max_age,
-            #[cfg(feature = "gzip")]
+            #[cfg(feature = "compression")]
             compress: self.compress,
         };
         let writer = Writer::new(self.dir, &rotation, storage, Arc::clone(&counters));

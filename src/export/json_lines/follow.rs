@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(polled(&mut follow), [Ok("g".to_owned())]);
 
         // Compressed meanwhile: only what was not seen yet is new.
-        #[cfg(feature = "gzip")]
+        #[cfg(feature = "compression")]
         {
             use crate::export::json_lines::{compress::compress, names, storage::Disk};
             append(1, &[line("h"), b"\n".to_vec()].concat());

@@ -20,7 +20,7 @@
 //! [too old](JsonLinesBuilder::max_file_age), and deleted when
 //! [nothing was written to it for long](JsonLinesBuilder::max_age).
 //!
-//! With the feature `gzip` closed files can be compressed. The name gets `.gz` then;
+//! With the feature `compression` closed files can be compressed. The name gets `.gz` then;
 //! the readers read both. Each file is compressed by the exporter that made it, into
 //! a hidden file that gets its name once it is complete, so that a crash at any
 //! moment leaves one readable copy. While that goes on, the copy takes room beyond
@@ -58,7 +58,7 @@
 //! order.
 
 mod builder;
-#[cfg(feature = "gzip")]
+#[cfg(feature = "compression")]
 mod compress;
 #[cfg(feature = "cli")]
 mod follow;

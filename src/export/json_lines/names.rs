@@ -63,7 +63,7 @@ pub(super) fn is_index(name: &str) -> bool {
 }
 
 /// A name for the compressed file while it is not complete.
-#[cfg(any(test, feature = "gzip"))]
+#[cfg(any(test, feature = "compression"))]
 pub(super) fn part(name: &str) -> String {
     format!(".{name}{GZ}{PART}")
 }

@@ -28,7 +28,7 @@ pub(super) type Input = Box<dyn BufRead + Send + Sync>;
 
 /// Reads the exchanges of one file, in order, as far as it goes now. Lines that hold
 /// none are reported and reading goes on behind them; blank lines are skipped. A file
-/// whose name ends in `.gz` is decompressed, with the feature `gzip`.
+/// whose name ends in `.gz` is decompressed, with the feature `compression`.
 ///
 /// # Errors
 ///
@@ -49,12 +49,12 @@ pub(super) fn open(path: &Path) -> io::Result<Input> {
     if !is_compressed(path) {
         return Ok(Box::new(BufReader::with_capacity(BUFFER, file)));
     }
-    #[cfg(feature = "gzip")]
+    #[cfg(feature = "compression")]
     {
         let decoder = flate2::read::MultiGzDecoder::new(file);
         Ok(Box::new(BufReader::with_capacity(BUFFER, decoder)))
     }
-    #[cfg(not(feature = "gzip"))]
+    #[cfg(not(feature = "compression"))]
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -1,4 +1,4 @@
-#[cfg(feature = "gzip")]
+#[cfg(feature = "compression")]
 mod compression;
 mod indexing;
 mod reading;

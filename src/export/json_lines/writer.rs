@@ -31,7 +31,7 @@ pub(super) struct Rotation {
     pub(super) max_file_age: Duration,
     pub(super) max_total: u64,
     pub(super) max_age: Option<Duration>,
-    #[cfg(feature = "gzip")]
+    #[cfg(feature = "compression")]
     pub(super) compress: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Writer {
     /// Why a closed file may not be on the device.
     unsynced: Option<io::Error>,
     /// Names of closed files that wait for compression, where that is on.
-    #[cfg(feature = "gzip")]
+    #[cfg(feature = "compression")]
     closed: Option<Vec<String>>,
 }
 
@@ -91,7 +91,7 @@ impl Writer {
             current: None,
             expired_at: Instant::now(),
             unsynced: None,
-            #[cfg(feature = "gzip")]
+            #[cfg(feature = "compression")]
             closed: rotation.compress.then(Vec::new),
         }
     }
@@ -229,7 +229,7 @@ impl Writer {
         if let Some(current) = self.current.take_if(old) {
             self.close(current);
         }
-        #[cfg(feature = "gzip")]
+        #[cfg(feature = "compression")]
         self.compress_closed();
         if self.expired_at.elapsed() < EXPIRE_EVERY {
             return Ok(());
@@ -246,15 +246,15 @@ impl Writer {
             self.unsynced = Some(error);
         }
         current.index.write(&self.dir, &*self.storage);
-        #[cfg(feature = "gzip")]
+        #[cfg(feature = "compression")]
         if let Some(closed) = &mut self.closed {
             closed.push(current.name);
         }
-        #[cfg(not(feature = "gzip"))]
+        #[cfg(not(feature = "compression"))]
         drop(current);
     }
 
-    #[cfg(feature = "gzip")]
+    #[cfg(feature = "compression")]
     fn compress_closed(&mut self) {
         use super::{compress::compress, stats::add};
 

@@ -2,15 +2,12 @@
 //! exporter thread.
 
 mod body;
-#[cfg(feature = "gate")]
 mod events;
 
 pub(super) use self::body::is_stream;
-#[cfg(feature = "gate")]
 pub(super) use self::events::remember_fields;
 
 use self::body::{Side, body, ending_text, fit, note_memory, set_error};
-#[cfg(feature = "gate")]
 use super::fields::Sites;
 use super::{
     Counters, Job, Kept, Settings,
@@ -73,7 +70,6 @@ pub(super) struct Assembler {
     flushed: u64,
     shares: Shares,
     recent: Recent,
-    #[cfg(feature = "gate")]
     sites: Sites,
 }
 
@@ -98,7 +94,6 @@ impl Assembler {
             flushed: 0,
             shares: Shares::default(),
             recent: Recent::default(),
-            #[cfg(feature = "gate")]
             sites: Sites::new(),
         };
         // So that `status` knows of an unusable exporter from the start.
@@ -172,7 +167,6 @@ impl Assembler {
                 (name.into_owned(), Value::String(value))
             })
             .collect();
-        #[cfg(feature = "gate")]
         let recording = &*kept.recording;
         let id = kept.context.correlation_id().as_str();
         let fields = |redactor: &mut Redactor<'_>, fields: &HeaderFields| {
@@ -251,7 +245,6 @@ impl Assembler {
         let request_error = ending_text(&request_body);
         let response_error = ending_text(&response_body);
 
-        #[cfg(feature = "gate")]
         events::remember_fields(&mut redactor, recording, &mut self.sites);
         // From here on every value that has to be hidden is known.
         let ended = started + kept.ended.duration;
@@ -288,12 +281,8 @@ impl Assembler {
             }
         }
 
-        #[cfg(feature = "gate")]
         let (events, decisions) =
             events::render(recording, &scrubber, started, kept.depth, &mut self.sites);
-        #[cfg(not(feature = "gate"))]
-        let (events, decisions) = (Vec::new(), Vec::new());
-        #[cfg(feature = "gate")]
         {
             losses.events_dropped = recording.dropped();
             losses.values_cut = recording.cut();
@@ -566,7 +555,6 @@ fn correlation(context: &RequestContext) -> Correlation {
 }
 
 fn mode(shared: &Shared) -> Mode {
-    #[cfg(feature = "gate")]
     {
         if let Some(selected) = shared.live.get() {
             return Mode::Live {

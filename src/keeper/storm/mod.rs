@@ -6,7 +6,6 @@ mod signature;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "gate")]
 pub(super) use self::signature::signature_so_far;
 pub(super) use self::signature::{Signature, signature};
 

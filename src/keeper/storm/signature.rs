@@ -69,7 +69,6 @@ impl From<u64> for Signature {
 }
 
 /// What requests that run, and have a reason to be kept, have in common.
-#[cfg(feature = "gate")]
 pub(in crate::keeper) fn signature_so_far(context: &RequestContext) -> Signature {
     let shared = context.shared();
     let notes = shared.notes();

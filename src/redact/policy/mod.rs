@@ -5,7 +5,7 @@ mod model;
 mod paths;
 #[cfg(test)]
 mod tests;
-#[cfg(feature = "policy-file")]
+#[cfg(feature = "config")]
 mod toml;
 
 pub use self::{
@@ -42,7 +42,7 @@ const SHORT: usize = 64;
 /// or an address, never stay.
 ///
 /// A policy is data: [`model`](Self::model) gives it, [`PolicyModel`] makes one,
-/// and with the feature `policy-file` it is read from TOML. Each method here is
+/// and with the feature `config` it is read from TOML. Each method here is
 /// one entry of the model.
 ///
 /// The key of the pseudonyms is random and made once per process, so that
@@ -394,7 +394,6 @@ impl Policy {
     }
 
     /// Whether values of event fields of this name are never written.
-    #[cfg(feature = "gate")]
     pub(crate) fn hides_field(&self, name: &str) -> bool {
         self.field_rule(name).suspicious
     }

@@ -117,7 +117,7 @@ fn paths_lead_to_actions() {
     assert!(Policy::strict().paths().root().is_none());
 }
 
-#[cfg(feature = "policy-file")]
+#[cfg(feature = "config")]
 #[test]
 fn toml_names_line_and_field() {
     for (text, expected) in [
@@ -153,7 +153,7 @@ fn toml_names_line_and_field() {
 }
 
 /// The file that people copy, as it is.
-#[cfg(feature = "policy-file")]
+#[cfg(feature = "config")]
 #[test]
 fn the_sample_is_a_policy() {
     let sample = include_str!("../../../docs/policy.sample.toml");

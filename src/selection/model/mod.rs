@@ -3,7 +3,7 @@
 mod budget;
 mod fields;
 mod glob;
-#[cfg(feature = "rules-regex")]
+#[cfg(feature = "config")]
 mod matcher;
 mod network;
 mod rule;

@@ -63,7 +63,7 @@ impl Text {
     /// # Errors
     ///
     /// The text is no such expression, or one that takes more than 64 KiB.
-    #[cfg(feature = "rules-regex")]
+    #[cfg(feature = "config")]
     pub fn regex(expression: &str) -> Result<Self, InvalidRule> {
         Pattern::new(expression).map(|pattern| Self(Is::Regex(pattern)))
     }
@@ -161,12 +161,12 @@ const ADDRESS: usize = 64;
 #[derive(Clone, Debug)]
 pub(in crate::selection) struct Pattern {
     text: String,
-    #[cfg(feature = "rules-regex")]
+    #[cfg(feature = "config")]
     matcher: super::matcher::Matcher,
 }
 
 impl Pattern {
-    #[cfg(feature = "rules-regex")]
+    #[cfg(feature = "config")]
     fn new(text: &str) -> Result<Self, InvalidRule> {
         Ok(Self {
             text: text.to_owned(),
@@ -174,19 +174,19 @@ impl Pattern {
         })
     }
 
-    #[cfg(not(feature = "rules-regex"))]
+    #[cfg(not(feature = "config"))]
     fn new(_: &str) -> Result<Self, InvalidRule> {
         Err(InvalidRule::new(
-            "regular expressions need the feature `rules-regex` of dashcam",
+            "regular expressions need the feature `config` of dashcam",
         ))
     }
 
     fn matches(&self, value: &[u8], work: &Work) -> bool {
-        #[cfg(feature = "rules-regex")]
+        #[cfg(feature = "config")]
         {
             self.matcher.matches(value, work)
         }
-        #[cfg(not(feature = "rules-regex"))]
+        #[cfg(not(feature = "config"))]
         {
             let _ = (value, work);
             false
@@ -195,11 +195,11 @@ impl Pattern {
 
     /// How much work a byte of a value is.
     pub(in crate::selection) fn weight(&self) -> usize {
-        #[cfg(feature = "rules-regex")]
+        #[cfg(feature = "config")]
         {
             self.matcher.weight()
         }
-        #[cfg(not(feature = "rules-regex"))]
+        #[cfg(not(feature = "config"))]
         {
             0
         }

@@ -40,7 +40,7 @@ impl<'de> de::Visitor<'de> for Visitor {
     }
 
     /// How the `toml` crate hands over a time.
-    #[cfg(feature = "rules-file")]
+    #[cfg(feature = "config")]
     fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<SystemTime, A::Error> {
         use serde::{Deserialize, de::value::MapAccessDeserializer};
         let time = toml::value::Datetime::deserialize(MapAccessDeserializer::new(map))

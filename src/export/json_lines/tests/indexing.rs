@@ -201,7 +201,7 @@ mod reading {
         assert_eq!(find(dir.path(), "x"), (Vec::new(), 0));
     }
 
-    #[cfg(feature = "gzip")]
+    #[cfg(feature = "compression")]
     #[test]
     fn compressed_files_without_it_stay_closed() {
         let dir = TempDir::new();
