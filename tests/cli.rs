@@ -1313,7 +1313,7 @@ fn what_is_no_file_is_not_read() {
 fn within(args: &[&str], dir: &Path) -> Run {
     let mut command = Command::new("timeout");
     command
-        .args(["20", env!("CARGO_BIN_EXE_dashcam")])
+        .args(["120", env!("CARGO_BIN_EXE_dashcam")])
         .args(args)
         .env("DASHCAM_DIR", dir)
         .stdin(Stdio::null());
