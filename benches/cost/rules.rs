@@ -22,12 +22,16 @@ pub(crate) fn cases() -> Vec<Case> {
     }
     cases! {
         "rules/none" => |go| requests(Rules::default(), None, go),
-        "rules/500 mixed, none selects" => |go| requests(mixed(), None, go),
+        "rules/100 mixed, none selects" => |go| requests(mixed(100), None, go),
         "rules/none, and a fact" => |go| requests(Rules::default(), Some("nobody"), go),
-        "rules/500 mixed, and a fact that none selects" => |go| requests(mixed(), Some("nobody"), go),
-        "rules/500 that only the last selects" => |go| {
+        "rules/100 mixed, and a fact that none selects" => |go| requests(mixed(100), Some("nobody"), go),
+        "rules/100 that wait for a fact, and one that none selects" => |go| {
+            let rule = |n| Rule::new(format!("rule-{n}"), later()).fact("tenant", format!("tenant-{n}"));
+            requests(Rules::new((0..100).map(rule)), Some("nobody"), go);
+        },
+        "rules/100 of which only the last selects" => |go| {
             let last = Rule::new("last", later()).path_prefix("/api/").record_only();
-            let rules = mixed().iter().cloned().chain([last]).collect::<Vec<_>>();
+            let rules = mixed(99).iter().cloned().chain([last]).collect::<Vec<_>>();
             requests(Rules::new(rules), None, go);
         },
     }
@@ -37,9 +41,9 @@ fn later() -> SystemTime {
     SystemTime::now() + Duration::from_secs(24 * 3600)
 }
 
-/// Fifty rules of each of ten kinds, none of which selects the request.
-fn mixed() -> Rules {
-    Rules::new((0..500).map(|n| {
+/// As many rules of each of ten kinds, none of which selects the request.
+fn mixed(count: u32) -> Rules {
+    Rules::new((0..count).map(|n| {
         let rule = Rule::new(format!("rule-{n}"), later());
         let header = HeaderName::from_static;
         match n % 10 {

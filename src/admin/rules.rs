@@ -22,9 +22,6 @@ use std::{
 /// As for files.
 const MAX_LEN: usize = 1024 * 1024;
 
-/// How many rules may be here at once.
-const MAX_RULES: usize = 500;
-
 type Answer = Result<Response<Body>, Problem>;
 
 pub(super) async fn list(State(shared): Ask) -> Response<Body> {
@@ -170,9 +167,8 @@ impl Shared {
             .iter()
             .filter(|rule| is_new(rule) || rule.expires() > now);
         let rules = Rules::new(kept.cloned());
-        if rules.len() > MAX_RULES {
-            let detail = format!("expected at most {MAX_RULES} rules here");
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+        if let Some(why) = rules.too_many() {
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why));
         }
         for (n, rule) in rules.iter().enumerate().filter(|(_, rule)| is_new(rule)) {
             if rule.expires() <= now {

@@ -109,7 +109,7 @@ impl DashcamBuilder {
         self
     }
 
-    /// Who is verbose.
+    /// Who is verbose; at most 100 rules.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = rules;
         self
@@ -189,7 +189,7 @@ impl DashcamBuilder {
     ///
     /// # Errors
     ///
-    /// Directives that cannot be read, or no thread to be had.
+    /// Directives that cannot be read, more than 100 rules, or no thread to be had.
     pub fn build(self) -> Result<Dashcam, BuildError> {
         let recorded = Arc::new(Recorded::new(self.record.map_err(BuildError::Directives)?));
         if self.plain_header {
@@ -200,6 +200,9 @@ impl DashcamBuilder {
             raise_live(LevelFilter::DEBUG);
             tokens.service_is(&self.settings.service.name)
         });
+        if let Some(why) = self.rules.too_many() {
+            return Err(BuildError::Rules(why));
+        }
         let mut steering = Steering::with(self.verbose_budget, self.sample_key).rules(self.rules);
         for add in self.sources {
             steering = add(steering).map_err(BuildError::Thread)?;
@@ -266,6 +269,8 @@ impl fmt::Debug for DashcamBuilder {
 pub enum BuildError {
     /// The text given to [`record_level`](DashcamBuilder::record_level).
     Directives(InvalidDirectives),
+    /// The rules given to [`rules`](DashcamBuilder::rules): what is wrong with them.
+    Rules(String),
     /// The operating system gave no thread.
     Thread(io::Error),
 }
@@ -274,6 +279,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directives(error) => write!(f, "record_level: {error}"),
+            Self::Rules(why) => write!(f, "rules: {why}"),
             Self::Thread(error) => write!(f, "no thread to be had: {error}"),
         }
     }
@@ -283,6 +289,7 @@ impl std::error::Error for BuildError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Directives(error) => Some(error),
+            Self::Rules(_) => None,
             Self::Thread(error) => Some(error),
         }
     }

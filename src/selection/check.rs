@@ -10,7 +10,6 @@ use super::{
 use crate::gate::EXCLUDED_TARGETS;
 use serde::Serialize;
 use std::{
-    collections::HashMap,
     fmt,
     time::{Duration, SystemTime},
 };
@@ -136,32 +135,16 @@ impl Rules {
 
     /// Rules that come after one which leaves them nothing, by their place and in order.
     fn shadowed(&self) -> Vec<(usize, Warning)> {
-        let mut found = Vec::new();
-        // Those that may leave nothing to others: to all, or to the same conditions.
-        // They are told apart by their text, so that not all are compared with all.
-        let mut alike: HashMap<String, Vec<&Rule>> = HashMap::new();
-        let mut all: Vec<&Rule> = Vec::new();
-        for (n, rule) in self.iter().enumerate() {
-            let text = serde_json::to_string(&rule.when).unwrap_or_default();
-            let alike = alike.entry(text).or_default();
-            let before = all.iter().chain(alike.iter());
-            let before = before.copied().find(|before| shadows(before, rule));
-            found.extend(before.map(|before| {
-                let name = &before.name;
-                let text = format!("the rule {name:?} before it selects all that it could");
-                (n, Warning::new(rule, WarningKind::Shadowed, text))
-            }));
-            if rule.sample.is_some() {
-                continue;
-            }
-            if is_all(&rule.when) {
-                all.push(rule);
-            } else if before.is_none() {
-                // What one before it shadows adds nothing.
-                alike.push(rule);
-            }
-        }
-        found
+        let warning = |(n, rule): (usize, &Rule)| {
+            let name = &self
+                .iter()
+                .take(n)
+                .find(|before| shadows(before, rule))?
+                .name;
+            let text = format!("the rule {name:?} before it selects all that it could");
+            Some((n, Warning::new(rule, WarningKind::Shadowed, text)))
+        };
+        self.iter().enumerate().filter_map(warning).collect()
     }
 }
 

@@ -74,7 +74,7 @@ impl Steering {
         }))
     }
 
-    /// Uses these rules, too.
+    /// Uses these rules, too. More than 100 are refused, as the status says then.
     #[must_use]
     pub fn rules(self, rules: Rules) -> Self {
         self.slot("fixed").set(rules);
@@ -245,6 +245,13 @@ impl Inner {
     /// Replaces what one source said: its rules, where there are new ones, and what
     /// is wrong.
     pub(super) fn set(&self, source: usize, rules: Option<Rules>, problem: Option<String>) {
+        let (rules, problem) = match rules.as_ref().and_then(Rules::too_many) {
+            Some(why) => (
+                None,
+                Some(format!("{why}; the rules from before stay in use")),
+            ),
+            None => (rules, problem),
+        };
         // Before the rules are in force: their first request must find the room. And
         // before anything is locked: the service's subscriber is asked for it.
         let levels = rules.iter().flat_map(Rules::iter);

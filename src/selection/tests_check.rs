@@ -1,4 +1,4 @@
-use super::{Rule, Rules, Sample, WarningKind};
+use super::{Rule, Rules, Sample, Steering, WarningKind};
 use http::Method;
 use std::time::{Duration, SystemTime};
 
@@ -298,27 +298,32 @@ fn a_slip_of_a_level_is_an_error() {
     assert!(Rule::new("a", later).verbose("info,trcae").is_err());
 }
 
-/// A file may have thousands of rules.
+/// A source has at most a hundred rules, wherever they come from; whoever has more is
+/// told what to do, and what was in use before stays.
 #[test]
-fn many_rules_take_no_time() {
+fn more_than_a_hundred_are_refused() {
     let later = SystemTime::now() + Duration::from_secs(3600);
-    let rule = |n: usize| Rule::new(n.to_string(), later).fact("tenant", (n % 9_000).to_string());
-    let rules = Rules::new((0..10_000).map(rule));
-    let began = std::time::Instant::now();
-    let found = rules.check(SystemTime::now());
+    let rule = |n: usize| Rule::new(format!("r{n}"), later).fact("tenant", n.to_string());
+    let rules = |count| Rules::new((0..count).map(rule));
+    let text = |count| serde_json::to_string(&rules(count)).unwrap();
+    assert_eq!(Rules::from_json(&text(100)), Ok(rules(100)));
+    let error = Rules::from_json(&text(101)).unwrap_err();
+    assert_eq!(error.field, "rule[100]");
+    assert!(error.message.contains("at most 100 rules"), "{error}");
+    assert!(error.message.contains("delete rules"), "{error}");
+
+    let steering = Steering::new();
+    let slot = steering.slot("mine");
+    slot.set(rules(100));
+    slot.set(rules(101));
+    assert_eq!(steering.in_use(), rules(100));
+    let problem = steering.status().sources[0].problem.clone().unwrap();
     assert!(
-        began.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        began.elapsed()
+        problem.contains("101 rules are more than the 100"),
+        "{problem}"
     );
-    assert_eq!(found.len(), 1_000);
-    let expected = "the rule \"0\" before it selects all that it could";
-    assert_eq!(
-        (found[0].rule.as_str(), found[0].text.as_str()),
-        ("9000", expected)
-    );
-    // One rule for all of them.
-    let same = |n: usize| Rule::new(n.to_string(), later).fact("tenant", "acme");
-    let same = Rules::new((0..10_000).map(same));
-    assert_eq!(same.check(SystemTime::now()).len(), 9_999);
+    assert!(problem.contains("stay in use"), "{problem}");
+    slot.set(rules(99));
+    assert_eq!(steering.in_use(), rules(99));
+    assert_eq!(steering.status().sources[0].problem, None);
 }

@@ -38,11 +38,21 @@ pub(crate) struct Seen<'r> {
     headers: [OnceCell<GetAll<'r, HeaderValue>>; SEEN],
     /// The host in its one spelling.
     host: OnceCell<Option<Cow<'r, [u8]>>>,
+    cookies: Few<'r>,
+    query: Few<'r>,
     work: Work,
 }
 
 /// How many headers have a number.
 pub(super) const SEEN: usize = 8;
+
+type Pair<'r> = (&'r [u8], &'r [u8]);
+
+/// Names and values that were taken apart; `None` where there are more.
+type Few<'r> = OnceCell<Option<([Pair<'r>; FEW], usize)>>;
+
+/// So many are taken apart once for all rules, more again for each.
+const FEW: usize = 16;
 
 pub(crate) type Facts<'r> = &'r [(Cow<'static, str>, String)];
 
@@ -90,23 +100,42 @@ impl<'r> Arrival<'r> {
         Some(media_type.trim_ascii())
     }
 
-    pub(super) fn cookies(&self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> + use<'r> {
-        let lines = self.headers.get_all(COOKIE);
-        let bytes: usize = lines.iter().map(HeaderValue::len).sum();
-        let paid = self.work().pay(bytes * EACH);
-        let lines = lines.iter().take_while(move |_| paid);
-        lines.flat_map(|line| line.as_bytes().split(|b| *b == b';').filter_map(pair))
+    fn cookies(&self) -> impl Iterator<Item = Pair<'r>> {
+        let headers = self.headers;
+        let lines = move || headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+        let bytes = move || lines().map(<[u8]>::len).sum();
+        let pairs = move || lines().flat_map(|line| line.split(|b| *b == b';').filter_map(pair));
+        self.taken_apart(&self.seen.cookies, bytes, pairs)
     }
 
     /// Names and values of the query, as they are encoded.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'r [u8], &'r [u8])> + use<'r> {
+    fn pairs(&self) -> impl Iterator<Item = Pair<'r>> {
         let query = self.query.unwrap_or_default().as_bytes();
-        let paid = self.work().pay(query.len() * EACH);
-        let query = if paid { query } else { b"" };
-        query
-            .split(|b| *b == b'&')
-            .filter(|part| !part.is_empty())
-            .map(|part| pair(part).unwrap_or((part, b"")))
+        let pairs = move || {
+            let parts = query.split(|b| *b == b'&').filter(|part| !part.is_empty());
+            parts.map(|part| pair(part).unwrap_or((part, b"")))
+        };
+        self.taken_apart(&self.seen.query, move || query.len(), pairs)
+    }
+
+    /// None of them where that is too much work.
+    fn taken_apart<P: Iterator<Item = Pair<'r>>>(
+        &self,
+        few: &Few<'r>,
+        bytes: impl Fn() -> usize,
+        pairs: impl Fn() -> P,
+    ) -> impl Iterator<Item = Pair<'r>> {
+        let work = self.work();
+        if few.get().is_none() && work.pay(bytes() * EACH) {
+            few.get_or_init(|| first_of(pairs()));
+        }
+        let (few, many) = match few.get() {
+            Some(Some((few, len))) if work.pay(1 + len) => (few.get(..*len), None),
+            Some(None) if work.pay(bytes() * EACH) => (None, Some(pairs())),
+            _ => (None, None),
+        };
+        let few = few.unwrap_or_default().iter().copied();
+        few.chain(many.into_iter().flatten())
     }
 
     pub(super) fn header_is(&self, name: &HeaderName, seen: Option<u8>, text: &Text) -> bool {
@@ -119,7 +148,7 @@ impl<'r> Arrival<'r> {
     }
 
     pub(super) fn cookie_is(&self, name: &str, text: &Text) -> bool {
-        let named = |(n, value): (&[u8], &'r [u8])| (n == name.as_bytes()).then_some(value);
+        let named = |(n, value): Pair<'r>| (n == name.as_bytes()).then_some(value);
         one_is(text, self.cookies().filter_map(named), self.work())
     }
 
@@ -164,11 +193,11 @@ impl<'r> Arrival<'r> {
                 f(only(&mut values).map(HeaderValue::as_bytes))
             }
             By::Cookie(name) => {
-                let named = |(n, value): (&[u8], &'r [u8])| (n == name.as_bytes()).then_some(value);
+                let named = |(n, value): Pair<'r>| (n == name.as_bytes()).then_some(value);
                 f(only(self.cookies().filter_map(named)))
             }
             By::Query(name) => {
-                let named = |(n, value): (&'r [u8], &'r [u8])| {
+                let named = |(n, value): Pair<'r>| {
                     self.decoded(n, |n| n == Some(name.as_bytes()))
                         .then_some(value)
                 };
@@ -207,7 +236,18 @@ pub(super) fn fact<'f>(facts: Facts<'f>, name: &str) -> Option<&'f [u8]> {
     known.map(|(_, value)| ruled_of_fact(value).as_bytes())
 }
 
-fn pair(part: &[u8]) -> Option<(&[u8], &[u8])> {
+/// `None` where there are more.
+fn first_of<'r>(mut pairs: impl Iterator<Item = Pair<'r>>) -> Option<([Pair<'r>; FEW], usize)> {
+    let mut few: [Pair<'r>; FEW] = [(b"", b""); FEW];
+    let mut len = 0;
+    for (place, pair) in few.iter_mut().zip(&mut pairs) {
+        *place = pair;
+        len += 1;
+    }
+    pairs.next().is_none().then_some((few, len))
+}
+
+fn pair(part: &[u8]) -> Option<Pair<'_>> {
     let at = part.iter().position(|b| *b == b'=')?;
     let name = part.get(..at)?.trim_ascii();
     Some((name, part.get(at + 1..)?.trim_ascii()))

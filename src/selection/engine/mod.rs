@@ -1,7 +1,6 @@
 //! Rules as they are evaluated.
 
 mod arrival;
-mod index;
 mod node;
 mod pending;
 #[cfg(feature = "token")]
@@ -9,7 +8,6 @@ mod scope;
 mod selected;
 mod set;
 mod spending;
-mod waiting;
 mod watch;
 
 pub(crate) use self::{

@@ -44,7 +44,6 @@ impl Node {
                 all.push(Self::Test(test()));
             }
         };
-        // The cheap ones first.
         test(!when.method.is_empty(), &|| {
             Test::Method(when.method.0.iter().map(|m| m.0.clone()).collect())
         });
@@ -112,6 +111,16 @@ impl Node {
             Self::Fact(name, _) => needs.facts.push(name.clone()),
             Self::All(of) | Self::Any(of) => of.iter().for_each(|node| node.needs(needs)),
             Self::Not(of) => of.needs(needs),
+        }
+    }
+
+    /// How dear it is to ask, beside the others of a rule.
+    pub(super) fn cost(&self) -> u8 {
+        match self {
+            Self::Test(test) => test.cost(),
+            Self::Fact(..) => 0,
+            Self::All(of) | Self::Any(of) => of.iter().map(Self::cost).max().unwrap_or(0),
+            Self::Not(of) => of.cost(),
         }
     }
 
@@ -246,6 +255,21 @@ fn host_is(text: &Text, arrival: &Arrival<'_>) -> bool {
 }
 
 impl Test {
+    fn cost(&self) -> u8 {
+        let of = |text: &Text, cost| match text.0 {
+            Is::Regex(_) => 4,
+            _ => cost,
+        };
+        match self {
+            Self::Method(_) | Self::Route(_) | Self::Client(_) => 0,
+            Self::Path(PathIs::Like(_)) => 1,
+            Self::Path(PathIs::Text(text)) | Self::Header(_, _, text) => of(text, 1),
+            Self::Host(text) => of(text, 2),
+            Self::ContentType(_) => 2,
+            Self::Cookie(_, text) | Self::Query(_, text) => of(text, 3),
+        }
+    }
+
     pub(super) fn holds(&self, arrival: &Arrival<'_>) -> bool {
         match self {
             Self::Method(methods) => methods.contains(arrival.method),

@@ -42,8 +42,8 @@ impl Pending {
         let here = here.find(|w| decides(w.rule, w.memory.rewound()));
         let end = here.map_or(self.end, |waiting| waiting.rule);
         let everywhere = set
-            .waiting()
-            .first(facts, end, |rule| decides(rule, Memory::default()));
+            .waiting_before(end)
+            .find(|rule| decides(*rule, Memory::default()));
         self.work = work.is_left();
         if work.was_ever_short() && !self.fell_short {
             self.fell_short = true;
@@ -53,7 +53,7 @@ impl Pending {
         let selected = Arc::clone(set.entry(rule)?.selected());
         self.end = rule;
         let waits = self.waiting.first().is_some_and(|w| w.rule < rule);
-        if !waits && !set.waiting().is_any_before(rule) {
+        if !waits && !set.has_waiting_before(rule) {
             self.set = None;
         }
         Some(selected)

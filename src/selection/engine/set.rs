@@ -1,15 +1,13 @@
 use super::{
     Arrival, Node, Pending, Selected,
     arrival::{Facts, SEEN, fact},
-    index::{BLOCK, Block},
     node::Memory,
     pending::Waiting,
-    waiting::ByFact,
     watch::Watch,
 };
 use crate::selection::{
-    Sample, SampleKey, Text,
-    model::{By, Is, MAX_CONDITIONS, Rule, in_share},
+    Sample, SampleKey,
+    model::{By, MAX_CONDITIONS, Rule, in_share},
     work::Work,
 };
 use http::HeaderName;
@@ -22,9 +20,8 @@ use std::{
 #[derive(Debug, Default)]
 pub(crate) struct Set {
     entries: Box<[Entry]>,
-    blocks: Box<[Block]>,
-    /// Rules that every request waits for, until there are facts.
-    waiting: ByFact,
+    /// Rules that look at nothing but facts and so wait in every request, in order.
+    waiting: Box<[u32]>,
     key: SampleKey,
     watch: Watch,
 }
@@ -34,7 +31,7 @@ pub(crate) struct Set {
 pub(crate) struct Entry {
     time: Window,
     /// What can be decided when the request arrives.
-    pub(super) closed: Vec<Node>,
+    closed: Vec<Node>,
     /// What may wait for facts.
     open: Vec<Node>,
     /// Whether nothing is decided before there is a fact.
@@ -125,8 +122,10 @@ impl Set {
         }
         Self {
             watch,
-            waiting: ByFact::new(&entries),
-            blocks: entries.chunks(BLOCK).map(Block::new).collect(),
+            waiting: (0_u32..)
+                .zip(&entries)
+                .filter_map(|(rule, entry)| entry.only_waits().then_some(rule))
+                .collect(),
             entries: entries.into(),
             key,
         }
@@ -178,56 +177,44 @@ impl Set {
         }
         let end = selected.map_or(u32::MAX, |(n, _)| n);
         pending.end = end;
-        if !pending.waiting.is_empty() || self.waiting.is_any_before(end) {
+        if !pending.waiting.is_empty() || self.has_waiting_before(end) {
             pending.set = Some(Arc::clone(self));
         }
         selected.map(|(_, entry)| &entry.selected)
     }
 
-    /// Rules that wait in every request.
-    pub(super) fn waiting(&self) -> &ByFact {
-        &self.waiting
+    /// Rules that wait in every request, up to this one.
+    pub(super) fn waiting_before(&self, rule: u32) -> impl Iterator<Item = u32> {
+        let all = self.waiting.iter().copied();
+        all.take_while(move |waiting| *waiting < rule)
+    }
+
+    pub(super) fn has_waiting_before(&self, rule: u32) -> bool {
+        self.waiting.first().is_some_and(|first| *first < rule)
     }
 
     fn first(&self, arrival: &Arrival<'_>, pending: &mut Pending) -> Option<(u32, &Entry)> {
         let at = nanos(arrival.at);
-        for (n, block) in self.blocks.iter().enumerate() {
-            let candidates = block.candidates(arrival);
-            // What was not looked up is found by nobody.
-            arrival.work().was_short();
-            for (word, mut bits) in candidates.into_iter().enumerate() {
-                while bits != 0 {
-                    let index = n * BLOCK + word * 64 + bits.trailing_zeros() as usize;
-                    bits &= bits - 1;
-                    let Some(entry) = self.entries.get(index) else {
-                        continue;
-                    };
-                    let possible = entry.is_possible(at, arrival);
-                    let verdict = possible.then(|| entry.evaluate(&self.key, arrival));
-                    if arrival.work().was_short() {
-                        entry.fell_short();
-                        continue;
-                    }
-                    let Some(verdict) = verdict else {
-                        continue;
-                    };
-                    match verdict {
-                        Verdict::Selects => return Some((number(index), entry)),
-                        Verdict::Waits(memory) if !entry.only_waits() => {
-                            let rule = number(index);
-                            pending.waiting.push(Waiting { rule, memory });
-                        }
-                        Verdict::Waits(_) | Verdict::Fails => {}
-                    }
+        for (rule, entry) in (0_u32..).zip(&self.entries) {
+            if arrival.facts.is_empty() && entry.only_waits() {
+                continue;
+            }
+            let possible = entry.is_possible(at, arrival);
+            let verdict = possible.then(|| entry.evaluate(&self.key, arrival));
+            if arrival.work().was_short() {
+                entry.fell_short();
+                continue;
+            }
+            match verdict {
+                Some(Verdict::Selects) => return Some((rule, entry)),
+                Some(Verdict::Waits(memory)) if !entry.only_waits() => {
+                    pending.waiting.push(Waiting { rule, memory });
                 }
+                Some(Verdict::Waits(_) | Verdict::Fails) | None => {}
             }
         }
         None
     }
-}
-
-fn number(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 /// Gives numbers to the headers that are looked at most.
@@ -269,7 +256,8 @@ impl Entry {
         if rule.when.conditions() > MAX_CONDITIONS {
             nodes.push(Node::Any(Vec::new()));
         }
-        let (open, closed) = nodes.into_iter().partition(Node::is_open);
+        let (open, mut closed): (Vec<_>, Vec<_>) = nodes.into_iter().partition(Node::is_open);
+        closed.sort_by_key(Node::cost);
         Self {
             rule: Arc::clone(rule),
             time: Window::of(rule),
@@ -299,15 +287,6 @@ impl Entry {
             && !self.is_mixed
             && (self.needs_fact || sampled_by_fact)
             && (self.sample.is_none() || sampled_by_fact)
-    }
-
-    /// Values of a fact, one of which has to be stated; `None` where no fact has to
-    /// have a certain value.
-    pub(super) fn fact_values(&self) -> Option<(&str, &[String])> {
-        self.open.iter().find_map(|node| match node {
-            Node::Fact(name, Text(Is::OneOf(values))) => Some((name.as_str(), values.as_slice())),
-            _ => None,
-        })
     }
 
     /// What is quick to say: most rules that are looked at end here.

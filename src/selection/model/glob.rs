@@ -67,18 +67,6 @@ impl Glob {
     fn literal(&self) -> &[u8] {
         self.text.as_bytes().get(..self.literal).unwrap_or_default()
     }
-
-    /// The first segment and, where there is one, the second, as far as every
-    /// path that matches has the same.
-    pub(in crate::selection) fn segments(&self) -> Option<(&[u8], Option<&[u8]>)> {
-        let mut parts = self.literal().splitn(4, |b| *b == b'/');
-        let (before, first) = (parts.next()?, parts.next()?);
-        let (second, third) = (parts.next(), parts.next());
-        let ends = self.rest == Rest::Nothing;
-        let second = second.filter(|_| third.is_some() || ends);
-        let whole = second.is_some() || self.literal().iter().filter(|b| **b == b'/').count() > 1;
-        (before.is_empty() && (whole || ends)).then_some((first, second))
-    }
 }
 
 /// All places in the pattern at once, one bit each: linear, whatever a client
@@ -198,28 +186,6 @@ mod tests {
         for bad in ["", "a", "a/*", "/***/x", &format!("/{}", "a".repeat(127))] {
             assert!(bad.parse::<Glob>().is_err(), "{bad}");
         }
-        let segments = |glob: &str| {
-            let glob: Glob = glob.parse().unwrap();
-            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-            glob.segments()
-                .map(|(first, second)| (text(first), second.map(text)))
-        };
-        for (glob, first, second) in [
-            ("/a/*", Some("a"), None),
-            ("/a", Some("a"), None),
-            ("/a/b", Some("a"), Some("b")),
-            ("/a/b*", Some("a"), None),
-            ("/a/b/**", Some("a"), Some("b")),
-            ("/a/b/c/d", Some("a"), Some("b")),
-            ("/a/", Some("a"), Some("")),
-            ("/", Some(""), None),
-            ("/a*", None, None),
-            ("/a**", None, None),
-            ("**", None, None),
-        ] {
-            let expected = first.map(|first| (first.to_owned(), second.map(str::to_owned)));
-            assert_eq!(segments(glob), expected, "{glob}");
-        }
     }
 
     /// The same by the definition.
@@ -240,14 +206,6 @@ mod tests {
             prop_assume!(!glob.contains("***"));
             let expected = by_definition(glob.as_bytes(), path.as_bytes());
             prop_assert_eq!(matches(&glob, &path), expected);
-            let parsed: Glob = glob.parse().unwrap();
-            if let Some((first, second)) = parsed.segments()
-                && expected
-            {
-                let mut parts = path.as_bytes()[1..].split(|b| *b == b'/');
-                prop_assert_eq!(parts.next(), Some(first));
-                prop_assert!(second.is_none() || parts.next() == second);
-            }
         }
     }
 }

@@ -5,13 +5,28 @@ use serde::{
 };
 use std::{fmt, sync::Arc};
 
-/// Rules in their order: the first that matches wins.
+/// Rules in their order: the first that matches wins. A source has at most 100 of
+/// them, because every request asks them all; a larger set is refused.
 ///
 /// As text a table with the list `rule`; `docs/rules.md` describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules(Vec<Arc<Rule>>);
 
 impl Rules {
+    /// So many rules a source has at most.
+    pub(crate) const MOST: usize = 100;
+
+    /// Why a source with more than [`MOST`](Self::MOST) rules is refused.
+    pub(crate) fn too_many(&self) -> Option<String> {
+        let (count, most) = (self.len(), Self::MOST);
+        (count > most).then(|| {
+            format!(
+                "{count} rules are more than the {most} that one source may have; delete rules \
+                 that have ended, or join several into one with `when.any`"
+            )
+        })
+    }
+
     /// These rules.
     #[must_use]
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
@@ -103,6 +118,14 @@ impl<'de> DeserializeSeed<'de> for Next<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Rule, D::Error> {
         let rule = <Rule as Deserialize>::deserialize(from)?;
+        if self.0.len() >= Rules::MOST {
+            return Err(de::Error::custom(format_args!(
+                "expected at most {} rules, and {:?} is one more; delete rules that have \
+                 ended, or join several into one with `when.any`",
+                Rules::MOST,
+                rule.name
+            )));
+        }
         if self.0.iter().any(|other| other.name == rule.name) {
             return Err(de::Error::custom(format_args!(
                 "expected each name once, and {:?} is the name of a rule before",
