@@ -9,7 +9,6 @@ mod network;
 mod rule;
 mod rules;
 mod sample;
-mod siphash;
 mod text;
 mod time;
 mod verbose;

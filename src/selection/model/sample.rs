@@ -1,7 +1,8 @@
-use super::{InvalidRule, serde_as_text, siphash::siphash};
+use super::{InvalidRule, serde_as_text};
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use siphasher::sip::SipHasher24;
+use std::{fmt, hash::Hasher, str::FromStr};
 
 /// A share of what the conditions of a rule let through, the same for equal
 /// keys: whoever is in it stays in it while the share grows.
@@ -92,10 +93,19 @@ pub(in crate::selection) fn in_share(
     if value.is_empty() {
         return false;
     }
-    let hash = siphash(&key.0, &[seed.as_bytes(), &[0], value]);
+    let hash = hash_of(key, seed, value);
     // 53 bits are exact in a double in every language.
     let position = (hash >> 11) as f64 / TWO_TO_53;
     position * 100.0 < percent
+}
+
+/// The one in the standard library does not promise to stay the same.
+fn hash_of(key: &SampleKey, seed: &str, value: &[u8]) -> u64 {
+    let mut hasher = SipHasher24::new_with_key(&key.0);
+    for part in [seed.as_bytes(), &[0], value] {
+        hasher.write(part);
+    }
+    hasher.finish()
 }
 
 /// The key of the hash of [`Sample`]: 16 bytes, by default the ASCII text
@@ -272,7 +282,7 @@ mod tests {
                 "bytes 00 01 … 0f" => SampleKey::new(std::array::from_fn(|n| n as u8)),
                 text => SampleKey::new(text.as_bytes().try_into().unwrap()),
             };
-            let found = siphash(&key.0, &[seed.as_bytes(), &[0], value.as_bytes()]);
+            let found = hash_of(&key, seed, value.as_bytes());
             assert_eq!(format!("{found:016x}"), hash, "{row}");
             // The share that ends there, and the next one.
             let percent: f64 = position.parse().unwrap();
