@@ -1,4 +1,8 @@
 //! XML: elements and attributes stay, and of their texts those that may.
+//!
+//! The tokeniser is our own. That of `quick-xml` stops at a bare `&`, cuts texts at
+//! references though values are hidden as a whole, takes any characters for a name, and does
+//! not say where the quotes of attributes are. It could search for `-->`, `]]>` and `?>`.
 
 use super::{Redactor, decisions::Part, detect, lines, names, policy::Rule};
 use crate::exchange::Content;
