@@ -1,11 +1,14 @@
 //! Who may ask.
 
 use super::{answer::Problem, attempts::Attempts, audit};
-use crate::{host, selection::Address};
+use crate::{
+    host,
+    selection::{Address, second},
+};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use std::{net::IpAddr, time::Instant};
+use std::net::IpAddr;
 
 /// The shortest token: as many characters as 24 random bytes have in base64.
 pub(super) const SHORTEST: usize = 32;
@@ -73,7 +76,7 @@ impl Access {
     ) -> Result<Who, Problem> {
         let name = match self {
             Self::Tokens(tokens) => {
-                let now = Instant::now();
+                let now = second();
                 attempts.may_try(peer, now).map_err(too_many)?;
                 // Who sends none does not guess.
                 if !headers.contains_key(header::AUTHORIZATION) {
@@ -115,7 +118,7 @@ fn unauthorized() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, detail).header(header::WWW_AUTHENTICATE, challenge)
 }
 
-fn too_many(seconds: u64) -> Problem {
+fn too_many(seconds: u32) -> Problem {
     let detail = format!("too many wrong tokens came from this address; wait {seconds} s");
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
     problem.header(header::RETRY_AFTER, seconds.into())

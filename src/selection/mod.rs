@@ -77,6 +77,12 @@ mod engine;
 #[cfg(feature = "config")]
 mod file;
 mod findings;
+#[cfg(any(feature = "admin", feature = "token"))]
+#[cfg_attr(
+    not(all(feature = "admin", feature = "token")),
+    allow(dead_code, reason = "one waits, the other gives back")
+)]
+mod guesses;
 mod mistakes;
 mod model;
 #[cfg(feature = "config")]
@@ -95,7 +101,7 @@ pub(crate) use self::asked::Asked;
 #[cfg(feature = "cli")]
 pub(crate) use self::asked::Many;
 #[cfg(feature = "token")]
-pub(crate) use self::engine::{Scope, Window, second};
+pub(crate) use self::engine::Scope;
 pub use self::{
     check::{Warning, WarningKind},
     directives::{Directives, InvalidDirectives},
@@ -110,6 +116,8 @@ pub use self::{
     switch::{OffBy, VERBOSE_OFF},
     why::{Described, RuleVerdict, Verdict, Why},
 };
+#[cfg(any(feature = "admin", feature = "token"))]
+pub(crate) use self::{engine::second, guesses::Guesses};
 pub(crate) use self::{
     engine::{Admission, Arrival, Hold, Pending, Seen, Selected, Shortage},
     model::Address,

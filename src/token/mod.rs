@@ -73,7 +73,6 @@ mod claims;
 mod inspect;
 mod jws;
 mod key;
-mod limit;
 mod memory;
 mod propagation;
 mod refusal;

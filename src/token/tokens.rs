@@ -2,11 +2,11 @@ use super::{
     Refusal, TokenKey, TokenStatus,
     claims::{Ask, Audience, Inbound, read, rule_of},
     jws::{Compact, MAX_LEN},
-    limit::Limiter,
+    key::ED25519,
     memory::{Hash, Known, Used},
     refusal::Counters,
 };
-use crate::selection::{Arrival, Network, Rule, Scope, VERBOSE_HEADER as HEADER, second};
+use crate::selection::{Arrival, Guesses, Network, Rule, Scope, VERBOSE_HEADER as HEADER, second};
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 use std::{
@@ -27,7 +27,7 @@ pub struct Tokens {
     pub(super) max_lifetime: Duration,
     pub(super) skew: Duration,
     clients: Arc<[Network]>,
-    /// In units of [`Cost`](super::limit::Cost).
+    /// In units of [`TokenKey::cost`].
     limit: u32,
     tells: bool,
     tells_refusals: bool,
@@ -37,7 +37,7 @@ pub struct Tokens {
 #[derive(Debug, Default)]
 struct State {
     counters: Counters,
-    limiter: Limiter,
+    guesses: Guesses<1>,
     known: Known,
     used: Used,
 }
@@ -63,7 +63,7 @@ impl Tokens {
             max_lifetime: Duration::from_secs(3600),
             skew: Duration::from_secs(30),
             clients: Arc::default(),
-            limit: 200 * super::limit::Cost::ED25519.0,
+            limit: 200 * ED25519,
             tells: false,
             tells_refusals: false,
             state: Arc::default(),
@@ -111,7 +111,7 @@ impl Tokens {
     /// address. One of HS256 counts as a fiftieth. Tokens that were accepted lately
     /// are known, and need no check.
     pub fn bad_signatures_per_second(mut self, limit: u32) -> Self {
-        self.limit = limit.saturating_mul(super::limit::Cost::ED25519.0);
+        self.limit = limit.saturating_mul(ED25519);
         self
     }
 
@@ -242,9 +242,15 @@ impl Tokens {
             return checked.map(|()| known);
         }
         let key = compact.key(&self.keys)?;
-        let attempt = state
-            .limiter
-            .take(key.cost(), self.limit, arrival.client, now.second)
+        // Half of it at most is for one address: a flood from one leaves the other half
+        // to the rest. Where nobody knows who asks, all are one.
+        let own = match arrival.client {
+            Some(_) => self.limit.div_ceil(2),
+            None => self.limit,
+        };
+        let guess = state
+            .guesses
+            .take(arrival.client, key.cost(), (own, self.limit), now.second)
             .ok_or(Refusal::Limited)?;
         // Nothing of a payload is read before it is known whose it is.
         let payload = compact.verified(key)?;
@@ -253,7 +259,7 @@ impl Tokens {
         let id = id(key, &claims, compact);
         let verified = Verified::new(claims, &id, key.is_for_calls_only())?;
         verified.is_in_time(self.max_lifetime, self.skew, now.time)?;
-        state.limiter.give_back(&attempt);
+        state.guesses.give_back(&guess);
         let verified = Arc::new(verified);
         // One for a single request does not come again.
         if verified.request.is_none() {

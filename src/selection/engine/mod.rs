@@ -10,6 +10,10 @@ mod set;
 mod spending;
 mod watch;
 
+#[cfg(feature = "token")]
+pub(crate) use self::scope::Scope;
+#[cfg(any(feature = "admin", feature = "token"))]
+pub(crate) use self::spending::second;
 pub(crate) use self::{
     arrival::{Arrival, Seen},
     pending::Pending,
@@ -21,9 +25,4 @@ pub(super) use self::{
     set::{Entry, Set, Window as Time, sample_of},
     spending::Spent,
     watch::{Needed, Needs},
-};
-#[cfg(feature = "token")]
-pub(crate) use self::{
-    scope::Scope,
-    spending::{Window, second},
 };

@@ -97,7 +97,7 @@ impl Spent {
 
 /// What was used in one second: the second above, the count below.
 #[derive(Debug, Default)]
-pub(crate) struct Window(AtomicU64);
+struct Window(AtomicU64);
 
 impl Window {
     /// A thread that is late by a second counts into the one that has begun.
@@ -119,7 +119,7 @@ impl Window {
         self.0.fetch_update(Relaxed, Relaxed, update).is_ok()
     }
 
-    pub(crate) fn take(&self, limit: Option<u32>, n: u32, second: u32) -> bool {
+    fn take(&self, limit: Option<u32>, n: u32, second: u32) -> bool {
         limit.is_none_or(|limit| {
             self.update(second, |used| {
                 (used < limit).then(|| used.saturating_add(n))
@@ -131,7 +131,7 @@ impl Window {
         self.update(second, |used| Some(used.saturating_add(n)));
     }
 
-    pub(crate) fn give_back(&self, n: u32, second: u32) {
+    fn give_back(&self, n: u32, second: u32) {
         self.update(second, |used| used.checked_sub(n));
     }
 
