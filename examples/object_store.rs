@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The store is part of the example and refuses everything for its first two
-//! seconds. Nothing is lost meanwhile, and no request waits.
+//! seconds. Nothing is lost meanwhile, and no request waits: `Held` holds the exchanges
+//! and hands them over again.
 
 use axum::{
     Router,
@@ -18,10 +19,9 @@ use axum::{
 use dashcam::{
     Dashcam,
     exchange::Exchange,
-    export::{Backlog, ExportError, Exporter, Health},
+    export::{ExportError, Exporter, Held},
 };
 use std::{
-    collections::VecDeque,
     error::Error,
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
@@ -30,44 +30,24 @@ use std::{
 };
 use tokio::{net::TcpListener, task::spawn_blocking};
 
-/// The newest of what the store does not take waits, within these bounds.
-const MAX_HELD: usize = 256;
-const MAX_HELD_BYTES: usize = 8 * 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Puts exchanges to a store. It runs on the exporter's thread, where it may block:
 /// while it does, exchanges wait in the queue in front of it.
-struct ObjectStore {
-    store: SocketAddr,
-    held: VecDeque<(String, Vec<u8>)>,
-    held_bytes: usize,
-    lost: u64,
-    trouble: Option<String>,
-}
+struct ObjectStore(SocketAddr);
 
 impl ObjectStore {
-    fn new(store: SocketAddr) -> Self {
-        Self {
-            store,
-            held: VecDeque::new(),
-            held_bytes: 0,
-            lost: 0,
-            trouble: None,
-        }
-    }
-
     /// The ID is the name: an object that arrived without an answer is put again,
     /// and is the same object.
     fn put(&self, id: &str, body: &[u8]) -> io::Result<()> {
-        let mut stream = TcpStream::connect_timeout(&self.store, TIMEOUT)?;
+        let (store, length) = (self.0, body.len());
+        let mut stream = TcpStream::connect_timeout(&store, TIMEOUT)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
         write!(
             stream,
-            "PUT /exchanges/{id} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\nconnection: close\r\n\r\n",
-            self.store,
-            body.len()
+            "PUT /exchanges/{id} HTTP/1.1\r\nhost: {store}\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\nconnection: close\r\n\r\n"
         )?;
         stream.write_all(body)?;
         let mut status = [0; 12];
@@ -78,60 +58,17 @@ impl ObjectStore {
         let status = String::from_utf8_lossy(&status).into_owned();
         Err(io::Error::other(format!("the store says {status}")))
     }
-
-    /// In order, up to the first that the store does not take.
-    fn put_held(&mut self) {
-        while let Some((id, body)) = self.held.front() {
-            if let Err(error) = self.put(id, body) {
-                self.trouble = Some(error.to_string());
-                return;
-            }
-            self.held_bytes -= body.len();
-            self.held.pop_front();
-        }
-        self.trouble = None;
-    }
 }
 
 impl Exporter for ObjectStore {
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
-        let body = serde_json::to_vec(exchange)
-            .map_err(|error| ExportError::new("not serialised").with_source(error))?;
-        self.held_bytes += body.len();
-        self.held.push_back((exchange.id.clone(), body));
-        while self.held.len() > MAX_HELD || self.held_bytes > MAX_HELD_BYTES {
-            let oldest = self.held.pop_front();
-            self.held_bytes -= oldest.map_or(0, |(_, body)| body.len());
-            self.lost += 1;
-        }
-        // A store in trouble is asked once a second, not for every exchange.
-        if self.trouble.is_none() {
-            self.put_held();
-        }
-        Ok(())
-    }
-
-    fn tick(&mut self) {
-        self.put_held();
-    }
-
-    fn flush(&mut self) -> Result<(), ExportError> {
-        self.put_held();
-        match &self.trouble {
-            None => Ok(()),
-            Some(why) => Err(ExportError::new(why)),
-        }
-    }
-
-    fn health(&self) -> Health {
-        match &self.trouble {
-            None => Health::Ok,
-            Some(why) => Health::Degraded { why: why.clone() },
-        }
-    }
-
-    fn backlog(&self) -> Backlog {
-        Backlog::new(self.held.len() as u64, self.lost)
+        let body = serde_json::to_vec(exchange).map_err(|error| {
+            ExportError::new("not serialised")
+                .with_source(error)
+                .permanent()
+        })?;
+        self.put(&exchange.id, &body)
+            .map_err(|error| ExportError::new("putting to the store").with_source(error))
     }
 }
 
@@ -163,7 +100,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let objects = Objects::default();
     let dashcam = Dashcam::builder()
         .service("orders", env!("CARGO_PKG_VERSION"))
-        .exporter(ObjectStore::new(store(Arc::clone(&objects)).await?))
+        .exporter(Held::new(ObjectStore(store(Arc::clone(&objects)).await?)))
         .build()?;
     dashcam.init_tracing()?;
     let app = Router::new()

@@ -8,6 +8,7 @@ use std::{error::Error, fmt};
 #[non_exhaustive]
 pub struct ExportError {
     what: String,
+    permanent: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -17,6 +18,7 @@ impl ExportError {
     pub fn new(what: impl Into<String>) -> Self {
         Self {
             what: what.into(),
+            permanent: false,
             source: None,
         }
     }
@@ -28,6 +30,20 @@ impl ExportError {
             source: Some(source.into()),
             ..self
         }
+    }
+
+    /// The same error, of an exchange that would never be taken: [`Held`](super::Held)
+    /// gives it up instead of trying again.
+    #[must_use]
+    pub fn permanent(self) -> Self {
+        Self {
+            permanent: true,
+            ..self
+        }
+    }
+
+    pub(super) fn is_permanent(&self) -> bool {
+        self.permanent
     }
 }
 

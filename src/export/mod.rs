@@ -6,7 +6,8 @@
 //!
 //! [`JsonLines`] writes files, [`Memory`] keeps the newest exchanges in the
 //! process, and a pair `(A, B)` or a `Vec` of exporters gives every exchange to all.
-//! [`Exporter::filter`] gives an exporter some of them.
+//! [`Exporter::filter`] gives an exporter some of them, and [`Held`] makes one of your own
+//! try again what failed.
 //!
 //! [`har`] and [`curl`] turn exchanges into what other tools read.
 
@@ -15,6 +16,7 @@ mod error;
 mod fan_out;
 mod filter;
 pub mod har;
+mod held;
 pub mod json_lines;
 mod memory;
 mod notes;
@@ -28,6 +30,7 @@ pub(crate) mod worker;
 pub use self::{
     error::ExportError,
     filter::Filter,
+    held::Held,
     json_lines::{JsonLines, JsonLinesBuilder, JsonLinesStats, JsonLinesStatsHandle},
     memory::Memory,
 };
@@ -49,9 +52,9 @@ pub trait Exporter: Send + 'static {
     ///
     /// # Errors
     ///
-    /// An error means that this exchange is lost. An exporter that keeps the
-    /// exchange to try again later returns `Ok` and reports
-    /// [`Health::Degraded`].
+    /// An error means that this exchange is lost, or within [`Held`] that it is handed
+    /// over again. An exporter that itself keeps the exchange to try again later returns
+    /// `Ok` and reports [`Health::Degraded`].
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError>;
 
     /// Brings everything taken so far to where it belongs. Does nothing by

@@ -1,6 +1,5 @@
 use super::{
     JsonLines,
-    ring::Ring,
     stats::Counters,
     storage::{Disk, Storage},
     writer::{Rotation, Writer},
@@ -110,7 +109,6 @@ impl JsonLinesBuilder {
             compress: self.compress,
         };
         let writer = Writer::new(self.dir, &rotation, storage, Arc::clone(&counters));
-        let ring = Ring::new(self.max_held, super::MAX_LINE);
-        JsonLines::start(writer, ring, counters)
+        JsonLines::start(writer, self.max_held, counters)
     }
 }

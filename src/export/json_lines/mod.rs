@@ -69,7 +69,6 @@ mod lookup;
 mod names;
 mod reader;
 mod retention;
-mod ring;
 mod split;
 mod stats;
 mod storage;
@@ -96,17 +95,15 @@ pub(crate) use self::{
 use self::{
     index::Mark,
     line::LineError,
-    ring::Ring,
     stats::{Counters, add},
     writer::Writer,
 };
-use super::{Backlog, ExportError, Exporter, Health};
+use super::{Backlog, ExportError, Exporter, Health, held::Waiting};
 use crate::exchange::Exchange;
 use std::{
     fmt, io,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
 };
 
 /// The longest line that is written, newline included, and the size of all
@@ -115,9 +112,6 @@ const MAX_LINE: usize = 8 * 1024 * 1024;
 
 /// What the line buffer may keep between exchanges.
 const KEPT_BUFFER: usize = 256 * 1024;
-
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Writes exchanges to files in a directory, one JSON object per line.
 ///
@@ -135,19 +129,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// ```
 pub struct JsonLines {
     writer: Writer,
-    ring: Ring,
+    waiting: Waiting<(Vec<u8>, Option<Mark>)>,
     /// The line being written; empty between calls.
     line: Vec<u8>,
     /// What the index says of it.
     mark: Option<Mark>,
-    trouble: Option<Trouble>,
     counters: Arc<Counters>,
-}
-
-struct Trouble {
-    why: String,
-    wait: Duration,
-    retry_at: Instant,
 }
 
 impl JsonLines {
@@ -163,13 +150,12 @@ impl JsonLines {
         JsonLinesStatsHandle(Arc::clone(&self.counters))
     }
 
-    fn start(writer: Writer, ring: Ring, counters: Arc<Counters>) -> Self {
+    fn start(writer: Writer, max_held: usize, counters: Arc<Counters>) -> Self {
         let mut this = Self {
             writer,
-            ring,
+            waiting: Waiting::new(max_held, MAX_LINE),
             line: Vec::new(),
             mark: None,
-            trouble: None,
             counters,
         };
         if let Err(error) = this.writer.probe() {
@@ -180,9 +166,9 @@ impl JsonLines {
 
     /// Writes the line, or holds it.
     fn write_or_hold(&mut self) {
-        if self.trouble.is_some() {
+        if self.waiting.trouble().is_some() {
             self.hold();
-            if self.may_retry() {
+            if self.waiting.is_due() {
                 let _ = self.recover();
             }
             return;
@@ -197,55 +183,44 @@ impl JsonLines {
     }
 
     fn hold(&mut self) {
-        let dropped = self.ring.push(self.line.clone(), self.mark);
-        add(&self.counters.dropped_from_ring, dropped);
+        let (line, mark) = (self.line.clone(), self.mark);
+        let bytes = line.len();
+        self.waiting.push((line, mark), bytes);
         self.count_held();
-    }
-
-    fn may_retry(&self) -> bool {
-        self.trouble
-            .as_ref()
-            .is_some_and(|trouble| Instant::now() >= trouble.retry_at)
     }
 
     /// Writes what is held.
     fn recover(&mut self) -> io::Result<()> {
         let result = self.write_held();
         self.count_held();
-        match &result {
-            Ok(()) => self.trouble = None,
-            Err(error) => self.failed(error),
-        }
-        result
+        result.inspect_err(|error| self.failed(error))
     }
 
     fn write_held(&mut self) -> io::Result<()> {
-        if self.ring.len() == 0 {
-            return self.writer.probe();
+        if self.waiting.len() == 0 {
+            self.writer.probe()?;
         }
-        while let Some((line, mark)) = self.ring.front() {
-            self.writer.write(line, mark)?;
-            self.ring.pop_front();
+        self.waiting.hand_over(|(line, mark)| {
+            self.writer.write(line, mark.as_ref())?;
             add(&self.counters.written, 1);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn failed(&mut self, error: &io::Error) {
         add(&self.counters.failed, 1);
-        let wait = self.trouble.as_ref().map_or(FIRST_WAIT, |trouble| {
-            trouble.wait.saturating_mul(2).min(LONGEST_WAIT)
-        });
-        self.trouble = Some(Trouble {
-            why: format!("writing to {}: {error}", self.writer.dir().display()),
-            wait,
-            retry_at: Instant::now() + wait,
-        });
+        let dir = self.writer.dir().display();
+        self.waiting.failed(format!("writing to {dir}: {error}"));
     }
 
     fn count_held(&self) {
-        let held = u64::try_from(self.ring.len()).unwrap_or(u64::MAX);
-        self.counters.held.store(held, Ordering::Relaxed);
+        let Counters {
+            held,
+            dropped_from_ring,
+            ..
+        } = &*self.counters;
+        held.store(self.waiting.len(), Ordering::Relaxed);
+        dropped_from_ring.store(self.waiting.lost(), Ordering::Relaxed);
     }
 
     fn max_line(&self) -> usize {
@@ -290,7 +265,7 @@ impl Exporter for JsonLines {
     /// Tries to write what is held, even if the time for that has not come,
     /// and brings the file written last to the device.
     fn flush(&mut self) -> Result<(), ExportError> {
-        if self.trouble.is_some() {
+        if self.waiting.trouble().is_some() {
             self.recover().map_err(|error| {
                 ExportError::new("exchanges are held in memory").with_source(error)
             })?;
@@ -301,17 +276,16 @@ impl Exporter for JsonLines {
     }
 
     fn health(&self) -> Health {
-        match &self.trouble {
+        match self.waiting.trouble() {
             None => Health::Ok,
-            Some(trouble) => Health::Degraded {
-                why: trouble.why.clone(),
+            Some(why) => Health::Degraded {
+                why: why.to_owned(),
             },
         }
     }
 
     fn backlog(&self) -> Backlog {
-        let stats = self.stats_handle().get();
-        Backlog::new(stats.held, stats.dropped_from_ring)
+        Backlog::new(self.waiting.len(), self.waiting.lost())
     }
 
     fn directory(&self) -> Option<PathBuf> {
@@ -323,7 +297,7 @@ impl Exporter for JsonLines {
     }
 
     fn tick(&mut self) {
-        if self.may_retry() {
+        if self.waiting.is_due() {
             let _ = self.recover();
         }
         // What cannot be deleted now is tried again, and told when it is in the way.

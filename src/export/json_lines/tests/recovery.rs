@@ -3,11 +3,10 @@ use crate::export::{
     Exporter, Health,
     sample::{sample, sample_of},
 };
-use std::time::Instant;
 
 /// Makes the time for the next attempt come.
 fn due(exporter: &mut JsonLines) {
-    exporter.trouble.as_mut().unwrap().retry_at = Instant::now();
+    exporter.waiting.make_due().unwrap();
 }
 
 #[test]
@@ -104,8 +103,7 @@ fn waits_longer_after_every_failure() {
     let mut exporter = JsonLines::builder(&path).build();
     let mut waits = Vec::new();
     for _ in 0..7 {
-        waits.push(exporter.trouble.as_ref().unwrap().wait.as_secs());
-        due(&mut exporter);
+        waits.push(exporter.waiting.make_due().unwrap().as_secs());
         exporter.tick();
     }
     assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
