@@ -158,6 +158,7 @@ impl Gate {
         with_current(|context| {
             context
                 .shared()
+                .in_force
                 .live
                 .get()
                 .is_some_and(|selected| selected.wants(metadata))
@@ -276,7 +277,7 @@ where
 /// Whether the rule by which more of the current request is recorded names this.
 fn is_deep(metadata: &Metadata<'_>) -> bool {
     with_current(|context| {
-        let deep = context.shared().deep.get();
+        let deep = context.shared().in_force.deep.get();
         deep.is_some_and(|selected| selected.wants(metadata))
     }) == Some(true)
 }

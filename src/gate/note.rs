@@ -61,7 +61,7 @@ where
             if error {
                 shared.note_error_event(site(metadata));
             }
-            if shown && let Some(selected) = shared.live.get() {
+            if shown && let Some(selected) = shared.in_force.live.get() {
                 selected.spend_bytes(values.len());
             }
             let mut recording = shared.recording();
@@ -105,7 +105,7 @@ pub(super) fn is_live() -> bool {
 /// none left the request is not live any more.
 pub(super) fn may_show() -> bool {
     let shown = with_current(|context| {
-        let Some(selected) = context.shared().live.get() else {
+        let Some(selected) = context.shared().in_force.live.get() else {
             return true;
         };
         let may = selected.may_show();

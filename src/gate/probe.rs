@@ -2,8 +2,9 @@
 
 use super::Gate;
 use crate::{
-    context::{Identity, Mode, RequestContext},
+    context::{Mode, RequestContext},
     foreign,
+    id::Identity,
 };
 use std::{
     fmt,

@@ -46,10 +46,8 @@ impl Keeper {
         let shared = context.shared();
         // Last, so that who sees a request finished finds it queued.
         let _finished = CountsAsFinished(&self.counters);
-        #[cfg(feature = "opentelemetry")]
         // Code of others, which might keep what is the last from being written.
         let span = if ended.last { None } else { shared.take_span() };
-        #[cfg(feature = "opentelemetry")]
         let recorded = span.map(|span| {
             let left = ended.outcome == Outcome::Abandoned && is_stream(context);
             (span, ended.outcome.clone(), ended.status, left)
@@ -64,7 +62,7 @@ impl Keeper {
         let calls = shared.has_calls().then(|| shared.notes().calls.take());
         let reasons = self.reasons(context, &ended, slow);
         let caller = ended.caller.take();
-        let off = shared.heads().options.is_off();
+        let off = shared.captured.heads().options.is_off();
         let not_kept = off && reasons.is_some();
         let decided = if let Some((reasons, asked)) = reasons.filter(|_| !off) {
             let signature = storm::signature(context, &ended, slow, &self.methods);
@@ -78,7 +76,6 @@ impl Keeper {
             kept.recording = recording;
             kept.continues = shared.notes().interim.take();
             kept.calls_lost = calls.as_ref().map_or(0, |calls| calls.lost);
-            #[cfg(feature = "opentelemetry")]
             if let Some((span, ..)) = &recorded
                 && self.settings.span_bodies.is_some()
             {
@@ -102,9 +99,15 @@ impl Keeper {
         if let Some(calls) = calls {
             calls.decide(kept, context);
         }
-        #[cfg(feature = "opentelemetry")]
         if let Some((span, outcome, status, left)) = recorded {
-            let selected = { shared.notes().selected.as_ref().map(|s| s.by.clone()) };
+            let selected = {
+                shared
+                    .notes()
+                    .chosen
+                    .selected
+                    .as_ref()
+                    .map(|s| s.by.clone())
+            };
             foreign::run(|| span.ended((&outcome, status), left, kept.is_some(), selected));
         }
         decided.map(|kept| kept.is_some())
@@ -114,7 +117,7 @@ impl Keeper {
     pub(crate) fn interim(&self, context: &RequestContext, mut ended: Ended, failed: bool) {
         let shared = context.shared();
         let slow = self.is_slow(context, &ended);
-        if shared.heads().options.is_off() {
+        if shared.captured.heads().options.is_off() {
             return;
         }
         let mut reasons = self.reasons(context, &ended, slow);
@@ -139,14 +142,14 @@ impl Keeper {
     /// Learns which method of an RPC there is.
     fn learn(&self, context: &RequestContext, direction: Direction) {
         let shared = context.shared();
-        if !shared.heads().is_call {
+        if !shared.captured.heads().is_call {
             return;
         }
         let (status, has_message) = {
-            let tee = shared.response_body();
+            let tee = shared.captured.response_body();
             (tee.status(), tee.has_message())
         };
-        let heads = shared.heads();
+        let heads = shared.captured.heads();
         self.methods.learn(direction, &heads, status, has_message);
     }
 
@@ -158,7 +161,7 @@ impl Keeper {
         ended: Ended,
         slow: bool,
     ) {
-        if caller.mode().has(Mode::FINISHED) || context.shared().heads().options.is_off() {
+        if caller.mode().has(Mode::FINISHED) || context.shared().captured.heads().options.is_off() {
             return;
         }
         let keeper = Arc::clone(self);
@@ -202,7 +205,7 @@ impl Keeper {
         let now = Instant::now();
         // A call is made for whoever made the request.
         let by = kept.caller.as_ref().unwrap_or(&kept.context);
-        let peer = { by.shared().heads().client };
+        let peer = { by.shared().captured.heads().client };
         let (admission, admitted) = {
             let mut storm = self.storm();
             let admission = storm.admit(signature, peer, asked, now);
@@ -294,10 +297,11 @@ impl Keeper {
     fn is_slow(&self, context: &RequestContext, ended: &Ended) -> bool {
         let shared = context.shared();
         let head_after = shared
+            .captured
             .heads()
             .response
             .at
-            .map_or(ended.duration, |at| at.duration_since(shared.started));
+            .map_or(ended.duration, |at| at.duration_since(shared.began.at));
         head_after > self.settings.slow
     }
 
@@ -315,7 +319,7 @@ impl Keeper {
         // without.
         let mut given_up = false;
         {
-            let heads = shared.heads();
+            let heads = shared.captured.heads();
             let went_wrong = match ended.outcome {
                 Outcome::Completed | Outcome::Open => false,
                 // Leaving is how clients end a stream of events, and callers read
@@ -344,7 +348,7 @@ impl Keeper {
         if shared.saw_error_event() {
             reasons.push(KeepReason::ErrorEvent);
         }
-        let off = shared.heads().options.is_off();
+        let off = shared.captured.heads().options.is_off();
         if !off && let Some(why) = self.condition(context, ended) {
             reasons.push(KeepReason::Condition { why });
         }
@@ -353,7 +357,7 @@ impl Keeper {
         reasons.extend(notes.keep.iter().map(|why| KeepReason::Asked {
             why: why.clone().into_owned(),
         }));
-        if let Some(selected) = &notes.selected {
+        if let Some(selected) = &notes.chosen.selected {
             reasons.push(KeepReason::Selected {
                 by: selected.by.clone(),
             });
@@ -402,15 +406,13 @@ fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepRea
         suppressed_between: None,
         one_in: 1,
         calls_lost: 0,
-        #[cfg(feature = "opentelemetry")]
         span: None,
         recording: Arc::new(Recording::default()),
     }
 }
 
-#[cfg(feature = "opentelemetry")]
 fn is_stream(context: &RequestContext) -> bool {
-    let heads = context.shared().heads();
+    let heads = context.shared().captured.heads();
     assemble::is_stream(heads.response.fields.text("content-type"))
 }
 
@@ -418,16 +420,16 @@ fn is_stream(context: &RequestContext) -> bool {
 fn is_bodiless(context: &RequestContext, reasons: &[KeepReason]) -> bool {
     matches!(reasons, [KeepReason::Selected { .. }]) && {
         let notes = context.shared().notes();
-        notes.selected.as_ref().is_some_and(|s| s.heads_only)
+        notes.chosen.selected.as_ref().is_some_and(|s| s.heads_only)
     }
 }
 
 /// Copies what keeps a whole buffer of the server alive: it may have to wait.
 fn own(context: &RequestContext) {
     let shared = context.shared();
-    own_uri(&mut shared.heads().request.uri);
-    let request = shared.request_body().own_content();
-    let response = shared.response_body().own_content();
+    own_uri(&mut shared.captured.heads().request.uri);
+    let request = shared.captured.request_body().own_content();
+    let response = shared.captured.response_body().own_content();
     // Somebody else's code, which may log, so nothing is locked.
     drop((request, response));
 }

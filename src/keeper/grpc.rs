@@ -1,8 +1,8 @@
 //! Which method a gRPC call is of: no route template says it.
 
 use crate::{
-    context::CaptureHeads,
     exchange::Direction,
+    recorder::CaptureHeads,
     recorder::{BodySnapshot, HeaderFields},
 };
 use http::{HeaderMap, Uri, header};

@@ -37,13 +37,13 @@ pub use self::{counters::Replays, settings::Replay};
 
 use self::assemble::Assembler;
 use self::replay::Replayer;
+use crate::{context::Ticket, recorder::Recording};
 use crate::{
-    context::RequestContext,
+    context::{RequestContext, TracedSpan},
     exchange::{Depth, Direction, KeepReason, Outcome},
     export::{Exporter, Health, worker::Worker},
     recorder::MemoryBudget,
 };
-use crate::{context::Ticket, recorder::Recording};
 use http::StatusCode;
 use std::{
     fmt, io,
@@ -145,8 +145,7 @@ pub(crate) struct Kept {
     /// One in so many like it is kept.
     pub(crate) one_in: u64,
     /// The request's span, where it is to have the bodies.
-    #[cfg(feature = "opentelemetry")]
-    pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,
+    pub(crate) span: Option<Box<dyn TracedSpan>>,
     /// Calls of the request that are not kept though it is.
     pub(crate) calls_lost: u32,
     pub(crate) recording: Arc<Recording>,
@@ -157,13 +156,13 @@ impl Kept {
     fn bytes(&self) -> usize {
         let shared = self.context.shared();
         let heads = {
-            let heads = shared.heads();
+            let heads = shared.captured.heads();
             let uri = &heads.request.uri;
             let uri = uri.path().len() + uri.query().map_or(0, str::len);
             uri + heads.request.fields.len() + heads.response.fields.len()
         };
         let body = |tee: &crate::recorder::Tee| tee.kept() + tee.seen_trailers().len();
-        let bodies = body(&shared.request_body()) + body(&shared.response_body());
+        let bodies = body(&shared.captured.request_body()) + body(&shared.captured.response_body());
         let bodies = bodies + self.recording.bytes();
         heads + bodies
     }
@@ -292,18 +291,18 @@ impl Keeper {
 
     /// Takes the request for this keeper; `false` where it is taken already.
     pub(crate) fn claim(&self, context: &RequestContext) -> bool {
-        context.shared().claim_capture(self.key())
+        context.shared().captured.claim(self.key())
     }
 
     /// Whether a request is nobody else's.
     pub(crate) fn may_join(&self, context: &RequestContext) -> bool {
-        let by = context.shared().captured_by();
+        let by = context.shared().captured.by();
         by == 0 || by == self.key()
     }
 
     /// Whether a request is this keeper's.
     pub(crate) fn has(&self, context: &RequestContext) -> bool {
-        context.shared().captured_by() == self.key()
+        context.shared().captured.by() == self.key()
     }
 
     /// Tells keepers apart; never zero.

@@ -191,7 +191,7 @@ impl Player {
     /// What a request hides, as far as it has come.
     fn secrets(&mut self, context: &RequestContext, recording: &Recording) -> Scrubber {
         let mut redactor = Redactor::only_to_remember(&self.policy, Decisions::default())
-            .of(context.shared().salt())
+            .of(context.shared().hiding.salt())
             .named(context.correlation_id().as_str());
         secrets::remember(&mut redactor, context, &context.shared().calls());
         remember_fields(&mut redactor, recording, &mut self.sites);
@@ -247,10 +247,10 @@ impl Player {
         }
         .to_values();
         let shared = playback.context.shared();
-        let since = event.at.saturating_duration_since(shared.started);
+        let since = event.at.saturating_duration_since(shared.began.at);
         let mut replayed = Replayed {
             metadata: event.metadata,
-            at: shared.started_at + since,
+            at: shared.began.time + since,
             spans: Vec::new(),
             values: Vec::new(),
             scrubber: Arc::clone(scrubber),

@@ -2,8 +2,9 @@
 
 use super::grpc;
 use crate::{
-    context::{RequestContext, ResponseHead, Route, Shared},
+    context::{RequestContext, Shared},
     exchange::Direction,
+    recorder::ResponseHead,
     recorder::{BodySnapshot, HeaderFields, Tee},
     redact::{
         Answer, Policy, Probes, Recent, Redactor, Scrubber, Voice, is_in_one_piece, is_plain,
@@ -19,12 +20,12 @@ pub(crate) fn know(
     context: &RequestContext,
 ) -> Arc<Scrubber> {
     let shared = context.shared();
-    let salt = shared.salt();
+    let salt = shared.hiding.salt();
     let calls = shared.calls();
     let size = sizes(shared, &calls);
     let stated = { shared.notes().stated };
     let (at, told, searching) = {
-        let mut known = shared.known();
+        let mut known = shared.hiding.known();
         let at = (calls.len() + size + known.told().len()) as u64 + u64::from(stated);
         if let Some(scrubber) = recent.get(salt, at) {
             return scrubber;
@@ -63,7 +64,7 @@ fn sizes(shared: &Shared, calls: &[RequestContext]) -> usize {
 
 fn size_of_one(shared: &Shared) -> usize {
     let heads = {
-        let heads = shared.heads();
+        let heads = shared.captured.heads();
         let coded = |fields: &HeaderFields| match fields.single("content-encoding") {
             Some(_) => DECODED,
             None => 0,
@@ -72,7 +73,7 @@ fn size_of_one(shared: &Shared) -> usize {
         request.len() + response.len() + coded(request) + coded(response)
     };
     let body = |tee: &Tee| tee.read() + tee.seen_trailers().len();
-    heads + body(&shared.request_body()) + body(&shared.response_body())
+    heads + body(&shared.captured.request_body()) + body(&shared.captured.response_body())
 }
 
 /// Shows the redactor what a request and its calls hide.
@@ -134,13 +135,13 @@ fn remember_parts(
     parts: Parts,
 ) {
     let shared = context.shared();
-    let heads = shared.heads().clone();
-    let request_body = shared.request_body().snapshot();
-    let response_body = shared.response_body().snapshot();
+    let heads = shared.captured.heads().clone();
+    let request_body = shared.captured.request_body().snapshot();
+    let response_body = shared.captured.response_body().snapshot();
     if parts.target {
         let uri = &heads.request.uri;
         redactor.user_of(uri);
-        let route = shared.route.as_ref().map(Route::as_str);
+        let route = shared.route();
         let called = grpc::method(&heads, &response_body, route);
         redactor.path(uri.path(), called.as_deref().or(route));
         if let Some(query) = uri.query() {
@@ -214,7 +215,7 @@ pub(crate) fn know_asked(
         facts.any(|(_, value)| may_be_in(probes, value.as_bytes()))
     };
     let (told, again) = {
-        let mut known = shared.known();
+        let mut known = shared.hiding.known();
         let mut told = known.told().iter();
         let told = told.any(|told| may_be_in(probes, told.as_bytes()));
         let says = told
@@ -232,12 +233,12 @@ pub(crate) fn know_asked(
     if again || told {
         return Some(know(policy, recent, context));
     }
-    if !shared.known().read(sizes(shared, &calls)) {
+    if !shared.hiding.known().read(sizes(shared, &calls)) {
         return Some(Arc::new(Scrubber::hiding_all(policy.clone())));
     }
     let decisions = std::mem::take(&mut recent.decisions);
     let mut redactor = Redactor::only_to_remember(policy, decisions)
-        .of(shared.salt())
+        .of(shared.hiding.salt())
         .named(context.correlation_id().as_str())
         .asked(probes);
     if in_facts {
@@ -254,7 +255,7 @@ pub(crate) fn know_asked(
         }
     }
     recent.decisions = redactor.take_decisions();
-    let searching = shared.known().searching();
+    let searching = shared.hiding.known().searching();
     Some(Arc::new(redactor.into_scrubber().with_work(searching)))
 }
 
@@ -265,7 +266,7 @@ fn may_be_in(probes: &Probes, raw: &[u8]) -> bool {
 /// Which parts may have what is asked for.
 fn parts(shared: &Shared, probes: &Probes) -> Parts {
     let (target, heads, readable) = {
-        let heads = shared.heads();
+        let heads = shared.captured.heads();
         let uri = &heads.request.uri;
         let user = uri.authority().is_some_and(|a| a.as_str().contains('@'));
         let text = uri.path_and_query().map_or("", |p| p.as_str());
@@ -281,8 +282,8 @@ fn parts(shared: &Shared, probes: &Probes) -> Parts {
         target,
         heads,
         bodies: [
-            in_body(shared.request_body(), request, probes),
-            in_body(shared.response_body(), response, probes),
+            in_body(shared.captured.request_body(), request, probes),
+            in_body(shared.captured.response_body(), response, probes),
         ],
     }
 }

@@ -206,7 +206,6 @@ pub(crate) struct Settings {
     pub(crate) correlation_header: HeaderName,
     pub(crate) replay: Option<Replay>,
     /// How much of a kept body goes onto the request's span.
-    #[cfg(feature = "opentelemetry")]
     pub(crate) span_bodies: Option<usize>,
     /// What requests record, which is what they show once they are live.
     pub(crate) record: Arc<crate::selection::Recorded>,
@@ -229,7 +228,6 @@ impl Default for Settings {
             paths: Vec::new(),
             correlation_header: HeaderName::from_static("x-request-id"),
             replay: None,
-            #[cfg(feature = "opentelemetry")]
             span_bodies: None,
             record: Arc::default(),
         }

@@ -75,8 +75,8 @@ impl Waiting {
     /// Notes a call that has ended, where it has bodies.
     pub(super) fn hold(self: &Arc<Self>, call: &RequestContext, now: Instant) -> Option<Held> {
         let shared = call.shared();
-        let none = shared.request_body().kept() == 0;
-        if none && shared.response_body().kept() == 0 {
+        let none = shared.captured.request_body().kept() == 0;
+        if none && shared.captured.response_body().kept() == 0 {
             return None;
         }
         let number = {
@@ -103,8 +103,8 @@ impl Waiting {
         while let Some(call) = self.next_to_go(now) {
             self.bodies.note_refused();
             let shared = call.shared();
-            let request = shared.request_body().give_up();
-            let response = shared.response_body().give_up();
+            let request = shared.captured.request_body().give_up();
+            let response = shared.captured.response_body().give_up();
             drop((request, response));
         }
     }

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::recorder::MemoryBudget;
 use crate::{
-    context::{Aspect, Identity, Mode, RequestContext, Route},
+    context::{Aspect, Mode, RequestContext, Route},
     foreign,
-    id::TraceContext,
+    id::{Identity, TraceContext},
 };
 use http::{HeaderMap, Uri, request::Parts};
 use std::{
@@ -47,7 +47,9 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
         .filter(|_| shared.claim(Aspect::Correlation));
     if let Some(correlation) = correlates {
         if !owner {
-            shared.adopt(correlation.identify_in(&mut parts.headers, shared.started_at));
+            shared
+                .identified
+                .adopt(correlation.identify_in(&mut parts.headers, shared.began.time));
         }
         if correlation.trust == Trust::Edge {
             context.trace_context().replace_in(&mut parts.headers);
@@ -150,11 +152,16 @@ fn create(plan: &Plan, parts: &mut Parts, outer: Option<&RequestContext>) -> Req
     let identity = match (outer, &plan.correlation) {
         // A call within the process: the same journey, and an operation of its own.
         (Some(outer), correlation) => {
-            let identity = outer.shared().identity().clone();
+            let identity = outer.shared().identified.get().clone();
             if let (Some(correlation), Some(id)) = (correlation, &identity.id) {
                 correlation.say(id, &mut parts.headers);
             }
-            let trace = outer.shared().trace().cloned().map(TraceContext::within);
+            let trace = outer
+                .shared()
+                .identified
+                .trace()
+                .cloned()
+                .map(TraceContext::within);
             Identity { trace, ..identity }
         }
         (None, Some(correlation)) => correlation.identify_in(&mut parts.headers, now),
@@ -300,7 +307,7 @@ fn by_rule(
         let mut notes = shared.notes();
         let notes = &mut *notes;
         let arrival = arrival(context, parts, &notes.facts);
-        set.evaluate(&arrival, &mut notes.pending).cloned()
+        set.evaluate(&arrival, &mut notes.chosen.pending).cloned()
     };
     if verbose.steering.has_to_tell(&set) {
         verbose.steering.tell();
@@ -319,11 +326,11 @@ fn arrival<'r>(
         path: uri.path(),
         query: uri.query(),
         uri_host: uri.host(),
-        route: shared.route.as_ref().map(Route::as_str),
+        route: shared.route(),
         headers: &parts.headers,
         client: crate::selection::peer(&parts.extensions),
         correlation_id: context.correlation_id().as_str(),
-        at: shared.started_at,
+        at: shared.began.time,
         facts,
         seen: crate::selection::Seen::default(),
     }
@@ -377,7 +384,7 @@ fn request_span(context: &RequestContext, method: &str) -> Span {
         "request",
         correlation_id = context.correlation_id().as_str(),
         http.request.method = method,
-        http.route = shared.route.as_ref().map(Route::as_str),
+        http.route = shared.route(),
         http.response.status_code = field::Empty,
         otel.kind = "server",
         // Recorded where OpenTelemetry is there to read it.

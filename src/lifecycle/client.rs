@@ -6,8 +6,8 @@ use super::{
     known_method,
 };
 use crate::{
-    context::{Identity, RequestContext, current},
-    id::TraceContext,
+    context::{RequestContext, current},
+    id::{Identity, TraceContext},
     keeper::Keeper,
 };
 use http::request::Parts;
@@ -30,7 +30,10 @@ pub(super) fn begin(
     let identity = identity(caller.as_ref(), parts, now);
     let context = RequestContext::new(identity, Instant::now(), now, None);
     if let Some(caller) = &caller {
-        context.shared().take_salt_of(caller.shared());
+        context
+            .shared()
+            .hiding
+            .take_salt_of(&caller.shared().hiding);
     }
     keeper.claim(&context);
     if let Some(caller) = &caller {
@@ -67,6 +70,6 @@ fn identity(caller: Option<&RequestContext>, parts: &Parts, now: SystemTime) -> 
                 .trace_context()
                 .of_call(TraceContext::parent(&parts.headers)),
         ),
-        ..caller.shared().identity().clone()
+        ..caller.shared().identified.get().clone()
     }
 }

@@ -168,9 +168,8 @@ impl Flight {
             let status = i64::from(parts.status.as_u16());
             foreign::run(|| self.span.record("http.response.status_code", status));
         }
-        #[cfg(feature = "opentelemetry")]
         // Otherwise its end says more.
-        if self.context.shared().captured_by() == 0
+        if self.context.shared().captured.by() == 0
             && let Some(span) = self.context.shared().span()
         {
             foreign::run(|| span.answered(parts.status));
@@ -239,7 +238,6 @@ impl Flight {
         if self.owner {
             self.context.release();
         }
-        #[cfg(feature = "opentelemetry")]
         if self.owner {
             drop(self.context.shared().take_span());
         }
@@ -256,7 +254,7 @@ impl Flight {
             _ => Ending::Dropped,
         };
         let (response_bytes, complete, of_call, told) = {
-            let mut tee = shared.response_body();
+            let mut tee = shared.captured.response_body();
             tee.end(ending, &mut clock);
             let complete = tee.ending() == Some(&Ending::Complete);
             // What a call ends with came, whether the client waited for the end or not.
@@ -268,7 +266,7 @@ impl Flight {
             capture.failure = keeper.response_end(&self.context, capture.lengths, whole);
         }
         let (request_bytes, upload_broke) = {
-            let mut tee = shared.request_body();
+            let mut tee = shared.captured.request_body();
             tee.end(Ending::Dropped, &mut clock);
             (tee.seen(), tee.is_broken())
         };
@@ -295,7 +293,7 @@ impl Flight {
         let ended = Ended {
             outcome,
             status: capture.status,
-            duration: clock.now().saturating_duration_since(shared.started),
+            duration: clock.now().saturating_duration_since(shared.began.at),
             in_flight: capture.in_flight,
             direction: self.plan.direction,
             upload_broke,
@@ -328,7 +326,7 @@ impl Flight {
         let Some(after) = keeper.settings().interim else {
             return;
         };
-        let started = self.context.shared().started;
+        let started = self.context.shared().began.at;
         let due = *capture
             .interim
             .get_or_insert_with(|| started.checked_add(after).unwrap_or(started));
@@ -344,7 +342,7 @@ impl Flight {
             duration: age,
             in_flight: capture.in_flight,
             direction: self.plan.direction,
-            upload_broke: self.context.shared().request_body().is_broken(),
+            upload_broke: self.context.shared().captured.request_body().is_broken(),
             caller: None,
             last: false,
         };

@@ -155,10 +155,10 @@ impl Flight {
             return;
         }
         if polled.is_pending() {
-            self.context.shared().response_body().polled();
+            self.context.shared().captured.response_body().polled();
             return self.waits();
         }
-        let mut tee = self.context.shared().response_body();
+        let mut tee = self.context.shared().captured.response_body();
         tee.polled();
         if let Poll::Ready(Some(Ok(frame))) = polled {
             if let Some(data) = frame.data_ref() {

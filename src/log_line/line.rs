@@ -109,7 +109,7 @@ impl Renderer {
             return scrubber;
         }
         if let Some(context) = line.head.request.context() {
-            let client = { context.shared().heads().client };
+            let client = { context.shared().captured.heads().client };
             let waited = line.head.at.elapsed().unwrap_or_default();
             let began = Instant::now();
             let known = if !shares.may_have(client, waited) && size(context) > LITTLE {
@@ -127,7 +127,7 @@ impl Renderer {
                 scrubber = known;
             }
             // Later lines say it, too.
-            let mut known = context.shared().known();
+            let mut known = context.shared().hiding.known();
             asked.told.iter().for_each(|told| known.tell(told));
         }
         if !asked.told.is_empty() {
@@ -224,7 +224,7 @@ impl Renderer {
             out.push(b']');
         }
         if let Some(context) = line.head.request.context() {
-            context.shared().known().searched(scrubber);
+            context.shared().hiding.known().searched(scrubber);
         }
         let withheld = scrubber.given_up() > given_up;
         if withheld {

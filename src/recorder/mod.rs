@@ -2,6 +2,7 @@
 //! with its bound. Nothing here is redacted yet and nothing here is written.
 
 mod budget;
+mod captured;
 mod causes;
 mod clock;
 mod end_frame;
@@ -21,6 +22,7 @@ mod values;
 pub(crate) use self::budget::{MemoryBudget, Reservation};
 pub use self::options::CaptureOptions;
 pub(crate) use self::{
+    captured::{CaptureHeads, Captured, ResponseHead},
     end_frame::{EndFrame, Envelope},
     heads::{HeaderFields, grpc_status, is_server_fault},
     items::{Framing, StreamLimits},

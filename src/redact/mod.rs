@@ -86,6 +86,7 @@ mod form;
 mod graphql;
 mod guess;
 mod headers;
+mod hiding;
 mod hints;
 #[cfg(feature = "compression")]
 mod inflate;
@@ -126,6 +127,7 @@ pub use self::policy::{Action, Base, KeySource, Policy, PolicyError, PolicyModel
 pub(crate) use self::{
     body::is_in_one_piece,
     decisions::Decisions,
+    hiding::Hiding,
     key::Salt,
     known::{Known, Recent},
     multipart::{boundary_of, shows_boundary, with_boundary},

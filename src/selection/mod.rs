@@ -71,6 +71,7 @@
 #[cfg(any(feature = "admin", feature = "cli"))]
 mod asked;
 mod check;
+mod chosen;
 mod conflicts;
 mod directives;
 mod engine;
@@ -111,6 +112,7 @@ pub use self::{
     why::{Described, RuleVerdict, Verdict, Why},
 };
 pub(crate) use self::{
+    chosen::{Chosen, InForce},
     engine::{Admission, Arrival, Hold, Pending, Seen, Selected, Shortage},
     model::Address,
     peer::peer,

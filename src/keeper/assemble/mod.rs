@@ -17,14 +17,14 @@ use super::{
     waiting::Waiting,
 };
 use crate::{
-    context::{CaptureHeads, MAX_KEEP_LEN, PanicNote, RequestContext, Shared, shown_of_fact},
+    context::{MAX_KEEP_LEN, PanicNote, RequestContext, Shared, shown_of_fact},
     exchange::{
         Correlation, CorrelationSource, Depth, Direction, Environment, Exchange, Header,
         KeepReason, Losses, Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
     },
     export::{ExportError, Exporter, Health, worker::Handler},
     foreign,
-    recorder::{BodySnapshot, HeaderFields, Said},
+    recorder::{BodySnapshot, CaptureHeads, HeaderFields, Said},
     redact::{Recent, Redactor, Scrubber, Voice},
 };
 use http::{Method, Uri, Version};
@@ -142,14 +142,14 @@ impl Assembler {
         let shared = kept.context.shared();
         // Redaction takes its time, and what is left of the request may still
         // run: all is copied or taken first, so that nobody waits for a lock.
-        let salt = shared.salt();
+        let salt = shared.hiding.salt();
         let mut redactor = Redactor::new(&self.settings.policy)
             .of(salt)
             .named(kept.context.correlation_id().as_str());
         let mut missing = Vec::new();
-        let request_body = shared.request_body().snapshot();
-        let response_body = shared.response_body().snapshot();
-        let heads = shared.heads().clone();
+        let request_body = shared.captured.request_body().snapshot();
+        let response_body = shared.captured.response_body().snapshot();
+        let heads = shared.captured.heads().clone();
         let (facts, panic, error, asked) = {
             let notes = shared.notes();
             (
@@ -174,7 +174,7 @@ impl Assembler {
         };
 
         let head = &heads.request;
-        let route = shared.route.as_ref().map(crate::context::Route::as_str);
+        let route = shared.route();
         let called = super::grpc::method(&heads, &response_body, route);
         let mut request = Request {
             method: method(&mut redactor, &head.method),
@@ -218,7 +218,7 @@ impl Assembler {
             });
         }
 
-        let started = shared.started;
+        let started = shared.began.at;
         let timing = Timing {
             duration_us: micros(kept.ended.duration),
             request_first_byte_us: request_body.first_byte.map(|at| since(started, at)),
@@ -292,7 +292,7 @@ impl Assembler {
                     why: "memory_budget".to_owned(),
                 });
             }
-            if let Some(shortage) = { shared.notes().shortage } {
+            if let Some(shortage) = { shared.notes().chosen.shortage } {
                 missing.push(Missing {
                     what: shortage.what().to_owned(),
                     why: "verbose_budget".to_owned(),
@@ -324,7 +324,7 @@ impl Assembler {
             continues: kept.continues.clone(),
             service: self.settings.service.clone(),
             correlation: correlation(&kept.context),
-            started_at: time_text(shared.started_at),
+            started_at: time_text(shared.began.time),
             timing,
             in_flight: kept.ended.in_flight,
             outcome: kept.ended.outcome.clone(),
@@ -461,7 +461,6 @@ impl Handler<Job> for Assembler {
         let client = client(&kept);
         let exchange = self.exchange(&kept);
         self.shares.spend(client, began.elapsed());
-        #[cfg(feature = "opentelemetry")]
         if let (Some(span), Some(limit)) = (&kept.span, self.settings.span_bodies) {
             span.add_bodies(&exchange, limit);
         }
@@ -526,11 +525,11 @@ fn text_of(error: &ExportError) -> String {
 /// Whose request it is, or is a call of.
 fn client(kept: &Kept) -> u128 {
     let context = kept.caller.as_ref().unwrap_or(&kept.context);
-    context.shared().heads().client
+    context.shared().captured.heads().client
 }
 
 fn correlation(context: &RequestContext) -> Correlation {
-    let identity = context.shared().identity();
+    let identity = context.shared().identified.get();
     let trace = context.trace_context();
     let source = if identity.from_header {
         CorrelationSource::Header
@@ -556,7 +555,7 @@ fn correlation(context: &RequestContext) -> Correlation {
 
 fn mode(shared: &Shared) -> Mode {
     {
-        if let Some(selected) = shared.live.get() {
+        if let Some(selected) = shared.in_force.live.get() {
             return Mode::Live {
                 by: selected.by.clone(),
             };
