@@ -5,7 +5,7 @@ use crate::{
         Bound, Mode, RequestContext, RequestSpans, enter_span, exit_span, has_current, mode,
         with_current, with_replayed,
     },
-    recorder::find_literals,
+    recorder::{InHand, find_literals},
     selection::{Directives, Recorded},
 };
 use std::{
@@ -133,6 +133,11 @@ impl Gate {
         f()
     }
 
+    /// What tells it from other gates while it is in a subscriber.
+    fn key(&self) -> usize {
+        Arc::as_ptr(&self.requests).addr()
+    }
+
     fn is_second(&self) -> bool {
         self.second.load(Relaxed)
     }
@@ -230,9 +235,12 @@ impl Gate {
         } else if mode.has(Mode::RECORD) || metadata.target() == DECISION_TARGET {
             // Below the base filter it came this far because it is recorded.
             if !passes || is_recordable(metadata) {
-                let logged = note::event(event, cx, passes);
+                let (logged, cut) = note::event(event, cx, passes);
                 if logged && passes {
                     self.ask_again(metadata);
+                }
+                if passes {
+                    InHand::leave(Some(InHand::new(event, self.key(), cut)));
                 }
             }
         } else if *metadata.level() == Level::ERROR && is_recordable(metadata) {
@@ -258,6 +266,11 @@ pub(crate) fn bind(span: &tracing::Span, context: &RequestContext) -> Option<Bou
         Some(gate.requests.bind(id.into_u64(), context))
     };
     span.with_subscriber(bind).flatten()
+}
+
+/// By which key the gate of this subscriber leaves events in hand, where it has one.
+pub(crate) fn key_of(dispatch: &Dispatch) -> Option<usize> {
+    dispatch.downcast_ref::<Gate>().map(Gate::key)
 }
 
 /// The request in whose span an event is that names the span around it.
@@ -348,6 +361,9 @@ where
     }
 
     fn event_enabled(&self, event: &Event<'_>, cx: Context<'_, S>) -> bool {
+        if !self.is_second() {
+            InHand::leave(None);
+        }
         if event.parent().is_some() && !has_current() {
             return self.in_named_span(event, &cx, || self.passes(event, &cx));
         }

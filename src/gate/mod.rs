@@ -110,4 +110,7 @@ pub(crate) use self::{
     probe::{doubled, probe},
     replay::{Announcement, ReplayValue, Stage, in_subscriber},
 };
-pub(crate) use self::{layer::request_of, note::is_asked_by};
+pub(crate) use self::{
+    layer::{key_of, request_of},
+    note::is_asked_by,
+};

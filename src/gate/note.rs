@@ -27,8 +27,9 @@ pub(crate) fn is_asked_by(f: impl FnOnce()) -> bool {
 }
 
 /// Records an event of the current request, which the service's own output has
-/// where it is `shown`; whether its values logged, too, while they were formatted.
-pub(super) fn event<S>(event: &Event<'_>, cx: &Context<'_, S>, shown: bool) -> bool
+/// where it is `shown`; whether its values logged, too, while they were formatted, and how
+/// many of them were cut.
+pub(super) fn event<S>(event: &Event<'_>, cx: &Context<'_, S>, shown: bool) -> (bool, u32)
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -37,8 +38,9 @@ where
     with_scratch(|values| {
         let mut encoder = Encoder::new(values);
         let logged = is_asked_by(|| event.record(&mut encoder));
+        let cut = encoder.cut();
         let new = NewEvent {
-            cut: encoder.cut(),
+            cut,
             metadata,
             values,
             shown,
@@ -91,7 +93,7 @@ where
         if error {
             with_current(|context| context.reason_arose(false));
         }
-        logged
+        (logged, cut)
     })
 }
 

@@ -33,7 +33,7 @@ pub(crate) use self::{
     names::{FieldNames, plain_name},
     spans::{SpanFields, for_each_span},
     thread::{Task, thread_id},
-    values::{Encoder, Values, Visited, merge, with_scratch},
+    values::{Encoder, InHand, Values, Visited, merge, with_fields, with_scratch},
 };
 
 #[cfg(all(fuzzing, feature = "full"))]
