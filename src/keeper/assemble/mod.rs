@@ -514,6 +514,10 @@ impl Handler<Job> for Assembler {
         self.note_health();
         self.report.tick(&self.counters);
     }
+
+    fn idle(&mut self) -> bool {
+        self.exporter.idle()
+    }
 }
 
 fn add(counter: &AtomicU64) {
