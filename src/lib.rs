@@ -182,6 +182,10 @@ const STATUS_TARGET: &str = "dashcam::status";
 #[cfg(feature = "gate")]
 const RULES_TARGET: &str = "dashcam::rules";
 
+/// The target of what is said of tokens.
+#[cfg(feature = "gate")]
+const TOKEN_TARGET: &str = "dashcam::token";
+
 /// What macros expand to.
 #[doc(hidden)]
 pub mod __private {
