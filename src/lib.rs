@@ -125,6 +125,9 @@ const STATUS_TARGET: &str = "dashcam::status";
 /// The target of what is said of rules.
 const RULES_TARGET: &str = "dashcam::rules";
 
+/// The target of what is said of tokens.
+const TOKEN_TARGET: &str = "dashcam::token";
+
 /// What macros expand to.
 #[doc(hidden)]
 pub mod __private {

@@ -1981,6 +1981,103 @@ fn an_index_is_never_needed_and_never_believed() {
     assert_eq!(asked()[0], ["id-0077"]);
 }
 
+/// Whatever became of the indexes, the service makes them again when it starts.
+#[test]
+fn an_index_is_made_anew_when_the_service_starts() {
+    let dir = Directory::new("index-anew");
+    let other = Directory::new("index-anew-other");
+    let foreign = fs::read(large(&other.0, 500..620).with_extension("idx")).unwrap();
+    type Damage<'a> = &'a dyn Fn(&Path, &[u8]);
+    let cut = |at: usize| move |index: &Path, good: &[u8]| fs::write(index, &good[..at]).unwrap();
+    let put = |bytes: Vec<u8>| move |index: &Path, _: &[u8]| fs::write(index, &bytes).unwrap();
+    let damages: &[Damage<'_>] = &[
+        &|index, _| fs::remove_file(index).unwrap(),
+        &cut(0),
+        &cut(5),
+        &cut(112),
+        &cut(112 * 60),
+        &cut(112 * 60 + 7),
+        &cut(112 * 120 - 1),
+        &put(foreign),
+        &put(vec![7; 20_000]),
+        &|index, good| fs::write(index, [good, &[0; 500]].concat()).unwrap(),
+        &|index, good| {
+            let mut flipped = good.to_vec();
+            flipped[112 * 70 + 3] ^= 1;
+            fs::write(index, flipped).unwrap();
+        },
+        // A file of that name, which was edited since.
+        &|index, good| {
+            fs::write(index, good).unwrap();
+            let old = fs::File::options().append(true).open(index).unwrap();
+            let at = std::time::SystemTime::now() - Duration::from_secs(3600);
+            old.set_modified(at).unwrap();
+        },
+        #[cfg(unix)]
+        &|index, _| {
+            fs::remove_file(index).unwrap();
+            let made = Command::new("mkfifo").arg(index).status().unwrap();
+            assert!(made.success());
+        },
+        #[cfg(unix)]
+        &|index, good| {
+            let elsewhere = index.with_extension("else");
+            fs::write(&elsewhere, &good[..1000]).unwrap();
+            fs::remove_file(index).unwrap();
+            std::os::unix::fs::symlink(elsewhere, index).unwrap();
+        },
+    ];
+    let mut wanted = Vec::new();
+    for (n, damage) in (0..).zip(damages) {
+        let file = large(&dir.0, n * 120..n * 120 + 120);
+        let index = file.with_extension("idx");
+        let good = fs::read(&index).unwrap();
+        damage(&index, &good);
+        wanted.push((index, good, fs::read(&file).unwrap()));
+    }
+    // What has such a name and is no file, is not read.
+    #[cfg(unix)]
+    {
+        let name = |n| {
+            let name = format!("exchanges-2025010{n}T000000.000Z-1-000000.jsonl");
+            dir.0.join(name)
+        };
+        let made = Command::new("mkfifo").arg(name(1)).status().unwrap();
+        assert!(made.success());
+        std::os::unix::fs::symlink("/dev/zero", name(2)).unwrap();
+        let linked = wanted[0].0.with_extension("jsonl");
+        std::os::unix::fs::symlink(linked, name(3)).unwrap();
+    }
+
+    let service = dashcam::Dashcam::builder()
+        .service("test", "1")
+        .directory(&dir.0);
+    let service = service.build().unwrap();
+    let since = std::time::Instant::now();
+    let is_whole = |index: &Path, good: &[u8]| {
+        let meta = fs::symlink_metadata(index);
+        meta.is_ok_and(|meta| meta.is_file()) && fs::read(index).unwrap() == good
+    };
+    for (n, (index, good, lines)) in wanted.iter().enumerate() {
+        while !is_whole(index, good) {
+            assert!(since.elapsed() < DEADLINE, "{n} is not made anew");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let file = index.with_extension("jsonl");
+        assert_eq!(&fs::read(file).unwrap(), lines, "{n}");
+    }
+    let found = run(&["show", "--json", "id-0177"], Some(&dir.0));
+    assert_eq!(ids(&found), ["id-0177"]);
+    drop(service);
+    let odd = fs::read_dir(&dir.0).unwrap().filter(|entry| {
+        let path = entry.as_ref().unwrap().path();
+        let end = path.extension().unwrap().to_str().unwrap();
+        !["jsonl", "idx", "else"].contains(&end)
+            || path.to_str().unwrap().contains("-2025010") && end == "idx"
+    });
+    assert_eq!(odd.count(), 0);
+}
+
 /// Runs it with a standard input that has no end; it has to end by itself.
 #[cfg(unix)]
 fn run_endless(args: &[&str]) -> Run {

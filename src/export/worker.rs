@@ -37,6 +37,12 @@ pub(crate) trait Handler<T>: Send + 'static {
 
     /// Called about once a second, between items too.
     fn tick(&mut self) {}
+
+    /// Called while there is nothing else to do, after each tick and then as long as it
+    /// returns `true`.
+    fn idle(&mut self) -> bool {
+        false
+    }
 }
 
 /// Handle of a thread that handles items in the order
@@ -284,8 +290,8 @@ impl<T> Shared<T> {
         done
     }
 
-    /// The next thing to do, or `None` at the end.
-    fn next(&self, until_tick: impl Fn() -> Duration) -> Option<Step<T>> {
+    /// The next thing to do, or `None` at the end. With `more`, nothing is waited for.
+    fn next(&self, until_tick: impl Fn() -> Duration, more: bool) -> Option<Step<T>> {
         let mut state = self.lock();
         loop {
             let mut requests = 0;
@@ -309,6 +315,9 @@ impl<T> Shared<T> {
             if state.closed {
                 return None;
             }
+            if more {
+                return Some(Step::Idle);
+            }
             state.sleeping = true;
             (state, _) = self
                 .wake
@@ -323,11 +332,13 @@ enum Step<T> {
     Item(T),
     Flush(u64),
     Tick,
+    Idle,
 }
 
 fn run<T>(shared: &Shared<T>, handler: &mut impl Handler<T>, tick_every: Duration) {
     let mut ticked = Instant::now();
-    while let Some(step) = shared.next(|| tick_every.saturating_sub(ticked.elapsed())) {
+    let mut more = true;
+    while let Some(step) = shared.next(|| tick_every.saturating_sub(ticked.elapsed()), more) {
         match step {
             Step::Item(item) => {
                 shared.guarded(|| handler.handle(item));
@@ -346,7 +357,9 @@ fn run<T>(shared: &Shared<T>, handler: &mut impl Handler<T>, tick_every: Duratio
             Step::Tick => {
                 shared.guarded(|| handler.tick());
                 ticked = Instant::now();
+                more = true;
             }
+            Step::Idle => more = shared.guarded(|| handler.idle()) == Some(true),
         }
     }
     shared.guarded(|| handler.flush());

@@ -1,6 +1,7 @@
 use super::{BaseFilter, GateHandle, excluded::is_excluded, levels, note, probe};
 use crate::{
     AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET, RULES_TARGET, STATUS_TARGET,
+    TOKEN_TARGET,
     context::{
         Bound, Mode, RequestContext, RequestSpans, enter_span, exit_span, has_current, mode,
         with_current, with_replayed,
@@ -27,8 +28,8 @@ use tracing_subscriber::{
 /// The targets of this crate that pass every base filter, at INFO and above.
 const OWN_TARGETS: &[&str] = &[AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET];
 
-/// The same at WARN and above: what is lost, and what cannot work.
-const OWN_WARNINGS: &[&str] = &[STATUS_TARGET, RULES_TARGET];
+/// The same at WARN and above: what is lost, cannot work, or was refused.
+const OWN_WARNINGS: &[&str] = &[STATUS_TARGET, RULES_TARGET, TOKEN_TARGET];
 
 /// The layer; see the [module page](super).
 #[derive(Debug)]

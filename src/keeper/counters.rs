@@ -137,7 +137,7 @@ impl Counters {
             tracing::warn!(target: crate::STATUS_TARGET, "the exporter is degraded: {why}");
         }
         for warning in warnings {
-            tracing::warn!(target: "dashcam::status", "{warning}");
+            tracing::warn!(target: crate::STATUS_TARGET, "{warning}");
         }
     }
 

@@ -132,7 +132,6 @@ impl<'a> Finished<'a> {
     }
 }
 
-/// The gRPC status among these fields.
 /// The service's own reason to keep a request.
 pub(crate) trait KeepWhen: Send + Sync {
     fn why(&self, finished: &Finished<'_>) -> Option<Cow<'static, str>>;

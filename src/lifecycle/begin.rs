@@ -113,10 +113,13 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
         && let Some(keeper) = &plan.keeper
         && crate::gate::installed()
     {
-        // Where an outer layer made the span it is current.
-        let outer = || foreign::run(Span::current).unwrap_or_else(Span::none);
-        let outer = span.is_none().then(outer);
-        keeper.issue_ticket(&context, outer.as_ref().unwrap_or(&span));
+        // Spans are held, which the subscriber hears of.
+        foreign::run(|| {
+            // Where an outer layer made the span it is current.
+            let outer = || foreign::run(Span::current).unwrap_or_else(Span::none);
+            let outer = span.is_none().then(outer);
+            keeper.issue_ticket(&context, outer.as_ref().unwrap_or(&span));
+        });
     }
     Flight {
         plan: Arc::clone(plan),

@@ -137,10 +137,13 @@ pub(super) fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<(
             if interval < LEAST_INTERVAL && !told && tracing::dispatcher::has_been_set() {
                 told = true;
                 let (name, least) = (name(&source), LEAST_INTERVAL);
-                tracing::warn!(
-                    target: "dashcam::rules",
-                    "the rules of {name}: asked every {least:?}, not every {interval:?}"
-                );
+                let warn = || {
+                    tracing::warn!(
+                        target: crate::RULES_TARGET,
+                        "the rules of {name}: asked every {least:?}, not every {interval:?}"
+                    );
+                };
+                foreign::run(warn);
             }
             thread::sleep(interval.max(LEAST_INTERVAL));
             slot.hear(ask(&mut source));

@@ -8,6 +8,7 @@ use super::{
     status::{RuleStatus, SourceStatus, VerboseStatus},
     switch::Switch,
 };
+use crate::foreign;
 use arc_swap::{ArcSwap, Guard};
 use std::{
     collections::HashMap,
@@ -279,7 +280,8 @@ impl Inner {
         let set = self.set.load_full();
         let lines = self.findings.take().into_iter().chain(untold_of(&set));
         for line in lines {
-            tracing::warn!(target: crate::RULES_TARGET, "{line}");
+            // Neither a request nor a thread of ours ends with a layer that panics.
+            foreign::run(|| tracing::warn!(target: crate::RULES_TARGET, "{line}"));
         }
     }
 

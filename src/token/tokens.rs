@@ -6,7 +6,10 @@ use super::{
     memory::{Hash, Known, Used},
     refusal::Counters,
 };
-use crate::selection::{Arrival, Network, Rule, Scope, VERBOSE_HEADER as HEADER, second};
+use crate::{
+    foreign,
+    selection::{Arrival, Network, Rule, Scope, VERBOSE_HEADER as HEADER, second},
+};
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 use std::{
@@ -180,14 +183,18 @@ impl Tokens {
 
     fn tell(&self, why: Refusal, arrival: &Arrival<'_>, second: u32) {
         if let Some(refused) = self.state.counters.to_tell(why, second) {
-            tracing::warn!(
-                target: "dashcam::token",
-                reason = why.as_str(),
-                refused,
-                correlation_id = arrival.correlation_id,
-                "a token was refused: {}",
-                why.in_words(),
-            );
+            let warn = || {
+                tracing::warn!(
+                    target: crate::TOKEN_TARGET,
+                    reason = why.as_str(),
+                    refused,
+                    correlation_id = arrival.correlation_id,
+                    "a token was refused: {}",
+                    why.in_words(),
+                );
+            };
+            // A layer that panics must not end the request.
+            foreign::run(warn);
         }
     }
 

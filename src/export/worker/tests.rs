@@ -318,3 +318,59 @@ fn shows_itself() {
     let worker = Worker::<u32>::spawn("test", 8, handler).unwrap();
     assert!(format!("{worker:?}").contains("capacity: 8"));
 }
+
+#[test]
+fn idle_only_while_nothing_waits() {
+    struct Idler(Sender<&'static str>, Receiver<()>, u32);
+
+    impl Handler<()> for Idler {
+        fn handle(&mut self, (): ()) {
+            let _ = self.0.send("item");
+        }
+
+        fn tick(&mut self) {
+            let _ = self.0.send("tick");
+        }
+
+        fn idle(&mut self) -> bool {
+            let _ = self.0.send("idle");
+            let _ = self.1.recv();
+            self.2 += 1;
+            // Until the next tick there is no more after every third.
+            !self.2.is_multiple_of(3)
+        }
+    }
+
+    let (log, seen) = channel();
+    let (go, gate) = channel();
+    let handler = Idler(log, gate, 0);
+    let worker = Worker::spawn_ticking("test", (8, 0), LONG, handler).unwrap();
+    assert_eq!(seen.recv().unwrap(), "idle");
+    for _ in 0..3 {
+        worker.offer_holding((), 0).unwrap();
+    }
+    go.send(()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(seen.recv().unwrap(), "item", "before more idle work");
+    }
+    for _ in 0..9 {
+        go.send(()).unwrap();
+    }
+    for _ in 0..2 {
+        assert_eq!(seen.recv().unwrap(), "idle");
+    }
+    worker.offer_holding((), 0).unwrap();
+    drop(worker);
+    assert_eq!(seen.iter().collect::<Vec<_>>(), ["item"]);
+
+    // There is some again with each tick.
+    let (log, seen) = channel();
+    let (_, gate) = channel();
+    let every = Duration::from_millis(1);
+    let worker = Worker::<()>::spawn_ticking("test", (8, 0), every, Idler(log, gate, 0)).unwrap();
+    assert_eq!(
+        seen.iter().filter(|said| *said == "idle").take(9).count(),
+        9
+    );
+    drop(worker);
+}

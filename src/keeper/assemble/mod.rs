@@ -498,9 +498,19 @@ impl Handler<Job> for Assembler {
 
     fn tick(&mut self) {
         self.waiting.relieve();
-        self.exporter.tick();
-        self.note_health();
+        let tick = || {
+            self.exporter.tick();
+            self.note_health();
+        };
+        // What was lost is told whatever the exporter does.
+        if foreign::run(tick).is_none() {
+            add(&self.counters.exporter_panics);
+        }
         self.report.tick(&self.counters);
+    }
+
+    fn idle(&mut self) -> bool {
+        self.exporter.idle()
     }
 }
 

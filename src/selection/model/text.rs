@@ -1,5 +1,8 @@
 use super::{InvalidRule, Network};
-use crate::{host, selection::work::Work};
+use crate::{
+    host,
+    selection::work::{AT_ONCE, Work},
+};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, MapAccess, SeqAccess},
@@ -83,8 +86,6 @@ impl Text {
     /// Whether a value, `None` for one that is not there, is like this; not where that
     /// takes more work than is left.
     pub(in crate::selection) fn matches(&self, value: Option<&[u8]>, work: &Work) -> bool {
-        /// So many bytes are compared in a nanosecond, and then some.
-        const AT_ONCE: usize = 16;
         match (&self.0, value) {
             (Is::Absent, value) => value.is_none(),
             (_, None) => false,
