@@ -118,7 +118,7 @@ impl Waiting {
 mod tests {
     use super::*;
     use crate::{
-        context::Identity,
+        id::Identity,
         recorder::{Clock, TeePlan},
     };
     use bytes::Bytes;
@@ -135,7 +135,7 @@ mod tests {
         };
         let call = RequestContext::new(identity, Instant::now(), SystemTime::UNIX_EPOCH, None);
         {
-            let mut body = call.shared().response_body();
+            let mut body = call.shared().captured.response_body();
             body.begin(TeePlan {
                 limit: 1,
                 ..TeePlan::default()
@@ -169,7 +169,7 @@ mod tests {
         let calls: Vec<_> = (0..MOST + 3).map(|_| call()).collect();
         let held: Vec<_> = calls.iter().map(|call| waiting.hold(call, now)).collect();
         waiting.relieve();
-        let kept = |call: &RequestContext| call.shared().response_body().kept();
+        let kept = |call: &RequestContext| call.shared().captured.response_body().kept();
         let left: Vec<_> = calls.iter().take(4).map(kept).collect();
         assert_eq!(left, [0, 0, 0, 1], "the oldest go first");
         drop(held);
