@@ -9,6 +9,7 @@ mod end_frame;
 mod events;
 mod heads;
 mod items;
+mod media;
 mod names;
 mod options;
 mod origin;
@@ -26,6 +27,7 @@ pub(crate) use self::{
     end_frame::{EndFrame, Envelope},
     heads::{HeaderFields, grpc_status, is_server_fault},
     items::{Framing, StreamLimits},
+    media::begins,
     tee::{BodySnapshot, Ending, Lengths, PANICKED, Tee, TeePlan},
 };
 pub(crate) use self::{
