@@ -55,6 +55,11 @@ impl<F, P> ResponseFuture<F, P> {
         }
     }
 
+    fn observe_panic(flight: Flight, payload: Payload) -> ! {
+        flight.panicked();
+        std::panic::resume_unwind(payload)
+    }
+
     #[cold]
     fn panicked_in_call<B>(&mut self, payload: Payload)
     where

@@ -17,18 +17,26 @@
 //!   bodies, and in their drops.
 
 mod begin;
+mod capture;
 mod carried;
 mod client;
+mod correlate;
+mod end;
 mod flight;
 mod future;
+mod head;
 mod last_words;
 mod method;
 mod panic;
+mod panicked;
 mod plan;
 mod request_body;
 mod request_line;
 mod response_body;
+mod select;
 mod service;
+mod traced;
+mod watch;
 
 pub(crate) use self::last_words::{install_hook, is_installed, unplaced};
 use self::method::known_method;
