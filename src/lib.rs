@@ -134,21 +134,24 @@ pub mod __private {
     pub use tracing;
 }
 
-/// The code of the README, compiled as documentation tests.
+/// The code of the README and of these pages, compiled as documentation tests.
 #[cfg(all(doctest, feature = "full"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
 
-/// The code of the page on tokens, too.
-#[cfg(all(doctest, feature = "full"))]
-#[doc = include_str!("../docs/tokens.md")]
-struct TokensPage;
+    #[doc = include_str!("../docs/setup.md")]
+    struct Setup;
 
-/// And that of the pages on how services are run.
-#[cfg(all(doctest, feature = "full"))]
-#[doc = include_str!("../docs/kubernetes.md")]
-struct KubernetesPage;
+    #[doc = include_str!("../docs/verbose.md")]
+    struct Verbose;
 
-#[cfg(all(doctest, feature = "full"))]
-#[doc = include_str!("../docs/panic-abort.md")]
-struct PanicAbortPage;
+    #[doc = include_str!("../docs/tokens.md")]
+    struct Tokens;
+
+    #[doc = include_str!("../docs/kubernetes.md")]
+    struct Kubernetes;
+
+    #[doc = include_str!("../docs/panic-abort.md")]
+    struct PanicAbort;
+}
