@@ -67,7 +67,10 @@ def walk(id_, where):
         return
     if kind in ("struct", "enum", "trait", "function", "constant", "type_alias", "macro", "union", "static"):
         items.setdefault(id_, f"{kind} {name}")
-    types_of({k: v for k, v in inner.items() if k != "impls"}, name)
+    if not isinstance(inner, dict):
+        # The text of a macro.
+        return
+    types_of({k: v for k, v in inner.items() if k not in ("impls", "implementations")}, name)
     walk_members(inner, kind, name)
     for impl_id in inner.get("impls", []):
         walk_impl(impl_id, name)
@@ -98,11 +101,15 @@ def walk_members(inner, kind, name):
                     types_of(index[str(field)]["inner"], name)
 
 
-def walk_impl(id_, name):
-    item = index.get(str(id_))
+def chosen(item):
+    """An implementation that somebody wrote, not the compiler or a blanket one."""
     impl = item and item["inner"].get("impl")
-    # What the compiler or a blanket implementation gives is nobody's choice.
-    if not impl or impl.get("is_synthetic") or impl.get("blanket_impl"):
+    return impl and not impl.get("is_synthetic") and not impl.get("blanket_impl") and impl
+
+
+def walk_impl(id_, name):
+    impl = chosen(index.get(str(id_)))
+    if not impl:
         return
     if impl["trait"]:
         note(impl["trait"]["id"], name)
@@ -124,6 +131,11 @@ def walk_all(ids, where):
 
 root = index[str(doc["root"])]
 walk_all(root["inner"]["module"]["items"], "dashcam")
+for item in index.values():
+    # Also those for types of other crates.
+    impl = chosen(item)
+    if impl:
+        types_of([impl["for"], impl["trait"] and impl["trait"]["args"]], "an implementation")
 if listed:
     print("\n".join(sorted(items.values())))
 surplus = {crate: sorted(uses) for crate, uses in foreign.items() if crate not in allowed}
