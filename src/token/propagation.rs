@@ -11,7 +11,7 @@ use std::{
 ///
 /// Whether a rule or a token selected the request: calls that go out by
 /// [`PropagateCorrelationIdLayer`](crate::correlation::PropagateCorrelationIdLayer) or
-/// with [`headers_for`](crate::correlation::headers_for) to hosts that are allowed
+/// with [`headers`](crate::correlation::headers) to hosts that are allowed
 /// carry a token that is good for some seconds, and only with the correlation ID of
 /// this request. Who is called verifies it like any other. What a client sent goes
 /// nowhere. There is no host that is allowed by itself.
