@@ -126,7 +126,7 @@ mod tower_http;
 #[cfg(feature = "axum")]
 pub use self::extract::MissingCorrelationId;
 pub use self::{
-    layer::CorrelationIdLayer,
+    layer::{CorrelationIdLayer, CorrelationIdService},
     propagate::{PropagateCorrelationId, PropagateCorrelationIdLayer, add_headers, headers},
 };
 pub use crate::id::{
