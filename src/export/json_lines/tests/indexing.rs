@@ -292,7 +292,6 @@ mod anew {
 }
 
 /// What the reader of files makes of an index, in all states of the file.
-#[cfg(feature = "cli")]
 mod reading {
     use super::*;
     use crate::{
