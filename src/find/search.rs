@@ -216,3 +216,59 @@ fn micros(started_at: &str) -> Option<i64> {
     let at: jiff::Timestamp = started_at.parse().ok()?;
     Some(at.as_microsecond())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::{Exporter, JsonLines, sample::sample};
+    use std::fs;
+
+    #[test]
+    fn the_newest_of_what_matches_in_the_order_of_time() {
+        let dir = std::env::temp_dir().join(format!("dashcam-search-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        let mut exporter = JsonLines::builder(&dir).build();
+        // As they ended, not as they began.
+        for n in [3, 1, 4, 2] {
+            let mut exchange = sample(&format!("e{n}"));
+            exchange.started_at = format!("2026-01-02T03:04:0{n}.000000Z");
+            exchange.request.method = if n == 4 { "PUT" } else { "GET" }.to_owned();
+            exporter.export(&exchange).unwrap();
+        }
+        drop(exporter);
+        let file = fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{{}}\n{text}")).unwrap();
+
+        let ids = |search: Search| {
+            let mut torn = Vec::new();
+            let found = search.read(|item| match item {
+                Ok(exchange) => Some(exchange.id),
+                Err(place) => {
+                    torn.push(place.line);
+                    None
+                }
+            });
+            assert_eq!(torn, [1]);
+            found.unwrap().concat()
+        };
+        let mut get = Filter::new();
+        get.add("method", "GET").unwrap();
+        assert_eq!(ids(Search::new(&dir)), "e1e2e3e4");
+        assert_eq!(ids(Search::new(&file).newest(3)), "e2e3e4");
+        assert_eq!(ids(Search::new(&dir).filter(get.clone())), "e1e2e3");
+        assert_eq!(ids(Search::new(&dir).filter(get).newest(1)), "e3");
+        assert_eq!(ids(Search::new(&dir).newest(0)), "");
+
+        // What is left out is none of the newest.
+        let odd = Search::new(&dir).newest(2).read(|item| {
+            let id = item.ok()?.id;
+            (id != "e4" && id != "e2").then_some(id)
+        });
+        assert_eq!(odd.unwrap(), ["e1", "e3"]);
+
+        fs::remove_dir_all(&dir).unwrap();
+        let gone = Search::new(&dir).read(Some);
+        assert_eq!(gone.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
