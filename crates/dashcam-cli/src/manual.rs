@@ -16,7 +16,8 @@ pub(super) fn completions(args: &CompletionsArgs, out: &mut Output) -> Result<An
 }
 
 pub(super) fn man(args: &ManArgs, out: &mut Output) -> Result<Answer, Failure> {
-    let command = Args::command();
+    // Its page would not be there.
+    let command = Args::command().disable_help_subcommand(true);
     let Some(dir) = &args.out else {
         let mut page = Vec::new();
         Man::new(command).render(&mut page)?;

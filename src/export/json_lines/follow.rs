@@ -195,7 +195,7 @@ mod tests {
     fn polled(follow: &mut Follow) -> Vec<Result<String, TornReason>> {
         let mut seen = Vec::new();
         follow
-            .poll(&mut |item| {
+            .poll(|item| {
                 seen.push(item.map(|exchange| exchange.id).map_err(|torn| torn.reason));
                 ControlFlow::Continue(())
             })
@@ -256,7 +256,7 @@ mod tests {
             1,
             &[line("f"), b"\n".to_vec(), line("g"), b"\n".to_vec()].concat(),
         );
-        follow.poll(&mut |_| ControlFlow::Break(())).unwrap();
+        follow.poll(|_| ControlFlow::Break(())).unwrap();
         assert_eq!(polled(&mut follow), [Ok("g".to_owned())]);
 
         // Compressed meanwhile: only what was not seen yet is new.
@@ -271,6 +271,6 @@ mod tests {
             assert!(polled(&mut follow).is_empty());
         }
         fs::remove_dir_all(&dir).unwrap();
-        assert!(follow.poll(&mut |_| ControlFlow::Continue(())).is_err());
+        assert!(follow.poll(|_| ControlFlow::Continue(())).is_err());
     }
 }

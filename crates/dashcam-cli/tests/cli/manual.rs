@@ -48,6 +48,7 @@ fn the_manual_has_a_page_of_each_command() {
     assert_eq!((page.code, page.err.as_str()), (Some(0), ""));
     assert!(page.out.contains(".TH dashcam 1"), "{}", page.out);
     assert!(page.out.contains("DASHCAM_DIR"), "{}", page.out);
+    assert!(!page.out.contains("help(1)"), "{}", page.out);
 
     let dir = Directory::new("man");
     let pages = dir.0.join("share/man1");

@@ -329,7 +329,7 @@ mod reading {
             ControlFlow::Continue(())
         }
 
-        fn torn(&mut self, _: &Torn) {
+        fn torn(&mut self, _: Torn) {
             self.torn += 1;
         }
     }
