@@ -88,13 +88,15 @@ fn the_account_tells_what_the_log_does_not() {
         let stdout = String::from_utf8(output.stdout).unwrap();
         let (log, account) = stdout.split_once(ACCOUNT).expect(&stdout);
 
-        let mut log = log.lines().filter(|line| !line.is_empty());
-        assert!(
-            log.next()
-                .unwrap()
-                .starts_with("listening on http://127.0.0.1:")
-        );
+        // The log is written on a thread of its own: its first line may be before this one.
+        let lines = log.lines().filter(|line| !line.is_empty());
+        let (log, said): (Vec<_>, Vec<_>) = lines.partition(|line| line.starts_with('{'));
+        let [listening] = said[..] else {
+            panic!("{said:?}")
+        };
+        assert!(listening.starts_with("listening on http://127.0.0.1:"));
         let log: Vec<Value> = log
+            .into_iter()
             .map(|line| serde_json::from_str(line).expect(line))
             .collect();
         assert!(
