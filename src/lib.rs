@@ -34,7 +34,8 @@
 //! | where exchanges go | [`export`] | |
 //! | all of it, ready made | [`kit`], [`log_line`] | |
 //! | debug events of one request, by a signed token | [`token`] | `token` |
-//! | rules, exchanges and status on a private port, from flags, on the command line | [`admin`], [`open_feature`], [`cli`] | `admin`, `open-feature`, `cli` |
+//! | kept exchanges, found again | [`find`], [`export::json_lines`] | |
+//! | rules, exchanges and status on a private port, and from flags | [`admin`], [`open_feature`] | `admin`, `open-feature` |
 //! | the tests of a service that uses it | [`testing`] | `testing` |
 //! | the service under all layers | [`lifecycle`] | |
 //!
@@ -63,14 +64,11 @@
 #[cfg(feature = "admin")]
 pub mod admin;
 pub mod capture;
-#[cfg(feature = "cli")]
-pub mod cli;
 pub mod context;
 pub mod correlation;
 pub mod exchange;
 pub mod export;
-#[cfg(any(feature = "admin", feature = "cli"))]
-mod find;
+pub mod find;
 mod foreign;
 #[cfg(all(fuzzing, feature = "full"))]
 #[doc(hidden)]

@@ -97,6 +97,7 @@
 //! router, what that router does in front of it sees its tokens.
 
 mod answer;
+mod asked;
 mod attempts;
 mod audit;
 mod auth;

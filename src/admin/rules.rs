@@ -2,11 +2,12 @@
 
 use super::{
     answer::{Named, Problem, json_answer},
+    asked::Asked,
     audit::{self, Change},
     auth::Who,
     router::{Ask, Shared},
 };
-use crate::selection::{Asked, OffBy, Rule, Rules, RulesError, VERBOSE_OFF};
+use crate::selection::{OffBy, Rule, Rules, RulesError, VERBOSE_OFF};
 use axum::{
     Extension,
     body::{Body, to_bytes},

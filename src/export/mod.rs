@@ -18,8 +18,6 @@ pub mod har;
 pub mod json_lines;
 mod memory;
 mod notes;
-#[cfg(feature = "cli")]
-pub(crate) use self::notes::withheld;
 #[cfg(test)]
 pub(crate) mod sample;
 mod target;

@@ -79,7 +79,6 @@ impl Key {
 
     /// The hashes that a value has in an exchange of this salt: the one that can be
     /// joined, and the one of this exchange alone.
-    #[cfg(any(feature = "admin", feature = "cli", test))]
     pub(crate) fn hashes(&self, value: &[u8], salt: Option<Salt>) -> [Option<String>; 2] {
         let hash = |key: [u8; 32]| {
             let mut out = String::new();

@@ -121,7 +121,6 @@ mod tests_leaks;
 #[cfg(test)]
 mod tests_text;
 
-#[cfg(any(feature = "admin", feature = "cli"))]
 pub(crate) use self::key::Key;
 pub use self::policy::{Action, Base, KeySource, Policy, PolicyError, PolicyModel};
 pub(crate) use self::{

@@ -68,8 +68,6 @@
 //! inside the router (`Router::layer`), facts only after the code that states
 //! them, and [`Peer`] only where the server or an outer layer says it.
 
-#[cfg(any(feature = "admin", feature = "cli"))]
-mod asked;
 mod check;
 mod chosen;
 mod conflicts;
@@ -91,10 +89,6 @@ mod switch;
 mod why;
 mod work;
 
-#[cfg(any(feature = "admin", feature = "cli"))]
-pub(crate) use self::asked::Asked;
-#[cfg(feature = "cli")]
-pub(crate) use self::asked::Many;
 #[cfg(feature = "token")]
 pub(crate) use self::engine::{Scope, Window, second};
 pub use self::{

@@ -69,7 +69,6 @@
 //! further in which hands headers on does not hand on somebody's token.
 
 mod claims;
-#[cfg(feature = "cli")]
 mod inspect;
 mod jws;
 mod key;
@@ -81,11 +80,10 @@ mod refusal;
 mod tests;
 mod tokens;
 
-#[cfg(feature = "cli")]
-pub(crate) use self::inspect::Inspected;
 use self::tokens::Verified;
 pub use self::{
     claims::Claims,
+    inspect::Inspected,
     key::{InvalidTokenKey, TokenKey},
     propagation::{Host, InvalidHost, Propagation},
     refusal::{Refusal, TokenStatus},

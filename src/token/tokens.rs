@@ -359,7 +359,6 @@ impl Verified {
         })
     }
 
-    #[cfg(any(test, feature = "cli"))]
     pub(crate) fn rule(&self) -> &Rule {
         &self.rule
     }

@@ -45,7 +45,6 @@ impl Entries {
         self.last.as_ref().map_or(0, Entry::end)
     }
 
-    #[cfg(any(feature = "cli", test, fuzzing))]
     pub(super) fn lines(&self) -> u64 {
         self.count
     }

@@ -117,7 +117,6 @@ impl Mark {
     }
 }
 
-#[cfg(any(feature = "cli", test, fuzzing))]
 impl Entry {
     /// In microseconds since 1970.
     pub(crate) fn started_us(&self) -> i64 {

@@ -46,7 +46,7 @@ pub(crate) trait Wanted {
     fn take(&mut self, exchange: Exchange, offset: u64) -> ControlFlow<()>;
 
     /// Something that is no exchange.
-    fn torn(&mut self, torn: &Torn);
+    fn torn(&mut self, torn: Torn);
 }
 
 /// The exchange files in a directory, oldest first.
@@ -189,7 +189,7 @@ impl Lines<'_> {
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     let reason = TornReason::of(&error);
-                    wanted.torn(&Torn::new(self.path, number, offset, reason));
+                    wanted.torn(Torn::new(self.path, number, offset, reason));
                     return Ok(());
                 }
                 Ok(Some(line)) if line.too_long => Err(TornReason::TooLong),
@@ -201,7 +201,7 @@ impl Lines<'_> {
             };
             match parsed {
                 Ok(exchange) => self.flow = wanted.take(exchange, offset),
-                Err(reason) => wanted.torn(&Torn::new(self.path, number, offset, reason)),
+                Err(reason) => wanted.torn(Torn::new(self.path, number, offset, reason)),
             }
             if self.flow.is_break() {
                 return Ok(());

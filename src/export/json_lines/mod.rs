@@ -67,11 +67,9 @@ mod builder;
 #[cfg(feature = "compression")]
 mod compress;
 mod entries;
-#[cfg(feature = "cli")]
 mod follow;
 mod index;
 mod line;
-#[cfg(feature = "cli")]
 mod lookup;
 mod names;
 mod reader;
@@ -88,16 +86,15 @@ mod writer;
 
 pub use self::{
     builder::JsonLinesBuilder,
+    follow::Follow,
     reader::{DirLines, Lines, read_dir, read_file},
     stats::{JsonLinesStats, JsonLinesStatsHandle},
     torn::{Torn, TornReason},
 };
 
-#[cfg(all(fuzzing, feature = "cli"))]
+#[cfg(all(fuzzing, feature = "full"))]
 pub(crate) use self::lookup::any_index;
-#[cfg(feature = "cli")]
 pub(crate) use self::{
-    follow::Follow,
     index::Entry,
     lookup::{Wanted, look, paths},
 };

@@ -1,11 +1,22 @@
 //! Text of strangers, made safe for a terminal.
 
-use crate::export::curl::is_unsafe;
 use percent_encoding::percent_decode_str;
 use std::{
     borrow::Cow,
     fmt::{self, Write},
 };
+
+/// Whether a character steers a terminal, or changes the direction of text.
+pub(super) fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            // Line and paragraph separators, direction marks, embeddings, overrides and
+            // isolates, and the byte order mark.
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        )
+}
 
 /// Shows a text with what is unsafe escaped as in Rust and JSON.
 #[derive(Debug)]

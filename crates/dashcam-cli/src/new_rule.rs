@@ -1,7 +1,7 @@
 //! `dashcam rules new`.
 
-use super::{Answer, Failure, Output, args::NewRuleArgs};
-use crate::selection::{Budget, Rule, Rules, Sample, Text};
+use super::{Answer, Failure, Output, args::NewRuleArgs, text::is_unsafe};
+use dashcam::selection::{Budget, Rule, Rules, Sample, Text};
 use http::HeaderName;
 use serde_json::Value;
 use std::{
@@ -155,7 +155,7 @@ fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            c if crate::export::curl::is_unsafe(c) || c.is_control() => {
+            c if is_unsafe(c) || c.is_control() => {
                 let _ = write!(quoted, "\\U{:08X}", u32::from(c));
             }
             c => quoted.push(c),

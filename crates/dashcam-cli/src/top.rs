@@ -5,10 +5,13 @@ use super::{
     args::TopArgs,
     list::short,
     output::Ink,
-    store::{self, Asked, Keys, directory},
+    store::{self, directory},
     text::Plain,
 };
-use crate::exchange::{Direction, Exchange, Failure as Failed, KeepReason, Missing, Outcome};
+use dashcam::{
+    exchange::{Depth, Direction, Exchange, Failure as Failed, KeepReason, Missing, Outcome},
+    find::{Filter, Row, Search},
+};
 use serde::Serialize;
 use std::{collections::HashMap, path::Path};
 
@@ -194,13 +197,13 @@ impl Kinds {
                 kind.last.clone_from(at);
             }
         }
-        let full = exchange.depth == crate::exchange::Depth::Full;
+        let full = exchange.depth == Depth::Full;
         let example = (full, at.clone());
         if kind.id.is_empty() || example > kind.example {
             kind.example = example;
             kind.id.clone_from(&exchange.id);
             kind.correlation_id.clone_from(&exchange.correlation.id);
-            let row = crate::find::Row::of(exchange);
+            let row = Row::new(exchange);
             kind.text = row.panic.or(row.error);
         }
     }
@@ -235,22 +238,21 @@ fn is_failure(exchange: &Exchange) -> bool {
 pub(super) fn top(args: &TopArgs, out: &mut Output) -> Result<Answer, Failure> {
     let path = directory(args.path.as_deref());
     let filter = args.filter.filter()?;
-    let (mut kinds, mut keys) = (Kinds::default(), Keys::default());
-    let asked = Asked::Like(&filter);
-    store::each(&path, asked, &mut keys, out, &mut |exchange| {
+    let all = filter.is_empty();
+    let mut kinds = Kinds::default();
+    let search = Search::new(&path).filter(filter);
+    let (_, trouble) = store::read(&path, &search, |exchange| {
         if is_failure(&exchange) {
             kinds.add(&exchange);
         }
+        None::<()>
     })?;
+    trouble.tell_all(out);
     let mut kinds = kinds.sorted();
     if kinds.is_empty() {
-        let like = if filter.is_empty() {
-            ""
-        } else {
-            " is like that"
-        };
+        let like = if all { "" } else { " is like that" };
         out.note(&format!("no failure in {}{like}", path.display()));
-        keys.explain(&filter, out);
+        store::explain(&path, &args.filter, out)?;
         return Ok(Answer::No);
     }
     kinds.truncate(args.most.unwrap_or(usize::MAX));
@@ -286,8 +288,8 @@ fn line(kind: &Kind, out: &mut Output) -> Result<(), Failure> {
     let more = if kind.more { "+" } else { "" };
     let (kept, counted) = (kind.kept, format!("{}{more}", kind.counted));
     let call = match direction {
-        Direction::Server => "",
         Direction::Client => "call of ",
+        _ => "",
     };
     let how = kind.signature.how();
     let site = site.as_ref().map(|site| format!(" at {site}"));
@@ -352,7 +354,12 @@ pub(super) fn tell_of_unknown(path: &Path, out: &mut Output) -> Result<(), Failu
 
 /// Says which failures were only counted: one that is not found may be one of them.
 fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
-    let found = store::newest_of(path, Asked::Counted, LATEST, &mut brief)?;
+    let latest = |filter| Search::new(path).filter(filter).newest(LATEST);
+    let brief = |exchange| Some(brief(exchange));
+    let mut counted = Filter::new();
+    counted.suppressed();
+    // What cannot be read was told.
+    let (found, _) = store::read(path, &latest(counted), brief)?;
     let more = found.len() == LATEST;
     let mut kinds = Kinds::default();
     found.iter().for_each(|exchange| kinds.add(exchange));
@@ -361,8 +368,8 @@ fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
     let counted: u64 = kinds.iter().map(|kind| kind.counted).sum();
     // A storm of which no exchange tells yet is among the newest.
     let mut newest = Kinds::default();
-    let latest = store::newest_of(path, Asked::Any, LATEST, &mut brief)?;
-    latest.iter().for_each(|exchange| newest.add(exchange));
+    let (found, _) = store::read(path, &latest(Filter::new()), brief)?;
+    found.iter().for_each(|exchange| newest.add(exchange));
     let mut untold = newest.sorted();
     untold.retain(|kind| kind.more);
     if counted == 0 && untold.is_empty() {

@@ -4,10 +4,11 @@ use super::{
     Answer, Failure, Output,
     args::ExportArgs,
     show::find,
-    store::{self, Asked, Keys, directory},
+    store::{self, directory},
     top,
 };
-use crate::export::{curl::Curl, har};
+use dashcam::export::{curl::Curl, har};
+use dashcam::find::Search;
 use serde_json::json;
 
 pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Failure> {
@@ -17,19 +18,20 @@ pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Fail
     }
     let path = directory(args.path.as_deref());
     let filter = args.filter.filter()?;
-    let mut keys = Keys::default();
     let found = if let Some(id) = &args.id {
-        let mut found = find(&path, id, &mut keys, out)?;
+        let mut found = find(&path, id, out)?;
         found.retain(|exchange| filter.matches(exchange));
         found
     } else {
-        let asked = Asked::Like(&filter);
-        store::newest(&path, asked, None, &mut keys, out, &mut |exchange| exchange)?
+        let search = Search::new(&path).filter(filter.clone());
+        let (found, trouble) = store::read(&path, &search, Some)?;
+        trouble.tell_all(out);
+        found
     };
     if found.is_empty() {
         let all = filter.is_empty() && args.id.is_none();
-        keys.explain_none(&path, &filter, all, out);
-        if args.id.is_some() || !filter.correlation_ids.is_empty() {
+        store::explain_none(&path, &args.filter, all, out)?;
+        if args.id.is_some() || args.filter.asks_for_an_id() {
             top::tell_of_unknown(&path, out)?;
         }
         return Ok(Answer::No);

@@ -4,13 +4,13 @@ use super::{
     Answer, Failure, Output,
     args::ListArgs,
     output::Ink,
-    store::{self, Asked, Keys, Trouble, directory},
+    store::{self, Trouble, directory},
     text::{Plain, readable},
     top,
 };
-use crate::{
+use dashcam::{
     export::json_lines::Follow,
-    find::{Filter, Row},
+    find::{Filter, Row, Search},
 };
 use std::{collections::VecDeque, ops::ControlFlow, path::Path, thread, time::Duration};
 
@@ -20,14 +20,16 @@ const INTERVAL: Duration = Duration::from_millis(300);
 pub(super) fn ls(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure> {
     let path = directory(args.path.as_deref());
     let filter = args.filter.filter()?;
-    let mut keys = Keys::default();
-    let asked = Asked::Like(&filter);
-    let rows = store::newest(&path, asked, args.newest, &mut keys, out, &mut |exchange| {
-        Row::of(&exchange)
-    })?;
+    let all = filter.is_empty();
+    let mut search = Search::new(&path).filter(filter);
+    if let Some(newest) = args.newest {
+        search = search.newest(newest);
+    }
+    let (rows, trouble) = store::read(&path, &search, |exchange| Some(Row::new(&exchange)))?;
+    trouble.tell_all(out);
     if rows.is_empty() && args.newest != Some(0) {
-        keys.explain_none(&path, &filter, filter.is_empty(), out);
-        if !filter.correlation_ids.is_empty() {
+        store::explain_none(&path, &args.filter, all, out)?;
+        if args.filter.asks_for_an_id() {
             top::tell_of_unknown(&path, out)?;
         }
         return Ok(Answer::No);
@@ -98,9 +100,9 @@ fn poll(
     each: &mut dyn FnMut(Row, &mut Output) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut result = Ok(());
-    let polled = follow.poll(&mut |item| {
+    let polled = follow.poll(|item| {
         match item {
-            Ok(exchange) if filter.matches(&exchange) => result = each(Row::of(&exchange), out),
+            Ok(exchange) if filter.matches(&exchange) => result = each(Row::new(&exchange), out),
             Ok(_) => {}
             Err(torn) => trouble.tell(&torn, out),
         }

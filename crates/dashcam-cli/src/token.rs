@@ -3,18 +3,19 @@
 use super::{
     Answer, Failure, Output,
     args::{KeyArgs, MintArgs, NewKeyArgs},
+    input,
     output::create_private,
     text::Plain,
 };
-use crate::{
-    plain_file,
-    token::{Claims, TokenKey},
-};
+use dashcam::token::{Claims, TokenKey};
 use serde_json::json;
-use std::{io, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 /// Larger files are no keys.
 const MAX_KIB: u64 = 64;
+
+/// The header of requests that has the token.
+pub(super) const HEADER: &str = "x-dashcam-verbose";
 
 /// What services take by default.
 const USUAL: Duration = Duration::from_secs(3600);
@@ -48,9 +49,8 @@ fn public(key: &TokenKey, file: &Path, out: &mut Output) -> Result<Answer, Failu
 
 pub(super) fn read(file: &Path) -> Result<TokenKey, Failure> {
     let name = file.display();
-    let cannot = |error| Failure::cannot(format!("{name} cannot be read: {error}"));
-    let bytes = plain_file::read(file, MAX_KIB).map_err(cannot)?;
-    let text = String::from_utf8(bytes).map_err(|_| cannot(io::Error::other("it is not UTF-8")))?;
+    let text = input::file(file, MAX_KIB)
+        .map_err(|error| Failure::cannot(format!("{name} cannot be read: {error}")))?;
     TokenKey::from_jwk(text.trim()).map_err(|error| Failure::cannot(format!("{name}: {error}")))
 }
 
@@ -89,7 +89,7 @@ pub(super) fn mint(args: &MintArgs, out: &mut Output) -> Result<Answer, Failure>
         .mint(&claims)
         .map_err(|error| Failure::cannot(error.to_string()))?;
     if out.is_json() {
-        out.json(&json!({ "header": crate::selection::VERBOSE_HEADER.as_str(), "token": token }))?;
+        out.json(&json!({ "header": HEADER, "token": token }))?;
     } else {
         out.line(format_args!("{}", Plain(&token)))?;
     }

@@ -5,15 +5,15 @@ use super::{
     args::ShowArgs,
     list::millis,
     output::Ink,
-    store::{self, Asked, Keys, directory},
+    store::{self, directory},
     text::{Plain, readable},
     top,
 };
-use crate::{
+use dashcam::{
     exchange::{
         Body, BodyState, Content, Event, Exchange, Failure as Failed, Header, Mode, Outcome,
     },
-    export::withheld,
+    find::{Filter, Search},
 };
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(super) fn show(args: &ShowArgs, out: &mut Output) -> Result<Answer, Failure>
         )));
     }
     let path = directory(args.path.as_deref());
-    let found = find(&path, &args.id, &mut Keys::default(), out)?;
+    let found = find(&path, &args.id, out)?;
     if found.is_empty() {
         out.note(&format!(
             "no exchange in {} has an ID, a correlation ID or a trace ID that begins with {:?}; \
@@ -56,12 +56,7 @@ pub(super) fn show(args: &ShowArgs, out: &mut Output) -> Result<Answer, Failure>
 
 /// Those with such an ID, oldest first; the newest one for `last`. An ID as a
 /// whole finds nothing that is only longer.
-pub(super) fn find(
-    path: &Path,
-    id: &str,
-    keys: &mut Keys,
-    out: &mut Output,
-) -> Result<Vec<Exchange>, Failure> {
+pub(super) fn find(path: &Path, id: &str, out: &mut Output) -> Result<Vec<Exchange>, Failure> {
     // What somebody copies may have blanks around it.
     let id = id.trim();
     if id.is_empty() {
@@ -69,21 +64,29 @@ pub(super) fn find(
             "an empty ID finds everything; `dashcam ls` lists it",
         ));
     }
-    let (asked, limit) = match id {
-        "last" => (Asked::Any, Some(1)),
-        id => (Asked::Begins(id), None),
+    let search = match id {
+        "last" => Search::new(path).newest(1),
+        id => begins(path, "id", id)?,
     };
-    let mut found = store::newest(path, asked, limit, keys, out, &mut |exchange| exchange)?;
-    if found.is_empty() && limit.is_none() {
-        let id = id.to_ascii_lowercase();
+    let (mut found, trouble) = store::read(path, &search, Some)?;
+    trouble.tell_all(out);
+    if found.is_empty() && id != "last" {
         // What cannot be read was told.
-        found = store::of_trace(path, &id, &mut |exchange| exchange)?;
+        (found, _) = store::read(path, &begins(path, "trace_id", id)?, Some)?;
     }
     let is = |exchange: &Exchange| exchange.id == id || exchange.correlation.id == id;
     if found.iter().any(is) {
         found.retain(is);
     }
     Ok(found)
+}
+
+/// What has an ID of this kind that begins so.
+fn begins(path: &Path, kind: &str, id: &str) -> Result<Search, Failure> {
+    let mut filter = Filter::new();
+    let added = filter.add(kind, id);
+    added.map_err(|error| Failure::cannot(error.to_string()))?;
+    Ok(Search::new(path).filter(filter))
 }
 
 fn page(exchange: &Exchange, out: &mut Output) -> Result<(), Failure> {
@@ -179,6 +182,7 @@ fn head(exchange: &Exchange, out: &mut Output) -> Result<(), Failure> {
         Mode::Live { by } => format!("; live by {by}"),
         Mode::Recorded => String::new(),
         Mode::Off => "; no events recorded".to_owned(),
+        other => format!("; {other:?}"),
     };
     field(
         "outcome",
@@ -205,6 +209,7 @@ fn failed(failure: &Failed) -> String {
         Failed::BodyLength => "a body that is not as long as announced".to_owned(),
         Failed::ServiceError => "the service's error".to_owned(),
         Failed::Custom(name) => name.clone(),
+        other => format!("{other:?}"),
     }
 }
 
@@ -301,6 +306,7 @@ fn body(body: &Body, out: &mut Output) -> Result<(), Failure> {
         BodyState::Skipped { why } => format!("not written: {why}"),
         BodyState::Open => "still passing by".to_owned(),
         BodyState::Stream => "a stream".to_owned(),
+        other => format!("{other:?}"),
     };
     let kind = [&body.content_type, &body.content_encoding];
     let kind: String = kind
@@ -325,7 +331,21 @@ fn body(body: &Body, out: &mut Output) -> Result<(), Failure> {
             let (why, hash) = (withheld(why.as_deref()), Plain(hash));
             out.line(format_args!("  ({length} bytes {why}, hash {hash})"))
         }
+        Some(other) => {
+            let other = format!("{other:?}");
+            out.line(format_args!("  {}", Plain(&other)))
+        }
         None => Ok(()),
+    }
+}
+
+/// Why nothing of a body is written.
+fn withheld(why: Option<&str>) -> &'static str {
+    match why {
+        Some("policy") => "withheld by the policy",
+        Some("coding") => "in a content coding that was not decoded",
+        Some("broken") => "that are not what their media type says",
+        _ => "of a format that is not known",
     }
 }
 

@@ -1,6 +1,6 @@
-//! A described request as text, as people and other programs give it.
+//! A described request as text, as other programs give it.
 
-use super::Described;
+use crate::selection::Described;
 use http::{HeaderName, HeaderValue, Method, Uri};
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,22 +10,22 @@ use std::{collections::BTreeMap, net::IpAddr};
 /// A request in texts; each field is what [`Described`] has.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Asked {
-    pub(crate) method: Option<String>,
-    pub(crate) path: String,
-    pub(crate) route: Option<String>,
-    pub(crate) header: BTreeMap<String, Many>,
-    pub(crate) query: BTreeMap<String, Many>,
-    pub(crate) fact: BTreeMap<String, String>,
-    pub(crate) client: Option<IpAddr>,
-    pub(crate) correlation_id: Option<String>,
-    pub(crate) at: Option<String>,
+pub(super) struct Asked {
+    method: Option<String>,
+    path: String,
+    route: Option<String>,
+    header: BTreeMap<String, Many>,
+    query: BTreeMap<String, Many>,
+    fact: BTreeMap<String, String>,
+    client: Option<IpAddr>,
+    correlation_id: Option<String>,
+    at: Option<String>,
 }
 
 /// One value, or several of a name.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Many {
+enum Many {
     One(String),
     Several(Vec<String>),
 }
@@ -36,11 +36,6 @@ impl Many {
             Self::One(one) => std::slice::from_ref(one),
             Self::Several(several) => several,
         }
-    }
-
-    #[cfg(feature = "cli")]
-    pub(crate) fn push(&mut self, value: String) {
-        *self = Self::Several([self.values(), &[value]].concat());
     }
 }
 
@@ -53,7 +48,7 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC
 
 impl Asked {
     /// Why not says which field, and what was expected.
-    pub(crate) fn described(&self) -> Result<Described, (&'static str, String)> {
+    pub(super) fn described(&self) -> Result<Described, (&'static str, String)> {
         let method = self.method.as_deref().unwrap_or("GET");
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| ("method", "expected a method such as GET".to_owned()))?;

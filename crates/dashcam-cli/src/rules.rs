@@ -3,15 +3,15 @@
 use super::{
     Answer, Failure, Output,
     args::{CheckArgs, WhyArgs},
+    described::Words,
     output::Ink,
     text::Plain,
 };
-use crate::selection::{
-    Asked, Many, Mode, Rule, Rules, RulesError, RulesFile, SampleKey, Verdict, Warning, Why,
+use dashcam::selection::{
+    Mode, Rule, Rules, RulesError, RulesFile, SampleKey, Verdict, Warning, Why,
 };
 use serde_json::json;
 use std::{
-    collections::BTreeMap,
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -81,8 +81,8 @@ fn readable(
     out.line(format_args!("{}: {rules_n}, {warnings_n}", Plain(&name)))?;
     for rule in rules.iter() {
         let mode = match rule.mode() {
-            Mode::Live => "live",
             Mode::Record => "record",
+            _ => "live",
         };
         let name = out.paint(Ink::Strong, Plain(rule.name()));
         match rule.expires().duration_since(now) {
@@ -128,20 +128,18 @@ pub(super) fn why(args: WhyArgs, out: &mut Output) -> Result<Answer, Failure> {
     if args.method.bytes().any(|b| b.is_ascii_lowercase()) {
         out.note("methods have a case: rules are for methods in capitals");
     }
-    let asked = Asked {
-        method: Some(args.method),
+    let words = Words {
+        method: args.method,
         path: args.path,
         route: args.route,
-        header: grouped(args.header),
-        query: grouped(args.query),
-        fact: args.fact.into_iter().collect(),
+        header: args.header,
+        query: args.query,
+        fact: args.fact,
         client: args.client,
         correlation_id: args.correlation_id,
         at: args.at,
     };
-    let described = asked
-        .described()
-        .map_err(|(field, why)| Failure::cannot(format!("--{}: {why}", field.replace('_', "-"))))?;
+    let described = words.described()?;
     let key = args.sample_key.map(SampleKey::new).unwrap_or_default();
     let why = rules.why(&described, &key);
     if out.is_json() {
@@ -160,19 +158,6 @@ pub(super) fn why(args: WhyArgs, out: &mut Output) -> Result<Answer, Failure> {
     })
 }
 
-pub(super) fn grouped(pairs: Vec<(String, String)>) -> BTreeMap<String, Many> {
-    let mut all: BTreeMap<String, Many> = BTreeMap::new();
-    for (name, value) in pairs {
-        match all.get_mut(&name) {
-            Some(many) => many.push(value),
-            None => {
-                all.insert(name, Many::One(value));
-            }
-        }
-    }
-    all
-}
-
 fn explain(why: &Why, out: &mut Output) -> Result<(), Failure> {
     match &why.selected {
         Some(by) => {
@@ -186,7 +171,7 @@ fn explain(why: &Why, out: &mut Output) -> Result<(), Failure> {
             Verdict::Selects => ("selects it", Ink::Good),
             Verdict::ComesAfter => ("would select it, but a rule before it does", Ink::Dim),
             Verdict::Waits => ("waits for a fact", Ink::Warn),
-            Verdict::Fails => ("does not select it", Ink::Dim),
+            _ => ("does not select it", Ink::Dim),
         };
         let verdict = out.paint(ink, verdict);
         out.line(format_args!("  {}: {verdict}", Plain(&rule.name)))?;

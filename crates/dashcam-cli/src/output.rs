@@ -93,6 +93,12 @@ impl Output {
         self.line(format_args!("{}", safe_json(&json)))
     }
 
+    /// Text that holds nothing of a stranger's.
+    pub(super) fn bytes(&mut self, text: &[u8]) -> Result<(), Failure> {
+        self.out.write_all(text)?;
+        Ok(())
+    }
+
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.out.flush().map_err(Failure::from)
     }

@@ -1,13 +1,13 @@
 //! The program `dashcam`: kept exchanges and rules on the command line.
 //!
 //! ```console
-//! cargo install dashcam --features cli
+//! cargo install dashcam-cli
 //! dashcam --help
 //! ```
 //!
-//! It reads the files that [`JsonLines`](crate::export::JsonLines) writes, also
+//! It reads the files that [`JsonLines`](dashcam::export::JsonLines) writes, also
 //! while a service writes them, and the rules that
-//! [`RulesFile`](crate::selection::RulesFile) reads. It changes neither.
+//! [`RulesFile`](dashcam::selection::RulesFile) reads. It changes neither.
 //!
 //! | exit code | means |
 //! |---|---|
@@ -22,10 +22,13 @@
 
 mod args;
 mod check_token;
+mod described;
 mod export;
 mod failure;
+mod input;
 mod key;
 mod list;
+mod manual;
 mod new_rule;
 mod output;
 mod rules;
@@ -50,9 +53,7 @@ enum Answer {
     No,
 }
 
-/// What the program does, with the arguments of the process.
-#[must_use]
-pub fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -92,5 +93,7 @@ fn run(command: Command, out: &mut Output) -> Result<Answer, Failure> {
         Command::Token(TokenCommand::PublicKey(args)) => token::public_key(&args, out),
         Command::Token(TokenCommand::Mint(args)) => token::mint(&args, out),
         Command::Token(TokenCommand::Check(args)) => check_token::check(*args, out),
+        Command::Completions(args) => manual::completions(&args, out),
+        Command::Man(args) => manual::man(&args, out),
     }
 }

@@ -2,16 +2,15 @@
 
 use super::{
     Answer, Failure, Output,
-    args::{CheckTokenArgs, standard_input},
+    args::CheckTokenArgs,
+    described::Words,
+    input::standard_input,
     output::Ink,
-    rules::{grouped, rough},
+    rules::rough,
     text::Plain,
-    token::read,
+    token::{HEADER, read},
 };
-use crate::{
-    selection::{Asked, Rules, VERBOSE_HEADER, Warning},
-    token::{Inspected, Tokens},
-};
+use dashcam::token::{Inspected, Tokens};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::SystemTime;
@@ -37,25 +36,21 @@ pub(super) fn check(args: CheckTokenArgs, out: &mut Output) -> Result<Answer, Fa
     }
     let described = match args.path {
         Some(path) => {
-            let asked = Asked {
-                method: Some(args.method),
+            let words = Words {
+                method: args.method,
                 path,
                 route: args.route,
-                header: grouped(args.header),
+                header: args.header,
                 client: args.client,
                 correlation_id: args.correlation_id,
-                ..Asked::default()
+                ..Words::default()
             };
-            let described = asked
-                .described()
-                .map_err(|(field, why)| Failure::cannot(format!("--{field}: {why}")))?;
-            Some(described)
+            Some(words.described()?)
         }
         None => None,
     };
     let now = SystemTime::now();
-    let arrival = described.as_ref().map(|described| described.arrival());
-    let inspected = tokens.inspect(token, arrival.as_ref(), now);
+    let inspected = tokens.inspect(token, described.as_ref(), now);
     if out.is_json() {
         let time = |time: Option<SystemTime>| time.and_then(shown);
         out.json(&json!({
@@ -65,7 +60,7 @@ pub(super) fn check(args: CheckTokenArgs, out: &mut Output) -> Result<Answer, Fa
             "begins": time(inspected.begins),
             "ends": time(inspected.ends),
             "claims": inspected.claims,
-            "warnings": warnings(&inspected, now),
+            "warnings": warnings(&inspected),
         }))?;
     } else {
         explain(&inspected, now, out)?;
@@ -86,21 +81,15 @@ pub(super) fn check(args: CheckTokenArgs, out: &mut Output) -> Result<Answer, Fa
 /// What somebody copies may be the whole line of the header.
 fn without_name(text: &str) -> &str {
     let text = text.trim();
-    let name = VERBOSE_HEADER;
     match text.split_once(':') {
-        Some((start, token)) if start.eq_ignore_ascii_case(name.as_str()) => token.trim(),
+        Some((start, token)) if start.eq_ignore_ascii_case(HEADER) => token.trim(),
         _ => text,
     }
 }
 
-fn warnings(inspected: &Inspected, now: SystemTime) -> Vec<String> {
-    let rule = inspected
-        .verified
-        .as_ref()
-        .map(|verified| verified.rule().clone());
-    let found = Rules::new(rule).check(now).into_iter();
-    let found = found.filter(Warning::is_of_every_request);
-    found.map(|warning| warning.text).collect()
+fn warnings(inspected: &Inspected) -> Vec<&str> {
+    let found = inspected.warnings.iter();
+    found.map(|warning| warning.text.as_str()).collect()
 }
 
 fn shown(time: SystemTime) -> Option<String> {
@@ -136,9 +125,9 @@ fn explain(inspected: &Inspected, now: SystemTime, out: &mut Output) -> Result<(
     for (name, value) in ask.into_iter().flatten() {
         line(out, name, Some(text(value)))?;
     }
-    for warning in warnings(inspected, now) {
+    for warning in warnings(inspected) {
         let word = out.paint(Ink::Warn, "warning");
-        out.line(format_args!("  {word}: {}", Plain(&warning)))?;
+        out.line(format_args!("  {word}: {}", Plain(warning)))?;
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
-use super::Failure;
-use crate::{
-    find::{Filter, KeptFor, Moment, OutcomeIs, RouteIs, StatusIs, ago, pair},
-    plain_file,
-    redact::{Key, KeySource},
+use super::{Failure, input::standard_input};
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+use dashcam::{
+    find::{Filter, InvalidFilter},
+    redact::KeySource,
     selection::{Glob, Network, When},
 };
-use clap::{Parser, Subcommand};
+use jiff::SignedDuration;
 use std::{
-    io,
     net::IpAddr,
     num::{NonZeroU32, NonZeroU64},
     path::PathBuf,
@@ -61,6 +61,36 @@ pub(super) enum Command {
     /// Make keys, and tokens that make single requests verbose.
     #[command(subcommand, after_help = TOKEN)]
     Token(TokenCommand),
+    /// Print the completions of a shell.
+    #[command(after_help = COMPLETIONS)]
+    Completions(CompletionsArgs),
+    /// Print the manual page.
+    #[command(after_help = MAN)]
+    Man(ManArgs),
+}
+
+const COMPLETIONS: &str = "\
+Examples:
+  dashcam completions bash > ~/.local/share/bash-completion/completions/dashcam
+  dashcam completions zsh > ~/.zfunc/_dashcam         with ~/.zfunc in fpath
+  dashcam completions fish > ~/.config/fish/completions/dashcam.fish";
+
+const MAN: &str = "\
+Examples:
+  dashcam man > dashcam.1
+  dashcam man --out ~/.local/share/man/man1           a page of each command";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell.
+    pub(super) shell: Shell,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ManArgs {
+    /// Write this page and one of each command to a directory, which is made where missing.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
 }
 
 const LS: &str = "\
@@ -98,37 +128,37 @@ Examples:
 #[derive(Debug, clap::Args)]
 pub(super) struct FilterArgs {
     /// Only since a time (2026-11-23T12:00:00Z), or so long ago (15m, 2h, 7d).
-    #[arg(long, value_name = "WHEN")]
-    since: Option<Moment>,
+    #[arg(long, value_name = "WHEN", value_parser = condition("since"))]
+    since: Option<String>,
     /// Only before a time, or what is older than so long.
-    #[arg(long, value_name = "WHEN")]
-    until: Option<Moment>,
+    #[arg(long, value_name = "WHEN", value_parser = condition("until"))]
+    until: Option<String>,
     /// Only this method.
     #[arg(long)]
     method: Vec<String>,
     /// Only this route, or routes and paths like a pattern (/orders/*).
-    #[arg(long)]
-    route: Vec<RouteIs>,
+    #[arg(long, value_parser = condition("route"))]
+    route: Vec<String>,
     /// Only this status (502), class (5xx), or none: no response.
-    #[arg(long)]
-    status: Vec<StatusIs>,
+    #[arg(long, value_parser = condition("status"))]
+    status: Vec<String>,
     /// Only what ended so: completed, failed, panicked, body_error, abandoned.
-    #[arg(long)]
-    outcome: Vec<OutcomeIs>,
+    #[arg(long, value_parser = condition("outcome"))]
+    outcome: Vec<String>,
     /// Only this correlation ID.
     #[arg(long, value_name = "ID")]
     correlation_id: Vec<String>,
     /// Only what was kept for this: outcome, request_body, slow, error_event, baseline,
     /// caller, interim, asked[:WHY], condition[:WHY], selected[:RULE].
-    #[arg(long, value_name = "REASON")]
-    kept_for: Vec<KeptFor>,
+    #[arg(long, value_name = "REASON", value_parser = condition("kept_for"))]
+    kept_for: Vec<String>,
     /// Only where the service stated this fact.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    fact: Vec<(String, String)>,
+    #[arg(long, value_name = "NAME=VALUE", value_parser = condition("fact"))]
+    fact: Vec<String>,
     /// Only with this header, of the request or the response; of credentials, VALUE is what
     /// follows their scheme.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
-    header: Vec<(String, String)>,
+    #[arg(long, value_name = "NAME=VALUE", value_parser = condition("header"))]
+    header: Vec<String>,
     /// Only where this value stands, in whatever place; - reads it from standard input,
     /// so that no list of commands has it.
     #[arg(long)]
@@ -141,55 +171,84 @@ pub(super) struct FilterArgs {
     scope: Option<String>,
 }
 
+/// What a condition of this name can have as its value.
+fn condition(name: &'static str) -> impl Fn(&str) -> Result<String, InvalidFilter> + Clone {
+    move |value| {
+        Filter::new().add(name, value)?;
+        Ok(value.to_owned())
+    }
+}
+
 impl FilterArgs {
+    /// What was asked for. It reads the key, and a value from standard input.
     pub(super) fn filter(&self) -> Result<Filter, Failure> {
-        let values = self.value.iter().map(|value| match value.as_str() {
-            "-" => standard_input(),
-            _ => Ok(value.clone()),
-        });
-        Ok(Filter {
-            since: self.since,
-            until: self.until,
-            methods: self.method.clone(),
-            routes: self.route.clone(),
-            statuses: self.status.clone(),
-            outcomes: self.outcome.clone(),
-            correlation_ids: trimmed(&self.correlation_id),
-            kept_for: self.kept_for.clone(),
-            facts: self.fact.clone(),
-            headers: self.header.clone(),
-            values: values.collect::<Result<_, _>>()?,
-            key: self.key()?,
-        })
+        let mut filter = self.times()?;
+        for (name, values) in [
+            ("method", &self.method),
+            ("route", &self.route),
+            ("status", &self.status),
+            ("outcome", &self.outcome),
+            ("kept_for", &self.kept_for),
+            ("fact", &self.fact),
+            ("header", &self.header),
+        ] {
+            for value in values {
+                add(&mut filter, name, value)?;
+            }
+        }
+        for id in &self.correlation_id {
+            // What somebody copies may have blanks around it; no ID has.
+            add(&mut filter, "correlation_id", id.trim())?;
+        }
+        for value in &self.value {
+            match value.as_str() {
+                "-" => add(&mut filter, "value", &standard_input()?)?,
+                value => add(&mut filter, "value", value)?,
+            }
+        }
+        if let Some(file) = &self.key_file {
+            let mut source = KeySource::file("--key-file", file);
+            source.scope.clone_from(&self.scope);
+            let key = filter.key(&source);
+            key.map_err(|error| Failure::cannot(error.to_string()))?;
+        }
+        Ok(filter)
     }
 
-    fn key(&self) -> Result<Option<Key>, Failure> {
-        let Some(file) = &self.key_file else {
-            return Ok(None);
-        };
-        let mut source = KeySource::file("--key-file", file);
-        source.scope.clone_from(&self.scope);
-        let key = source.read();
-        key.map(Some)
-            .map_err(|error| Failure::cannot(error.to_string()))
+    /// The same, but only its times.
+    pub(super) fn times(&self) -> Result<Filter, Failure> {
+        let mut filter = Filter::new();
+        for (name, time) in [("since", &self.since), ("until", &self.until)] {
+            if let Some(time) = time {
+                add(&mut filter, name, time)?;
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Whether it asks for what is not kept unless somebody wants it.
+    pub(super) fn asks_for_healthy(&self) -> bool {
+        let healthy = |status: &String| status.starts_with(['1', '2', '3', '4']);
+        self.status.iter().any(healthy) || self.outcome.iter().any(|is| is == "completed")
+    }
+
+    /// Whether it depends on what is written of a value.
+    pub(super) fn asks_for_values(&self) -> bool {
+        !(self.fact.is_empty() && self.header.is_empty() && self.value.is_empty())
+    }
+
+    pub(super) fn asks_for_an_id(&self) -> bool {
+        !self.correlation_id.is_empty()
+    }
+
+    pub(super) fn has_key(&self) -> bool {
+        self.key_file.is_some()
     }
 }
 
-/// What somebody copies may have blanks around it; no ID has.
-fn trimmed(ids: &[String]) -> Vec<String> {
-    ids.iter().map(|id| id.trim().to_owned()).collect()
-}
-
-/// No value and no token is larger.
-const MAX_INPUT_KIB: u64 = 1024;
-
-pub(super) fn standard_input() -> Result<String, Failure> {
-    let cannot = |error| Failure::cannot(format!("standard input cannot be read: {error}"));
-    let bytes = plain_file::whole(io::stdin(), MAX_INPUT_KIB).map_err(cannot)?;
-    let value =
-        String::from_utf8(bytes).map_err(|_| cannot(io::Error::other("it is not UTF-8")))?;
-    let line = value.strip_suffix('\n').unwrap_or(&value);
-    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+fn add(filter: &mut Filter, name: &str, value: &str) -> Result<(), Failure> {
+    let added = filter.add(name, value);
+    added.map_err(|error| Failure::cannot(format!("--{name}: {error}")))
 }
 
 #[derive(Debug, clap::Args)]
@@ -522,6 +581,23 @@ pub(super) struct MintArgs {
     /// Only for so many requests, on each instance.
     #[arg(long, value_name = "N")]
     pub(super) uses: Option<NonZeroU32>,
+}
+
+/// A length of time such as 15m, 2h or 7d.
+fn ago(text: &str) -> Option<SignedDuration> {
+    let ago = match text.strip_suffix('d') {
+        Some(days) => SignedDuration::from_hours(days.parse::<u32>().ok()?.into()).checked_mul(24),
+        None => text.parse().ok(),
+    };
+    ago.filter(|ago| !ago.is_negative())
+}
+
+/// A name and a value.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| "expected a name, = and a value, such as tenant=acme".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
