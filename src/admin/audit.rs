@@ -2,8 +2,8 @@
 
 use super::{attempts::Said, auth::Who};
 use crate::{
-    AUDIT_TARGET,
     selection::{Rule, Rules},
+    targets::AUDIT_TARGET,
 };
 use jiff::Timestamp;
 use std::{net::IpAddr, time::SystemTime};

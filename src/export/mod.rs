@@ -23,7 +23,6 @@ pub(crate) use self::notes::withheld;
 #[cfg(test)]
 pub(crate) mod sample;
 mod target;
-pub(crate) mod worker;
 
 pub use self::{
     error::ExportError,

@@ -131,13 +131,13 @@ impl Counters {
             (directory, why, warnings)
         };
         if let Some(directory) = directory {
-            tracing::info!(target: crate::STATUS_TARGET, directory, "exchanges go to this directory");
+            tracing::info!(target: crate::targets::STATUS_TARGET, directory, "exchanges go to this directory");
         }
         if let Some(why) = why {
-            tracing::warn!(target: crate::STATUS_TARGET, "the exporter is degraded: {why}");
+            tracing::warn!(target: crate::targets::STATUS_TARGET, "the exporter is degraded: {why}");
         }
         for warning in warnings {
-            tracing::warn!(target: crate::STATUS_TARGET, "{warning}");
+            tracing::warn!(target: crate::targets::STATUS_TARGET, "{warning}");
         }
     }
 

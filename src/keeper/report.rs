@@ -107,7 +107,7 @@ impl Farewell {
         let Self { waiting, lost, why } = self;
         let log = || {
             tracing::warn!(
-                target: crate::STATUS_TARGET,
+                target: crate::targets::STATUS_TARGET,
                 waiting,
                 lost,
                 why,
@@ -116,7 +116,8 @@ impl Farewell {
             );
         };
         // Nor is there one where its filters refuse this.
-        let shown = || tracing::enabled!(target: crate::STATUS_TARGET, tracing::Level::WARN);
+        let shown =
+            || tracing::enabled!(target: crate::targets::STATUS_TARGET, tracing::Level::WARN);
         let shown = tracing::dispatcher::has_been_set() && foreign::run(shown) == Some(true);
         if !shown || foreign::run(log).is_none() {
             let _ = writeln!(
@@ -151,7 +152,7 @@ impl Report {
                     backlog,
                 } = new;
                 tracing::warn!(
-                    target: crate::STATUS_TARGET,
+                    target: crate::targets::STATUS_TARGET,
                     suppressed,
                     // Few services have a sample.
                     sampled_out = (sampled_out > 0).then_some(sampled_out),
@@ -184,7 +185,7 @@ impl Report {
                 Health::Ok => None,
             };
             tracing::warn!(
-                target: crate::STATUS_TARGET,
+                target: crate::targets::STATUS_TARGET,
                 held,
                 why,
                 "exchanges that were kept wait in memory and are lost if the process ends"

@@ -3,8 +3,9 @@ use crate::{
     correlation::CorrelationIdLayer,
     exchange::Service,
     export::{Exporter, JsonLines, Memory},
-    gate::{GateHandle, raise_live},
+    gate::GateHandle,
     keeper::{Keeper, Settings},
+    levels::raise_live,
     lifecycle::{CorrelationPlan, Plan, VerbosePlan},
     log_line::MAX_LINE,
     selection::{

@@ -132,7 +132,7 @@ impl Dashcam {
         if !problems.is_empty() && !self.told.swap(true, Relaxed) {
             for problem in problems {
                 // A layer that panics must not keep the service from starting.
-                foreign::run(|| tracing::warn!(target: crate::STATUS_TARGET, "{problem}"));
+                foreign::run(|| tracing::warn!(target: crate::targets::STATUS_TARGET, "{problem}"));
             }
         }
     }

@@ -6,9 +6,9 @@ use super::{
     writer::{Head, Request, SpanHead, TraceHead},
 };
 use crate::{
-    keeper::{Fields, Shares, Shown, know, know_asked, size, time_text},
     recorder::{Values, Visited},
     redact::{Policy, Probes, Recent, Redactor, Scrubber},
+    render::{Fields, Shares, Shown, know, know_asked, size, time_text},
 };
 use std::{
     borrow::Cow,

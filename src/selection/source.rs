@@ -105,8 +105,7 @@ impl RuleSlot {
             }
         }
         if let Some((source, problem)) = steering.untold(self.source) {
-            let warn =
-                || tracing::warn!(target: crate::RULES_TARGET, "the rules of {source}: {problem}");
+            let warn = || tracing::warn!(target: crate::targets::RULES_TARGET, "the rules of {source}: {problem}");
             // On a thread of ours, which a layer that panics must not end.
             foreign::run(warn);
         }
@@ -139,7 +138,7 @@ pub(super) fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<(
                 let (name, least) = (name(&source), LEAST_INTERVAL);
                 let warn = || {
                     tracing::warn!(
-                        target: crate::RULES_TARGET,
+                        target: crate::targets::RULES_TARGET,
                         "the rules of {name}: asked every {least:?}, not every {interval:?}"
                     );
                 };

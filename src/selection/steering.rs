@@ -8,7 +8,7 @@ use super::{
     status::{RuleStatus, SourceStatus, VerboseStatus},
     switch::Switch,
 };
-use crate::foreign;
+use crate::{foreign, levels::raise_live};
 use arc_swap::{ArcSwap, Guard};
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
-use tracing::{level_filters::LevelFilter, subscriber::NoSubscriber};
+use tracing::subscriber::NoSubscriber;
 
 /// The rules in use, where they come from, what they have spent, and the switch
 /// that ends all of it.
@@ -37,8 +37,6 @@ pub(super) struct Inner {
     key: SampleKey,
     sources: Mutex<Vec<Source>>,
     findings: Findings,
-    /// Makes room in the gate for what rules ask for.
-    raise: fn(LevelFilter),
 }
 
 /// What one source has said so far.
@@ -71,7 +69,6 @@ impl Steering {
             key,
             sources: Mutex::default(),
             findings: Findings::default(),
-            raise: crate::gate::raise_live,
         }))
     }
 
@@ -217,7 +214,7 @@ impl Steering {
     /// then. The end of the rule is the header's, which may have been on its way.
     pub(crate) fn by_header(&self, rule: &Rule, until: Option<SystemTime>) -> Arc<Selected> {
         let selected = self.0.selected(rule, &self.0.asked, until);
-        (self.0.raise)(selected.directives.max_level());
+        raise_live(selected.directives.max_level());
         selected
     }
 }
@@ -251,7 +248,7 @@ impl Inner {
         let levels = rules.iter().flat_map(Rules::iter);
         let levels = levels.map(|rule| rule.verbose.directives().max_level());
         if let Some(level) = levels.max() {
-            (self.raise)(level);
+            raise_live(level);
         }
         // Held to the end, so that two changes come one after the other.
         let mut sources = self.sources();
@@ -281,7 +278,7 @@ impl Inner {
         let lines = self.findings.take().into_iter().chain(untold_of(&set));
         for line in lines {
             // Neither a request nor a thread of ours ends with a layer that panics.
-            foreign::run(|| tracing::warn!(target: crate::RULES_TARGET, "{line}"));
+            foreign::run(|| tracing::warn!(target: crate::targets::RULES_TARGET, "{line}"));
         }
     }
 

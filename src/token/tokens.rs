@@ -185,7 +185,7 @@ impl Tokens {
         if let Some(refused) = self.state.counters.to_tell(why, second) {
             let warn = || {
                 tracing::warn!(
-                    target: crate::TOKEN_TARGET,
+                    target: crate::targets::TOKEN_TARGET,
                     reason = why.as_str(),
                     refused,
                     correlation_id = arrival.correlation_id,
