@@ -10,6 +10,7 @@ mod events;
 mod heads;
 mod items;
 mod media;
+mod limited;
 mod names;
 mod options;
 mod origin;
