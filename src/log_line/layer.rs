@@ -1,4 +1,7 @@
-use super::writer::{JsonLineHandle, SpanHead, Writer};
+use super::{
+    batch::SpanHead,
+    writer::{JsonLineHandle, Writer},
+};
 use crate::{
     context::{Mode, mode, with_current, with_replayed},
     gate::{is_asked_by, key_of, request_of},
