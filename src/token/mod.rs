@@ -75,15 +75,17 @@ mod jws;
 mod key;
 mod limit;
 mod memory;
+mod object;
+mod payload;
 mod propagation;
 mod refusal;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod verified;
 
 #[cfg(feature = "cli")]
 pub(crate) use self::inspect::Inspected;
-use self::tokens::Verified;
 pub use self::{
     claims::Claims,
     key::{InvalidTokenKey, TokenKey},
