@@ -39,6 +39,13 @@ pub struct DashcamBuilder {
     directory: Option<PathBuf>,
 }
 
+impl Dashcam {
+    /// Starts with safe defaults.
+    pub fn builder() -> DashcamBuilder {
+        DashcamBuilder::new()
+    }
+}
+
 impl DashcamBuilder {
     pub(super) fn new() -> Self {
         Self {
