@@ -7,11 +7,11 @@ use std::sync::{
 };
 use tracing::{Dispatch, dispatcher::WeakDispatch, level_filters::LevelFilter};
 
+/// Makes a subscriber take over another level, and is told what the level of `tracing` was.
 pub(crate) type Follow = fn(&Dispatch, LevelFilter);
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
-/// The subscribers that have a gate, each with what makes it take over another level: that
-/// of `tracing`, of which it is told what it was before.
+/// The subscribers that have a gate.
 static GATES: Mutex<Vec<(WeakDispatch, Follow)>> = Mutex::new(Vec::new());
 static LIVE: AtomicU8 = AtomicU8::new(0);
 
