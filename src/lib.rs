@@ -74,10 +74,12 @@ mod foreign;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
+mod grpc;
 mod host;
 mod id;
 mod keeper;
 pub mod kit;
+mod levels;
 pub mod lifecycle;
 pub mod log_line;
 #[cfg(feature = "open-feature")]
@@ -87,44 +89,20 @@ pub mod opentelemetry;
 mod plain_file;
 mod recorder;
 pub mod redact;
+mod render;
 pub mod selection;
+mod targets;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "token")]
 pub mod token;
 pub mod verbose;
+mod worker;
 
 pub use self::context::{current, keep};
 pub use self::kit::Dashcam;
 
-/// The target of the request span and the request line.
-const REQUEST_TARGET: &str = "dashcam::request";
-
-/// Whether it is the request span or the request line. Whoever else names their target is
-/// not believed.
-fn is_own_request(metadata: &tracing::Metadata<'_>) -> bool {
-    const HERE: &str = concat!(module_path!(), "::lifecycle::");
-    let here = |module: &str| module.starts_with(HERE);
-    metadata.target() == REQUEST_TARGET && metadata.module_path().is_some_and(here)
-}
-
-/// The target of decision points, as `decision!` writes it.
-const DECISION_TARGET: &str = "dashcam::decision";
-
-/// The target of what the admin router says of changes.
-const AUDIT_TARGET: &str = "dashcam::audit";
-
-/// The target of what a replay says of itself.
-const REPLAY_TARGET: &str = "dashcam::replay";
-
-/// The target of what is said of the set-up and of losses.
-const STATUS_TARGET: &str = "dashcam::status";
-
-/// The target of what is said of rules.
-const RULES_TARGET: &str = "dashcam::rules";
-
-/// The target of what is said of tokens.
-const TOKEN_TARGET: &str = "dashcam::token";
+use self::targets::REQUEST_TARGET;
 
 /// What macros expand to.
 #[doc(hidden)]

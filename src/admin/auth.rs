@@ -1,6 +1,10 @@
 //! Who may ask.
 
-use super::{answer::Problem, attempts::Attempts, audit};
+use super::{
+    answer::Problem,
+    attempts::Attempts,
+    audit::{self, Who},
+};
 use crate::{host, selection::Address};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use hmac::{Hmac, KeyInit, Mac};
@@ -54,13 +58,6 @@ impl Tokens {
         }
         found
     }
-}
-
-/// Who asks, for the audit line.
-#[derive(Clone, Debug)]
-pub(super) struct Who {
-    pub(super) name: String,
-    pub(super) peer: Option<IpAddr>,
 }
 
 impl Access {

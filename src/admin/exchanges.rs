@@ -1,9 +1,8 @@
 //! Kept exchanges.
 
 use super::{
-    answer::{Named, Problem, answer, json_answer},
-    router::{Ask, Shared},
-    rules::work,
+    answer::{Answer, Named, Problem, answer, json_answer, work},
+    state::{Ask, Shared},
 };
 use crate::{
     exchange::Exchange,
@@ -11,9 +10,8 @@ use crate::{
     find::{Filter, Row},
 };
 use axum::{
-    body::Body,
     extract::{Query, State, rejection::QueryRejection},
-    http::{Response, StatusCode},
+    http::StatusCode,
 };
 use serde_json::json;
 use std::{collections::HashMap, sync::Arc};
@@ -35,7 +33,6 @@ const CONDITIONS: [&str; 10] = [
     "header",
 ];
 
-type Answer = Result<Response<Body>, Problem>;
 type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
 impl Shared {

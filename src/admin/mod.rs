@@ -105,6 +105,7 @@ mod exchanges;
 mod router;
 mod rules;
 mod serve;
+mod state;
 
 pub use self::{
     router::{Admin, AdminError},

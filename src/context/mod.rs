@@ -72,7 +72,7 @@ pub(crate) use self::{
 pub(crate) use self::{
     mode::{Aspect, Mode},
     notes::{Notes, PanicNote},
-    request::{MAX_KEEP_LEN, cut_reason, keep_current, ruled_of_fact},
+    request::{MAX_KEEP_LEN, cut_reason, keep_current},
     route::Route,
     shared::Shared,
     traced::TracedSpan,

@@ -2,7 +2,7 @@ use super::{Mode, Route, Shared, current, pool, shared::Began};
 use crate::foreign;
 use crate::id::{CorrelationId, Identity, TraceContext, TraceId};
 use crate::redact::TAIL;
-use crate::selection::{Admission, Shortage};
+use crate::selection::{Admission, MAX_FACT_LEN, Shortage};
 use std::{
     borrow::Cow,
     fmt,
@@ -14,8 +14,7 @@ const MAX_KEEP_REASONS: usize = 16;
 const MAX_FACTS: usize = 64;
 pub(crate) const MAX_KEEP_LEN: usize = 256;
 const MAX_FACT_NAME_LEN: usize = 256;
-/// How much of a fact is shown, and how much is known of it.
-const MAX_FACT_LEN: usize = 1024;
+/// How much is known of a fact; rules see, and exchanges show, `MAX_FACT_LEN` of it.
 const KNOWN_OF_FACT: usize = 8 * 1024;
 /// Of more than this over all facts only what is shown is known.
 const KNOWN_OF_FACTS: usize = 64 * 1024;
@@ -318,11 +317,6 @@ impl RequestContext {
     pub(crate) fn shared(&self) -> &Shared {
         &self.0
     }
-}
-
-/// What rules see of a fact.
-pub(crate) fn ruled_of_fact(fact: &str) -> &str {
-    prefix(fact, MAX_FACT_LEN)
 }
 
 /// What there is to show of a fact, and whether that is not all.

@@ -21,7 +21,6 @@ mod notes;
 #[cfg(test)]
 pub(crate) mod sample;
 mod target;
-pub(crate) mod worker;
 
 pub use self::{
     error::ExportError,

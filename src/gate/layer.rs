@@ -1,13 +1,16 @@
-use super::{BaseFilter, GateHandle, excluded::is_excluded, levels, note, probe};
+use super::{BaseFilter, GateHandle, excluded::is_excluded, log_bridge, note};
 use crate::{
-    AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET, RULES_TARGET, STATUS_TARGET,
-    TOKEN_TARGET,
     context::{
         Bound, Mode, RequestContext, RequestSpans, enter_span, exit_span, has_current, mode,
         with_current, with_replayed,
     },
+    levels,
     recorder::{InHand, find_literals},
     selection::{Directives, Recorded},
+    targets::{
+        AUDIT_TARGET, DECISION_TARGET, PROBE_TARGET, REPLAY_TARGET, REQUEST_TARGET, RULES_TARGET,
+        STATUS_TARGET, TOKEN_TARGET, is_own_request,
+    },
 };
 use std::{
     ptr,
@@ -17,8 +20,11 @@ use std::{
     },
 };
 use tracing::{
-    Dispatch, Event, Level, Metadata, Subscriber, dispatcher::WeakDispatch,
-    level_filters::LevelFilter, span, subscriber::Interest,
+    Dispatch, Event, Level, Metadata, Subscriber, callsite,
+    dispatcher::{self, WeakDispatch},
+    level_filters::LevelFilter,
+    span,
+    subscriber::Interest,
 };
 use tracing_subscriber::{
     layer::{Context, Layer},
@@ -111,7 +117,7 @@ impl Gate {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let ours = |span: &SpanRef<'_, S>| crate::is_own_request(span.metadata());
+        let ours = |span: &SpanRef<'_, S>| is_own_request(span.metadata());
         let mut around = cx.span(id)?.scope().filter(ours).map(|s| s.id().into_u64());
         around.find(|id| self.requests.has(*id))
     }
@@ -152,7 +158,7 @@ impl Gate {
         self.is_second()
             || (self.recorded.wants(metadata) || mode.has(Mode::DEEP) && is_deep(metadata))
                 && !is_excluded(metadata.target())
-            || metadata.target() == probe::TARGET && self.recorded.is_on()
+            || metadata.target() == PROBE_TARGET && self.recorded.is_on()
     }
 
     fn base_enables<S: Subscriber>(&self, metadata: &Metadata<'_>, cx: Context<'_, S>) -> bool {
@@ -225,7 +231,7 @@ impl Gate {
             return self.lets_through(mode, metadata, cx.clone());
         }
         // The probe asks whether it arrives here, and goes no further.
-        let passes = metadata.target() != probe::TARGET
+        let passes = metadata.target() != PROBE_TARGET
             && self.lets_through(mode, metadata, cx.clone())
             && (!mode.has(Mode::LIVE) || self.may_show(metadata, cx.clone()));
         if mode.has(Mode::FINISHED) {
@@ -302,9 +308,25 @@ fn is_own(metadata: &Metadata<'_>) -> bool {
         || level <= Level::WARN && OWN_WARNINGS.contains(&target)
 }
 
+/// Takes over another level: `tracing` asks about every callsite anew, and the `log` crate
+/// follows.
+fn follow(gate: &Dispatch, before: LevelFilter) {
+    let rebuild = || {
+        callsite::rebuild_interest_cache();
+        log_bridge::follow(before);
+    };
+    // Where there is one subscriber only, `tracing` asks the one of this
+    // thread, which can be none: then every callsite would be switched off.
+    if dispatcher::get_default(Dispatch::is::<Gate>) {
+        rebuild();
+    } else {
+        dispatcher::with_default(gate, rebuild);
+    }
+}
+
 /// Whether events below INFO of this target are neither recorded nor shown.
 fn is_never(target: &str) -> bool {
-    is_excluded(target) && target != probe::TARGET
+    is_excluded(target) && target != PROBE_TARGET
 }
 
 /// Whether an event is part of its request: decisions are, the request line,
@@ -326,7 +348,7 @@ where
             self.second.store(true, Relaxed);
             first.has_second.store(true, Relaxed);
         }
-        levels::install(dispatch);
+        levels::install(dispatch, follow);
     }
 
     /// One answer under every configuration, so that none can be out of date:

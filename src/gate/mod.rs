@@ -94,19 +94,15 @@ mod base;
 mod excluded;
 mod handle;
 mod layer;
-mod levels;
 mod log_bridge;
 mod note;
 mod probe;
 mod replay;
 mod time;
 
-pub use self::{
-    base::BaseFilter, excluded::EXCLUDED_TARGETS, handle::GateHandle, layer::Gate, time::EventTime,
-};
+pub use self::{base::BaseFilter, handle::GateHandle, layer::Gate, time::EventTime};
 pub(crate) use self::{
     layer::bind,
-    levels::{installed, raise_live},
     probe::{doubled, probe},
     replay::{Announcement, ReplayValue, Stage, in_subscriber},
 };
@@ -114,3 +110,5 @@ pub(crate) use self::{
     layer::{key_of, request_of},
     note::is_asked_by,
 };
+pub(crate) use crate::levels::installed;
+pub use crate::targets::EXCLUDED_TARGETS;

@@ -1,11 +1,11 @@
 //! What is captured of a request that begins: both heads and both bodies, as far
 //! as options and limits go.
 
-use super::{Keeper, grpc};
+use super::Keeper;
 use crate::{
     context::{RequestContext, Route},
     exchange::{Direction, Failure},
-    foreign,
+    foreign, grpc,
     recorder::{
         CaptureOptions, EndFrame, Ending, Envelope, Framing, Lengths, StreamLimits, TeePlan,
         grpc_status,

@@ -5,24 +5,14 @@ mod capture;
 mod classify;
 mod counters;
 mod decide;
-mod fields;
 mod finished;
-mod grpc;
 mod replay;
 mod report;
 mod sample;
-mod secrets;
 mod settings;
-mod shares;
 mod storm;
 mod waiting;
 
-pub(crate) use self::{
-    assemble::time_text,
-    fields::{Fields, Shown, Site},
-    secrets::{know, know_asked, size},
-    shares::Shares,
-};
 pub use self::{
     classify::{Classify, ServerErrors},
     counters::Dropped,
@@ -41,8 +31,10 @@ use crate::{context::Ticket, recorder::Recording};
 use crate::{
     context::{RequestContext, TracedSpan},
     exchange::{Depth, Direction, KeepReason, Outcome},
-    export::{Exporter, Health, worker::Worker},
+    export::{Exporter, Health},
+    grpc,
     recorder::MemoryBudget,
+    worker::Worker,
 };
 use http::StatusCode;
 use std::{

@@ -1,4 +1,7 @@
-use super::writer::{JsonLineHandle, SpanHead, Writer};
+use super::{
+    batch::SpanHead,
+    writer::{JsonLineHandle, Writer},
+};
 use crate::{
     context::{Mode, mode, with_current, with_replayed},
     gate::{is_asked_by, key_of, request_of},
@@ -156,7 +159,7 @@ where
                         add(metadata, fields);
                     });
                 }
-                let own = crate::is_own_request(metadata);
+                let own = crate::targets::is_own_request(metadata);
                 let mut push = |context: Option<(&_, _)>| {
                     let values = (values, cut);
                     self.writer
@@ -173,7 +176,7 @@ where
     }
 
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {
-        if !attrs.is_empty() && !crate::is_own_request(attrs.metadata()) {
+        if !attrs.is_empty() && !crate::targets::is_own_request(attrs.metadata()) {
             self.formatting(attrs.metadata(), || {
                 SpanFields::record_new(attrs, id, &cx);
             });

@@ -9,6 +9,7 @@ mod end_frame;
 mod events;
 mod heads;
 mod items;
+mod limited;
 mod media;
 mod names;
 mod options;

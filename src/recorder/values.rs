@@ -3,8 +3,9 @@
 
 use super::{
     causes,
+    limited::{CUT, Limited, MIXED, OWN},
     origin::Literals,
-    said::{CUT, Limited, MIXED, OWN, Text},
+    said::Text,
 };
 use crate::foreign;
 use std::{

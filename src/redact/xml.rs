@@ -1,6 +1,6 @@
 //! XML: elements and attributes stay, and of their texts those that may.
 
-use super::{Redactor, decisions::Part, detect, lines, names, policy::Rule};
+use super::{Redactor, decisions::Part, detect, names, policy::Rule, text::prefix};
 use crate::exchange::Content;
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ const DEPTH: usize = 128;
 
 /// `None` where nothing of it is XML.
 pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
-    let text = lines::prefix(bytes, ended)?;
+    let text = prefix(bytes, ended)?;
     let mark = text.len() - text.trim_start_matches('\u{feff}').len();
     let mut out = String::with_capacity(text.len() + text.len() / 4);
     out.push_str(text.get(..mark)?);

@@ -81,6 +81,7 @@ mod model;
 #[cfg(feature = "config")]
 mod parse;
 mod peer;
+mod polling;
 mod recorded;
 mod source;
 mod status;
@@ -99,15 +100,15 @@ pub use self::{
         When,
     },
     peer::Peer,
-    source::{News, RuleSlot, RuleSource},
+    source::{News, RuleSource},
     status::{Counts, RuleStatus, SourceStatus, VerboseStatus},
-    steering::Steering,
+    steering::{RuleSlot, Steering},
     switch::{OffBy, VERBOSE_OFF},
     why::{Described, RuleVerdict, Verdict, Why},
 };
 pub(crate) use self::{
     chosen::{Chosen, InForce},
-    engine::{Admission, Arrival, Hold, Pending, Seen, Selected, Shortage},
+    engine::{Admission, Arrival, Hold, MAX_FACT_LEN, Pending, Seen, Selected, Shortage},
     model::Address,
     peer::peer,
     recorded::Recorded,

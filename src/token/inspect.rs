@@ -1,7 +1,9 @@
 use super::{
-    Refusal, Tokens, Verified,
-    claims::{Audience, Inbound, read},
+    Refusal, Tokens,
     jws::{Compact, MAX_LEN},
+    object::read,
+    payload::{Audience, Inbound},
+    verified::Verified,
 };
 use crate::selection::{Arrival, Described, Rules, Warning};
 use serde_json::{Value, json};
@@ -59,8 +61,8 @@ impl Tokens {
         inspected.key = Some(key.id().to_owned());
         let claims: Inbound = read(&payload).ok_or(Refusal::Claims)?;
         inspected.claims = Some(said(&claims));
-        inspected.begins = claims.nbf.and_then(super::tokens::time);
-        inspected.ends = claims.exp.and_then(super::tokens::time);
+        inspected.begins = claims.nbf.and_then(super::verified::time);
+        inspected.ends = claims.exp.and_then(super::verified::time);
         if self.service.is_some() {
             self.is_meant(claims.aud.as_ref())?;
         }

@@ -74,13 +74,15 @@ mod jws;
 mod key;
 mod limit;
 mod memory;
+mod object;
+mod payload;
 mod propagation;
 mod refusal;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod verified;
 
-use self::tokens::Verified;
 pub use self::{
     claims::Claims,
     inspect::Inspected,

@@ -1,4 +1,7 @@
-use super::{Claims, InvalidTokenKey, TokenKey, tokens::PREFIX};
+use super::{
+    Claims, InvalidTokenKey, TokenKey,
+    verified::{MAX_NAME, PREFIX},
+};
 use crate::{host, id::CorrelationId, selection::Selected};
 use http::{HeaderValue, Uri};
 use std::{
@@ -106,7 +109,7 @@ impl Propagation {
 /// What selected the request, in so far as a token can say it.
 fn subject(by: &str) -> &str {
     let by = by.strip_prefix(PREFIX).unwrap_or(by);
-    let mut end = by.len().min(super::tokens::MAX_NAME);
+    let mut end = by.len().min(MAX_NAME);
     while !by.is_char_boundary(end) {
         end -= 1;
     }

@@ -1,5 +1,5 @@
 use crate::{
-    gate::raise_live,
+    levels::raise_live,
     lifecycle::{Lifecycle, Observe, Plan, VerbosePlan, layer_service},
     selection::{Recorded, Rules, Steering, VERBOSE_HEADER},
 };

@@ -5,7 +5,7 @@ use super::{
     args::ListArgs,
     output::Ink,
     store::{self, Trouble, directory},
-    text::{Plain, readable},
+    text::{Plain, readable, short},
     top,
 };
 use dashcam::{
@@ -174,19 +174,6 @@ fn line(row: &Row, out: &mut Output) -> Result<(), Failure> {
     out.line(format_args!(
         "{started:<24}  {status}  {outcome}  {ms:>9}  {id:<36}  {method} {path}{query} {kept}{counted}{why}"
     ))
-}
-
-/// The longest text in a line of a list.
-const SHORT: usize = 160;
-
-/// What fits into a line; `…` stands for the rest.
-pub(super) fn short(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    match line.char_indices().nth(SHORT) {
-        Some((at, _)) => line.get(..at).unwrap_or_default().to_owned() + "…",
-        None if line.len() < text.trim_end().len() => line.to_owned() + " …",
-        None => line.to_owned(),
-    }
 }
 
 pub(super) fn millis(us: u64) -> String {

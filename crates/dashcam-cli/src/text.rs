@@ -101,6 +101,19 @@ fn placeholder(inner: &str) -> Option<usize> {
     plain.then_some(end + "%5D".len())
 }
 
+/// The longest text in a line of a list.
+const SHORT: usize = 160;
+
+/// What fits into a line; `…` stands for the rest.
+pub(crate) fn short(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(SHORT) {
+        Some((at, _)) => line.get(..at).unwrap_or_default().to_owned() + "…",
+        None if line.len() < text.trim_end().len() => line.to_owned() + " …",
+        None => line.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

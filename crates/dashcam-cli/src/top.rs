@@ -3,10 +3,9 @@
 use super::{
     Answer, Failure, Output,
     args::TopArgs,
-    list::short,
     output::Ink,
     store::{self, directory},
-    text::Plain,
+    text::{Plain, short},
 };
 use dashcam::{
     exchange::{Depth, Direction, Exchange, Failure as Failed, KeepReason, Missing, Outcome},

@@ -8,24 +8,19 @@ pub(super) use self::body::is_stream;
 pub(super) use self::events::remember_fields;
 
 use self::body::{Side, body, ending_text, fit, note_memory, set_error};
-use super::fields::Sites;
-use super::{
-    Counters, Job, Kept, Settings,
-    report::Report,
-    secrets::{know, remember_one, says_what_failed},
-    shares::Shares,
-    waiting::Waiting,
-};
+use super::{Counters, Job, Kept, Settings, report::Report, waiting::Waiting};
 use crate::{
     context::{MAX_KEEP_LEN, PanicNote, RequestContext, Shared, shown_of_fact},
     exchange::{
         Correlation, CorrelationSource, Depth, Direction, Environment, Exchange, Header,
         KeepReason, Losses, Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
     },
-    export::{ExportError, Exporter, Health, worker::Handler},
-    foreign,
+    export::{ExportError, Exporter, Health},
+    foreign, grpc,
     recorder::{BodySnapshot, CaptureHeads, HeaderFields, Said},
     redact::{Recent, Redactor, Scrubber, Voice},
+    render::{Shares, Sites, know, remember_one, says_what_failed, time_text},
+    worker::Handler,
 };
 use http::{Method, Uri, Version};
 use serde_json::Value;
@@ -37,7 +32,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 /// What the texts of an exchange may cost to search where others wait, in bytes of
@@ -175,7 +170,7 @@ impl Assembler {
 
         let head = &heads.request;
         let route = shared.route();
-        let called = super::grpc::method(&heads, &response_body, route);
+        let called = grpc::method(&heads, &response_body, route);
         let mut request = Request {
             method: method(&mut redactor, &head.method),
             scheme: scheme(&head.uri),
@@ -679,9 +674,4 @@ fn micros(duration: std::time::Duration) -> u64 {
 
 fn since(start: Instant, at: Instant) -> u64 {
     micros(at.saturating_duration_since(start))
-}
-
-/// RFC 3339 in UTC with microseconds.
-pub(crate) fn time_text(at: SystemTime) -> String {
-    jiff::Timestamp::try_from(at).map_or_else(|_| String::new(), |at| format!("{at:.6}"))
 }

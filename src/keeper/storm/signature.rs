@@ -1,15 +1,10 @@
 //! What failures have in common, by which they are counted together.
 
-use super::{
-    super::{
-        Ended,
-        grpc::{Methods, method_of},
-    },
-    KEYS, MAX_SIGNATURES,
-};
+use super::{super::Ended, KEYS, MAX_SIGNATURES};
 use crate::{
     context::RequestContext,
     exchange::{Direction, Outcome},
+    grpc::{Methods, method_of},
     host,
 };
 use http::Uri;

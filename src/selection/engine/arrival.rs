@@ -1,5 +1,4 @@
 use crate::{
-    context::ruled_of_fact,
     host,
     selection::{
         Address, Text,
@@ -277,4 +276,16 @@ impl fmt::Write for AddressText {
         self.len = end;
         Ok(())
     }
+}
+
+/// What rules see of a fact, in bytes.
+pub(crate) const MAX_FACT_LEN: usize = 1024;
+
+/// What rules see of a fact.
+pub(crate) fn ruled_of_fact(fact: &str) -> &str {
+    let mut end = MAX_FACT_LEN.min(fact.len());
+    while !fact.is_char_boundary(end) {
+        end -= 1;
+    }
+    fact.get(..end).unwrap_or_default()
 }

@@ -1,9 +1,8 @@
 use super::{
     Entry,
-    arrival::Facts,
+    arrival::{Facts, ruled_of_fact},
     index::{AsItIs, Kind, hash},
 };
-use crate::context::ruled_of_fact;
 use std::{collections::HashMap, hash::BuildHasherDefault};
 
 /// Rules that look at nothing but facts and so wait in every request. Those that

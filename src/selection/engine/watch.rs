@@ -2,9 +2,9 @@
 
 use super::{
     arrival::{Arrival, Facts},
-    node::Node,
+    node::Needs,
 };
-use crate::selection::model::{By, Rule};
+use crate::selection::model::Rule;
 use std::{
     collections::HashMap,
     sync::{
@@ -273,28 +273,5 @@ impl Watch {
                 self.due.store(true, SeqCst);
             }
         }
-    }
-}
-
-/// What a rule looks at that is not part of every request.
-#[derive(Debug, Default)]
-pub(in crate::selection) struct Needs {
-    pub(in crate::selection) client: bool,
-    pub(in crate::selection) route: bool,
-    pub(in crate::selection) facts: Vec<String>,
-}
-
-impl Needs {
-    pub(in crate::selection) fn of(rule: &Rule) -> Self {
-        let mut needs = Self::default();
-        Node::of(&rule.when)
-            .iter()
-            .for_each(|node| node.needs(&mut needs));
-        match rule.sample.as_ref().map(crate::selection::Sample::key) {
-            Some(By::Client) => needs.client = true,
-            Some(By::Fact(name)) => needs.facts.push(name.clone()),
-            _ => {}
-        }
-        needs
     }
 }

@@ -10,6 +10,7 @@ mod rule;
 mod rules;
 mod sample;
 mod siphash;
+mod some;
 mod text;
 mod time;
 mod verbose;
@@ -27,8 +28,7 @@ pub use self::{
     when::When,
 };
 pub(super) use self::{
-    fields::PathIs,
-    rule::MAX_CONDITIONS,
+    fields::{MAX_CONDITIONS, PathIs},
     sample::{By, in_share},
     text::Is,
     time::{serialize as write_time, text as time_text},

@@ -28,7 +28,7 @@ const MAX_KNOWN: usize = 2048;
 /// Methods that the service has, or those that it calls, as answers have shown. Only
 /// hashes: it is asked about paths that requests bring.
 #[derive(Debug, Default)]
-pub(super) struct Methods {
+pub(crate) struct Methods {
     known: RwLock<Known>,
     keys: RandomState,
 }
@@ -42,19 +42,19 @@ struct Known {
 impl Methods {
     /// Whether the service, or the one that it calls, is known to have the method of this
     /// call.
-    pub(super) fn knows(&self, direction: Direction, uri: &Uri) -> bool {
+    pub(crate) fn knows(&self, direction: Direction, uri: &Uri) -> bool {
         method_in(uri).is_some_and(|(_, method)| self.works(direction, method))
     }
 
     /// Whether a method has worked, so that no client has made it up.
-    pub(super) fn works(&self, direction: Direction, method: &str) -> bool {
+    pub(crate) fn works(&self, direction: Direction, method: &str) -> bool {
         let key = self.keys.hash_one((direction, method));
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.young.contains(&key) || known.old.contains(&key)
     }
 
     /// Learns from an answer that only a method gives: OK, or a message.
-    pub(super) fn learn(
+    pub(crate) fn learn(
         &self,
         direction: Direction,
         heads: &CaptureHeads,
@@ -80,7 +80,7 @@ impl Methods {
 /// earlier one: then service and method are names from its code, and not the client's
 /// data. It is a template in which what stands before them is a name only where the
 /// route says so. A route that names a part of them knows better.
-pub(super) fn method<'a>(
+pub(crate) fn method<'a>(
     heads: &'a CaptureHeads,
     answer: &BodySnapshot,
     route: Option<&str>,
@@ -108,7 +108,7 @@ pub(super) fn method<'a>(
 }
 
 /// Service and method whatever the route is, without what stands before them.
-pub(super) fn method_of(
+pub(crate) fn method_of(
     heads: &CaptureHeads,
     status: Option<u16>,
     has_message: bool,
@@ -162,7 +162,7 @@ fn method_in(uri: &Uri) -> Option<(&str, &str)> {
 
 /// How a call says how it ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Call {
+pub(crate) enum Call {
     /// With a status behind its messages, or instead of them.
     Ends,
     /// As HTTP does: calls of Connect with one message each way.
@@ -171,7 +171,7 @@ pub(super) enum Call {
 
 impl Call {
     /// Of a request with this type among its headers.
-    pub(super) fn of(content_type: Option<&[u8]>, headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn of(content_type: Option<&[u8]>, headers: &HeaderMap) -> Option<Self> {
         Self::new(content_type?, || headers.contains_key(&CONNECT))
     }
 
@@ -200,12 +200,12 @@ fn media(content_type: &[u8]) -> &[u8] {
     media.unwrap_or_default().trim_ascii()
 }
 
-pub(super) fn is_grpc(fields: &HeaderFields) -> bool {
+pub(crate) fn is_grpc(fields: &HeaderFields) -> bool {
     is_call(fields.single("content-type").map(str::as_bytes))
 }
 
 /// Whether bodies of this type are those of calls that end with a status.
-pub(super) fn is_call(content_type: Option<&[u8]>) -> bool {
+pub(crate) fn is_call(content_type: Option<&[u8]>) -> bool {
     let value = content_type.unwrap_or_default().trim_ascii_start();
     begins(value, b"application/grpc") || begins(value, b"application/connect+")
 }

@@ -1,18 +1,18 @@
 //! The most verbose level that can be wanted, over the whole process, and how
 //! it changes.
 
-use super::Gate;
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicU8, Ordering::SeqCst},
 };
-use tracing::{
-    Dispatch, callsite, dispatcher, dispatcher::WeakDispatch, level_filters::LevelFilter,
-};
+use tracing::{Dispatch, dispatcher::WeakDispatch, level_filters::LevelFilter};
+
+/// Makes a subscriber take over another level, and is told what the level of `tracing` was.
+pub(crate) type Follow = fn(&Dispatch, LevelFilter);
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 /// The subscribers that have a gate.
-static GATES: Mutex<Vec<WeakDispatch>> = Mutex::new(Vec::new());
+static GATES: Mutex<Vec<(WeakDispatch, Follow)>> = Mutex::new(Vec::new());
 static LIVE: AtomicU8 = AtomicU8::new(0);
 
 /// Whether a gate was put into a subscriber of this process.
@@ -21,18 +21,25 @@ pub(crate) fn installed() -> bool {
 }
 
 /// Notes that this subscriber has a gate.
-pub(super) fn install(dispatch: &Dispatch) {
+pub(crate) fn install(dispatch: &Dispatch, follow: Follow) {
     INSTALLED.store(true, SeqCst);
     let mut gates = lock(&GATES);
-    let alive: Vec<_> = gates.iter().filter_map(WeakDispatch::upgrade).collect();
-    *gates = alive.iter().map(Dispatch::downgrade).collect();
-    gates.push(dispatch.downgrade());
+    let alive: Vec<_> = gates.iter().filter_map(upgrade).collect();
+    *gates = alive
+        .iter()
+        .map(|(gate, f)| (gate.downgrade(), *f))
+        .collect();
+    gates.push((dispatch.downgrade(), follow));
     // Before `alive`: what only that keeps has destructors of others.
     drop(gates);
 }
 
-fn any_gate() -> Option<Dispatch> {
-    lock(&GATES).iter().find_map(WeakDispatch::upgrade)
+fn any_gate() -> Option<(Dispatch, Follow)> {
+    lock(&GATES).iter().find_map(upgrade)
+}
+
+fn upgrade((gate, follow): &(WeakDispatch, Follow)) -> Option<(Dispatch, Follow)> {
+    Some((gate.upgrade()?, *follow))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -49,7 +56,7 @@ const LEVELS: [LevelFilter; 6] = [
 ];
 
 /// The most verbose level that live requests may ask for.
-pub(super) fn live() -> LevelFilter {
+pub(crate) fn live() -> LevelFilter {
     LEVELS
         .get(usize::from(LIVE.load(SeqCst)))
         .copied()
@@ -70,7 +77,7 @@ pub(crate) fn raise_live(level: LevelFilter) {
 /// Changes what the gates' level hints are made of. Where a hint differs then, as
 /// `apply` says, `tracing`, and the `log` crate where it is bridged to a gate,
 /// take it over; a gate's answers about callsites are the same at any time.
-pub(super) fn change(apply: impl FnOnce() -> bool) {
+pub(crate) fn change(apply: impl FnOnce() -> bool) {
     // Two changes at once could leave the level of the one with the other's
     // directives.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -82,19 +89,9 @@ pub(super) fn change(apply: impl FnOnce() -> bool) {
         return;
     }
     gate = any_gate();
-    let Some(gate) = &gate else {
+    let Some((gate, follow)) = &gate else {
         // The hint is read when a gate is installed.
         return;
     };
-    let rebuild = || {
-        callsite::rebuild_interest_cache();
-        super::log_bridge::follow(before);
-    };
-    // Where there is one subscriber only, `tracing` asks the one of this
-    // thread, which can be none: then every callsite would be switched off.
-    if dispatcher::get_default(Dispatch::is::<Gate>) {
-        rebuild();
-    } else {
-        dispatcher::with_default(gate, rebuild);
-    }
+    follow(gate, before);
 }

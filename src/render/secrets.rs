@@ -1,9 +1,9 @@
 //! What a request and its calls are known to hide, as far as they have come.
 
-use super::grpc;
 use crate::{
     context::{RequestContext, Shared},
     exchange::Direction,
+    grpc,
     recorder::ResponseHead,
     recorder::{BodySnapshot, HeaderFields, Tee},
     redact::{
@@ -77,7 +77,7 @@ fn size_of_one(shared: &Shared) -> usize {
 }
 
 /// Shows the redactor what a request and its calls hide.
-pub(super) fn remember(
+pub(crate) fn remember(
     redactor: &mut Redactor<'_>,
     context: &RequestContext,
     calls: &[RequestContext],
@@ -98,7 +98,7 @@ fn remember_facts(redactor: &mut Redactor<'_>, shared: &Shared) {
 
 /// Shows the redactor heads, bodies and trailers: all is copied first, so that the
 /// request never waits for a lock.
-pub(super) fn remember_one(
+pub(crate) fn remember_one(
     redactor: &mut Redactor<'_>,
     context: &RequestContext,
     direction: Direction,
@@ -177,7 +177,7 @@ fn remember_parts(
 }
 
 /// Where an answer of the service's own says what went wrong, if it does.
-pub(super) fn says_what_failed(
+pub(crate) fn says_what_failed(
     direction: Direction,
     head: &ResponseHead,
     body: &BodySnapshot,
