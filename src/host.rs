@@ -47,7 +47,6 @@ pub(crate) fn fold(host: &str) -> Cow<'_, str> {
 }
 
 /// Whether `asked`, with a port or for all of them, is this one of a request.
-#[cfg(any(feature = "admin", feature = "cli"))]
 pub(crate) fn is(asked: &str, authority: &str, scheme: &str) -> bool {
     let ((asked, wanted), (host, port)) = (split(asked), split(authority));
     let port = port.unwrap_or(if scheme == "https" { 443 } else { 80 });
@@ -170,7 +169,6 @@ mod tests {
         assert_eq!(split(""), ("", None));
     }
 
-    #[cfg(any(feature = "admin", feature = "cli"))]
     #[test]
     fn a_port_may_be_said_or_not() {
         assert!(is("shop.example", "Shop.Example.:8080", "http"));

@@ -34,7 +34,8 @@
 //! | where exchanges go | [`export`] | |
 //! | all of it, ready made | [`kit`], [`log_line`] | |
 //! | debug events of one request, by a signed token | [`token`] | `token` |
-//! | rules, exchanges and status on a private port, from flags, on the command line | [`admin`], [`open_feature`], [`cli`] | `admin`, `open-feature`, `cli` |
+//! | kept exchanges, found again | [`find`], [`export::json_lines`] | |
+//! | rules, exchanges and status on a private port, and from flags | [`admin`], [`open_feature`] | `admin`, `open-feature` |
 //! | the tests of a service that uses it | [`testing`] | `testing` |
 //! | the service under all layers | [`lifecycle`] | |
 //!
@@ -63,23 +64,22 @@
 #[cfg(feature = "admin")]
 pub mod admin;
 pub mod capture;
-#[cfg(feature = "cli")]
-pub mod cli;
 pub mod context;
 pub mod correlation;
 pub mod exchange;
 pub mod export;
-#[cfg(any(feature = "admin", feature = "cli"))]
-mod find;
+pub mod find;
 mod foreign;
 #[cfg(all(fuzzing, feature = "full"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
+mod grpc;
 mod host;
 mod id;
 mod keeper;
 pub mod kit;
+mod levels;
 pub mod lifecycle;
 pub mod log_line;
 #[cfg(feature = "open-feature")]
@@ -89,41 +89,20 @@ pub mod opentelemetry;
 mod plain_file;
 mod recorder;
 pub mod redact;
+mod render;
 pub mod selection;
+mod targets;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "token")]
 pub mod token;
 pub mod verbose;
+mod worker;
 
 pub use self::context::{current, keep};
 pub use self::kit::Dashcam;
 
-/// The target of the request span and the request line.
-const REQUEST_TARGET: &str = "dashcam::request";
-
-/// Whether it is the request span or the request line. Whoever else names their target is
-/// not believed.
-fn is_own_request(metadata: &tracing::Metadata<'_>) -> bool {
-    const HERE: &str = concat!(module_path!(), "::lifecycle::");
-    let here = |module: &str| module.starts_with(HERE);
-    metadata.target() == REQUEST_TARGET && metadata.module_path().is_some_and(here)
-}
-
-/// The target of decision points, as `decision!` writes it.
-const DECISION_TARGET: &str = "dashcam::decision";
-
-/// The target of what the admin router says of changes.
-const AUDIT_TARGET: &str = "dashcam::audit";
-
-/// The target of what a replay says of itself.
-const REPLAY_TARGET: &str = "dashcam::replay";
-
-/// The target of what is said of the set-up and of losses.
-const STATUS_TARGET: &str = "dashcam::status";
-
-/// The target of what is said of rules.
-const RULES_TARGET: &str = "dashcam::rules";
+use self::targets::REQUEST_TARGET;
 
 /// What macros expand to.
 #[doc(hidden)]
@@ -131,21 +110,24 @@ pub mod __private {
     pub use tracing;
 }
 
-/// The code of the README, compiled as documentation tests.
+/// The code of the README and of these pages, compiled as documentation tests.
 #[cfg(all(doctest, feature = "full"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
 
-/// The code of the page on tokens, too.
-#[cfg(all(doctest, feature = "full"))]
-#[doc = include_str!("../docs/tokens.md")]
-struct TokensPage;
+    #[doc = include_str!("../docs/setup.md")]
+    struct Setup;
 
-/// And that of the pages on how services are run.
-#[cfg(all(doctest, feature = "full"))]
-#[doc = include_str!("../docs/kubernetes.md")]
-struct KubernetesPage;
+    #[doc = include_str!("../docs/verbose.md")]
+    struct Verbose;
 
-#[cfg(all(doctest, feature = "full"))]
-#[doc = include_str!("../docs/panic-abort.md")]
-struct PanicAbortPage;
+    #[doc = include_str!("../docs/tokens.md")]
+    struct Tokens;
+
+    #[doc = include_str!("../docs/kubernetes.md")]
+    struct Kubernetes;
+
+    #[doc = include_str!("../docs/panic-abort.md")]
+    struct PanicAbort;
+}

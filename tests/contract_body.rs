@@ -7,10 +7,12 @@ use bytes::{Buf, Bytes};
 use dashcam::{
     capture::CaptureLayer,
     context::RequestContext,
+    correlation::CorrelationIdService,
     correlation::{CorrelationIdLayer, PropagateCorrelationId, PropagateCorrelationIdLayer},
     exchange::{Body as Recorded, BodyState, Content, Exchange, Outcome},
     export::Memory,
-    lifecycle::{Lifecycle, Observe, ProblemJson, RequestBody, ResponseBody, ResponseFuture},
+    kit::DashcamService,
+    lifecycle::{Observe, ProblemJson, RequestBody, ResponseBody, ResponseFuture},
     testing::TestDashcam,
     verbose::VerboseLayer,
 };
@@ -681,8 +683,8 @@ fn what_is_send_and_sync_stays_so() {
     fn clone<T: Clone + Send + Sync>(_: &T) {}
     type Whole = http_body_util::Full<Bytes>;
     type Once = std::future::Ready<Result<Response<Whole>, Infallible>>;
-    both::<Lifecycle<u8>>();
-    both::<Lifecycle<u8, ProblemJson>>();
+    both::<CorrelationIdService<u8>>();
+    both::<DashcamService<u8, ProblemJson>>();
     both::<PropagateCorrelationId<u8>>();
     both::<ResponseFuture<Once, Observe>>();
     both::<ResponseFuture<Once, ProblemJson>>();

@@ -9,6 +9,8 @@ fn features_of(package: &str, ours: &[&str]) -> Option<Vec<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--edges", "normal", "--prefix", "none"])
         .args([
+            "--package",
+            env!("CARGO_PKG_NAME"),
             "--no-dedupe",
             "--format",
             "{p}|{f}",

@@ -6,11 +6,7 @@ mod support_net;
 
 use axum::{Router, body::Body, http::Request, routing::get};
 use axum_tracing_opentelemetry::middleware::{OtelAxumLayer, OtelInResponseLayer};
-use dashcam::{
-    correlation::{TraceParent, headers_for},
-    exchange::Exchange,
-    testing::TestDashcam,
-};
+use dashcam::{correlation::TraceParent, exchange::Exchange, testing::TestDashcam};
 use http::{HeaderMap, Uri};
 use http_body_util::BodyExt;
 use opentelemetry::{global, trace::TracerProvider};
@@ -93,7 +89,7 @@ async fn visit(place: impl FnOnce(Router, &TestDashcam) -> Router) -> Visit {
     exporter().reset();
     let handler = || async {
         tracing::debug!("looking for the order");
-        let headers = headers_for(&Uri::from_static("http://stock/"));
+        let headers = dashcam::correlation::headers(&Uri::from_static("http://stock/"));
         [("x-sent-on", headers["traceparent"].clone())]
     };
     let app = Router::new().route("/orders/{id}", get(handler));

@@ -1,4 +1,4 @@
-//! The commands for jq in README and docs, as they stand there, on exchanges that lack
+//! The commands for jq in the docs, as they stand there, on exchanges that lack
 //! all that may be left out.
 #![cfg(unix)]
 
@@ -96,7 +96,7 @@ fn those_of_the_readme() {
     let dir = Directory::new("readme");
     written(&dir.0, 1, &[bare(ID), with_event("other"), bare("last")]);
     written(&dir.0, 2, &[with_event(ID)]);
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../docs/reading.md");
     let collector = include_str!("../docs/tools/collector.md");
     let recipes = readme.lines().filter(|line| line.starts_with("jq "));
     let inline = collector

@@ -117,7 +117,7 @@ fn every_input_is_bounded() {
     let long = "y".repeat(8000);
     let encoded = format!("/?{}", "%6b+%6b=%79&".repeat(2000));
     let path = format!("/{}", "a/b".repeat(2000));
-    let cases: [(&str, Vec<Rule>, Request<String>); 7] = [
+    let cases: [(&str, Vec<Rule>, Request<String>); 8] = [
         (
             "path",
             expressions(|rule, text| rule.when(path_like(&text))),
@@ -149,6 +149,20 @@ fn every_input_is_bounded() {
             "host",
             expressions(|rule, text| rule.when(When::new().host(text))),
             get_with("/", "host", &long),
+        ),
+        (
+            "spelling of a host",
+            vec![
+                rule("prefix").when(When::new().host(Text::prefix("shop"))),
+                rule("not").when(When::new().not(When::new().host(Text::prefix("shop")))),
+            ],
+            {
+                let label: String = ('\u{100}'..'\u{17e}').collect();
+                let host = HeaderValue::from_bytes((label + ".").repeat(40).as_bytes());
+                let mut request = get_with("/", "a", "b");
+                request.headers_mut().insert("host", host.unwrap());
+                request
+            },
         ),
         (
             "facts",

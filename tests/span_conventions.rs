@@ -13,7 +13,7 @@ use axum::{
 use dashcam::{
     Dashcam,
     capture::StormLimits,
-    correlation::{CorrelationIdLayer, correlation_headers},
+    correlation::CorrelationIdLayer,
     exchange::Exchange,
     export::Memory,
     opentelemetry::{SampleSelected, TrueTimes},
@@ -55,7 +55,9 @@ struct Service {
 static SENT: Mutex<Vec<[HeaderMap; 2]>> = Mutex::new(Vec::new());
 
 async fn call(seen: HeaderMap) {
-    SENT.lock().unwrap().push([seen, correlation_headers()]);
+    SENT.lock()
+        .unwrap()
+        .push([seen, dashcam::correlation::headers(&http::Uri::default())]);
 }
 
 fn routes() -> Router {

@@ -12,10 +12,7 @@ use axum::{
 };
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use dashcam::{
-    correlation::{
-        CorrelationId, CorrelationIdLayer, PropagateCorrelationIdLayer, correlation_headers,
-        headers_for,
-    },
+    correlation::{CorrelationId, CorrelationIdLayer, PropagateCorrelationIdLayer},
     exchange::{Exchange, KeepReason, Mode},
     kit::DashcamBuilder,
     selection::{Budget, Rule, Rules, When},
@@ -285,14 +282,19 @@ fn calling() -> Router {
         client.oneshot(request).await.unwrap();
     }
     async fn function(url: String) {
-        let headers = headers_for(&url.parse().unwrap());
+        let headers = dashcam::correlation::headers(&url.parse().unwrap());
         ask(url, headers, "").await;
     }
     async fn unknown(url: String) {
-        ask(url, correlation_headers(), "").await;
+        ask(
+            url,
+            dashcam::correlation::headers(&http::Uri::default()),
+            "",
+        )
+        .await;
     }
     async fn fact(url: String) {
-        let before = headers_for(&url.parse().unwrap());
+        let before = dashcam::correlation::headers(&url.parse().unwrap());
         assert!(!before.contains_key(HEADER));
         dashcam::current().unwrap().fact("tenant", "acme");
         function(url).await;

@@ -1,12 +1,12 @@
 //! Fills a directory with so many MiB of exchanges and prints some of their IDs; or says
-//! what writing one costs.
+//! what writing one costs, or making the indexes of a directory anew.
 
 use dashcam::{
     exchange::Exchange,
     export::{Exporter, JsonLines},
 };
 use serde_json::{Value, json};
-use std::{env, fs, path::Path, time::Instant};
+use std::{collections::BTreeMap, env, fs, path::Path, time::Instant};
 
 /// A failing request with 20 events and bodies of some hundred bytes.
 fn exchange() -> Exchange {
@@ -104,11 +104,57 @@ fn cost(dir: &Path, rounds: u32) {
     println!("an exchange is written in {} ns", rounds.min().unwrap());
 }
 
+/// Deletes the indexes and lets the exporter make them again, without the pauses that it
+/// makes in a service.
+fn anew(dir: &Path) {
+    let indexes = || -> BTreeMap<_, _> {
+        let paths = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let indexes = paths.filter(|path| path.extension().is_some_and(|end| end == "idx"));
+        indexes
+            .map(|path| (path.clone(), fs::metadata(path).unwrap().len()))
+            .collect()
+    };
+    let before = indexes();
+    before
+        .keys()
+        .for_each(|path| fs::remove_file(path).unwrap());
+    let mut exporter = JsonLines::builder(dir).max_total_bytes(u64::MAX).build();
+    let (mut turns, mut longest) = (0_u32, 0);
+    let began = Instant::now();
+    let mut more = true;
+    while more {
+        exporter.tick();
+        let until = turns;
+        while more {
+            let began = Instant::now();
+            more = exporter.idle();
+            longest = longest.max(began.elapsed().as_micros());
+            turns += 1;
+        }
+        // A second's work was done, or all.
+        more = turns - until > 1;
+    }
+    let took = began.elapsed().as_millis();
+    assert!(indexes() == before, "not all indexes are there again");
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .unwrap_or_default();
+    println!(
+        "  {} indexes anew in {took} ms, {turns} turns of {longest} us at most, {peak}",
+        before.len()
+    );
+}
+
 fn main() {
     let args: Vec<String> = env::args().collect();
     let dir = Path::new(&args[1]);
     match args[2].as_str() {
         "cost" => cost(dir, args[3].parse().unwrap()),
+        "anew" => anew(dir),
         mib => fill(dir, mib.parse().unwrap()),
     }
 }

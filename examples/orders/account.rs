@@ -67,7 +67,7 @@ pub(crate) fn print(
             let (id, file) = (&exchange.correlation.id, file.display());
             println!("The 450 cups fail again, without knowing who wanted them:");
             println!(
-                "  cargo run -q --features cli -- export --curl --id {id} --base {base} '{file}' | sh"
+                "  cargo run -q -p dashcam-cli -- export --curl --id {id} --base {base} '{file}' | sh"
             );
         }
         println!("Try these, and look into the file again:");

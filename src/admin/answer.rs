@@ -106,3 +106,13 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+pub(super) type Answer = Result<Response<Body>, Problem>;
+
+/// Where it takes no time of the requests of others.
+pub(super) async fn work(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        let detail = "this failed inside of the service; GET /rules says what is in force";
+        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
+    })
+}

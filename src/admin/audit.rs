@@ -1,12 +1,19 @@
 //! One line for every change.
 
-use super::{attempts::Said, auth::Who};
+use super::attempts::Said;
 use crate::{
-    AUDIT_TARGET,
     selection::{Rule, Rules},
+    targets::AUDIT_TARGET,
 };
 use jiff::Timestamp;
 use std::{net::IpAddr, time::SystemTime};
+
+/// Who asks, for the audit line.
+#[derive(Clone, Debug)]
+pub(super) struct Who {
+    pub(super) name: String,
+    pub(super) peer: Option<IpAddr>,
+}
 
 /// What has changed.
 pub(super) struct Change<'a> {

@@ -1,6 +1,10 @@
 //! Who may ask.
 
-use super::{answer::Problem, attempts::Attempts, audit};
+use super::{
+    answer::Problem,
+    attempts::Attempts,
+    audit::{self, Who},
+};
 use crate::{
     host,
     selection::{Address, second},
@@ -57,13 +61,6 @@ impl Tokens {
         }
         found
     }
-}
-
-/// Who asks, for the audit line.
-#[derive(Clone, Debug)]
-pub(super) struct Who {
-    pub(super) name: String,
-    pub(super) peer: Option<IpAddr>,
 }
 
 impl Access {

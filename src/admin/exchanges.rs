@@ -1,9 +1,8 @@
 //! Kept exchanges.
 
 use super::{
-    answer::{Named, Problem, answer, json_answer},
-    router::{Ask, Shared},
-    rules::work,
+    answer::{Answer, Named, Problem, answer, json_answer, work},
+    state::{Ask, Shared},
 };
 use crate::{
     exchange::Exchange,
@@ -11,9 +10,8 @@ use crate::{
     find::{Filter, Row},
 };
 use axum::{
-    body::Body,
     extract::{Query, State, rejection::QueryRejection},
-    http::{Response, StatusCode},
+    http::StatusCode,
 };
 use serde_json::json;
 use std::{collections::HashMap, sync::Arc};
@@ -21,7 +19,20 @@ use std::{collections::HashMap, sync::Arc};
 const LIMIT: usize = 50;
 const MOST: usize = 1000;
 
-type Answer = Result<Response<Body>, Problem>;
+/// Those of a [`Filter`] that may stand in a URL, which proxies and browsers remember.
+const CONDITIONS: [&str; 10] = [
+    "since",
+    "until",
+    "method",
+    "route",
+    "status",
+    "outcome",
+    "correlation_id",
+    "kept_for",
+    "fact",
+    "header",
+];
+
 type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
 impl Shared {
@@ -53,7 +64,11 @@ fn asked(query: Asked) -> Result<(Filter, usize), Problem> {
                 Ok(())
             }
             ("limit", _) => Err(format!("expected a number from 1 to {MOST}")),
-            (name, _) => filter.add(name, &value),
+            (name, _) if CONDITIONS.contains(&name) => {
+                let added = filter.add(name, &value);
+                added.map_err(|error| error.to_string())
+            }
+            _ => Err(format!("expected {} or limit", CONDITIONS.join(", "))),
         };
         added.map_err(|why| wrong(why).with("field", name))?;
     }
@@ -65,7 +80,7 @@ pub(super) async fn list(State(shared): Ask, query: Asked) -> Answer {
     work(move || {
         let kept = shared.memory()?;
         let found = find(kept, &filter, limit);
-        let rows: Vec<_> = found.iter().map(|exchange| Row::of(exchange)).collect();
+        let rows: Vec<_> = found.iter().map(|exchange| Row::new(exchange)).collect();
         Ok(json_answer(&json!({
             "exchanges": rows,
             "in_memory": kept.len(),

@@ -97,6 +97,7 @@
 //! router, what that router does in front of it sees its tokens.
 
 mod answer;
+mod asked;
 mod attempts;
 mod audit;
 mod auth;
@@ -104,6 +105,7 @@ mod exchanges;
 mod router;
 mod rules;
 mod serve;
+mod state;
 
 pub use self::{
     router::{Admin, AdminError},

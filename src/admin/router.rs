@@ -1,14 +1,12 @@
 use super::{
     answer::{Problem, json_answer},
     attempts::Attempts,
-    auth::{Access, SHORTEST, Tokens, Who},
+    audit::Who,
+    auth::{Access, SHORTEST, Tokens},
     exchanges, rules,
+    state::{Ask, Shared},
 };
-use crate::{
-    export::Memory,
-    kit::DashcamHandle,
-    selection::{RuleSlot, Rules, peer},
-};
+use crate::{export::Memory, kit::DashcamHandle, selection::peer};
 use axum::{
     Router,
     body::Body,
@@ -184,19 +182,6 @@ impl fmt::Display for AdminError {
 }
 
 impl std::error::Error for AdminError {}
-
-/// What all handlers share.
-pub(super) struct Shared {
-    pub(super) handle: DashcamHandle,
-    pub(super) kept: Option<Memory>,
-    pub(super) slot: RuleSlot,
-    /// The rules in the slot. Held over every change of it.
-    pub(super) own: Mutex<Rules>,
-    access: Access,
-    attempts: Attempts,
-}
-
-pub(super) type Ask = State<Arc<Shared>>;
 
 async fn authenticate(State(shared): Ask, mut request: Request, next: Next) -> Response<Body> {
     let peer = peer(request.extensions());

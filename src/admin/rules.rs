@@ -1,12 +1,12 @@
 //! Rules, what they select, and the switch.
 
 use super::{
-    answer::{Named, Problem, json_answer},
-    audit::{self, Change},
-    auth::Who,
-    router::{Ask, Shared},
+    answer::{Answer, Named, Problem, json_answer, work},
+    asked::Asked,
+    audit::{self, Change, Who},
+    state::{Ask, Shared},
 };
-use crate::selection::{Asked, OffBy, Rule, Rules, RulesError, VERBOSE_OFF};
+use crate::selection::{OffBy, Rule, Rules, RulesError, VERBOSE_OFF};
 use axum::{
     Extension,
     body::{Body, to_bytes},
@@ -21,8 +21,6 @@ use std::{
 
 /// As for files.
 const MAX_LEN: usize = 1024 * 1024;
-
-type Answer = Result<Response<Body>, Problem>;
 
 pub(super) async fn list(State(shared): Ask) -> Response<Body> {
     let sources = shared.handle.steering().by_source();
@@ -269,14 +267,6 @@ async fn read(body: Body) -> Result<String, Problem> {
     String::from_utf8(bytes.into()).map_err(|_| {
         let detail = "expected a body in UTF-8";
         Problem::new(StatusCode::BAD_REQUEST, detail)
-    })
-}
-
-/// Where it takes no time of the requests of others.
-pub(super) async fn work(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
-        let detail = "this failed inside of the service; GET /rules says what is in force";
-        Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
     })
 }
 

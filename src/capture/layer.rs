@@ -2,7 +2,7 @@ use crate::{
     exchange::{Direction, Service},
     export::Exporter,
     keeper::{Dropped, Keeper, Settings},
-    lifecycle::{Lifecycle, Observe, Plan},
+    lifecycle::{Lifecycle, Observe, Plan, layer_service},
 };
 use http::HeaderName;
 use std::{io, sync::Arc, time::Duration};
@@ -74,11 +74,16 @@ impl CaptureLayer {
 }
 
 impl<S> Layer<S> for CaptureLayer {
-    type Service = Lifecycle<S>;
+    type Service = CaptureService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Lifecycle::new(inner, Arc::clone(&self.plan), Observe)
+        CaptureService(Lifecycle::new(inner, Arc::clone(&self.plan), Observe))
     }
+}
+
+layer_service! {
+    /// The service of [`CaptureLayer`].
+    CaptureService<S>
 }
 
 /// Settings of a [`CaptureLayer`].

@@ -126,7 +126,7 @@ mod layer;
 mod options;
 
 pub use self::{
-    layer::{CaptureLayer, CaptureLayerBuilder},
+    layer::{CaptureLayer, CaptureLayerBuilder, CaptureService},
     options::WithCaptureOptions,
 };
 pub use crate::keeper::{Replay, Replays};

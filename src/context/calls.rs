@@ -60,6 +60,17 @@ impl Calls {
         }
     }
 
+    pub(super) fn reset(&mut self) {
+        let Self {
+            begun,
+            waiting,
+            lost,
+        } = self;
+        begun.clear();
+        waiting.clear();
+        *lost = 0;
+    }
+
     /// Keeps them as the request was kept, or drops them.
     pub(crate) fn decide(self, kept: Option<(Depth, bool)>, request: &RequestContext) {
         if let Some((depth, sampled)) = kept {

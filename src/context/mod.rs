@@ -40,20 +40,23 @@
 mod calls;
 mod current;
 mod in_request;
+mod mode;
+mod notes;
 #[cfg(feature = "token")]
 mod onward;
 mod pool;
 mod replayed;
 mod request;
+mod route;
 mod shared;
 mod spans;
 mod ticket;
+mod traced;
 
 #[cfg(feature = "token")]
-pub(crate) use self::onward::Onward;
+use self::onward::Onward;
 pub(crate) use self::request::shown_of_fact;
 pub(crate) use self::shared::late_events;
-pub(crate) use self::shared::{CaptureHeads, ResponseHead};
 pub use self::{
     current::{Entered, current},
     in_request::{InRequest, InRequestExt, in_request},
@@ -67,8 +70,12 @@ pub(crate) use self::{
     ticket::{OnReason, Ticket},
 };
 pub(crate) use self::{
-    request::{MAX_KEEP_LEN, cut_reason, keep_current, ruled_of_fact},
-    shared::{Aspect, Identity, Mode, PanicNote, Route, Shared},
+    mode::{Aspect, Mode},
+    notes::{Notes, PanicNote},
+    request::{MAX_KEEP_LEN, cut_reason, keep_current},
+    route::Route,
+    shared::Shared,
+    traced::TracedSpan,
 };
 
 /// Keeps the exchange of the current request, however it ends, and says why.

@@ -1,11 +1,33 @@
 use super::{Mode, RequestContext};
 use crate::{selection::Selected, token::Propagation};
 use http::{HeaderValue, Uri};
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::SystemTime,
+};
+
+/// Where the selection of a request goes with the calls that it makes.
+#[derive(Debug, Default)]
+pub(crate) struct Onward {
+    propagation: OnceLock<Arc<Propagation>>,
+    said: Mutex<Option<Said>>,
+}
+
+impl Onward {
+    fn said(&self) -> MutexGuard<'_, Option<Said>> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn reset(&mut self) {
+        let Self { propagation, said } = self;
+        propagation.take();
+        *said.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
 
 /// The selection as calls take it along, made once for many of them.
 #[derive(Debug)]
-pub(crate) struct Onward {
+struct Said {
     value: HeaderValue,
     /// What it says.
     selected: Arc<Selected>,
@@ -17,14 +39,19 @@ pub(crate) struct Onward {
 impl RequestContext {
     /// Where its selection may go.
     pub(crate) fn may_propagate(&self, propagation: &Arc<Propagation>) {
-        let _ = self.shared().propagation.set(Arc::clone(propagation));
+        let _ = self
+            .shared()
+            .onward
+            .propagation
+            .set(Arc::clone(propagation));
     }
 
     /// What a call to `target` says of the selection; `None` where there is none, or
     /// nothing may be said there.
     pub(crate) fn onward(&self, target: &Uri) -> Option<HeaderValue> {
         let shared = self.shared();
-        let propagation = shared.propagation.get()?;
+        let onward = &shared.onward;
+        let propagation = onward.propagation.get()?;
         if self.mode().has(Mode::FINISHED) || !propagation.reaches(target) {
             return None;
         }
@@ -33,27 +60,26 @@ impl RequestContext {
         let (selected, live) = {
             let notes = shared.notes();
             // One that is live because it failed was not selected.
-            let selected = notes.selected.as_ref().filter(|s| s.is_in_force())?;
+            let selected = notes.chosen.selected.as_ref().filter(|s| s.is_in_force())?;
             let live = selected.is_live() && !muted;
-            if let Some(onward) = &notes.onward
-                && Arc::ptr_eq(&onward.selected, selected)
-                && onward.live == live
-                && now < onward.renew_at
+            if let Some(said) = &*onward.said()
+                && Arc::ptr_eq(&said.selected, selected)
+                && said.live == live
+                && now < said.renew_at
             {
-                return Some(onward.value.clone());
+                return Some(said.value.clone());
             }
             (Arc::clone(selected), live)
         };
         // Signing takes its time: nothing is locked meanwhile.
         let id = self.correlation_id();
         let (value, renew_at) = propagation.header(&selected, live, id, now)?;
-        let onward = Onward {
+        *onward.said() = Some(Said {
             value: value.clone(),
             selected,
             live,
             renew_at,
-        };
-        shared.notes().onward = Some(onward);
+        });
         Some(value)
     }
 }

@@ -1,8 +1,8 @@
-use super::{Identity, Mode, Route, Shared, current, pool};
+use super::{Mode, Route, Shared, current, pool, shared::Began};
 use crate::foreign;
-use crate::id::{CorrelationId, TraceContext, TraceId};
+use crate::id::{CorrelationId, Identity, TraceContext, TraceId};
 use crate::redact::TAIL;
-use crate::selection::{Admission, Shortage};
+use crate::selection::{Admission, MAX_FACT_LEN, Shortage};
 use std::{
     borrow::Cow,
     fmt,
@@ -14,8 +14,7 @@ const MAX_KEEP_REASONS: usize = 16;
 const MAX_FACTS: usize = 64;
 pub(crate) const MAX_KEEP_LEN: usize = 256;
 const MAX_FACT_NAME_LEN: usize = 256;
-/// How much of a fact is shown, and how much is known of it.
-const MAX_FACT_LEN: usize = 1024;
+/// How much is known of a fact; rules see, and exchanges show, `MAX_FACT_LEN` of it.
 const KNOWN_OF_FACT: usize = 8 * 1024;
 /// Of more than this over all facts only what is shown is known.
 const KNOWN_OF_FACTS: usize = 64 * 1024;
@@ -38,10 +37,12 @@ impl RequestContext {
             shared = Arc::default();
         }
         if let Some(shared) = Arc::get_mut(&mut shared) {
-            shared.identity = identity;
-            shared.started = started;
-            shared.started_at = started_at;
-            shared.route = route;
+            let began = Began {
+                at: started,
+                time: started_at,
+                route,
+            };
+            shared.begin(identity, began);
         }
         Self(shared)
     }
@@ -52,14 +53,14 @@ impl RequestContext {
         static NONE: std::sync::LazyLock<CorrelationId> =
             std::sync::LazyLock::new(|| CorrelationId::mint_at(SystemTime::now()));
         // Every context is made with an ID; the fallback is never taken.
-        self.0.identity().id.as_ref().unwrap_or(&NONE)
+        self.0.identified.get().id.as_ref().unwrap_or(&NONE)
     }
 
     /// The valid ID that a client outside sent, where the layer mints its own
     /// in edge mode.
     #[must_use]
     pub fn client_correlation_id(&self) -> Option<&CorrelationId> {
-        self.0.identity().client_id.as_ref()
+        self.0.identified.get().client_id.as_ref()
     }
 
     /// Its place in its W3C trace.
@@ -68,19 +69,19 @@ impl RequestContext {
         static NONE: std::sync::LazyLock<TraceContext> =
             std::sync::LazyLock::new(|| TraceContext::start(TraceId::mint_at(SystemTime::now())));
         // Every context is made with one; the fallback is never taken.
-        self.0.trace().unwrap_or(&NONE)
+        self.0.identified.trace().unwrap_or(&NONE)
     }
 
     /// When the request reached the layer.
     #[must_use]
     pub fn started_at(&self) -> SystemTime {
-        self.0.started_at
+        self.0.began.time
     }
 
     /// Whether verbose events of this request reach the service's own output.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.mode().is_live() && self.0.live.get().is_some_and(|s| s.is_in_force())
+        self.mode().is_live() && self.0.in_force.live.get().is_some_and(|s| s.is_in_force())
     }
 
     /// States something about the request that the layer could not know, such
@@ -114,13 +115,13 @@ impl RequestContext {
         } else {
             return;
         }
-        if notes.pending.is_empty() {
+        if notes.chosen.pending.is_empty() {
             return;
         }
         let now = SystemTime::now();
         let selected = {
             let notes = &mut *notes;
-            notes.pending.evaluate(&notes.facts, now)
+            notes.chosen.pending.evaluate(&notes.facts, now)
         };
         drop(notes);
         if let Some(selected) = selected
@@ -145,11 +146,11 @@ impl RequestContext {
     /// Captures only what these options say from here on; `false` where no layer
     /// captures the request yet.
     pub(crate) fn restrict(&self, later: &crate::recorder::CaptureOptions) -> bool {
-        if self.0.captured_by() == 0 {
+        if self.0.captured.by() == 0 {
             return false;
         }
         let (body, head) = {
-            let mut heads = self.0.heads();
+            let mut heads = self.0.captured.heads();
             heads.options.add(later);
             let (body, head) = heads.limits;
             let content_type = heads.request.fields.text("content-type");
@@ -158,7 +159,7 @@ impl RequestContext {
                 .request_limit(body, content_type.map(str::as_bytes));
             (body, heads.options.head_limit(head))
         };
-        let let_go = self.0.request_body().restrict(body, head);
+        let let_go = self.0.captured.request_body().restrict(body, head);
         drop(let_go);
         true
     }
@@ -208,7 +209,7 @@ impl RequestContext {
     /// whether that made it live.
     pub(crate) fn select(&self, selected: &Arc<crate::selection::Selected>) -> bool {
         // A request has its place only while it runs.
-        if self.0.live.get().is_some() || self.mode().has(Mode::FINISHED) {
+        if self.0.in_force.live.get().is_some() || self.mode().has(Mode::FINISHED) {
             return false;
         }
         // What is recorded already has nothing to gain from another rule that records.
@@ -220,31 +221,31 @@ impl RequestContext {
         let (selected, hold) = match admission {
             Admission::Granted(hold) => (Arc::clone(selected), hold),
             Admission::Recorded(recorded, hold) => {
-                notes.shortage = Some(Shortage::Live);
+                notes.chosen.shortage = Some(Shortage::Live);
                 (recorded, Some(hold))
             }
             Admission::Refused(shortage) => {
                 // Recorded by another rule it went without live events only.
-                let shortage = match notes.selected {
+                let shortage = match notes.chosen.selected {
                     Some(_) => shortage.map(|_| Shortage::Live),
                     None => shortage,
                 };
-                notes.shortage = notes.shortage.or(shortage);
+                notes.chosen.shortage = notes.chosen.shortage.or(shortage);
                 return false;
             }
         };
         let live = selected.is_live();
         // Of two at the same time one is first, and of a place one is kept.
         let first = if live {
-            self.0.live.set(Arc::clone(&selected)).is_ok()
+            self.0.in_force.live.set(Arc::clone(&selected)).is_ok()
         } else {
-            notes.selected.is_none()
+            notes.chosen.selected.is_none()
         };
         if !first {
             return false;
         }
-        notes.selected = Some(Arc::clone(&selected));
-        notes.hold = hold;
+        notes.chosen.selected = Some(Arc::clone(&selected));
+        notes.chosen.hold = hold;
         self.0.note_held();
         drop(notes);
         // Whoever ended the request meanwhile saw no place to give back.
@@ -253,7 +254,7 @@ impl RequestContext {
         }
         if live {
             self.raise(Mode::LIVE);
-        } else if self.mode().has(Mode::WATCHED) && self.0.deep.set(selected).is_ok() {
+        } else if self.mode().has(Mode::WATCHED) && self.0.in_force.deep.set(selected).is_ok() {
             self.raise(Mode::RECORD);
             self.raise(Mode::DEEP);
         }
@@ -264,7 +265,7 @@ impl RequestContext {
     pub(crate) fn mute(&self, selected: &crate::selection::Selected) {
         if self.0.raise(Mode::MUTED) {
             selected.count_cut_short();
-            self.0.notes().shortage = Some(Shortage::Events);
+            self.0.notes().chosen.shortage = Some(Shortage::Events);
         }
         current::refresh(self);
     }
@@ -273,7 +274,7 @@ impl RequestContext {
     pub(crate) fn verdict(&self) -> &'static str {
         if self.is_live() {
             "live"
-        } else if self.0.notes().selected.is_some() {
+        } else if self.0.notes().chosen.selected.is_some() {
             "recorded"
         } else {
             "budget"
@@ -283,13 +284,13 @@ impl RequestContext {
     /// Gives its place among verbose requests back.
     pub(crate) fn release(&self) {
         if self.0.is_held() {
-            self.0.notes().hold = None;
+            self.0.notes().chosen.hold = None;
         }
     }
 
     /// Shows the rest of the request, where it is not live by a selection.
     pub(crate) fn go_live(&self, selected: crate::selection::Selected) {
-        if self.0.live.set(Arc::new(selected)).is_ok() {
+        if self.0.in_force.live.set(Arc::new(selected)).is_ok() {
             self.raise(Mode::LIVE);
         }
     }
@@ -316,11 +317,6 @@ impl RequestContext {
     pub(crate) fn shared(&self) -> &Shared {
         &self.0
     }
-}
-
-/// What rules see of a fact.
-pub(crate) fn ruled_of_fact(fact: &str) -> &str {
-    prefix(fact, MAX_FACT_LEN)
 }
 
 /// What there is to show of a fact, and whether that is not all.

@@ -1,77 +1,21 @@
-use super::Ticket;
-use super::calls::{Calls, KeepCall};
-use crate::id::{CorrelationId, InvalidCorrelationId, TraceContext};
-use crate::recorder::Said;
-use crate::recorder::{CaptureOptions, HeaderFields, Tee};
-use crate::redact::{Known, Salt};
-use crate::{
-    recorder::Recording,
-    selection::{Hold, Pending, Selected, Shortage},
+use super::{
+    Mode, Notes, Route, TracedSpan,
+    calls::KeepCall,
+    mode::{Aspect, CALLS, ERROR_EVENT, HELD, REPLAYED},
 };
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use crate::{
+    id::{Identified, Identity},
+    recorder::{Captured, Recording},
+    redact::Hiding,
+    selection::InForce,
+};
 use std::{
-    borrow::Cow,
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::{Instant, SystemTime},
 };
-
-/// What the gate has to know of a request.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Mode(u32);
-
-impl Mode {
-    pub(crate) const NONE: Self = Self(0);
-    /// Events are recorded.
-    pub(crate) const RECORD: Self = Self(1);
-    /// Verbose events and spans reach the service's output.
-    pub(crate) const LIVE: Self = Self(1 << 1);
-    /// The request is over; whatever comes is late.
-    pub(crate) const FINISHED: Self = Self(1 << 2);
-    /// The gate looks at this request's events, if only for decision points.
-    pub(crate) const WATCHED: Self = Self(1 << 3);
-    /// This thread sends recorded events through the subscriber again. Never a
-    /// request's own mode.
-    pub(crate) const REPLAY: Self = Self(1 << 4);
-    /// What its own rule names is recorded, too.
-    pub(crate) const DEEP: Self = Self(1 << 5);
-    /// It was live, until a budget was used up.
-    pub(crate) const MUTED: Self = Self(1 << 6);
-    const ALL: u32 = 0b110_1111;
-
-    #[inline]
-    pub(crate) const fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    pub(crate) const fn is_live(self) -> bool {
-        self.has(Self::LIVE) && !self.has(Self::MUTED) && !self.has(Self::FINISHED)
-    }
-}
-
-/// A part of the lifecycle that one layer takes for itself in a request.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Aspect {
-    Correlation,
-    Span,
-    Verbose,
-    /// Whether its events are replayed, which is decided once.
-    Replay,
-}
-
-impl Aspect {
-    const fn bit(self) -> u32 {
-        match self {
-            Self::Correlation => 1 << 8,
-            Self::Span => 1 << 10,
-            Self::Verbose => 1 << 9,
-            Self::Replay => 1 << 11,
-        }
-    }
-}
 
 /// Late events of all requests.
 static LATE_EVENTS: AtomicU64 = AtomicU64::new(0);
@@ -85,184 +29,42 @@ pub(crate) fn note_late() {
     LATE_EVENTS.fetch_add(1, Relaxed);
 }
 
-const ERROR_EVENT: u32 = 1 << 16;
-const CALLS: u32 = 1 << 19;
-const REPLAYED: u32 = 1 << 17;
-const HELD: u32 = 1 << 18;
-
-/// Who the request is.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) id: Option<CorrelationId>,
-    pub(crate) from_header: bool,
-    pub(crate) client_id: Option<CorrelationId>,
-    pub(crate) rejected: Option<InvalidCorrelationId>,
-    /// Its place in its trace; every context is made with one.
-    pub(crate) trace: Option<TraceContext>,
-}
-
-/// A route template, held as the router gave it.
-#[derive(Clone, Debug)]
-pub(crate) enum Route {
-    #[cfg(feature = "axum")]
-    Matched(axum::extract::MatchedPath),
-}
-
-impl Route {
-    pub(crate) fn as_str(&self) -> &str {
-        // Without a router there is no value of this type.
-        match *self {
-            #[cfg(feature = "axum")]
-            Self::Matched(ref path) => path.as_str(),
-        }
-    }
-}
-
-/// A panic that was seen.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct PanicNote {
-    pub(crate) message: Option<Said>,
-    pub(crate) location: Option<String>,
-}
-
-/// What is noted rarely.
-#[derive(Debug, Default)]
-pub(crate) struct Notes {
-    pub(crate) keep: Vec<Cow<'static, str>>,
-    pub(crate) facts: Vec<(Cow<'static, str>, String)>,
-    /// How often one was stated.
-    pub(crate) stated: u32,
-    pub(crate) panic: Option<PanicNote>,
-    /// The last panic, until somebody sees that it was one of the request: code may
-    /// catch its own.
-    pub(crate) panicked: Option<PanicNote>,
-    pub(crate) error: Option<Said>,
-    pub(crate) selected: Option<Arc<Selected>>,
-    pub(crate) pending: Pending,
-    /// Its place among the requests that are verbose at once.
-    pub(crate) hold: Option<Hold>,
-    /// What its calls say of its selection.
-    #[cfg(feature = "token")]
-    pub(crate) onward: Option<super::Onward>,
-    /// What it went without because a budget was used up.
-    pub(crate) shortage: Option<Shortage>,
-    /// Where its events can be replayed to, while it runs.
-    pub(crate) ticket: Option<Ticket>,
-    /// Its span, where OpenTelemetry records it, until the request has ended.
-    #[cfg(feature = "opentelemetry")]
-    pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,
-    /// Calls that it made, and that are kept if it is.
-    pub(crate) calls: Calls,
-    /// The last interim exchange that was written of it.
-    pub(crate) interim: Option<String>,
-    /// Where the first ERROR event was emitted.
-    pub(crate) error_site: Option<(&'static str, u32)>,
-}
-
-/// The request head as captured.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RequestHead {
-    pub(crate) method: http::Method,
-    pub(crate) uri: http::Uri,
-    pub(crate) version: http::Version,
-    pub(crate) fields: HeaderFields,
-}
-
-/// The response head as captured.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ResponseHead {
-    pub(crate) status: http::StatusCode,
-    pub(crate) version: http::Version,
-    pub(crate) fields: HeaderFields,
-    pub(crate) at: Option<Instant>,
-}
-
-#[derive(Clone, Debug, Default)]
-pub(crate) struct CaptureHeads {
-    pub(crate) request: RequestHead,
-    pub(crate) response: ResponseHead,
-    pub(crate) options: CaptureOptions,
-    /// Whether its path is that of a gRPC method which the service is known to have.
-    pub(crate) names_method: bool,
-    /// Whether it is a call of an RPC, and whether such a call ends with a status.
-    pub(crate) is_call: bool,
-    pub(crate) ends_with_status: bool,
-    /// Whose request it is; zero where that is not known.
-    pub(crate) client: u128,
-    /// Bytes of a body and of a head that are captured where the options do not
-    /// say otherwise.
-    pub(crate) limits: (usize, usize),
-}
-
-/// One request's state, shared by everything that runs in it.
+/// When and where a request began; written anew whenever a context begins.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    pub(super) identity: Identity,
-    /// What a correlation layer further in found, where the layer that began
-    /// the request was none and identified it by the defaults.
-    adopted: OnceLock<Identity>,
-    /// Its place in its trace as its span says it, where OpenTelemetry has one.
-    #[cfg(feature = "opentelemetry")]
-    traced: OnceLock<TraceContext>,
-    pub(crate) started: Instant,
-    pub(crate) started_at: SystemTime,
+pub(crate) struct Began {
+    pub(crate) at: Instant,
+    pub(crate) time: SystemTime,
     pub(crate) route: Option<Route>,
-    bits: AtomicU32,
-    late: AtomicU32,
-    /// Which keeper captures the request; zero is none.
-    captured_by: AtomicUsize,
-    notes: Mutex<Notes>,
-    /// The salt of its hashes; zero until it is needed.
-    salt: AtomicU64,
-    pub(crate) live: OnceLock<Arc<Selected>>,
-    /// The rule by which more of it is recorded than of others.
-    pub(crate) deep: OnceLock<Arc<Selected>>,
-    /// Where its selection goes with the calls that it makes.
-    #[cfg(feature = "token")]
-    pub(crate) propagation: OnceLock<Arc<crate::token::Propagation>>,
-    recording: Mutex<Recording>,
-    heads: Mutex<CaptureHeads>,
-    request_body: Mutex<Tee>,
-    response_body: Mutex<Tee>,
-    /// What texts of this request must hide, as far as it has come.
-    known: Mutex<Known>,
-    /// The last batch of log lines in which it was weighed.
-    weighed_in: AtomicU64,
 }
 
-impl Default for Shared {
+impl Default for Began {
     fn default() -> Self {
         Self {
-            identity: Identity {
-                id: None,
-                from_header: false,
-                client_id: None,
-                rejected: None,
-                trace: None,
-            },
-            adopted: OnceLock::new(),
-            #[cfg(feature = "opentelemetry")]
-            traced: OnceLock::new(),
-            started: Instant::now(),
-            started_at: SystemTime::UNIX_EPOCH,
+            at: Instant::now(),
+            time: SystemTime::UNIX_EPOCH,
             route: None,
-            bits: AtomicU32::new(0),
-            late: AtomicU32::new(0),
-            captured_by: AtomicUsize::new(0),
-            notes: Mutex::default(),
-            salt: AtomicU64::new(0),
-            live: OnceLock::new(),
-            deep: OnceLock::new(),
-            #[cfg(feature = "token")]
-            propagation: OnceLock::new(),
-            recording: Mutex::default(),
-            heads: Mutex::default(),
-            request_body: Mutex::default(),
-            response_body: Mutex::default(),
-            known: Mutex::default(),
-            weighed_in: AtomicU64::new(0),
         }
     }
+}
+
+/// One request's state, shared by everything that runs in it: the parts of the rooms that
+/// follow it, each of which makes its own as new.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) began: Began,
+    pub(crate) identified: Identified,
+    pub(crate) in_force: InForce,
+    pub(crate) captured: Captured,
+    pub(crate) hiding: Hiding,
+    /// What its calls say of its selection.
+    #[cfg(feature = "token")]
+    pub(super) onward: super::Onward,
+    bits: AtomicU32,
+    late: AtomicU32,
+    notes: Mutex<Notes>,
+    recording: Mutex<Recording>,
+    /// The last batch of log lines in which it was weighed.
+    weighed_in: AtomicU64,
 }
 
 /// Locks; a panic of somebody else while holding the lock changes nothing here.
@@ -275,96 +77,44 @@ fn get_mut<T>(mutex: &mut Mutex<T>) -> &mut T {
 }
 
 impl Shared {
-    pub(crate) fn identity(&self) -> &Identity {
-        self.adopted.get().unwrap_or(&self.identity)
+    pub(super) fn begin(&mut self, identity: Identity, began: Began) {
+        self.identified.begin(identity);
+        self.began = began;
     }
 
-    pub(crate) fn adopt(&self, identity: Identity) {
-        let _ = self.adopted.set(identity);
+    pub(crate) fn route(&self) -> Option<&str> {
+        self.began.route.as_ref().map(Route::as_str)
     }
 
-    /// Its place in its trace; `None` only before it began.
-    pub(crate) fn trace(&self) -> Option<&TraceContext> {
-        #[cfg(feature = "opentelemetry")]
-        if let Some(traced) = self.traced.get() {
-            return Some(traced);
+    /// A hold on its span, where a tracing library records it.
+    pub(crate) fn span(&self) -> Option<Box<dyn TracedSpan>> {
+        if !self.identified.is_traced() {
+            return None;
         }
-        self.identity().trace.as_ref()
-    }
-
-    /// Takes the place that the request's span has.
-    #[cfg(feature = "opentelemetry")]
-    pub(crate) fn note_traced(&self, trace: TraceContext) {
-        let _ = self.traced.set(trace);
-    }
-
-    /// Whether it is verbose, or recorded more deeply, because it was selected, not only
-    /// for a reason of its own.
-    #[cfg(feature = "opentelemetry")]
-    pub(crate) fn is_selected(&self) -> bool {
-        let live = self.live.get();
-        live.is_some_and(|live| live.is_asked_for()) || self.deep.get().is_some()
-    }
-
-    /// A hold on its span, where OpenTelemetry records it.
-    #[cfg(feature = "opentelemetry")]
-    pub(crate) fn span(&self) -> Option<Box<crate::opentelemetry::RequestSpan>> {
-        self.traced.get()?;
         self.notes().span.as_ref().map(|span| span.again())
     }
 
-    /// Takes the hold on its span. To drop it may close the span, which is code of
-    /// the service's layers.
-    #[cfg(feature = "opentelemetry")]
-    pub(crate) fn take_span(&self) -> Option<Box<crate::opentelemetry::RequestSpan>> {
-        self.traced.get()?;
+    /// Takes the hold on its span.
+    pub(crate) fn take_span(&self) -> Option<Box<dyn TracedSpan>> {
+        if !self.identified.is_traced() {
+            return None;
+        }
         self.notes().span.take()
     }
 
     #[inline]
     pub(crate) fn mode(&self) -> Mode {
-        Mode(self.bits.load(Relaxed) & Mode::ALL)
+        Mode::of(self.bits.load(Relaxed))
     }
 
     /// Adds to the mode; whether it is new.
     pub(crate) fn raise(&self, mode: Mode) -> bool {
-        self.bits.fetch_or(mode.0, Relaxed) & mode.0 == 0
+        self.bits.fetch_or(mode.bits(), Relaxed) & mode.bits() == 0
     }
 
     /// Takes an aspect for the calling layer; `false` where another one has it.
     pub(crate) fn claim(&self, aspect: Aspect) -> bool {
         self.bits.fetch_or(aspect.bit(), Relaxed) & aspect.bit() == 0
-    }
-
-    pub(crate) fn captured_by(&self) -> usize {
-        self.captured_by.load(Relaxed)
-    }
-
-    /// Takes the capture for the keeper with this key, where nobody has it.
-    pub(crate) fn claim_capture(&self, key: usize) -> bool {
-        self.captured_by
-            .compare_exchange(0, key, Relaxed, Relaxed)
-            .is_ok()
-    }
-
-    /// The salt of the hashes that hold within this request only.
-    pub(crate) fn salt(&self) -> Salt {
-        if let Some(salt) = Salt::from_bits(self.salt.load(Relaxed)) {
-            return salt;
-        }
-        let fresh = Salt::fresh();
-        match self
-            .salt
-            .compare_exchange(0, fresh.to_bits(), Relaxed, Relaxed)
-        {
-            Ok(_) => fresh,
-            Err(bits) => Salt::from_bits(bits).unwrap_or(fresh),
-        }
-    }
-
-    /// Makes a call's hashes those of the request that makes it.
-    pub(crate) fn take_salt_of(&self, caller: &Self) {
-        self.salt.store(caller.salt().to_bits(), Relaxed);
     }
 
     pub(crate) fn saw_error_event(&self) -> bool {
@@ -445,22 +195,6 @@ impl Shared {
         lock(&self.recording)
     }
 
-    pub(crate) fn heads(&self) -> MutexGuard<'_, CaptureHeads> {
-        lock(&self.heads)
-    }
-
-    pub(crate) fn request_body(&self) -> MutexGuard<'_, Tee> {
-        lock(&self.request_body)
-    }
-
-    pub(crate) fn response_body(&self) -> MutexGuard<'_, Tee> {
-        lock(&self.response_body)
-    }
-
-    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
-        lock(&self.known)
-    }
-
     pub(crate) fn is_weighed_in(&self, batch: u64) -> bool {
         self.weighed_in.load(Relaxed) == batch
     }
@@ -471,94 +205,44 @@ impl Shared {
         self.weighed_in.store(batch, Relaxed);
     }
 
-    /// About how much memory it keeps alive beside the recording. Asked while the
-    /// service logs, so it waits for no body: a buffer of a type that is not ours may log
-    /// while it is copied.
+    /// About how much memory it keeps alive beside the recording.
     pub(crate) fn weight(&self) -> usize {
-        const BUSY: usize = 64 * 1024;
-        let kept = |body: &Mutex<Tee>| body.try_lock().map_or(BUSY, |tee| tee.kept());
-        let heads = {
-            let heads = self.heads();
-            heads.request.uri.path().len()
-                + heads.request.uri.query().map_or(0, str::len)
-                + heads.request.fields.len()
-                + heads.response.fields.len()
-        };
         let calls = if self.has_calls() {
             self.calls().iter().map(|c| c.shared().weight()).sum()
         } else {
             0
         };
-        size_of::<Self>() + heads + kept(&self.request_body) + kept(&self.response_body) + calls
+        size_of::<Self>() + self.captured.weight() + calls
     }
 
     /// Makes it as new; buffers of modest size stay allocated.
     pub(super) fn reset(&mut self) {
-        self.identity.id = None;
-        self.identity.client_id = None;
-        self.identity.trace = None;
-        self.adopted.take();
-        #[cfg(feature = "opentelemetry")]
-        self.traced.take();
-        self.route = None;
-        let bits = std::mem::take(self.bits.get_mut());
-        *self.late.get_mut() = 0;
-        {
-            *self.salt.get_mut() = 0;
-            // Log lines of a request that nobody captures use it, too.
-            get_mut(&mut self.known).reset();
-        }
-        let notes = get_mut(&mut self.notes);
-        notes.keep.clear();
-        notes.facts.clear();
-        notes.stated = 0;
-        notes.panic = None;
-        notes.panicked = None;
-        notes.error = None;
-        notes.error_site = None;
-        {
-            notes.interim = None;
-            // Those that were made after its end.
-            if bits & CALLS != 0 {
-                notes.calls = Calls::default();
-            }
-        }
-        {
-            notes.selected = None;
-            notes.pending.reset();
-            notes.hold = None;
-            notes.shortage = None;
-            notes.ticket = None;
-            #[cfg(feature = "opentelemetry")]
-            {
-                notes.span = None;
-            }
+        let Self {
+            began,
+            identified,
+            in_force,
+            captured,
+            hiding,
             #[cfg(feature = "token")]
-            {
-                notes.onward = None;
-                self.propagation.take();
-            }
-            self.live.take();
-            self.deep.take();
-            // What was never begun is as new.
-            if bits & Mode::ALL & !Mode::FINISHED.0 != 0 {
-                get_mut(&mut self.recording).reset();
-            }
-        }
-        if std::mem::take(self.captured_by.get_mut()) != 0 {
-            let heads = get_mut(&mut self.heads);
-            heads.request.method = http::Method::GET;
-            heads.request.uri = http::Uri::default();
-            heads.request.fields.reset();
-            heads.response.fields.reset();
-            heads.response.at = None;
-            heads.options = CaptureOptions::new();
-            heads.names_method = false;
-            heads.is_call = false;
-            heads.ends_with_status = false;
-            heads.client = 0;
-            get_mut(&mut self.request_body).reset();
-            get_mut(&mut self.response_body).reset();
+            onward,
+            bits,
+            late,
+            notes,
+            recording,
+            weighed_in: _, // Batches have numbers that do not come again.
+        } = self;
+        began.route = None;
+        identified.reset();
+        in_force.reset();
+        captured.reset();
+        hiding.reset();
+        #[cfg(feature = "token")]
+        onward.reset();
+        *late.get_mut() = 0;
+        get_mut(notes).reset();
+        // What was never begun is as new.
+        if std::mem::take(bits.get_mut()) & Mode::BEGUN != 0 {
+            get_mut(recording).reset();
         }
     }
 }

@@ -1,7 +1,7 @@
 use crate::{
     foreign::Foreign,
     id::MakeCorrelationId,
-    lifecycle::{CorrelationPlan, Lifecycle, Observe, Plan, Trust},
+    lifecycle::{CorrelationPlan, Lifecycle, Observe, Plan, Trust, layer_service},
 };
 use http::HeaderName;
 use std::sync::Arc;
@@ -84,9 +84,14 @@ impl Default for CorrelationIdLayer {
 }
 
 impl<S> Layer<S> for CorrelationIdLayer {
-    type Service = Lifecycle<S>;
+    type Service = CorrelationIdService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Lifecycle::new(inner, Arc::clone(&self.plan), Observe)
+        CorrelationIdService(Lifecycle::new(inner, Arc::clone(&self.plan), Observe))
     }
+}
+
+layer_service! {
+    /// The service of [`CorrelationIdLayer`].
+    CorrelationIdService<S>
 }

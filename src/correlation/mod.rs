@@ -45,7 +45,7 @@
 //! What a service calls is in the same trace, and every call has an ID of its own:
 //!
 //! ```
-//! use dashcam::correlation::{CorrelationIdLayer, TraceParent, correlation_headers};
+//! use dashcam::correlation::{CorrelationIdLayer, TraceParent, headers};
 //! use http::{Request, Response};
 //! use http_body_util::Full;
 //! use std::convert::Infallible;
@@ -57,7 +57,7 @@
 //!     .layer(CorrelationIdLayer::new().server_timing())
 //!     .service(service_fn(|request: Request<_>| async move {
 //!         # let _: Request<dashcam::lifecycle::RequestBody<Full<bytes::Bytes>>> = request;
-//!         let (one, other) = (correlation_headers(), correlation_headers());
+//!         let (one, other) = (headers(request.uri()), headers(request.uri()));
 //!         assert_ne!(one["traceparent"], other["traceparent"]);
 //!         let sent = TraceParent::parse(one["traceparent"].as_bytes());
 //!         let request = dashcam::current().expect("a request is under way");
@@ -126,11 +126,8 @@ mod tower_http;
 #[cfg(feature = "axum")]
 pub use self::extract::MissingCorrelationId;
 pub use self::{
-    layer::CorrelationIdLayer,
-    propagate::{
-        PropagateCorrelationId, PropagateCorrelationIdLayer, add_correlation_headers,
-        add_headers_for, correlation_headers, headers_for,
-    },
+    layer::{CorrelationIdLayer, CorrelationIdService},
+    propagate::{PropagateCorrelationId, PropagateCorrelationIdLayer, add_headers, headers},
 };
 pub use crate::id::{
     CorrelationId, InvalidCorrelationId, InvalidTraceContext, MakeCorrelationId, SpanId,

@@ -35,7 +35,7 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// ```
 ///
 /// A `tonic` channel is such a service, too. Clients that are none take
-/// [`headers_for`].
+/// [`headers`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PropagateCorrelationIdLayer {
@@ -160,66 +160,40 @@ where
 /// The headers that carry the current request's identity to one outgoing call
 /// to `uri`, for any client that takes headers; none outside of a request.
 ///
-/// They are what [`PropagateCorrelationIdLayer`] sends. Ask for each call: the
+/// They are what [`PropagateCorrelationIdLayer`] sends. Where the target is not known,
+/// `Uri::default()` leaves out what is meant for some targets only. Ask for each call: the
 /// ID in `traceparent` is that of the call. The name of the correlation ID's
 /// header is `x-request-id`, whatever the layer's header is.
 ///
-/// With `reqwest` it is `client.get(url).headers(headers_for(&uri))`. Where the
-/// call may have headers of its own under these names, [`add_headers_for`] leaves
+/// With `reqwest` it is `client.get(url).headers(correlation::headers(&uri))`. Where the
+/// call may have headers of its own under these names, [`add_headers`] leaves
 /// them.
 ///
 /// ```
 /// let mut request = http::Request::get("http://stock/items/7").body(())?;
-/// let headers = dashcam::correlation::headers_for(request.uri());
+/// let headers = dashcam::correlation::headers(request.uri());
 /// request.headers_mut().extend(headers);
 /// # Ok::<(), http::Error>(())
 /// ```
 #[must_use]
-pub fn headers_for(uri: &Uri) -> HeaderMap {
+pub fn headers(uri: &Uri) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    add_headers_for(uri, &mut headers);
+    add_headers(uri, &mut headers);
     headers
 }
 
-/// Adds [`headers_for`] to the headers of a call, where it has none of these
+/// Adds [`headers`] to the headers of a call, where it has none of these
 /// names.
 ///
 /// ```
-/// use dashcam::correlation::add_headers_for;
+/// use dashcam::correlation::add_headers;
 ///
 /// let (mut parts, ()) = http::Request::get("http://stock/items/7").body(())?.into_parts();
-/// add_headers_for(&parts.uri, &mut parts.headers);
+/// add_headers(&parts.uri, &mut parts.headers);
 /// # Ok::<(), http::Error>(())
 /// ```
-pub fn add_headers_for(uri: &Uri, headers: &mut HeaderMap) {
+pub fn add_headers(uri: &Uri, headers: &mut HeaderMap) {
     if let Some(context) = current() {
         Sent::all().put(&context, Some(uri), headers);
-    }
-}
-
-/// [`headers_for`] a call whose target is not known: what is meant for some
-/// targets only is not among them.
-///
-/// ```
-/// let mut request = http::Request::new(());
-/// request.headers_mut().extend(dashcam::correlation::correlation_headers());
-/// ```
-#[must_use]
-pub fn correlation_headers() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    add_correlation_headers(&mut headers);
-    headers
-}
-
-/// Adds [`correlation_headers`] to the headers of a call, where it has none of
-/// these names.
-///
-/// ```
-/// let mut request = http::Request::new(());
-/// dashcam::correlation::add_correlation_headers(request.headers_mut());
-/// ```
-pub fn add_correlation_headers(headers: &mut HeaderMap) {
-    if let Some(context) = current() {
-        Sent::all().put(&context, None, headers);
     }
 }

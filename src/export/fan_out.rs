@@ -94,6 +94,13 @@ impl<A: Exporter, B: Exporter> Exporter for (A, B) {
         each.call(|| self.1.tick());
         each.done();
     }
+
+    fn idle(&mut self) -> bool {
+        let mut each = Each::default();
+        let more = [each.call(|| self.0.idle()), each.call(|| self.1.idle())];
+        each.done();
+        more.contains(&Some(true))
+    }
 }
 
 /// As a pair, for any number.
@@ -150,6 +157,14 @@ impl<E: Exporter> Exporter for Vec<E> {
             each.call(|| one.tick());
         });
         each.done();
+    }
+
+    fn idle(&mut self) -> bool {
+        let mut each = Each::default();
+        let calls = self.iter_mut().map(|one| each.call(|| one.idle()));
+        let more = calls.fold(false, |more, one| more | (one == Some(true)));
+        each.done();
+        more
     }
 }
 

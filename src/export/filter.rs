@@ -52,6 +52,10 @@ where
     fn tick(&mut self) {
         self.exporter.tick();
     }
+
+    fn idle(&mut self) -> bool {
+        self.exporter.idle()
+    }
 }
 
 impl<E: fmt::Debug, F> fmt::Debug for Filter<E, F> {

@@ -20,12 +20,9 @@ mod held;
 pub mod json_lines;
 mod memory;
 mod notes;
-#[cfg(feature = "cli")]
-pub(crate) use self::notes::withheld;
 #[cfg(test)]
 pub(crate) mod sample;
 mod target;
-pub(crate) mod worker;
 
 pub use self::{
     error::ExportError,
@@ -67,8 +64,8 @@ pub trait Exporter: Send + 'static {
         Ok(())
     }
 
-    /// How the exporter is doing, [`Health::Ok`] by default. It is asked after
-    /// every call of another method, so it should be cheap.
+    /// How the exporter is doing, [`Health::Ok`] by default. It is asked after every call
+    /// of another method but [`idle`](Self::idle), so it should be cheap.
     fn health(&self) -> Health {
         Health::Ok
     }
@@ -95,6 +92,13 @@ pub trait Exporter: Send + 'static {
     /// Called about once a second, also while no exchanges arrive: the place
     /// to recover from a failure. Does nothing by default.
     fn tick(&mut self) {}
+
+    /// Called while no exchange waits, after each [`tick`](Self::tick) and then as long as
+    /// it returns `true`: the place for work that is in no hurry, in pieces so short that
+    /// an exchange can wait for one. Does nothing by default.
+    fn idle(&mut self) -> bool {
+        false
+    }
 
     /// This exporter for some exchanges only.
     ///
@@ -164,6 +168,10 @@ impl<E: Exporter + ?Sized> Exporter for Box<E> {
 
     fn tick(&mut self) {
         (**self).tick();
+    }
+
+    fn idle(&mut self) -> bool {
+        (**self).idle()
     }
 }
 

@@ -75,7 +75,7 @@ pub(super) fn is_coded(body: &Body) -> bool {
 }
 
 /// Why nothing of a body is written.
-pub(crate) fn withheld(why: Option<&str>) -> &'static str {
+fn withheld(why: Option<&str>) -> &'static str {
     match why {
         Some("policy") => "withheld by the policy",
         Some("coding") => "in a content coding that was not decoded",

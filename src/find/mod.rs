@@ -1,9 +1,30 @@
-//! Which exchanges somebody asks for, and what a list says of each.
+//! Finding kept exchanges again: which are meant, where they are, and a list's row of each.
+//!
+//! A [`Filter`] says which exchanges are meant. It matches them wherever they are: in
+//! files, where [`Search`] reads them, in [`Memory`](crate::export::Memory), or on their way
+//! to an [`Exporter`](crate::export::Exporter). The program `dashcam` (package `dashcam-cli`)
+//! and the [admin router](crate::admin) are made of these.
+//!
+//! ```
+//! use dashcam::{export::Memory, find::{Filter, Row}};
+//!
+//! # let kept = Memory::new(100);
+//! let mut filter = Filter::new();
+//! filter.add("route", "/orders/*")?;
+//! filter.add("status", "5xx")?;
+//! let found = kept.exchanges().into_iter().filter(|exchange| filter.matches(exchange));
+//! let rows: Vec<_> = found.map(|exchange| Row::new(&exchange)).collect();
+//! # assert!(rows.is_empty());
+//! # Ok::<(), dashcam::find::InvalidFilter>(())
+//! ```
 
 mod filter;
 mod row;
+mod search;
 mod value;
 
-#[cfg(feature = "cli")]
-pub(crate) use self::filter::{KeptFor, Moment, OutcomeIs, RouteIs, StatusIs, ago, pair};
-pub(crate) use self::{filter::Filter, row::Row};
+pub use self::{
+    filter::{Filter, InvalidFilter},
+    row::Row,
+    search::Search,
+};

@@ -1,44 +1,63 @@
 use crate::exchange::{Depth, Exchange, Failure, KeepReason, Mode, Outcome};
 use serde::Serialize;
 
-/// What a list says of an exchange.
+/// What a list says of an exchange. As JSON it is what `dashcam ls --json` and the admin
+/// router show.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Row {
-    pub(crate) started_at: String,
-    pub(crate) id: String,
-    pub(crate) correlation_id: String,
-    pub(crate) service: String,
-    pub(crate) method: String,
-    pub(crate) path: String,
+#[non_exhaustive]
+pub struct Row {
+    /// When it began, as in the exchange.
+    pub started_at: String,
+    /// The ID of the exchange.
+    pub id: String,
+    /// The correlation ID.
+    pub correlation_id: String,
+    /// The name of the service.
+    pub service: String,
+    /// The method.
+    pub method: String,
+    /// The path, redacted.
+    pub path: String,
+    /// The query without `?`, redacted and percent-encoded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) query: Option<String>,
+    pub query: Option<String>,
+    /// The route template, where the router named one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) route: Option<String>,
+    pub route: Option<String>,
+    /// The status, where there is a response.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) status: Option<u16>,
-    pub(crate) outcome: &'static str,
+    pub status: Option<u16>,
+    /// How it ended, in a word.
+    pub outcome: &'static str,
+    /// Why it counts as failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) failure: Option<Failure>,
+    pub failure: Option<Failure>,
     /// The message of the panic.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) panic: Option<String>,
+    pub panic: Option<String>,
     /// The service's error, or what the first event at ERROR said; of a failure without
     /// either the last at WARN.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) error: Option<String>,
-    pub(crate) duration_us: u64,
-    pub(crate) slow: bool,
-    pub(crate) kept_for: Vec<KeepReason>,
-    pub(crate) mode: Mode,
-    pub(crate) depth: Depth,
+    pub error: Option<String>,
+    /// How long it took, in microseconds.
+    pub duration_us: u64,
+    /// Whether it was slow.
+    pub slow: bool,
+    /// Why it was kept.
+    pub kept_for: Vec<KeepReason>,
+    /// Whether its events were recorded, or live.
+    pub mode: Mode,
+    /// How much of it was kept.
+    pub depth: Depth,
     /// Failures like it that were only counted since the one before it.
     #[serde(skip_serializing_if = "is_zero")]
-    pub(crate) suppressed_before: u64,
-    /// When the first and the last of those ended.
+    pub suppressed_before: u64,
+    /// When the first of those ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) suppressed_first_at: Option<String>,
+    pub suppressed_first_at: Option<String>,
+    /// When the last of those ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) suppressed_last_at: Option<String>,
+    pub suppressed_last_at: Option<String>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // what serde asks for
@@ -47,7 +66,9 @@ fn is_zero(n: &u64) -> bool {
 }
 
 impl Row {
-    pub(crate) fn of(exchange: &Exchange) -> Self {
+    /// The row of this exchange.
+    #[must_use]
+    pub fn new(exchange: &Exchange) -> Self {
         Self {
             started_at: exchange.started_at.clone(),
             id: exchange.id.clone(),

@@ -1,29 +1,8 @@
 //! What is never recorded.
 
+use crate::targets::EXCLUDED_TARGETS;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
-
-/// Targets whose events are never recorded, and never shown below the base
-/// filter: the HTTP stack under the service and telemetry itself. A target
-/// stands for everything below it (`hyper` for `hyper::proto`).
-pub const EXCLUDED_TARGETS: &[&str] = &[
-    "dashcam",
-    "h2",
-    "hyper",
-    "hyper_util",
-    "mio",
-    "opentelemetry",
-    "opentelemetry_sdk",
-    "opentelemetry_otlp",
-    "reqwest",
-    "rustls",
-    "tokio",
-    "tokio_util",
-    "tonic",
-    "tower",
-    "tracing_opentelemetry",
-    "want",
-];
 
 /// Where the targets that begin with a letter are in the list, by the letter's
 /// lowest five bits: from and to. The list is in alphabetical order.

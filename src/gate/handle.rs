@@ -1,5 +1,7 @@
-use super::levels;
-use crate::selection::{Directives, Recorded};
+use crate::{
+    levels,
+    selection::{Directives, Recorded},
+};
 use std::sync::Arc;
 
 /// Changes what a [`Gate`](super::Gate) records while requests run; from

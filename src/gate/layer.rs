@@ -1,12 +1,16 @@
-use super::{BaseFilter, GateHandle, excluded::is_excluded, levels, note, probe};
+use super::{BaseFilter, GateHandle, excluded::is_excluded, log_bridge, note};
 use crate::{
-    AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET, RULES_TARGET, STATUS_TARGET,
     context::{
         Bound, Mode, RequestContext, RequestSpans, enter_span, exit_span, has_current, mode,
         with_current, with_replayed,
     },
-    recorder::find_literals,
+    levels,
+    recorder::{InHand, find_literals},
     selection::{Directives, Recorded},
+    targets::{
+        AUDIT_TARGET, DECISION_TARGET, PROBE_TARGET, REPLAY_TARGET, REQUEST_TARGET, RULES_TARGET,
+        STATUS_TARGET, TOKEN_TARGET, is_own_request,
+    },
 };
 use std::{
     ptr,
@@ -16,8 +20,11 @@ use std::{
     },
 };
 use tracing::{
-    Dispatch, Event, Level, Metadata, Subscriber, dispatcher::WeakDispatch,
-    level_filters::LevelFilter, span, subscriber::Interest,
+    Dispatch, Event, Level, Metadata, Subscriber, callsite,
+    dispatcher::{self, WeakDispatch},
+    level_filters::LevelFilter,
+    span,
+    subscriber::Interest,
 };
 use tracing_subscriber::{
     layer::{Context, Layer},
@@ -27,8 +34,8 @@ use tracing_subscriber::{
 /// The targets of this crate that pass every base filter, at INFO and above.
 const OWN_TARGETS: &[&str] = &[AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET];
 
-/// The same at WARN and above: what is lost, and what cannot work.
-const OWN_WARNINGS: &[&str] = &[STATUS_TARGET, RULES_TARGET];
+/// The same at WARN and above: what is lost, cannot work, or was refused.
+const OWN_WARNINGS: &[&str] = &[STATUS_TARGET, RULES_TARGET, TOKEN_TARGET];
 
 /// The layer; see the [module page](super).
 #[derive(Debug)]
@@ -110,7 +117,7 @@ impl Gate {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let ours = |span: &SpanRef<'_, S>| crate::is_own_request(span.metadata());
+        let ours = |span: &SpanRef<'_, S>| is_own_request(span.metadata());
         let mut around = cx.span(id)?.scope().filter(ours).map(|s| s.id().into_u64());
         around.find(|id| self.requests.has(*id))
     }
@@ -133,6 +140,11 @@ impl Gate {
         f()
     }
 
+    /// What tells it from other gates while it is in a subscriber.
+    fn key(&self) -> usize {
+        Arc::as_ptr(&self.requests).addr()
+    }
+
     fn is_second(&self) -> bool {
         self.second.load(Relaxed)
     }
@@ -146,7 +158,7 @@ impl Gate {
         self.is_second()
             || (self.recorded.wants(metadata) || mode.has(Mode::DEEP) && is_deep(metadata))
                 && !is_excluded(metadata.target())
-            || metadata.target() == probe::TARGET && self.recorded.is_on()
+            || metadata.target() == PROBE_TARGET && self.recorded.is_on()
     }
 
     fn base_enables<S: Subscriber>(&self, metadata: &Metadata<'_>, cx: Context<'_, S>) -> bool {
@@ -158,6 +170,7 @@ impl Gate {
         with_current(|context| {
             context
                 .shared()
+                .in_force
                 .live
                 .get()
                 .is_some_and(|selected| selected.wants(metadata))
@@ -218,7 +231,7 @@ impl Gate {
             return self.lets_through(mode, metadata, cx.clone());
         }
         // The probe asks whether it arrives here, and goes no further.
-        let passes = metadata.target() != probe::TARGET
+        let passes = metadata.target() != PROBE_TARGET
             && self.lets_through(mode, metadata, cx.clone())
             && (!mode.has(Mode::LIVE) || self.may_show(metadata, cx.clone()));
         if mode.has(Mode::FINISHED) {
@@ -229,9 +242,12 @@ impl Gate {
         } else if mode.has(Mode::RECORD) || metadata.target() == DECISION_TARGET {
             // Below the base filter it came this far because it is recorded.
             if !passes || is_recordable(metadata) {
-                let logged = note::event(event, cx, passes);
+                let (logged, cut) = note::event(event, cx, passes);
                 if logged && passes {
                     self.ask_again(metadata);
+                }
+                if passes {
+                    InHand::leave(Some(InHand::new(event, self.key(), cut)));
                 }
             }
         } else if *metadata.level() == Level::ERROR && is_recordable(metadata) {
@@ -259,6 +275,11 @@ pub(crate) fn bind(span: &tracing::Span, context: &RequestContext) -> Option<Bou
     span.with_subscriber(bind).flatten()
 }
 
+/// By which key the gate of this subscriber leaves events in hand, where it has one.
+pub(crate) fn key_of(dispatch: &Dispatch) -> Option<usize> {
+    dispatch.downcast_ref::<Gate>().map(Gate::key)
+}
+
 /// The request in whose span an event is that names the span around it.
 pub(crate) fn request_of<S>(
     event: &Event<'_>,
@@ -276,7 +297,7 @@ where
 /// Whether the rule by which more of the current request is recorded names this.
 fn is_deep(metadata: &Metadata<'_>) -> bool {
     with_current(|context| {
-        let deep = context.shared().deep.get();
+        let deep = context.shared().in_force.deep.get();
         deep.is_some_and(|selected| selected.wants(metadata))
     }) == Some(true)
 }
@@ -287,9 +308,25 @@ fn is_own(metadata: &Metadata<'_>) -> bool {
         || level <= Level::WARN && OWN_WARNINGS.contains(&target)
 }
 
+/// Takes over another level: `tracing` asks about every callsite anew, and the `log` crate
+/// follows.
+fn follow(gate: &Dispatch, before: LevelFilter) {
+    let rebuild = || {
+        callsite::rebuild_interest_cache();
+        log_bridge::follow(before);
+    };
+    // Where there is one subscriber only, `tracing` asks the one of this
+    // thread, which can be none: then every callsite would be switched off.
+    if dispatcher::get_default(Dispatch::is::<Gate>) {
+        rebuild();
+    } else {
+        dispatcher::with_default(gate, rebuild);
+    }
+}
+
 /// Whether events below INFO of this target are neither recorded nor shown.
 fn is_never(target: &str) -> bool {
-    is_excluded(target) && target != probe::TARGET
+    is_excluded(target) && target != PROBE_TARGET
 }
 
 /// Whether an event is part of its request: decisions are, the request line,
@@ -311,7 +348,7 @@ where
             self.second.store(true, Relaxed);
             first.has_second.store(true, Relaxed);
         }
-        levels::install(dispatch);
+        levels::install(dispatch, follow);
     }
 
     /// One answer under every configuration, so that none can be out of date:
@@ -347,6 +384,9 @@ where
     }
 
     fn event_enabled(&self, event: &Event<'_>, cx: Context<'_, S>) -> bool {
+        if !self.is_second() {
+            InHand::leave(None);
+        }
         if event.parent().is_some() && !has_current() {
             return self.in_named_span(event, &cx, || self.passes(event, &cx));
         }

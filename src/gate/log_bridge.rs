@@ -1,6 +1,7 @@
 //! The level of the `log` crate, which knows nothing of `tracing`'s.
 
-use super::{note, probe};
+use super::note;
+use crate::targets::PROBE_TARGET;
 use tracing::level_filters::LevelFilter;
 
 /// Sets the level of the `log` crate to that of `tracing`, where its records
@@ -18,7 +19,7 @@ pub(super) fn follow(before: LevelFilter) {
 fn comes_here() -> bool {
     let question = log::Metadata::builder()
         .level(log::Level::Error)
-        .target(probe::TARGET)
+        .target(PROBE_TARGET)
         .build();
     note::is_asked_by(|| {
         log::logger().enabled(&question);

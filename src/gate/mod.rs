@@ -94,20 +94,21 @@ mod base;
 mod excluded;
 mod handle;
 mod layer;
-mod levels;
 mod log_bridge;
 mod note;
 mod probe;
 mod replay;
 mod time;
 
-pub use self::{
-    base::BaseFilter, excluded::EXCLUDED_TARGETS, handle::GateHandle, layer::Gate, time::EventTime,
-};
+pub use self::{base::BaseFilter, handle::GateHandle, layer::Gate, time::EventTime};
 pub(crate) use self::{
     layer::bind,
-    levels::{installed, raise_live},
     probe::{doubled, probe},
     replay::{Announcement, ReplayValue, Stage, in_subscriber},
 };
-pub(crate) use self::{layer::request_of, note::is_asked_by};
+pub(crate) use self::{
+    layer::{key_of, request_of},
+    note::is_asked_by,
+};
+pub(crate) use crate::levels::installed;
+pub use crate::targets::EXCLUDED_TARGETS;

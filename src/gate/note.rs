@@ -27,8 +27,9 @@ pub(crate) fn is_asked_by(f: impl FnOnce()) -> bool {
 }
 
 /// Records an event of the current request, which the service's own output has
-/// where it is `shown`; whether its values logged, too, while they were formatted.
-pub(super) fn event<S>(event: &Event<'_>, cx: &Context<'_, S>, shown: bool) -> bool
+/// where it is `shown`; whether its values logged, too, while they were formatted, and how
+/// many of them were cut.
+pub(super) fn event<S>(event: &Event<'_>, cx: &Context<'_, S>, shown: bool) -> (bool, u32)
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -37,8 +38,9 @@ where
     with_scratch(|values| {
         let mut encoder = Encoder::new(values);
         let logged = is_asked_by(|| event.record(&mut encoder));
+        let cut = encoder.cut();
         let new = NewEvent {
-            cut: encoder.cut(),
+            cut,
             metadata,
             values,
             shown,
@@ -61,7 +63,7 @@ where
             if error {
                 shared.note_error_event(site(metadata));
             }
-            if shown && let Some(selected) = shared.live.get() {
+            if shown && let Some(selected) = shared.in_force.live.get() {
                 selected.spend_bytes(values.len());
             }
             let mut recording = shared.recording();
@@ -91,7 +93,7 @@ where
         if error {
             with_current(|context| context.reason_arose(false));
         }
-        logged
+        (logged, cut)
     })
 }
 
@@ -105,7 +107,7 @@ pub(super) fn is_live() -> bool {
 /// none left the request is not live any more.
 pub(super) fn may_show() -> bool {
     let shown = with_current(|context| {
-        let Some(selected) = context.shared().live.get() else {
+        let Some(selected) = context.shared().in_force.live.get() else {
             return true;
         };
         let may = selected.may_show();

@@ -2,8 +2,10 @@
 
 use super::Gate;
 use crate::{
-    context::{Identity, Mode, RequestContext},
+    context::{Mode, RequestContext},
     foreign,
+    id::Identity,
+    targets::PROBE_TARGET,
 };
 use std::{
     fmt,
@@ -13,8 +15,6 @@ use tracing::{
     Dispatch, Level, dispatcher,
     level_filters::{LevelFilter, STATIC_MAX_LEVEL},
 };
-
-pub(super) const TARGET: &str = "dashcam::probe";
 
 /// What stands in the way of recording.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,9 +76,9 @@ pub(crate) fn probe(recorded: LevelFilter) -> Result<(), Obstacle> {
     foreign::run(|| {
         context.in_scope(|| {
             if debug {
-                tracing::debug!(target: TARGET, "probe");
+                tracing::debug!(target: PROBE_TARGET, "probe");
             } else {
-                tracing::error!(target: TARGET, "probe");
+                tracing::error!(target: PROBE_TARGET, "probe");
             }
         });
     });

@@ -6,7 +6,7 @@
 //! own filters remain ceilings.
 
 use super::Gate;
-use crate::{REPLAY_TARGET, foreign};
+use crate::{foreign, targets::REPLAY_TARGET};
 use std::{ptr, sync::Once};
 use tracing::{
     Dispatch, Event, Level, Metadata, Value, callsite, dispatcher,

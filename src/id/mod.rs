@@ -7,6 +7,7 @@ mod cases;
 mod correlation_id;
 mod generate;
 mod hex;
+mod identity;
 mod put;
 mod room;
 #[cfg(test)]
@@ -25,4 +26,8 @@ pub use self::{
     traceparent::TraceParent,
     tracestate::TraceState,
 };
-pub(crate) use self::{put::put_new, trace_context::Carried};
+pub(crate) use self::{
+    identity::{Identified, Identity},
+    put::put_new,
+    trace_context::Carried,
+};

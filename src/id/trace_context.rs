@@ -24,10 +24,13 @@ pub struct TraceContext {
     flags: TraceFlags,
     /// Most requests carry nothing.
     carried: Option<Arc<Carried>>,
-    /// Whether a tracing library has a span for it, whose IDs these are.
-    #[cfg(feature = "opentelemetry")]
-    has_span: bool,
+    /// Where a tracing library has a span for it, whose IDs these are: asks for the
+    /// innermost one of a trace that is current.
+    innermost: Option<Innermost>,
 }
+
+/// Which span of this trace is the innermost one that is current, and its flags.
+pub(crate) type Innermost = fn(TraceId) -> Option<(SpanId, TraceFlags)>;
 
 /// What goes on to other services as it came.
 #[derive(Debug, Default)]
@@ -72,8 +75,7 @@ impl TraceContext {
                 span_id: SpanId::random(),
                 flags: parent.flags,
                 carried,
-                #[cfg(feature = "opentelemetry")]
-                has_span: false,
+                innermost: None,
             },
             None => Self {
                 carried,
@@ -91,8 +93,7 @@ impl TraceContext {
             span_id: SpanId::random(),
             flags: TraceFlags::RANDOM,
             carried: None,
-            #[cfg(feature = "opentelemetry")]
-            has_span: false,
+            innermost: None,
         }
     }
 
@@ -119,12 +120,13 @@ impl TraceContext {
         span_id: SpanId,
         flags: TraceFlags,
         state: Option<&str>,
+        innermost: Innermost,
     ) -> Self {
         let mut this = Self {
             trace_id,
             span_id,
             flags,
-            has_span: true,
+            innermost: Some(innermost),
             ..self.clone()
         };
         if let Some(state) = state {
@@ -205,9 +207,8 @@ impl TraceContext {
     /// span of the request that is current, so that it is found in the trace.
     #[must_use]
     pub fn child(&self) -> TraceParent {
-        #[cfg(feature = "opentelemetry")]
-        if self.has_span {
-            let innermost = crate::opentelemetry::innermost(self.trace_id);
+        if let Some(innermost) = self.innermost {
+            let innermost = innermost(self.trace_id);
             let (span_id, flags) = innermost.unwrap_or((self.span_id, self.flags));
             return TraceParent::new(self.trace_id, span_id, flags);
         }
@@ -223,8 +224,7 @@ impl TraceContext {
             span_id: sent.map_or_else(SpanId::random, |sent| sent.parent_id),
             flags: self.flags,
             carried: None,
-            #[cfg(feature = "opentelemetry")]
-            has_span: false,
+            innermost: None,
         }
     }
 

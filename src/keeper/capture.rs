@@ -1,11 +1,11 @@
 //! What is captured of a request that begins: both heads and both bodies, as far
 //! as options and limits go.
 
-use super::{Keeper, grpc};
+use super::Keeper;
 use crate::{
     context::{RequestContext, Route},
     exchange::{Direction, Failure},
-    foreign,
+    foreign, grpc,
     recorder::{
         CaptureOptions, EndFrame, Ending, Envelope, Framing, Lengths, StreamLimits, TeePlan,
         grpc_status,
@@ -31,22 +31,22 @@ impl Keeper {
     ) -> u64 {
         self.waiting.relieve();
         let shared = context.shared();
-        let options = self.options(head, uri, shared.route.as_ref());
+        let options = self.options(head, uri, shared.began.route.as_ref());
         let limits = &self.settings.limits;
         let content_type = content_type(&head.headers);
         let head_limit = options.head_limit(limits.head);
         let mut plan = self.tee(&head.headers, content_type, lengths, head_limit);
         plan.limit = options.request_limit(limits.body, content_type);
         {
-            let mut tee = shared.request_body();
+            let mut tee = shared.captured.request_body();
             if plan.limit < limits.body && plan.limit == 0 {
                 tee.skip("options");
             }
             tee.begin(plan);
         }
-        let names_method = self.methods.knows(direction, &head.headers, uri);
-        let call = grpc::Call::of(&head.headers);
-        let mut heads = shared.heads();
+        let call = grpc::Call::of(content_type, &head.headers);
+        let names_method = call.is_some() && self.methods.knows(direction, uri);
+        let mut heads = shared.captured.heads();
         heads.names_method = names_method;
         heads.is_call = call.is_some();
         heads.ends_with_status = call == Some(grpc::Call::Ends);
@@ -77,7 +77,7 @@ impl Keeper {
         let limits = &self.settings.limits;
         let content_type = content_type(&head.headers);
         let (body, head_limit, asked_as_call) = {
-            let mut heads = shared.heads();
+            let mut heads = shared.captured.heads();
             let heads = &mut *heads;
             let head_limit = heads.options.head_limit(limits.head);
             heads.response.status = head.status;
@@ -102,7 +102,7 @@ impl Keeper {
             plan.status = grpc_status(&head.headers);
         }
         {
-            let mut tee = shared.response_body();
+            let mut tee = shared.captured.response_body();
             if body < limits.body && body == 0 {
                 tee.skip("options");
             }
@@ -118,7 +118,7 @@ impl Keeper {
         context: &RequestContext,
         trailers: &HeaderMap,
     ) -> Option<Failure> {
-        context.shared().response_body().trailers(trailers);
+        context.shared().captured.response_body().trailers(trailers);
         let classify = self.settings.classify.get()?;
         foreign::run(|| classify.trailers(trailers)).flatten()
     }
@@ -134,7 +134,7 @@ impl Keeper {
     ) -> Option<Failure> {
         let shared = context.shared();
         let (call_end, seen, complete, lacks_status) = {
-            let mut tee = shared.response_body();
+            let mut tee = shared.captured.response_body();
             let complete = whole || tee.ending() == Some(&Ending::Complete);
             let call_end = tee.take_call_end();
             (call_end, tee.seen(), complete, whole && tee.lacks_status())

@@ -1,4 +1,3 @@
-use super::report::Farewell;
 use crate::export::{Backlog, Health};
 use serde::Serialize;
 use std::{
@@ -32,7 +31,7 @@ pub(crate) struct Counters {
     health: Mutex<Told>,
     backlog: Mutex<Backlog>,
     /// What was said of losses so far.
-    report: Mutex<super::report::Said>,
+    report: Mutex<Said>,
 }
 
 /// How the exporter is doing, and what of it the log says already.
@@ -46,6 +45,49 @@ struct Told {
     /// What else the exporter says, and the last of it that the log says.
     warnings: Vec<String>,
     warnings_told: Vec<String>,
+}
+
+/// What the log said of losses.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) lost: Lost,
+    /// Exchanges that were not out when somebody said goodbye.
+    pub(super) waiting: u64,
+    /// The last thing that went wrong on the way to where exchanges belong.
+    pub(super) why: Option<String>,
+}
+
+/// Exchanges that should be somewhere and are not.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Lost {
+    pub(super) suppressed: u64,
+    pub(super) sampled_out: u64,
+    pub(super) queue_full: u64,
+    pub(super) export_failed: u64,
+    pub(super) backlog: u64,
+}
+
+impl Lost {
+    pub(super) fn so_far(counters: &Counters) -> Self {
+        let dropped = counters.dropped();
+        Self {
+            suppressed: dropped.suppressed,
+            sampled_out: dropped.sampled_out,
+            queue_full: dropped.queue_full,
+            export_failed: dropped.export_failed,
+            backlog: counters.backlog().lost,
+        }
+    }
+
+    pub(super) fn since(self, before: Self) -> Self {
+        Self {
+            suppressed: self.suppressed.saturating_sub(before.suppressed),
+            sampled_out: self.sampled_out.saturating_sub(before.sampled_out),
+            queue_full: self.queue_full.saturating_sub(before.queue_full),
+            export_failed: self.export_failed.saturating_sub(before.export_failed),
+            backlog: self.backlog.saturating_sub(before.backlog),
+        }
+    }
 }
 
 /// What was replayed so far, and what was not though it should have been.
@@ -131,13 +173,13 @@ impl Counters {
             (directory, why, warnings)
         };
         if let Some(directory) = directory {
-            tracing::info!(target: crate::STATUS_TARGET, directory, "exchanges go to this directory");
+            tracing::info!(target: crate::targets::STATUS_TARGET, directory, "exchanges go to this directory");
         }
         if let Some(why) = why {
-            tracing::warn!(target: crate::STATUS_TARGET, "the exporter is degraded: {why}");
+            tracing::warn!(target: crate::targets::STATUS_TARGET, "the exporter is degraded: {why}");
         }
         for warning in warnings {
-            tracing::warn!(target: "dashcam::status", "{warning}");
+            tracing::warn!(target: crate::targets::STATUS_TARGET, "{warning}");
         }
     }
 
@@ -157,17 +199,12 @@ impl Counters {
         *self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is to be said of exchanges that were kept and are not written.
-    pub(crate) fn farewell(&self) -> Option<Farewell> {
-        Farewell::of(self, self.backlog())
-    }
-
     /// The last thing that the exporter said of a failure.
     pub(crate) fn exporter_error(&self) -> Option<String> {
         self.report().why.clone()
     }
 
-    pub(super) fn report(&self) -> MutexGuard<'_, super::report::Said> {
+    pub(super) fn report(&self) -> MutexGuard<'_, Said> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -46,10 +46,8 @@ impl Keeper {
         let shared = context.shared();
         // Last, so that who sees a request finished finds it queued.
         let _finished = CountsAsFinished(&self.counters);
-        #[cfg(feature = "opentelemetry")]
         // Code of others, which might keep what is the last from being written.
         let span = if ended.last { None } else { shared.take_span() };
-        #[cfg(feature = "opentelemetry")]
         let recorded = span.map(|span| {
             let left = ended.outcome == Outcome::Abandoned && is_stream(context);
             (span, ended.outcome.clone(), ended.status, left)
@@ -59,12 +57,15 @@ impl Keeper {
             .replayer
             .as_ref()
             .and_then(|_| shared.notes().ticket.take());
-        self.learn(context, ended.direction);
-        let slow = self.is_slow(context, &ended);
+        let (off, slow, is_call) = self.judge(context, &ended);
+        if is_call {
+            self.learn(context, ended.direction);
+        }
         let calls = shared.has_calls().then(|| shared.notes().calls.take());
-        let reasons = self.reasons(context, &ended, slow);
+        let reasons = self.reasons(context, &ended, off, slow);
         let caller = ended.caller.take();
-        let off = shared.heads().options.is_off();
+        // A condition that was asked may have said so.
+        let off = off || reasons.is_some() && shared.captured.heads().options.is_off();
         let not_kept = off && reasons.is_some();
         let decided = if let Some((reasons, asked)) = reasons.filter(|_| !off) {
             let signature = storm::signature(context, &ended, slow, &self.methods);
@@ -78,7 +79,6 @@ impl Keeper {
             kept.recording = recording;
             kept.continues = shared.notes().interim.take();
             kept.calls_lost = calls.as_ref().map_or(0, |calls| calls.lost);
-            #[cfg(feature = "opentelemetry")]
             if let Some((span, ..)) = &recorded
                 && self.settings.span_bodies.is_some()
             {
@@ -102,9 +102,15 @@ impl Keeper {
         if let Some(calls) = calls {
             calls.decide(kept, context);
         }
-        #[cfg(feature = "opentelemetry")]
         if let Some((span, outcome, status, left)) = recorded {
-            let selected = { shared.notes().selected.as_ref().map(|s| s.by.clone()) };
+            let selected = {
+                shared
+                    .notes()
+                    .chosen
+                    .selected
+                    .as_ref()
+                    .map(|s| s.by.clone())
+            };
             foreign::run(|| span.ended((&outcome, status), left, kept.is_some(), selected));
         }
         decided.map(|kept| kept.is_some())
@@ -113,11 +119,11 @@ impl Keeper {
     /// Keeps what there is of a request that still runs, where there is a reason.
     pub(crate) fn interim(&self, context: &RequestContext, mut ended: Ended, failed: bool) {
         let shared = context.shared();
-        let slow = self.is_slow(context, &ended);
-        if shared.heads().options.is_off() {
+        let (off, slow, _) = self.judge(context, &ended);
+        if off {
             return;
         }
-        let mut reasons = self.reasons(context, &ended, slow);
+        let mut reasons = self.reasons(context, &ended, off, slow);
         let caller = ended.caller.take();
         if reasons.is_none() && failed {
             reasons = Some((vec![KeepReason::Outcome], false));
@@ -139,14 +145,11 @@ impl Keeper {
     /// Learns which method of an RPC there is.
     fn learn(&self, context: &RequestContext, direction: Direction) {
         let shared = context.shared();
-        if !shared.heads().is_call {
-            return;
-        }
         let (status, has_message) = {
-            let tee = shared.response_body();
+            let tee = shared.captured.response_body();
             (tee.status(), tee.has_message())
         };
-        let heads = shared.heads();
+        let heads = shared.captured.heads();
         self.methods.learn(direction, &heads, status, has_message);
     }
 
@@ -158,7 +161,7 @@ impl Keeper {
         ended: Ended,
         slow: bool,
     ) {
-        if caller.mode().has(Mode::FINISHED) || context.shared().heads().options.is_off() {
+        if caller.mode().has(Mode::FINISHED) || context.shared().captured.heads().options.is_off() {
             return;
         }
         let keeper = Arc::clone(self);
@@ -202,7 +205,7 @@ impl Keeper {
         let now = Instant::now();
         // A call is made for whoever made the request.
         let by = kept.caller.as_ref().unwrap_or(&kept.context);
-        let peer = { by.shared().heads().client };
+        let peer = { by.shared().captured.heads().client };
         let (admission, admitted) = {
             let mut storm = self.storm();
             let admission = storm.admit(signature, peer, asked, now);
@@ -291,22 +294,24 @@ impl Keeper {
         self.sample.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_slow(&self, context: &RequestContext, ended: &Ended) -> bool {
+    /// Whether the service wants nothing of it kept, whether it was slow, and whether it
+    /// is a call of an RPC.
+    fn judge(&self, context: &RequestContext, ended: &Ended) -> (bool, bool, bool) {
         let shared = context.shared();
-        let head_after = shared
-            .heads()
-            .response
-            .at
-            .map_or(ended.duration, |at| at.duration_since(shared.started));
-        head_after > self.settings.slow
+        let heads = shared.captured.heads();
+        let head_at = heads.response.at;
+        let head_after = head_at.map_or(ended.duration, |at| at.duration_since(shared.began.at));
+        let slow = head_after > self.settings.slow;
+        (heads.options.is_off(), slow, heads.is_call)
     }
 
     /// The reasons to keep it, and whether one of them was asked for. Where the service
-    /// wants nothing of it kept, nothing is asked or drawn.
+    /// wants nothing of it kept (`off`), nothing is asked or drawn.
     fn reasons(
         &self,
         context: &RequestContext,
         ended: &Ended,
+        off: bool,
         slow: bool,
     ) -> Option<(Vec<KeepReason>, bool)> {
         let shared = context.shared();
@@ -314,25 +319,23 @@ impl Keeper {
         // What a request gives up of its calls is its own affair: it fails, or it does
         // without.
         let mut given_up = false;
-        {
-            let heads = shared.heads();
-            let went_wrong = match ended.outcome {
-                Outcome::Completed | Outcome::Open => false,
-                // Leaving is how clients end a stream of events, and callers read
-                // as much of an answer as they want.
-                Outcome::Abandoned if ended.direction == Direction::Client => {
-                    let unanswered = heads.response.at.is_none();
-                    given_up = unanswered && ended.caller.is_some();
-                    unanswered && !given_up
-                }
-                Outcome::Abandoned => {
-                    !assemble::is_stream(heads.response.fields.text("content-type"))
-                }
-                _ => true,
-            };
-            if went_wrong {
-                reasons.push(KeepReason::Outcome);
+        let went_wrong = match ended.outcome {
+            Outcome::Completed | Outcome::Open => false,
+            // Leaving is how clients end a stream of events, and callers read
+            // as much of an answer as they want.
+            Outcome::Abandoned if ended.direction == Direction::Client => {
+                let unanswered = shared.captured.heads().response.at.is_none();
+                given_up = unanswered && ended.caller.is_some();
+                unanswered && !given_up
             }
+            Outcome::Abandoned => {
+                let heads = shared.captured.heads();
+                !assemble::is_stream(heads.response.fields.text("content-type"))
+            }
+            _ => true,
+        };
+        if went_wrong {
+            reasons.push(KeepReason::Outcome);
         }
         if ended.upload_broke {
             reasons.push(KeepReason::RequestBody);
@@ -344,7 +347,6 @@ impl Keeper {
         if shared.saw_error_event() {
             reasons.push(KeepReason::ErrorEvent);
         }
-        let off = shared.heads().options.is_off();
         if !off && let Some(why) = self.condition(context, ended) {
             reasons.push(KeepReason::Condition { why });
         }
@@ -353,7 +355,7 @@ impl Keeper {
         reasons.extend(notes.keep.iter().map(|why| KeepReason::Asked {
             why: why.clone().into_owned(),
         }));
-        if let Some(selected) = &notes.selected {
+        if let Some(selected) = &notes.chosen.selected {
             reasons.push(KeepReason::Selected {
                 by: selected.by.clone(),
             });
@@ -402,15 +404,13 @@ fn kept(context: &RequestContext, ended: Ended, slow: bool, reasons: Vec<KeepRea
         suppressed_between: None,
         one_in: 1,
         calls_lost: 0,
-        #[cfg(feature = "opentelemetry")]
         span: None,
         recording: Arc::new(Recording::default()),
     }
 }
 
-#[cfg(feature = "opentelemetry")]
 fn is_stream(context: &RequestContext) -> bool {
-    let heads = context.shared().heads();
+    let heads = context.shared().captured.heads();
     assemble::is_stream(heads.response.fields.text("content-type"))
 }
 
@@ -418,16 +418,16 @@ fn is_stream(context: &RequestContext) -> bool {
 fn is_bodiless(context: &RequestContext, reasons: &[KeepReason]) -> bool {
     matches!(reasons, [KeepReason::Selected { .. }]) && {
         let notes = context.shared().notes();
-        notes.selected.as_ref().is_some_and(|s| s.heads_only)
+        notes.chosen.selected.as_ref().is_some_and(|s| s.heads_only)
     }
 }
 
 /// Copies what keeps a whole buffer of the server alive: it may have to wait.
 fn own(context: &RequestContext) {
     let shared = context.shared();
-    own_uri(&mut shared.heads().request.uri);
-    let request = shared.request_body().own_content();
-    let response = shared.response_body().own_content();
+    own_uri(&mut shared.captured.heads().request.uri);
+    let request = shared.captured.request_body().own_content();
+    let response = shared.captured.response_body().own_content();
     // Somebody else's code, which may log, so nothing is locked.
     drop((request, response));
 }

@@ -1,6 +1,6 @@
 use super::Ended;
 use crate::{
-    context::{RequestContext, Route},
+    context::RequestContext,
     exchange::{Direction, Outcome},
 };
 use http::{Method, StatusCode, Uri};
@@ -25,19 +25,19 @@ impl<'a> Finished<'a> {
     pub(super) fn new(context: &'a RequestContext, ended: &'a Ended) -> Self {
         let shared = context.shared();
         let (method, uri, head_after, in_head) = {
-            let heads = shared.heads();
+            let heads = shared.captured.heads();
             (
                 heads.request.method.clone(),
                 heads.request.uri.clone(),
                 heads
                     .response
                     .at
-                    .map(|at| at.saturating_duration_since(shared.started)),
+                    .map(|at| at.saturating_duration_since(shared.began.at)),
                 heads.response.fields.grpc_status(),
             )
         };
         let (of_call, response_bytes) = {
-            let tee = shared.response_body();
+            let tee = shared.captured.response_body();
             (tee.status(), tee.seen())
         };
         Self {
@@ -47,7 +47,7 @@ impl<'a> Finished<'a> {
             uri,
             head_after,
             grpc_status: of_call.or(in_head),
-            request_bytes: shared.request_body().seen(),
+            request_bytes: shared.captured.request_body().seen(),
             response_bytes,
         }
     }
@@ -104,7 +104,7 @@ impl<'a> Finished<'a> {
     /// The route template, where the router told it.
     #[must_use]
     pub fn route(&self) -> Option<&str> {
-        self.context.shared().route.as_ref().map(Route::as_str)
+        self.context.shared().route()
     }
 
     /// Requests in flight when it arrived, itself included.
@@ -132,7 +132,6 @@ impl<'a> Finished<'a> {
     }
 }
 
-/// The gRPC status among these fields.
 /// The service's own reason to keep a request.
 pub(crate) trait KeepWhen: Send + Sync {
     fn why(&self, finished: &Finished<'_>) -> Option<Cow<'static, str>>;

@@ -5,24 +5,14 @@ mod capture;
 mod classify;
 mod counters;
 mod decide;
-mod fields;
 mod finished;
-mod grpc;
 mod replay;
 mod report;
 mod sample;
-mod secrets;
 mod settings;
-mod shares;
 mod storm;
 mod waiting;
 
-pub(crate) use self::{
-    assemble::time_text,
-    fields::{Fields, Shown, Site},
-    secrets::{know, know_asked, size},
-    shares::Shares,
-};
 pub use self::{
     classify::{Classify, ServerErrors},
     counters::Dropped,
@@ -37,13 +27,15 @@ pub use self::{counters::Replays, settings::Replay};
 
 use self::assemble::Assembler;
 use self::replay::Replayer;
-use crate::{
-    context::RequestContext,
-    exchange::{Depth, Direction, KeepReason, Outcome},
-    export::{Exporter, Health, worker::Worker},
-    recorder::MemoryBudget,
-};
 use crate::{context::Ticket, recorder::Recording};
+use crate::{
+    context::{RequestContext, TracedSpan},
+    exchange::{Depth, Direction, KeepReason, Outcome},
+    export::{Exporter, Health},
+    grpc,
+    recorder::MemoryBudget,
+    worker::Worker,
+};
 use http::StatusCode;
 use std::{
     fmt, io,
@@ -145,8 +137,7 @@ pub(crate) struct Kept {
     /// One in so many like it is kept.
     pub(crate) one_in: u64,
     /// The request's span, where it is to have the bodies.
-    #[cfg(feature = "opentelemetry")]
-    pub(crate) span: Option<Box<crate::opentelemetry::RequestSpan>>,
+    pub(crate) span: Option<Box<dyn TracedSpan>>,
     /// Calls of the request that are not kept though it is.
     pub(crate) calls_lost: u32,
     pub(crate) recording: Arc<Recording>,
@@ -157,13 +148,13 @@ impl Kept {
     fn bytes(&self) -> usize {
         let shared = self.context.shared();
         let heads = {
-            let heads = shared.heads();
+            let heads = shared.captured.heads();
             let uri = &heads.request.uri;
             let uri = uri.path().len() + uri.query().map_or(0, str::len);
             uri + heads.request.fields.len() + heads.response.fields.len()
         };
         let body = |tee: &crate::recorder::Tee| tee.kept() + tee.seen_trailers().len();
-        let bodies = body(&shared.request_body()) + body(&shared.response_body());
+        let bodies = body(&shared.captured.request_body()) + body(&shared.captured.response_body());
         let bodies = bodies + self.recording.bytes();
         heads + bodies
     }
@@ -292,18 +283,18 @@ impl Keeper {
 
     /// Takes the request for this keeper; `false` where it is taken already.
     pub(crate) fn claim(&self, context: &RequestContext) -> bool {
-        context.shared().claim_capture(self.key())
+        context.shared().captured.claim(self.key())
     }
 
     /// Whether a request is nobody else's.
     pub(crate) fn may_join(&self, context: &RequestContext) -> bool {
-        let by = context.shared().captured_by();
+        let by = context.shared().captured.by();
         by == 0 || by == self.key()
     }
 
     /// Whether a request is this keeper's.
     pub(crate) fn has(&self, context: &RequestContext) -> bool {
-        context.shared().captured_by() == self.key()
+        context.shared().captured.by() == self.key()
     }
 
     /// Tells keepers apart; never zero.

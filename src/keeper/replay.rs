@@ -4,19 +4,18 @@
 use super::{
     Counters, Replay, StormLimits,
     assemble::remember_fields,
-    fields::{Fields, Sites},
-    secrets,
     storm::{Admission, Signature, Storm, signature_so_far},
 };
 use crate::{
     context::{Aspect, OnReason, Replayed, RequestContext, Ticket, replaying, set_replayed},
     exchange::KeepReason,
-    export::worker::{Handler, Worker},
     foreign,
     gate::{Announcement, Stage, in_subscriber},
     recorder::{EventRecord, Recording},
     redact::{Decisions, Policy, Redactor, Scrubber},
+    render::{Fields, Sites, remember},
     selection::{Recorded, Selected},
+    worker::{Handler, Worker},
 };
 use std::{
     io,
@@ -191,9 +190,9 @@ impl Player {
     /// What a request hides, as far as it has come.
     fn secrets(&mut self, context: &RequestContext, recording: &Recording) -> Scrubber {
         let mut redactor = Redactor::only_to_remember(&self.policy, Decisions::default())
-            .of(context.shared().salt())
+            .of(context.shared().hiding.salt())
             .named(context.correlation_id().as_str());
-        secrets::remember(&mut redactor, context, &context.shared().calls());
+        remember(&mut redactor, context, &context.shared().calls());
         remember_fields(&mut redactor, recording, &mut self.sites);
         redactor.into_scrubber()
     }
@@ -247,10 +246,10 @@ impl Player {
         }
         .to_values();
         let shared = playback.context.shared();
-        let since = event.at.saturating_duration_since(shared.started);
+        let since = event.at.saturating_duration_since(shared.began.at);
         let mut replayed = Replayed {
             metadata: event.metadata,
-            at: shared.started_at + since,
+            at: shared.began.time + since,
             spans: Vec::new(),
             values: Vec::new(),
             scrubber: Arc::clone(scrubber),

@@ -1,6 +1,6 @@
 //! What was lost, in the log; and counters, for the `metrics` facade.
 
-use super::Counters;
+use super::counters::{Counters, Lost};
 use crate::{
     export::{Backlog, Health},
     foreign,
@@ -22,49 +22,6 @@ pub(super) struct Report {
     held_at: Option<Instant>,
     #[cfg(feature = "metrics")]
     sent: Sent,
-}
-
-/// What the log said of losses.
-#[derive(Debug, Default)]
-pub(super) struct Said {
-    lost: Lost,
-    /// Exchanges that were not out when somebody said goodbye.
-    waiting: u64,
-    /// The last thing that went wrong on the way to where exchanges belong.
-    pub(super) why: Option<String>,
-}
-
-/// Exchanges that should be somewhere and are not.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Lost {
-    suppressed: u64,
-    sampled_out: u64,
-    queue_full: u64,
-    export_failed: u64,
-    backlog: u64,
-}
-
-impl Lost {
-    fn so_far(counters: &Counters) -> Self {
-        let dropped = counters.dropped();
-        Self {
-            suppressed: dropped.suppressed,
-            sampled_out: dropped.sampled_out,
-            queue_full: dropped.queue_full,
-            export_failed: dropped.export_failed,
-            backlog: counters.backlog().lost,
-        }
-    }
-
-    fn since(self, before: Self) -> Self {
-        Self {
-            suppressed: self.suppressed.saturating_sub(before.suppressed),
-            sampled_out: self.sampled_out.saturating_sub(before.sampled_out),
-            queue_full: self.queue_full.saturating_sub(before.queue_full),
-            export_failed: self.export_failed.saturating_sub(before.export_failed),
-            backlog: self.backlog.saturating_sub(before.backlog),
-        }
-    }
 }
 
 /// What is left at the end of exchanges that were kept.
@@ -107,7 +64,7 @@ impl Farewell {
         let Self { waiting, lost, why } = self;
         let log = || {
             tracing::warn!(
-                target: crate::STATUS_TARGET,
+                target: crate::targets::STATUS_TARGET,
                 waiting,
                 lost,
                 why,
@@ -116,7 +73,8 @@ impl Farewell {
             );
         };
         // Nor is there one where its filters refuse this.
-        let shown = || tracing::enabled!(target: crate::STATUS_TARGET, tracing::Level::WARN);
+        let shown =
+            || tracing::enabled!(target: crate::targets::STATUS_TARGET, tracing::Level::WARN);
         let shown = tracing::dispatcher::has_been_set() && foreign::run(shown) == Some(true);
         if !shown || foreign::run(log).is_none() {
             let _ = writeln!(
@@ -125,6 +83,13 @@ impl Farewell {
                  if the process ends now, {lost} are lost): {why}"
             );
         }
+    }
+}
+
+impl Counters {
+    /// What is to be said of exchanges that were kept and are not written.
+    pub(crate) fn farewell(&self) -> Option<Farewell> {
+        Farewell::of(self, self.backlog())
     }
 }
 
@@ -151,7 +116,7 @@ impl Report {
                     backlog,
                 } = new;
                 tracing::warn!(
-                    target: crate::STATUS_TARGET,
+                    target: crate::targets::STATUS_TARGET,
                     suppressed,
                     // Few services have a sample.
                     sampled_out = (sampled_out > 0).then_some(sampled_out),
@@ -184,7 +149,7 @@ impl Report {
                 Health::Ok => None,
             };
             tracing::warn!(
-                target: crate::STATUS_TARGET,
+                target: crate::targets::STATUS_TARGET,
                 held,
                 why,
                 "exchanges that were kept wait in memory and are lost if the process ends"

@@ -206,7 +206,6 @@ pub(crate) struct Settings {
     pub(crate) correlation_header: HeaderName,
     pub(crate) replay: Option<Replay>,
     /// How much of a kept body goes onto the request's span.
-    #[cfg(feature = "opentelemetry")]
     pub(crate) span_bodies: Option<usize>,
     /// What requests record, which is what they show once they are live.
     pub(crate) record: Arc<crate::selection::Recorded>,
@@ -229,7 +228,6 @@ impl Default for Settings {
             paths: Vec::new(),
             correlation_header: HeaderName::from_static("x-request-id"),
             replay: None,
-            #[cfg(feature = "opentelemetry")]
             span_bodies: None,
             record: Arc::default(),
         }
@@ -261,13 +259,13 @@ macro_rules! settings_setters {
         }
 
         /// Bounds on memory.
-        pub fn limits(mut self, limits: crate::capture::Limits) -> Self {
+        pub fn limits(mut self, limits: crate::keeper::Limits) -> Self {
             self.settings.limits = limits;
             self
         }
 
         /// How much of a failure storm is kept.
-        pub fn storm(mut self, limits: crate::capture::StormLimits) -> Self {
+        pub fn storm(mut self, limits: crate::keeper::StormLimits) -> Self {
             self.settings.storm = limits;
             self
         }
@@ -280,8 +278,8 @@ macro_rules! settings_setters {
 
         /// What counts as a failure; default
         /// [`ServerErrors`](crate::capture::ServerErrors).
-        pub fn classify(mut self, classify: impl crate::capture::Classify) -> Self {
-            let classify: std::sync::Arc<dyn crate::capture::Classify> =
+        pub fn classify(mut self, classify: impl crate::keeper::Classify) -> Self {
+            let classify: std::sync::Arc<dyn crate::keeper::Classify> =
                 std::sync::Arc::new(classify);
             self.settings.classify = crate::foreign::Foreign::new(classify);
             self
@@ -289,7 +287,7 @@ macro_rules! settings_setters {
 
         /// Shows the recorded events of requests that go wrong to the service's own
         /// layers, too; default off.
-        pub fn replay(mut self, replay: crate::capture::Replay) -> Self {
+        pub fn replay(mut self, replay: crate::keeper::Replay) -> Self {
             self.settings.replay = Some(replay);
             self
         }
@@ -321,7 +319,7 @@ macro_rules! settings_setters {
         /// ```
         pub fn keep_when<F, R>(mut self, condition: F) -> Self
         where
-            F: Fn(&crate::capture::Finished<'_>) -> Option<R> + Send + Sync + 'static,
+            F: Fn(&crate::keeper::Finished<'_>) -> Option<R> + Send + Sync + 'static,
             R: Into<std::borrow::Cow<'static, str>> + 'static,
         {
             self.settings.keep_when(condition);
@@ -330,7 +328,7 @@ macro_rules! settings_setters {
 
         /// How much of each request is captured, beside the limits; see
         /// [`CaptureOptions`](crate::capture::CaptureOptions) for what wins over it.
-        pub fn options(mut self, options: crate::capture::CaptureOptions) -> Self {
+        pub fn options(mut self, options: crate::recorder::CaptureOptions) -> Self {
             self.settings.options = options;
             self
         }
@@ -341,7 +339,7 @@ macro_rules! settings_setters {
         pub fn for_path(
             mut self,
             pattern: impl Into<String>,
-            options: crate::capture::CaptureOptions,
+            options: crate::recorder::CaptureOptions,
         ) -> Self {
             self.settings.paths.push((pattern.into(), options));
             self
@@ -368,7 +366,7 @@ macro_rules! settings_setters {
         }
 
         /// How much of the baseline sample is kept; default all that the exporter takes.
-        pub fn baseline_limits(mut self, limits: crate::capture::SampleLimits) -> Self {
+        pub fn baseline_limits(mut self, limits: crate::keeper::SampleLimits) -> Self {
             self.settings.sample = limits;
             self
         }

@@ -3,7 +3,7 @@
 
 use crate::{context::RequestContext, recorder::MemoryBudget};
 use std::{
-    collections::VecDeque,
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -20,7 +20,7 @@ const LONG: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Waiting {
     bodies: Arc<MemoryBudget>,
-    /// Of the queue, also where a call has gone.
+    /// How many wait.
     length: AtomicUsize,
     queue: Mutex<Queue>,
 }
@@ -28,8 +28,9 @@ pub(super) struct Waiting {
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
-    /// In the order of their numbers; `None` where one waits no more.
-    calls: VecDeque<(u64, Instant, Option<RequestContext>)>,
+    /// By number, the oldest first. One that waits no more leaves nothing behind, however
+    /// long those before it wait.
+    calls: BTreeMap<u64, (Instant, RequestContext)>,
 }
 
 /// A call whose bodies may be given up until this is dropped.
@@ -43,23 +44,11 @@ impl Drop for Held {
     fn drop(&mut self) {
         let call = {
             let mut queue = self.waiting.queue();
-            let at = queue
-                .calls
-                .binary_search_by_key(&self.number, |call| call.0);
-            let call = at.ok().and_then(|at| queue.calls.get_mut(at)?.2.take());
-            queue.forget_gone();
+            let call = queue.calls.remove(&self.number);
             self.waiting.length.store(queue.calls.len(), Relaxed);
             call
         };
         drop(call);
-    }
-}
-
-impl Queue {
-    fn forget_gone(&mut self) {
-        while let Some((.., None)) = self.calls.front() {
-            self.calls.pop_front();
-        }
     }
 }
 
@@ -75,15 +64,15 @@ impl Waiting {
     /// Notes a call that has ended, where it has bodies.
     pub(super) fn hold(self: &Arc<Self>, call: &RequestContext, now: Instant) -> Option<Held> {
         let shared = call.shared();
-        let none = shared.request_body().kept() == 0;
-        if none && shared.response_body().kept() == 0 {
+        let none = shared.captured.request_body().kept() == 0;
+        if none && shared.captured.response_body().kept() == 0 {
             return None;
         }
         let number = {
             let mut queue = self.queue();
             let number = queue.next;
             queue.next += 1;
-            queue.calls.push_back((number, now, Some(call.clone())));
+            queue.calls.insert(number, (now, call.clone()));
             self.length.store(queue.calls.len(), Relaxed);
             number
         };
@@ -93,34 +82,97 @@ impl Waiting {
         })
     }
 
-    /// Gives up the oldest bodies where memory is short, or they have waited for long.
-    /// Nothing may be locked: buffers of the service are dropped.
+    /// Gives up the oldest bodies where memory is short, they have waited for long, or
+    /// they are too many. Nothing may be locked: buffers of the service are dropped.
     pub(super) fn relieve(&self) {
-        if self.length.load(Relaxed) == 0 || !self.bodies.is_filled(1) {
+        let length = self.length.load(Relaxed);
+        if length == 0 || length <= MOST && !self.bodies.is_filled(1) {
             return;
         }
         let now = Instant::now();
         while let Some(call) = self.next_to_go(now) {
             self.bodies.note_refused();
             let shared = call.shared();
-            let request = shared.request_body().give_up();
-            let response = shared.response_body().give_up();
+            let request = shared.captured.request_body().give_up();
+            let response = shared.captured.response_body().give_up();
             drop((request, response));
         }
     }
 
     fn next_to_go(&self, now: Instant) -> Option<RequestContext> {
         let mut queue = self.queue();
-        queue.forget_gone();
-        let (_, since, _) = queue.calls.front()?;
+        let (_, (since, _)) = queue.calls.first_key_value()?;
         let long = now.duration_since(*since) >= LONG && self.bodies.is_filled(1);
         let goes = long || queue.calls.len() > MOST || self.bodies.is_filled(3);
-        let call = goes.then(|| queue.calls.pop_front()).flatten();
+        let call = goes.then(|| queue.calls.pop_first()).flatten();
         self.length.store(queue.calls.len(), Relaxed);
-        call?.2
+        call.map(|(_, (_, call))| call)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::Identity,
+        recorder::{Clock, TeePlan},
+    };
+    use bytes::Bytes;
+    use std::time::SystemTime;
+
+    /// A call with a body of one byte.
+    fn call() -> RequestContext {
+        let identity = Identity {
+            id: None,
+            from_header: false,
+            client_id: None,
+            rejected: None,
+            trace: None,
+        };
+        let call = RequestContext::new(identity, Instant::now(), SystemTime::UNIX_EPOCH, None);
+        {
+            let mut body = call.shared().captured.response_body();
+            body.begin(TeePlan {
+                limit: 1,
+                ..TeePlan::default()
+            });
+            drop(body.data(&Bytes::from_static(b"1"), &mut Clock::default()));
+        }
+        call
+    }
+
+    fn waiting() -> Arc<Waiting> {
+        Arc::new(Waiting::new(Arc::new(MemoryBudget::new(usize::MAX))))
+    }
+
+    #[test]
+    fn those_that_wait_no_more_leave_nothing_behind_one_that_does() {
+        let waiting = waiting();
+        let now = Instant::now();
+        let first = waiting.hold(&call(), now);
+        for _ in 0..100 {
+            drop(waiting.hold(&call(), now));
+        }
+        assert_eq!(waiting.queue().calls.len(), 1);
+        drop(first);
+        assert_eq!(waiting.length.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn they_are_bounded_however_much_memory_there_is() {
+        let waiting = waiting();
+        let now = Instant::now();
+        let calls: Vec<_> = (0..MOST + 3).map(|_| call()).collect();
+        let held: Vec<_> = calls.iter().map(|call| waiting.hold(call, now)).collect();
+        waiting.relieve();
+        let kept = |call: &RequestContext| call.shared().captured.response_body().kept();
+        let left: Vec<_> = calls.iter().take(4).map(kept).collect();
+        assert_eq!(left, [0, 0, 0, 1], "the oldest go first");
+        drop(held);
+        assert_eq!(waiting.length.load(Relaxed), 0);
     }
 }

@@ -3,8 +3,9 @@ use crate::{
     correlation::CorrelationIdLayer,
     exchange::Service,
     export::{Exporter, JsonLines, Memory},
-    gate::{GateHandle, raise_live},
+    gate::GateHandle,
     keeper::{Keeper, Settings},
+    levels::raise_live,
     lifecycle::{CorrelationPlan, Plan, VerbosePlan},
     log_line::MAX_LINE,
     selection::{
@@ -36,6 +37,13 @@ pub struct DashcamBuilder {
     max_log_line: usize,
     exporter: Option<Box<dyn Exporter>>,
     directory: Option<PathBuf>,
+}
+
+impl Dashcam {
+    /// Starts with safe defaults.
+    pub fn builder() -> DashcamBuilder {
+        DashcamBuilder::new()
+    }
 }
 
 impl DashcamBuilder {

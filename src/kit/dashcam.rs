@@ -1,4 +1,4 @@
-use super::{DashcamBuilder, DashcamLayer, Recording, Status};
+use super::{DashcamLayer, Recording, Status};
 use crate::{
     capture::CaptureLayer,
     foreign,
@@ -56,11 +56,6 @@ const SECOND_GATE: &str = "the registry has more than one gate: the outermost re
 const DROP_DEADLINE: Duration = Duration::from_secs(2);
 
 impl Dashcam {
-    /// Starts with safe defaults.
-    pub fn builder() -> DashcamBuilder {
-        DashcamBuilder::new()
-    }
-
     pub(super) fn new(plan: Arc<Plan>, handle: DashcamHandle, max_log_line: usize) -> Self {
         Self {
             plan,
@@ -132,7 +127,7 @@ impl Dashcam {
         if !problems.is_empty() && !self.told.swap(true, Relaxed) {
             for problem in problems {
                 // A layer that panics must not keep the service from starting.
-                foreign::run(|| tracing::warn!(target: crate::STATUS_TARGET, "{problem}"));
+                foreign::run(|| tracing::warn!(target: crate::targets::STATUS_TARGET, "{problem}"));
             }
         }
     }
@@ -247,7 +242,7 @@ impl DashcamHandle {
     }
 
     /// From now on records what these directives name, as
-    /// [`record_level`](DashcamBuilder::record_level) does from the start, also
+    /// [`record_level`](super::DashcamBuilder::record_level) does from the start, also
     /// where recording was off. What a change means for requests in flight and
     /// what it costs is said at [`GateHandle`].
     ///

@@ -1,4 +1,4 @@
-use crate::lifecycle::{Guarded, Lifecycle, Observe, Plan, ProblemJson};
+use crate::lifecycle::{Guarded, Lifecycle, Observe, Plan, ProblemJson, layer_service};
 use std::sync::Arc;
 use tower_layer::Layer;
 
@@ -70,9 +70,19 @@ impl<P> DashcamLayer<P> {
 }
 
 impl<S, P: Clone> Layer<S> for DashcamLayer<P> {
-    type Service = Lifecycle<S, P>;
+    type Service = DashcamService<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Lifecycle::new(inner, Arc::clone(&self.plan), self.panics.clone())
+        DashcamService(Lifecycle::new(
+            inner,
+            Arc::clone(&self.plan),
+            self.panics.clone(),
+        ))
     }
+}
+
+layer_service! {
+    /// The service of [`DashcamLayer`]. `P` says what becomes of a panic of the inner
+    /// service: [`ProblemJson`] answers 500, [`Observe`] lets it go on.
+    DashcamService<S, P>
 }

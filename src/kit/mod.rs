@@ -65,7 +65,7 @@ mod tracing_setup;
 pub use self::{
     builder::{BuildError, DashcamBuilder},
     dashcam::{Dashcam, DashcamHandle},
-    layer::DashcamLayer,
+    layer::{DashcamLayer, DashcamService},
     status::{Recording, Status},
     tracing_setup::InitError,
 };

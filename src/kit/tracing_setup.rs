@@ -43,7 +43,7 @@ impl Dashcam {
             .map_err(|error| InitError::Installed(error.to_string()))?;
         self.install_panic_hook();
         if let Some(problem) = problem {
-            tracing::warn!(target: crate::STATUS_TARGET, "{problem}");
+            tracing::warn!(target: crate::targets::STATUS_TARGET, "{problem}");
         }
         bridge_log();
         self.self_test();
@@ -124,7 +124,7 @@ fn bridge_log() {
         .with_max_level(LevelFilter::current().as_log())
         .init();
     if let Err(error) = bridged {
-        tracing::warn!(target: crate::STATUS_TARGET, "records of the `log` crate are not recorded: {error}");
+        tracing::warn!(target: crate::targets::STATUS_TARGET, "records of the `log` crate are not recorded: {error}");
     }
 }
 

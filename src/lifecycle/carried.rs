@@ -19,6 +19,14 @@ impl Carried {
         }
     }
 
+    /// The request that makes this call.
+    pub(super) fn caller(&self) -> Option<&RequestContext> {
+        match self {
+            Self::Own => None,
+            Self::Caller(caller) => caller.as_ref(),
+        }
+    }
+
     pub(super) fn enter(&self, own: &RequestContext) -> Option<Entered> {
         self.context(own).map(RequestContext::enter)
     }

@@ -1,59 +1,32 @@
-use super::{
-    CorrelationPlan, Plan,
-    begin::lengths,
-    carried::Carried,
-    flight::{Capture, Flight},
-    known_method,
-};
+use super::{CorrelationPlan, Plan, capture::Capture, carried::Carried, flight::Flight};
 use crate::{
-    context::{Identity, RequestContext, current},
-    id::TraceContext,
-    keeper::Keeper,
+    context::{RequestContext, current},
+    id::{Identity, TraceContext},
 };
 use http::request::Parts;
 use std::{
     sync::Arc,
     time::{Instant, SystemTime},
 };
-use tracing::Span;
 
 /// Begins a call that a client makes. It has a context of its own, which holds
 /// what is captured and is never current: what runs inside is the caller's.
-pub(super) fn begin(
-    plan: &Arc<Plan>,
-    keeper: &Keeper,
-    parts: &Parts,
-    length: Option<u64>,
-) -> Flight {
+pub(super) fn begin(plan: &Arc<Plan>, parts: &Parts, length: Option<u64>) -> Flight {
     let caller = current().or_else(|| parts.extensions.get().cloned());
     let now = SystemTime::now();
     let identity = identity(caller.as_ref(), parts, now);
     let context = RequestContext::new(identity, Instant::now(), now, None);
     if let Some(caller) = &caller {
-        context.shared().take_salt_of(caller.shared());
-    }
-    keeper.claim(&context);
-    if let Some(caller) = &caller {
+        context
+            .shared()
+            .hiding
+            .take_salt_of(&caller.shared().hiding);
         caller.shared().begin_call(&context);
     }
-    let lengths = lengths(&parts.headers, length);
-    let in_flight = keeper.request(&context, plan.direction, parts, &parts.uri, lengths);
-    Flight {
-        plan: Arc::clone(plan),
-        owner: true,
-        correlates: false,
-        span: Span::none(),
-        _bound: None,
-        connect: parts.method == http::Method::CONNECT,
-        bodiless: parts.method == http::Method::HEAD,
-        answered: false,
-        panicked: false,
-        ended: false,
-        verdict: None,
-        capture: Some(Capture::new(in_flight, known_method(&parts.method))),
-        context,
-        carried: Carried::Caller(caller),
-    }
+    let mut flight = Flight::new(plan, context, parts);
+    flight.capture = Capture::begin(plan, &flight.context, parts, length);
+    flight.carried = Carried::Caller(caller);
+    flight
 }
 
 /// The caller's journey, and the ID that the call has in its trace.
@@ -67,6 +40,6 @@ fn identity(caller: Option<&RequestContext>, parts: &Parts, now: SystemTime) -> 
                 .trace_context()
                 .of_call(TraceContext::parent(&parts.headers)),
         ),
-        ..caller.shared().identity().clone()
+        ..caller.shared().identified.get().clone()
     }
 }

@@ -223,24 +223,24 @@ fn end_with(plan: &Plan, keeper: &Arc<Keeper>, context: &RequestContext, note: P
     shared.notes().panic.get_or_insert(note);
     let mut clock = Clock::default();
     let response_bytes = {
-        let mut tee = shared.response_body();
+        let mut tee = shared.captured.response_body();
         tee.end(Ending::Dropped, &mut clock);
         tee.seen()
     };
     let (request_bytes, upload_broke) = {
-        let mut tee = shared.request_body();
+        let mut tee = shared.captured.request_body();
         tee.end(Ending::Dropped, &mut clock);
         (tee.seen(), tee.is_broken())
     };
     let (status, method) = {
-        let heads = shared.heads();
+        let heads = shared.captured.heads();
         let status = heads.response.at.map(|_| heads.response.status);
         (status, known_method(&heads.request.method))
     };
     let ended = Ended {
         outcome: Outcome::Panicked,
         status,
-        duration: clock.now().saturating_duration_since(shared.started),
+        duration: clock.now().saturating_duration_since(shared.began.at),
         in_flight: keeper.counters().in_flight.load(Relaxed),
         direction: Direction::Server,
         upload_broke,

@@ -17,27 +17,35 @@
 //!   bodies, and in their drops.
 
 mod begin;
+mod capture;
 mod carried;
 mod client;
+mod correlate;
+mod end;
 mod flight;
 mod future;
+mod head;
 mod last_words;
 mod method;
 mod panic;
+mod panicked;
 mod plan;
 mod request_body;
 mod request_line;
 mod response_body;
+mod select;
 mod service;
+mod traced;
+mod watch;
 
 pub(crate) use self::last_words::{install_hook, is_installed, unplaced};
 use self::method::known_method;
 pub(crate) use self::plan::VerbosePlan;
 pub(crate) use self::plan::{CorrelationPlan, Plan, Trust};
+pub(crate) use self::service::{Lifecycle, layer_service, service_future};
 pub use self::{
     future::ResponseFuture,
     panic::{Guarded, Observe, PanicResponse, ProblemJson},
     request_body::RequestBody,
     response_body::ResponseBody,
-    service::Lifecycle,
 };

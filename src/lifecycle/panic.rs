@@ -1,17 +1,10 @@
-use super::{
-    ResponseBody,
-    flight::{End, Flight},
-};
 use crate::{
-    context::{PanicNote, RequestContext},
     foreign::{self, Foreign},
     id::CorrelationId,
-    recorder::Said,
 };
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE, response::Parts};
-use http_body::Body;
-use std::{any::Any, sync::Arc};
+use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use std::sync::Arc;
 
 /// What becomes of a panic of the service: [`Observe`], [`ProblemJson`], or an answer
 /// of the service's own, which `DashcamLayer::panic_response` takes and shows an
@@ -121,61 +114,5 @@ impl<P: PanicResponse<B>, B: From<Bytes>> PanicResponse<B> for Guarded<P> {
             Some(None) if !PanicResponse::<B>::answers(self) => None,
             Some(None) | None => ProblemJson.respond(id),
         }
-    }
-}
-
-/// Marks the answer to a panic with its request.
-#[derive(Clone)]
-struct Answered(RequestContext);
-
-/// Notes a panic in the request's context: its message, and where it happened.
-pub(super) fn note(context: &RequestContext, payload: &(dyn Any + Send)) {
-    let literal = payload.downcast_ref::<&'static str>().map(Said::of);
-    let message = literal.or_else(|| payload.downcast_ref::<String>().map(Said::of));
-    let mut notes = context.shared().notes();
-    let location = notes.panicked.take().and_then(|note| note.location);
-    // Layers further out see it again.
-    if notes.panic.is_none() {
-        super::last_words::caught(location.is_some());
-    }
-    let panic = notes.panic.get_or_insert_with(PanicNote::default);
-    if panic.location.is_none() {
-        panic.location = location;
-    }
-    if panic.message.is_none() {
-        panic.message = message;
-    }
-}
-
-impl Flight {
-    /// Ends a request whose panic was answered: the answer goes out like any
-    /// other response, the outcome stays a panic.
-    pub(super) fn answered_panic<B: Body>(
-        mut self,
-        mut response: Response<B>,
-    ) -> Response<ResponseBody<B>> {
-        self.panicked = true;
-        if !self.captures() {
-            // A layer further out of the same request may.
-            let answered = Answered(self.context.clone());
-            response.extensions_mut().insert(answered);
-        }
-        // There is nothing in it that the record does not say already.
-        self.context
-            .shared()
-            .response_body()
-            .skip("answer_to_panic");
-        self.responded(response)
-    }
-
-    /// Whether a layer further in made this response from a panic.
-    pub(super) fn is_answer(&self, response: &Parts) -> bool {
-        let answered = response.extensions.get::<Answered>();
-        answered.is_some_and(|Answered(context)| context.is(&self.context))
-    }
-
-    /// The end that the response body came to, in the light of a panic before it.
-    pub(super) fn judged(&self, end: End) -> End {
-        if self.panicked { End::Panic } else { end }
     }
 }

@@ -1,9 +1,8 @@
 use crate::{
-    context::Identity,
     foreign::{self, Foreign},
     id::{
-        Carried, CorrelationId, InvalidCorrelationId, MakeCorrelationId, TraceContext, TraceId,
-        TraceParent,
+        Carried, CorrelationId, Identity, InvalidCorrelationId, MakeCorrelationId, TraceContext,
+        TraceId, TraceParent,
     },
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};

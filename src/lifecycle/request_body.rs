@@ -30,7 +30,7 @@ pin_project! {
             let _entered = this.carried.enter(this.context);
             let dropped = catch_unwind(AssertUnwindSafe(|| this.inner.set(None)));
             if *this.captured {
-                this.context.shared().request_body().end(Ending::Dropped, &mut Clock::default());
+                this.context.shared().captured.request_body().end(Ending::Dropped, &mut Clock::default());
             }
             if let Err(payload) = dropped {
                 foreign::go_on(payload);
@@ -44,8 +44,8 @@ impl<B: Body> RequestBody<B> {
         let captured = flight.captures();
         if captured && foreign::run(|| inner.is_end_stream()) == Some(true) {
             let shared = flight.context.shared();
-            let clock = &mut Clock::at(shared.started);
-            shared.request_body().end(Ending::Complete, clock);
+            let clock = &mut Clock::at(shared.began.at);
+            shared.captured.request_body().end(Ending::Complete, clock);
         }
         Self {
             inner: Some(inner),
@@ -85,7 +85,7 @@ where
             let shared = this.context.shared();
             // Dropped after the lock, for it is somebody else's code.
             let _let_go;
-            let mut tee = shared.request_body();
+            let mut tee = shared.captured.request_body();
             tee.polled();
             let clock = &mut Clock::default();
             match &polled {
@@ -96,7 +96,7 @@ where
                     // The service might never have asked for it.
                     let text = foreign::run(|| Said::of_error(error));
                     let ending = Ending::Error(text.unwrap_or_default());
-                    shared.request_body().end(ending, clock);
+                    shared.captured.request_body().end(ending, clock);
                 }
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Some(data) = frame.data_ref() {

@@ -1,5 +1,5 @@
 use crate::{
-    context::{RequestContext, Route},
+    context::RequestContext,
     exchange::Outcome,
     keeper::{Ended, Keeper, NotKept},
 };
@@ -53,7 +53,7 @@ impl RequestLine {
         let not_kept = kept.err().map(NotKept::as_str);
         let kept = kept == Ok(true);
         let shared = context.shared();
-        let route = shared.route.as_ref().map(Route::as_str);
+        let route = shared.route();
         macro_rules! emit_at {
             ($level:ident) => {
                 tracing::$level!(

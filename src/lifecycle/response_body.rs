@@ -1,10 +1,11 @@
-use super::flight::{End, Flight};
+use super::{end::End, flight::Flight, panicked};
 use crate::{
     context::RequestContext,
     foreign,
     recorder::{Clock, Said},
 };
 use bytes::Bytes;
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -145,6 +146,36 @@ where
 }
 
 impl Flight {
+    /// Takes the response head and wraps the body.
+    pub(super) fn responded<B: Body>(mut self, response: Response<B>) -> Response<ResponseBody<B>> {
+        let (mut parts, body) = response.into_parts();
+        // Nobody else wants to know, and it is the service's code.
+        let length = || foreign::run(|| body.size_hint().exact()).flatten();
+        let length = self.captures().then(length).flatten();
+        let over = self.head(&mut parts, length);
+        Response::from_parts(parts, ResponseBody::new(body, self, over))
+    }
+
+    /// Ends a request whose panic was answered: the answer goes out like any
+    /// other response, the outcome stays a panic.
+    pub(super) fn answered_panic<B: Body>(
+        mut self,
+        mut response: Response<B>,
+    ) -> Response<ResponseBody<B>> {
+        self.panicked = true;
+        if !self.captures() {
+            // A layer further out of the same request may.
+            panicked::mark(&self.context, &mut response);
+        }
+        // There is nothing in it that the record does not say already.
+        self.context
+            .shared()
+            .captured
+            .response_body()
+            .skip("answer_to_panic");
+        self.responded(response)
+    }
+
     /// Notes what passed by.
     fn saw<D: bytes::Buf + 'static, E>(
         &mut self,
@@ -155,10 +186,10 @@ impl Flight {
             return;
         }
         if polled.is_pending() {
-            self.context.shared().response_body().polled();
+            self.context.shared().captured.response_body().polled();
             return self.waits();
         }
-        let mut tee = self.context.shared().response_body();
+        let mut tee = self.context.shared().captured.response_body();
         tee.polled();
         if let Poll::Ready(Some(Ok(frame))) = polled {
             if let Some(data) = frame.data_ref() {

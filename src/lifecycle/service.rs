@@ -9,14 +9,11 @@ use std::{
 };
 use tower_service::Service;
 
-/// The service that every layer of this crate makes.
-///
-/// Readiness is the inner service's own. `P` says what becomes of a panic of
-/// the inner service: [`Observe`] notes it and lets it go on,
-/// [`ProblemJson`](super::ProblemJson) answers 500.
+/// What the services of all layers are: readiness is the inner service's own, and `P`
+/// says what becomes of a panic of it.
 #[derive(Clone, Debug)]
-pub struct Lifecycle<S, P = Observe> {
-    inner: S,
+pub(crate) struct Lifecycle<S, P = Observe> {
+    pub(crate) inner: S,
     plan: Arc<Plan>,
     panics: P,
 }
@@ -29,21 +26,6 @@ impl<S, P> Lifecycle<S, P> {
             plan,
             panics,
         }
-    }
-
-    /// The wrapped service.
-    pub fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The wrapped service.
-    pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The wrapped service.
-    pub fn into_inner(self) -> S {
-        self.inner
     }
 }
 
@@ -70,14 +52,81 @@ where
         let flight = begin::begin(&self.plan, &mut parts, length);
         let body = RequestBody::new(body, &flight);
         let mut request = Some(Request::from_parts(parts, body));
-        let mut future = None;
-        // Both stay where they are: what goes through `run` is copied several times.
-        let run = flight.run(|| future = request.take().map(|request| self.inner.call(request)));
-        match run {
-            Ok(()) => ResponseFuture::new(future, flight, self.panics.clone()),
-            Err(payload) => {
-                ResponseFuture::panicked_in_call::<ResBody>(flight, payload, self.panics.clone())
-            }
-        }
+        let mut future = ResponseFuture::new(flight, self.panics.clone());
+        future.call::<ResBody>(|| Some(self.inner.call(request.take()?)));
+        future
     }
 }
+
+/// The service of one layer, by a name of its own: it is what error messages of the
+/// compiler name.
+macro_rules! layer_service {
+    ($(#[$doc:meta])* $name:ident<S $(, $panics:ident)?>) => {
+        $(#[$doc])*
+        ///
+        /// The error type, every frame, trailer and error of both bodies, and readiness
+        /// are the inner service's own.
+        #[derive(Clone, Debug)]
+        pub struct $name<S $(, $panics)?>(
+            $crate::lifecycle::Lifecycle<S $(, $panics)?>
+        );
+
+        impl<S $(, $panics)?> $name<S $(, $panics)?> {
+            /// The wrapped service.
+            pub fn get_ref(&self) -> &S {
+                &self.0.inner
+            }
+
+            /// The wrapped service.
+            pub fn get_mut(&mut self) -> &mut S {
+                &mut self.0.inner
+            }
+
+            /// The wrapped service.
+            pub fn into_inner(self) -> S {
+                self.0.inner
+            }
+        }
+
+        impl<S, $($panics,)? ReqBody, ResBody> ::tower_service::Service<::http::Request<ReqBody>>
+            for $name<S $(, $panics)?>
+        where
+            S: ::tower_service::Service<
+                ::http::Request<$crate::lifecycle::RequestBody<ReqBody>>,
+                Response = ::http::Response<ResBody>,
+            >,
+            S::Error: ::std::fmt::Display + 'static,
+            $($panics: $crate::lifecycle::PanicResponse<ResBody> + Clone,)?
+            ReqBody: ::http_body::Body,
+            ResBody: ::http_body::Body,
+        {
+            type Response = ::http::Response<$crate::lifecycle::ResponseBody<ResBody>>;
+            type Error = S::Error;
+            type Future = $crate::lifecycle::service_future!(S $(, $panics)?);
+
+            fn poll_ready(
+                &mut self,
+                cx: &mut ::std::task::Context<'_>,
+            ) -> ::std::task::Poll<Result<(), Self::Error>> {
+                self.0.poll_ready(cx)
+            }
+
+            fn call(&mut self, request: ::http::Request<ReqBody>) -> Self::Future {
+                self.0.call(request)
+            }
+        }
+    };
+}
+
+/// The future of such a service, which observes panics where it answers none.
+macro_rules! service_future {
+    ($service:ident) => {
+        $crate::lifecycle::service_future!($service, $crate::lifecycle::Observe)
+    };
+    ($service:ident, $panics:ty) => {
+        $crate::lifecycle::ResponseFuture<$service::Future, $panics>
+    };
+}
+
+pub(crate) use layer_service;
+pub(crate) use service_future;

@@ -1,8 +1,11 @@
-use super::writer::{JsonLineHandle, SpanHead, Writer};
+use super::{
+    batch::SpanHead,
+    writer::{JsonLineHandle, Writer},
+};
 use crate::{
     context::{Mode, mode, with_current, with_replayed},
-    gate::{is_asked_by, request_of},
-    recorder::{Encoder, SpanFields, for_each_span, with_scratch},
+    gate::{is_asked_by, key_of, request_of},
+    recorder::{Encoder, SpanFields, for_each_span, with_fields},
     redact::Policy,
 };
 use std::{
@@ -21,6 +24,8 @@ use tracing_subscriber::{
 pub struct JsonLine {
     writer: JsonLineHandle,
     dispatch: OnceLock<WeakDispatch>,
+    /// Who leaves encoded events in hand.
+    gate: OnceLock<usize>,
 }
 
 impl JsonLine {
@@ -33,6 +38,7 @@ impl JsonLine {
         Ok(Self {
             writer: Writer::spawn(Box::new(output), policy)?,
             dispatch: OnceLock::new(),
+            gate: OnceLock::new(),
         })
     }
 
@@ -102,19 +108,25 @@ where
 {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
         let _ = self.dispatch.set(dispatch.downgrade());
+        if let Some(gate) = key_of(dispatch) {
+            let _ = self.gate.set(gate);
+        }
     }
 
     fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
         let metadata = event.metadata();
         // The service's own formatting code runs here, and the spans are locked
         // that other layers lock too, so nothing of ours is locked yet.
-        with_scratch(|bytes| {
+        let encode = |bytes: &mut Vec<u8>| {
             let mut cut = 0;
             self.formatting(metadata, || {
                 let mut encoder = Encoder::new(bytes);
                 event.record(&mut encoder);
                 cut = encoder.cut();
             });
+            cut
+        };
+        with_fields(event, self.gate.get().copied(), encode, |bytes, mut cut| {
             let values = bytes.len();
             with_spans(|spans| {
                 let mut add = |metadata, fields: &[u8]| {
@@ -147,7 +159,7 @@ where
                         add(metadata, fields);
                     });
                 }
-                let own = crate::is_own_request(metadata);
+                let own = crate::targets::is_own_request(metadata);
                 let mut push = |context: Option<(&_, _)>| {
                     let values = (values, cut);
                     self.writer
@@ -164,7 +176,7 @@ where
     }
 
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {
-        if !attrs.is_empty() && !crate::is_own_request(attrs.metadata()) {
+        if !attrs.is_empty() && !crate::targets::is_own_request(attrs.metadata()) {
             self.formatting(attrs.metadata(), || {
                 SpanFields::record_new(attrs, id, &cx);
             });

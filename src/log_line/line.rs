@@ -1,14 +1,14 @@
 use super::{
+    batch::{Line, Request, TraceHead},
     fit::fit,
     format::LineFormat,
     json,
     places::{self, Place, Places},
-    writer::{Head, Request, SpanHead, TraceHead},
 };
 use crate::{
-    keeper::{Fields, Shares, Shown, know, know_asked, size, time_text},
     recorder::{Values, Visited},
     redact::{Policy, Probes, Recent, Redactor, Scrubber},
+    render::{Fields, Shares, Shown, know, know_asked, size, time_text},
 };
 use std::{
     borrow::Cow,
@@ -16,17 +16,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-
-/// One event on its way out.
-pub(super) struct Line<'b> {
-    pub(super) head: &'b Head,
-    /// Of printable ASCII only.
-    pub(super) id: &'b [u8],
-    pub(super) values: &'b [u8],
-    /// Innermost first.
-    pub(super) spans: &'b [SpanHead],
-    pub(super) bytes: &'b [u8],
-}
 
 /// What may be read of a request for a line where others wait, in bytes.
 const LITTLE: usize = 16 * 1024;
@@ -109,7 +98,7 @@ impl Renderer {
             return scrubber;
         }
         if let Some(context) = line.head.request.context() {
-            let client = { context.shared().heads().client };
+            let client = { context.shared().captured.heads().client };
             let waited = line.head.at.elapsed().unwrap_or_default();
             let began = Instant::now();
             let known = if !shares.may_have(client, waited) && size(context) > LITTLE {
@@ -127,7 +116,7 @@ impl Renderer {
                 scrubber = known;
             }
             // Later lines say it, too.
-            let mut known = context.shared().known();
+            let mut known = context.shared().hiding.known();
             asked.told.iter().for_each(|told| known.tell(told));
         }
         if !asked.told.is_empty() {
@@ -224,7 +213,7 @@ impl Renderer {
             out.push(b']');
         }
         if let Some(context) = line.head.request.context() {
-            context.shared().known().searched(scrubber);
+            context.shared().hiding.known().searched(scrubber);
         }
         let withheld = scrubber.given_up() > given_up;
         if withheld {

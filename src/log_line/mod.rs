@@ -124,6 +124,7 @@
 //!
 //! Any position in the registry.
 
+mod batch;
 mod fit;
 mod format;
 mod json;

@@ -1,7 +1,7 @@
 //! What is known of a callsite before its next line comes.
 
 use super::{format::LineFormat, json::string};
-use crate::{is_own_request, keeper::Site, redact::Scrubber};
+use crate::{redact::Scrubber, render::Site, targets::is_own_request};
 use std::{array, ptr};
 use tracing::Metadata;
 

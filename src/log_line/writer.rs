@@ -1,11 +1,11 @@
 use super::{
+    batch::{Batch, Head, LIMIT, Request, SpanHead, TraceHead},
     format::LineFormat,
-    line::{Line, Renderer},
+    line::Renderer,
 };
 use crate::{
     context::RequestContext,
     foreign,
-    id::{SpanId, TraceId},
     recorder::find_literals,
     redact::{Policy, Scrubber},
 };
@@ -21,8 +21,6 @@ use std::{
 };
 use tracing::Metadata;
 
-/// What may wait for the writer, in bytes.
-const LIMIT: usize = 8 * 1024 * 1024;
 /// What the requests may weigh that waiting lines keep alive.
 const HELD_LIMIT: usize = 16 * 1024 * 1024;
 /// How much text is gathered before it is given to the output.
@@ -36,103 +34,6 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 /// How long the writer lets lines gather: waking it for each would cost more
 /// than the lines do.
 const GATHER: Duration = Duration::from_millis(5);
-
-/// Lines on their way to the writer thread.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    pub(super) heads: Vec<Head>,
-    pub(super) spans: Vec<SpanHead>,
-    pub(super) bytes: Vec<u8>,
-    /// What the requests weigh that its lines keep alive.
-    held: usize,
-    /// No other batch has it.
-    id: u64,
-}
-
-/// One line: the ID, then the values, from `start` in the bytes on.
-#[derive(Debug)]
-pub(super) struct Head {
-    pub(super) metadata: &'static Metadata<'static>,
-    pub(super) at: SystemTime,
-    pub(super) start: usize,
-    pub(super) id: usize,
-    pub(super) values: usize,
-    /// Values of it and of its spans that were cut or left out.
-    pub(super) cut: u32,
-    /// The first of its spans; they go on until the next head's first.
-    pub(super) spans: usize,
-    pub(super) trace: Option<TraceHead>,
-    pub(super) request: Request,
-}
-
-/// Where in which trace a line's request is.
-#[derive(Debug)]
-pub(super) struct TraceHead {
-    pub(super) trace_id: TraceId,
-    pub(super) span_id: SpanId,
-    pub(super) sampled: bool,
-}
-
-/// Where a line's hidden values may be known from.
-#[derive(Debug)]
-pub(super) enum Request {
-    /// It needs none: it is outside of requests, or our own.
-    None,
-    Known(RequestContext),
-    /// It is replayed: the event is redacted already, its spans are by this.
-    Replayed(Arc<Scrubber>),
-    /// Waiting lines hold too much already, so all its text has to be hidden.
-    TooMuch,
-}
-
-impl Request {
-    pub(super) fn context(&self) -> Option<&RequestContext> {
-        match self {
-            Self::Known(context) => Some(context),
-            Self::None | Self::Replayed(_) | Self::TooMuch => None,
-        }
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct SpanHead {
-    pub(super) metadata: &'static Metadata<'static>,
-    pub(super) start: usize,
-    pub(super) end: usize,
-}
-
-impl Batch {
-    fn clear(&mut self) {
-        self.heads.clear();
-        self.spans.clear();
-        self.bytes.clear();
-        self.held = 0;
-        // A peak should not stay in memory for good.
-        self.bytes.shrink_to(LIMIT / 8);
-        self.heads.shrink_to(16 * 1024);
-    }
-
-    fn size(&self) -> usize {
-        self.bytes.len() + (self.heads.len() + self.spans.len()) * size_of::<Head>()
-    }
-
-    pub(super) fn lines(&self) -> impl Iterator<Item = Line<'_>> {
-        self.heads.iter().enumerate().map(|(n, head)| {
-            let values = head.start + head.id;
-            let spans_end = self.heads.get(n + 1).map_or(self.spans.len(), |h| h.spans);
-            Line {
-                head,
-                id: self.bytes.get(head.start..values).unwrap_or_default(),
-                values: self
-                    .bytes
-                    .get(values..values + head.values)
-                    .unwrap_or_default(),
-                spans: self.spans.get(head.spans..spans_end).unwrap_or_default(),
-                bytes: &self.bytes,
-            }
-        })
-    }
-}
 
 #[derive(Debug, Default)]
 struct State {

@@ -135,6 +135,6 @@ mod true_times;
 
 pub use self::{ids::RequestIds, sampler::SampleSelected, true_times::TrueTimes};
 pub(crate) use self::{
-    request::{Arrival, RequestSpan, innermost, start},
+    request::{Arrival, start},
     true_times::add_event,
 };

@@ -3,7 +3,7 @@
 
 use super::ids::starting;
 use crate::{
-    context::{RequestContext, Route},
+    context::{RequestContext, TracedSpan},
     exchange::{Body, BodyState, Content, Exchange, Failure, Outcome, scheme},
     foreign, id as ours,
     redact::{Policy, Redactor, Salt},
@@ -49,7 +49,7 @@ pub(crate) fn start(span: &Span, request: &RequestContext, arrival: &Arrival<'_>
     let sent = state.as_ref().map(TraceState::header);
     let _ = span.set_parent(parent(trace, state));
 
-    let route = request.shared().route.as_ref().map(Route::as_str);
+    let route = request.shared().route();
     span.record("otel.name", &*name(arrival.method, route));
     for attribute in arrival.for_samplers() {
         span.set_attribute(attribute.key, attribute.value);
@@ -64,7 +64,7 @@ pub(crate) fn start(span: &Span, request: &RequestContext, arrival: &Arrival<'_>
     if !context.span().is_recording() {
         return;
     }
-    let redacted = arrival.redacted(route, request.shared().salt());
+    let redacted = arrival.redacted(route, request.shared().hiding.salt());
     context.span().set_attributes(redacted);
     request.shared().notes().span = Some(Box::new(RequestSpan {
         span: span.clone(),
@@ -80,25 +80,21 @@ impl Drop for RequestSpan {
     }
 }
 
-impl RequestSpan {
-    /// Another hold on the same span.
-    pub(crate) fn again(&self) -> Box<Self> {
+impl TracedSpan for RequestSpan {
+    fn again(&self) -> Box<dyn TracedSpan> {
         Box::new(Self {
             span: self.span.clone(),
             context: self.context.clone(),
         })
     }
 
-    /// Notes a status code by which nobody judges the request but the conventions.
-    pub(crate) fn answered(&self, status: StatusCode) {
+    fn answered(&self, status: StatusCode) {
         if status.is_server_error() {
             self.fail(Cow::Owned(status.as_u16().to_string()));
         }
     }
 
-    /// Notes how the request ended: `left` says that its client left a stream,
-    /// which is no error, and `selected` what made it verbose.
-    pub(crate) fn ended(
+    fn ended(
         &self,
         (outcome, status): (&Outcome, Option<StatusCode>),
         left: bool,
@@ -134,15 +130,7 @@ impl RequestSpan {
         }
     }
 
-    fn fail(&self, error: Cow<'static, str>) {
-        let span = self.context.span();
-        span.set_attribute(KeyValue::new("error.type", error));
-        // The reason is in the attributes.
-        span.set_status(Status::error(""));
-    }
-
-    /// Adds the redacted bodies of a kept request, each cut at `limit` bytes.
-    pub(crate) fn add_bodies(&self, exchange: &Exchange, limit: usize) {
+    fn add_bodies(&self, exchange: &Exchange, limit: usize) {
         let span = self.context.span();
         let response = exchange.response.as_ref().map(|response| &response.body);
         let request = BodyNames {
@@ -159,6 +147,15 @@ impl RequestSpan {
             };
             span.set_attributes(response.attributes(body, limit));
         }
+    }
+}
+
+impl RequestSpan {
+    fn fail(&self, error: Cow<'static, str>) {
+        let span = self.context.span();
+        span.set_attribute(KeyValue::new("error.type", error));
+        // The reason is in the attributes.
+        span.set_status(Status::error(""));
     }
 }
 
@@ -249,17 +246,13 @@ fn take_ids(request: &RequestContext, own: &SpanContext, sent: Option<String>) {
     flags |= known & ours::TraceFlags::RANDOM.bits();
     let state = own.trace_state().header();
     let changed = (sent.unwrap_or_default() != state).then_some(&*state);
-    let trace = trace.with_span(
-        trace_id,
-        span_id,
-        ours::TraceFlags::from_bits(flags),
-        changed,
-    );
-    request.shared().note_traced(trace);
+    let flags = ours::TraceFlags::from_bits(flags);
+    let trace = trace.with_span(trace_id, span_id, flags, changed, innermost);
+    request.shared().identified.note_traced(trace);
 }
 
 /// The innermost span that is current and in this trace, and its flags.
-pub(crate) fn innermost(trace_id: ours::TraceId) -> Option<(ours::SpanId, ours::TraceFlags)> {
+fn innermost(trace_id: ours::TraceId) -> Option<(ours::SpanId, ours::TraceFlags)> {
     Context::map_current(|context| {
         let span = context.span();
         let innermost = span.span_context();

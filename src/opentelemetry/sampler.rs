@@ -69,7 +69,7 @@ impl ShouldSample for SampleSelected {
                 result.decision = SamplingDecision::Drop;
             }
         } else if result.decision != SamplingDecision::RecordAndSample
-            && with_current(|request| request.shared().is_selected()) == Some(true)
+            && with_current(|request| request.shared().in_force.is_asked_for()) == Some(true)
         {
             result.decision = SamplingDecision::RecordAndSample;
         }

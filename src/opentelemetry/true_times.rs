@@ -1,8 +1,8 @@
 use crate::{
-    REPLAY_TARGET,
     context::{Mode, Replayed, mode, with_replayed},
     gate::ReplayValue,
     recorder::FieldNames,
+    targets::REPLAY_TARGET,
 };
 use ::opentelemetry::{Key, KeyValue, Value};
 use tracing::{

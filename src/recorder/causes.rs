@@ -1,6 +1,6 @@
 //! The causes of an error, where its type is one whose causes can be asked for.
 
-use super::said::Limited;
+use super::limited::Limited;
 use std::{
     any::Any,
     error::Error,

@@ -2,12 +2,15 @@
 //! with its bound. Nothing here is redacted yet and nothing here is written.
 
 mod budget;
+mod captured;
 mod causes;
 mod clock;
 mod end_frame;
 mod events;
 mod heads;
 mod items;
+mod limited;
+mod media;
 mod names;
 mod options;
 mod origin;
@@ -21,9 +24,11 @@ mod values;
 pub(crate) use self::budget::{MemoryBudget, Reservation};
 pub use self::options::CaptureOptions;
 pub(crate) use self::{
+    captured::{CaptureHeads, Captured, ResponseHead},
     end_frame::{EndFrame, Envelope},
     heads::{HeaderFields, grpc_status, is_server_fault},
     items::{Framing, StreamLimits},
+    media::begins,
     tee::{BodySnapshot, Ending, Lengths, PANICKED, Tee, TeePlan},
 };
 pub(crate) use self::{
@@ -31,7 +36,7 @@ pub(crate) use self::{
     names::{FieldNames, plain_name},
     spans::{SpanFields, for_each_span},
     thread::{Task, thread_id},
-    values::{Encoder, Values, Visited, merge, with_scratch},
+    values::{Encoder, InHand, Values, Visited, merge, with_fields, with_scratch},
 };
 
 #[cfg(all(fuzzing, feature = "full"))]

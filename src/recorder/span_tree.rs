@@ -133,7 +133,7 @@ impl SpanTree {
         let mut path = Vec::new();
         let mut at = leaf;
         while let Some(node) = self.nodes.get(at as usize) {
-            if !crate::is_own_request(node.metadata) {
+            if !crate::targets::is_own_request(node.metadata) {
                 let fields = self.values.get(node.start as usize..node.end as usize);
                 path.push((node.metadata, fields.unwrap_or_default()));
             }

@@ -35,7 +35,7 @@ impl SpanFields {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(span) = cx.span(id) else { return };
-        if crate::is_own_request(span.metadata()) {
+        if crate::targets::is_own_request(span.metadata()) {
             return;
         }
         let mut values = Vec::new();
@@ -66,7 +66,7 @@ pub(crate) fn for_each_span<S>(
     let mut next = Some(leaf);
     while let Some(span) = next {
         let metadata = span.metadata();
-        if !crate::is_own_request(metadata) {
+        if !crate::targets::is_own_request(metadata) {
             let extensions = span.extensions();
             let fields = extensions.get::<SpanFields>();
             let (values, cut) = fields.map_or((&[][..], 0), |f| (f.values.as_slice(), f.cut));

@@ -224,6 +224,11 @@ impl Tee {
             // What was seen of it is not known, nor what follows it.
             self.full = true;
             self.skip(PANICKED);
+            // Where the next message begins neither.
+            self.items = None;
+            if let Some(end_frame) = &mut self.end_frame {
+                end_frame.give_up(PANICKED);
+            }
             None
         })
     }
@@ -624,6 +629,42 @@ mod tests {
             let shared = |piece: &Piece| matches!(piece, Piece::Shared(_));
             prop_assert!(tee.first.is_none() && !tee.pieces.iter().any(shared));
         }
+    }
+
+    /// A buffer of the service's, which may panic as it is looked into.
+    struct Odd(Bytes, bool);
+
+    impl Buf for Odd {
+        fn remaining(&self) -> usize {
+            self.0.len()
+        }
+
+        fn chunk(&self) -> &[u8] {
+            assert!(!self.1, "odd");
+            &self.0
+        }
+
+        fn advance(&mut self, bytes: usize) {
+            self.0.advance(bytes);
+        }
+    }
+
+    #[test]
+    fn behind_a_buffer_that_panics_no_status_is_made_up() {
+        let message = b"\x80\0\0\0\x0egrpc-status:13";
+        let mut tee = Tee::default();
+        tee.begin(TeePlan {
+            limit: 100,
+            of_call: true,
+            end_frame: Some(Box::new(EndFrame::new(Envelope::GrpcWeb))),
+            ..TeePlan::default()
+        });
+        let head = Bytes::from_static(b"\0\0\0\0\x13");
+        tee.data(&Odd(head, true), &mut now());
+        tee.data(&Odd(Bytes::from_static(message), false), &mut now());
+        assert_eq!(tee.status(), None);
+        assert_eq!(tee.snapshot().status_unread, Some(PANICKED));
+        assert!(!tee.lacks_status(), "nobody knows");
     }
 
     #[test]

@@ -3,15 +3,19 @@
 
 use super::{
     causes,
+    limited::{CUT, Limited, MIXED, OWN},
     origin::Literals,
-    said::{CUT, Limited, MIXED, OWN, Text},
+    said::Text,
 };
 use crate::foreign;
 use std::{
     cell::Cell,
     fmt::{self, Write},
 };
-use tracing::field::{Field, Visit};
+use tracing::{
+    Event,
+    field::{Field, Visit},
+};
 
 /// The longest encoding of one event's or span's fields, in bytes; the turns of
 /// its last text come beside it.
@@ -262,15 +266,72 @@ pub(crate) fn merge(values: &mut Vec<u8>, later: &[u8]) -> u32 {
 
 thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static IN_HAND: Cell<Option<InHand>> = const { Cell::new(None) };
 }
 
 /// Lends a buffer of this thread. It is *taken* meanwhile, so code of the
 /// service that runs while a value is formatted, and logs, gets another one.
 pub(crate) fn with_scratch<R>(f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    InHand::leave(None);
+    lend(|buffer| {
+        buffer.clear();
+        f(buffer)
+    })
+}
+
+fn lend<R>(f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     let mut buffer = SCRATCH.try_with(Cell::take).unwrap_or_default();
-    buffer.clear();
     let result = f(&mut buffer);
     buffer.shrink_to(2 * FIELDS_LIMIT);
     let _ = SCRATCH.try_with(|scratch| scratch.set(buffer));
     result
+}
+
+/// The event whose fields the thread's buffer still has, so that who sees it next need
+/// not run the service's formatting code again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct InHand {
+    /// Where the event is, while it is dispatched.
+    event: usize,
+    /// Who encoded it. Whoever takes it sees every event that this one sees, so that
+    /// what is in hand is never of an earlier event at the same place.
+    by: usize,
+    cut: u32,
+}
+
+impl InHand {
+    pub(crate) fn new(event: &Event<'_>, by: usize, cut: u32) -> Self {
+        let event = std::ptr::from_ref(event).addr();
+        Self { event, by, cut }
+    }
+
+    /// Leaves what was encoded last on this thread, or nothing.
+    #[inline]
+    pub(crate) fn leave(this: Option<Self>) {
+        let _ = IN_HAND.try_with(|hand| hand.set(this));
+    }
+
+    /// The number of its cut values, where this event was left by `by`.
+    fn take(event: &Event<'_>, by: Option<usize>) -> Option<u32> {
+        let hand = IN_HAND.try_with(Cell::take).ok().flatten()?;
+        (Self::new(event, by?, hand.cut) == hand).then_some(hand.cut)
+    }
+}
+
+/// Lends the thread's buffer with the fields of an event, which `encode` writes where they
+/// are not in hand already, and the number of cut ones, which it returns.
+pub(crate) fn with_fields<R>(
+    event: &Event<'_>,
+    by: Option<usize>,
+    encode: impl FnOnce(&mut Vec<u8>) -> u32,
+    f: impl FnOnce(&mut Vec<u8>, u32) -> R,
+) -> R {
+    let in_hand = InHand::take(event, by);
+    lend(|buffer| {
+        let cut = in_hand.unwrap_or_else(|| {
+            buffer.clear();
+            encode(buffer)
+        });
+        f(buffer, cut)
+    })
 }

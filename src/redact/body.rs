@@ -12,12 +12,29 @@
 //! | everything else | its length and a keyed hash |
 
 use super::{
-    Redactor, codings, detect, form, graphql, json, lines, multipart, redactor::Answer,
-    search::Why, xml,
+    Redactor, codings, form, graphql, json, lines,
+    media::Media,
+    multipart,
+    redactor::Answer,
+    text::{prefix, without_findings},
+    xml,
 };
 use crate::exchange::Content;
 
-pub(super) fn body(
+impl Redactor<'_> {
+    /// The captured prefix of a body; `ended` where that is all of it.
+    pub(crate) fn body(
+        &mut self,
+        content_type: Option<&str>,
+        content_encoding: Option<&str>,
+        bytes: &[u8],
+        ended: bool,
+    ) -> Content {
+        body(self, content_type, content_encoding, bytes, ended)
+    }
+}
+
+fn body(
     r: &mut Redactor<'_>,
     content_type: Option<&str>,
     content_encoding: Option<&str>,
@@ -141,7 +158,7 @@ const OWN_WORDS: usize = 4096;
 
 /// A text in which the service says what went wrong.
 fn own_words(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
-    let known = lines::prefix(bytes, ended)?;
+    let known = prefix(bytes, ended)?;
     // Formats have values, and what stays of them may say what is hidden elsewhere.
     let content = match known.trim_start().bytes().next() {
         Some(b'{' | b'[') => json::body(r, bytes, ended)?,
@@ -200,118 +217,4 @@ fn settled(text: &str) -> &str {
     let before = text.get(..word).unwrap_or_default();
     let word = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
     text.get(..line.max(word)).unwrap_or_default()
-}
-
-/// A text without what a detector finds in it.
-pub(super) fn without_findings(r: &mut Redactor<'_>, text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut done = 0;
-    for found in detect::find(text, r.policy().names()) {
-        let secret = text.get(found.clone()).unwrap_or_default();
-        out.push_str(text.get(done..found.start).unwrap_or_default());
-        out.push_str(&r.because(Why::Told, |r| r.hide(secret.as_bytes())));
-        done = found.end;
-    }
-    out.push_str(text.get(done..).unwrap_or_default());
-    out
-}
-
-/// Whether each value of a body of this type is a piece of its bytes, where those
-/// have no escapes.
-pub(crate) fn is_in_one_piece(content_type: Option<&str>) -> bool {
-    matches!(
-        content_type.map(Media::of),
-        None | Some(Some(Media::Json | Media::Lines | Media::Form | Media::Text))
-    )
-}
-
-/// A media type that is understood, in UTF-8.
-#[derive(Debug, PartialEq)]
-pub(super) enum Media {
-    Json,
-    /// JSON texts, one after the other.
-    Lines,
-    /// Server-sent events.
-    Events,
-    Form,
-    /// With its boundary.
-    Multipart(String),
-    Xml,
-    GraphQl,
-    Text,
-}
-
-impl Media {
-    pub(super) fn of(content_type: &str) -> Option<Self> {
-        let essence = content_type.split(';').next()?.trim().to_ascii_lowercase();
-        let utf8 = parameter(content_type, "charset").is_none_or(|charset| {
-            ["utf-8", "utf8", "us-ascii", "ascii"]
-                .iter()
-                .any(|known| charset.eq_ignore_ascii_case(known))
-        });
-        Some(match essence.as_str() {
-            _ if !utf8 => return None,
-            "application/x-www-form-urlencoded" => Self::Form,
-            "application/json" | "text/json" => Self::Json,
-            "application/x-ndjson"
-            | "application/ndjson"
-            | "application/jsonl"
-            | "application/jsonlines"
-            | "application/x-jsonlines"
-            | "application/json-seq" => Self::Lines,
-            "text/event-stream" => Self::Events,
-            "application/graphql" => Self::GraphQl,
-            "application/xml" | "text/xml" => Self::Xml,
-            "text/plain" => Self::Text,
-            other if other.ends_with("+json") => Self::Json,
-            other if other.ends_with("+json-seq") => Self::Lines,
-            other if other.ends_with("+xml") => Self::Xml,
-            other if other.starts_with("multipart/") => {
-                Self::Multipart(parameter(content_type, "boundary")?)
-            }
-            _ => return None,
-        })
-    }
-}
-
-/// A parameter of a header value, without its quotes.
-pub(super) fn parameter(header: &str, name: &str) -> Option<String> {
-    let mut rest = header.split_once(';')?.1;
-    loop {
-        rest = rest.trim_start_matches([' ', '\t', ';']);
-        let (key, value) = rest.split_once('=')?;
-        // Before it there may be parameters without a value.
-        let key = key.rsplit(';').next().unwrap_or(key);
-        let (value, after) = if let Some(quoted) = value.strip_prefix('"') {
-            let mut plain = String::new();
-            let mut chars = quoted.char_indices();
-            let mut end = quoted.len();
-            while let Some((at, c)) = chars.next() {
-                match c {
-                    '"' => {
-                        end = at + 1;
-                        break;
-                    }
-                    // Browsers escape quotes as `%22`, so a backslash before
-                    // anything else is one.
-                    '\\' if quoted
-                        .get(at + 1..)
-                        .is_some_and(|r| r.starts_with(['"', '\\'])) =>
-                    {
-                        plain.extend(chars.next().map(|(_, c)| c));
-                    }
-                    c => plain.push(c),
-                }
-            }
-            (plain, quoted.get(end..).unwrap_or_default())
-        } else {
-            let end = value.find(';').unwrap_or(value.len());
-            let (value, after) = value.split_at_checked(end)?;
-            (value.trim().to_owned(), after)
-        };
-        if key.trim().eq_ignore_ascii_case(name) {
-            return Some(value);
-        }
-        rest = after;
-    }
 }

@@ -1,12 +1,12 @@
 //! Header fields.
 
 use super::{
-    Action, Redactor,
-    body::without_findings,
-    decode, detect, members, names,
+    Action, Redactor, decode, detect, members, names,
     policy::{Allowed, Rule},
     redactor::Answer,
-    shapes, url,
+    shapes,
+    text::without_findings,
+    url,
 };
 
 /// Authentication schemes, whose names stay.
@@ -66,7 +66,17 @@ const CREDENTIALS: &[&str] = &[
     "set-cookie",
 ];
 
-pub(super) fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: bool) -> String {
+impl Redactor<'_> {
+    /// One header field. `sensitive` is what the header value says of itself.
+    ///
+    /// Of credentials the scheme stays, of cookies the names and the
+    /// attributes.
+    pub(crate) fn header(&mut self, name: &str, value: &[u8], sensitive: bool) -> String {
+        header(self, name, value, sensitive)
+    }
+}
+
+fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: bool) -> String {
     let lower = name.to_ascii_lowercase();
     let rule = r.header_rule(name);
     let rule = Rule {
@@ -357,7 +367,7 @@ fn attribute(r: &mut Redactor<'_>, name: &str, value: &str) -> Option<Option<Str
             url::is_host(host) && !detect::is_sensitive(host, r.policy().names())
         }
         "path" => {
-            let path = url::path(r, value, None);
+            let path = r.path(value, None);
             return Some((path != value).then_some(path));
         }
         _ => return None,

@@ -1,6 +1,5 @@
 //! The key of the pseudonyms, and what is made of it.
 
-use super::pseudonym::push_hex;
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
@@ -79,7 +78,6 @@ impl Key {
 
     /// The hashes that a value has in an exchange of this salt: the one that can be
     /// joined, and the one of this exchange alone.
-    #[cfg(any(feature = "admin", feature = "cli", test))]
     pub(crate) fn hashes(&self, value: &[u8], salt: Option<Salt>) -> [Option<String>; 2] {
         let hash = |key: [u8; 32]| {
             let mut out = String::new();
@@ -169,6 +167,16 @@ impl FromStr for Salt {
         let bits = u64::from_str_radix(text, 16).ok();
         let bits = bits.filter(|_| text.len() == 16);
         bits.and_then(Self::from_bits).ok_or(())
+    }
+}
+
+fn push_hex(bytes: &[u8], out: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |n: u8| char::from(DIGITS[usize::from(n & 15)]);
+    out.reserve(2 * bytes.len());
+    for b in bytes {
+        out.push(digit(b >> 4));
+        out.push(digit(*b));
     }
 }
 

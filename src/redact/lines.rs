@@ -1,6 +1,10 @@
 //! Bodies that are a line, or an event, after the other.
 
-use super::{Redactor, body::without_findings, json, policy::Rule};
+use super::{
+    Redactor, json,
+    policy::Rule,
+    text::{prefix, without_findings},
+};
 use crate::exchange::Content;
 
 /// JSON texts in lines, or each behind a record separator.
@@ -175,16 +179,5 @@ fn push_field(r: &mut Redactor<'_>, line: &Line<'_>, open: bool, out: &mut Strin
             out.push_str(head);
             out.push_str(&r.hide_as(rule.how(), value.as_bytes(), open));
         }
-    }
-}
-
-/// The text of a prefix, which may end inside of a character.
-pub(super) fn prefix(bytes: &[u8], ended: bool) -> Option<&str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Some(text),
-        Err(e) if e.error_len().is_none() && !ended => {
-            std::str::from_utf8(bytes.get(..e.valid_up_to())?).ok()
-        }
-        Err(_) => None,
     }
 }

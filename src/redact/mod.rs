@@ -77,6 +77,7 @@
 //! hashed, translated or in other words is not found, nor is a piece of fewer than ten
 //! letters and digits of a longer one.
 
+mod action;
 mod body;
 pub(crate) mod codings;
 mod decisions;
@@ -86,6 +87,7 @@ mod form;
 mod graphql;
 mod guess;
 mod headers;
+mod hiding;
 mod hints;
 #[cfg(feature = "compression")]
 mod inflate;
@@ -93,9 +95,11 @@ mod json;
 mod key;
 mod known;
 mod lines;
+mod media;
 mod members;
 mod multipart;
 mod names;
+mod nested;
 mod policy;
 mod pseudonym;
 mod redactor;
@@ -104,6 +108,7 @@ mod search;
 mod shapes;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text;
 mod url;
 mod xml;
 
@@ -120,14 +125,17 @@ mod tests_leaks;
 #[cfg(test)]
 mod tests_text;
 
-#[cfg(any(feature = "admin", feature = "cli"))]
 pub(crate) use self::key::Key;
-pub use self::policy::{Action, Base, KeySource, Policy, PolicyError, PolicyModel};
+pub use self::{
+    action::Action,
+    policy::{Base, KeySource, Policy, PolicyError, PolicyModel},
+};
 pub(crate) use self::{
-    body::is_in_one_piece,
     decisions::Decisions,
+    hiding::Hiding,
     key::Salt,
     known::{Known, Recent},
+    media::is_in_one_piece,
     multipart::{boundary_of, shows_boundary, with_boundary},
     redactor::{Answer, Redactor, Voice},
     scrub::{Scrubber, TAIL},

@@ -2,9 +2,9 @@
 //! type, and nothing of their content.
 
 use super::{
-    Redactor,
-    body::{Media, parameter},
-    decode, detect, json, members, names,
+    Redactor, decode, detect, json,
+    media::{Media, parameter},
+    members, names,
     policy::Rule,
 };
 use crate::exchange::Content;

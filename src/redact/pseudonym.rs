@@ -1,9 +1,9 @@
 //! Pseudonyms: what is written in the place of a value.
 
 use super::{
+    Action,
     guess::few,
     key::{HASH, Key, Salt, UNKEYED, push_keyed},
-    policy::Action,
 };
 use std::{collections::HashSet, sync::OnceLock};
 
@@ -168,16 +168,6 @@ fn push_mask(value: &[u8], cut: bool, out: &mut String) {
 
 /// The placeholder of a boolean. It has no hash: there are only two.
 pub(super) const BOOL: &str = "[~ bool]";
-
-pub(super) fn push_hex(bytes: &[u8], out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |n: u8| char::from(DIGITS[usize::from(n & 15)]);
-    out.reserve(2 * bytes.len());
-    for b in bytes {
-        out.push(digit(b >> 4));
-        out.push(digit(*b));
-    }
-}
 
 fn push_count(n: usize, out: &mut String) {
     if n >= 10 {

@@ -1,15 +1,14 @@
 use super::{
-    Action, Decisions, Policy, Scrubber, body,
+    Action, Decisions, Policy, Scrubber,
     decisions::{Decision, Part},
-    decode, detect, headers, json,
+    decode, detect,
+    json::is_number as is_json_number,
     key::Salt,
     names,
     policy::Rule,
     pseudonym::{self, Pseudonyms},
     search::{Index, Probes, Why, Work, is_plain},
-    url,
 };
-use crate::exchange::Content;
 use std::sync::{Arc, LazyLock};
 
 /// The longest value of which pieces are remembered, in bytes.
@@ -213,38 +212,6 @@ impl<'p> Redactor<'p> {
         self.policy
     }
 
-    /// One header field. `sensitive` is what the header value says of itself.
-    ///
-    /// Of credentials the scheme stays, of cookies the names and the
-    /// attributes.
-    pub(crate) fn header(&mut self, name: &str, value: &[u8], sensitive: bool) -> String {
-        headers::header(self, name, value, sensitive)
-    }
-
-    /// A path without its query. With a route template the literals stay and
-    /// parameters are fields of their name; without one segments are data.
-    pub(crate) fn path(&mut self, path: &str, route: Option<&str>) -> String {
-        url::path(self, path, route)
-    }
-
-    /// A query string without `?`; the result is one too.
-    pub(crate) fn query(&mut self, query: &str) -> String {
-        url::query(self, query)
-    }
-
-    /// The captured prefix of a body; `ended` where that is all of it.
-    ///
-    /// What is understood is said in [`body`](super::body).
-    pub(crate) fn body(
-        &mut self,
-        content_type: Option<&str>,
-        content_encoding: Option<&str>,
-        bytes: &[u8],
-        ended: bool,
-    ) -> Content {
-        body::body(self, content_type, content_encoding, bytes, ended)
-    }
-
     /// A fact: the value where it may stay, or its placeholder, which joins: facts
     /// are what requests are found by.
     pub(crate) fn fact(&mut self, name: &str, value: &str) -> String {
@@ -270,14 +237,6 @@ impl<'p> Redactor<'p> {
         let whole = 0..text.len();
         let done = self.hidden.find(text, &[whole], &mut work, &mut found);
         done.is_err() || !found.is_empty()
-    }
-
-    /// Remembers the user before the host of a URI, of which nothing is written.
-    pub(crate) fn user_of(&mut self, uri: &http::Uri) {
-        let authority = uri.authority().map_or("", |authority| authority.as_str());
-        if let Some((user, _)) = authority.rsplit_once('@') {
-            url::remember_user(self, user);
-        }
     }
 
     /// Remembers the parts of a value between the separators of URLs, lists and
@@ -345,14 +304,7 @@ impl<'p> Redactor<'p> {
                 self.hidden.add(part.trim(), Why::All);
             }
         }
-        // Services take JSON apart.
-        if value.trim_start().starts_with(['{', '[']) {
-            let rule = Rule {
-                suspicious: true,
-                ..Rule::default()
-            };
-            self.quietly(|r| drop(json::part(r, value.as_bytes(), false, rule, false)));
-        }
+        self.remember_json(value);
     }
 
     /// Remembers the words of text in no known format.
@@ -484,7 +436,7 @@ impl<'p> Redactor<'p> {
             let stays = match text {
                 "" | "null" => true,
                 "true" | "false" => !rule.suspicious,
-                _ if json::is_number(text) => !rule.suspicious && !detect::number(text),
+                _ if is_json_number(text) => !rule.suspicious && !detect::number(text),
                 _ => self.policy.string_stays(rule, text),
             };
             if stays && self.json_stays(text) {
@@ -498,19 +450,6 @@ impl<'p> Redactor<'p> {
     /// that is expected: its length, and what it says.
     pub(super) fn expected_key(&mut self, text: &[u8]) -> Option<(usize, Decision)> {
         self.decisions.keys.expect(text)
-    }
-
-    /// Whether a value that stays as a text stays as JSON, too, should it be some.
-    /// What was not looked into to its end stays where its own name lets it.
-    pub(super) fn json_stays(&mut self, text: &str) -> bool {
-        // Without a quote nothing in it has a name.
-        if !text.trim_start().starts_with(['{', '[']) || !text.contains('"') {
-            return true;
-        }
-        match json::part(self, text.as_bytes(), true, Rule::default(), false) {
-            Some(done) if done.complete => !done.replaced,
-            _ => self.policy.is_strict(),
-        }
     }
 
     /// What a key says of itself and of its values.

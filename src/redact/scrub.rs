@@ -1,6 +1,6 @@
 use super::{
-    detect,
-    policy::{Action, Policy},
+    Action, detect,
+    policy::Policy,
     pseudonym::{self, Pseudonyms},
     search::{Found, Index, Number, Spent, Work},
 };

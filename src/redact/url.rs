@@ -4,7 +4,28 @@ use super::{
     Action, Redactor, decisions::Part, decode, detect, json, names, policy::Rule, search::Why,
 };
 
-pub(super) fn path(r: &mut Redactor<'_>, path: &str, route: Option<&str>) -> String {
+impl Redactor<'_> {
+    /// A path without its query. With a route template the literals stay and
+    /// parameters are fields of their name; without one segments are data.
+    pub(crate) fn path(&mut self, path: &str, route: Option<&str>) -> String {
+        self::path(self, path, route)
+    }
+
+    /// A query string without `?`; the result is one too.
+    pub(crate) fn query(&mut self, query: &str) -> String {
+        self::query(self, query)
+    }
+
+    /// Remembers the user before the host of a URI, of which nothing is written.
+    pub(crate) fn user_of(&mut self, uri: &http::Uri) {
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        if let Some((user, _)) = authority.rsplit_once('@') {
+            remember_user(self, user);
+        }
+    }
+}
+
+fn path(r: &mut Redactor<'_>, path: &str, route: Option<&str>) -> String {
     if path == "*" {
         return path.to_owned();
     }
@@ -118,7 +139,7 @@ fn step(r: &mut Redactor<'_>, raw: &str, part: Step<'_>, rule: Rule) -> Option<S
     replaced
 }
 
-pub(super) fn query(r: &mut Redactor<'_>, query: &str) -> String {
+fn query(r: &mut Redactor<'_>, query: &str) -> String {
     let mut out = String::with_capacity(query.len());
     let named = names_secret(r, query);
     for (n, pair) in query.split('&').enumerate() {

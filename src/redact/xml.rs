@@ -4,7 +4,7 @@
 //! references though values are hidden as a whole, takes any characters for a name, and does
 //! not say where the quotes of attributes are. It could search for `-->`, `]]>` and `?>`.
 
-use super::{Redactor, decisions::Part, detect, lines, names, policy::Rule};
+use super::{Redactor, decisions::Part, detect, names, policy::Rule, text::prefix};
 use crate::exchange::Content;
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ const DEPTH: usize = 128;
 
 /// `None` where nothing of it is XML.
 pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
-    let text = lines::prefix(bytes, ended)?;
+    let text = prefix(bytes, ended)?;
     let mark = text.len() - text.trim_start_matches('\u{feff}').len();
     let mut out = String::with_capacity(text.len() + text.len() / 4);
     out.push_str(text.get(..mark)?);

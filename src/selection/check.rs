@@ -7,7 +7,7 @@ use super::{
     model::{By, Is, PathIs, Rule, Text, time_text},
     work,
 };
-use crate::gate::EXCLUDED_TARGETS;
+use crate::targets::EXCLUDED_TARGETS;
 use serde::Serialize;
 use std::{
     fmt,

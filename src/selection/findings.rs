@@ -96,9 +96,10 @@ const PEERS: &str = "it is known where the router is served with \
      request's extensions";
 
 impl Rule {
-    /// What it needs of the service beside facts, which nobody can know who only has
-    /// the rule.
-    pub(crate) fn needs(&self) -> Option<String> {
+    /// What the rule needs of the service beside facts, in words; `None` for nothing.
+    /// [`Rules::check`](super::Rules::check) cannot know whether the service has it.
+    #[must_use]
+    pub fn needs(&self) -> Option<String> {
         let needs_client = Needs::of(self).client;
         needs_client.then(|| format!("it needs the address of the client: {PEERS}"))
     }

@@ -68,9 +68,8 @@
 //! inside the router (`Router::layer`), facts only after the code that states
 //! them, and [`Peer`] only where the server or an outer layer says it.
 
-#[cfg(any(feature = "admin", feature = "cli"))]
-mod asked;
 mod check;
+mod chosen;
 mod conflicts;
 mod directives;
 mod engine;
@@ -88,6 +87,7 @@ mod model;
 #[cfg(feature = "config")]
 mod parse;
 mod peer;
+mod polling;
 mod recorded;
 mod source;
 mod status;
@@ -96,10 +96,6 @@ mod switch;
 mod why;
 mod work;
 
-#[cfg(any(feature = "admin", feature = "cli"))]
-pub(crate) use self::asked::Asked;
-#[cfg(feature = "cli")]
-pub(crate) use self::asked::Many;
 #[cfg(feature = "token")]
 pub(crate) use self::engine::Scope;
 pub use self::{
@@ -110,20 +106,21 @@ pub use self::{
         When,
     },
     peer::Peer,
-    source::{News, RuleSlot, RuleSource},
+    source::{News, RuleSource},
     status::{Counts, RuleStatus, SourceStatus, VerboseStatus},
-    steering::Steering,
+    steering::{RuleSlot, Steering},
     switch::{OffBy, VERBOSE_OFF},
     why::{Described, RuleVerdict, Verdict, Why},
 };
-#[cfg(any(feature = "admin", feature = "token"))]
-pub(crate) use self::{engine::second, guesses::Guesses};
 pub(crate) use self::{
-    engine::{Admission, Arrival, Hold, Pending, Seen, Selected, Shortage},
+    chosen::{Chosen, InForce},
+    engine::{Admission, Arrival, Hold, MAX_FACT_LEN, Pending, Seen, Selected, Shortage},
     model::Address,
     peer::peer,
     recorded::Recorded,
 };
+#[cfg(any(feature = "admin", feature = "token"))]
+pub(crate) use self::{engine::second, guesses::Guesses};
 #[cfg(feature = "config")]
 pub use self::{file::RulesFile, parse::RulesError};
 

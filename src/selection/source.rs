@@ -1,11 +1,5 @@
-use super::{Rules, steering::Inner};
-use crate::foreign;
-use std::{
-    fmt, io,
-    sync::{Arc, Weak},
-    thread,
-    time::Duration,
-};
+use super::Rules;
+use std::time::Duration;
 
 /// Somewhere that rules come from and change while the service runs.
 ///
@@ -46,10 +40,7 @@ pub trait RuleSource: Send + 'static {
     }
 }
 
-const DEFAULT_INTERVAL: Duration = Duration::from_millis(500);
-
-/// A source that is asked without a pause would take a processor.
-const LEAST_INTERVAL: Duration = Duration::from_millis(10);
+pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What a source says when it is asked.
 #[derive(Clone, Debug)]
@@ -67,102 +58,4 @@ pub enum News {
     Problem(String),
     /// There is nothing any more, and why: its rules end.
     Gone(String),
-}
-
-/// A place for the rules of one source; see [`Steering::slot`](super::Steering::slot).
-#[derive(Clone)]
-pub struct RuleSlot {
-    steering: Weak<Inner>,
-    source: usize,
-}
-
-impl RuleSlot {
-    pub(super) fn new(steering: &Arc<Inner>, source: usize) -> Self {
-        Self {
-            steering: Arc::downgrade(steering),
-            source,
-        }
-    }
-
-    /// These rules from now on, instead of those before.
-    pub fn set(&self, rules: Rules) {
-        self.hear(News::Rules(rules));
-    }
-
-    /// What a source says. After the last clone of the steering is gone it does
-    /// nothing.
-    pub fn hear(&self, news: News) {
-        let Some(steering) = self.steering.upgrade() else {
-            return;
-        };
-        match news {
-            News::Nothing => {}
-            News::Rules(rules) => steering.set(self.source, Some(rules), None),
-            News::Partly(rules, problem) => steering.set(self.source, Some(rules), Some(problem)),
-            News::Problem(problem) => steering.set(self.source, None, Some(problem)),
-            News::Gone(problem) => {
-                steering.set(self.source, Some(Rules::default()), Some(problem));
-            }
-        }
-        if let Some((source, problem)) = steering.untold(self.source) {
-            let warn =
-                || tracing::warn!(target: crate::RULES_TARGET, "the rules of {source}: {problem}");
-            // On a thread of ours, which a layer that panics must not end.
-            foreign::run(warn);
-        }
-        steering.tell();
-    }
-
-    fn is_alive(&self) -> bool {
-        self.steering.strong_count() > 0
-    }
-}
-
-impl fmt::Debug for RuleSlot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RuleSlot")
-            .field("source", &self.source)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Asks a source until nobody uses its rules. The first time it is asked at
-/// once, so that a service starts with its rules.
-pub(super) fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<()> {
-    slot.hear(ask(&mut source));
-    let run = move || {
-        let mut told = false;
-        while slot.is_alive() {
-            let interval = interval(&source);
-            if interval < LEAST_INTERVAL && !told && tracing::dispatcher::has_been_set() {
-                told = true;
-                let (name, least) = (name(&source), LEAST_INTERVAL);
-                tracing::warn!(
-                    target: "dashcam::rules",
-                    "the rules of {name}: asked every {least:?}, not every {interval:?}"
-                );
-            }
-            thread::sleep(interval.max(LEAST_INTERVAL));
-            slot.hear(ask(&mut source));
-        }
-        foreign::discard(source);
-    };
-    thread::Builder::new()
-        .name("dashcam-rules".to_owned())
-        .spawn(run)
-        .map(drop)
-}
-
-/// The default, where the source panics.
-fn interval(source: &impl RuleSource) -> Duration {
-    foreign::run(|| source.interval()).unwrap_or(DEFAULT_INTERVAL)
-}
-
-fn name(source: &impl RuleSource) -> String {
-    foreign::run(|| source.name()).unwrap_or_else(|| "a source whose name panics".to_owned())
-}
-
-fn ask(source: &mut impl RuleSource) -> News {
-    foreign::run(|| source.poll())
-        .unwrap_or_else(|| News::Problem("the source panicked".to_owned()))
 }

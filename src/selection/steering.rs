@@ -4,18 +4,19 @@ use super::{
     engine::{Entry, Overall, Selected, Set, Spent, Terms},
     findings::{Findings, of_set, untold_of},
     model::{Mode, Rule},
-    source::{RuleSlot, RuleSource, spawn},
+    source::News,
     status::{RuleStatus, SourceStatus, VerboseStatus},
     switch::Switch,
 };
+use crate::{foreign, levels::raise_live, targets::RULES_TARGET};
 use arc_swap::{ArcSwap, Guard};
 use std::{
     collections::HashMap,
-    fmt, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::SystemTime,
 };
-use tracing::{level_filters::LevelFilter, subscriber::NoSubscriber};
+use tracing::subscriber::NoSubscriber;
 
 /// The rules in use, where they come from, what they have spent, and the switch
 /// that ends all of it.
@@ -27,7 +28,7 @@ use tracing::{level_filters::LevelFilter, subscriber::NoSubscriber};
 #[derive(Clone)]
 pub struct Steering(Arc<Inner>);
 
-pub(super) struct Inner {
+struct Inner {
     set: ArcSwap<Set>,
     switch: Arc<Switch>,
     overall: Arc<Overall>,
@@ -36,8 +37,6 @@ pub(super) struct Inner {
     key: SampleKey,
     sources: Mutex<Vec<Source>>,
     findings: Findings,
-    /// Makes room in the gate for what rules ask for.
-    raise: fn(LevelFilter),
 }
 
 /// What one source has said so far.
@@ -70,7 +69,6 @@ impl Steering {
             key,
             sources: Mutex::default(),
             findings: Findings::default(),
-            raise: crate::gate::raise_live,
         }))
     }
 
@@ -79,18 +77,6 @@ impl Steering {
     pub fn rules(self, rules: Rules) -> Self {
         self.slot("fixed").set(rules);
         self
-    }
-
-    /// Uses what this source says, too, asked by a thread of its own until the
-    /// last clone is gone.
-    ///
-    /// # Errors
-    ///
-    /// The operating system gave no thread.
-    pub fn source(self, source: impl RuleSource) -> io::Result<Self> {
-        let slot = self.slot(source.name());
-        spawn(source, slot)?;
-        Ok(self)
     }
 
     /// A place for rules that somebody hands over when there are new ones.
@@ -216,7 +202,7 @@ impl Steering {
     /// then. The end of the rule is the header's, which may have been on its way.
     pub(crate) fn by_header(&self, rule: &Rule, until: Option<SystemTime>) -> Arc<Selected> {
         let selected = self.0.selected(rule, &self.0.asked, until);
-        (self.0.raise)(selected.directives.max_level());
+        raise_live(selected.directives.max_level());
         selected
     }
 }
@@ -244,7 +230,7 @@ impl Inner {
 
     /// Replaces what one source said: its rules, where there are new ones, and what
     /// is wrong.
-    pub(super) fn set(&self, source: usize, rules: Option<Rules>, problem: Option<String>) {
+    fn set(&self, source: usize, rules: Option<Rules>, problem: Option<String>) {
         let (rules, problem) = match rules.as_ref().and_then(Rules::too_many) {
             Some(why) => (
                 None,
@@ -257,7 +243,7 @@ impl Inner {
         let levels = rules.iter().flat_map(Rules::iter);
         let levels = levels.map(|rule| rule.verbose.directives().max_level());
         if let Some(level) = levels.max() {
-            (self.raise)(level);
+            raise_live(level);
         }
         // Held to the end, so that two changes come one after the other.
         let mut sources = self.sources();
@@ -278,7 +264,7 @@ impl Inner {
     }
 
     /// What the log does not know yet. Nothing is locked while it is told.
-    pub(super) fn tell(&self) {
+    fn tell(&self) {
         let nobody = |to: &tracing::Dispatch| to.is::<NoSubscriber>();
         if tracing::dispatcher::get_default(nobody) || std::thread::panicking() {
             return;
@@ -286,13 +272,14 @@ impl Inner {
         let set = self.set.load_full();
         let lines = self.findings.take().into_iter().chain(untold_of(&set));
         for line in lines {
-            tracing::warn!(target: crate::RULES_TARGET, "{line}");
+            // Neither a request nor a thread of ours ends with a layer that panics.
+            foreign::run(|| tracing::warn!(target: RULES_TARGET, "{line}"));
         }
     }
 
     /// The name and the problem of a source that the log knows nothing of yet.
     /// Before there is a subscriber, nobody can be told.
-    pub(super) fn untold(&self, source: usize) -> Option<(String, String)> {
+    fn untold(&self, source: usize) -> Option<(String, String)> {
         if !tracing::dispatcher::has_been_set() {
             return None;
         }
@@ -349,6 +336,62 @@ impl fmt::Debug for Steering {
         f.debug_struct("Steering")
             .field("off_by", &self.off_by())
             .field("rules", &self.in_use().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A place for the rules of one source; see [`Steering::slot`].
+#[derive(Clone)]
+pub struct RuleSlot {
+    steering: Weak<Inner>,
+    source: usize,
+}
+
+impl RuleSlot {
+    fn new(steering: &Arc<Inner>, source: usize) -> Self {
+        Self {
+            steering: Arc::downgrade(steering),
+            source,
+        }
+    }
+
+    /// These rules from now on, instead of those before.
+    pub fn set(&self, rules: Rules) {
+        self.hear(News::Rules(rules));
+    }
+
+    /// What a source says. After the last clone of the steering is gone it does
+    /// nothing.
+    pub fn hear(&self, news: News) {
+        let Some(steering) = self.steering.upgrade() else {
+            return;
+        };
+        match news {
+            News::Nothing => {}
+            News::Rules(rules) => steering.set(self.source, Some(rules), None),
+            News::Partly(rules, problem) => steering.set(self.source, Some(rules), Some(problem)),
+            News::Problem(problem) => steering.set(self.source, None, Some(problem)),
+            News::Gone(problem) => {
+                steering.set(self.source, Some(Rules::default()), Some(problem));
+            }
+        }
+        if let Some((source, problem)) = steering.untold(self.source) {
+            let warn = || tracing::warn!(target: RULES_TARGET, "the rules of {source}: {problem}");
+            // On a thread of ours, which a layer that panics must not end.
+            foreign::run(warn);
+        }
+        steering.tell();
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.steering.strong_count() > 0
+    }
+}
+
+impl fmt::Debug for RuleSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuleSlot")
+            .field("source", &self.source)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,8 @@
-use super::{Rule, Rules, Sample, Steering, WarningKind};
+use super::{
+    Rule, Rules, Sample, Steering, WarningKind,
+    engine::Pending,
+    tests::{Request, later},
+};
 use http::Method;
 use std::time::{Duration, SystemTime};
 
@@ -8,6 +12,30 @@ fn warnings(rest: &str) -> Vec<(WarningKind, String)> {
     let expires = rules.iter().next().unwrap().expires();
     let found = rules.check(expires - Duration::from_secs(60));
     found.into_iter().map(|w| (w.kind, w.text)).collect()
+}
+
+/// Rules that are not in force need nothing, perhaps for ever: requests do not look for
+/// what is to be said of them each time.
+#[test]
+fn what_no_rule_in_force_needs_is_seldom_looked_for() {
+    let rule = |name: &str| Rule::new(name, later()).from(later() - Duration::from_secs(1));
+    for rule in [
+        rule("client").client("10.0.0.0/8".parse().unwrap()),
+        rule("route").route("/orders/{id}"),
+        rule("fact").fact("tenant", "acme"),
+    ] {
+        let name = rule.name().to_owned();
+        let steering = Steering::new().rules(Rules::new([rule]));
+        let set = steering.set();
+        let looked = (0..10_000).filter(|_| {
+            let mut pending = Pending::default();
+            set.evaluate(&Request::new().arrival(), &mut pending);
+            pending.reset();
+            set.watch().take_due()
+        });
+        let looked = looked.count();
+        assert!(looked < 200, "{name}: {looked}");
+    }
 }
 
 /// Each with a part of what must be said.

@@ -4,7 +4,10 @@ use super::{
     tests::{Request, later},
     *,
 };
-use crate::context::{Identity, Mode, RequestContext};
+use crate::{
+    context::{Mode, RequestContext},
+    id::Identity,
+};
 use std::time::{Instant, SystemTime};
 
 fn context() -> RequestContext {
@@ -48,7 +51,7 @@ fn a_request_that_ends_meanwhile_keeps_no_place() {
         ended.release();
         drop(notes);
     });
-    assert!(ended.shared().notes().hold.is_none());
+    assert!(ended.shared().notes().chosen.hold.is_none());
     assert!(select(&context()), "the place is free");
     assert_eq!(live(&steering), 2);
 }
@@ -73,7 +76,7 @@ fn of_two_selections_at_once_one_has_the_request() {
         threads.into_iter().map(|t| t.join().unwrap()).sum()
     });
     assert_eq!(made_live, 1);
-    let live = &context.shared().live.get().unwrap().by;
-    let selected = context.shared().notes().selected.clone();
+    let live = &context.shared().in_force.live.get().unwrap().by;
+    let selected = context.shared().notes().chosen.selected.clone();
     assert_eq!(*live, selected.unwrap().by);
 }

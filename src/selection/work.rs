@@ -2,6 +2,9 @@
 
 use std::cell::Cell;
 
+/// So many bytes are compared in a nanosecond, and then some.
+pub(super) const AT_ONCE: usize = 16;
+
 /// What one request may spend on conditions, in units of which each takes about a
 /// nanosecond at worst. The same request and the same rules always spend the same, so
 /// that nobody is selected by chance.

@@ -1,12 +1,15 @@
-use super::{InvalidToken, TokenKey, jws};
+use super::{
+    InvalidToken, TokenKey, jws,
+    object::read,
+    payload::{Ask, rule_of},
+    verified::Verified,
+};
 use crate::{
     id::CorrelationId,
-    selection::{Capture, InvalidDirectives, Mode, Rule, Rules, Warning, When},
+    selection::{Capture, InvalidDirectives, Mode, Rules, Warning, When},
 };
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::Serialize;
 use std::{
-    fmt,
-    marker::PhantomData,
     num::NonZeroU32,
     time::{Duration, SystemTime},
 };
@@ -43,35 +46,6 @@ pub struct Claims {
     ask: Ask,
 }
 
-/// The claim `dashcam`: what is asked for, and of which requests. A name that is
-/// not known is an error, because it could have narrowed the token.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Ask {
-    #[serde(skip_serializing_if = "is_all")]
-    pub(super) when: When,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) verbose: Option<String>,
-    #[serde(skip_serializing_if = "is_live")]
-    pub(super) mode: Mode,
-    #[serde(skip_serializing_if = "Capture::is_full")]
-    pub(super) capture: Capture,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) uses: Option<NonZeroU32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) request: Option<String>,
-}
-
-fn is_all(when: &When) -> bool {
-    *when == When::default()
-}
-
-// `serde` hands over a reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_live(mode: &Mode) -> bool {
-    *mode == Mode::Live
-}
-
 /// The payload as it is minted.
 #[derive(Serialize)]
 struct Payload<'c> {
@@ -86,66 +60,6 @@ struct Payload<'c> {
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'c str>,
     dashcam: &'c Ask,
-}
-
-/// The payload as it is read: registered claims by RFC 7519, of which those that are
-/// not looked at are ignored.
-#[derive(Deserialize)]
-pub(super) struct Inbound {
-    /// Required; its absence is told apart from claims that cannot be read.
-    pub(super) exp: Option<f64>,
-    pub(super) nbf: Option<f64>,
-    pub(super) jti: Option<String>,
-    pub(super) sub: Option<String>,
-    pub(super) aud: Option<Audience>,
-    /// Also what keeps a token that was made for something else from being one.
-    #[serde(deserialize_with = "object")]
-    pub(super) dashcam: Ask,
-}
-
-/// An object only: a list would be taken for its members in their order.
-pub(super) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    from: D,
-) -> Result<T, D::Error> {
-    struct Object<T>(PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Object<T> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-            T::deserialize(de::value::MapAccessDeserializer::new(map))
-        }
-    }
-
-    from.deserialize_map(Object(PhantomData))
-}
-
-/// What these bytes say, which have to be one JSON object.
-pub(super) fn read<'t, T: Deserialize<'t>>(bytes: &'t [u8]) -> Option<T> {
-    let mut from = serde_json::Deserializer::from_slice(bytes);
-    let read = object(&mut from).ok()?;
-    from.end().ok()?;
-    Some(read)
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Audience {
-    One(String),
-    Some(Vec<String>),
-}
-
-impl Audience {
-    pub(super) fn has(&self, name: &str) -> bool {
-        match self {
-            Self::One(one) => one == name,
-            Self::Some(some) => some.iter().any(|one| one == name),
-        }
-    }
 }
 
 impl Claims {
@@ -301,7 +215,7 @@ impl TokenKey {
     pub(super) fn mint_at(&self, claims: &Claims, now: SystemTime) -> Result<String, InvalidToken> {
         let payload = claims.payload(now)?;
         let inbound = read(&payload).ok_or(InvalidToken("the claims cannot be read again"))?;
-        super::Verified::new(inbound, b"", self.is_for_calls_only()).map_err(|_| {
+        Verified::new(inbound, b"", self.is_for_calls_only()).map_err(|_| {
             InvalidToken(
                 "expected conditions that wait for no fact, and texts of at most 64 bytes \
                  without control characters",
@@ -318,19 +232,4 @@ impl TokenKey {
         }
         Ok(token)
     }
-}
-
-/// What a rule would be called and say that asks for the same.
-pub(super) fn rule_of(ask: &Ask, name: String, ends: SystemTime) -> Option<Rule> {
-    let mut rule = Rule::new(name, ends).when(ask.when.clone());
-    if let Some(directives) = &ask.verbose {
-        rule = rule.verbose(directives).ok()?;
-    }
-    if ask.mode == Mode::Record {
-        rule = rule.record_only();
-    }
-    if !ask.capture.is_full() {
-        rule = rule.heads_only();
-    }
-    Some(rule)
 }

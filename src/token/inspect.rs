@@ -1,38 +1,47 @@
 use super::{
-    Refusal, Tokens, Verified,
-    claims::{Audience, Inbound, read},
+    Refusal, Tokens,
     jws::{Compact, MAX_LEN},
+    object::read,
+    payload::{Audience, Inbound},
+    verified::Verified,
 };
-use crate::selection::Arrival;
+use crate::selection::{Arrival, Described, Rules, Warning};
 use serde_json::{Value, json};
 use std::time::SystemTime;
 
-/// What somebody may know of a token who has it and the keys.
-#[derive(Debug, Default)]
-pub(crate) struct Inspected {
-    /// The ID of the key whose signature it has.
-    pub(crate) key: Option<String>,
-    /// What it says, once the signature was found good.
-    pub(crate) claims: Option<Value>,
-    pub(crate) begins: Option<SystemTime>,
-    pub(crate) ends: Option<SystemTime>,
-    /// The rule that says the same, where it is understood.
-    pub(crate) verified: Option<Verified>,
-    pub(crate) refused: Option<Refusal>,
+/// What a token says, and whether services would accept it; made by [`Tokens::inspect`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Inspected {
+    /// Why it would be refused; `None` where it would be accepted.
+    pub refused: Option<Refusal>,
+    /// The ID of the key that its signature is of. Without one nothing below is known.
+    pub key: Option<String>,
+    /// The claims that are looked at, as the token has them: `sub`, `jti`, `aud`, `nbf`,
+    /// `exp` and `dashcam`.
+    pub claims: Option<Value>,
+    /// From when on it is good, where it says so.
+    pub begins: Option<SystemTime>,
+    /// When it ends.
+    pub ends: Option<SystemTime>,
+    /// What keeps it from showing anything, as [`Claims::check`](super::Claims::check)
+    /// says.
+    pub warnings: Vec<Warning>,
 }
 
 impl Tokens {
-    /// Looks at a token as [`accept`](Self::accept) does, but for what only a running
-    /// service knows: uses, floods, networks. Where no request is given, or no name of a
-    /// service, nobody asks whether it is for that one.
-    pub(crate) fn inspect(
-        &self,
-        token: &str,
-        arrival: Option<&Arrival<'_>>,
-        now: SystemTime,
-    ) -> Inspected {
+    /// Tells whether a token would be accepted for this request at this time, and what it
+    /// says. The token is neither counted nor used up.
+    ///
+    /// Only a running service knows uses, floods and networks: none of these is asked
+    /// about here. Without a request nobody asks whether the token is for it, and without
+    /// [`service`](Self::service) whether it is for that one.
+    #[must_use]
+    pub fn inspect(&self, token: &str, request: Option<&Described>, now: SystemTime) -> Inspected {
         let mut inspected = Inspected::default();
-        inspected.refused = self.look(token, arrival, now, &mut inspected).err();
+        let arrival = request.map(Described::arrival);
+        let looked = self.look(token, arrival.as_ref(), now, &mut inspected);
+        inspected.refused = looked.err();
         inspected
     }
 
@@ -52,13 +61,14 @@ impl Tokens {
         inspected.key = Some(key.id().to_owned());
         let claims: Inbound = read(&payload).ok_or(Refusal::Claims)?;
         inspected.claims = Some(said(&claims));
-        inspected.begins = claims.nbf.and_then(super::tokens::time);
-        inspected.ends = claims.exp.and_then(super::tokens::time);
+        inspected.begins = claims.nbf.and_then(super::verified::time);
+        inspected.ends = claims.exp.and_then(super::verified::time);
         if self.service.is_some() {
             self.is_meant(claims.aud.as_ref())?;
         }
         let verified = Verified::new(claims, b"", key.is_for_calls_only())?;
-        let verified = inspected.verified.insert(verified);
+        inspected.warnings = Rules::new([verified.rule().clone()]).check(now);
+        inspected.warnings.retain(Warning::is_of_every_request);
         verified.is_in_time(self.max_lifetime, self.skew, now)?;
         match arrival {
             Some(arrival) => verified.is_for(arrival),

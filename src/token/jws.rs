@@ -1,7 +1,7 @@
 //! The compact form of RFC 7515: three parts in base64url, of which the first two
 //! are signed.
 
-use super::{Refusal, TokenKey, claims::read};
+use super::{Refusal, TokenKey, object::read};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Deserialize;
 
@@ -93,10 +93,4 @@ struct Header<'t> {
 /// Whatever it is, even `null`.
 fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<()>, D::Error> {
     serde::de::IgnoredAny::deserialize(from).map(|_| Some(()))
-}
-
-/// The first part of a token.
-pub(super) fn header(algorithm: &str, key: &str) -> String {
-    let header = serde_json::json!({ "alg": algorithm, "kid": key, "typ": "JWT" });
-    Base64UrlUnpadded::encode_string(header.to_string().as_bytes())
 }

@@ -1,4 +1,3 @@
-use super::jws;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
@@ -215,7 +214,7 @@ impl TokenKey {
             calls_only: false,
             header: String::new(),
         };
-        key.header = jws::header(key.algorithm(), &key.id);
+        key.header = header(key.algorithm(), &key.id);
         Ok(key)
     }
 
@@ -288,6 +287,12 @@ fn is_signed(key: &VerifyingKey, signed: &[u8], signature: &[u8]) -> bool {
     // into another one that verifies.
     Signature::from_slice(signature)
         .is_ok_and(|signature| key.verify_strict(signed, &signature).is_ok())
+}
+
+/// The first part of a token.
+fn header(algorithm: &str, key: &str) -> String {
+    let header = serde_json::json!({ "alg": algorithm, "kid": key, "typ": "JWT" });
+    Base64UrlUnpadded::encode_string(header.to_string().as_bytes())
 }
 
 fn random() -> Result<[u8; 32], InvalidTokenKey> {

@@ -1,15 +1,15 @@
 //! What is remembered of tokens, within bounds.
 
-use super::{Refusal, Verified};
+use super::{
+    Refusal,
+    verified::{Hash, Verified},
+};
 use std::{
     collections::HashMap,
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
-
-/// SHA-256.
-pub(super) type Hash = [u8; 32];
 
 /// Tokens whose signature was checked lately, by the hash of their text, so that
 /// those in use are accepted whatever else comes.

@@ -69,22 +69,22 @@
 //! further in which hands headers on does not hand on somebody's token.
 
 mod claims;
-#[cfg(feature = "cli")]
 mod inspect;
 mod jws;
 mod key;
 mod memory;
+mod object;
+mod payload;
 mod propagation;
 mod refusal;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod verified;
 
-#[cfg(feature = "cli")]
-pub(crate) use self::inspect::Inspected;
-use self::tokens::Verified;
 pub use self::{
     claims::Claims,
+    inspect::Inspected,
     key::{InvalidTokenKey, TokenKey},
     propagation::{Host, InvalidHost, Propagation},
     refusal::{Refusal, TokenStatus},

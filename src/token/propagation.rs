@@ -1,4 +1,7 @@
-use super::{Claims, InvalidTokenKey, TokenKey, tokens::PREFIX};
+use super::{
+    Claims, InvalidTokenKey, TokenKey,
+    verified::{MAX_NAME, PREFIX},
+};
 use crate::{host, id::CorrelationId, selection::Selected};
 use http::{HeaderValue, Uri};
 use std::{
@@ -11,7 +14,7 @@ use std::{
 ///
 /// Whether a rule or a token selected the request: calls that go out by
 /// [`PropagateCorrelationIdLayer`](crate::correlation::PropagateCorrelationIdLayer) or
-/// with [`headers_for`](crate::correlation::headers_for) to hosts that are allowed
+/// with [`headers`](crate::correlation::headers) to hosts that are allowed
 /// carry a token that is good for some seconds, and only with the correlation ID of
 /// this request. Who is called verifies it like any other. What a client sent goes
 /// nowhere. There is no host that is allowed by itself.
@@ -106,7 +109,7 @@ impl Propagation {
 /// What selected the request, in so far as a token can say it.
 fn subject(by: &str) -> &str {
     let by = by.strip_prefix(PREFIX).unwrap_or(by);
-    let mut end = by.len().min(super::tokens::MAX_NAME);
+    let mut end = by.len().min(MAX_NAME);
     while !by.is_char_boundary(end) {
         end -= 1;
     }

@@ -113,8 +113,10 @@ impl Refusal {
         }
     }
 
-    /// The same in a sentence, for who looks after the service.
-    pub(crate) fn in_words(self) -> &'static str {
+    /// The same in a sentence that begins with a small letter, for those who look after the
+    /// service.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
         match self {
             Self::Client => {
                 "the peer of its connection is in none of the networks of `Tokens::clients`, or \

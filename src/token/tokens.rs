@@ -1,17 +1,20 @@
 use super::{
     Refusal, TokenKey, TokenStatus,
-    claims::{Ask, Audience, Inbound, read, rule_of},
     jws::{Compact, MAX_LEN},
     key::ED25519,
-    memory::{Hash, Known, Used},
+    memory::{Known, Used},
+    object::read,
+    payload::{Audience, Inbound},
     refusal::Counters,
+    verified::{Verified, after, hash},
 };
-use crate::selection::{Arrival, Guesses, Network, Rule, Scope, VERBOSE_HEADER as HEADER, second};
+use crate::{
+    foreign,
+    selection::{Arrival, Guesses, Network, Rule, VERBOSE_HEADER as HEADER, second},
+};
 use http::{HeaderMap, HeaderValue};
-use sha2::{Digest, Sha256};
 use std::{
     fmt,
-    num::NonZeroU32,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -180,14 +183,18 @@ impl Tokens {
 
     fn tell(&self, why: Refusal, arrival: &Arrival<'_>, second: u32) {
         if let Some(refused) = self.state.counters.to_tell(why, second) {
-            tracing::warn!(
-                target: "dashcam::token",
-                reason = why.as_str(),
-                refused,
-                correlation_id = arrival.correlation_id,
-                "a token was refused: {}",
-                why.in_words(),
-            );
+            let warn = || {
+                tracing::warn!(
+                    target: crate::targets::TOKEN_TARGET,
+                    reason = why.as_str(),
+                    refused,
+                    correlation_id = arrival.correlation_id,
+                    "a token was refused: {}",
+                    why.in_words(),
+                );
+            };
+            // A layer that panics must not end the request.
+            foreign::run(warn);
         }
     }
 
@@ -277,10 +284,6 @@ impl Tokens {
     }
 }
 
-fn after(time: SystemTime, by: Duration) -> SystemTime {
-    time.checked_add(by).unwrap_or(time)
-}
-
 /// What uses are counted by: the key and the token's own ID, else what was signed.
 fn id(key: &TokenKey, claims: &Inbound, compact: Compact<'_>) -> Vec<u8> {
     let own = claims.jti.as_deref();
@@ -289,12 +292,6 @@ fn id(key: &TokenKey, claims: &Inbound, compact: Compact<'_>) -> Vec<u8> {
         None => ("jws", compact.signed),
     };
     [key.id(), kind, id].join("\0").into_bytes()
-}
-
-fn hash(parts: &[&[u8]]) -> Hash {
-    let mut hash = Sha256::new();
-    parts.iter().for_each(|part| hash.update(part));
-    hash.finalize().into()
 }
 
 /// A token that is accepted.
@@ -314,115 +311,6 @@ impl Accepted {
     pub(crate) fn until(&self) -> Option<SystemTime> {
         self.until
     }
-}
-
-/// A token whose signature is good.
-#[derive(Debug)]
-pub(crate) struct Verified {
-    rule: Rule,
-    scope: Scope,
-    begins: Option<SystemTime>,
-    uses: Option<NonZeroU32>,
-    id: Hash,
-    audience: Option<Audience>,
-    request: Option<String>,
-    for_calls_only: bool,
-}
-
-/// The longest name of who asks, in bytes.
-pub(super) const MAX_NAME: usize = 64;
-
-impl Verified {
-    pub(super) fn new(claims: Inbound, id: &[u8], for_calls_only: bool) -> Result<Self, Refusal> {
-        let name = claims.sub.or(claims.jti).unwrap_or_default();
-        if name.len() > MAX_NAME || name.contains(char::is_control) {
-            return Err(Refusal::Claims);
-        }
-        let ends = claims.exp.and_then(time).ok_or(Refusal::Lifetime)?;
-        let begins = match claims.nbf {
-            Some(seconds) => Some(time(seconds).ok_or(Refusal::Claims)?),
-            None => None,
-        };
-        let ask: Ask = claims.dashcam;
-        let rule = rule_of(&ask, format!("{PREFIX}{name}"), ends).ok_or(Refusal::Claims)?;
-        let scope = Scope::of(&rule).ok_or(Refusal::Claims)?;
-        Ok(Self {
-            rule,
-            scope,
-            begins,
-            uses: ask.uses,
-            id: hash(&[id]),
-            audience: claims.aud,
-            request: ask.request,
-            for_calls_only,
-        })
-    }
-
-    #[cfg(any(test, feature = "cli"))]
-    pub(crate) fn rule(&self) -> &Rule {
-        &self.rule
-    }
-
-    pub(super) fn ends(&self) -> SystemTime {
-        self.rule.expires()
-    }
-
-    pub(super) fn is_in_time(
-        &self,
-        max_lifetime: Duration,
-        skew: Duration,
-        now: SystemTime,
-    ) -> Result<(), Refusal> {
-        if now >= after(self.ends(), skew) {
-            return Err(Refusal::Expired);
-        }
-        let left = self.ends().duration_since(now).unwrap_or_default();
-        if left > max_lifetime.saturating_add(skew) {
-            return Err(Refusal::Lifetime);
-        }
-        match self.begins {
-            Some(begins) if begins > after(now, skew) => Err(Refusal::NotYet),
-            _ => Ok(()),
-        }
-    }
-
-    pub(super) fn is_for(&self, arrival: &Arrival<'_>) -> Result<(), Refusal> {
-        match &self.request {
-            Some(id) if id != arrival.correlation_id => return Err(Refusal::Request),
-            None if self.for_calls_only => return Err(Refusal::Request),
-            _ => {}
-        }
-        if self.scope.has(arrival) {
-            Ok(())
-        } else {
-            Err(Refusal::Scope)
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn sample(ends: SystemTime) -> Self {
-        let claims = Inbound {
-            exp: ends
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .ok()
-                .map(|since| since.as_secs_f64()),
-            nbf: None,
-            jti: None,
-            sub: None,
-            aud: None,
-            dashcam: Ask::default(),
-        };
-        Self::new(claims, b"", false).unwrap()
-    }
-}
-
-/// Before the name of who asks, in exchanges.
-pub(super) const PREFIX: &str = "token:";
-
-/// A `NumericDate` of RFC 7519, section 2.
-pub(super) fn time(seconds: f64) -> Option<SystemTime> {
-    let since = Duration::try_from_secs_f64(seconds.max(0.0)).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(since)
 }
 
 impl fmt::Debug for Tokens {

@@ -1,6 +1,6 @@
 use crate::{
-    gate::raise_live,
-    lifecycle::{Lifecycle, Observe, Plan, VerbosePlan},
+    levels::raise_live,
+    lifecycle::{Lifecycle, Observe, Plan, VerbosePlan, layer_service},
     selection::{Recorded, Rules, Steering, VERBOSE_HEADER},
 };
 use std::sync::Arc;
@@ -76,12 +76,17 @@ impl Default for VerboseLayer {
 }
 
 impl<S> Layer<S> for VerboseLayer {
-    type Service = Lifecycle<S>;
+    type Service = VerboseService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
         if let Some(verbose) = &self.plan.verbose {
             verbose.steering.tell();
         }
-        Lifecycle::new(inner, Arc::clone(&self.plan), Observe)
+        VerboseService(Lifecycle::new(inner, Arc::clone(&self.plan), Observe))
     }
+}
+
+layer_service! {
+    /// The service of [`VerboseLayer`].
+    VerboseService<S>
 }

@@ -35,4 +35,4 @@
 
 mod layer;
 
-pub use self::layer::VerboseLayer;
+pub use self::layer::{VerboseLayer, VerboseService};

@@ -2,7 +2,7 @@
 
 use crate::support_grpc::Plain;
 use bytes::Bytes;
-use dashcam::correlation::{PropagateCorrelationId, PropagateCorrelationIdLayer, headers_for};
+use dashcam::correlation::{PropagateCorrelationId, PropagateCorrelationIdLayer};
 use http::{Request, uri::PathAndQuery};
 use http_body_util::Full;
 use hyper_util::{
@@ -27,7 +27,7 @@ pub(crate) fn hyper_client() -> Client<HttpConnector, Full<Bytes>> {
 /// A client that takes headers.
 pub(crate) async fn function(url: String) {
     let mut request = Request::get(url).body(Full::default()).unwrap();
-    let headers = headers_for(request.uri());
+    let headers = dashcam::correlation::headers(request.uri());
     request.headers_mut().extend(headers);
     hyper_client().request(request).await.unwrap();
 }
@@ -59,7 +59,7 @@ pub(crate) fn reqwest_client() -> reqwest::Client {
 }
 
 pub(crate) async fn reqwest(url: String) {
-    let headers = headers_for(&url.parse().unwrap());
+    let headers = dashcam::correlation::headers(&url.parse().unwrap());
     let request = reqwest_client().get(url).headers(headers);
     request.send().await.unwrap();
 }
@@ -109,7 +109,7 @@ pub(crate) async fn tonic_interceptor(url: String) {
     let target = url.parse().unwrap();
     let channel = channel(url).await;
     let headers = move |mut request: tonic::Request<()>| {
-        let headers = headers_for(&target);
+        let headers = dashcam::correlation::headers(&target);
         request.metadata_mut().as_mut().extend(headers);
         Ok::<_, Status>(request)
     };

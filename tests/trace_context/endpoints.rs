@@ -6,10 +6,7 @@ use axum::{
     http::{HeaderMap, Request},
     routing::post,
 };
-use dashcam::{
-    context::InRequestExt,
-    correlation::{PropagateCorrelationIdLayer, add_correlation_headers, correlation_headers},
-};
+use dashcam::{context::InRequestExt, correlation::PropagateCorrelationIdLayer};
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{ServiceBuilder, ServiceExt};
@@ -37,7 +34,7 @@ async fn post_to(url: String, headers: HeaderMap) {
 }
 
 async fn function(url: String) {
-    post_to(url, correlation_headers()).await;
+    post_to(url, dashcam::correlation::headers(&http::Uri::default())).await;
 }
 
 /// The service has trace headers of its own.
@@ -45,7 +42,7 @@ async fn theirs(url: String) {
     let mut headers = HeaderMap::new();
     headers.insert("traceparent", "theirs".parse().unwrap());
     headers.insert("baggage", "theirs=1".parse().unwrap());
-    add_correlation_headers(&mut headers);
+    dashcam::correlation::add_headers(&http::Uri::default(), &mut headers);
     post_to(url, headers).await;
 }
 
@@ -60,9 +57,11 @@ async fn plain(url: String) {
 }
 
 async fn spawned(url: String) {
-    assert!(!correlation_headers().is_empty());
-    let lost = tokio::spawn(async { correlation_headers().is_empty() });
+    assert!(!dashcam::correlation::headers(&http::Uri::default()).is_empty());
+    let lost =
+        tokio::spawn(async { dashcam::correlation::headers(&http::Uri::default()).is_empty() });
     assert!(lost.await.unwrap());
-    let call = async move { post_to(url, correlation_headers()).await };
+    let call =
+        async move { post_to(url, dashcam::correlation::headers(&http::Uri::default())).await };
     tokio::spawn(call.in_request()).await.unwrap();
 }

@@ -33,8 +33,6 @@ mod shell;
 use super::{notes, target};
 use crate::exchange::{Content, Exchange, Header, Request};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-#[cfg(feature = "cli")]
-pub(crate) use shell::is_unsafe;
 use shell::{Data, quote};
 use std::fmt::{self, Display, Write as _};
 

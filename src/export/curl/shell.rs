@@ -51,7 +51,7 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// Whether a terminal, or an editor, does something else with it than showing it.
-pub(crate) fn is_unsafe(c: char) -> bool {
+pub(super) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -168,6 +168,10 @@ impl<E: Exporter> Exporter for Held<E> {
         }
         self.exporter.tick();
     }
+
+    fn idle(&mut self) -> bool {
+        self.waiting.trouble().is_none() && self.exporter.idle()
+    }
 }
 
 /// What failed, and why.

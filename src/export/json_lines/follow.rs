@@ -11,10 +11,29 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Reads on where it stopped the last time, in all files of a directory, also in
-/// such as begin or are deleted meanwhile.
+/// Reads on where it stopped the last time, in all files that
+/// [`JsonLines`](super::JsonLines) writes to a directory, also in such as begin, are
+/// compressed or are deleted meanwhile.
+///
+/// ```no_run
+/// use dashcam::export::json_lines::Follow;
+/// use std::{ops::ControlFlow, thread, time::Duration};
+///
+/// let mut follow = Follow::new("/var/lib/orders/dashcam");
+/// loop {
+///     follow.poll(|item| {
+///         match item {
+///             Ok(exchange) => println!("{} {}", exchange.id, exchange.outcome),
+///             Err(torn) => eprintln!("skipped {torn}"),
+///         }
+///         ControlFlow::Continue(())
+///     })?;
+///     thread::sleep(Duration::from_millis(300));
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct Follow {
+pub struct Follow {
     dir: PathBuf,
     /// By the name that a file had before it was compressed.
     places: BTreeMap<PathBuf, Place>,
@@ -33,22 +52,24 @@ struct Place {
 }
 
 impl Follow {
-    pub(crate) fn new(dir: impl Into<PathBuf>) -> Self {
+    /// Begins with the first exchange in the directory. Nothing is read yet.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
             places: BTreeMap::new(),
         }
     }
 
-    /// Hands over what is new, file by file, until told to stop. A line that is
-    /// being written waits for the next time.
+    /// Hands over what is new since the last call, file by file, until `each` breaks: then
+    /// the next call goes on behind that item. A line that is being written waits for the
+    /// next call. A place that holds no exchange is handed over once, as an error.
     ///
     /// # Errors
     ///
     /// The directory cannot be listed.
-    pub(crate) fn poll(
+    pub fn poll(
         &mut self,
-        each: &mut dyn FnMut(Result<Exchange, Torn>) -> ControlFlow<()>,
+        mut each: impl FnMut(Result<Exchange, Torn>) -> ControlFlow<()>,
     ) -> io::Result<()> {
         let paths = files(&self.dir)?;
         let paths: Vec<_> = paths
@@ -67,7 +88,7 @@ impl Follow {
             .retain(|known, _| paths.iter().any(|(_, key)| key == known));
         for (path, key) in paths {
             let place = self.places.entry(key).or_default();
-            match read(&path, place, each) {
+            match read(&path, place, &mut each) {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => break,
                 // Retention deleted it just now.
@@ -174,7 +195,7 @@ mod tests {
     fn polled(follow: &mut Follow) -> Vec<Result<String, TornReason>> {
         let mut seen = Vec::new();
         follow
-            .poll(&mut |item| {
+            .poll(|item| {
                 seen.push(item.map(|exchange| exchange.id).map_err(|torn| torn.reason));
                 ControlFlow::Continue(())
             })
@@ -235,7 +256,7 @@ mod tests {
             1,
             &[line("f"), b"\n".to_vec(), line("g"), b"\n".to_vec()].concat(),
         );
-        follow.poll(&mut |_| ControlFlow::Break(())).unwrap();
+        follow.poll(|_| ControlFlow::Break(())).unwrap();
         assert_eq!(polled(&mut follow), [Ok("g".to_owned())]);
 
         // Compressed meanwhile: only what was not seen yet is new.
@@ -250,6 +271,6 @@ mod tests {
             assert!(polled(&mut follow).is_empty());
         }
         fs::remove_dir_all(&dir).unwrap();
-        assert!(follow.poll(&mut |_| ControlFlow::Continue(())).is_err());
+        assert!(follow.poll(|_| ControlFlow::Continue(())).is_err());
     }
 }

@@ -9,9 +9,10 @@ use super::{
     names,
     storage::{Storage, Target},
 };
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, SCHEMA};
 use jiff::Timestamp;
-use std::path::Path;
+use serde::Deserialize;
+use std::{borrow::Cow, io, path::Path};
 
 /// The size of an entry.
 pub(super) const ENTRY: usize = 112;
@@ -47,25 +48,75 @@ const SUPPRESSED: u8 = 1;
 impl Mark {
     /// `None` for what an entry cannot describe.
     pub(super) fn of(exchange: &Exchange) -> Option<Self> {
-        let started: Timestamp = exchange.started_at.parse().ok()?;
-        let started_us = started.as_microsecond();
-        let ids = [&exchange.id, &exchange.correlation.id];
-        if started_us < 0 || !ids.iter().all(|id| id.is_ascii()) {
+        let status = exchange.response.as_ref().map(|response| response.status);
+        let suppressed = exchange.losses.suppressed_before > 0;
+        let ids = (&*exchange.id, &*exchange.correlation.id);
+        Self::new(&exchange.started_at, ids, status, suppressed)
+    }
+
+    /// The same of an exchange as a line, of which no more is read into memory. `None`
+    /// also for what is none.
+    pub(super) fn of_line(line: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Line<'a> {
+            #[serde(borrow)]
+            schema: Cow<'a, str>,
+            #[serde(borrow)]
+            id: Cow<'a, str>,
+            #[serde(borrow)]
+            correlation: Correlation<'a>,
+            #[serde(borrow)]
+            started_at: Cow<'a, str>,
+            response: Option<Response>,
+            #[serde(default)]
+            losses: Losses,
+        }
+        #[derive(Deserialize)]
+        struct Correlation<'a> {
+            #[serde(borrow)]
+            id: Cow<'a, str>,
+        }
+        #[derive(Deserialize)]
+        struct Response {
+            status: u16,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Losses {
+            suppressed_before: u64,
+        }
+
+        let line: Line<'_> = serde_json::from_slice(line).ok()?;
+        if line.schema != SCHEMA {
             return None;
         }
-        let status = exchange.response.as_ref().map_or(0, |r| r.status);
-        let suppressed = exchange.losses.suppressed_before > 0;
+        let status = line.response.map(|response| response.status);
+        let suppressed = line.losses.suppressed_before > 0;
+        let ids = (&*line.id, &*line.correlation.id);
+        Self::new(&line.started_at, ids, status, suppressed)
+    }
+
+    fn new(
+        started_at: &str,
+        (id, correlation): (&str, &str),
+        status: Option<u16>,
+        suppressed: bool,
+    ) -> Option<Self> {
+        let started: Timestamp = started_at.parse().ok()?;
+        let started_us = started.as_microsecond();
+        if started_us < 0 || !id.is_ascii() || !correlation.is_ascii() {
+            return None;
+        }
         Some(Self {
             started_us,
-            status,
+            status: status.unwrap_or(0),
             bits: if suppressed { SUPPRESSED } else { 0 },
-            id: Id::of(&exchange.id),
-            correlation: Id::of(&exchange.correlation.id),
+            id: Id::of(id),
+            correlation: Id::of(correlation),
         })
     }
 }
 
-#[cfg(any(feature = "cli", test, fuzzing))]
 impl Entry {
     /// In microseconds since 1970.
     pub(crate) fn started_us(&self) -> i64 {
@@ -90,7 +141,9 @@ impl Entry {
     pub(crate) fn may_be_of(&self, correlation_id: &str) -> bool {
         self.mark.correlation == Id::of(correlation_id)
     }
+}
 
+impl Entry {
     /// Whether the entry was made for this exchange.
     pub(super) fn is_of(&self, exchange: &Exchange) -> bool {
         Mark::of(exchange) == Some(self.mark)
@@ -135,7 +188,6 @@ impl Id {
         }
     }
 
-    #[cfg(any(feature = "cli", test, fuzzing))]
     fn decode(bytes: &[u8; ROOM + 1]) -> Option<Self> {
         let (length, text) = bytes.split_first()?;
         Some(Self {
@@ -144,7 +196,6 @@ impl Id {
         })
     }
 
-    #[cfg(any(feature = "cli", test, fuzzing))]
     fn may_begin(&self, id: &str) -> bool {
         let length = usize::from(self.length);
         if id.len() >= length && self.length < LONG {
@@ -184,7 +235,6 @@ fn push(number: u64, bytes: u32, out: &mut Vec<u8>) {
     out.extend(sevens);
 }
 
-#[cfg(any(feature = "cli", test, fuzzing))]
 fn number(sevens: &[u8]) -> u64 {
     let sevens = sevens.iter().rev();
     sevens.fold(0, |number, seven| number << 7 | u64::from(seven & 0x7f))
@@ -211,7 +261,6 @@ fn encode(entry: &Entry, seed: u64, out: &mut Vec<u8>) {
 }
 
 /// An entry of the file with this seed; `None` where these bytes are none.
-#[cfg(any(feature = "cli", test, fuzzing))]
 pub(super) fn decode(bytes: &[u8; ENTRY], seed: u64) -> Option<Entry> {
     let (head, sum) = bytes.split_last_chunk::<8>()?;
     if check(head, seed) & SUM != number(sum) || !bytes.is_ascii() {
@@ -238,7 +287,6 @@ pub(super) fn decode(bytes: &[u8; ENTRY], seed: u64) -> Option<Entry> {
 }
 
 /// What of a checksum is written.
-#[cfg(any(feature = "cli", test, fuzzing))]
 const SUM: u64 = (1 << 56) - 1;
 
 /// What is before the checksum.
@@ -260,6 +308,7 @@ pub(super) fn checked(head: &[u8], seed: u64) -> [u8; ENTRY] {
 
 /// The index of a file while that is written.
 pub(super) struct IndexWriter {
+    /// Of the index.
     name: String,
     seed: u64,
     /// Entries that wait.
@@ -267,6 +316,7 @@ pub(super) struct IndexWriter {
     target: Option<Box<dyn Target>>,
     /// Where the entries so far end, the waiting ones included.
     end: u64,
+    count: u64,
     written: u64,
     /// A line was not described, or the index could not be written: it ends here.
     ended: bool,
@@ -274,12 +324,18 @@ pub(super) struct IndexWriter {
 
 impl IndexWriter {
     pub(super) fn new(name: &str) -> Self {
+        Self::called(names::index(name), name)
+    }
+
+    /// The index of the second is written under the first of these names.
+    pub(super) fn called(index: String, name: &str) -> Self {
         Self {
-            name: names::index(name),
+            name: index,
             seed: seed(name),
             pending: Vec::new(),
             target: None,
             end: 0,
+            count: 0,
             written: 0,
             ended: false,
         }
@@ -297,6 +353,7 @@ impl IndexWriter {
             mark: *mark,
         };
         self.end = entry.offset + u64::from(length);
+        self.count += 1;
         encode(&entry, self.seed, &mut self.pending);
     }
 
@@ -306,19 +363,33 @@ impl IndexWriter {
 
     /// Writes what waits, where the file is large enough for an index. What goes wrong
     /// costs the rest of the index, and no exchange.
-    pub(super) fn write(&mut self, dir: &Path, storage: &dyn Storage) {
+    pub(super) fn write(&mut self, dir: &Path, storage: &dyn Storage) -> io::Result<()> {
         if self.pending.is_empty() || self.end < UNINDEXED {
-            return;
+            return Ok(());
         }
-        if self.target.is_none() {
-            self.target = storage.create(&dir.join(&self.name)).ok();
-        }
-        let written = self.target.as_mut().map(|to| to.append(&self.pending));
-        if !matches!(written, Some(Ok(()))) {
-            self.ended = true;
-        }
+        let written = self.append(dir, storage);
+        self.ended |= written.is_err();
         self.pending.clear();
         self.written = self.end;
+        written
+    }
+
+    fn append(&mut self, dir: &Path, storage: &dyn Storage) -> io::Result<()> {
+        let target = match self.target.take() {
+            Some(target) => target,
+            None => storage.create(&dir.join(&self.name))?,
+        };
+        self.target.insert(target).append(&self.pending)
+    }
+
+    /// What was written, and waits.
+    pub(super) fn size(&self) -> u64 {
+        self.count * ENTRY as u64
+    }
+
+    /// Whether there is a file of it.
+    pub(super) fn is_begun(&self) -> bool {
+        self.target.is_some()
     }
 
     /// The file of the exchanges is gone.
@@ -379,6 +450,23 @@ pub(super) mod tests {
         let bytes = encoded(&large, 9);
         assert!(bytes.is_ascii());
         assert_eq!(decode(&bytes, 9), Some(large));
+    }
+
+    /// What is read of a line is what is known of its exchange.
+    #[test]
+    fn a_line_says_what_its_exchange_does() {
+        let mut exchange = sample("e\u{1}\"");
+        for _ in 0..2 {
+            let line = serde_json::to_vec(&exchange).unwrap();
+            assert!(Mark::of_line(&line).is_some());
+            assert_eq!(Mark::of_line(&line), Mark::of(&exchange));
+            assert_eq!(Mark::of_line(&line[1..]), None);
+            exchange.response = None;
+            exchange.losses.suppressed_before = 3;
+        }
+        exchange.schema = "another".into();
+        let line = serde_json::to_vec(&exchange).unwrap();
+        assert_eq!(Mark::of_line(&line), None);
     }
 
     #[test]

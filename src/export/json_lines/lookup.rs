@@ -2,7 +2,8 @@
 //! be believed, else line by line.
 
 use super::{
-    index::{ENTRY, Entry, UNINDEXED, decode, seed},
+    entries::{Entries, read_at},
+    index::{Entry, UNINDEXED},
     names,
     reader::{BUFFER, MAX_LINE, files, is_compressed, open, parse},
     split::Splitter,
@@ -45,7 +46,7 @@ pub(crate) trait Wanted {
     fn take(&mut self, exchange: Exchange, offset: u64) -> ControlFlow<()>;
 
     /// Something that is no exchange.
-    fn torn(&mut self, torn: &Torn);
+    fn torn(&mut self, torn: Torn);
 }
 
 /// The exchange files in a directory, oldest first.
@@ -85,14 +86,18 @@ fn look_at(path: &Path, name: &str, wanted: &mut dyn Wanted) -> io::Result<Contr
         taken: HashSet::new(),
         flow: ControlFlow::Continue(()),
     };
-    let index = (wanted.is_choosy() && (size > UNINDEXED || is_compressed(path)))
-        .then(|| Index::read(path, name, wanted))
+    let mut index = (wanted.is_choosy() && (size > UNINDEXED || is_compressed(path)))
+        .then(|| Entries::open(path, name))
         .flatten();
+    let mut found: Vec<Entry> = Vec::new();
+    if let Some(entries) = &mut index {
+        found.extend(entries.filter(|entry| wanted.may(entry)));
+    }
     if is_compressed(path) {
         let nothing = index.is_some_and(|index| {
-            index.found.is_empty()
-                && unpacked_size(&mut file, size) == Some(index.end % (1 << 32))
-                && !is_later(changed, index.changed)
+            found.is_empty()
+                && unpacked_size(&mut file, size) == Some(index.end() % (1 << 32))
+                && !index.is_before(changed)
         });
         if !nothing {
             lines.all(open(path)?, (0, 0), wanted)?;
@@ -100,20 +105,10 @@ fn look_at(path: &Path, name: &str, wanted: &mut dyn Wanted) -> io::Result<Contr
         return Ok(lines.flow);
     }
     let mut from = (0, 0);
-    if let Some(mut index) = index {
-        // What was appended since the index was read is no reason to doubt it.
-        let meta = file.metadata()?;
-        let whole = meta.len() == index.end && is_later(meta.modified().ok(), index.changed);
-        let is_its = meta.len() >= index.end
-            && !whole
-            && index
-                .last
-                .is_some_and(|last| read_at(&mut file, &last).is_some());
-        index
-            .found
-            .sort_by_key(|entry| std::cmp::Reverse(entry.started_us()));
-        if is_its && lines.found(&mut file, &index.found, wanted)? {
-            from = (index.end, index.entries);
+    if let Some(index) = index {
+        found.sort_by_key(|entry| std::cmp::Reverse(entry.started_us()));
+        if index.is_of(&mut file)? && lines.found(&mut file, &found, wanted)? {
+            from = (index.end(), index.lines());
         }
     }
     if lines.flow.is_continue() {
@@ -139,79 +134,12 @@ fn is_older(changed: Option<SystemTime>, not_before: Option<i64>) -> bool {
     }
 }
 
-fn is_later(file: Option<SystemTime>, index: Option<SystemTime>) -> bool {
-    matches!((file, index), (Some(file), Some(index)) if file > index)
-}
-
 /// What gzip says at the end of a file, modulo 2³².
 fn unpacked_size(file: &mut File, size: u64) -> Option<u64> {
     let mut end = [0; 4];
     file.seek(SeekFrom::Start(size.checked_sub(4)?)).ok()?;
     file.read_exact(&mut end).ok()?;
     Some(u32::from_le_bytes(end).into())
-}
-
-/// What an index says, as far as it hangs together.
-struct Index {
-    /// What may be wanted.
-    found: Vec<Entry>,
-    last: Option<Entry>,
-    entries: u64,
-    /// What it covers of the file.
-    end: u64,
-    changed: Option<SystemTime>,
-}
-
-impl Index {
-    fn read(path: &Path, name: &str, wanted: &mut dyn Wanted) -> Option<Self> {
-        let (file, size) = plain_file::open(&path.with_file_name(names::index(name))).ok()?;
-        let changed = file.metadata().and_then(|meta| meta.modified()).ok();
-        let mut index = Self {
-            found: Vec::new(),
-            last: None,
-            entries: 0,
-            end: 0,
-            changed,
-        };
-        let seed = seed(name);
-        let mut input = BufReader::with_capacity(BUFFER, file.take(size));
-        let mut bytes = [0; ENTRY];
-        while input.read_exact(&mut bytes).is_ok() {
-            let entry = decode(&bytes, seed).filter(|entry| entry.offset == index.end);
-            let Some(entry) = entry else {
-                break;
-            };
-            index.end = entry.end();
-            index.entries += 1;
-            if wanted.may(&entry) {
-                index.found.push(entry);
-            }
-            index.last = Some(entry);
-        }
-        (index.entries > 0).then_some(index)
-    }
-}
-
-/// The exchange of an entry; `None` where the file has something else there.
-fn read_at(file: &mut (impl Read + Seek), entry: &Entry) -> Option<Exchange> {
-    let length = usize::try_from(entry.length).ok()?;
-    if !(2..=MAX_LINE + 1).contains(&length) {
-        return None;
-    }
-    // With the end of the line before.
-    let before = usize::from(entry.offset > 0);
-    let mut bytes = vec![0; length + before];
-    file.seek(SeekFrom::Start(entry.offset - u64::from(entry.offset > 0)))
-        .ok()?;
-    file.read_exact(&mut bytes).ok()?;
-    let (line, end) = bytes.split_last_chunk::<1>()?;
-    let (start, line) = line.split_at_checked(before)?;
-    if end != b"\n" || start.iter().any(|byte| *byte != b'\n') {
-        return None;
-    }
-    let one = memchr::memchr(b'\n', line).is_none();
-    let exchange = parse(line, true).ok().filter(|_| one)?;
-    entry.is_of(&exchange).then_some(exchange)
 }
 
 /// The lines of one file on their way.
@@ -261,7 +189,7 @@ impl Lines<'_> {
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     let reason = TornReason::of(&error);
-                    wanted.torn(&Torn::new(self.path, number, offset, reason));
+                    wanted.torn(Torn::new(self.path, number, offset, reason));
                     return Ok(());
                 }
                 Ok(Some(line)) if line.too_long => Err(TornReason::TooLong),
@@ -273,7 +201,7 @@ impl Lines<'_> {
             };
             match parsed {
                 Ok(exchange) => self.flow = wanted.take(exchange, offset),
-                Err(reason) => wanted.torn(&Torn::new(self.path, number, offset, reason)),
+                Err(reason) => wanted.torn(Torn::new(self.path, number, offset, reason)),
             }
             if self.flow.is_break() {
                 return Ok(());
@@ -288,7 +216,7 @@ impl Lines<'_> {
 pub(crate) fn any_index(file: &[u8], entries: &[u8]) {
     for head in entries.chunks_exact(super::index::HEAD_OF_ENTRY) {
         let entry = super::index::checked(head, 7);
-        let Some(entry) = decode(&entry, 7) else {
+        let Some(entry) = super::index::decode(&entry, 7) else {
             panic!("what was written cannot be read");
         };
         let _ = (entry.end(), entry.status(), entry.has_suppressed());

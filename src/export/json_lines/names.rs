@@ -68,10 +68,20 @@ pub(super) fn part(name: &str) -> String {
     format!(".{name}{GZ}{PART}")
 }
 
-/// Whether this is a name that [`part`] makes.
+/// A name for the index of a file while that is made anew. Others may do the same.
+pub(super) fn index_part(name: &str) -> String {
+    let (index, pid, sequence) = (index(name), process::id(), sequence());
+    format!(".{index}-{pid}-{sequence}{PART}")
+}
+
+/// Whether this is a name that [`part`] or [`index_part`] makes.
 pub(super) fn is_part(name: &str) -> bool {
     let whole = name.strip_prefix('.').and_then(|n| n.strip_suffix(PART));
-    whole.and_then(uncompressed).is_some_and(is_ours)
+    whole.is_some_and(|whole| {
+        let mut parts = whole.rsplitn(3, '-');
+        let numbers = parts.by_ref().take(2).all(is_number);
+        uncompressed(whole).is_some_and(is_ours) || numbers && parts.next().is_some_and(is_index)
+    })
 }
 
 /// Whether this is a name that [`next`] makes, or that of the same file compressed.
@@ -125,6 +135,9 @@ mod tests {
         assert!(is_index(&index) && !is_ours(&index) && !is_index(&first));
         assert!(stem(&index) == stem(&first) && stem(&gz) == stem(&first));
         assert!(stem(&first).is_some() && stem("exchanges-mine.idx").is_none());
+        let of_index = index_part(&gz);
+        assert!(is_part(&of_index) && !is_index(&of_index) && !is_part(&of_index[1..]));
+        assert!(!is_part(".exchanges-1-2.part") && !is_part(&of_index.replace(".idx", ".id")));
         assert!(is_part(&part(&first)) && !is_part(&gz) && !is_part(".a.gz.part"));
     }
 

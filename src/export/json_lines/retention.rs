@@ -1,4 +1,5 @@
 use super::{
+    index::UNINDEXED,
     names,
     stats::{Counters, add},
 };
@@ -149,6 +150,17 @@ impl Retention {
         }
     }
 
+    /// The files that may have an index, oldest first, and how much more all files may
+    /// take beside `needed` bytes.
+    pub(super) fn indexable(&mut self, dir: &Path, needed: u64) -> io::Result<(Vec<String>, u64)> {
+        let mut files = self.list(dir)?;
+        let taken = files.iter().map(|file| file.bytes);
+        let taken = taken.fold(needed, u64::saturating_add);
+        files.retain(|file| file.bytes > UNINDEXED && names::uncompressed(&file.name).is_none());
+        let names = files.into_iter().map(|file| file.name);
+        Ok((names.collect(), self.max_total.saturating_sub(taken)))
+    }
+
     fn remove(&self, dir: &Path, name: &str, counters: &Counters) -> io::Result<()> {
         match (self.remove)(&dir.join(name)) {
             Ok(()) => add(&counters.deleted_files, 1),
@@ -187,7 +199,7 @@ impl Retention {
             let age = now.duration_since(changed).unwrap_or_default();
             let recent = age < IN_USE;
             if is_part {
-                // Its process ended while it compressed.
+                // Its process ended while it wrote that.
                 if !recent {
                     let _ = fs::remove_file(entry.path());
                 }

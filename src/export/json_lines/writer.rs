@@ -1,6 +1,7 @@
 use super::{
     index::{ENTRY, IndexWriter, Mark},
     names,
+    rebuild::Rebuild,
     retention::Retention,
     stats::Counters,
     storage::{Storage, Target},
@@ -9,7 +10,7 @@ use std::{
     fs, io,
     path::{self, Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// How often a line is written anew when its file is deleted meanwhile, and
@@ -41,6 +42,7 @@ pub(super) struct Writer {
     max_file: u64,
     max_file_age: Duration,
     retention: Retention,
+    rebuild: Rebuild,
     storage: Box<dyn Storage>,
     counters: Arc<Counters>,
     /// Who else may write to the directory.
@@ -85,6 +87,7 @@ impl Writer {
             max_file: rotation.max_file.min(max_total / 2),
             max_file_age: rotation.max_file_age,
             retention: Retention::new(max_total, rotation.max_age),
+            rebuild: Rebuild::new(SystemTime::now()),
             storage,
             counters,
             open_to: None,
@@ -190,7 +193,7 @@ impl Writer {
             }
             current.index.add(mark, line.len());
             if current.index.is_due() {
-                current.index.write(&self.dir, &*self.storage);
+                let _ = current.index.write(&self.dir, &*self.storage);
             }
             current.bytes = current.bytes.saturating_add(length);
             current.written = Instant::now();
@@ -214,7 +217,7 @@ impl Writer {
             return Err(error);
         }
         // Behind the last line, so that it is the younger of the two.
-        current.index.write(&self.dir, &*self.storage);
+        let _ = current.index.write(&self.dir, &*self.storage);
         self.current = Some(current);
         Ok(())
     }
@@ -222,6 +225,7 @@ impl Writer {
     /// What has to be done though nothing is written: closes and deletes what is
     /// too old, compresses what was closed.
     pub(super) fn tick(&mut self) -> io::Result<()> {
+        self.rebuild.tick();
         let idle = self.retention.max_age().unwrap_or(Duration::MAX);
         let old = |current: &mut Current| {
             current.opened.elapsed() >= self.max_file_age || current.written.elapsed() >= idle
@@ -239,13 +243,27 @@ impl Writer {
         self.retention.expire(&self.dir, current, &self.counters)
     }
 
+    /// One turn of making indexes anew, while nothing else is to be done; whether there
+    /// may be another one.
+    pub(super) fn idle(&mut self) -> bool {
+        if self.rebuild.is_unlisted() {
+            // Exchanges come first: what the current file may grow by stays free.
+            let current = self.current.as_ref().map_or(0, |current| current.bytes);
+            let needed = self.max_file.saturating_sub(current);
+            // Without a directory there is nothing to do.
+            let listed = self.retention.indexable(&self.dir, needed);
+            self.rebuild.start(listed.unwrap_or_default());
+        }
+        self.rebuild.turn(&self.dir, &*self.storage)
+    }
+
     /// Nothing is written to it any more. Whether all of it came to the device is known
     /// only now, and said at the next [`sync`](Self::sync).
     fn close(&mut self, mut current: Current) {
         if let Err(error) = current.target.sync() {
             self.unsynced = Some(error);
         }
-        current.index.write(&self.dir, &*self.storage);
+        let _ = current.index.write(&self.dir, &*self.storage);
         #[cfg(feature = "compression")]
         if let Some(closed) = &mut self.closed {
             closed.push(current.name);
@@ -280,6 +298,7 @@ impl Writer {
             .make_room(&self.dir, needed, &self.counters)?;
         let (name, target) = self.create(names::next)?;
         self.retention.made(name.clone());
+        self.rebuild.room_was_made();
         let now = Instant::now();
         Ok(Current {
             target,

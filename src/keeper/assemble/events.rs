@@ -1,12 +1,12 @@
 //! The events and decisions of an exchange.
 
 use super::{Depth, Redactor, since};
-use crate::keeper::fields::{Fields, Sites, raw};
 use crate::{
-    DECISION_TARGET,
     exchange::{Decision, Event, Span, Thread},
     recorder::{EventRecord, Recording, Values, Visited, thread_id},
     redact::Scrubber,
+    render::{Fields, Sites, raw},
+    targets::DECISION_TARGET,
 };
 use serde_json::{Map, Value};
 use std::time::Instant;

@@ -8,24 +8,19 @@ pub(super) use self::body::is_stream;
 pub(super) use self::events::remember_fields;
 
 use self::body::{Side, body, ending_text, fit, note_memory, set_error};
-use super::fields::Sites;
-use super::{
-    Counters, Job, Kept, Settings,
-    report::Report,
-    secrets::{know, remember_one, says_what_failed},
-    shares::Shares,
-    waiting::Waiting,
-};
+use super::{Counters, Job, Kept, Settings, report::Report, waiting::Waiting};
 use crate::{
-    context::{CaptureHeads, MAX_KEEP_LEN, PanicNote, RequestContext, Shared, shown_of_fact},
+    context::{MAX_KEEP_LEN, PanicNote, RequestContext, Shared, shown_of_fact},
     exchange::{
         Correlation, CorrelationSource, Depth, Direction, Environment, Exchange, Header,
         KeepReason, Losses, Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
     },
-    export::{ExportError, Exporter, Health, worker::Handler},
-    foreign,
-    recorder::{BodySnapshot, HeaderFields, Said},
+    export::{ExportError, Exporter, Health},
+    foreign, grpc,
+    recorder::{BodySnapshot, CaptureHeads, HeaderFields, Said},
     redact::{Recent, Redactor, Scrubber, Voice},
+    render::{Shares, Sites, know, remember_one, says_what_failed, time_text},
+    worker::Handler,
 };
 use http::{Method, Uri, Version};
 use serde_json::Value;
@@ -37,7 +32,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 /// What the texts of an exchange may cost to search where others wait, in bytes of
@@ -142,14 +137,14 @@ impl Assembler {
         let shared = kept.context.shared();
         // Redaction takes its time, and what is left of the request may still
         // run: all is copied or taken first, so that nobody waits for a lock.
-        let salt = shared.salt();
+        let salt = shared.hiding.salt();
         let mut redactor = Redactor::new(&self.settings.policy)
             .of(salt)
             .named(kept.context.correlation_id().as_str());
         let mut missing = Vec::new();
-        let request_body = shared.request_body().snapshot();
-        let response_body = shared.response_body().snapshot();
-        let heads = shared.heads().clone();
+        let request_body = shared.captured.request_body().snapshot();
+        let response_body = shared.captured.response_body().snapshot();
+        let heads = shared.captured.heads().clone();
         let (facts, panic, error, asked) = {
             let notes = shared.notes();
             (
@@ -174,8 +169,8 @@ impl Assembler {
         };
 
         let head = &heads.request;
-        let route = shared.route.as_ref().map(crate::context::Route::as_str);
-        let called = super::grpc::method(&heads, &response_body, route);
+        let route = shared.route();
+        let called = grpc::method(&heads, &response_body, route);
         let mut request = Request {
             method: method(&mut redactor, &head.method),
             scheme: scheme(&head.uri),
@@ -218,7 +213,7 @@ impl Assembler {
             });
         }
 
-        let started = shared.started;
+        let started = shared.began.at;
         let timing = Timing {
             duration_us: micros(kept.ended.duration),
             request_first_byte_us: request_body.first_byte.map(|at| since(started, at)),
@@ -292,7 +287,7 @@ impl Assembler {
                     why: "memory_budget".to_owned(),
                 });
             }
-            if let Some(shortage) = { shared.notes().shortage } {
+            if let Some(shortage) = { shared.notes().chosen.shortage } {
                 missing.push(Missing {
                     what: shortage.what().to_owned(),
                     why: "verbose_budget".to_owned(),
@@ -324,7 +319,7 @@ impl Assembler {
             continues: kept.continues.clone(),
             service: self.settings.service.clone(),
             correlation: correlation(&kept.context),
-            started_at: time_text(shared.started_at),
+            started_at: time_text(shared.began.time),
             timing,
             in_flight: kept.ended.in_flight,
             outcome: kept.ended.outcome.clone(),
@@ -461,7 +456,6 @@ impl Handler<Job> for Assembler {
         let client = client(&kept);
         let exchange = self.exchange(&kept);
         self.shares.spend(client, began.elapsed());
-        #[cfg(feature = "opentelemetry")]
         if let (Some(span), Some(limit)) = (&kept.span, self.settings.span_bodies) {
             span.add_bodies(&exchange, limit);
         }
@@ -499,9 +493,19 @@ impl Handler<Job> for Assembler {
 
     fn tick(&mut self) {
         self.waiting.relieve();
-        self.exporter.tick();
-        self.note_health();
+        let tick = || {
+            self.exporter.tick();
+            self.note_health();
+        };
+        // What was lost is told whatever the exporter does.
+        if foreign::run(tick).is_none() {
+            add(&self.counters.exporter_panics);
+        }
         self.report.tick(&self.counters);
+    }
+
+    fn idle(&mut self) -> bool {
+        self.exporter.idle()
     }
 }
 
@@ -526,11 +530,11 @@ fn text_of(error: &ExportError) -> String {
 /// Whose request it is, or is a call of.
 fn client(kept: &Kept) -> u128 {
     let context = kept.caller.as_ref().unwrap_or(&kept.context);
-    context.shared().heads().client
+    context.shared().captured.heads().client
 }
 
 fn correlation(context: &RequestContext) -> Correlation {
-    let identity = context.shared().identity();
+    let identity = context.shared().identified.get();
     let trace = context.trace_context();
     let source = if identity.from_header {
         CorrelationSource::Header
@@ -556,7 +560,7 @@ fn correlation(context: &RequestContext) -> Correlation {
 
 fn mode(shared: &Shared) -> Mode {
     {
-        if let Some(selected) = shared.live.get() {
+        if let Some(selected) = shared.in_force.live.get() {
             return Mode::Live {
                 by: selected.by.clone(),
             };
@@ -670,9 +674,4 @@ fn micros(duration: std::time::Duration) -> u64 {
 
 fn since(start: Instant, at: Instant) -> u64 {
     micros(at.saturating_duration_since(start))
-}
-
-/// RFC 3339 in UTC with microseconds.
-pub(crate) fn time_text(at: SystemTime) -> String {
-    jiff::Timestamp::try_from(at).map_or_else(|_| String::new(), |at| format!("{at:.6}"))
 }

@@ -283,7 +283,7 @@ impl Storm {
         entry.seen += 1;
         let (place, one_in) = entry.place(limits, asked, &met, now);
         // The first of a signature is worth more than the budget of the second.
-        let first = entry.full == 0 && !asked;
+        let first = entry.full + entry.heads + entry.sampled == 0 && !asked;
         let fits = place != Place::None
             && (first
                 || self

@@ -1,15 +1,10 @@
 //! What failures have in common, by which they are counted together.
 
-use super::{
-    super::{
-        Ended,
-        grpc::{Methods, method_of},
-    },
-    KEYS, MAX_SIGNATURES,
-};
+use super::{super::Ended, KEYS, MAX_SIGNATURES};
 use crate::{
-    context::{RequestContext, Route},
+    context::RequestContext,
     exchange::{Direction, Outcome},
+    grpc::{Methods, method_of},
     host,
 };
 use http::Uri;
@@ -73,7 +68,7 @@ pub(in crate::keeper) fn signature_so_far(context: &RequestContext) -> Signature
     let shared = context.shared();
     let notes = shared.notes();
     let key = KEYS.hash_one((
-        shared.route.as_ref().map(Route::as_str),
+        shared.route(),
         notes.error_site,
         // Not for what: that is free text, and each would be a signature.
         notes.keep.is_empty(),
@@ -90,14 +85,14 @@ pub(in crate::keeper) fn signature(
 ) -> Signature {
     let shared = context.shared();
     let (status, has_message) = {
-        let tee = shared.response_body();
+        let tee = shared.captured.response_body();
         (tee.status(), tee.has_message())
     };
     // What the service has is known; what only a client, or another service, says is
     // a name.
     let (mut method, mut names) = (None, [None; 2]);
     {
-        let heads = shared.heads();
+        let heads = shared.captured.heads();
         if ended.direction == Direction::Client {
             let uri = &heads.request.uri;
             let host = uri.authority().map(http::uri::Authority::as_str);
@@ -118,7 +113,7 @@ pub(in crate::keeper) fn signature(
     let notes = shared.notes();
     let panic = notes.panic.as_ref();
     let key = KEYS.hash_one((
-        shared.route.as_ref().map(Route::as_str),
+        shared.route(),
         method,
         &ended.outcome,
         ended.status.map(|status| status.as_u16()),

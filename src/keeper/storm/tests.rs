@@ -55,6 +55,22 @@ fn the_second_bounds_all_but_the_first_of_each() {
 }
 
 #[test]
+fn the_second_bounds_them_where_none_is_kept_in_full() {
+    let mut storm = Storm::new(StormLimits {
+        full: 0,
+        per_second: 1,
+        ..StormLimits::default()
+    });
+    let now = Instant::now();
+    let kept = (0..20).filter(|_| admit(&mut storm, 7, false, now) != Admission::Count);
+    assert_eq!(
+        kept.count(),
+        2,
+        "the first of the signature, and that of the second"
+    );
+}
+
+#[test]
 fn heads_tell_too_what_the_second_suppressed() {
     let mut storm = Storm::new(StormLimits {
         full: 1,

@@ -6,6 +6,7 @@ mod props;
 mod scalars;
 mod scan;
 
+pub(super) use self::scan::is_number;
 use self::scan::{Scan, Stop};
 use super::{
     Action, Policy, Redactor,
@@ -61,11 +62,6 @@ pub(super) fn part(
 ) -> Option<Done> {
     let node = r.policy().paths().root().filter(|_| whole);
     Machine::new(r, bytes, ended, 0, rule, node).run()
-}
-
-/// Whether a text is one JSON number.
-pub(super) fn is_number(text: &str) -> bool {
-    scan::number(text.as_bytes(), 0) == Some(text.len())
 }
 
 pub(super) struct Done {

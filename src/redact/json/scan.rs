@@ -128,3 +128,8 @@ pub(super) fn bare(input: &[u8], from: usize) -> usize {
     }
     at
 }
+
+/// Whether a text is one JSON number.
+pub(in crate::redact) fn is_number(text: &str) -> bool {
+    number(text.as_bytes(), 0) == Some(text.len())
+}

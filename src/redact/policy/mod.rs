@@ -10,7 +10,7 @@ mod toml;
 
 pub use self::{
     error::PolicyError,
-    model::{Action, Base, KeySource, PolicyModel},
+    model::{Base, KeySource, PolicyModel},
 };
 pub(super) use self::{
     model::{Allowed, Rule},
@@ -18,7 +18,7 @@ pub(super) use self::{
 };
 
 use super::{
-    Decisions, detect,
+    Action, Decisions, detect,
     key::Key,
     names::{self, Names},
 };

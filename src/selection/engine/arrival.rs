@@ -1,10 +1,9 @@
 use crate::{
-    context::ruled_of_fact,
     host,
     selection::{
         Address, Text,
         model::{By, Is},
-        work::Work,
+        work::{AT_ONCE, Work},
     },
 };
 use http::{
@@ -37,7 +36,7 @@ pub(crate) struct Seen<'r> {
     /// Headers that many rules look at. Rules know them by number.
     headers: [OnceCell<GetAll<'r, HeaderValue>>; SEEN],
     /// The host in its one spelling.
-    host: OnceCell<Option<Cow<'r, [u8]>>>,
+    host: OnceCell<Cow<'r, [u8]>>,
     cookies: Few<'r>,
     query: Few<'r>,
     work: Work,
@@ -59,6 +58,11 @@ pub(crate) type Facts<'r> = &'r [(Cow<'static, str>, String)];
 /// The work of taking a byte of cookies or of the query apart.
 const EACH: usize = 2;
 
+/// That of a byte of a host in its one spelling, and of one that is not ASCII: each of a
+/// label is then compared with each other one.
+const FOLDED: usize = 2;
+const ENCODED: usize = 256;
+
 /// Values of a query are decoded up to this length.
 const MAX_DECODED: usize = 1024;
 
@@ -69,20 +73,29 @@ impl<'r> Arrival<'r> {
             Some(host) => host.as_bytes(),
             None => only(self.headers.get_all(HOST).iter())?.as_bytes(),
         };
+        if !self.work().pay(host.len() / AT_ONCE) {
+            return None;
+        }
         Some(str::from_utf8(host).map_or(host, |host| host::split(host).0.as_bytes()))
     }
 
     /// The same in its one spelling.
     pub(super) fn folded_host(&self) -> Option<&[u8]> {
-        let fold = || {
+        if self.seen.host.get().is_none() {
             let host = self.host()?;
-            Some(match str::from_utf8(host).map(host::fold) {
+            let each = if host.is_ascii() { FOLDED } else { ENCODED };
+            // Not noted where it is too much, so that each rule falls short that asks.
+            if !self.work().pay(host.len().saturating_mul(each)) {
+                return None;
+            }
+            let folded = match str::from_utf8(host).map(host::fold) {
                 Ok(Cow::Borrowed(host)) => Cow::Borrowed(host.as_bytes()),
                 Ok(Cow::Owned(host)) => Cow::Owned(host.into_bytes()),
                 Err(_) => Cow::Borrowed(host),
-            })
-        };
-        self.seen.host.get_or_init(fold).as_deref()
+            };
+            let _ = self.seen.host.set(folded);
+        }
+        self.seen.host.get().map(|host| &**host)
     }
 
     pub(in crate::selection) fn work(&self) -> &Work {
@@ -303,4 +316,16 @@ impl fmt::Write for AddressText {
         self.len = end;
         Ok(())
     }
+}
+
+/// What rules see of a fact, in bytes.
+pub(crate) const MAX_FACT_LEN: usize = 1024;
+
+/// What rules see of a fact.
+pub(crate) fn ruled_of_fact(fact: &str) -> &str {
+    let mut end = MAX_FACT_LEN.min(fact.len());
+    while !fact.is_char_boundary(end) {
+        end -= 1;
+    }
+    fact.get(..end).unwrap_or_default()
 }

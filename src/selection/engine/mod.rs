@@ -1,8 +1,8 @@
 //! Rules as they are evaluated.
 
 mod arrival;
+mod entry;
 mod node;
-mod pending;
 #[cfg(feature = "token")]
 mod scope;
 mod selected;
@@ -15,14 +15,15 @@ pub(crate) use self::scope::Scope;
 #[cfg(any(feature = "admin", feature = "token"))]
 pub(crate) use self::spending::second;
 pub(crate) use self::{
-    arrival::{Arrival, Seen},
-    pending::Pending,
+    arrival::{Arrival, MAX_FACT_LEN, Seen},
     selected::{Admission, Hold, Selected, Shortage},
+    set::Pending,
 };
 pub(super) use self::{
-    node::{Node, Test},
+    entry::{Entry, Window as Time, sample_of},
+    node::{Needs, Node, Test},
     selected::{Overall, Terms},
-    set::{Entry, Set, Window as Time, sample_of},
+    set::Set,
     spending::Spent,
-    watch::{Needed, Needs},
+    watch::Needed,
 };

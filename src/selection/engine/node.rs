@@ -1,10 +1,7 @@
-use super::{
-    arrival::{Arrival, Facts, fact},
-    watch::Needs,
-};
+use super::arrival::{Arrival, Facts, fact};
 use crate::selection::{
     Network, Text, When,
-    model::{Is, PathIs},
+    model::{By, Is, PathIs, Rule},
     work::Work,
 };
 use http::{HeaderName, Method};
@@ -347,5 +344,28 @@ impl fmt::Display for Test {
             Self::Client(networks) => list(f, "client in", networks),
             Self::ContentType(types) => list(f, "content type", types),
         }
+    }
+}
+
+/// What a rule looks at that is not part of every request.
+#[derive(Debug, Default)]
+pub(in crate::selection) struct Needs {
+    pub(in crate::selection) client: bool,
+    pub(in crate::selection) route: bool,
+    pub(in crate::selection) facts: Vec<String>,
+}
+
+impl Needs {
+    pub(in crate::selection) fn of(rule: &Rule) -> Self {
+        let mut needs = Self::default();
+        Node::of(&rule.when)
+            .iter()
+            .for_each(|node| node.needs(&mut needs));
+        match rule.sample.as_ref().map(crate::selection::Sample::key) {
+            Some(By::Client) => needs.client = true,
+            Some(By::Fact(name)) => needs.facts.push(name.clone()),
+            _ => {}
+        }
+        needs
     }
 }

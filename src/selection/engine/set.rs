@@ -1,20 +1,15 @@
+//! Rules, compiled, and those that wait for facts of a request.
+
 use super::{
-    Arrival, Node, Pending, Selected,
-    arrival::{Facts, SEEN, fact},
+    Arrival, Entry, Selected,
+    arrival::{Facts, SEEN},
+    entry::{Verdict, nanos},
     node::Memory,
-    pending::Waiting,
     watch::Watch,
 };
-use crate::selection::{
-    Sample, SampleKey,
-    model::{By, MAX_CONDITIONS, Rule, in_share},
-    work::Work,
-};
+use crate::selection::{SampleKey, work::Work};
 use http::HeaderName;
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::SystemTime,
-};
+use std::{sync::Arc, time::SystemTime};
 
 /// Rules, compiled. Evaluating them allocates nothing.
 #[derive(Debug, Default)]
@@ -24,87 +19,6 @@ pub(crate) struct Set {
     waiting: Box<[u32]>,
     key: SampleKey,
     watch: Watch,
-}
-
-/// One rule of a set.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    time: Window,
-    /// What can be decided when the request arrives.
-    closed: Vec<Node>,
-    /// What may wait for facts.
-    open: Vec<Node>,
-    /// Whether nothing is decided before there is a fact.
-    needs_fact: bool,
-    /// Whether there is something to remember beside facts.
-    is_mixed: bool,
-    sample: Option<Share>,
-    /// A bit for each watched fact that it waits for.
-    facts: u64,
-    selected: Arc<Selected>,
-    rule: Arc<Rule>,
-}
-
-/// When a rule is in force.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::selection) struct Window {
-    from: u64,
-    until: u64,
-}
-
-impl Window {
-    pub(in crate::selection) fn of(rule: &Rule) -> Self {
-        Self {
-            from: rule.from.map_or(0, nanos),
-            until: nanos(rule.expires),
-        }
-    }
-
-    pub(in crate::selection) fn contains(self, at: SystemTime) -> bool {
-        self.has(nanos(at))
-    }
-
-    #[inline]
-    fn has(self, at: u64) -> bool {
-        (self.from..self.until).contains(&at)
-    }
-}
-
-/// Since 1970; of times before it the same, and of those after 2554.
-pub(super) fn nanos(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    })
-}
-
-#[derive(Debug)]
-struct Share {
-    by: By,
-    seed: String,
-    percent: f64,
-}
-
-impl Share {
-    fn of(sample: &Sample, rule: &Rule) -> Self {
-        Self {
-            by: sample.key().clone(),
-            seed: sample.seed_of(&rule.name).to_owned(),
-            percent: sample.share(),
-        }
-    }
-
-    fn has(&self, key: &SampleKey, value: Option<&[u8]>) -> bool {
-        value.is_some_and(|value| in_share(key, &self.seed, value, self.percent))
-    }
-}
-
-/// Whether the key that the request has by now is in the share of the rule.
-pub(in crate::selection) fn sample_of(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> bool {
-    rule.sample.as_ref().is_none_or(|sample| {
-        let share = Share::of(sample, rule);
-        arrival.key(&share.by, |value| share.has(key, value))
-    })
 }
 
 impl Set {
@@ -139,11 +53,11 @@ impl Set {
         &self.entries
     }
 
-    pub(super) fn entry(&self, index: u32) -> Option<&Entry> {
+    fn entry(&self, index: u32) -> Option<&Entry> {
         self.entries.get(index as usize)
     }
 
-    pub(super) fn key(&self) -> &SampleKey {
+    fn key(&self) -> &SampleKey {
         &self.key
     }
 
@@ -153,7 +67,7 @@ impl Set {
 
     /// A request has ended while these rules waited for it, and all before `end`
     /// that wait in every one.
-    pub(super) fn ended(&self, waiting: impl Iterator<Item = u32>, end: u32) {
+    fn ended(&self, waiting: impl Iterator<Item = u32>, end: u32) {
         if self.watch.looks() {
             let entries = waiting.filter_map(|rule| self.entry(rule));
             let facts = entries.fold(0, |facts, entry| facts | entry.facts);
@@ -184,12 +98,12 @@ impl Set {
     }
 
     /// Rules that wait in every request, up to this one.
-    pub(super) fn waiting_before(&self, rule: u32) -> impl Iterator<Item = u32> {
+    fn waiting_before(&self, rule: u32) -> impl Iterator<Item = u32> {
         let all = self.waiting.iter().copied();
         all.take_while(move |waiting| *waiting < rule)
     }
 
-    pub(super) fn has_waiting_before(&self, rule: u32) -> bool {
+    fn has_waiting_before(&self, rule: u32) -> bool {
         self.waiting.first().is_some_and(|first| *first < rule)
     }
 
@@ -243,119 +157,73 @@ fn number_headers(entries: &mut [Entry]) {
     }
 }
 
-enum Verdict {
-    Selects,
-    Fails,
-    Waits(Memory),
+/// Rules that wait for facts, of the set that the request began with: it never
+/// sees another one.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    set: Option<Arc<Set>>,
+    /// Rules that wait for this request, in their order. Kept with its context for
+    /// the next one, so that nothing is allocated.
+    waiting: Vec<Waiting>,
+    /// Only rules before this one wait.
+    end: u32,
+    /// What the request has left for conditions, and whether that was too little once.
+    work: u32,
+    fell_short: bool,
 }
 
-impl Entry {
-    pub(in crate::selection) fn new(rule: &Arc<Rule>, selected: Arc<Selected>) -> Self {
-        let mut nodes = Node::of(&rule.when);
-        // More than there is room for to remember; it cannot come from a text.
-        if rule.when.conditions() > MAX_CONDITIONS {
-            nodes.push(Node::Any(Vec::new()));
-        }
-        let (open, mut closed): (Vec<_>, Vec<_>) = nodes.into_iter().partition(Node::is_open);
-        closed.sort_by_key(Node::cost);
-        Self {
-            rule: Arc::clone(rule),
-            time: Window::of(rule),
-            closed,
-            is_mixed: open.iter().any(|node| !matches!(node, Node::Fact(..))),
-            needs_fact: open.iter().any(|node| matches!(node, Node::Fact(..))),
-            open,
-            sample: rule.sample.as_ref().map(|sample| Share::of(sample, rule)),
-            facts: 0,
-            selected,
-        }
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    rule: u32,
+    memory: Memory,
+}
+
+impl Pending {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.set.is_none()
     }
 
-    pub(in crate::selection) fn rule(&self) -> &Arc<Rule> {
-        &self.rule
-    }
-
-    pub(in crate::selection) fn selected(&self) -> &Arc<Selected> {
-        &self.selected
-    }
-
-    /// Whether it looks at nothing but facts, and cannot match without one.
-    pub(super) fn only_waits(&self) -> bool {
-        let by_fact = |share: &Share| matches!(share.by, By::Fact(_));
-        let sampled_by_fact = self.sample.as_ref().is_some_and(by_fact);
-        self.closed.is_empty()
-            && !self.is_mixed
-            && (self.needs_fact || sampled_by_fact)
-            && (self.sample.is_none() || sampled_by_fact)
-    }
-
-    /// What is quick to say: most rules that are looked at end here.
-    #[inline]
-    fn is_possible(&self, at: u64, arrival: &Arrival<'_>) -> bool {
-        self.time.has(at) && self.closed.iter().all(|node| node.holds(arrival))
-    }
-
-    fn evaluate(&self, key: &SampleKey, arrival: &Arrival<'_>) -> Verdict {
-        let mut waits_for_key = false;
-        if let Some(share) = &self.sample {
-            let has = arrival.key(&share.by, |value| share.has(key, value));
-            if !has && !matches!(share.by, By::Fact(_)) {
-                return Verdict::Fails;
-            }
-            waits_for_key = !has;
-        }
-        if self.open.is_empty() && !waits_for_key {
-            return Verdict::Selects;
-        }
-        let mut memory = Memory::default();
-        if self.is_mixed {
-            let open = self.open.iter();
-            open.for_each(|node| node.remember(arrival, &mut memory));
-        }
-        let waits = waits_for_key || self.needs_fact && arrival.facts.is_empty();
-        if !waits && self.all_hold(memory.rewound(), arrival.facts, arrival.work()) {
-            return Verdict::Selects;
-        }
-        Verdict::Waits(memory)
-    }
-
-    fn all_hold(&self, mut memory: Memory, facts: Facts<'_>, work: &Work) -> bool {
-        let mut hold = self.open.iter();
-        hold.all(|node| node.decide(&mut memory, facts, work) == Some(true))
-    }
-
-    /// A request had too little left for it.
-    fn fell_short(&self) {
-        if let Some(terms) = self.selected.terms() {
-            terms.spent.beyond_work.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// Whether it selects a request that has these facts by now.
-    pub(super) fn decides(
-        &self,
-        key: &SampleKey,
-        memory: Memory,
-        facts: Facts<'_>,
-        now: u64,
-        work: &Work,
-    ) -> bool {
-        let in_share = || match &self.sample {
-            Some(share) => match &share.by {
-                By::Fact(name) => {
-                    let value = fact(facts, name).filter(|value| work.pay(2 * value.len()));
-                    share.has(key, value)
-                }
-                // It was asked when the request came.
-                _ => true,
-            },
-            None => true,
+    /// What these facts select. What comes after it waits no longer.
+    pub(crate) fn evaluate(&mut self, facts: Facts<'_>, now: SystemTime) -> Option<Arc<Selected>> {
+        let set = self.set.as_ref()?;
+        set.watch().stated(facts);
+        let now = nanos(now);
+        let work = Work::left(self.work);
+        let decides = |rule: u32, memory: Memory| {
+            let entry = set.entry(rule);
+            entry.is_some_and(|entry| entry.decides(set.key(), memory, facts, now, &work))
         };
-        let decides = self.time.has(now) && self.all_hold(memory, facts, work) && in_share();
-        if work.was_short() {
-            self.fell_short();
-            return false;
+        let mut here = self.waiting.iter().take_while(|w| w.rule < self.end);
+        let here = here.find(|w| decides(w.rule, w.memory.rewound()));
+        let end = here.map_or(self.end, |waiting| waiting.rule);
+        let everywhere = set
+            .waiting_before(end)
+            .find(|rule| decides(*rule, Memory::default()));
+        self.work = work.is_left();
+        if work.was_ever_short() && !self.fell_short {
+            self.fell_short = true;
+            set.watch().fell_short();
         }
-        decides
+        let rule = everywhere.or(here.map(|waiting| waiting.rule))?;
+        let selected = Arc::clone(set.entry(rule)?.selected());
+        self.end = rule;
+        let waits = self.waiting.first().is_some_and(|w| w.rule < rule);
+        if !waits && !set.has_waiting_before(rule) {
+            self.set = None;
+        }
+        Some(selected)
+    }
+
+    pub(crate) fn reset(&mut self) {
+        const ROOM: usize = 1024;
+        if let Some(set) = self.set.take() {
+            let waiting = self.waiting.iter().map(|w| w.rule);
+            set.ended(waiting.take_while(|rule| *rule < self.end), self.end);
+        }
+        self.waiting.clear();
+        self.fell_short = false;
+        if self.waiting.capacity() > ROOM {
+            self.waiting = Vec::new();
+        }
     }
 }

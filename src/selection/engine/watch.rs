@@ -2,9 +2,9 @@
 
 use super::{
     arrival::{Arrival, Facts},
-    node::Node,
+    node::Needs,
 };
-use crate::selection::model::{By, Rule};
+use crate::selection::model::Rule;
 use std::{
     collections::HashMap,
     sync::{
@@ -71,6 +71,14 @@ const MOST: usize = 64;
 const ENOUGH: u64 = 100;
 const LONG: Duration = Duration::from_secs(60);
 
+/// Where no rule in force needs it there is nothing to be said, perhaps for ever: of more
+/// requests than that, one in so many looks whether there is.
+const SELDOM: u64 = 256;
+
+fn looks(lacked: u64) -> bool {
+    lacked <= ENOUGH || lacked.is_multiple_of(SELDOM)
+}
+
 impl Needed {
     fn new(name: &str) -> Self {
         Self {
@@ -91,8 +99,8 @@ impl Needed {
 
     /// A request has done without it; whether the log is to say so now.
     fn lacked(&self) -> bool {
-        self.waited.fetch_add(1, Relaxed);
-        !self.told.load(Relaxed) && self.missed().is_some()
+        let waited = self.waited.fetch_add(1, Relaxed) + 1;
+        looks(waited) && !self.told.load(Relaxed) && self.missed().is_some()
     }
 }
 
@@ -218,8 +226,8 @@ impl Watch {
             if arrival.client.is_some() {
                 clients.known.fetch_add(1, Relaxed);
             } else {
-                clients.unknown.fetch_add(1, Relaxed);
-                if !clients.told.load(Relaxed) {
+                let unknown = clients.unknown.fetch_add(1, Relaxed) + 1;
+                if looks(unknown) && !clients.told.load(Relaxed) {
                     self.due.store(true, SeqCst);
                 }
             }
@@ -265,28 +273,5 @@ impl Watch {
                 self.due.store(true, SeqCst);
             }
         }
-    }
-}
-
-/// What a rule looks at that is not part of every request.
-#[derive(Debug, Default)]
-pub(in crate::selection) struct Needs {
-    pub(in crate::selection) client: bool,
-    pub(in crate::selection) route: bool,
-    pub(in crate::selection) facts: Vec<String>,
-}
-
-impl Needs {
-    pub(in crate::selection) fn of(rule: &Rule) -> Self {
-        let mut needs = Self::default();
-        Node::of(&rule.when)
-            .iter()
-            .for_each(|node| node.needs(&mut needs));
-        match rule.sample.as_ref().map(crate::selection::Sample::key) {
-            Some(By::Client) => needs.client = true,
-            Some(By::Fact(name)) => needs.facts.push(name.clone()),
-            _ => {}
-        }
-        needs
     }
 }

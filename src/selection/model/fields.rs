@@ -1,12 +1,18 @@
 //! Fields of conditions, and how they are read and written.
 
-use super::{Glob, InvalidRule, Text};
+use super::{
+    Glob, InvalidRule, Text,
+    some::{one_or_all, some_of},
+};
 use http::{HeaderName, Method};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, MapAccess, SeqAccess},
 };
 use std::{fmt, marker::PhantomData, str::FromStr};
+
+/// How many single conditions a rule may have.
+pub(in crate::selection) const MAX_CONDITIONS: usize = 64;
 
 /// What a path has to be like.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,79 +109,6 @@ impl fmt::Display for HeaderKey {
 
 super::serde_as_text!(HeaderKey, "the name of a header");
 
-/// One, or a list of at least one; empty only where it is left out.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::selection) struct Some1<T>(pub(in crate::selection) Vec<T>);
-
-impl<T> Some1<T> {
-    pub(in crate::selection) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl<T> Default for Some1<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T: Serialize> Serialize for Some1<T> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        one_or_all(&self.0, to)
-    }
-}
-
-fn one_or_all<T: Serialize, S: Serializer>(all: &[T], to: S) -> Result<S::Ok, S::Error> {
-    match all {
-        [one] => one.serialize(to),
-        all => all.serialize(to),
-    }
-}
-
-pub(super) fn some_of<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(
-    mut seq: A,
-    expected: &'static str,
-) -> Result<Vec<T>, A::Error> {
-    let mut all = Vec::new();
-    while let Some(one) = seq.next_element()? {
-        all.push(one);
-    }
-    if all.is_empty() {
-        return Err(de::Error::invalid_length(0, &expected));
-    }
-    Ok(all)
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Some1<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Visitor<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
-            type Value = Some1<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("one, or a list of at least one")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Some1<T>, E> {
-                let one = T::deserialize(de::value::StrDeserializer::new(text))?;
-                Ok(Some1(vec![one]))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Some1<T>, A::Error> {
-                let one = T::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                Ok(Some1(vec![one]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Some1<T>, A::Error> {
-                some_of(seq, "a list of at least one").map(Some1)
-            }
-        }
-
-        from.deserialize_any(Visitor(PhantomData))
-    }
-}
-
 /// Names and what their values have to be like, in the order they were given.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::selection) struct Named<N>(pub(in crate::selection) Vec<(N, Text)>);
@@ -212,7 +145,7 @@ impl<'de, N: Deserialize<'de> + PartialEq> Deserialize<'de> for Named<N> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<N>, A::Error> {
                 let mut all: Vec<(N, Text)> = Vec::new();
                 while let Some(name) = map.next_key()? {
-                    if all.len() == super::MAX_CONDITIONS {
+                    if all.len() == MAX_CONDITIONS {
                         return Err(de::Error::custom("expected at most 64 names"));
                     }
                     if all.iter().any(|(n, _)| *n == name) {

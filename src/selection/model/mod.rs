@@ -9,6 +9,7 @@ mod network;
 mod rule;
 mod rules;
 mod sample;
+mod some;
 mod text;
 mod time;
 mod verbose;
@@ -26,8 +27,7 @@ pub use self::{
     when::When,
 };
 pub(super) use self::{
-    fields::PathIs,
-    rule::MAX_CONDITIONS,
+    fields::{MAX_CONDITIONS, PathIs},
     sample::{By, in_share},
     text::Is,
     time::{serialize as write_time, text as time_text},

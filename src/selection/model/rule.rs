@@ -1,4 +1,4 @@
-use super::{Budget, Glob, Network, Sample, Text, Verbose, When, time};
+use super::{Budget, Glob, Network, Sample, Text, Verbose, When, fields::MAX_CONDITIONS, time};
 use crate::selection::InvalidDirectives;
 use http::{HeaderName, Method};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -231,9 +231,6 @@ impl Rule {
 
 /// How deep conditions of a text may be in others.
 const MAX_DEPTH: usize = 32;
-
-/// How many single conditions a rule may have.
-pub(in crate::selection) const MAX_CONDITIONS: usize = 64;
 
 impl Serialize for Rule {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {

@@ -1,5 +1,8 @@
 use super::{InvalidRule, Network};
-use crate::{host, selection::work::Work};
+use crate::{
+    host,
+    selection::work::{AT_ONCE, Work},
+};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, MapAccess, SeqAccess},
@@ -83,8 +86,6 @@ impl Text {
     /// Whether a value, `None` for one that is not there, is like this; not where that
     /// takes more work than is left.
     pub(in crate::selection) fn matches(&self, value: Option<&[u8]>, work: &Work) -> bool {
-        /// So many bytes are compared in a nanosecond, and then some.
-        const AT_ONCE: usize = 16;
         match (&self.0, value) {
             (Is::Absent, value) => value.is_none(),
             (_, None) => false,
@@ -268,7 +269,7 @@ impl<'de> de::Visitor<'de> for Visitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Text, A::Error> {
-        let texts = super::fields::some_of(seq, "a list with at least one text")?;
+        let texts = super::some::some_of(seq, "a list with at least one text")?;
         Ok(Text(Is::OneOf(texts)))
     }
 
@@ -277,10 +278,10 @@ impl<'de> de::Visitor<'de> for Visitor {
             return Err(de::Error::invalid_length(0, &self));
         };
         let text = Text(match field {
-            Field::Equals => Is::OneOf(map.next_value::<super::fields::Some1<String>>()?.0),
+            Field::Equals => Is::OneOf(map.next_value::<super::some::Some1<String>>()?.0),
             Field::Prefix => Is::Prefix(map.next_value()?),
             Field::Regex => Is::Regex(map.next_value::<PatternText>()?.0),
-            Field::Network => Is::Network(map.next_value::<super::fields::Some1<Network>>()?.0),
+            Field::Network => Is::Network(map.next_value::<super::some::Some1<Network>>()?.0),
             Field::Present if map.next_value()? => Is::Present,
             Field::Present => Is::Absent,
         });

@@ -1,6 +1,7 @@
 use super::{
     Glob, Network, Text,
-    fields::{HeaderKey, MethodName, Named, PathIs, Some1},
+    fields::{HeaderKey, MethodName, Named, PathIs},
+    some::Some1,
 };
 use http::{HeaderName, Method};
 use serde::{Deserialize, Deserializer, Serialize, de};

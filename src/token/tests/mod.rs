@@ -250,3 +250,37 @@ fn networks_of_clients() {
     assert_eq!(from([192, 0, 2, 1]), Err(Refusal::Client));
     assert_eq!(check(&tokens, &token[0]), Err(Refusal::Client), "unknown");
 }
+
+#[test]
+fn what_somebody_may_know_of_a_token() {
+    let claims = ten_minutes()
+        .audience("orders")
+        .when(When::new().route("/orders/{id}"))
+        .uses(1);
+    let token = mint(&hs256("h"), &claims);
+    let tokens = Tokens::new([hs256("h")]);
+    let pay = Described::new(Method::POST, "/pay".parse().unwrap()).route("/pay");
+    // As often as wanted: nothing is used up, and nobody asks for the service.
+    for (request, refused) in [
+        (None, None),
+        (Some(&request()), None),
+        (Some(&pay), Some(Refusal::Scope)),
+    ] {
+        let inspected = tokens.inspect(&token, request, at(NOW));
+        assert_eq!(inspected.refused, refused);
+        assert_eq!(inspected.key.as_deref(), Some("h"));
+        assert_eq!(inspected.claims.unwrap()["sub"], "alice");
+        assert_eq!(inspected.ends, Some(at(NOW + 600)));
+        assert!(inspected.warnings.is_empty());
+    }
+    let of = |tokens: &Tokens, after| tokens.inspect(&token, None, at(NOW + after)).refused;
+    let pay = tokens.clone().service("pay");
+    assert_eq!(of(&pay, 0), Some(Refusal::Audience));
+    assert_eq!(of(&tokens, 3600), Some(Refusal::Expired));
+    // Of what nobody with the key has made nothing is said.
+    let stranger = Tokens::new([TokenKey::hs256("h", &OTHER).unwrap()]);
+    let inspected = stranger.inspect(&token, None, at(NOW));
+    assert_eq!(inspected.refused, Some(Refusal::Signature));
+    assert!(inspected.key.is_none() && inspected.claims.is_none() && inspected.ends.is_none());
+    assert_eq!(tokens.status().accepted, 0);
+}

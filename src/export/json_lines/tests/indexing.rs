@@ -122,8 +122,176 @@ fn a_full_disk_costs_the_index_and_no_exchange() {
     assert_eq!(fs::metadata(index).unwrap().len(), 500);
 }
 
+/// Indexes that are made anew.
+mod anew {
+    use super::*;
+
+    /// A closed file and its index.
+    fn written(dir: &Path, range: std::ops::Range<u32>) -> (PathBuf, PathBuf) {
+        let before = files(dir);
+        let mut exporter = JsonLines::builder(dir).build();
+        for id in ids(range) {
+            exporter.export(&sample_of(&id, 2_000)).unwrap();
+        }
+        exporter.flush().unwrap();
+        drop(exporter);
+        let mut new = files(dir);
+        new.retain(|path| !before.contains(path));
+        let [index, file] = &new[..] else {
+            panic!("{new:?}")
+        };
+        (file.clone(), index.clone())
+    }
+
+    fn all(exporter: &mut JsonLines) {
+        for _ in 0..1000 {
+            while exporter.idle() {}
+            exporter.tick();
+        }
+    }
+
+    #[test]
+    fn one_like_the_first_in_turns() {
+        let dir = TempDir::new();
+        let (file, index) = written(dir.path(), 0..600);
+        let good = fs::read(&index).unwrap();
+        assert_eq!(good.len(), 600 * 112);
+        fs::remove_file(&index).unwrap();
+        let mut exporter = JsonLines::builder(dir.path()).build();
+        let mut turns = 1;
+        while exporter.idle() && !index.exists() {
+            turns += 1;
+        }
+        let pieces = fs::metadata(&file).unwrap().len() / (256 * 1024);
+        assert!(turns > pieces, "{turns} turns for {pieces} pieces");
+        assert_eq!(fs::read(&index).unwrap(), good);
+        assert_eq!(files(dir.path()), [index.clone(), file]);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(&index).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        // Until the next tick there is no end of work that one second may have.
+        let calls = (0..10_000).take_while(|_| exporter.idle()).count();
+        assert!(calls < 100, "{calls}");
+    }
+
+    #[test]
+    fn what_somebody_writes_is_left_alone() {
+        let dir = TempDir::new();
+        let mut early = JsonLines::builder(dir.path()).build();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let (_, index) = written(dir.path(), 0..300);
+        fs::remove_file(&index).unwrap();
+        all(&mut early);
+        assert!(!index.exists(), "it was written after the start");
+
+        // What the last entries wait for is not missing.
+        let mut other = JsonLines::builder(dir.path()).build();
+        for id in ids(400..450) {
+            other.export(&sample_of(&id, 2_000)).unwrap();
+        }
+        let [waits] = &indexes(dir.path())[..] else {
+            panic!("{:?}", files(dir.path()))
+        };
+        let entries = || fs::metadata(waits).unwrap().len() / 112;
+        assert!(entries() < 50);
+        all(&mut JsonLines::builder(dir.path()).build());
+        other.flush().unwrap();
+        assert_eq!(entries(), 50, "its writer goes on with its own");
+        assert!(index.exists());
+
+        // One that changes while it is read.
+        fs::remove_file(&index).unwrap();
+        let file = index.with_extension("jsonl");
+        let mut late = JsonLines::builder(dir.path()).build();
+        while late.idle() && !files(dir.path()).iter().any(|path| is_part(path)) {}
+        let mut bytes = fs::read(&file).unwrap();
+        bytes.extend(b"{}");
+        fs::write(&file, bytes).unwrap();
+        all(&mut late);
+        assert!(!index.exists());
+        assert!(!files(dir.path()).iter().any(|path| is_part(path)));
+    }
+
+    fn is_part(path: &Path) -> bool {
+        path.extension().is_some_and(|end| end == "part")
+    }
+
+    /// An index ends where a line cannot be described, and is not made anew each time.
+    #[test]
+    fn what_cannot_be_described_ends_it() {
+        let dir = TempDir::new();
+        let (file, index) = written(dir.path(), 0..100);
+        let bytes = fs::read(&file).unwrap();
+        let lines: Vec<_> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+        let (good, rest) = (lines[..40].concat(), lines[41..].concat());
+        for odd in [&b"\n"[..], b"{}\n", b"\xef\xbb\xbf{}\n"] {
+            fs::write(&file, [&good, odd, &rest[..]].concat()).unwrap();
+            all(&mut JsonLines::builder(dir.path()).build());
+            let meta = fs::metadata(&index).unwrap();
+            assert_eq!(meta.len(), 40 * 112);
+            let at = std::time::SystemTime::now() + std::time::Duration::from_secs(9);
+            let made = fs::File::options().append(true).open(&index).unwrap();
+            made.set_modified(at).unwrap();
+            all(&mut JsonLines::builder(dir.path()).build());
+            assert_eq!(fs::metadata(&index).unwrap().modified().unwrap(), at);
+        }
+        assert_eq!(files(dir.path()).len(), 2);
+    }
+
+    #[test]
+    fn no_exchange_goes_for_it_and_the_size_stays() {
+        let dir = TempDir::new();
+        let mut made = Vec::new();
+        for n in 0..4 {
+            made.push(written(dir.path(), n * 60..n * 60 + 60));
+        }
+        for (_, index) in &made {
+            fs::remove_file(index).unwrap();
+        }
+        let total = size(&files(dir.path())) + 2_000;
+        let mut exporter = JsonLines::builder(dir.path())
+            .max_file_bytes(1_000)
+            .max_total_bytes(total)
+            .build();
+        all(&mut exporter);
+        assert!(indexes(dir.path()).is_empty());
+        assert_eq!(files(dir.path()).len(), 4);
+        // The next to be begun takes the place of the oldest, and there is room.
+        exporter.export(&sample_of("999", 2_000)).unwrap();
+        all(&mut exporter);
+        let wanted: Vec<_> = made[1..].iter().map(|(_, index)| index.clone()).collect();
+        assert_eq!(indexes(dir.path()), wanted);
+        assert!(size(&files(dir.path())) <= total);
+    }
+
+    #[test]
+    fn nothing_is_left_of_one_that_did_not_come_to_its_end() {
+        let dir = TempDir::new();
+        let (file, index) = written(dir.path(), 0..600);
+        fs::remove_file(&index).unwrap();
+        // The process ends meanwhile.
+        let mut exporter = JsonLines::builder(dir.path()).build();
+        while exporter.idle() && !files(dir.path()).iter().any(|path| is_part(path)) {}
+        assert_eq!(files(dir.path()).len(), 2);
+        drop(exporter);
+        assert_eq!(files(dir.path()), std::slice::from_ref(&file));
+        // There is no room on the disk.
+        let disk = Full::after(10_000);
+        let mut exporter = JsonLines::builder(dir.path()).build_on(Box::new(disk.clone()));
+        all(&mut exporter);
+        assert_eq!(files(dir.path()), std::slice::from_ref(&file));
+        assert_eq!(exporter.health(), Health::Ok);
+        disk.set(usize::MAX);
+        exporter.export(&sample("999")).unwrap();
+        all(&mut exporter);
+        assert_eq!(indexes(dir.path()), [index]);
+    }
+}
+
 /// What the reader of files makes of an index, in all states of the file.
-#[cfg(feature = "cli")]
 mod reading {
     use super::*;
     use crate::{
@@ -161,7 +329,7 @@ mod reading {
             ControlFlow::Continue(())
         }
 
-        fn torn(&mut self, _: &Torn) {
+        fn torn(&mut self, _: Torn) {
             self.torn += 1;
         }
     }

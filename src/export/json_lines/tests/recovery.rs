@@ -204,7 +204,7 @@ fn what_did_not_come_to_the_device_is_told_once() {
 #[test]
 fn behind_a_worker() {
     use crate::exchange::Exchange;
-    use crate::export::worker::{Handler, Worker};
+    use crate::worker::{Handler, Worker};
     use std::time::Duration;
 
     struct Export(JsonLines);

@@ -1,0 +1,630 @@
+use super::{Failure, input::standard_input};
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+use dashcam::{
+    find::{Filter, InvalidFilter},
+    redact::KeySource,
+    selection::{Glob, Network, When},
+};
+use jiff::SignedDuration;
+use std::{
+    net::IpAddr,
+    num::{NonZeroU32, NonZeroU64},
+    path::PathBuf,
+    time::Duration,
+};
+
+const CODES: &str = "\
+Exit codes:
+  0  done; the answer is yes
+  1  the answer is no: rules have an error, no rule selects, a token is refused, nothing
+     was found
+  2  it could not be done: usage, or a file that cannot be read
+
+DIR is where the service keeps its exchanges: default $DASHCAM_DIR, else ./dashcam.
+Colours are left out where NO_COLOR is set, and where the output is no terminal.";
+
+/// Reads what dashcam keeps, and checks rules.
+#[derive(Debug, Parser)]
+#[command(name = "dashcam", version, after_help = CODES, max_term_width = 90)]
+pub(super) struct Args {
+    /// Print JSON, one object a line.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List kept exchanges, the oldest first.
+    #[command(after_help = LS)]
+    Ls(ListArgs),
+    /// List the last kept exchanges, and go on as new ones are kept, until ctrl-c.
+    Tail(ListArgs),
+    /// Group kept failures by what they have in common, the most frequent first.
+    #[command(after_help = TOP)]
+    Top(TopArgs),
+    /// Show everything about an exchange.
+    #[command(after_help = SHOW)]
+    Show(ShowArgs),
+    /// Write exchanges in a format of other tools.
+    #[command(after_help = EXPORT, override_usage = "dashcam export <--har|--curl> [OPTIONS] [DIR]")]
+    Export(ExportArgs),
+    /// Check rules for verbose requests, and ask them.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Make a key of pseudonyms.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Make keys, and tokens that make single requests verbose.
+    #[command(subcommand, after_help = TOKEN)]
+    Token(TokenCommand),
+    /// Print the completions of a shell.
+    #[command(after_help = COMPLETIONS)]
+    Completions(CompletionsArgs),
+    /// Print the manual page.
+    #[command(after_help = MAN)]
+    Man(ManArgs),
+}
+
+const COMPLETIONS: &str = "\
+Examples:
+  dashcam completions bash > ~/.local/share/bash-completion/completions/dashcam
+  dashcam completions zsh > ~/.zfunc/_dashcam         with ~/.zfunc in fpath
+  dashcam completions fish > ~/.config/fish/completions/dashcam.fish";
+
+const MAN: &str = "\
+Examples:
+  dashcam man > dashcam.1
+  dashcam man --out ~/.local/share/man/man1           a page of each command";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell.
+    pub(super) shell: Shell,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ManArgs {
+    /// Write this page and one of each command to a directory, which is made where missing.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+const LS: &str = "\
+Examples:
+  dashcam ls --since 15m --status 5xx
+  dashcam ls --since 2026-11-23T12:00:00Z --until 2026-11-23T12:10:00Z --method POST
+  dashcam ls --route '/orders/*' --kept-for selected:acme-checkout /var/lib/orders/dashcam
+  dashcam ls --fact tenant=acme --key-file /etc/orders/dashcam.key
+  pass show customer-7 | dashcam ls --value - --key-file /etc/orders/dashcam.key
+
+Most values are written as a keyed hash: with the service's key they are found by what
+they were.";
+
+const TOP: &str = "\
+Examples:
+  dashcam top --since 1h
+  dashcam top --since 1h --method POST --route /orders
+
+Failures of one kind have route, method, outcome, status (or gRPC code), and the place of
+the panic or of the first event at ERROR in common. Of very many only some are kept and the
+rest is counted: COUNTED are those, as far as a later one of their kind was kept; a + says
+that there may be more since the last that was.";
+
+const SHOW: &str = "\
+Examples:
+  dashcam show 01a20747-b884        what begins so, of the ID or the correlation ID
+  dashcam show last                 the newest one
+  dashcam show --json last | jq .request.headers";
+
+const EXPORT: &str = "\
+Examples:
+  dashcam export --har --since 1h > orders.har
+  dashcam export --curl --id 01a20747-b884 --base http://127.0.0.1:3000";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct FilterArgs {
+    /// Only since a time (2026-11-23T12:00:00Z), or so long ago (15m, 2h, 7d).
+    #[arg(long, value_name = "WHEN", value_parser = condition("since"))]
+    since: Option<String>,
+    /// Only before a time, or what is older than so long.
+    #[arg(long, value_name = "WHEN", value_parser = condition("until"))]
+    until: Option<String>,
+    /// Only this method.
+    #[arg(long)]
+    method: Vec<String>,
+    /// Only this route, or routes and paths like a pattern (/orders/*).
+    #[arg(long, value_parser = condition("route"))]
+    route: Vec<String>,
+    /// Only this status (502), class (5xx), or none: no response.
+    #[arg(long, value_parser = condition("status"))]
+    status: Vec<String>,
+    /// Only what ended so: completed, failed, panicked, body_error, abandoned.
+    #[arg(long, value_parser = condition("outcome"))]
+    outcome: Vec<String>,
+    /// Only this correlation ID.
+    #[arg(long, value_name = "ID")]
+    correlation_id: Vec<String>,
+    /// Only what was kept for this: outcome, request_body, slow, error_event, baseline,
+    /// caller, interim, asked[:WHY], condition[:WHY], selected[:RULE].
+    #[arg(long, value_name = "REASON", value_parser = condition("kept_for"))]
+    kept_for: Vec<String>,
+    /// Only where the service stated this fact.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = condition("fact"))]
+    fact: Vec<String>,
+    /// Only with this header, of the request or the response; of credentials, VALUE is what
+    /// follows their scheme.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = condition("header"))]
+    header: Vec<String>,
+    /// Only where this value stands, in whatever place; - reads it from standard input,
+    /// so that no list of commands has it.
+    #[arg(long)]
+    value: Vec<String>,
+    /// The service's key of pseudonyms, to find what is not written in the clear.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// The scope that the service's policy gives the key.
+    #[arg(long, requires = "key_file")]
+    scope: Option<String>,
+}
+
+/// What a condition of this name can have as its value.
+fn condition(name: &'static str) -> impl Fn(&str) -> Result<String, InvalidFilter> + Clone {
+    move |value| {
+        Filter::new().add(name, value)?;
+        Ok(value.to_owned())
+    }
+}
+
+impl FilterArgs {
+    /// What was asked for. It reads the key, and a value from standard input.
+    pub(super) fn filter(&self) -> Result<Filter, Failure> {
+        let mut filter = self.times()?;
+        for (name, values) in [
+            ("method", &self.method),
+            ("route", &self.route),
+            ("status", &self.status),
+            ("outcome", &self.outcome),
+            ("kept_for", &self.kept_for),
+            ("fact", &self.fact),
+            ("header", &self.header),
+        ] {
+            for value in values {
+                add(&mut filter, name, value)?;
+            }
+        }
+        for id in &self.correlation_id {
+            // What somebody copies may have blanks around it; no ID has.
+            add(&mut filter, "correlation_id", id.trim())?;
+        }
+        for value in &self.value {
+            match value.as_str() {
+                "-" => add(&mut filter, "value", &standard_input()?)?,
+                value => add(&mut filter, "value", value)?,
+            }
+        }
+        if let Some(file) = &self.key_file {
+            let mut source = KeySource::file("--key-file", file);
+            source.scope.clone_from(&self.scope);
+            let key = filter.key(&source);
+            key.map_err(|error| Failure::cannot(error.to_string()))?;
+        }
+        Ok(filter)
+    }
+
+    /// The same, but only its times.
+    pub(super) fn times(&self) -> Result<Filter, Failure> {
+        let mut filter = Filter::new();
+        for (name, time) in [("since", &self.since), ("until", &self.until)] {
+            if let Some(time) = time {
+                add(&mut filter, name, time)?;
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Whether it asks for what is not kept unless somebody wants it.
+    pub(super) fn asks_for_healthy(&self) -> bool {
+        let healthy = |status: &String| status.starts_with(['1', '2', '3', '4']);
+        self.status.iter().any(healthy) || self.outcome.iter().any(|is| is == "completed")
+    }
+
+    /// Whether it depends on what is written of a value.
+    pub(super) fn asks_for_values(&self) -> bool {
+        !(self.fact.is_empty() && self.header.is_empty() && self.value.is_empty())
+    }
+
+    pub(super) fn asks_for_an_id(&self) -> bool {
+        !self.correlation_id.is_empty()
+    }
+
+    pub(super) fn has_key(&self) -> bool {
+        self.key_file.is_some()
+    }
+}
+
+fn add(filter: &mut Filter, name: &str, value: &str) -> Result<(), Failure> {
+    let added = filter.add(name, value);
+    added.map_err(|error| Failure::cannot(format!("--{name}: {error}")))
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArgs {
+    /// A directory of exchanges, or one of its files.
+    #[arg(value_name = "DIR")]
+    pub(super) path: Option<PathBuf>,
+    /// Only the newest N [default: all; tail: 10].
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(super) newest: Option<usize>,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct TopArgs {
+    /// A directory of exchanges, or one of its files.
+    #[arg(value_name = "DIR")]
+    pub(super) path: Option<PathBuf>,
+    /// Only the N most frequent kinds [default: all].
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(super) most: Option<usize>,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ShowArgs {
+    /// The beginning of an ID or a correlation ID, else of a trace ID; or `last`.
+    pub(super) id: String,
+    /// A directory of exchanges, or one of its files.
+    #[arg(value_name = "DIR")]
+    pub(super) path: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(id = "format", required = true, multiple = false, args = ["har", "curl"])]
+pub(super) struct ExportArgs {
+    /// HTTP Archive 1.2: one document.
+    #[arg(long)]
+    pub(super) har: bool,
+    /// Commands for curl that send the requests again, redacted as they are.
+    #[arg(long)]
+    pub(super) curl: bool,
+    /// Only what begins so, of the ID or the correlation ID, else of the trace ID; `last`
+    /// is the newest.
+    #[arg(long)]
+    pub(super) id: Option<String>,
+    /// Where curl sends the requests.
+    #[arg(long, value_name = "URL", requires = "curl")]
+    pub(super) base: Option<String>,
+    /// A directory of exchanges, or one of its files.
+    #[arg(value_name = "DIR")]
+    pub(super) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Say what is wrong with a file of rules, and what may not be meant.
+    Check(CheckArgs),
+    /// Say which rule of a file would select a request, and why the others do not.
+    #[command(after_help = WHY)]
+    Why(Box<WhyArgs>),
+    /// Print a rule that ends, for a file of rules or the admin router.
+    #[command(after_help = NEW_RULE)]
+    New(Box<NewRuleArgs>),
+}
+
+const NEW_RULE: &str = "\
+Examples:
+  dashcam rules new acme --for 10m --route '/orders/{id}' --fact tenant=acme >> rules.toml
+  dashcam rules new acme --for 10m --fact tenant=acme --json | curl … -X PUT --data @- $A/rules
+
+Conditions of different kinds must all hold; of one given several times one suffices.";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct NewRuleArgs {
+    /// Its name, which stands in exchanges and in the status.
+    pub(super) name: String,
+    /// When it ends: so long from now (10m, 2h, 1d).
+    #[arg(long = "for", value_name = "TIME", value_parser = lifetime)]
+    pub(super) lifetime: Duration,
+    #[command(flatten)]
+    pub(super) when: ConditionArgs,
+    /// A header as NAME:VALUE; again for more. Clients control headers.
+    #[arg(long, value_name = "NAME:VALUE", value_parser = header)]
+    pub(super) header: Vec<(String, String)>,
+    /// A key of the query as KEY=VALUE, not encoded; again for more.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(super) query: Vec<(String, String)>,
+    /// A fact that the service states, as NAME=VALUE; again for more.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) fact: Vec<(String, String)>,
+    /// The host, without its port; again for more.
+    #[arg(long)]
+    pub(super) host: Vec<String>,
+    /// The network or the address of the connection's peer; again for more.
+    #[arg(long, value_name = "NETWORK")]
+    pub(super) client: Vec<Network>,
+    /// Only this share of it, in percent.
+    #[arg(long, value_name = "N")]
+    pub(super) percent: Option<f64>,
+    /// The key of the share: fact:NAME, header:NAME, client, correlation_id …
+    #[arg(long, value_name = "KEY", requires = "percent")]
+    pub(super) by: Option<String>,
+    /// What to show: a level, or levels such as info,orders=trace [default: debug].
+    #[arg(long, value_name = "LEVELS")]
+    pub(super) verbose: Option<String>,
+    /// Keep the exchange, and show nothing in the service's own output.
+    #[arg(long)]
+    pub(super) record: bool,
+    /// Keep no bodies.
+    #[arg(long)]
+    pub(super) heads: bool,
+    /// At most so many requests a second, on each instance.
+    #[arg(long, value_name = "N")]
+    pub(super) per_second: Option<NonZeroU32>,
+    /// At most so many requests in all, on each instance.
+    #[arg(long, value_name = "N")]
+    pub(super) total: Option<NonZeroU64>,
+}
+
+/// Which requests a rule or a token is for.
+#[derive(Debug, clap::Args)]
+pub(super) struct ConditionArgs {
+    /// Only this method; again for more.
+    #[arg(long, value_parser = method)]
+    pub(super) method: Vec<http::Method>,
+    /// Only this route template, as the router writes it; again for more.
+    #[arg(long)]
+    pub(super) route: Vec<String>,
+    /// Only paths like this, such as /orders/*; again for more.
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) path: Vec<Glob>,
+}
+
+impl ConditionArgs {
+    pub(super) fn when(&self) -> When {
+        let mut when = When::new();
+        for method in &self.method {
+            when = when.method(method.clone());
+        }
+        for route in &self.route {
+            when = when.route(route);
+        }
+        for path in &self.path {
+            when = when.path(path.clone());
+        }
+        when
+    }
+}
+
+const WHY: &str = "\
+Example:
+  dashcam rules why rules.toml --method POST --path /orders/7 --route '/orders/{id}' \
+    --fact tenant=acme
+
+Only the router knows which route a path has: without --route no rule for a route holds.
+Budgets and the switch are not asked.";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckArgs {
+    /// TOML, or JSON where the name ends in .json.
+    pub(super) file: PathBuf,
+    /// Answer no to warnings, too.
+    #[arg(long)]
+    pub(super) strict: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct WhyArgs {
+    /// TOML, or JSON where the name ends in .json.
+    pub(super) file: PathBuf,
+    #[arg(long, default_value = "GET")]
+    pub(super) method: String,
+    /// The path, with its query or without, percent-encoded; or a URI with its host.
+    #[arg(long)]
+    pub(super) path: String,
+    /// The template, as the router writes it.
+    #[arg(long)]
+    pub(super) route: Option<String>,
+    /// A header as NAME:VALUE; again for more.
+    #[arg(long, value_name = "NAME:VALUE", value_parser = header)]
+    pub(super) header: Vec<(String, String)>,
+    /// A key of the query as KEY=VALUE, not encoded; again for more.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(super) query: Vec<(String, String)>,
+    /// A fact as NAME=VALUE; again for more. Others count as not stated yet.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) fact: Vec<(String, String)>,
+    /// The address of the connection's peer.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) client: Option<IpAddr>,
+    /// The correlation ID, for samples by it.
+    #[arg(long, value_name = "ID")]
+    pub(super) correlation_id: Option<String>,
+    /// When the request comes [default: now].
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<String>,
+    /// The service's key of samples, in 32 hexadecimal digits.
+    #[arg(long, value_name = "HEX", value_parser = key)]
+    pub(super) sample_key: Option<[u8; 16]>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make a key in a new file that only its owner can read; print the lines of a policy
+    /// that use it.
+    New(NewPseudonymKeyArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct NewPseudonymKeyArgs {
+    /// The file to make.
+    #[arg(long, value_name = "FILE", default_value = "dashcam.key")]
+    pub(super) out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a key in a new file that only its owner can read; print what services need.
+    NewKey(NewKeyArgs),
+    /// Print what services need of a key.
+    PublicKey(KeyArgs),
+    /// Print a token for the header x-dashcam-verbose.
+    #[command(after_help = MINT)]
+    Mint(Box<MintArgs>),
+    /// Say whether services would accept a token, what it says, and when it ends.
+    #[command(after_help = CHECK_TOKEN)]
+    Check(Box<CheckTokenArgs>),
+}
+
+const CHECK_TOKEN: &str = "\
+Examples:
+  pbpaste | dashcam token check on-call.public.jwk --service orders
+  dashcam token check on-call.jwk < token --method POST --path /orders/7 --route '/orders/{id}'
+
+Without --path nobody asks whether it is for a request, and without --service whether it is
+for that one. Uses that a service has counted
+are not known here. The token itself is never printed, and nothing of what it says before its
+signature was found good.";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckTokenArgs {
+    /// The file of a key that the service has, of either half.
+    #[arg(value_name = "KEY")]
+    pub(super) file: PathBuf,
+    /// The token, or the line of its header; - reads it from standard input, so that no
+    /// list of commands has it.
+    #[arg(default_value = "-", hide_default_value = true)]
+    pub(super) token: String,
+    /// Another key that the service has; again for more.
+    #[arg(long = "key", value_name = "FILE")]
+    pub(super) keys: Vec<PathBuf>,
+    /// The name of the service, for tokens that are for one.
+    #[arg(long, value_name = "SERVICE")]
+    pub(super) service: Option<String>,
+    /// How far away its end may be, where the service takes more than an hour.
+    #[arg(long, value_name = "TIME", value_parser = lifetime)]
+    pub(super) max_lifetime: Option<Duration>,
+    /// The path of a request that it is sent with.
+    #[arg(long)]
+    pub(super) path: Option<String>,
+    /// The method of that request.
+    #[arg(long, default_value = "GET", requires = "path")]
+    pub(super) method: String,
+    /// The route template of that request, as the router writes it.
+    #[arg(long, requires = "path")]
+    pub(super) route: Option<String>,
+    /// A header of that request as NAME:VALUE; again for more.
+    #[arg(long, value_name = "NAME:VALUE", value_parser = header, requires = "path")]
+    pub(super) header: Vec<(String, String)>,
+    /// The address of that request's peer.
+    #[arg(long, value_name = "ADDRESS", requires = "path")]
+    pub(super) client: Option<IpAddr>,
+    /// The correlation ID of that request.
+    #[arg(long, value_name = "ID", requires = "path")]
+    pub(super) correlation_id: Option<String>,
+}
+
+const TOKEN: &str = "\
+Keys are JSON Web Keys. Services hold the public half of an Ed25519 key, which cannot make
+tokens; of an HS256 key there is no such half, and services hold all of it.";
+
+const MINT: &str = "\
+Example:
+  curl -H \"x-dashcam-verbose: $(dashcam token mint key.jwk --subject alice)\" …";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct NewKeyArgs {
+    /// The file to make.
+    pub(super) file: PathBuf,
+    /// The name of the key, by which services find it.
+    #[arg(long)]
+    pub(super) id: String,
+    /// A shared secret instead of a pair of keys.
+    #[arg(long)]
+    pub(super) hs256: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct KeyArgs {
+    /// The file of the key.
+    pub(super) file: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct MintArgs {
+    /// The file of the key.
+    pub(super) file: PathBuf,
+    /// How long it is good for; services take an hour at most, where they do not say more.
+    #[arg(long = "for", value_name = "TIME", default_value = "15m", value_parser = lifetime)]
+    pub(super) lifetime: Duration,
+    /// Who asks; it stands in exchanges.
+    #[arg(long, value_name = "WHO")]
+    pub(super) subject: Option<String>,
+    /// Only for the service of this name.
+    #[arg(long, value_name = "SERVICE")]
+    pub(super) audience: Option<String>,
+    #[command(flatten)]
+    pub(super) when: ConditionArgs,
+    /// What to show: a level, or levels such as info,orders=trace.
+    #[arg(long, value_name = "LEVELS")]
+    pub(super) verbose: Option<String>,
+    /// Keep the exchange, and show nothing in the service's own output.
+    #[arg(long)]
+    pub(super) record: bool,
+    /// Only for so many requests, on each instance.
+    #[arg(long, value_name = "N")]
+    pub(super) uses: Option<NonZeroU32>,
+}
+
+/// A length of time such as 15m, 2h or 7d.
+fn ago(text: &str) -> Option<SignedDuration> {
+    let ago = match text.strip_suffix('d') {
+        Some(days) => SignedDuration::from_hours(days.parse::<u32>().ok()?.into()).checked_mul(24),
+        None => text.parse().ok(),
+    };
+    ago.filter(|ago| !ago.is_negative())
+}
+
+/// A name and a value.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| "expected a name, = and a value, such as tenant=acme".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    ago(text)
+        .and_then(|time| time.try_into().ok())
+        .filter(|time: &Duration| !time.is_zero())
+        .ok_or_else(|| "expected a length of time such as 15m or 1h".to_owned())
+}
+
+fn method(text: &str) -> Result<http::Method, String> {
+    text.parse()
+        .ok()
+        .filter(|_| !text.bytes().any(|b| b.is_ascii_lowercase()))
+        .ok_or_else(|| "expected a method such as POST, in capitals".to_owned())
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or_else(|| "expected a name, : and a value, such as 'x-debug: yes'".to_owned())?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn key(text: &str) -> Result<[u8; 16], String> {
+    u128::from_str_radix(text, 16)
+        .ok()
+        .filter(|_| text.len() == 32)
+        .map(u128::to_be_bytes)
+        .ok_or_else(|| "expected 32 hexadecimal digits".to_owned())
+}

@@ -1,0 +1,60 @@
+//! `dashcam export`.
+
+use super::{
+    Answer, Failure, Output,
+    args::ExportArgs,
+    show::find,
+    store::{self, directory},
+    top,
+};
+use dashcam::export::{curl::Curl, har};
+use dashcam::find::Search;
+use serde_json::json;
+
+pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Failure> {
+    // `requires` says nothing where another argument excludes what it requires.
+    if args.har && args.base.is_some() {
+        return Err(Failure::cannot("--base is for --curl"));
+    }
+    let path = directory(args.path.as_deref());
+    let filter = args.filter.filter()?;
+    let found = if let Some(id) = &args.id {
+        let mut found = find(&path, id, out)?;
+        found.retain(|exchange| filter.matches(exchange));
+        found
+    } else {
+        let search = Search::new(&path).filter(filter.clone());
+        let (found, trouble) = store::read(&path, &search, Some)?;
+        trouble.tell_all(out);
+        found
+    };
+    if found.is_empty() {
+        let all = filter.is_empty() && args.id.is_none();
+        store::explain_none(&path, &args.filter, all, out)?;
+        if args.id.is_some() || args.filter.asks_for_an_id() {
+            top::tell_of_unknown(&path, out)?;
+        }
+        return Ok(Answer::No);
+    }
+    if args.har {
+        out.json(&har::from_exchanges(&found))?;
+        return Ok(Answer::Yes);
+    }
+    for (n, exchange) in found.iter().enumerate() {
+        let mut curl = Curl::new(exchange);
+        if let Some(base) = &args.base {
+            curl = curl.base(base);
+        }
+        if out.is_json() {
+            out.json(&json!({ "id": exchange.id, "curl": curl.to_string() }))?;
+            continue;
+        }
+        if n > 0 {
+            out.line(format_args!(""))?;
+        }
+        // It has no control characters but line feeds and tabs, and what else is
+        // escaped elsewhere would be sent otherwise here.
+        out.line(format_args!("{}", curl.to_string().trim_end()))?;
+    }
+    Ok(Answer::Yes)
+}

@@ -1,0 +1,167 @@
+//! Where exchanges are read from, and what is said of those that are not found.
+
+use super::{Failure, Output, args::FilterArgs};
+use dashcam::{
+    exchange::Exchange,
+    export::json_lines::{Torn, TornReason},
+    find::Search,
+};
+use std::{
+    collections::BTreeSet,
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Where the service writes, as far as this process knows.
+pub(super) fn directory(given: Option<&Path>) -> PathBuf {
+    match (given, std::env::var_os("DASHCAM_DIR")) {
+        (Some(given), _) => given.to_owned(),
+        (None, Some(set)) if !set.is_empty() => set.into(),
+        (None, _) => "dashcam".into(),
+    }
+}
+
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let path = path.display();
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => {
+            "give the directory that the service writes to, or set DASHCAM_DIR as it does"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "files are readable by the service's user only; run this as that user"
+        }
+        _ => "give a directory of exchanges, or one of its files",
+    };
+    Failure::cannot(format!("{path} cannot be read: {error}; {hint}"))
+}
+
+/// What `make` makes of the exchanges of a search in this path, in the order of time, and
+/// what could not be read.
+pub(super) fn read<T>(
+    path: &Path,
+    search: &Search,
+    mut make: impl FnMut(Exchange) -> Option<T>,
+) -> Result<(Vec<T>, Trouble), Failure> {
+    let mut trouble = Trouble::default();
+    let found = search.read(|item| match item {
+        Ok(exchange) => make(exchange),
+        Err(torn) => {
+            trouble.note(&torn);
+            None
+        }
+    });
+    let found = found.map_err(|error| unreadable(path, &error))?;
+    Ok((found, trouble))
+}
+
+const NOT_KEPT: &str = "healthy and 4xx requests are not kept by default, but where a rule, a \
+                        token, `keep`, the baseline sample or an event at ERROR is the reason; \
+                        the service's log has a line of each request";
+
+/// Says that nothing was found, where all was asked for or what the filter says, and
+/// why that may be.
+pub(super) fn explain_none(
+    path: &Path,
+    filter: &FilterArgs,
+    all: bool,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    let like = if all { "" } else { " is like that" };
+    out.note(&format!("no exchange in {}{like}", path.display()));
+    if all {
+        out.note(NOT_KEPT);
+    }
+    explain(path, filter, out)
+}
+
+/// Says why nothing may have been found.
+pub(super) fn explain(path: &Path, filter: &FilterArgs, out: &mut Output) -> Result<(), Failure> {
+    if filter.asks_for_healthy() {
+        out.note(NOT_KEPT);
+    }
+    if !filter.asks_for_values() {
+        return Ok(());
+    }
+    if !filter.has_key() {
+        out.note(
+            "without --key-file only values are found that are written in the clear, which \
+             few are",
+        );
+        return Ok(());
+    }
+    let keys = keys(path, filter)?;
+    // A process may have had many.
+    let shown: Vec<&str> = keys.iter().rev().take(5).map(String::as_str).collect();
+    out.note(&format!(
+        "a value is found under its key and --scope only; here are exchanges of {}{}",
+        shown.join(", "),
+        if keys.len() > shown.len() {
+            ", …"
+        } else {
+            ""
+        }
+    ));
+    if shown.iter().any(|key| key.starts_with("process-")) {
+        out.note(
+            "the key of process-… was random and is gone: with a [key] in the policy values \
+             are found",
+        );
+    }
+    Ok(())
+}
+
+/// The keys of pseudonyms under which the exchanges of that time were written.
+fn keys(path: &Path, filter: &FilterArgs) -> Result<BTreeSet<String>, Failure> {
+    let mut keys = BTreeSet::new();
+    let search = Search::new(path).filter(filter.times()?);
+    let note = |exchange: Exchange| {
+        keys.insert(exchange.redaction.key_id);
+        None::<()>
+    };
+    // What cannot be read was told.
+    read(path, &search, note)?;
+    Ok(keys)
+}
+
+/// What holds no exchange: the first are told, the rest is counted.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    lines: u64,
+    first: Vec<String>,
+}
+
+const TOLD: usize = 3;
+
+impl Trouble {
+    fn note(&mut self, torn: &Torn) {
+        self.lines += 1;
+        if self.first.len() < TOLD {
+            let why = match torn.reason {
+                TornReason::EndOfFile => " (it is being written, or its writer was stopped)",
+                _ => "",
+            };
+            self.first.push(format!("skipped {torn}{why}"));
+        }
+    }
+
+    /// As soon as it is known.
+    pub(super) fn tell(&mut self, torn: &Torn, out: &mut Output) {
+        let known = self.first.len();
+        self.note(torn);
+        if let Some(first) = self.first.get(known) {
+            out.note(first);
+        }
+    }
+
+    pub(super) fn tell_all(&self, out: &mut Output) {
+        for first in &self.first {
+            out.note(first);
+        }
+        if self.lines > self.first.len() as u64 {
+            out.note(&format!(
+                "{} lines and files were skipped in all",
+                self.lines
+            ));
+        }
+    }
+}

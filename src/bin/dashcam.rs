@@ -1,5 +1,0 @@
-//! The program `dashcam`; see [`dashcam::cli`].
-
-fn main() -> std::process::ExitCode {
-    dashcam::cli::main()
-}

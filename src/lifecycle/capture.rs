@@ -1,0 +1,206 @@
+use super::{
+    Plan,
+    end::End,
+    head::{content_lengths, lengths, uri},
+    known_method,
+    request_line::RequestLine,
+    traced::Traced,
+    watch::watch,
+};
+use crate::{
+    context::RequestContext,
+    exchange::{Direction, Failure, Outcome},
+    foreign, gate,
+    keeper::{Ended, Keeper},
+    recorder::{Clock, Ending},
+};
+use http::{HeaderMap, StatusCode, header, request, response};
+use std::time::Instant;
+
+/// What a layer that captures, and so has a keeper in its plan, knows until the end.
+#[derive(Debug)]
+pub(super) struct Capture {
+    in_flight: u64,
+    /// As the conventions have it.
+    method: &'static str,
+    status: Option<StatusCode>,
+    failure: Option<Failure>,
+    /// The least and the most that `content-length` says of a body that there is.
+    lengths: Option<(u64, u64)>,
+    /// When the next interim exchange is due.
+    interim: Option<Instant>,
+}
+
+impl Capture {
+    /// Captures a request that no other layer captures.
+    pub(super) fn begin(
+        plan: &Plan,
+        context: &RequestContext,
+        parts: &request::Parts,
+        length: Option<u64>,
+    ) -> Option<Self> {
+        let keeper = plan.keeper.as_ref().filter(|k| k.claim(context))?;
+        // A call that hands on its caller's request has a target of its own.
+        let uri = if plan.direction == Direction::Client {
+            &parts.uri
+        } else {
+            let limit = keeper.settings().limits.recording;
+            watch(context, limit, Some(keeper.events()));
+            uri(parts)
+        };
+        let lengths = lengths(content_lengths(&parts.headers), length);
+        Some(Self {
+            in_flight: keeper.request(context, plan.direction, parts, uri, lengths),
+            method: known_method(&parts.method),
+            status: None,
+            failure: None,
+            lengths: None,
+            interim: None,
+        })
+    }
+
+    /// Leaves with the request what a replay of its events needs.
+    pub(super) fn issue_ticket(plan: &Plan, context: &RequestContext, traced: &Traced) {
+        if let Some(keeper) = &plan.keeper
+            && gate::installed()
+        {
+            // Spans are held, which the subscriber hears of.
+            foreign::run(|| keeper.issue_ticket(context, &traced.or_current()));
+        }
+    }
+
+    /// `length` is that of the body, where the body says it; one that is `bodiless` has
+    /// none by protocol.
+    pub(super) fn response(
+        &mut self,
+        keeper: &Keeper,
+        context: &RequestContext,
+        parts: &response::Parts,
+        length: Option<u64>,
+        bodiless: bool,
+    ) {
+        self.status = Some(parts.status);
+        let said = content_lengths(&parts.headers);
+        self.failure = keeper.response(context, parts, lengths(said, length));
+        let counts =
+            said.is_some() && !bodiless && !parts.headers.contains_key(header::TRANSFER_ENCODING);
+        self.lengths = said.filter(|_| counts);
+    }
+
+    pub(super) fn trailers(
+        &mut self,
+        keeper: &Keeper,
+        context: &RequestContext,
+        trailers: &HeaderMap,
+    ) {
+        let failure = keeper.trailers(context, trailers);
+        if self.failure.is_none() {
+            self.failure = failure;
+        }
+    }
+
+    /// How the request ended, and what its line in the log is to say. `caller` is that of
+    /// a call.
+    pub(super) fn end(
+        &mut self,
+        plan: &Plan,
+        keeper: &Keeper,
+        context: &RequestContext,
+        (end, mut clock): (End, Clock),
+        bodiless: bool,
+        caller: Option<RequestContext>,
+    ) -> (Ended, Option<RequestLine>) {
+        let shared = context.shared();
+        let (response_bytes, complete, of_call, told) = {
+            let mut tee = shared.captured.response_body();
+            tee.end(end.of_body(), &mut clock);
+            let complete = tee.ending() == Some(&Ending::Complete);
+            // What a call ends with came, whether the client waited for the end or not.
+            let told = tee.status().is_some();
+            (tee.seen(), complete, tee.is_of_call(), told)
+        };
+        if (of_call || self.lengths.is_some()) && !bodiless && self.failure.is_none() {
+            let whole = matches!(end, End::Response);
+            self.failure = keeper.response_end(context, self.lengths, whole);
+        }
+        let (request_bytes, upload_broke) = {
+            let mut tee = shared.captured.request_body();
+            tee.end(Ending::Dropped, &mut clock);
+            (tee.seen(), tee.is_broken())
+        };
+        let ended = Ended {
+            outcome: self.outcome(context, end, complete, told),
+            status: self.status,
+            duration: clock.now().saturating_duration_since(shared.began.at),
+            in_flight: self.in_flight,
+            direction: plan.direction,
+            upload_broke,
+            caller,
+            last: false,
+        };
+        let bytes = (request_bytes, response_bytes);
+        let line = plan
+            .request_line
+            .then(|| RequestLine::new(self.method, &ended, bytes));
+        (ended, line)
+    }
+
+    /// `complete` says that the whole body went out, `told` that a call's status did.
+    fn outcome(
+        &mut self,
+        context: &RequestContext,
+        end: End,
+        complete: bool,
+        told: bool,
+    ) -> Outcome {
+        match end {
+            End::Response => match self.failure.take() {
+                Some(failure) => Outcome::Failed { failure },
+                None => Outcome::Completed,
+            },
+            End::BodyError(_) => Outcome::BodyError,
+            End::ServiceError(text) => {
+                context.shared().notes().error = Some(text);
+                Outcome::Failed {
+                    failure: Failure::ServiceError,
+                }
+            }
+            End::Panic => Outcome::Panicked,
+            // A client that goes away after hyper has everything is not gone early.
+            End::Abandoned => match self.failure.take() {
+                Some(failure) if complete || told => Outcome::Failed { failure },
+                None if complete => Outcome::Completed,
+                _ => Outcome::Abandoned,
+            },
+        }
+    }
+
+    /// Called when the request waits: writes an interim exchange where that is due.
+    pub(super) fn waits(&mut self, plan: &Plan, keeper: &Keeper, context: &RequestContext) {
+        let Some(after) = keeper.settings().interim else {
+            return;
+        };
+        let started = context.shared().began.at;
+        let due = *self
+            .interim
+            .get_or_insert_with(|| started.checked_add(after).unwrap_or(started));
+        let now = Instant::now();
+        if now < due {
+            return;
+        }
+        let age = now.saturating_duration_since(started).max(after);
+        self.interim = Some(now.checked_add(age).unwrap_or(now));
+        let ended = Ended {
+            outcome: Outcome::Open,
+            status: self.status,
+            duration: age,
+            in_flight: self.in_flight,
+            direction: plan.direction,
+            upload_broke: context.shared().captured.request_body().is_broken(),
+            caller: None,
+            last: false,
+        };
+        let failed = self.failure.is_some();
+        keeper.interim(context, ended, failed);
+    }
+}

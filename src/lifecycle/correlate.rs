@@ -1,0 +1,46 @@
+use super::{Plan, plan::Trust};
+use crate::context::{Aspect, RequestContext};
+use http::HeaderMap;
+
+/// A layer's part in who a request is. It has none where another layer has it.
+#[derive(Debug, Default)]
+pub(super) struct Correlate(bool);
+
+impl Correlate {
+    /// `owner` is the layer that began the request: it has identified it.
+    pub(super) fn begin(
+        plan: &Plan,
+        context: &RequestContext,
+        owner: bool,
+        headers: &mut HeaderMap,
+    ) -> Self {
+        let shared = context.shared();
+        let free = || shared.claim(Aspect::Correlation);
+        let Some(correlation) = plan.correlation.as_ref().filter(|_| free()) else {
+            return Self(false);
+        };
+        if !owner {
+            let identity = correlation.identify_in(headers, shared.began.time);
+            shared.identified.adopt(identity);
+        }
+        if correlation.trust == Trust::Edge {
+            context.trace_context().replace_in(headers);
+        }
+        Self(true)
+    }
+
+    /// Says the ID, and the trace, to the client.
+    pub(super) fn response(&self, plan: &Plan, context: &RequestContext, headers: &mut HeaderMap) {
+        let Some(correlation) = plan.correlation.as_ref().filter(|_| self.0) else {
+            return;
+        };
+        if correlation.echo {
+            correlation.say(context.correlation_id(), headers);
+        }
+        if correlation.server_timing {
+            // The service may have timings of its own.
+            let value = context.trace_context().server_timing();
+            let _ = headers.try_append("server-timing", value);
+        }
+    }
+}

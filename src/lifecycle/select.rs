@@ -1,0 +1,165 @@
+use super::{Plan, VerbosePlan, head::uri, watch::watch};
+use crate::{
+    context::{Aspect, Mode, RequestContext},
+    selection::{Arrival, Seen, Selected, VERBOSE_HEADER, peer},
+};
+use http::{HeaderMap, HeaderValue, request::Parts};
+use std::{borrow::Cow, sync::Arc};
+
+/// A layer's part in who is verbose. It has none where another layer has it.
+#[derive(Debug, Default)]
+pub(super) struct Select {
+    /// Whether the request brought a token that was for this service.
+    asked: bool,
+    /// What the response is to say of that.
+    verdict: Option<&'static str>,
+}
+
+impl Select {
+    pub(super) fn begin(plan: &Plan, context: &RequestContext, parts: &mut Parts) -> Self {
+        let free = || context.shared().claim(Aspect::Verbose);
+        let Some(verbose) = plan.verbose.as_ref().filter(|_| free()) else {
+            return Self::default();
+        };
+        watch(context, verbose.recording_limit, verbose.memory.as_ref());
+        if verbose.recorded.is_on() && context.mode().has(Mode::WATCHED) {
+            context.shared().raise(Mode::RECORD);
+        }
+        #[cfg(feature = "token")]
+        if let Some(propagation) = &verbose.propagation {
+            context.may_propagate(propagation);
+        }
+        let asked = asks(verbose, &mut parts.headers);
+        if verbose.steering.is_off() {
+            let verdict = None;
+            return Self { asked, verdict };
+        }
+        let (by_token, tells) = match asked {
+            true => by_token(verbose, context, parts),
+            false => (None, Told::Nothing),
+        };
+        let by_header = by_token.or_else(|| verbose.by_header(&parts.headers));
+        let by_rule = by_rule(verbose, context, parts);
+        if let Some(selected) = by_header.or(by_rule) {
+            context.select(&selected);
+        }
+        let verdict = match tells {
+            Told::Nothing => None,
+            Told::Verdict => Some(context.verdict()),
+            #[cfg(feature = "token")]
+            Told::Refusal(category) => Some(category),
+        };
+        Self { asked, verdict }
+    }
+
+    /// Takes the token out once the head is captured: it was for this service, and code
+    /// that hands headers on has no use of it.
+    pub(super) fn take_token(&self, headers: &mut HeaderMap) {
+        if self.asked {
+            headers.remove(VERBOSE_HEADER);
+        }
+    }
+
+    pub(super) fn response(&self, headers: &mut HeaderMap) {
+        if let Some(verdict) = self.verdict {
+            let _ = headers.try_insert(VERBOSE_HEADER, HeaderValue::from_static(verdict));
+        }
+    }
+}
+
+/// What the response says of a token.
+enum Told {
+    Nothing,
+    Verdict,
+    #[cfg(feature = "token")]
+    Refusal(&'static str),
+}
+
+/// Whether there is a token. Whoever writes the head down does not write it.
+fn asks(verbose: &VerbosePlan, headers: &mut HeaderMap) -> bool {
+    #[cfg(feature = "token")]
+    if verbose.tokens.is_some() && headers.contains_key(VERBOSE_HEADER) {
+        for (name, value) in headers.iter_mut() {
+            if *name == VERBOSE_HEADER {
+                value.set_sensitive(true);
+            }
+        }
+        return true;
+    }
+    let _ = (verbose, headers);
+    false
+}
+
+/// What a token selects, and what the response is to say.
+#[cfg(feature = "token")]
+fn by_token(
+    verbose: &VerbosePlan,
+    context: &RequestContext,
+    parts: &Parts,
+) -> (Option<Arc<Selected>>, Told) {
+    let Some(tokens) = &verbose.tokens else {
+        return (None, Told::Nothing);
+    };
+    match tokens.accept(&parts.headers, &arrival(context, parts, &[])) {
+        Some(Ok(accepted)) => {
+            let (rule, until) = (accepted.rule(), accepted.until());
+            let told = match tokens.tells() {
+                true => Told::Verdict,
+                false => Told::Nothing,
+            };
+            (Some(verbose.steering.by_header(rule, until)), told)
+        }
+        Some(Err(refusal)) if tokens.tells_refusals() => (None, Told::Refusal(refusal.category())),
+        Some(Err(_)) | None => (None, Told::Nothing),
+    }
+}
+
+#[cfg(not(feature = "token"))]
+fn by_token(_: &VerbosePlan, _: &RequestContext, _: &Parts) -> (Option<Arc<Selected>>, Told) {
+    (None, Told::Verdict)
+}
+
+fn by_rule(
+    verbose: &VerbosePlan,
+    context: &RequestContext,
+    parts: &Parts,
+) -> Option<Arc<Selected>> {
+    let set = verbose.steering.set();
+    if set.is_empty() {
+        return None;
+    }
+    let shared = context.shared();
+    let selected = {
+        // An outer layer may have begun the request, and facts may be stated. No code
+        // of the service runs while they are looked at.
+        let mut notes = shared.notes();
+        let notes = &mut *notes;
+        let arrival = arrival(context, parts, &notes.facts);
+        set.evaluate(&arrival, &mut notes.chosen.pending).cloned()
+    };
+    if verbose.steering.has_to_tell(&set) {
+        verbose.steering.tell();
+    }
+    selected
+}
+
+fn arrival<'r>(
+    context: &'r RequestContext,
+    parts: &'r Parts,
+    facts: &'r [(Cow<'static, str>, String)],
+) -> Arrival<'r> {
+    let (shared, uri) = (context.shared(), uri(parts));
+    Arrival {
+        method: &parts.method,
+        path: uri.path(),
+        query: uri.query(),
+        uri_host: uri.host(),
+        route: shared.route(),
+        headers: &parts.headers,
+        client: peer(&parts.extensions),
+        correlation_id: context.correlation_id().as_str(),
+        at: shared.began.time,
+        facts,
+        seen: Seen::default(),
+    }
+}

@@ -1,0 +1,69 @@
+//! The thread that asks a source of rules.
+
+use super::{
+    RuleSlot, Steering,
+    source::{DEFAULT_INTERVAL, News, RuleSource},
+};
+use crate::{foreign, targets::RULES_TARGET};
+use std::{io, thread, time::Duration};
+
+/// A source that is asked without a pause would take a processor.
+const LEAST_INTERVAL: Duration = Duration::from_millis(10);
+
+impl Steering {
+    /// Uses what this source says, too, asked by a thread of its own until the
+    /// last clone is gone.
+    ///
+    /// # Errors
+    ///
+    /// The operating system gave no thread.
+    pub fn source(self, source: impl RuleSource) -> io::Result<Self> {
+        let slot = self.slot(source.name());
+        spawn(source, slot)?;
+        Ok(self)
+    }
+}
+
+/// Asks a source until nobody uses its rules. The first time it is asked at
+/// once, so that a service starts with its rules.
+fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<()> {
+    slot.hear(ask(&mut source));
+    let run = move || {
+        let mut told = false;
+        while slot.is_alive() {
+            let interval = interval(&source);
+            if interval < LEAST_INTERVAL && !told && tracing::dispatcher::has_been_set() {
+                told = true;
+                let (name, least) = (name(&source), LEAST_INTERVAL);
+                let warn = || {
+                    tracing::warn!(
+                        target: RULES_TARGET,
+                        "the rules of {name}: asked every {least:?}, not every {interval:?}"
+                    );
+                };
+                foreign::run(warn);
+            }
+            thread::sleep(interval.max(LEAST_INTERVAL));
+            slot.hear(ask(&mut source));
+        }
+        foreign::discard(source);
+    };
+    thread::Builder::new()
+        .name("dashcam-rules".to_owned())
+        .spawn(run)
+        .map(drop)
+}
+
+/// The default, where the source panics.
+fn interval(source: &impl RuleSource) -> Duration {
+    foreign::run(|| source.interval()).unwrap_or(DEFAULT_INTERVAL)
+}
+
+fn name(source: &impl RuleSource) -> String {
+    foreign::run(|| source.name()).unwrap_or_else(|| "a source whose name panics".to_owned())
+}
+
+fn ask(source: &mut impl RuleSource) -> News {
+    foreign::run(|| source.poll())
+        .unwrap_or_else(|| News::Problem("the source panicked".to_owned()))
+}
