@@ -2,6 +2,8 @@
 //! of its own, built with `panic = "abort"` and without.
 #![cfg(all(feature = "full", unix))]
 
+mod dependency;
+
 use serde_json::Value;
 use std::{
     env, fs,
