@@ -1,4 +1,7 @@
 //! The examples as people run them, and their client between services.
 
+#[allow(dead_code, reason = "the example uses more of it")]
+#[path = "../../examples/orders/client.rs"]
+mod client;
 mod trace_context;
 mod verbose;

@@ -1,5 +1,6 @@
 //! Exchange files under several processes, and under processes that are killed.
 
+use crate::Directory;
 use dashcam::{
     exchange::Exchange,
     export::{
@@ -20,23 +21,6 @@ use std::{
 const DIR: &str = "DASHCAM_TEST_EXPORT_DIR";
 const NAME: &str = "DASHCAM_TEST_EXPORT_NAME";
 const COUNT: &str = "DASHCAM_TEST_EXPORT_COUNT";
-
-struct TempDir(PathBuf);
-
-impl TempDir {
-    fn new(name: &str) -> Self {
-        let name = format!("export-{name}-{}", std::process::id());
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn exchange(id: &str, bytes: usize) -> Exchange {
     let text = r#"{
@@ -109,7 +93,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn two_processes_share_a_directory() {
-    let dir = TempDir::new("shared");
+    let dir = Directory::new("shared");
     let children = ["a", "b"].map(|name| writer(&dir.0, name, 1_000));
     for mut child in children {
         assert!(child.wait().unwrap().success());
@@ -199,7 +183,7 @@ fn rounds() -> usize {
 fn a_killed_process_tears_at_most_the_last_line() {
     let mut torn = 0;
     for _ in 0..rounds() {
-        let dir = TempDir::new("killed");
+        let dir = Directory::new("killed");
         let said = kill_after(writer(&dir.0, "k", u32::MAX), fastrand::usize(1..25));
         torn += all_is_there(&dir.0, &[("k", said)]);
         // The next process goes on beside what is left.
@@ -213,7 +197,7 @@ fn a_killed_process_tears_at_most_the_last_line() {
 #[test]
 fn two_killed_processes_tear_at_most_their_last_lines() {
     for _ in 0..rounds() {
-        let dir = TempDir::new("both-killed");
+        let dir = Directory::new("both-killed");
         let said = thread::scope(|scope| {
             let kill = |name| {
                 let child = writer(&dir.0, name, u32::MAX);
@@ -230,7 +214,7 @@ fn two_killed_processes_tear_at_most_their_last_lines() {
 /// and what is left is whole.
 #[test]
 fn two_processes_over_the_total_size() {
-    let dir = TempDir::new("total");
+    let dir = Directory::new("total");
     thread::scope(|scope| {
         for name in ["a", "b"] {
             let dir = &dir.0;

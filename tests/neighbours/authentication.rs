@@ -1,7 +1,7 @@
 //! A layer that refuses requests.
 
 use crate::{
-    crate::support_net::keeping_all,
+    support_net::keeping_all,
     world::{ask, assert_none_kept, get, only},
 };
 use axum::{

@@ -1,7 +1,7 @@
 //! Where the layer is put into an axum application.
 
 use crate::{
-    crate::support_net::{DEADLINE, Server, assert_completed, keeping_all, kept_of},
+    support_net::{DEADLINE, Server, assert_completed, keeping_all, kept_of},
     world::{Answer, ask, ask_at, assert_none_kept, get, only},
 };
 use axum::{

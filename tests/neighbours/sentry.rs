@@ -1,7 +1,7 @@
 //! `sentry-tower`: what Sentry's events know of the request.
 
 use crate::{
-    crate::support_net::keeping_all,
+    support_net::keeping_all,
     world::{ask, assert_failed, get, only},
 };
 use axum::{

@@ -1,7 +1,7 @@
 //! `tower-sessions`: the session's cookie.
 
 use crate::{
-    crate::support_net::{assert_completed, keeping_all},
+    support_net::{assert_completed, keeping_all},
     world::{ask, field, get, only},
 };
 use axum::{Router, routing::any};

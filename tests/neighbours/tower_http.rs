@@ -1,7 +1,7 @@
 //! The layers of tower-http, of both versions in use.
 
 use crate::{
-    crate::support_net::{assert_completed, keeping_all, keeping_all_with},
+    support_net::{assert_completed, keeping_all, keeping_all_with},
     world::{ask, assert_failed, assert_none_kept, field, get, messages, only, text},
 };
 use ::tower_http as tower_http_07;

@@ -20,7 +20,7 @@ use std::{
     panic::panic_any,
     path::PathBuf,
     sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     time::{Duration, Instant},

@@ -339,7 +339,9 @@ async fn a_client_of_another_language() {
         let dashcam = keeping_all();
         let address = serve(mount, &dashcam).await;
         let mut client = tokio::process::Command::new(&python);
-        client.arg("tests/grpc/client.py").arg(address.to_string());
+        client
+            .arg("tests/calls/grpc/client.py")
+            .arg(address.to_string());
         assert!(soon(client.status()).await.unwrap().success());
         let kept = kept_of(&dashcam, 9).await;
         let mut seen: Vec<_> = kept

@@ -6,9 +6,6 @@
 
 #[path = "../../../src/id/cases/mod.rs"]
 mod cases;
-#[allow(dead_code, reason = "the example uses more of it")]
-#[path = "../../../examples/orders/client.rs"]
-mod client;
 mod endpoints;
 mod pair;
 #[path = "../../../examples/orders/tools.rs"]
