@@ -8,6 +8,7 @@ mod calls;
 mod causes;
 mod fairness;
 mod interim;
+#[cfg(feature = "axum")]
 mod kit;
 mod options;
 mod peak;

@@ -43,10 +43,14 @@ mod log_line_hostile;
 mod losses_end;
 mod losses_log;
 mod memory;
+#[cfg(feature = "metrics")]
 mod metrics;
+#[cfg(all(feature = "opentelemetry", feature = "testing"))]
 mod neighbours_opentelemetry;
 mod not_kept;
+#[cfg(feature = "open-feature")]
 mod open_feature_server;
+#[cfg(feature = "testing")]
 mod panics_layers;
 mod recorded_origin;
 mod reentrancy;
@@ -55,23 +59,30 @@ mod replay;
 mod replay_blocking_layer;
 mod replay_hostile_layer;
 mod replay_live;
+#[cfg(feature = "opentelemetry")]
 mod replay_opentelemetry;
+#[cfg(feature = "opentelemetry")]
 mod replay_opentelemetry_filter;
 mod replay_panicking_layer;
 mod replay_span_ids;
 mod replay_storm;
+#[cfg(feature = "opentelemetry")]
 mod request_ids;
 mod rules_interval;
+#[cfg(feature = "opentelemetry")]
 mod sampled_own_error;
 mod scoped_subscribers;
+#[cfg(all(feature = "axum", feature = "opentelemetry"))]
 mod span_conventions;
 mod span_scope;
 mod status_warning;
 mod stress;
 #[path = "../support_gate/mod.rs"]
 mod support_gate;
+#[cfg(all(feature = "opentelemetry", feature = "testing"))]
 #[path = "../support_net/mod.rs"]
 mod support_net;
+#[cfg(feature = "token")]
 mod tokens;
 
 #[test]
