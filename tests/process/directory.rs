@@ -1,5 +1,4 @@
-//! Where exchanges go is said at the start, and so is that they cannot go there. The
-//! subscriber is the process's.
+//! Where exchanges go is said at the start, and so is that they cannot go there.
 
 use crate::support_gate::Buffer;
 use dashcam::{Dashcam, export::JsonLines, export::Memory};

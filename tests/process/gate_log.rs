@@ -1,5 +1,4 @@
-//! Records of the `log` crate. `init_tracing` takes them in; so this file has
-//! one test, in a process of its own.
+//! Records of the `log` crate, which `init_tracing` takes in.
 
 use crate::support_alone::command;
 use crate::support_gate::{DEADLINE, Fixture, bump, messages};

@@ -1,5 +1,4 @@
-//! Records of the `log` crate after changes at run time. The logger is of the
-//! whole process, so this file has one test.
+//! Records of the `log` crate after changes at run time.
 
 use crate::support_gate::{Buffer, Fixture, Output, fmt_json, messages};
 use dashcam::{

@@ -1,5 +1,4 @@
-//! The log tells what was not kept, by itself and in numbers. The subscriber is the
-//! process's.
+//! The log tells what was not kept, by itself and in numbers.
 
 use crate::support_gate::Buffer;
 use axum::{

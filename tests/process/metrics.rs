@@ -1,4 +1,4 @@
-//! What the `metrics` facade is told. It has one recorder per process.
+//! What the `metrics` facade is told.
 
 use axum::{
     Router,

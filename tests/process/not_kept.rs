@@ -1,5 +1,5 @@
 //! The log line of a failure that is not kept says why not; that of a healthy request
-//! says nothing of it. The subscriber is the process's.
+//! says nothing of it.
 
 use crate::support_gate::Buffer;
 use axum::{

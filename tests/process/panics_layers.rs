@@ -1,5 +1,4 @@
-//! A layer of the service's own that panics wherever dashcam calls it. The subscriber
-//! is the process's.
+//! A layer of the service's own that panics wherever dashcam calls it.
 
 use axum::{
     Router,

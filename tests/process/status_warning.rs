@@ -1,5 +1,5 @@
 //! An exporter that is unusable from the start is told in the log, though it is
-//! built before tracing is set up. Alone in its process, for the global subscriber.
+//! built before tracing is set up.
 
 use dashcam::{Dashcam, export::Health};
 use std::{

@@ -1,6 +1,5 @@
 //! What the contract tests share: a service and a body that do as a script
 //! says, and every layer of the crate behind one type.
-#![allow(dead_code, unused_imports)] // each test file uses its part
 
 mod body;
 mod rig;
@@ -9,7 +8,7 @@ mod service;
 pub(crate) use self::{
     body::{AnyBody, Broken, Log, Script, Seen, Step, same, transcript},
     rig::{Kind, One, Rig},
-    service::{Answer, Erased, Failure, Probe, Readiness, Stack, answer, poll_once, resolve, send},
+    service::{Answer, Erased, Failure, Probe, Readiness, answer, poll_once, resolve, send},
 };
 
 use std::{
