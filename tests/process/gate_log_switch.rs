@@ -33,7 +33,7 @@ fn the_level_of_log_follows() {
     assert_eq!(recorded(), "log debug, log info");
     fixture
         .dashcam
-        .set_record_level("info,gate_log_switch=trace")
+        .set_record_level("info,process=trace")
         .unwrap();
     assert_eq!(log::max_level(), log::LevelFilter::Trace);
     assert_eq!(recorded(), "log trace, log debug, log info");

@@ -5,7 +5,7 @@
 #[path = "../../examples/traffic.rs"]
 mod traffic;
 
-use crate::support_alone as alone;
+use crate::support_alone::command;
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Write},
@@ -67,7 +67,7 @@ struct Server {
 
 impl Server {
     fn start(directory: &Path, env: &[(&str, &str)]) -> Self {
-        let mut child = alone::command("memory::serve")
+        let mut child = command("memory::serve")
             .env("PORT", "0")
             .env("RUST_LOG", "warn")
             .env("DASHCAM_DIR", directory)

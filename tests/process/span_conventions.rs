@@ -475,6 +475,7 @@ async fn in_edge_mode_the_trace_is_restarted() {
 #[tokio::test]
 async fn below_a_span_of_an_outer_layer_it_is_its_child() {
     alone!();
+    LazyLock::force(&SERVICE);
     let outer = tracing::info_span!("outer", otel.kind = "internal");
     {
         use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId};
