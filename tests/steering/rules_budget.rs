@@ -172,10 +172,11 @@ fn what_is_recorded_already_costs_no_second_rule() {
     });
 }
 
-/// A layer of the service that asks while `tracing` asks it. The only rule here
-/// that wants TRACE, so that there is something to ask.
+/// A layer of the service that asks while `tracing` asks it. No other rule of this process
+/// wants TRACE, so that there is something to ask.
 #[test]
 fn the_service_s_layers_may_ask_while_rules_change() {
+    alone!();
     struct Asking(Steering, Arc<AtomicU32>);
 
     impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Asking {
