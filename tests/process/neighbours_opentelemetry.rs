@@ -17,7 +17,6 @@ use opentelemetry_sdk::{
     trace::{InMemorySpanExporter, SdkTracerProvider, SpanData},
 };
 use std::sync::OnceLock;
-use tokio::sync::Mutex;
 use tower::ServiceExt;
 use tracing_subscriber::{EnvFilter, prelude::*};
 
@@ -84,9 +83,6 @@ fn id(span: &SpanData) -> String {
 }
 
 async fn visit(place: impl FnOnce(Router, &TestDashcam) -> Router) -> Visit {
-    // The exporter is everybody's.
-    static TURN: Mutex<()> = Mutex::const_new(());
-    let _turn = TURN.lock().await;
     exporter().reset();
     let handler = || async {
         tracing::debug!("looking for the order");

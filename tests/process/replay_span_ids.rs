@@ -7,7 +7,7 @@ use crate::support_gate::{
 use dashcam::exchange::{Event, Exchange};
 use http::StatusCode;
 use serde_json::Value;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Mutex, mpsc};
 use tracing::{Id, Span, Subscriber};
 use tracing_subscriber::{
     EnvFilter,
@@ -34,21 +34,15 @@ impl<S: Subscriber> Layer<S> for HoldUp {
     }
 }
 
-/// One subscriber for the process, whichever test comes first; one test at a time.
-fn output() -> (&'static Buffer, MutexGuard<'static, ()>) {
-    static OUTPUT: OnceLock<Buffer> = OnceLock::new();
-    static TURN: Mutex<()> = Mutex::new(());
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let buffer = OUTPUT.get_or_init(|| {
-        let buffer = Buffer::default();
-        tracing_subscriber::registry()
-            .with(fmt_json(&buffer))
-            .with(dashcam::gate::Gate::new(EnvFilter::new("info")))
-            .with(HoldUp)
-            .init();
-        buffer
-    });
-    (buffer, turn)
+/// Installs the subscriber.
+fn output() -> Buffer {
+    let buffer = Buffer::default();
+    tracing_subscriber::registry()
+        .with(fmt_json(&buffer))
+        .with(dashcam::gate::Gate::new(EnvFilter::new("info")))
+        .with(HoldUp)
+        .init();
+    buffer
 }
 
 fn fixture() -> Fixture {
@@ -137,7 +131,7 @@ fn check_lines(lines: &[Value], exchange: &Exchange, tag: &str) {
 #[test]
 fn a_span_with_the_id_of_another_is_not_taken_for_it() {
     alone!();
-    let _turn = output();
+    output();
     let exchange = fixture().failing(|| {
         let mut outer = tracing::info_span!("outer", n = 1).entered();
         for round in 0..2 {
@@ -173,7 +167,7 @@ fn a_span_with_the_id_of_another_is_not_taken_for_it() {
 #[test]
 fn a_replay_that_waits_keeps_its_span() {
     alone!();
-    let (output, _turn) = output();
+    let output = output();
     let fixture = fixture();
     let (begun, has_begun) = mpsc::channel();
     let (go_on, wait) = mpsc::channel();
@@ -201,7 +195,7 @@ fn a_replay_that_waits_keeps_its_span() {
 #[test]
 fn replays_stay_with_their_own_spans() {
     alone!();
-    let (output, _turn) = output();
+    let output = output();
     let fixture = fixture();
 
     // Within one request.

@@ -5,7 +5,7 @@ use axum::{Router, extract::Path, http::StatusCode, routing::get as on_get};
 use dashcam::{capture::Replay, kit::Status};
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, LazyLock, Mutex, MutexGuard, Once, PoisonError},
+    sync::{Arc, LazyLock, Mutex},
     thread,
     time::Duration,
 };
@@ -71,18 +71,11 @@ impl<S: Subscriber> Layer<S> for Watch {
     }
 }
 
-/// One subscriber for the process, and one storm at a time.
-fn storm(replay: Replay) -> (Status, Shown, MutexGuard<'static, ()>) {
-    static TURN: Mutex<()> = Mutex::new(());
-    static INIT: Once = Once::new();
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    INIT.call_once(|| {
-        tracing_subscriber::registry()
-            .with(Watch)
-            .with(dashcam::gate::Gate::new(EnvFilter::new("info")))
-            .init();
-    });
-    *SHOWN.lock().unwrap() = Shown::default();
+fn storm(replay: Replay) -> (Status, Shown) {
+    tracing_subscriber::registry()
+        .with(Watch)
+        .with(dashcam::gate::Gate::new(EnvFilter::new("info")))
+        .init();
     let fixture = Fixture::with(|builder| {
         let mut limits = dashcam::capture::Limits::default();
         limits.queue = REQUESTS as usize;
@@ -121,7 +114,7 @@ fn storm(replay: Replay) -> (Status, Shown, MutexGuard<'static, ()>) {
     assert_eq!((status.in_flight, status.bytes_held), (0, 0));
     assert_eq!(status.finished, REQUESTS);
     let shown = std::mem::take(&mut *SHOWN.lock().unwrap());
-    (status, shown, turn)
+    (status, shown)
 }
 
 /// What must be so however many are replayed.
@@ -150,7 +143,7 @@ fn of_one_signature_so_many() {
     let mut replay = replay_all(false);
     replay.per_signature = 3;
     replay.window = Duration::MAX;
-    let (status, shown, _turn) = storm(replay);
+    let (status, shown) = storm(replay);
     check(&status, &shown);
     assert_eq!(status.replays.replays, 3 * ROUTES);
     assert_eq!(status.replays.queue_full, 0);
@@ -166,7 +159,7 @@ fn per_second_none_but_the_first_of_each_signature() {
     let mut replay = replay_all(true);
     replay.per_second = 0;
     replay.window = Duration::MAX;
-    let (status, shown, _turn) = storm(replay);
+    let (status, shown) = storm(replay);
     check(&status, &shown);
     assert_eq!(status.replays.replays, ROUTES);
 }
@@ -176,7 +169,7 @@ fn no_more_than_may_wait() {
     alone!();
     let mut replay = replay_all(false);
     replay.queue = 1;
-    let (status, shown, _turn) = storm(replay);
+    let (status, shown) = storm(replay);
     check(&status, &shown);
     assert!(status.replays.replays > 0, "{:?}", status.replays);
     assert_eq!(status.replays.suppressed, 0);

@@ -8,24 +8,14 @@ use std::thread;
 use tracing::{Level, Span};
 use tracing_subscriber::{EnvFilter, prelude::*};
 
-/// The lines' output, once for the process: the threads here share a subscriber.
-fn installed() -> (&'static Fixture, &'static Buffer) {
-    use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
-    static ALL: LazyLock<(Fixture, Buffer)> = LazyLock::new(|| {
-        let (fixture, buffer) = (Fixture::new(), Buffer::default());
-        tracing_subscriber::registry()
-            .with(fixture.dashcam.gate(EnvFilter::new("info")))
-            .with(fixture.dashcam.json_lines_to(buffer.clone()).unwrap())
-            .init();
-        (fixture, buffer)
-    });
-    // One test after the other: they share what is kept.
-    static ONE: Mutex<()> = Mutex::new(());
-    thread_local!(static HELD: std::cell::OnceCell<MutexGuard<'static, ()>> = const { std::cell::OnceCell::new() });
-    HELD.with(|held| {
-        let _ = held.set(ONE.lock().unwrap_or_else(PoisonError::into_inner));
-    });
-    (&ALL.0, &ALL.1)
+/// The lines' output: the threads here share a subscriber.
+fn installed() -> (Fixture, Buffer) {
+    let (fixture, buffer) = (Fixture::new(), Buffer::default());
+    tracing_subscriber::registry()
+        .with(fixture.dashcam.gate(EnvFilter::new("info")))
+        .with(fixture.dashcam.json_lines_to(buffer.clone()).unwrap())
+        .init();
+    (fixture, buffer)
 }
 
 fn on_a_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
@@ -72,9 +62,9 @@ fn a_drivers_thread_inside_the_callers_span() {
     assert_eq!(deeper.spans[1].name, "inner");
     assert_ne!(statement.thread, None);
     assert_eq!(exchange.losses.events_late, 0);
-    assert_eq!(ids(buffer, "deeper"), [id(&exchange)]);
+    assert_eq!(ids(&buffer, "deeper"), [id(&exchange)]);
     for message in ["before the span", "of nobody", "out again"] {
-        assert_eq!(ids(buffer, message), [Value::Null], "{message}");
+        assert_eq!(ids(&buffer, message), [Value::Null], "{message}");
     }
 }
 
@@ -94,8 +84,8 @@ fn an_event_that_names_the_span_around_it() {
     assert_eq!(messages(&exchange), ["named", "named error"]);
     let reasons: Vec<_> = exchange.keep.iter().map(ToString::to_string).collect();
     assert_eq!(reasons.len(), 2, "its status and the error: {reasons:?}");
-    assert_eq!(ids(buffer, "named"), [id(&exchange)]);
-    assert_eq!(ids(buffer, "not named"), [Value::Null]);
+    assert_eq!(ids(&buffer, "named"), [id(&exchange)]);
+    assert_eq!(ids(&buffer, "not named"), [Value::Null]);
 }
 
 #[test]
@@ -165,7 +155,7 @@ fn after_the_request_it_is_nobodys() {
     assert!(fixture.dashcam.flush(DEADLINE));
     assert_eq!(fixture.dashcam.status().late_events - late, 1);
     for message in ["too late", "much too late"] {
-        assert_eq!(ids(buffer, message), [Value::Null], "{message}");
+        assert_eq!(ids(&buffer, message), [Value::Null], "{message}");
     }
     drop(span);
 }
