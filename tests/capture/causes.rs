@@ -74,6 +74,7 @@ async fn of_a_service() {
 
 /// The cause of a call that could not connect.
 #[tokio::test]
+#[cfg_attr(not(feature = "axum"), ignore = "needs the causes of hyper's errors")]
 async fn of_a_call() {
     let (dashcam, kept) = start();
     let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -93,6 +94,7 @@ async fn of_a_call() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "axum"), ignore = "needs the causes of hyper's errors")]
 async fn of_bodies() {
     let broken = || Body::from_stream(stream::iter([Ok(Bytes::from("a")), Err(failed())]));
     let (dashcam, kept) = start();

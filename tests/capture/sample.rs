@@ -70,6 +70,7 @@ async fn a_baseline_of_all_keeps_all_in_full() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "axum"), ignore = "needs routes of axum")]
 async fn the_sample_takes_no_place_from_failures_nor_they_from_it() {
     let mut storm = StormLimits::default();
     (storm.full, storm.heads, storm.per_second) = (1, 1, 2);
@@ -154,6 +155,7 @@ impl Exporter for Stalled {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "axum"), ignore = "needs routes of axum")]
 async fn the_sample_leaves_half_of_the_queue_to_failures() {
     let (release, open) = channel();
     let kept = Memory::new(100);

@@ -291,6 +291,7 @@ fn lines_of_a_request_say_so_and_one_is_its_own() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "axum"), ignore = "needs routes of axum")]
 async fn the_own_line_names_the_route() {
     use axum::{Router, body::Body, http::Request, routing::get};
     use tower::ServiceExt;

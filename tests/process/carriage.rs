@@ -172,6 +172,7 @@ fn nesting(fixtures: &'static [Fixture; 2], depth: usize) -> Router {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "axum"), ignore = "needs routes of axum")]
 async fn requests_inside_of_requests_have_their_own_events() {
     alone!();
     output();

@@ -34,6 +34,7 @@ impl Exporter for Stuck {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "axum"), ignore = "needs routes of axum")]
 async fn what_was_not_kept_is_told_by_reason() {
     alone!();
     let (release, open) = channel();

@@ -138,6 +138,7 @@ fn check(status: &Status, shown: &Shown) {
 }
 
 #[test]
+#[cfg_attr(not(feature = "axum"), ignore = "needs routes of axum")]
 fn of_one_signature_so_many() {
     alone!();
     let mut replay = replay_all(false);
@@ -154,6 +155,7 @@ fn of_one_signature_so_many() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "axum"), ignore = "needs routes of axum")]
 fn per_second_none_but_the_first_of_each_signature() {
     alone!();
     let mut replay = replay_all(true);
