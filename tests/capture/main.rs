@@ -1,8 +1,18 @@
 //! What is captured, how much of it, and when it is kept.
 
+#[macro_use]
+#[path = "../support_alone/mod.rs"]
+mod support_alone;
+
 mod calls;
+mod causes;
+mod fairness;
 mod interim;
+#[cfg(feature = "axum")]
+mod kit;
 mod options;
+mod peak;
+mod sample;
 mod streams;
 
 use bytes::Bytes;

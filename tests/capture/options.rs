@@ -88,6 +88,7 @@ async fn a_route_says_how_much_of_it_is_captured() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "axum"), ignore = "needs routes of axum")]
 async fn a_handler_says_so_in_its_answer_and_keep_does_not_win_over_it() {
     let (layer, memory) = capture(|builder| builder.baseline(1.0));
     let app = app().layer(layer.clone());

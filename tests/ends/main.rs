@@ -1,6 +1,8 @@
 //! What a process leaves that ends by a panic, or is another one than it was: a service
-//! of its own, built with `panic = "abort"` and without.
+//! of its own, built with `panic = "abort"` and without. And what its build gets.
 #![cfg(all(feature = "full", unix))]
+
+mod dependency;
 
 use serde_json::Value;
 use std::{

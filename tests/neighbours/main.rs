@@ -19,10 +19,10 @@ const TESTS: &[&str] = &[
     include_str!("sentry.rs"),
     include_str!("sessions.rs"),
     include_str!("tower_http.rs"),
-    include_str!("../neighbours_opentelemetry.rs"),
-    include_str!("../grpc/main.rs"),
-    include_str!("../protocols.rs"),
-    include_str!("../calls.rs"),
+    include_str!("../process/neighbours_opentelemetry.rs"),
+    include_str!("../calls/grpc/mod.rs"),
+    include_str!("../calls/protocols.rs"),
+    include_str!("../calls/calls.rs"),
 ];
 
 /// The names of tests in some text: they are long.

@@ -18,7 +18,7 @@ use std::{convert::Infallible, io::ErrorKind, net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc},
+    sync::mpsc,
     task::JoinHandle,
     time::timeout,
 };
@@ -28,17 +28,6 @@ pub(crate) static MEMORY: PeakAlloc = PeakAlloc;
 
 /// Long enough for any machine: reached only where something hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
-
-/// Tests that measure memory run alone, the others together.
-static TURNS: RwLock<()> = RwLock::const_new(());
-
-pub(crate) async fn together() -> RwLockReadGuard<'static, ()> {
-    TURNS.read().await
-}
-
-pub(crate) async fn alone() -> RwLockWriteGuard<'static, ()> {
-    TURNS.write().await
-}
 
 /// Waits for something that has to come.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {

@@ -1,7 +1,7 @@
 //! What a request may bring of W3C Trace Context, level 2, and of W3C Baggage,
 //! and what a call that is made in it has to carry. Written from the
 //! specifications; the unit tests of `id` run the list, and
-//! `tests/trace_context` runs it over sockets.
+//! `tests/examples/trace_context` runs it over sockets.
 
 mod states;
 

@@ -1,0 +1,357 @@
+//! Whoever fails once is kept though others fail often, and what only waits gives way.
+
+use axum::{Router, body::Body, http::Request, routing::get};
+use dashcam::{
+    capture::{CaptureLayer, Limits, StormLimits},
+    exchange::{BodyState, Depth, Direction, Exchange, Outcome},
+    lifecycle::{RequestBody, ResponseBody},
+    selection::Peer,
+    testing::TestDashcam,
+};
+use http::{Response, StatusCode};
+use http_body_util::BodyExt;
+use std::{convert::Infallible, future::pending, net::IpAddr, time::Duration};
+use tower::{ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
+
+fn request(path: &str, peer: &str) -> Request<Body> {
+    let mut request = Request::get(path).body(Body::empty()).unwrap();
+    let peer: IpAddr = peer.parse().unwrap();
+    request.extensions_mut().insert(Peer(peer));
+    request
+}
+
+async fn visit(app: &Router, path: &str, peer: &str) -> StatusCode {
+    let response = app.clone().oneshot(request(path, peer)).await.unwrap();
+    let status = response.status();
+    response.into_body().collect().await.unwrap();
+    status
+}
+
+/// A client that goes away before it is answered.
+fn leave(app: &Router, path: &str, peer: &str) {
+    let mut future = tokio_test::task::spawn(app.clone().oneshot(request(path, peer)));
+    assert!(future.poll().is_pending());
+}
+
+fn app(dashcam: &TestDashcam) -> Router {
+    Router::new()
+        .route("/waits", get(pending::<()>))
+        .route("/fails/{code}", get(fail))
+        .layer(dashcam.layer())
+}
+
+async fn fail(
+    axum::extract::Path(code): axum::extract::Path<u16>,
+    peer: Option<axum::Extension<Peer>>,
+) -> (StatusCode, &'static str) {
+    tracing::debug!("about to fail");
+    if let (Some(axum::Extension(Peer(IpAddr::V4(peer)))), Some(request)) =
+        (peer, dashcam::current())
+        && peer.octets()[0] == 192
+    {
+        request.fact("customer", "yes");
+    }
+    (StatusCode::from_u16(code).unwrap(), "sorry")
+}
+
+/// All that was kept of a part of the path's exchanges, which stand for all of them.
+#[track_caller]
+fn assert_adds_up(dashcam: &TestDashcam, kept: &[Exchange], requests: u64) {
+    let told: u64 = kept.iter().map(|kept| kept.losses.suppressed_before).sum();
+    let status = dashcam.status();
+    assert_eq!(status.kept, kept.len() as u64);
+    assert_eq!(status.kept + status.dropped.suppressed, requests);
+    assert!(told <= status.dropped.suppressed);
+}
+
+#[tokio::test]
+async fn a_stranger_who_leaves_often_takes_nothing_from_a_customer() {
+    for often in [3, 23, 200] {
+        let dashcam = TestDashcam::new();
+        let app = app(&dashcam);
+        for _ in 0..often {
+            leave(&app, "/waits", "2001:db8:1:2::1");
+        }
+        // Another address of the same network is the same stranger.
+        leave(&app, "/waits", "2001:db8:1:2:3::9");
+        leave(&app, "/waits", "2001:db8:1:3::1");
+        let kept = dashcam.kept();
+        let last = kept.last().unwrap();
+        assert_eq!(last.depth, Depth::Full, "after {often}");
+        assert_eq!(last.outcome, Outcome::Abandoned);
+        assert!(last.missing.is_empty(), "{:?}", last.missing);
+        assert_eq!(last.losses.kept_one_in, None);
+        let strangers = usize::try_from(often).unwrap() + 1;
+        assert!(kept.len() - 1 <= strangers.min(3 + 20), "{}", kept.len());
+        assert_adds_up(&dashcam, &kept, often + 2);
+    }
+}
+
+/// Beside attackers from many addresses it is a matter of minutes and of chance: the unit
+/// tests of the budget have those.
+#[tokio::test]
+async fn customers_are_kept_beside_an_attacker() {
+    let dashcam = TestDashcam::new();
+    let app = app(&dashcam);
+    for n in 0..2_000 {
+        let path = if n % 2 == 0 {
+            "/fails/500"
+        } else {
+            "/fails/503"
+        };
+        visit(&app, path, "10.0.0.1").await;
+        if n % 100 == 50 {
+            visit(&app, path, &format!("192.0.2.{}", n / 100)).await;
+        }
+    }
+    let kept = dashcam.kept();
+    assert_adds_up(&dashcam, &kept, 2_020);
+    let full = |kept: &&Exchange| kept.depth == Depth::Full && kept.facts.contains_key("customer");
+    let full = kept.iter().filter(full).count();
+    assert!(full >= 19, "{full} customers");
+}
+
+#[tokio::test]
+async fn what_clients_leave_takes_no_place_of_what_fails() {
+    let dashcam = TestDashcam::with(|builder| {
+        let mut storm = StormLimits::default();
+        (storm.full, storm.per_second) = (1_000, 20);
+        storm.window = Duration::from_secs(3600);
+        builder.storm(storm)
+    });
+    let app = app(&dashcam);
+    for n in 0..100 {
+        leave(&app, "/waits", &format!("10.0.0.{n}"));
+        visit(&app, "/fails/500", "192.0.2.1").await;
+    }
+    let kept = dashcam.kept();
+    let left = |kept: &&Exchange| kept.outcome == Outcome::Abandoned;
+    let left = kept.iter().filter(left).count();
+    assert!(
+        left >= 10 && kept.len() - left >= 5,
+        "{left} of {}",
+        kept.len()
+    );
+}
+
+#[tokio::test]
+async fn where_nobody_is_known_a_sample_of_the_window_is_kept() {
+    let dashcam = TestDashcam::with(|builder| {
+        let mut storm = StormLimits::default();
+        storm.window = Duration::from_secs(8);
+        builder.storm(storm)
+    });
+    let app = app(&dashcam);
+    let mut requests = 0;
+    let mut drawn = Vec::new();
+    for _ in 0..4_000 {
+        let request = Request::get("/fails/500").body(Body::empty()).unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        response.into_body().collect().await.unwrap();
+        requests += 1;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let kept = dashcam.kept();
+        let of_sample = kept.iter().filter(|kept| kept.losses.kept_one_in.is_some());
+        drawn = of_sample.cloned().collect();
+        if !drawn.is_empty() {
+            break;
+        }
+    }
+    let one = drawn.first().expect("some are drawn");
+    assert_eq!(one.depth, Depth::Full);
+    assert!(one.losses.kept_one_in > Some(1));
+    assert!(one.losses.suppressed_before > 0);
+    assert_adds_up(&dashcam, &dashcam.kept(), requests);
+}
+
+/// A client of others: hosts that hang, fail or answer.
+fn client(layer: &CaptureLayer) -> BoxCloneSyncService<Request<Body>, Response<Body>, Infallible> {
+    let service = ServiceBuilder::new()
+        .map_response(|response: Response<ResponseBody<Body>>| response.map(Body::new))
+        .layer(layer.clone())
+        .service(service_fn(async |request: Request<RequestBody<Body>>| {
+            let host = request.uri().host().unwrap_or_default().to_owned();
+            if host == "hangs" {
+                pending::<()>().await;
+            }
+            let status = if host.ends_with("answers") { 200 } else { 502 };
+            let mut response = Response::new(Body::from("x".repeat(64 * 1024)));
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            Ok::<_, Infallible>(response)
+        }));
+    BoxCloneSyncService::new(service)
+}
+
+fn calls(kept: &[Exchange]) -> Vec<&Exchange> {
+    let of = |kept: &&Exchange| kept.direction == Direction::Client;
+    kept.iter().filter(of).collect()
+}
+
+#[tokio::test]
+async fn failing_calls_differ_by_host_and_path() {
+    let dashcam = TestDashcam::new();
+    let client = client(&dashcam.client_layer());
+    let call = async |uri: String| {
+        let request = Request::get(uri).body(Body::empty()).unwrap();
+        let response = client.clone().oneshot(request).await.unwrap();
+        response.into_body().collect().await.unwrap();
+    };
+    for n in 0..40 {
+        // One host and one path, however they are written.
+        let host = ["search", "SEARCH", "search."][n % 3];
+        call(format!("http://{host}/find/{n}/hits?q={n}")).await;
+    }
+    for uri in ["http://payment/find/1/hits", "http://search/suggest"] {
+        call(uri.to_owned()).await;
+        let kept = dashcam.kept();
+        assert_eq!(calls(&kept).last().unwrap().depth, Depth::Full, "{uri}");
+    }
+    assert_eq!(dashcam.kept().len(), 3 + 20 + 2);
+    // Hosts that users name are bounded, and take no place from the service's failures.
+    let app = app(&dashcam);
+    for n in 0..600 {
+        call(format!("http://hook{n}x.example/")).await;
+    }
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    visit(&app, "/fails/500", "192.0.2.1").await;
+    let kept = dashcam.kept();
+    let last = kept.last().unwrap();
+    assert_eq!(
+        (last.direction, last.depth),
+        (Direction::Server, Depth::Full)
+    );
+    let of_hooks = calls(&kept).len() - 25;
+    assert!(of_hooks <= 128 + 64 + 23, "{of_hooks}");
+}
+
+#[tokio::test]
+async fn a_call_that_its_request_gave_up_is_no_failure_of_its_own() {
+    let dashcam = TestDashcam::new();
+    let client = client(&dashcam.client_layer());
+    let hedged = async move |axum::extract::Path(code): axum::extract::Path<u16>| {
+        let call = |uri: &str| {
+            let request = Request::get(uri).body(Body::empty()).unwrap();
+            client.clone().oneshot(request)
+        };
+        // The loser is dropped with this function's future, or as soon as there is one.
+        let mut loser = Box::pin(call("http://hangs/"));
+        tokio::select! {
+            biased;
+            _ = &mut loser => {}
+            _ = call("http://answers/") => {}
+        }
+        drop(loser);
+        StatusCode::from_u16(code).unwrap()
+    };
+    let app = Router::new()
+        .route("/{code}", get(hedged))
+        .layer(dashcam.layer());
+    for _ in 0..30 {
+        visit(&app, "/200", "192.0.2.1").await;
+    }
+    assert!(dashcam.kept().is_empty(), "{:#?}", dashcam.kept());
+    // Of a request that failed it is told.
+    visit(&app, "/500", "192.0.2.1").await;
+    let kept = dashcam.kept();
+    let outcomes: Vec<_> = calls(&kept).iter().map(|c| c.outcome.as_str()).collect();
+    assert_eq!(outcomes.len(), 2, "{kept:#?}");
+    assert!(outcomes.contains(&"abandoned"), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn methods_that_a_client_makes_up_take_no_room_from_routes() {
+    let dashcam = TestDashcam::new();
+    // Something before the service answers whatever is called.
+    let any = async |_: Request<Body>| {
+        let head = Response::builder().header("content-type", "application/grpc");
+        head.header("grpc-status", "13")
+            .body(Body::empty())
+            .unwrap()
+    };
+    let app = Router::new()
+        .route("/fails/{code}", get(fail))
+        .fallback(any)
+        .layer(dashcam.layer());
+    for n in 0..3_000 {
+        let mut request = request(&format!("/shop.Orders/Invented{n}"), "10.0.0.1");
+        let grpc = http::HeaderValue::from_static("application/grpc");
+        request.headers_mut().insert("content-type", grpc);
+        drop(app.clone().oneshot(request).await);
+    }
+    let invented = dashcam.kept().len();
+    assert!(invented <= 64 + 23, "{invented}");
+    for code in [500, 502, 503] {
+        // Nobody who is known, so nobody new.
+        let request = Request::get(format!("/fails/{code}")).body(Body::empty());
+        drop(app.clone().oneshot(request.unwrap()).await);
+        let kept = dashcam.kept();
+        let last = kept.last().unwrap();
+        assert_eq!(last.response.as_ref().unwrap().status, code);
+        assert_eq!(last.depth, Depth::Full);
+    }
+}
+
+#[tokio::test]
+async fn bodies_of_calls_that_only_wait_are_given_up_first() {
+    let dashcam = TestDashcam::with(|builder| {
+        let mut limits = Limits::default();
+        limits.memory = 4 * 1024 * 1024;
+        builder.limits(limits)
+    });
+    let client = client(&dashcam.client_layer());
+    let calling = move |then_waits: bool| {
+        let client = client.clone();
+        async move || {
+            for _ in 0..16 {
+                let request = Request::get("http://answers/").body(Body::empty());
+                let response = client.clone().oneshot(request.unwrap()).await;
+                response.unwrap().into_body().collect().await.unwrap();
+            }
+            if then_waits {
+                pending::<()>().await;
+            }
+            (StatusCode::INTERNAL_SERVER_ERROR, "y".repeat(64 * 1024))
+        }
+    };
+    let app = Router::new()
+        .route("/waits", get(calling(true)))
+        .route("/fails", get(calling(false)))
+        .route("/fails/{code}", get(fail))
+        .layer(dashcam.layer());
+    let mut open: Vec<_> = (0..50)
+        .map(|_| tokio_test::task::spawn(app.clone().oneshot(request("/waits", "10.0.0.1"))))
+        .collect();
+    for request in &mut open {
+        assert!(request.poll().is_pending());
+    }
+    let status = dashcam.status();
+    assert!(status.memory_refused > 0, "it was short: {status:?}");
+    visit(&app, "/fails", "192.0.2.1").await;
+    let kept = dashcam.kept();
+    let failed = kept.iter().find(|k| k.direction == Direction::Server);
+    let failed = failed.unwrap();
+    let body = &failed.response.as_ref().unwrap().body;
+    assert_eq!(body.state, BodyState::Complete);
+    assert_eq!(body.kept, 64 * 1024);
+    // The last calls are its own.
+    let of_it = calls(&kept);
+    assert_eq!(of_it.len(), 16);
+    let states = of_it
+        .iter()
+        .map(|c| &c.response.as_ref().unwrap().body.state);
+    assert!(
+        states.clone().all(|s| *s == BodyState::Complete),
+        "{:?}",
+        states.collect::<Vec<_>>()
+    );
+    drop(open);
+    // A call that waited is kept with its request, and says what became of its body.
+    let kept = dashcam.kept();
+    let given_up = |call: &&&Exchange| {
+        let why = "memory_budget".to_owned();
+        call.response.as_ref().unwrap().body.state == BodyState::Skipped { why }
+    };
+    let all = calls(&kept);
+    let given_up = all.iter().filter(given_up).count();
+    assert!(given_up > 0, "{} calls", all.len());
+}

@@ -1,0 +1,242 @@
+//! Rules that cannot work: the status and the log, once, say so, with what only a
+//! running service knows.
+
+use crate::support_gate::{Fixture, Seen, send};
+use axum::{Router, body::Body, extract::ConnectInfo, http::Request, routing::get};
+use dashcam::{
+    Dashcam,
+    selection::{Described, Rule, Rules, WarningKind},
+};
+use http::Method;
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+use tracing_subscriber::{EnvFilter, prelude::*};
+
+fn rule(name: &str) -> Rule {
+    Rule::new(name, SystemTime::now() + Duration::from_secs(3600))
+}
+
+/// Runs this with what the service shows, one after the other: subscribers of other
+/// threads come and go.
+fn shown(dashcam: &Dashcam, f: impl FnOnce()) -> Vec<String> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let seen = Seen::default();
+    let subscriber = tracing_subscriber::registry()
+        .with(dashcam.gate(EnvFilter::new("info")))
+        .with(seen.clone());
+    tracing::subscriber::with_default(subscriber, f);
+    let mut messages = seen.messages();
+    messages.retain(|message| message.starts_with("the rule "));
+    messages
+}
+
+fn requests(app: &Router, n: usize, peer: Option<[u8; 4]>) {
+    for _ in 0..n {
+        let mut request = Request::get("/orders/7").body(Body::empty()).unwrap();
+        if let Some(peer) = peer {
+            let peer = ConnectInfo(SocketAddr::from((peer, 1)));
+            request.extensions_mut().insert(peer);
+        }
+        tokio_test::block_on(send(app.clone(), request));
+    }
+}
+
+fn found(fixture: &Fixture) -> Vec<(String, WarningKind)> {
+    let warnings = fixture.dashcam.status().verbose.warnings;
+    warnings.into_iter().map(|w| (w.rule, w.kind)).collect()
+}
+
+/// What `rules check` says is in the status and, once, in the log, also of rules that
+/// were there before there was a subscriber.
+#[test]
+fn what_check_finds_is_told() {
+    let old = rule("old").route("/orders/:id");
+    let fixture = Fixture::with(|builder| builder.rules(Rules::new([old])));
+    let slot = fixture.dashcam.steering().slot("later");
+    let messages = shown(&fixture.dashcam, || {
+        let app = Router::new()
+            .route("/orders/{id}", get(|| async {}))
+            .layer(fixture.dashcam.layer());
+        requests(&app, 3, None);
+        let mut none = dashcam::selection::Budget::unlimited();
+        none.per_second = Some(0);
+        let late = || rule("late").fact("tenant", "acme").budget(none);
+        let rules = Rules::new([late()]);
+        slot.set(rules.clone());
+        slot.set(Rules::default());
+        slot.set(Rules::new([late(), rule("fine").route("/orders/{id}")]));
+        requests(&app, 3, None);
+    });
+    let late = "the rule \"late\": its budget of `per_second = 0` lets nothing be selected; what \
+                is left out is not limited";
+    assert_eq!(messages[1..], [late, late], "of each set that is put");
+    assert!(
+        messages[0].starts_with("the rule \"old\": no route is \"/orders/:id\"")
+            && messages[0].contains("\"/orders/{id}\""),
+        "{messages:?}"
+    );
+    let expected = [
+        ("old".to_owned(), WarningKind::Condition),
+        ("late".to_owned(), WarningKind::Budget),
+    ];
+    assert_eq!(found(&fixture), expected);
+    let json = serde_json::to_value(fixture.dashcam.status()).unwrap();
+    assert_eq!(json["verbose"]["warnings"][0]["kind"], "condition");
+}
+
+#[test]
+fn a_service_that_does_not_know_its_clients() {
+    let office = "10.0.0.0/8".parse().unwrap();
+    let fixture = Fixture::with(|builder| {
+        builder.rules(Rules::new([
+            rule("office").client(office),
+            rule("orders").route("/other"),
+        ]))
+    });
+    let messages = shown(&fixture.dashcam, || {
+        let app = Router::new()
+            .route("/orders/{id}", get(|| async {}))
+            .layer(fixture.dashcam.layer());
+        requests(&app, 1, Some([10, 0, 0, 1]));
+        assert_eq!(found(&fixture), []);
+        requests(&app, 20, None);
+    });
+    assert_eq!(messages.len(), 1, "once: {messages:?}");
+    let expected = "the rule \"office\": it needs the address of the client, and 1 of 2 requests \
+                    came without: it is known where the router is served with \
+                    `into_make_service_with_connect_info::<SocketAddr>()`";
+    assert!(messages[0].starts_with(expected), "{messages:?}");
+    let expected = [("office".to_owned(), WarningKind::NoClient)];
+    assert_eq!(found(&fixture), expected);
+
+    let request = Described::new(Method::GET, "/".parse().unwrap());
+    let request = request.client([10, 0, 0, 1].into());
+    let why = fixture.dashcam.steering().why(&request);
+    assert_eq!(why.selected.as_deref(), Some("office"));
+    let notes = why.rules[0].notes.join("\n");
+    assert!(
+        notes.starts_with("it needs the address of the client: it is known where")
+            && notes.contains("20 of 21 requests came without"),
+        "{notes}"
+    );
+    assert!(why.rules[1].notes.is_empty(), "{why:?}");
+}
+
+#[test]
+fn a_fact_that_no_request_states() {
+    let fixture = Fixture::with(|builder| {
+        builder.rules(Rules::new([
+            rule("elsewhere").route("/pay").fact("customer", "acme"),
+            rule("typo").fact("tennant", "acme"),
+            rule("fine").fact("tenant", "initech"),
+            rule("mixed").route("/orders/{id}").fact("user", "u"),
+        ]))
+    });
+    let app = Router::new()
+        .route(
+            "/orders/{id}",
+            get(|| async { dashcam::current().unwrap().fact("tenant", "acme") }),
+        )
+        .layer(fixture.dashcam.layer());
+    let messages = shown(&fixture.dashcam, || {
+        requests(&app, 50, None);
+        assert_eq!(found(&fixture), [], "too few to say something");
+        requests(&app, 250, None);
+    });
+    let expected = [
+        ("typo".to_owned(), WarningKind::NoFact),
+        ("mixed".to_owned(), WarningKind::NoFact),
+    ];
+    assert_eq!(found(&fixture), expected);
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    let expected = "the rule \"typo\": it waits for the fact \"tennant\", and none of the 100 \
+                    requests in which a rule waited for it has stated it";
+    assert_eq!(messages[0], expected);
+
+    // Once it is stated there is nothing to say.
+    let app = Router::new()
+        .route(
+            "/",
+            get(|| async {
+                let request = dashcam::current().unwrap();
+                request.fact("tennant", "other");
+            }),
+        )
+        .layer(fixture.dashcam.layer());
+    let request = Request::get("/").body(Body::empty()).unwrap();
+    tokio_test::block_on(send(app, request));
+    let expected = [("mixed".to_owned(), WarningKind::NoFact)];
+    assert_eq!(found(&fixture), expected);
+    // A new set of rules does not forget what was seen.
+    let slot = fixture.dashcam.steering().slot("later");
+    slot.set(Rules::new([rule("more").fact("user", "v")]));
+    let kinds: Vec<_> = found(&fixture).into_iter().map(|(rule, _)| rule).collect();
+    assert_eq!(kinds, ["mixed", "more"]);
+}
+
+/// A layer that is outside of the router knows no route.
+#[test]
+fn a_layer_that_knows_no_route() {
+    let fixture = Fixture::with(|builder| {
+        builder.rules(Rules::new([
+            rule("order").route("/orders/{id}"),
+            rule("fine").path_prefix("/nowhere"),
+        ]))
+    });
+    let service = || Router::new().route("/orders/{id}", get(|| async {}));
+    let outside = Router::new().fallback_service(
+        tower::ServiceBuilder::new()
+            .layer(fixture.dashcam.layer())
+            .service(service()),
+    );
+    let messages = shown(&fixture.dashcam, || requests(&outside, 150, None));
+    let expected = [("order".to_owned(), WarningKind::NoRoute)];
+    assert_eq!(found(&fixture), expected);
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert!(
+        messages[0].starts_with("the rule \"order\": it needs the route template"),
+        "{messages:?}"
+    );
+    requests(&service().layer(fixture.dashcam.layer()), 1, None);
+    assert_eq!(found(&fixture), []);
+}
+
+/// Selected by another rule before the fact comes: nobody waits for it then.
+#[test]
+fn who_is_selected_waits_for_nothing() {
+    let fixture = Fixture::with(|builder| {
+        builder.rules(Rules::new([
+            rule("first").fact("a", "1"),
+            rule("second").fact("b", "2"),
+        ]))
+    });
+    let app = Router::new()
+        .route(
+            "/orders/{id}",
+            get(|| async {
+                dashcam::current().unwrap().fact("a", "1");
+                dashcam::current().unwrap().fact("b", "2");
+            }),
+        )
+        .layer(fixture.dashcam.layer());
+    shown(&fixture.dashcam, || requests(&app, 300, None));
+    assert_eq!(found(&fixture), []);
+}
+
+#[test]
+fn a_budget_over_all_that_leaves_nothing() {
+    let mut budget = dashcam::selection::Budget::overall();
+    budget.at_once = Some(0);
+    let fixture = Fixture::with(|builder| builder.verbose_budget(budget));
+    let warnings = fixture.dashcam.status().warnings;
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.starts_with("the budget over all rules of `at_once = 0`")),
+        "{warnings:?}"
+    );
+}
