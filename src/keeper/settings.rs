@@ -30,7 +30,8 @@ pub struct Limits {
     pub recording: usize,
     /// Bodies (three quarters) and events (a quarter) of all requests in flight
     /// and of all exchanges that wait for their export; default 64 MiB. Above
-    /// it heads, and the newest 4 KiB of events of each request, are kept.
+    /// it heads, and the newest 4 KiB of events of each request, are kept. Half of
+    /// it is anybody's; of the rest each peer has a share, so behind a proxy double it.
     pub memory: usize,
     /// Exchanges that may wait for their export; default 1,024.
     pub queue: usize,

@@ -6,7 +6,7 @@ use super::{
     plan::{CorrelationPlan, Trust},
 };
 #[cfg(feature = "gate")]
-use crate::recorder::MemoryBudget;
+use crate::recorder::{Holder, MemoryBudget};
 use crate::{
     context::{Aspect, Identity, Mode, RequestContext, Route},
     foreign,
@@ -102,6 +102,7 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
             #[cfg(feature = "gate")]
             watch(
                 &context,
+                parts,
                 keeper.settings().limits.recording,
                 Some(keeper.events()),
             );
@@ -217,7 +218,8 @@ fn select(
     context: &RequestContext,
     parts: &mut Parts,
 ) -> Option<Option<&'static str>> {
-    watch(context, verbose.recording_limit, verbose.memory.as_ref());
+    let limit = verbose.recording_limit;
+    watch(context, parts, limit, verbose.memory.as_ref());
     if verbose.recorded.is_on() && context.mode().has(Mode::WATCHED) {
         context.shared().raise(Mode::RECORD);
     }
@@ -353,10 +355,17 @@ fn arrival<'r>(
 
 /// Makes room for what the gate notes: decisions and ERROR events in any case.
 #[cfg(feature = "gate")]
-fn watch(context: &RequestContext, limit: usize, memory: Option<&Arc<MemoryBudget>>) {
+fn watch(
+    context: &RequestContext,
+    parts: &Parts,
+    limit: usize,
+    memory: Option<&Arc<MemoryBudget>>,
+) {
     if crate::gate::installed() && !context.mode().has(Mode::WATCHED) {
         let shared = context.shared();
-        shared.recording().begin(limit, memory.cloned());
+        let holder = || Holder::of(crate::selection::site(&parts.extensions));
+        let account = memory.map(|memory| memory.account(holder()));
+        shared.recording().begin(limit, account);
         shared.raise(Mode::WATCHED);
     }
 }

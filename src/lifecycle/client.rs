@@ -35,6 +35,9 @@ pub(super) fn begin(
     keeper.claim(&context);
     if let Some(caller) = &caller {
         caller.shared().begin_call(&context);
+        // A call is made for whoever made the request.
+        let client = { caller.shared().heads().client };
+        context.shared().heads().client = client;
     }
     let lengths = lengths(&parts.headers, length);
     let in_flight = keeper.request(&context, plan.direction, parts, &parts.uri, lengths);

@@ -31,7 +31,7 @@ mod thread;
 mod values;
 
 #[cfg(feature = "capture")]
-pub(crate) use self::budget::{MemoryBudget, Reservation};
+pub(crate) use self::budget::{Account, Holder, MemoryBudget, Reservation};
 #[cfg(feature = "capture")]
 pub use self::options::CaptureOptions;
 #[cfg(feature = "capture")]

@@ -113,7 +113,7 @@ pub use self::{
 pub(crate) use self::{
     engine::{Admission, Arrival, Hold, Pending, Seen, Selected, Shortage},
     model::Address,
-    peer::peer,
+    peer::{peer, site},
     recorded::Recorded,
 };
 #[cfg(feature = "rules-file")]
