@@ -114,6 +114,7 @@ impl Writer {
         let (path, mut target) = self.create(names::probe)?;
         let written = target.append(&[b'\n'; PROBE]);
         self.open_to = open_to(&self.dir, target.owner());
+        self.retention.is_of(target.owner());
         drop(target);
         written.and(fs::remove_file(self.dir.join(path)))
     }
@@ -298,6 +299,7 @@ impl Writer {
             .make_room(&self.dir, needed, &self.counters)?;
         let (name, target) = self.create(names::next)?;
         self.retention.made(name.clone());
+        self.retention.is_of(target.owner());
         self.rebuild.room_was_made();
         let now = Instant::now();
         Ok(Current {
