@@ -250,7 +250,10 @@ impl Player {
         let since = event.at.saturating_duration_since(shared.started);
         let mut replayed = Replayed {
             metadata: event.metadata,
-            at: shared.started_at + since,
+            at: shared
+                .started_at
+                .checked_add(since)
+                .unwrap_or(shared.started_at),
             spans: Vec::new(),
             values: Vec::new(),
             scrubber: Arc::clone(scrubber),

@@ -365,15 +365,17 @@ impl Flight {
             return;
         };
         let started = self.context.shared().started;
-        let due = *capture
-            .interim
-            .get_or_insert_with(|| started.checked_add(after).unwrap_or(started));
+        // A time that there is not never comes.
+        let Some(due) = capture.interim.or_else(|| started.checked_add(after)) else {
+            return;
+        };
+        capture.interim = Some(due);
         let now = Instant::now();
         if now < due {
             return;
         }
         let age = now.saturating_duration_since(started).max(after);
-        capture.interim = Some(now.checked_add(age).unwrap_or(now));
+        capture.interim = now.checked_add(age).or(Some(due));
         let ended = Ended {
             outcome: Outcome::Open,
             status: capture.status,

@@ -254,9 +254,9 @@ impl Assembler {
         #[cfg(feature = "gate")]
         events::remember_fields(&mut redactor, recording, &mut self.sites);
         // From here on every value that has to be hidden is known.
-        let ended = started + kept.ended.duration;
+        let waited = started.elapsed().saturating_sub(kept.ended.duration);
         let mut scrubber = Self::scrubber(&mut self.recent, redactor, kept);
-        if !self.shares.may_have(client(kept), ended.elapsed()) {
+        if !self.shares.may_have(client(kept), waited) {
             scrubber = scrubber.with_work(LITTLE);
         }
         if let Some(answer) = answer {
