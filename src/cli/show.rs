@@ -337,6 +337,7 @@ fn lost(exchange: &Exchange, out: &mut Output) -> Result<(), Failure> {
         (losses.values_cut, "values cut"),
         (losses.headers_dropped, "headers dropped"),
         (losses.texts_withheld, "texts withheld"),
+        (losses.causes_unknown, "errors without their causes"),
     ];
     let said = counts
         .iter()

@@ -369,6 +369,10 @@ pub struct Losses {
     /// them than the limits allow.
     #[serde(default, skip_serializing_if = "none")]
     pub texts_withheld: u64,
+    /// Errors of a type whose causes nobody could be asked for: what is said of them is
+    /// their own text alone.
+    #[serde(default, skip_serializing_if = "none")]
+    pub causes_unknown: u64,
     /// Exchanges with the same failure signature that were counted but not
     /// written since the last one that was.
     pub suppressed_before: u64,

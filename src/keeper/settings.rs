@@ -294,6 +294,28 @@ macro_rules! settings_setters {
             self
         }
 
+        /// Asks errors of this type for what caused them, in this whole process: those of
+        /// services, of bodies and of calls that clients make.
+        ///
+        /// An error reaches a layer as a type that can be shown, and no more. The causes
+        /// are known of boxed errors, and of those of `std`, `http`, axum, hyper, hyper-util,
+        /// `reqwest` and `reqwest-middleware` (the last ones with their features). Of others
+        /// an exchange has the error's own text, and says so
+        /// ([`Losses::causes_unknown`](crate::exchange::Losses::causes_unknown)). Name
+        /// those that the service's clients have:
+        ///
+        /// ```
+        /// # use dashcam::capture::CaptureLayer;
+        /// # type TransportError = std::num::ParseIntError;
+        /// // With tonic: `tonic::transport::Error`, and `tonic::Status`.
+        /// let capture = CaptureLayer::builder("orders", "1.0.0").causes_of::<TransportError>();
+        /// # let _ = capture;
+        /// ```
+        pub fn causes_of<E: std::error::Error + 'static>(self) -> Self {
+            crate::recorder::know_causes::<E>();
+            self
+        }
+
         /// Shows the recorded events of requests that go wrong to the service's own
         /// layers, too; default off.
         #[cfg(feature = "gate")]

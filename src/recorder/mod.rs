@@ -33,6 +33,8 @@ mod values;
 #[cfg(feature = "capture")]
 pub(crate) use self::budget::{Account, Holder, MemoryBudget, Reservation};
 #[cfg(feature = "capture")]
+pub(crate) use self::causes::know as know_causes;
+#[cfg(feature = "capture")]
 pub use self::options::CaptureOptions;
 #[cfg(feature = "capture")]
 pub(crate) use self::{

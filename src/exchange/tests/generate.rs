@@ -286,6 +286,7 @@ fn about() -> impl Strategy<Value = (Service, Mode, Redaction, Environment, Loss
         values_cut: n[2],
         headers_dropped: n[3],
         texts_withheld: n[0],
+        causes_unknown: n[1],
         suppressed_before: n[4],
         suppressed_first_at: when.clone(),
         suppressed_last_at: when,

@@ -27,7 +27,7 @@ use crate::{
     },
     export::{ExportError, Exporter, Health, worker::Handler},
     foreign,
-    recorder::{BodySnapshot, HeaderFields, Said},
+    recorder::{BodySnapshot, Ending, HeaderFields, Said},
     redact::{Recent, Redactor, Scrubber, Voice},
 };
 use http::{Method, Uri, Version};
@@ -246,6 +246,15 @@ impl Assembler {
             suppressed_first_at: kept.suppressed_between.map(|(first, _)| time_text(first)),
             suppressed_last_at: kept.suppressed_between.map(|(_, last)| time_text(last)),
             kept_one_in: (kept.one_in > 1).then_some(kept.one_in),
+            causes_unknown: [request_body.ending.as_ref(), response_body.ending.as_ref()]
+                .into_iter()
+                .filter_map(|ending| match ending? {
+                    Ending::Error(said) => Some(said),
+                    _ => None,
+                })
+                .chain(&error)
+                .filter(|said| said.lacks_causes())
+                .count() as u64,
             ..Losses::default()
         };
         let request_error = ending_text(&request_body);
