@@ -190,6 +190,12 @@ fn head(exchange: &Exchange, out: &mut Output) -> Result<(), Failure> {
         if let Some(location) = &panic.location {
             field("at", location, out)?;
         }
+        if let Some(second) = &panic.second {
+            field("second", &second.message, out)?;
+            if let Some(location) = &second.location {
+                field("at", location, out)?;
+            }
+        }
     }
     if let Some(error) = &exchange.error {
         field("error", error, out)?;

@@ -23,6 +23,7 @@ use std::{
         Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
+    thread::ThreadId,
     time::{Instant, SystemTime},
 };
 
@@ -146,6 +147,9 @@ impl Route {
 pub(crate) struct PanicNote {
     pub(crate) message: Option<Said>,
     pub(crate) location: Option<String>,
+    pub(crate) thread: Option<ThreadId>,
+    /// The one that came while this one unwound.
+    pub(crate) second: Option<Box<Self>>,
 }
 
 /// What is noted rarely.
@@ -159,6 +163,8 @@ pub(crate) struct Notes {
     /// The last panic, until somebody sees that it was one of the request: code may
     /// catch its own.
     pub(crate) panicked: Option<PanicNote>,
+    /// The one before that.
+    pub(crate) panicked_before: Option<PanicNote>,
     pub(crate) error: Option<Said>,
     #[cfg(feature = "gate")]
     pub(crate) selected: Option<Arc<Selected>>,
@@ -595,6 +601,7 @@ impl Shared {
         notes.stated = 0;
         notes.panic = None;
         notes.panicked = None;
+        notes.panicked_before = None;
         notes.error = None;
         notes.error_site = None;
         #[cfg(feature = "capture")]

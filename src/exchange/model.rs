@@ -267,6 +267,9 @@ pub struct Panic {
     /// File, line and column, where the panic hook of `init_tracing` saw them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
+    /// Another one, out of a destructor while this one unwound, which ended the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<Box<Self>>,
 }
 
 /// A decision point of the service.

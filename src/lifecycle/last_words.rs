@@ -26,10 +26,9 @@ const WITHIN: Duration = Duration::from_secs(2);
 const FOR_THE_LOG: Duration = Duration::from_millis(500);
 /// What the standard library says of a panic that may not unwind, which is another one
 /// than the one that began it.
-const NO_UNWINDING: [&str; 2] = [
-    "panic in a function that cannot unwind",
-    "panic in a destructor during cleanup",
-];
+const NO_UNWINDING: [&str; 2] = ["panic in a function that cannot unwind", SECOND];
+/// And of the second of two, which left a destructor.
+const SECOND: &str = "panic in a destructor during cleanup";
 
 /// Writes the lines of a log, at most for so long.
 pub(crate) type FlushLog = Arc<dyn Fn(Duration) + Send + Sync>;
@@ -144,6 +143,8 @@ fn note_of(payload: &(dyn Any + Send), location: Option<&Location<'_>>) -> Panic
     PanicNote {
         message: literal.or_else(|| payload.downcast_ref::<String>().map(Said::of)),
         location: location.map(ToString::to_string),
+        thread: Some(thread::current().id()),
+        second: None,
     }
 }
 
@@ -151,11 +152,19 @@ fn note_of(payload: &(dyn Any + Send), location: Option<&Location<'_>>) -> Panic
 fn culprit(info: &PanicHookInfo<'_>) -> Option<(RequestContext, PanicNote)> {
     let context = crate::context::current()?;
     let mut note = note_of(info.payload(), info.location());
-    // Of one that may not unwind, the one before says more.
-    if message(info.payload()).is_some_and(|text| NO_UNWINDING.contains(&text))
-        && let Some(before) = context.panic_before()
-    {
-        note = before;
+    // Of one that may not unwind, those before say more.
+    let said = message(info.payload()).filter(|text| NO_UNWINDING.contains(text));
+    if let Some(said) = said {
+        let (last, before) = context.panics_before(thread::current().id());
+        let first = before.filter(|_| said == SECOND);
+        note = match (first, last) {
+            (Some(first), second) => PanicNote {
+                second: second.map(Box::new),
+                ..first
+            },
+            (None, Some(last)) => last,
+            (None, None) => note,
+        };
     }
     Some((context, note))
 }

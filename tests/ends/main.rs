@@ -199,8 +199,17 @@ fn an_exporter_that_is_stuck_keeps_it_for_a_while() {
 
 #[test]
 fn so_does_one_that_cannot_unwind() {
-    is_all_there(&run("dev", "double"), "in a destructor");
-    is_all_there(&run("dev", "extern"), "in extern C");
+    let left = run("dev", "double");
+    is_all_there(&left, "the first of two");
+    let second = &left.last()["panic"]["second"];
+    assert_eq!(second["message"], "in a destructor", "{second}");
+    let location = second["location"].as_str().unwrap();
+    assert!(location.contains("tests/ends/program.rs:"), "{location}");
+    for how in ["extern", "caught"] {
+        let left = run("dev", how);
+        is_all_there(&left, "in extern C");
+        assert_eq!(left.last()["panic"]["second"], Value::Null);
+    }
 }
 
 #[test]

@@ -355,12 +355,7 @@ impl Assembler {
             facts,
             request,
             response,
-            panic: panic.map(|PanicNote { message, location }| Panic {
-                message: message
-                    .as_ref()
-                    .map_or_else(|| "(not a text)".to_owned(), said),
-                location,
-            }),
+            panic: panic.map(|note| panic_of(note, &said)),
             error: error.as_ref().map(said),
             decisions,
             events,
@@ -693,6 +688,18 @@ fn authority(redactor: &mut Redactor<'_>, uri: &Uri) -> Option<String> {
 
 fn version(version: Version) -> String {
     format!("{version:?}")
+}
+
+/// A panic, and the one that came while it unwound.
+fn panic_of(note: PanicNote, said: &impl Fn(&Said) -> String) -> Panic {
+    Panic {
+        message: note
+            .message
+            .as_ref()
+            .map_or_else(|| "(not a text)".to_owned(), said),
+        location: note.location,
+        second: note.second.map(|second| Box::new(panic_of(*second, said))),
+    }
 }
 
 fn micros(duration: std::time::Duration) -> u64 {
