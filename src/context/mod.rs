@@ -41,6 +41,8 @@
 mod calls;
 mod current;
 mod in_request;
+#[cfg(feature = "kit")]
+mod last;
 #[cfg(feature = "token")]
 mod onward;
 mod pool;
@@ -57,8 +59,6 @@ mod ticket;
 pub(crate) use self::onward::Onward;
 #[cfg(feature = "capture")]
 pub(crate) use self::request::shown_of_fact;
-#[cfg(feature = "kit")]
-pub(crate) use self::shared::late_events;
 #[cfg(feature = "capture")]
 pub(crate) use self::shared::{CaptureHeads, ResponseHead};
 pub use self::{
@@ -73,6 +73,11 @@ pub(crate) use self::{
     shared::note_late,
     spans::{Bound, RequestSpans},
     ticket::{OnReason, Ticket},
+};
+#[cfg(feature = "kit")]
+pub(crate) use self::{
+    last::{help, helps},
+    shared::late_events,
 };
 pub(crate) use self::{
     request::{MAX_KEEP_LEN, cut_reason, keep_current, ruled_of_fact},

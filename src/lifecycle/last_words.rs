@@ -2,14 +2,13 @@
 
 use super::{Plan, known_method, request_line::RequestLine};
 use crate::{
-    context::{Mode, PanicNote, RequestContext},
+    context::{self, Mode, PanicNote, RequestContext},
     exchange::{Direction, Outcome},
     keeper::{Ended, Keeper},
     recorder::{Clock, Ending, Said},
 };
 use std::{
     any::Any,
-    cell::Cell,
     panic::{Location, PanicHookInfo},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -51,11 +50,6 @@ static UNPLACED: AtomicU64 = AtomicU64::new(0);
 /// Threads that end the process, and have not written yet.
 static ENDING: AtomicUsize = AtomicUsize::new(0);
 
-thread_local! {
-    /// Whether this thread writes what another one leaves.
-    static HELPS: Cell<bool> = const { Cell::new(false) };
-}
-
 fn writers() -> MutexGuard<'static, Vec<Writes>> {
     WRITERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -80,7 +74,7 @@ pub(crate) fn install_hook(plan: &Arc<Plan>, flush_log: FlushLog) {
         std::panic::set_hook(Box::new(move |info| {
             CALLS.fetch_add(1, Relaxed);
             let ends = ends_process(info);
-            if ends && !HELPS.try_with(Cell::get).unwrap_or(false) {
+            if ends && !context::helps() {
                 ENDING.fetch_add(1, SeqCst);
                 let began = Instant::now();
                 write_all(began, culprit(info));
@@ -94,7 +88,7 @@ pub(crate) fn install_hook(plan: &Arc<Plan>, flush_log: FlushLog) {
                 }
                 return;
             }
-            if let Some(context) = crate::context::current() {
+            if let Some(context) = context::current() {
                 context.note_panic(note_of(info.payload(), info.location()));
             }
             previous(info);
@@ -150,7 +144,7 @@ fn note_of(payload: &(dyn Any + Send), location: Option<&Location<'_>>) -> Panic
 
 /// The request that ends the process, and what is known of the panic.
 fn culprit(info: &PanicHookInfo<'_>) -> Option<(RequestContext, PanicNote)> {
-    let context = crate::context::current()?;
+    let context = context::current()?;
     let mut note = note_of(info.payload(), info.location());
     // Of one that may not unwind, those before say more.
     let said = message(info.payload()).filter(|text| NO_UNWINDING.contains(text));
@@ -182,7 +176,7 @@ fn write_all(began: Instant, culprit: Option<(RequestContext, PanicNote)>) {
 fn on_thread(within: Duration, f: impl FnOnce() + Send + 'static) {
     let (done, waits) = mpsc::channel();
     let run = move || {
-        HELPS.set(true);
+        context::help();
         f();
         let _ = done.send(());
     };

@@ -124,7 +124,9 @@ fn run(profile: &'static str, how: &str) -> Left {
     let exchanges = files
         .flat_map(|f| json(fs::read_to_string(f).unwrap()))
         .collect();
-    let log = json(text(&output.stdout));
+    // What the end cut is no line.
+    let log = text(&output.stdout);
+    let log = json(log[..log.rfind('\n').map_or(0, |end| end + 1)].to_owned());
     let _ = fs::remove_dir_all(&dir);
     Left {
         exchanges,
@@ -168,6 +170,19 @@ fn a_panic_that_aborts_leaves_its_exchange() {
         line["level"] == "WARN" && message.contains("panic = \"abort\"")
     };
     assert_eq!(left.log.iter().filter(warned).count(), 1, "{:?}", left.log);
+}
+
+#[test]
+fn so_does_one_behind_more_lines_than_the_log_takes() {
+    let left = run("abort", "flood");
+    assert!(!left.output.status.success());
+    assert_eq!(left.last()["panic"]["message"], "the last one");
+    let lines = left.lines();
+    let id = &left.last()["correlation"]["id"];
+    let last = lines.iter().find(|line| line["correlation_id"] == *id);
+    let last = last.unwrap_or_else(|| panic!("{} of {} lines", lines.len(), left.log.len()));
+    assert_eq!(last["fields"]["outcome"], "panicked", "{last}");
+    assert!(left.took < Duration::from_secs(60), "{:?}", left.took);
 }
 
 #[test]
