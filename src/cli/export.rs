@@ -3,7 +3,7 @@
 use super::{
     Answer, Failure, Output,
     args::ExportArgs,
-    show::find,
+    show::{find, is_last},
     store::{self, Asked, Keys, directory},
     top,
 };
@@ -27,9 +27,10 @@ pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Fail
         store::newest(&path, asked, None, &mut keys, out, &mut |exchange| exchange)?
     };
     if found.is_empty() {
-        let all = filter.is_empty() && args.id.is_none();
+        let id = args.id.as_deref().filter(|id| !is_last(id));
+        let all = filter.is_empty() && id.is_none();
         keys.explain_none(&path, &filter, all, out);
-        if args.id.is_some() || !filter.correlation_ids.is_empty() {
+        if id.is_some() || !filter.correlation_ids.is_empty() {
             top::tell_of_unknown(&path, out)?;
         }
         return Ok(Answer::No);

@@ -14,9 +14,15 @@ use crate::{
         Body, BodyState, Content, Event, Exchange, Failure as Failed, Header, Mode, Outcome,
     },
     export::withheld,
+    find::Filter,
 };
 use serde_json::{Map, Value};
 use std::path::Path;
+
+/// Whether it is no ID, but the newest one is asked for.
+pub(super) fn is_last(id: &str) -> bool {
+    id.trim() == "last"
+}
 
 pub(super) fn show(args: &ShowArgs, out: &mut Output) -> Result<Answer, Failure> {
     if args.path.is_none() && Path::new(&args.id).exists() {
@@ -26,7 +32,12 @@ pub(super) fn show(args: &ShowArgs, out: &mut Output) -> Result<Answer, Failure>
         )));
     }
     let path = directory(args.path.as_deref());
-    let found = find(&path, &args.id, &mut Keys::default(), out)?;
+    let mut keys = Keys::default();
+    let found = find(&path, &args.id, &mut keys, out)?;
+    if found.is_empty() && is_last(&args.id) {
+        keys.explain_none(&path, &Filter::default(), true, out);
+        return Ok(Answer::No);
+    }
     if found.is_empty() {
         out.note(&format!(
             "no exchange in {} has an ID, a correlation ID or a trace ID that begins with {:?}; \
@@ -69,9 +80,9 @@ pub(super) fn find(
             "an empty ID finds everything; `dashcam ls` lists it",
         ));
     }
-    let (asked, limit) = match id {
-        "last" => (Asked::Any, Some(1)),
-        id => (Asked::Begins(id), None),
+    let (asked, limit) = match is_last(id) {
+        true => (Asked::Any, Some(1)),
+        false => (Asked::Begins(id), None),
     };
     let mut found = store::newest(path, asked, limit, keys, out, &mut |exchange| exchange)?;
     if found.is_empty() && limit.is_none() {
