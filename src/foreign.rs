@@ -90,6 +90,11 @@ pub(crate) fn enter(span: &Span) -> Option<Foreign<span::Entered<'_>>> {
     if span.is_none() {
         return None;
     }
+    enter_some(span)
+}
+
+#[inline(never)]
+fn enter_some(span: &Span) -> Option<Foreign<span::Entered<'_>>> {
     let entered = run(|| span.enter()).map(Foreign::new);
     if entered.is_none() {
         // Layers that came before the one that panicked are inside of it.

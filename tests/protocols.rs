@@ -8,7 +8,7 @@ mod support_net;
 use axum::{
     Json, Router,
     body::Body,
-    http::{HeaderMap, HeaderValue},
+    http::{HeaderMap, HeaderValue, StatusCode},
     response::Response,
     routing::{any, post},
 };
@@ -252,11 +252,39 @@ async fn a_body_that_is_not_as_long_as_its_length_is_a_failure() {
     let not_modified = || {
         Router::new().fallback(any(|| async {
             let mut response = pieces(&[("content-length", "9")], b"", 1);
-            *response.status_mut() = axum::http::StatusCode::NOT_MODIFIED;
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         }))
     };
     assert!(get(not_modified, "GET").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_final_status_that_announces_one_is_a_failure() {
+    let answer = |status: u16| {
+        move || {
+            Router::new().fallback(any(move || async move {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::from_u16(status).unwrap();
+                response
+            }))
+        }
+    };
+    for status in [100, 102, 103, 199] {
+        let dashcam = TestDashcam::new();
+        // No service can say this: clients get another status.
+        let wire = same_with_layer(&dashcam, answer(status), async |wire| {
+            wire.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
+            wire.rest().await
+        })
+        .await;
+        assert!(wire.starts_with("HTTP/1.1 500 "), "{wire}");
+        let kept = the_only(&dashcam).await;
+        assert_eq!(kept.outcome, failed(Failure::Status(status)));
+        assert_eq!(kept.response.unwrap().status, status);
+    }
+    // The one that is final.
+    assert!(get(answer(101), "GET").await.is_empty());
 }
 
 #[tokio::test]

@@ -13,10 +13,44 @@ thread_local! {
     /// What the gate has to know of the current request, readable at the cost
     /// of one load: it is asked for every event of the process.
     static MODE: Cell<Mode> = const { Cell::new(Mode::NONE) };
-    static CURRENT: RefCell<Option<RequestContext>> = const { RefCell::new(None) };
-    /// Spans of requests that this thread has entered without their contexts.
+    static HERE: Here = const {
+        Here {
+            current: RefCell::new(None),
+            #[cfg(feature = "gate")]
+            spans: RefCell::new(Vec::new()),
+        }
+    };
+}
+
+/// Whose code this thread runs.
+struct Here {
+    current: RefCell<Option<RequestContext>>,
+    /// Spans of requests that it has entered without their contexts.
     #[cfg(feature = "gate")]
-    static SPANS: RefCell<Vec<InSpan>> = const { RefCell::new(Vec::new()) };
+    spans: RefCell<Vec<InSpan>>,
+}
+
+impl Here {
+    /// The request whose span this thread is in, where that runs.
+    #[cfg(feature = "gate")]
+    #[inline]
+    fn of_span(&self) -> Option<RequestContext> {
+        let spans = self.spans.try_borrow().ok()?;
+        let (requests, id) = spans.last()?.of.as_ref()?;
+        requests.get(*id)
+    }
+
+    #[cfg(not(feature = "gate"))]
+    fn of_span(&self) -> Option<RequestContext> {
+        None
+    }
+
+    /// Tells the gate of a thread that has no current context.
+    #[inline]
+    fn set_mode_of_span(&self) {
+        let context = self.of_span();
+        set_mode(context.map_or(Mode::NONE, |context| context.mode()));
+    }
 }
 
 /// A span that is entered, and in which request's it is, if in any.
@@ -35,32 +69,20 @@ pub fn current() -> Option<RequestContext> {
 /// Runs `f` on the current context. `f` must not run code of the service: the
 /// slot is borrowed meanwhile.
 pub(crate) fn with_current<R>(f: impl FnOnce(&RequestContext) -> R) -> Option<R> {
-    CURRENT
-        .try_with(|slot| {
-            let slot = slot.try_borrow().ok()?;
-            match &*slot {
-                Some(context) => Some(f(context)),
-                #[cfg(feature = "gate")]
-                None => of_span().as_ref().map(f),
-                #[cfg(not(feature = "gate"))]
-                None => None,
+    HERE.try_with(|here| {
+        let slot = here.current.try_borrow().ok()?;
+        let of_span;
+        let context = match &*slot {
+            Some(context) => context,
+            None => {
+                of_span = here.of_span()?;
+                &of_span
             }
-        })
-        .ok()
-        .flatten()
-}
-
-/// The request whose span this thread is in, where that runs.
-#[cfg(feature = "gate")]
-fn of_span() -> Option<RequestContext> {
-    SPANS
-        .try_with(|spans| {
-            let spans = spans.try_borrow().ok()?;
-            let (requests, id) = spans.last()?.of.as_ref()?;
-            requests.get(*id)
-        })
-        .ok()
-        .flatten()
+        };
+        Some(f(context))
+    })
+    .ok()
+    .flatten()
 }
 
 /// Whether a context is current, and no span has to say whose this thread's code is.
@@ -68,44 +90,52 @@ fn of_span() -> Option<RequestContext> {
 #[inline]
 pub(crate) fn has_current() -> bool {
     // Where it cannot be read, nothing is to be changed.
-    CURRENT
-        .try_with(|slot| slot.try_borrow().map_or(true, |slot| slot.is_some()))
-        .unwrap_or(true)
+    HERE.try_with(|here| {
+        let slot = here.current.try_borrow();
+        slot.map_or(true, |slot| slot.is_some())
+    })
+    .unwrap_or(true)
 }
 
 /// Notes that this thread, which has no current context, enters a span.
 #[cfg(feature = "gate")]
 pub(crate) fn enter_span(id: u64, of: Option<(Arc<RequestSpans>, u64)>) {
-    let entered = SPANS.try_with(|spans| {
-        let mut spans = spans.try_borrow_mut().ok()?;
+    let _ = HERE.try_with(|here| {
+        let Ok(mut spans) = here.spans.try_borrow_mut() else {
+            return;
+        };
         // One that is nobody's matters inside of one that is somebody's only.
-        (of.is_some() || !spans.is_empty()).then(|| spans.push(InSpan { id, of }))
+        if of.is_some() || !spans.is_empty() {
+            spans.push(InSpan { id, of });
+            drop(spans);
+            here.set_mode_of_span();
+        }
     });
-    if let Ok(Some(())) = entered {
-        set_mode(None);
-    }
 }
 
 /// Notes that this thread, which has no current context, leaves a span.
 #[cfg(feature = "gate")]
 pub(crate) fn exit_span(id: u64) {
-    let left = SPANS.try_with(|spans| {
-        let mut spans = spans.try_borrow_mut().ok()?;
-        let at = spans.iter().rposition(|span| span.id == id)?;
-        Some(spans.remove(at))
+    let left = HERE.try_with(|here| {
+        let left = {
+            let mut spans = here.spans.try_borrow_mut().ok()?;
+            let at = spans.iter().rposition(|span| span.id == id)?;
+            spans.remove(at)
+        };
+        here.set_mode_of_span();
+        Some(left)
     });
-    if let Ok(Some(left)) = left {
-        set_mode(None);
-        drop(left);
-    }
+    drop(left);
 }
 
 /// Forgets whose span this thread is in, where that request has gone.
 #[cfg(feature = "gate")]
 pub(crate) fn forget_span() {
-    if !has_current() {
-        set_mode(None);
-    }
+    let _ = HERE.try_with(|here| {
+        if here.current.try_borrow().is_ok_and(|slot| slot.is_none()) {
+            here.set_mode_of_span();
+        }
+    });
 }
 
 #[cfg(feature = "gate")]
@@ -117,13 +147,13 @@ pub(crate) fn mode() -> Mode {
 /// Tells this thread that the mode of `context` has changed, where it is current.
 pub(super) fn refresh(context: &RequestContext) {
     if with_current(|current| current.is(context)) == Some(true) {
-        set_mode(Some(context));
+        set_mode(context.mode());
     }
 }
 
 pub(super) fn enter(context: &RequestContext) -> Entered {
-    let previous = CURRENT.try_with(|slot| {
-        let Ok(mut slot) = slot.try_borrow_mut() else {
+    let previous = HERE.try_with(|here| {
+        let Ok(mut slot) = here.current.try_borrow_mut() else {
             return Previous::Other(None);
         };
         // Layers nest, and most enter what is current already.
@@ -133,7 +163,7 @@ pub(super) fn enter(context: &RequestContext) -> Entered {
         }
     });
     let previous = previous.unwrap_or(Previous::Other(None));
-    set_mode(Some(context));
+    set_mode(context.mode());
     Entered {
         previous,
         not_send: PhantomData,
@@ -151,14 +181,8 @@ pub(super) fn leave_replay() {
     let _ = MODE.try_with(|m| m.set(Mode::NONE));
 }
 
-fn set_mode(context: Option<&RequestContext>) {
-    #[cfg(feature = "gate")]
-    let mode = match context {
-        Some(context) => context.mode(),
-        None => of_span().map_or(Mode::NONE, |context| context.mode()),
-    };
-    #[cfg(not(feature = "gate"))]
-    let mode = context.map_or(Mode::NONE, RequestContext::mode);
+#[inline]
+fn set_mode(mode: Mode) {
     let _ = MODE.try_with(|m| {
         #[cfg(feature = "gate")]
         if m.get() == Mode::REPLAY {
@@ -168,14 +192,25 @@ fn set_mode(context: Option<&RequestContext>) {
     });
 }
 
-fn swap(context: Option<RequestContext>) -> Option<RequestContext> {
-    // Only the swap happens under the borrow: dropping a context runs code.
-    CURRENT
-        .try_with(|slot| match slot.try_borrow_mut() {
-            Ok(mut slot) => mem::replace(&mut *slot, context),
+/// Makes current what was before.
+#[inline(never)] // most guards change nothing, and have no registers to save
+fn leave(previous: Option<RequestContext>) {
+    let left = HERE.try_with(|here| {
+        // As it is now: it may have been raised meanwhile.
+        match &previous {
+            Some(previous) => set_mode(previous.mode()),
+            None => here.set_mode_of_span(),
+        }
+        // Only the swap happens under the borrow: dropping a context runs code.
+        match here.current.try_borrow_mut() {
+            Ok(mut slot) => mem::replace(&mut *slot, previous),
             Err(_) => None,
-        })
-        .unwrap_or(None)
+        }
+    });
+    if left.is_err() {
+        set_mode(Mode::NONE);
+    }
+    drop(left);
 }
 
 /// Keeps a context current on this thread until dropped.
@@ -197,11 +232,10 @@ enum Previous {
 }
 
 impl Drop for Entered {
+    #[inline]
     fn drop(&mut self) {
         if let Previous::Other(previous) = &mut self.previous {
-            // As it is now: it may have been raised meanwhile.
-            set_mode(previous.as_ref());
-            drop(swap(previous.take()));
+            leave(previous.take());
         }
     }
 }

@@ -5,6 +5,7 @@ use super::RequestContext;
 use std::{
     collections::HashMap,
     fmt,
+    hash::{BuildHasherDefault, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -13,11 +14,14 @@ use std::{
 /// Beside the registry's extensions, which another layer may have locked while the
 /// service's code enters a span.
 #[derive(Default)]
-pub(crate) struct RequestSpans([Mutex<HashMap<u64, RequestContext>>; 16]);
+pub(crate) struct RequestSpans([Mutex<Part>; 16]);
+
+type Part = HashMap<u64, RequestContext, BuildHasherDefault<Spread>>;
 
 impl RequestSpans {
-    fn part(&self, id: u64) -> Option<MutexGuard<'_, HashMap<u64, RequestContext>>> {
-        let part = self.0.get(usize::try_from(id % 16).ok()?)?;
+    fn part(&self, id: u64) -> Option<MutexGuard<'_, Part>> {
+        // By other bits than those by which the part finds its entries.
+        let part = self.0.get((spread(id) >> 32) as usize % 16)?;
         Some(part.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -41,6 +45,34 @@ impl RequestSpans {
 
     pub(crate) fn has(&self, id: u64) -> bool {
         self.part(id).is_some_and(|part| part.contains_key(&id))
+    }
+}
+
+/// Spreads the bits of an ID: its lowest ones are the place within a thread's part of
+/// the registry, which all threads begin with. The registry gives IDs out, so nobody
+/// chooses them to collide.
+fn spread(id: u64) -> u64 {
+    let wide = u128::from(id) * 0x9e37_79b9_7f4a_7c15;
+    wide as u64 ^ (wide >> 64) as u64
+}
+
+/// Hashes one ID.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        self.0 = spread(self.0 ^ id);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

@@ -51,8 +51,8 @@ impl Keeper {
             }
             tee.begin(plan);
         }
-        let names_method = self.methods.knows(direction, &head.headers, uri);
-        let call = grpc::Call::of(&head.headers);
+        let call = grpc::Call::of(content_type, &head.headers);
+        let names_method = call.is_some() && self.methods.knows(direction, uri);
         let mut heads = shared.heads();
         heads.names_method = names_method;
         heads.is_call = call.is_some();

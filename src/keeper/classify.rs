@@ -30,17 +30,19 @@ where
     }
 }
 
-/// The default: HTTP status 5xx, and the gRPC status codes that mean the
-/// server's fault (UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL,
-/// UNAVAILABLE, DATA_LOSS), as OpenTelemetry's conventions for server spans
-/// have it. A status that is none of gRPC's is UNKNOWN, as clients have it; of several
-/// the server's fault counts.
+/// The default: HTTP status 5xx, a final status 1xx but 101 (in place of which servers send
+/// 500 or a reset), and the gRPC status codes that mean the server's fault (UNKNOWN,
+/// DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS), as OpenTelemetry's
+/// conventions for server spans have it. A status that is none of gRPC's is UNKNOWN, as
+/// clients have it; of several the server's fault counts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerErrors;
 
 impl Classify for ServerErrors {
     fn head(&self, status: StatusCode, headers: &HeaderMap) -> Option<Failure> {
-        if status.is_server_error() {
+        // It announces a final one, and is none itself.
+        let interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
+        if status.is_server_error() || interim {
             return Some(Failure::Status(status.as_u16()));
         }
         self.trailers(headers)
@@ -71,6 +73,10 @@ mod tests {
             Some(Failure::Status(502))
         );
         assert_eq!(ServerErrors.head(StatusCode::NOT_FOUND, &none), None);
+        assert_eq!(
+            ServerErrors.head(StatusCode::SWITCHING_PROTOCOLS, &none),
+            None
+        );
         for (code, failed) in [
             ("0", false),
             ("5", false),

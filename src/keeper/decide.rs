@@ -61,12 +61,15 @@ impl Keeper {
             .replayer
             .as_ref()
             .and_then(|_| shared.notes().ticket.take());
-        self.learn(context, ended.direction);
-        let slow = self.is_slow(context, &ended);
+        let (off, slow, is_call) = self.judge(context, &ended);
+        if is_call {
+            self.learn(context, ended.direction);
+        }
         let calls = shared.has_calls().then(|| shared.notes().calls.take());
-        let reasons = self.reasons(context, &ended, slow);
+        let reasons = self.reasons(context, &ended, off, slow);
         let caller = ended.caller.take();
-        let off = shared.heads().options.is_off();
+        // A condition that was asked may have said so.
+        let off = off || reasons.is_some() && shared.heads().options.is_off();
         let not_kept = off && reasons.is_some();
         let decided = if let Some((reasons, asked)) = reasons.filter(|_| !off) {
             let signature = storm::signature(context, &ended, slow, &self.methods);
@@ -121,11 +124,11 @@ impl Keeper {
     /// Keeps what there is of a request that still runs, where there is a reason.
     pub(crate) fn interim(&self, context: &RequestContext, mut ended: Ended, failed: bool) {
         let shared = context.shared();
-        let slow = self.is_slow(context, &ended);
-        if shared.heads().options.is_off() {
+        let (off, slow, _) = self.judge(context, &ended);
+        if off {
             return;
         }
-        let mut reasons = self.reasons(context, &ended, slow);
+        let mut reasons = self.reasons(context, &ended, off, slow);
         let caller = ended.caller.take();
         if reasons.is_none() && failed {
             reasons = Some((vec![KeepReason::Outcome], false));
@@ -150,9 +153,6 @@ impl Keeper {
     /// Learns which method of an RPC there is.
     fn learn(&self, context: &RequestContext, direction: Direction) {
         let shared = context.shared();
-        if !shared.heads().is_call {
-            return;
-        }
         let (status, has_message) = {
             let tee = shared.response_body();
             (tee.status(), tee.has_message())
@@ -302,22 +302,24 @@ impl Keeper {
         self.sample.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_slow(&self, context: &RequestContext, ended: &Ended) -> bool {
+    /// Whether the service wants nothing of it kept, whether it was slow, and whether it
+    /// is a call of an RPC.
+    fn judge(&self, context: &RequestContext, ended: &Ended) -> (bool, bool, bool) {
         let shared = context.shared();
-        let head_after = shared
-            .heads()
-            .response
-            .at
-            .map_or(ended.duration, |at| at.duration_since(shared.started));
-        head_after > self.settings.slow
+        let heads = shared.heads();
+        let head_at = heads.response.at;
+        let head_after = head_at.map_or(ended.duration, |at| at.duration_since(shared.started));
+        let slow = head_after > self.settings.slow;
+        (heads.options.is_off(), slow, heads.is_call)
     }
 
     /// The reasons to keep it, and whether one of them was asked for. Where the service
-    /// wants nothing of it kept, nothing is asked or drawn.
+    /// wants nothing of it kept (`off`), nothing is asked or drawn.
     fn reasons(
         &self,
         context: &RequestContext,
         ended: &Ended,
+        off: bool,
         slow: bool,
     ) -> Option<(Vec<KeepReason>, bool)> {
         let shared = context.shared();
@@ -325,25 +327,23 @@ impl Keeper {
         // What a request gives up of its calls is its own affair: it fails, or it does
         // without.
         let mut given_up = false;
-        {
-            let heads = shared.heads();
-            let went_wrong = match ended.outcome {
-                Outcome::Completed | Outcome::Open => false,
-                // Leaving is how clients end a stream of events, and callers read
-                // as much of an answer as they want.
-                Outcome::Abandoned if ended.direction == Direction::Client => {
-                    let unanswered = heads.response.at.is_none();
-                    given_up = unanswered && ended.caller.is_some();
-                    unanswered && !given_up
-                }
-                Outcome::Abandoned => {
-                    !assemble::is_stream(heads.response.fields.text("content-type"))
-                }
-                _ => true,
-            };
-            if went_wrong {
-                reasons.push(KeepReason::Outcome);
+        let went_wrong = match ended.outcome {
+            Outcome::Completed | Outcome::Open => false,
+            // Leaving is how clients end a stream of events, and callers read
+            // as much of an answer as they want.
+            Outcome::Abandoned if ended.direction == Direction::Client => {
+                let unanswered = shared.heads().response.at.is_none();
+                given_up = unanswered && ended.caller.is_some();
+                unanswered && !given_up
             }
+            Outcome::Abandoned => {
+                let heads = shared.heads();
+                !assemble::is_stream(heads.response.fields.text("content-type"))
+            }
+            _ => true,
+        };
+        if went_wrong {
+            reasons.push(KeepReason::Outcome);
         }
         if ended.upload_broke {
             reasons.push(KeepReason::RequestBody);
@@ -355,7 +355,6 @@ impl Keeper {
         if shared.saw_error_event() {
             reasons.push(KeepReason::ErrorEvent);
         }
-        let off = shared.heads().options.is_off();
         if !off && let Some(why) = self.condition(context, ended) {
             reasons.push(KeepReason::Condition { why });
         }

@@ -3,9 +3,9 @@
 use crate::{
     context::CaptureHeads,
     exchange::Direction,
-    recorder::{BodySnapshot, HeaderFields},
+    recorder::{BodySnapshot, HeaderFields, begins},
 };
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, HeaderName, Uri};
 use std::{
     borrow::Cow,
     collections::HashSet,
@@ -41,16 +41,10 @@ struct Known {
 }
 
 impl Methods {
-    /// Whether the service, or the one that it calls, is known to have the method of a
-    /// request.
-    pub(super) fn knows(&self, direction: Direction, headers: &HeaderMap, uri: &Uri) -> bool {
-        if Call::of(headers).is_none() {
-            return false;
-        }
-        let Some((_, method)) = method_in(uri) else {
-            return false;
-        };
-        self.works(direction, method)
+    /// Whether the service, or the one that it calls, is known to have the method of this
+    /// call.
+    pub(super) fn knows(&self, direction: Direction, uri: &Uri) -> bool {
+        method_in(uri).is_some_and(|(_, method)| self.works(direction, method))
     }
 
     /// Whether a method has worked, so that no client has made it up.
@@ -177,14 +171,14 @@ pub(super) enum Call {
 }
 
 impl Call {
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let content_type = headers.get(header::CONTENT_TYPE)?.as_bytes();
-        Self::new(content_type, || headers.contains_key(CONNECT))
+    /// Of a request with this type among its headers.
+    pub(super) fn of(content_type: Option<&[u8]>, headers: &HeaderMap) -> Option<Self> {
+        Self::new(content_type?, || headers.contains_key(&CONNECT))
     }
 
     fn of_fields(fields: &HeaderFields) -> Option<Self> {
         let content_type = fields.single("content-type")?.as_bytes();
-        Self::new(content_type, || fields.text(CONNECT).is_some())
+        Self::new(content_type, || fields.text(CONNECT.as_str()).is_some())
     }
 
     fn new(content_type: &[u8], connect: impl Fn() -> bool) -> Option<Self> {
@@ -198,7 +192,8 @@ impl Call {
     }
 }
 
-const CONNECT: &str = "connect-protocol-version";
+/// Made once: to parse a name costs more than to look it up.
+static CONNECT: HeaderName = HeaderName::from_static("connect-protocol-version");
 
 /// A media type without its parameters.
 fn media(content_type: &[u8]) -> &[u8] {
@@ -213,12 +208,7 @@ pub(super) fn is_grpc(fields: &HeaderFields) -> bool {
 /// Whether bodies of this type are those of calls that end with a status.
 pub(super) fn is_call(content_type: Option<&[u8]>) -> bool {
     let value = content_type.unwrap_or_default().trim_ascii_start();
-    ["application/grpc", "application/connect+"]
-        .iter()
-        .any(|name| {
-            let start = value.get(..name.len());
-            start.is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
-        })
+    begins(value, b"application/grpc") || begins(value, b"application/connect+")
 }
 
 /// Whether a part of a template is a parameter, other than one for the rest of the path.

@@ -106,7 +106,7 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
                 keeper.settings().limits.recording,
                 Some(keeper.events()),
             );
-            let lengths = lengths(&parts.headers, length);
+            let lengths = lengths(content_lengths(&parts.headers), length);
             let in_flight = keeper.request(&context, plan.direction, parts, uri(parts), lengths);
             super::flight::Capture::new(in_flight, method)
         });
@@ -370,17 +370,12 @@ fn watch(
     }
 }
 
-/// `length` is what the body says.
+/// `said` is what the head says, which is nothing where it says several things, and
+/// `length` what the body says.
 #[cfg(feature = "capture")]
-pub(super) fn lengths(headers: &HeaderMap, length: Option<u64>) -> crate::recorder::Lengths {
-    crate::recorder::Lengths::of(content_length(headers), length)
-}
-
-/// What the head says of the length of the body; nothing where it says several things.
-#[cfg(feature = "capture")]
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    let (least, most) = content_lengths(headers)?;
-    (least == most).then_some(least)
+pub(super) fn lengths(said: Option<(u64, u64)>, length: Option<u64>) -> crate::recorder::Lengths {
+    let one = said.filter(|(least, most)| least == most);
+    crate::recorder::Lengths::of(one.map(|(length, _)| length), length)
 }
 
 /// The least and the most of the lengths that the head says, in fields and lists (RFC
@@ -389,16 +384,24 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 pub(super) fn content_lengths(headers: &HeaderMap) -> Option<(u64, u64)> {
     let mut said: Option<(u64, u64)> = None;
     for value in headers.get_all(http::header::CONTENT_LENGTH) {
-        for text in value.to_str().ok()?.split(',').map(str::trim) {
-            if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-                return None;
-            }
-            let length = text.parse().ok()?;
+        for text in value.as_bytes().split(|b| *b == b',') {
+            let length = number(text.trim_ascii())?;
             let (least, most) = said.unwrap_or((length, length));
             said = Some((least.min(length), most.max(length)));
         }
     }
     said
+}
+
+/// The number that these digits are.
+#[cfg(feature = "capture")]
+fn number(digits: &[u8]) -> Option<u64> {
+    let more = |number: u64, byte: &u8| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    let number = digits.iter().try_fold(0, more)?;
+    (!digits.is_empty()).then_some(number)
 }
 
 fn request_span(context: &RequestContext, method: &str) -> Span {

@@ -1,6 +1,6 @@
 use super::{
     CorrelationPlan, Plan,
-    begin::lengths,
+    begin::{content_lengths, lengths},
     carried::Carried,
     flight::{Capture, Flight},
     known_method,
@@ -39,7 +39,7 @@ pub(super) fn begin(
         let client = { caller.shared().heads().client };
         context.shared().heads().client = client;
     }
-    let lengths = lengths(&parts.headers, length);
+    let lengths = lengths(content_lengths(&parts.headers), length);
     let in_flight = keeper.request(&context, plan.direction, parts, &parts.uri, lengths);
     Flight {
         plan: Arc::clone(plan),

@@ -201,7 +201,7 @@ impl Flight {
         if let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) {
             capture.status = Some(parts.status);
             capture.lengths = begin::content_lengths(&parts.headers);
-            let lengths = begin::lengths(&parts.headers, length);
+            let lengths = begin::lengths(capture.lengths, length);
             capture.failure = keeper.response(&self.context, parts, lengths);
         }
         #[cfg(not(feature = "capture"))]
@@ -401,8 +401,10 @@ impl Drop for Flight {
             };
             self.end_as(end, Clock::default());
         }
-        // With it the span may close, which is code of the layers.
-        foreign::discard(std::mem::replace(&mut self.span, Span::none()));
+        if !self.span.is_none() {
+            // With it the span may close, which is code of the layers.
+            foreign::discard(std::mem::replace(&mut self.span, Span::none()));
+        }
     }
 }
 

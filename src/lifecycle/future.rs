@@ -34,30 +34,43 @@ pin_project! {
 }
 
 impl<F, P> ResponseFuture<F, P> {
-    pub(super) fn new(inner: Option<F>, flight: Flight, panics: P) -> Self {
+    pub(super) fn new(flight: Flight, panics: P) -> Self {
         Self {
-            inner,
+            inner: None,
             flight: Some(flight),
             panics,
         }
     }
 
-    pub(super) fn panicked_in_call<B>(mut flight: Flight, payload: Payload, panics: P) -> Self
+    /// Calls the service in its request. What it gives is put where it stays, because
+    /// what goes through `run` is copied several times.
+    pub(super) fn call<B>(&mut self, mut call: impl FnMut() -> Option<F>)
     where
         P: PanicResponse<B>,
     {
-        let answers = flight.ask(|| panics.answers()) == Some(true);
+        let (inner, flight) = (&mut self.inner, &self.flight);
+        let run = flight.as_ref().map(|flight| flight.run(|| *inner = call()));
+        if let Some(Err(payload)) = run {
+            self.panicked_in_call::<B>(payload);
+        }
+    }
+
+    #[cold]
+    fn panicked_in_call<B>(&mut self, payload: Payload)
+    where
+        P: PanicResponse<B>,
+    {
+        let Some(mut flight) = self.flight.take() else {
+            return;
+        };
+        let answers = flight.ask(|| self.panics.answers()) == Some(true);
         if !answers {
             Self::observe_panic(flight, payload);
         }
         flight.discard(payload);
         // Whether the answer is ever asked for or not.
         flight.panicked = true;
-        Self {
-            inner: None,
-            flight: Some(flight),
-            panics,
-        }
+        self.flight = Some(flight);
     }
 }
 

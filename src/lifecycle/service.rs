@@ -70,14 +70,8 @@ where
         let flight = begin::begin(&self.plan, &mut parts, length);
         let body = RequestBody::new(body, &flight);
         let mut request = Some(Request::from_parts(parts, body));
-        let mut future = None;
-        // Both stay where they are: what goes through `run` is copied several times.
-        let run = flight.run(|| future = request.take().map(|request| self.inner.call(request)));
-        match run {
-            Ok(()) => ResponseFuture::new(future, flight, self.panics.clone()),
-            Err(payload) => {
-                ResponseFuture::panicked_in_call::<ResBody>(flight, payload, self.panics.clone())
-            }
-        }
+        let mut future = ResponseFuture::new(flight, self.panics.clone());
+        future.call::<ResBody>(|| Some(self.inner.call(request.take()?)));
+        future
     }
 }

@@ -6,7 +6,7 @@
 //! - Connect: a frame with the flag 0x02, a JSON object that has an `error`.
 
 use super::{
-    grpc_status,
+    begins, grpc_status,
     heads::{one_status, worse},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -67,10 +67,7 @@ impl Envelope {
         if !matches!(value.get(12)?.to_ascii_lowercase(), b'g' | b'c') {
             return None;
         }
-        let known = |name: &[u8]| {
-            let start = value.get(..name.len());
-            start.is_some_and(|start| start.eq_ignore_ascii_case(name))
-        };
+        let known = |name: &[u8]| begins(value, name);
         if known(b"application/grpc-web-text") {
             Some(Self::GrpcWebText)
         } else if known(b"application/grpc-web") {

@@ -1,5 +1,6 @@
 //! Items of a stream: where one ends, whatever the chunks are.
 
+use super::begins;
 use std::time::Duration;
 
 /// How much of a stream is captured, beside its bytes.
@@ -24,14 +25,8 @@ pub(crate) enum Framing {
 impl Framing {
     /// What a body of this type is made of; none where a coding hides it.
     pub(crate) fn of(content_type: Option<&[u8]>, coded: impl Fn() -> bool) -> Option<Self> {
-        let (value, known) = (content_type?.trim_ascii_start(), |name: &str| {
-            content_type.is_some_and(|value| {
-                let value = value.trim_ascii_start();
-                value
-                    .get(..name.len())
-                    .is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
-            })
-        });
+        let value = content_type?.trim_ascii_start();
+        let known = |name: &str| begins(value, name.as_bytes());
         // The common types end the search at the first letters.
         let framing = match value.get(12)?.to_ascii_lowercase() {
             b'g' if known("application/grpc") && !known("application/grpc-web-text") => {

@@ -13,6 +13,8 @@ mod events;
 mod heads;
 #[cfg(feature = "capture")]
 mod items;
+#[cfg(feature = "capture")]
+mod media;
 #[cfg(feature = "gate")]
 mod names;
 #[cfg(feature = "capture")]
@@ -41,6 +43,7 @@ pub(crate) use self::{
     end_frame::{EndFrame, Envelope},
     heads::{HeaderFields, grpc_status, is_server_fault},
     items::{Framing, StreamLimits},
+    media::begins,
     tee::{BodySnapshot, Ending, Lengths, PANICKED, Tee, TeePlan},
 };
 #[cfg(feature = "gate")]

@@ -1,0 +1,38 @@
+//! Media types as heads say them.
+
+/// Whether a media type begins so, which is in small letters, in letters of any case.
+#[inline]
+pub(crate) fn begins(media: &[u8], with: &[u8]) -> bool {
+    let Some(start) = media.get(..with.len()) else {
+        return false;
+    };
+    // Types of one kind begin alike: most that differ do so at the end.
+    let last = start.last().map(u8::to_ascii_lowercase);
+    last.as_ref() == with.last() && start.eq_ignore_ascii_case(with)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::begins;
+
+    #[test]
+    fn letters_of_any_case_are_alike() {
+        let grpc = b"application/grpc";
+        for media in [
+            "application/grpc",
+            "APPLICATION/GRPC",
+            "Application/gRPC-web",
+        ] {
+            assert!(begins(media.as_bytes(), grpc), "{media}");
+        }
+        for media in [
+            "application/grp",
+            "application/json",
+            "bpplication/grpc",
+            "",
+        ] {
+            assert!(!begins(media.as_bytes(), grpc), "{media}");
+        }
+        assert!(begins(b"", b"") && begins(b"a", b""));
+    }
+}
