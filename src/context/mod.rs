@@ -40,6 +40,7 @@
 mod calls;
 mod current;
 mod in_request;
+mod last;
 mod mode;
 mod notes;
 #[cfg(feature = "token")]
@@ -56,7 +57,6 @@ mod traced;
 #[cfg(feature = "token")]
 use self::onward::Onward;
 pub(crate) use self::request::shown_of_fact;
-pub(crate) use self::shared::late_events;
 pub use self::{
     current::{Entered, current},
     in_request::{InRequest, InRequestExt, in_request},
@@ -68,6 +68,10 @@ pub(crate) use self::{
     shared::note_late,
     spans::{Bound, RequestSpans},
     ticket::{OnReason, Ticket},
+};
+pub(crate) use self::{
+    last::{help, helps},
+    shared::late_events,
 };
 pub(crate) use self::{
     mode::{Aspect, Mode},

@@ -2,13 +2,16 @@
 
 use super::{Ticket, TracedSpan, calls::Calls};
 use crate::{recorder::Said, selection::Chosen};
-use std::borrow::Cow;
+use std::{borrow::Cow, thread::ThreadId};
 
 /// A panic that was seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PanicNote {
     pub(crate) message: Option<Said>,
     pub(crate) location: Option<String>,
+    pub(crate) thread: Option<ThreadId>,
+    /// The one that came while this one unwound.
+    pub(crate) second: Option<Box<Self>>,
 }
 
 #[derive(Debug, Default)]
@@ -21,6 +24,8 @@ pub(crate) struct Notes {
     /// The last panic, until somebody sees that it was one of the request: code may
     /// catch its own.
     pub(crate) panicked: Option<PanicNote>,
+    /// The one before that.
+    pub(crate) panicked_before: Option<PanicNote>,
     pub(crate) error: Option<Said>,
     /// Where the first ERROR event was emitted.
     pub(crate) error_site: Option<(&'static str, u32)>,
@@ -43,6 +48,7 @@ impl Notes {
             stated,
             panic,
             panicked,
+            panicked_before,
             error,
             error_site,
             chosen,
@@ -54,7 +60,8 @@ impl Notes {
         keep.clear();
         facts.clear();
         *stated = 0;
-        (*panic, *panicked, *error, *error_site) = (None, None, None, None);
+        (*panic, *panicked, *panicked_before) = (None, None, None);
+        (*error, *error_site) = (None, None);
         chosen.reset();
         *ticket = None;
         *span = None;

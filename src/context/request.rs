@@ -196,13 +196,22 @@ impl RequestContext {
     /// be waited for.
     pub(crate) fn note_panic(&self, panic: super::PanicNote) {
         if let Some(mut notes) = self.0.try_notes() {
-            notes.panicked = Some(panic);
+            notes.panicked_before = notes.panicked.replace(panic);
         }
     }
 
-    /// The last panic that was noted and is not known to be the request's; as above.
-    pub(crate) fn panic_before(&self) -> Option<super::PanicNote> {
-        self.0.try_notes()?.panicked.take()
+    /// The last panic on a thread that was noted and is not known to be the request's, and
+    /// the one before it; as above.
+    pub(crate) fn panics_before(
+        &self,
+        thread: std::thread::ThreadId,
+    ) -> (Option<super::PanicNote>, Option<super::PanicNote>) {
+        let Some(mut notes) = self.0.try_notes() else {
+            return (None, None);
+        };
+        let of_it = |note: &super::PanicNote| note.thread == Some(thread);
+        let last = notes.panicked.take().filter(of_it);
+        (last, notes.panicked_before.take().filter(of_it))
     }
 
     /// Makes the request verbose as `selected` says, as far as budgets go;

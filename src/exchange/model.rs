@@ -267,6 +267,9 @@ pub struct Panic {
     /// File, line and column, where the panic hook of `init_tracing` saw them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
+    /// Another one, out of a destructor while this one unwound, which ended the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<Box<Self>>,
 }
 
 /// A decision point of the service.
@@ -369,6 +372,10 @@ pub struct Losses {
     /// them than the limits allow.
     #[serde(default, skip_serializing_if = "none")]
     pub texts_withheld: u64,
+    /// Errors of a type whose causes nobody could be asked for: what is said of them is
+    /// their own text alone.
+    #[serde(default, skip_serializing_if = "none")]
+    pub causes_unknown: u64,
     /// Exchanges with the same failure signature that were counted but not
     /// written since the last one that was.
     pub suppressed_before: u64,

@@ -7,17 +7,14 @@ use crate::{
     exchange::{Direction, Failure},
     foreign, grpc,
     recorder::{
-        CaptureOptions, EndFrame, Ending, Envelope, Framing, Lengths, StreamLimits, TeePlan,
-        grpc_status,
+        CaptureOptions, EndFrame, Ending, Envelope, Framing, Holder, Lengths, StreamLimits,
+        TeePlan, grpc_status,
     },
     redact::codings,
-    selection::{Address, peer},
+    selection::site,
 };
 use http::{HeaderMap, Uri, header, request, response};
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Instant,
-};
+use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
 impl Keeper {
     /// Copies the request head and starts the capture of the request body.
@@ -35,7 +32,17 @@ impl Keeper {
         let limits = &self.settings.limits;
         let content_type = content_type(&head.headers);
         let head_limit = options.head_limit(limits.head);
-        let mut plan = self.tee(&head.headers, content_type, lengths, head_limit);
+        // A call is made for whoever made the request, where it is one's.
+        let client = match direction {
+            Direction::Client => shared.captured.heads().client,
+            Direction::Server => 0,
+        };
+        let client = match client {
+            0 => site(&head.extensions),
+            client => client,
+        };
+        let mut plan = self.tee(&head.headers, content_type, lengths, client);
+        plan.trailers_limit = head_limit;
         plan.limit = options.request_limit(limits.body, content_type);
         {
             let mut tee = shared.captured.request_body();
@@ -54,7 +61,7 @@ impl Keeper {
         heads.request.uri = uri.clone();
         heads.request.version = head.version;
         heads.request.fields.copy(&head.headers, head_limit);
-        heads.client = peer(&head.extensions).map_or(0, Address::site);
+        heads.client = client;
         heads.limits = (limits.body, limits.head);
         heads.options = options;
         drop(heads);
@@ -76,7 +83,7 @@ impl Keeper {
         }
         let limits = &self.settings.limits;
         let content_type = content_type(&head.headers);
-        let (body, head_limit, asked_as_call) = {
+        let (body, head_limit, asked_as_call, client) = {
             let mut heads = shared.captured.heads();
             let heads = &mut *heads;
             let head_limit = heads.options.head_limit(limits.head);
@@ -85,9 +92,11 @@ impl Keeper {
             heads.response.at = Some(Instant::now());
             heads.response.fields.copy(&head.headers, head_limit);
             let body = heads.options.response_limit(limits.body, content_type);
-            (body, head_limit, heads.ends_with_status)
+            let client = heads.client;
+            (body, head_limit, heads.ends_with_status, client)
         };
-        let mut plan = self.tee(&head.headers, content_type, lengths, head_limit);
+        let mut plan = self.tee(&head.headers, content_type, lengths, client);
+        plan.trailers_limit = head_limit;
         plan.limit = body;
         plan.end_frame = Envelope::of(content_type).map(|envelope| {
             let mut end_frame = EndFrame::new(envelope);
@@ -178,15 +187,14 @@ impl Keeper {
         headers: &HeaderMap,
         content_type: Option<&[u8]>,
         lengths: Lengths,
-        trailers_limit: usize,
+        client: u128,
     ) -> TeePlan {
         let limits = &self.settings.limits;
         let framing = Framing::of(content_type, || is_coded(headers));
         TeePlan {
             limit: limits.body,
-            trailers_limit,
             lengths,
-            budget: Some(Arc::clone(&self.bodies)),
+            account: Some(self.bodies.account(Holder::of(client))),
             stream: framing.map(|framing| {
                 let limits = StreamLimits {
                     items: limits.stream_items,

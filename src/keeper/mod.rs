@@ -175,7 +175,11 @@ impl Keeper {
             }
             None => None,
         };
-        let bodies = Arc::new(MemoryBudget::new(settings.limits.memory / 4 * 3));
+        let limits = &settings.limits;
+        // What one request needs is that of both of its bodies.
+        let bodies = MemoryBudget::new(limits.memory / 4 * 3, limits.body.saturating_mul(2));
+        let bodies = Arc::new(bodies);
+        let events = MemoryBudget::new(limits.memory / 4, limits.recording);
         let waiting = Arc::new(waiting::Waiting::new(Arc::clone(&bodies)));
         let told = (Arc::clone(&counters), Arc::clone(&waiting));
         let assembler = Assembler::new(&settings, exporter, told);
@@ -185,7 +189,7 @@ impl Keeper {
             replayer,
             bodies,
             waiting,
-            events: Arc::new(MemoryBudget::new(settings.limits.memory / 4)),
+            events: Arc::new(events),
             storm: Mutex::new(storm::Storm::new(settings.storm)),
             methods: grpc::Methods::default(),
             sample: Mutex::new(sample::Sample::new(settings.sample)),

@@ -249,7 +249,11 @@ impl Player {
         let since = event.at.saturating_duration_since(shared.began.at);
         let mut replayed = Replayed {
             metadata: event.metadata,
-            at: shared.began.time + since,
+            at: shared
+                .began
+                .time
+                .checked_add(since)
+                .unwrap_or(shared.began.time),
             spans: Vec::new(),
             values: Vec::new(),
             scrubber: Arc::clone(scrubber),

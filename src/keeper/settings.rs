@@ -30,7 +30,8 @@ pub struct Limits {
     pub recording: usize,
     /// Bodies (three quarters) and events (a quarter) of all requests in flight
     /// and of all exchanges that wait for their export; default 64 MiB. Above
-    /// it heads, and the newest 4 KiB of events of each request, are kept.
+    /// it heads, and the newest 4 KiB of events of each request, are kept. Half of
+    /// it is anybody's; of the rest each peer has a share, so behind a proxy double it.
     pub memory: usize,
     /// Exchanges that may wait for their export; default 1,024.
     pub queue: usize,
@@ -282,6 +283,28 @@ macro_rules! settings_setters {
             let classify: std::sync::Arc<dyn crate::keeper::Classify> =
                 std::sync::Arc::new(classify);
             self.settings.classify = crate::foreign::Foreign::new(classify);
+            self
+        }
+
+        /// Asks errors of this type for what caused them, in this whole process: those of
+        /// services, of bodies and of calls that clients make.
+        ///
+        /// An error reaches a layer as a type that can be shown, and no more. The causes
+        /// are known of boxed errors, and of those of `std`, `http`, axum, hyper, hyper-util,
+        /// `reqwest` and `reqwest-middleware` (the last ones with their features). Of others
+        /// an exchange has the error's own text, and says so
+        /// ([`Losses::causes_unknown`](crate::exchange::Losses::causes_unknown)). Name
+        /// those that the service's clients have:
+        ///
+        /// ```
+        /// # use dashcam::capture::CaptureLayer;
+        /// # type TransportError = std::num::ParseIntError;
+        /// // With tonic: `tonic::transport::Error`, and `tonic::Status`.
+        /// let capture = CaptureLayer::builder("orders", "1.0.0").causes_of::<TransportError>();
+        /// # let _ = capture;
+        /// ```
+        pub fn causes_of<E: std::error::Error + 'static>(self) -> Self {
+            crate::recorder::know_causes::<E>();
             self
         }
 

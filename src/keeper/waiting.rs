@@ -1,7 +1,10 @@
 //! Bodies of finished calls that wait until it is known whether their request is kept:
 //! where memory is short, they are given up before those of what runs.
 
-use crate::{context::RequestContext, recorder::MemoryBudget};
+use crate::{
+    context::RequestContext,
+    recorder::{Holder, MemoryBudget},
+};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -17,6 +20,9 @@ const MOST: usize = 4096;
 /// For so long bodies wait where a quarter of the memory is in use.
 const LONG: Duration = Duration::from_secs(10);
 
+/// So many of the oldest are looked at for one of a peer that has much.
+const LOOKED_AT: usize = 64;
+
 #[derive(Debug)]
 pub(super) struct Waiting {
     bodies: Arc<MemoryBudget>,
@@ -30,7 +36,14 @@ struct Queue {
     next: u64,
     /// By number, the oldest first. One that waits no more leaves nothing behind, however
     /// long those before it wait.
-    calls: BTreeMap<u64, (Instant, RequestContext)>,
+    calls: BTreeMap<u64, Call>,
+}
+
+#[derive(Debug)]
+struct Call {
+    since: Instant,
+    holder: Holder,
+    context: RequestContext,
 }
 
 /// A call whose bodies may be given up until this is dropped.
@@ -68,11 +81,16 @@ impl Waiting {
         if none && shared.captured.response_body().kept() == 0 {
             return None;
         }
+        let call = Call {
+            since: now,
+            holder: Holder::of(shared.captured.heads().client),
+            context: call.clone(),
+        };
         let number = {
             let mut queue = self.queue();
             let number = queue.next;
             queue.next += 1;
-            queue.calls.insert(number, (now, call.clone()));
+            queue.calls.insert(number, call);
             self.length.store(queue.calls.len(), Relaxed);
             number
         };
@@ -86,7 +104,7 @@ impl Waiting {
     /// they are too many. Nothing may be locked: buffers of the service are dropped.
     pub(super) fn relieve(&self) {
         let length = self.length.load(Relaxed);
-        if length == 0 || length <= MOST && !self.bodies.is_filled(1) {
+        if length == 0 || length <= MOST && !self.bodies.is_filled(2) {
             return;
         }
         let now = Instant::now();
@@ -99,14 +117,21 @@ impl Waiting {
         }
     }
 
+    /// Those of peers that have much go before anybody is refused a share, and others
+    /// where there is next to nothing left.
     fn next_to_go(&self, now: Instant) -> Option<RequestContext> {
         let mut queue = self.queue();
-        let (_, (since, _)) = queue.calls.first_key_value()?;
-        let long = now.duration_since(*since) >= LONG && self.bodies.is_filled(1);
-        let goes = long || queue.calls.len() > MOST || self.bodies.is_filled(3);
-        let call = goes.then(|| queue.calls.pop_first()).flatten();
+        let any = queue.calls.len() > MOST || self.bodies.is_filled(7);
+        let goes = |call: &Call| {
+            let long = || now.saturating_duration_since(call.since) >= LONG;
+            let short = || self.bodies.is_filled(3) || self.bodies.is_filled(2) && long();
+            any || short() && self.bodies.has_much(call.holder)
+        };
+        let mut oldest = queue.calls.iter().take(LOOKED_AT);
+        let number = oldest.find(|(_, call)| goes(call)).map(|(n, _)| *n)?;
+        let call = queue.calls.remove(&number);
         self.length.store(queue.calls.len(), Relaxed);
-        call.map(|(_, (_, call))| call)
+        call.map(|call| call.context)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -146,7 +171,7 @@ mod tests {
     }
 
     fn waiting() -> Arc<Waiting> {
-        Arc::new(Waiting::new(Arc::new(MemoryBudget::new(usize::MAX))))
+        Arc::new(Waiting::new(Arc::new(MemoryBudget::new(usize::MAX, 1))))
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Capture {
             &parts.uri
         } else {
             let limit = keeper.settings().limits.recording;
-            watch(context, limit, Some(keeper.events()));
+            watch(context, parts, limit, Some(keeper.events()));
             uri(parts)
         };
         let lengths = lengths(content_lengths(&parts.headers), length);
@@ -181,15 +181,17 @@ impl Capture {
             return;
         };
         let started = context.shared().began.at;
-        let due = *self
-            .interim
-            .get_or_insert_with(|| started.checked_add(after).unwrap_or(started));
+        // A time that there is not never comes.
+        let Some(due) = self.interim.or_else(|| started.checked_add(after)) else {
+            return;
+        };
+        self.interim = Some(due);
         let now = Instant::now();
         if now < due {
             return;
         }
         let age = now.saturating_duration_since(started).max(after);
-        self.interim = Some(now.checked_add(age).unwrap_or(now));
+        self.interim = now.checked_add(age).or(Some(due));
         let ended = Ended {
             outcome: Outcome::Open,
             status: self.status,

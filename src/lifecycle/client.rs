@@ -22,6 +22,12 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &Parts, length: Option<u64>) -> Fli
             .hiding
             .take_salt_of(&caller.shared().hiding);
         caller.shared().begin_call(&context);
+        // A call is made for whoever made the request.
+        let client = { caller.shared().captured.heads().client };
+        context.shared().captured.heads().client = client;
+        // A call is made for whoever made the request.
+        let client = { caller.shared().captured.heads().client };
+        context.shared().captured.heads().client = client;
     }
     let mut flight = Flight::new(plan, context, parts);
     flight.capture = Capture::begin(plan, &flight.context, parts, length);

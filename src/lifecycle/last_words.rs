@@ -2,14 +2,13 @@
 
 use super::{Plan, known_method, request_line::RequestLine};
 use crate::{
-    context::{Mode, PanicNote, RequestContext},
+    context::{self, Mode, PanicNote, RequestContext},
     exchange::{Direction, Outcome},
     keeper::{Ended, Keeper},
     recorder::{Clock, Ending, Said},
 };
 use std::{
     any::Any,
-    cell::Cell,
     panic::{Location, PanicHookInfo},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -26,10 +25,9 @@ const WITHIN: Duration = Duration::from_secs(2);
 const FOR_THE_LOG: Duration = Duration::from_millis(500);
 /// What the standard library says of a panic that may not unwind, which is another one
 /// than the one that began it.
-const NO_UNWINDING: [&str; 2] = [
-    "panic in a function that cannot unwind",
-    "panic in a destructor during cleanup",
-];
+const NO_UNWINDING: [&str; 2] = ["panic in a function that cannot unwind", SECOND];
+/// And of the second of two, which left a destructor.
+const SECOND: &str = "panic in a destructor during cleanup";
 
 /// Writes the lines of a log, at most for so long.
 pub(crate) type FlushLog = Arc<dyn Fn(Duration) + Send + Sync>;
@@ -51,11 +49,6 @@ static EXPLAINED: AtomicU64 = AtomicU64::new(0);
 static UNPLACED: AtomicU64 = AtomicU64::new(0);
 /// Threads that end the process, and have not written yet.
 static ENDING: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    /// Whether this thread writes what another one leaves.
-    static HELPS: Cell<bool> = const { Cell::new(false) };
-}
 
 fn writers() -> MutexGuard<'static, Vec<Writes>> {
     WRITERS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -81,7 +74,7 @@ pub(crate) fn install_hook(plan: &Arc<Plan>, flush_log: FlushLog) {
         std::panic::set_hook(Box::new(move |info| {
             CALLS.fetch_add(1, Relaxed);
             let ends = ends_process(info);
-            if ends && !HELPS.try_with(Cell::get).unwrap_or(false) {
+            if ends && !context::helps() {
                 ENDING.fetch_add(1, SeqCst);
                 let began = Instant::now();
                 write_all(began, culprit(info));
@@ -95,7 +88,7 @@ pub(crate) fn install_hook(plan: &Arc<Plan>, flush_log: FlushLog) {
                 }
                 return;
             }
-            if let Some(context) = crate::context::current() {
+            if let Some(context) = context::current() {
                 context.note_panic(note_of(info.payload(), info.location()));
             }
             previous(info);
@@ -144,18 +137,28 @@ fn note_of(payload: &(dyn Any + Send), location: Option<&Location<'_>>) -> Panic
     PanicNote {
         message: literal.or_else(|| payload.downcast_ref::<String>().map(Said::of)),
         location: location.map(ToString::to_string),
+        thread: Some(thread::current().id()),
+        second: None,
     }
 }
 
 /// The request that ends the process, and what is known of the panic.
 fn culprit(info: &PanicHookInfo<'_>) -> Option<(RequestContext, PanicNote)> {
-    let context = crate::context::current()?;
+    let context = context::current()?;
     let mut note = note_of(info.payload(), info.location());
-    // Of one that may not unwind, the one before says more.
-    if message(info.payload()).is_some_and(|text| NO_UNWINDING.contains(&text))
-        && let Some(before) = context.panic_before()
-    {
-        note = before;
+    // Of one that may not unwind, those before say more.
+    let said = message(info.payload()).filter(|text| NO_UNWINDING.contains(text));
+    if let Some(said) = said {
+        let (last, before) = context.panics_before(thread::current().id());
+        let first = before.filter(|_| said == SECOND);
+        note = match (first, last) {
+            (Some(first), second) => PanicNote {
+                second: second.map(Box::new),
+                ..first
+            },
+            (None, Some(last)) => last,
+            (None, None) => note,
+        };
     }
     Some((context, note))
 }
@@ -173,7 +176,7 @@ fn write_all(began: Instant, culprit: Option<(RequestContext, PanicNote)>) {
 fn on_thread(within: Duration, f: impl FnOnce() + Send + 'static) {
     let (done, waits) = mpsc::channel();
     let run = move || {
-        HELPS.set(true);
+        context::help();
         f();
         let _ = done.send(());
     };

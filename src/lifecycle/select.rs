@@ -21,7 +21,8 @@ impl Select {
         let Some(verbose) = plan.verbose.as_ref().filter(|_| free()) else {
             return Self::default();
         };
-        watch(context, verbose.recording_limit, verbose.memory.as_ref());
+        let limit = verbose.recording_limit;
+        watch(context, parts, limit, verbose.memory.as_ref());
         if verbose.recorded.is_on() && context.mode().has(Mode::WATCHED) {
             context.shared().raise(Mode::RECORD);
         }

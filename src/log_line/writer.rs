@@ -4,7 +4,7 @@ use super::{
     line::Renderer,
 };
 use crate::{
-    context::RequestContext,
+    context::{self, RequestContext},
     foreign,
     recorder::find_literals,
     redact::{Policy, Scrubber},
@@ -38,6 +38,9 @@ const GATHER: Duration = Duration::from_millis(5);
 #[derive(Debug, Default)]
 struct State {
     batch: Batch,
+    /// The lines of what ends the process: they have a room of their own, and wait for few
+    /// others. It has the number of the batch that they come after.
+    last: Batch,
     sleeping: bool,
     closed: bool,
     hurry: bool,
@@ -55,6 +58,8 @@ struct Shared {
     done: Condvar,
     /// The batch that takes lines.
     filling: AtomicU64,
+    /// Whether there are lines of what ends the process.
+    has_last: AtomicBool,
     dropped: AtomicU64,
     failed: AtomicU64,
     withheld: AtomicU64,
@@ -62,6 +67,12 @@ struct Shared {
     /// The longest line; 0 is the default.
     max_line: AtomicUsize,
     format: OnceLock<LineFormat>,
+}
+
+impl State {
+    fn has_lines(&self) -> bool {
+        !self.batch.heads.is_empty() || !self.last.heads.is_empty()
+    }
 }
 
 impl Shared {
@@ -117,8 +128,15 @@ impl JsonLineHandle {
                 let weighed = request.is_weighed_in(shared.filling.load(Relaxed));
                 (context, if weighed { 0 } else { request.weight() })
             });
+        let is_last = context.is_some_and(|(_, own)| own) && context::helps();
         let mut guard = shared.lock();
-        let State { batch, .. } = &mut *guard;
+        let State { batch, last, .. } = &mut *guard;
+        let batch = if is_last {
+            last.id = batch.id;
+            last
+        } else {
+            batch
+        };
         if batch.size() + bytes.len() + id.len() > LIMIT {
             drop(guard);
             shared.dropped.fetch_add(1, Relaxed);
@@ -172,6 +190,9 @@ impl JsonLineHandle {
             request,
         });
         let wake = std::mem::take(&mut guard.sleeping);
+        if is_last {
+            shared.has_last.store(true, Relaxed);
+        }
         drop(guard);
         if wake {
             shared.work.notify_one();
@@ -198,7 +219,7 @@ impl JsonLineHandle {
     pub fn flush(&self, deadline: Duration) -> bool {
         let shared = &self.0.0;
         let mut state = shared.lock();
-        let goal = state.taken + u64::from(!state.batch.heads.is_empty());
+        let goal = state.taken + u64::from(state.has_lines());
         state.hurry = true;
         state.sleeping = false;
         shared.work.notify_one();
@@ -270,7 +291,7 @@ impl Writer {
         let mut text = Vec::new();
         loop {
             let closed = self.take(&mut batch);
-            if batch.heads.is_empty() && closed {
+            if closed && batch.heads.is_empty() && !self.shared.has_last.load(Relaxed) {
                 foreign::discard(self.output);
                 return;
             }
@@ -292,7 +313,7 @@ impl Writer {
     /// Waits for lines, lets some gather, and takes them.
     fn take(&self, batch: &mut Batch) -> bool {
         let mut state = self.shared.lock();
-        while state.batch.heads.is_empty() && !state.closed {
+        while !state.has_lines() && !state.closed {
             state.sleeping = true;
             state = self
                 .shared
@@ -337,6 +358,7 @@ impl Writer {
             waiting += 1;
             if text.len() >= CHUNK {
                 result = result.and(self.give(text, &mut waiting));
+                result = result.and(self.write_last(None, form, max, text));
             }
         }
         let dropped = self.shared.dropped.load(Relaxed);
@@ -344,7 +366,38 @@ impl Writer {
             self.renderer.loss(dropped - self.told, form, text);
             self.told = dropped;
         }
-        result.and(self.give(text, &mut waiting))
+        result = result.and(self.give(text, &mut waiting));
+        result.and(self.write_last(Some(batch.id), form, max, text))
+    }
+
+    /// Writes the lines of what ends the process, where it is their turn: after the batch
+    /// that was written, or before the rest of one. Where many lines came earlier they go
+    /// before those, as there may be no time for all.
+    fn write_last(
+        &mut self,
+        written: Option<u64>,
+        form: (&LineFormat, bool),
+        max: usize,
+        text: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        if !self.shared.has_last.load(Relaxed) {
+            return Ok(());
+        }
+        let batch = {
+            let mut state = self.shared.lock();
+            let is_next = written.is_none_or(|written| written >= state.last.id);
+            if !is_next && state.batch.size() <= CHUNK {
+                return Ok(());
+            }
+            self.shared.has_last.store(false, Relaxed);
+            std::mem::take(&mut state.last)
+        };
+        let mut waiting = 0;
+        for line in batch.lines() {
+            self.renderer.line(&line, form, max, text);
+            waiting += 1;
+        }
+        self.give(text, &mut waiting)
     }
 
     /// Gives lines to the output, and counts them where it does not take them.

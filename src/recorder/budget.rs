@@ -1,23 +1,83 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
 };
 
+/// Peers are counted in so many places, of which some share one.
+const PLACES: usize = 4096;
+
 /// The cap on what all requests in flight, and all exchanges that wait for
-/// their export, may hold together.
+/// their export, may hold together, and what of it one peer may have.
+///
+/// Half of it is anybody's. Beyond that, who holds an eighth gets no more, and while
+/// three quarters are held, who holds as much as one request needs: there is always some
+/// for whoever holds little. Nobody has to give anything back for that.
 #[derive(Debug)]
 pub(crate) struct MemoryBudget {
     limit: usize,
+    /// What one request needs.
+    of_request: usize,
     held: AtomicUsize,
+    /// What the peers hold.
+    places: Box<[AtomicUsize]>,
+    /// Whether any peer is known. Where none is they are no peer, but all there is.
+    has_peers: AtomicBool,
     refused: AtomicU64,
 }
 
+/// A budget, and for which peer.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    budget: Arc<MemoryBudget>,
+    holder: Holder,
+}
+
+/// The place where it is counted what a peer holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Holder(u16);
+
+impl Holder {
+    /// All that are not known.
+    const UNKNOWN: Self = Self(0);
+
+    /// The place of a peer; zero is not known. Nobody outside can tell who shares one.
+    pub(crate) fn of(site: u128) -> Self {
+        static KEYS: LazyLock<[u64; 2]> =
+            LazyLock::new(|| [0, 1].map(|n| RandomState::new().hash_one(n) | 1));
+        if site == 0 {
+            return Self::UNKNOWN;
+        }
+        let (high, low) = ((site >> 64) as u64, site as u64);
+        let mixed = (high.wrapping_mul(KEYS[0])).wrapping_add(low.wrapping_mul(KEYS[1]));
+        // The low bits of a product know nothing of the high ones.
+        let place = (mixed >> 52) as usize % (PLACES - 1) + 1;
+        Self(u16::try_from(place).unwrap_or_default())
+    }
+}
+
 impl MemoryBudget {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, of_request: usize) -> Self {
         Self {
             limit,
+            of_request,
             held: AtomicUsize::new(0),
+            places: (0..PLACES).map(|_| AtomicUsize::new(0)).collect(),
+            has_peers: AtomicBool::new(false),
             refused: AtomicU64::new(0),
+        }
+    }
+
+    /// The account of a peer.
+    pub(crate) fn account(self: &Arc<Self>, holder: Holder) -> Account {
+        if holder != Holder::UNKNOWN && !self.has_peers.load(Relaxed) {
+            self.has_peers.store(true, Relaxed);
+        }
+        Account {
+            budget: Arc::clone(self),
+            holder,
         }
     }
 
@@ -26,9 +86,19 @@ impl MemoryBudget {
         self.held.load(Relaxed)
     }
 
-    /// Whether more than so many quarters are in use.
-    pub(crate) fn is_filled(&self, quarters: usize) -> bool {
-        self.held() / quarters > self.limit / 4
+    /// Whether more than so many eighths are in use.
+    pub(crate) fn is_filled(&self, eighths: usize) -> bool {
+        self.held() / eighths > self.limit / 8
+    }
+
+    /// Whether a peer holds more than one request needs.
+    pub(crate) fn has_much(&self, holder: Holder) -> bool {
+        self.held_by(holder)
+            .is_none_or(|held| held.load(Relaxed) > self.of_request)
+    }
+
+    fn held_by(&self, holder: Holder) -> Option<&AtomicUsize> {
+        self.places.get(usize::from(holder.0))
     }
 
     /// How often memory was refused.
@@ -41,16 +111,38 @@ impl MemoryBudget {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    fn try_take(&self, bytes: usize) -> bool {
+    /// What a peer may hold where so much is held.
+    fn share(&self, holder: Holder, held: usize) -> usize {
+        let alone = holder == Holder::UNKNOWN && !self.has_peers.load(Relaxed);
+        if held <= self.limit / 2 || alone {
+            usize::MAX
+        } else if held <= self.limit / 4 * 3 {
+            self.of_request.max(self.limit / 8)
+        } else {
+            self.of_request
+        }
+    }
+
+    fn try_take(&self, bytes: usize, holder: Holder) -> bool {
         let before = self.held.fetch_add(bytes, Relaxed);
-        let fits = before
-            .checked_add(bytes)
-            .is_some_and(|after| after <= self.limit);
+        let all = before.checked_add(bytes).filter(|all| *all <= self.limit);
+        let own = self.held_by(holder).map_or(0, |own| {
+            let before = own.fetch_add(bytes, Relaxed);
+            before.saturating_add(bytes)
+        });
+        let fits = all.is_some_and(|all| own <= self.share(holder, all));
         if !fits {
-            self.held.fetch_sub(bytes, Relaxed);
+            self.give_back(bytes, holder);
             self.refused.fetch_add(1, Relaxed);
         }
         fits
+    }
+
+    fn give_back(&self, bytes: usize, holder: Holder) {
+        self.held.fetch_sub(bytes, Relaxed);
+        if let Some(own) = self.held_by(holder) {
+            own.fetch_sub(bytes, Relaxed);
+        }
     }
 }
 
@@ -58,31 +150,31 @@ impl MemoryBudget {
 /// everything.
 #[derive(Debug, Default)]
 pub(crate) struct Reservation {
-    budget: Option<Arc<MemoryBudget>>,
+    account: Option<Account>,
     bytes: usize,
 }
 
 impl Reservation {
-    pub(crate) fn of(budget: Option<Arc<MemoryBudget>>) -> Self {
-        Self { budget, bytes: 0 }
+    pub(crate) fn of(account: Option<Account>) -> Self {
+        Self { account, bytes: 0 }
     }
 
     /// Another share of the same budget, empty.
     pub(crate) fn another(&self) -> Self {
-        Self::of(self.budget.clone())
+        Self::of(self.account.clone())
     }
 
     /// Gives all of it back before its time.
     pub(crate) fn give_back(&mut self) {
-        *self = Self::of(self.budget.clone());
+        *self = Self::of(self.account.clone());
     }
 
     /// Asks for more; `false` means it was refused and counted.
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
-        let Some(budget) = &self.budget else {
+        let Some(Account { budget, holder }) = &self.account else {
             return true;
         };
-        let granted = budget.try_take(bytes);
+        let granted = budget.try_take(bytes, *holder);
         if granted {
             self.bytes += bytes;
         }
@@ -92,8 +184,10 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if let Some(budget) = &self.budget {
-            budget.held.fetch_sub(self.bytes, Relaxed);
+        if let Some(Account { budget, holder }) = &self.account
+            && self.bytes > 0
+        {
+            budget.give_back(self.bytes, *holder);
         }
     }
 }
@@ -102,17 +196,66 @@ impl Drop for Reservation {
 mod tests {
     use super::*;
 
+    fn account(budget: &Arc<MemoryBudget>, site: u128) -> Reservation {
+        Reservation::of(Some(budget.account(Holder::of(site))))
+    }
+
     #[test]
     fn refuses_over_the_limit_and_gives_back() {
-        let budget = Arc::new(MemoryBudget::new(10));
-        let mut a = Reservation::of(Some(Arc::clone(&budget)));
+        let budget = Arc::new(MemoryBudget::new(10, 10));
+        let mut a = account(&budget, 0);
         assert!(a.grow(10));
-        let mut b = Reservation::of(Some(Arc::clone(&budget)));
+        let mut b = account(&budget, 0);
         assert!(!b.grow(1));
         assert_eq!((budget.held(), budget.refused()), (10, 1));
         drop(a);
         assert!(b.grow(1));
         drop(b);
         assert_eq!(budget.held(), 0);
+    }
+
+    /// What a peer gets that takes as much as it can, in so large pieces.
+    fn greedy(budget: &Arc<MemoryBudget>, site: u128, piece: usize) -> Vec<Reservation> {
+        let mut held = Vec::new();
+        loop {
+            let mut one = account(budget, site);
+            if !one.grow(piece) {
+                return held;
+            }
+            held.push(one);
+        }
+    }
+
+    #[test]
+    fn whoever_holds_little_gets_some_whatever_others_hold() {
+        let budget = Arc::new(MemoryBudget::new(48 << 20, 128 << 10));
+        let mut held = greedy(&budget, 1, 64 << 10);
+        assert_eq!(budget.held(), 24 << 20, "half of it is anybody's");
+        // Two with much, and 80 with as much as they can have.
+        for site in 2..=83 {
+            held.extend(greedy(&budget, site << 64, 64 << 10));
+        }
+        let mut others = 0;
+        for site in 100..110 {
+            let mut one = account(&budget, site << 64);
+            others += usize::from(one.grow(64 << 10) && one.grow(64 << 10));
+        }
+        // One may share its place with one that has much.
+        assert!(others >= 8, "{others}");
+        drop(held);
+        assert_eq!(budget.held(), 0);
+        assert!(budget.places.iter().all(|place| place.load(Relaxed) == 0));
+    }
+
+    #[test]
+    fn those_who_are_not_known_are_one_where_others_are() {
+        let budget = Arc::new(MemoryBudget::new(1 << 20, 1 << 10));
+        let all = greedy(&budget, 0, 1 << 10);
+        assert_eq!(budget.held(), 1 << 20, "there is nobody else");
+        drop(all);
+        drop(account(&budget, 1));
+        let half = greedy(&budget, 0, 1 << 10);
+        assert_eq!(budget.held(), 1 << 19);
+        drop(half);
     }
 }

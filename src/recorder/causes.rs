@@ -2,10 +2,12 @@
 
 use super::limited::Limited;
 use std::{
-    any::Any,
+    any::{Any, TypeId},
+    borrow::Cow,
+    convert::Infallible,
     error::Error,
-    fmt::{self, Display, Write},
-    sync::Arc,
+    fmt::{self, Write},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 /// How many causes of an error are noted. One may name itself as its cause.
@@ -26,24 +28,52 @@ pub(super) fn write(out: &mut Limited<'_>, error: &(dyn Error + 'static)) -> fmt
     Ok(())
 }
 
-/// The same of an error of any type; of one that is not known its own text.
-pub(super) fn write_any<E: Display + 'static>(out: &mut Limited<'_>, error: &E) -> fmt::Result {
-    let mut known = known(error);
-    while let Some(error) = known.filter(|error| says_its_cause(*error)) {
-        match error.source() {
-            None => break,
-            cause => known = cause,
-        }
+/// The same, without wrappers that only repeat what they are around.
+pub(super) fn write_from(out: &mut Limited<'_>, error: &(dyn Error + 'static)) -> fmt::Result {
+    let mut error = error;
+    while says_its_cause(error)
+        && let Some(cause) = error.source()
+    {
+        error = cause;
     }
-    match known {
-        Some(error) => write(out, error),
-        None => write!(out, "{error}"),
+    write(out, error)
+}
+
+/// Finds an error of one type.
+type Find = fn(&dyn Any) -> Option<&(dyn Error + 'static)>;
+
+/// Those of the types that the service named.
+static NAMED: RwLock<Vec<(TypeId, Find)>> = RwLock::new(Vec::new());
+
+/// From now on errors of this type are asked for their causes.
+pub(crate) fn know<E: Error + 'static>() {
+    let mut named = NAMED.write().unwrap_or_else(PoisonError::into_inner);
+    if named.iter().all(|(of, _)| *of != TypeId::of::<E>()) {
+        let find: Find = |error| Some(error.downcast_ref::<E>()?);
+        named.push((TypeId::of::<E>(), find));
     }
+}
+
+fn named(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
+    let find = {
+        let named = NAMED.read().unwrap_or_else(PoisonError::into_inner);
+        let mut of = named.iter().filter(|(of, _)| *of == error.type_id());
+        of.next().map(|(_, find)| *find)
+    };
+    find?(error)
+}
+
+/// Whether it is a text, or can have no value: there is nothing behind it.
+pub(super) fn has_none(error: &dyn Any) -> bool {
+    error.is::<String>()
+        || error.is::<&'static str>()
+        || error.is::<Cow<'static, str>>()
+        || error.is::<Infallible>()
 }
 
 /// An error that has causes. A box of errors is none itself, so that nobody can ask all
 /// types of errors alike.
-fn known(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
+pub(super) fn known(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     macro_rules! behind {
         ($($pointer:ty),+) => {
             $(if let Some(error) = error.downcast_ref::<$pointer>() {
@@ -75,7 +105,7 @@ fn known(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
         reqwest_middleware::Error,
         reqwest_middleware::reqwest::Error
     );
-    None
+    named(error)
 }
 
 /// Whether it is a wrapper that has no text of its own.

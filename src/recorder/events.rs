@@ -1,9 +1,9 @@
 use super::{
-    KEEP_CAPACITY, MemoryBudget, Reservation, Task,
+    Account, KEEP_CAPACITY, Reservation, Task,
     span_tree::{NO_SPAN, SpanTree},
     thread::Threads,
 };
-use std::{collections::VecDeque, sync::Arc, thread::Thread, time::Instant};
+use std::{collections::VecDeque, thread::Thread, time::Instant};
 use tracing::Metadata;
 
 /// Memory is asked for in steps, not per event.
@@ -83,9 +83,9 @@ pub(crate) struct NewEvent<'e> {
 }
 
 impl Recording {
-    pub(crate) fn begin(&mut self, limit: usize, budget: Option<Arc<MemoryBudget>>) {
+    pub(crate) fn begin(&mut self, limit: usize, account: Option<Account>) {
         self.limit = limit;
-        self.memory = Reservation::of(budget);
+        self.memory = Reservation::of(account);
         // Every request has this much, whatever the others hold.
         self.reserved = STEP;
     }

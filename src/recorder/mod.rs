@@ -21,7 +21,8 @@ mod tee;
 mod thread;
 mod values;
 
-pub(crate) use self::budget::{MemoryBudget, Reservation};
+pub(crate) use self::budget::{Account, Holder, MemoryBudget, Reservation};
+pub(crate) use self::causes::know as know_causes;
 pub use self::options::CaptureOptions;
 pub(crate) use self::{
     captured::{CaptureHeads, Captured, ResponseHead},

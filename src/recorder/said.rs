@@ -91,6 +91,7 @@ pub(crate) struct Said {
     bytes: Vec<u8>,
     length: usize,
     tag: u8,
+    lacks_causes: bool,
 }
 
 impl Said {
@@ -101,7 +102,19 @@ impl Said {
 
     /// An error and its causes, as far as its type is one whose causes can be asked for.
     pub(crate) fn of_error<E: fmt::Display + 'static>(error: &E) -> Self {
-        Self::written(|out| causes::write_any(out, error))
+        let mut lacks_causes = false;
+        let said = Self::written(|out| {
+            let known = causes::known(error);
+            lacks_causes = known.is_none() && !causes::has_none(error);
+            match known {
+                Some(error) => causes::write_from(out, error),
+                None => write!(out, "{error}"),
+            }
+        });
+        Self {
+            lacks_causes,
+            ..said
+        }
     }
 
     fn written(write: impl FnOnce(&mut Limited<'_>) -> fmt::Result) -> Self {
@@ -111,13 +124,23 @@ impl Said {
         let _ = write(&mut out);
         let (length, tag) = out.finish();
         bytes.shrink_to_fit();
-        Self { bytes, length, tag }
+        Self {
+            bytes,
+            length,
+            tag,
+            lacks_causes: false,
+        }
     }
 
     pub(crate) fn text(&self) -> Text<'_> {
         let mut bytes = self.bytes.as_slice();
         // It was encoded just so, so the fallback is never taken.
         Text::take(&mut bytes, self.length, self.tag).unwrap_or_default()
+    }
+
+    /// Whether it is an error whose causes nobody could be asked for.
+    pub(crate) fn lacks_causes(&self) -> bool {
+        self.lacks_causes
     }
 
     /// Whether there was more of it.

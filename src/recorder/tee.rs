@@ -1,12 +1,12 @@
 use super::{
-    Clock, EndFrame, Envelope, Framing, HeaderFields, MemoryBudget, Reservation, Said, grpc_status,
+    Account, Clock, EndFrame, Envelope, Framing, HeaderFields, Reservation, Said, grpc_status,
     heads::worse,
     items::{Items, StreamLimits},
 };
 use crate::foreign::{self, Foreign};
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
-use std::{any::Any, io::IoSlice, sync::Arc, time::Instant};
+use std::{any::Any, io::IoSlice, time::Instant};
 
 /// Chunks up to this size are copied: a clone would keep the whole read buffer
 /// alive that they were cut from. The first chunk is shared until a second one
@@ -92,7 +92,7 @@ pub(crate) struct TeePlan {
     pub(crate) limit: usize,
     pub(crate) trailers_limit: usize,
     pub(crate) lengths: Lengths,
-    pub(crate) budget: Option<Arc<MemoryBudget>>,
+    pub(crate) account: Option<Account>,
     pub(crate) stream: Option<(Framing, StreamLimits)>,
     pub(crate) end_frame: Option<Box<EndFrame>>,
     /// Whether it belongs to a call that ends with a status.
@@ -150,7 +150,7 @@ impl Tee {
         self.limit = plan.limit;
         self.trailers_limit = plan.trailers_limit;
         self.lengths = plan.lengths;
-        self.memory = Reservation::of(plan.budget);
+        self.memory = Reservation::of(plan.account);
         self.end_frame = plan.end_frame;
         (self.of_call, self.status) = (plan.of_call, plan.status);
         self.items = plan
@@ -587,7 +587,9 @@ impl Tee {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recorder::{Holder, MemoryBudget};
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     fn tee(limit: usize) -> Tee {
         let mut tee = Tee::default();
@@ -680,11 +682,11 @@ mod tests {
 
     #[test]
     fn refused_memory_stops_the_capture_and_is_given_back() {
-        let budget = Arc::new(MemoryBudget::new(10));
+        let budget = Arc::new(MemoryBudget::new(10, 10));
         let mut tee = Tee::default();
         tee.begin(TeePlan {
             limit: 100,
-            budget: Some(Arc::clone(&budget)),
+            account: Some(budget.account(Holder::of(0))),
             ..TeePlan::default()
         });
         for chunk in ["12345678", "12345678", "1"] {
@@ -740,11 +742,11 @@ mod tests {
 
     #[test]
     fn what_may_not_be_captured_is_given_back() {
-        let budget = Arc::new(MemoryBudget::new(100));
+        let budget = Arc::new(MemoryBudget::new(100, 100));
         let mut tee = Tee::default();
         tee.begin(TeePlan {
             limit: 100,
-            budget: Some(Arc::clone(&budget)),
+            account: Some(budget.account(Holder::of(0))),
             ..TeePlan::default()
         });
         tee.data(&Bytes::from_static(b"12345678"), &mut now());

@@ -116,7 +116,7 @@ pub(crate) use self::{
     chosen::{Chosen, InForce},
     engine::{Admission, Arrival, Hold, MAX_FACT_LEN, Pending, Seen, Selected, Shortage},
     model::Address,
-    peer::peer,
+    peer::{peer, site},
     recorded::Recorded,
 };
 #[cfg(any(feature = "admin", feature = "token"))]

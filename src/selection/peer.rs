@@ -28,3 +28,8 @@ pub(crate) fn peer(extensions: &Extensions) -> Option<Address> {
     }
     None
 }
+
+/// Whose request it is, by what shares are of; zero where that is not known.
+pub(crate) fn site(extensions: &Extensions) -> u128 {
+    peer(extensions).map_or(0, Address::site)
+}

@@ -148,7 +148,9 @@ impl Claims {
     #[must_use]
     pub fn check(&self) -> Vec<Warning> {
         let now = SystemTime::now();
-        let ends = now.checked_add(self.lifetime).unwrap_or(now);
+        // One that never ends cannot be minted, which is not what is asked here.
+        let lifetime = self.lifetime.min(Duration::from_secs(u32::MAX.into()));
+        let ends = now.checked_add(lifetime).unwrap_or(now);
         let rule = rule_of(&self.ask, "token".to_owned(), ends);
         let mut found = Rules::new(rule).check(now);
         found.retain(Warning::is_of_every_request);

@@ -161,3 +161,83 @@ async fn of_endless_causes_and_long_ones() {
         );
     }
 }
+
+/// Of an error that is no more than a text here, it is said that there may be more; of one
+/// that the service names, all causes are told.
+#[tokio::test]
+async fn of_errors_of_types_that_nobody_knows() {
+    #[derive(Debug)]
+    struct Own(Failed);
+
+    impl fmt::Display for Own {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("own")
+        }
+    }
+
+    impl Error for Own {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    async fn said<E: fmt::Display + 'static>(
+        dashcam: Dashcam,
+        kept: &Memory,
+        error: E,
+    ) -> Exchange {
+        let mut error = Some(error);
+        let service = service_fn(|_: Request<_>| {
+            let error = error.take().unwrap();
+            async { Err::<Response<Body>, E>(error) }
+        });
+        let service = dashcam.layer().layer(service);
+        assert!(service.oneshot(Request::new(Body::empty())).await.is_err());
+        only(&dashcam, kept)
+    }
+
+    let (dashcam, kept) = start();
+    let exchange = said(dashcam, &kept, Own(failed())).await;
+    assert_eq!(exchange.error.as_deref(), Some("own"));
+    assert_eq!(exchange.losses.causes_unknown, 1);
+
+    let kept = Memory::new(10);
+    let dashcam = Dashcam::builder().exporter(kept.clone()).causes_of::<Own>();
+    let dashcam = dashcam.causes_of::<Own>().build().unwrap();
+    let exchange = said(dashcam, &kept, Own(failed())).await;
+    assert_eq!(exchange.error, Some(format!("own: {ALL}")));
+    assert_eq!(exchange.losses.causes_unknown, 0);
+
+    // A text has no causes, and of a box they are known.
+    let (dashcam, kept) = start();
+    let exchange = said(dashcam, &kept, "a text".to_owned()).await;
+    assert_eq!(exchange.losses.causes_unknown, 0);
+    let (dashcam, kept) = start();
+    let exchange = said(dashcam, &kept, BoxError::from(failed())).await;
+    assert_eq!(exchange.losses.causes_unknown, 0);
+}
+
+#[tokio::test]
+async fn of_a_call_of_tonic() {
+    let kept = Memory::new(10);
+    let dashcam = Dashcam::builder().exporter(kept.clone());
+    let dashcam = dashcam.causes_of::<tonic::transport::Error>().build();
+    let dashcam = dashcam.unwrap();
+    let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let channel = tonic::transport::Endpoint::from_shared(address).unwrap();
+    let client = tower::ServiceBuilder::new()
+        .layer(dashcam.client_layer())
+        .map_request(|request: Request<_>| request.map(tonic::body::Body::new))
+        .service(channel.connect_lazy());
+    let request = Request::post("/a.B/C").body(Full::<Bytes>::default());
+    let error = client.oneshot(request.unwrap()).await.unwrap_err();
+    let exchange = only(&dashcam, &kept);
+    let said = exchange.error.unwrap();
+    assert!(
+        said.starts_with(&format!("{error}: ")) && said.contains("refused"),
+        "{said}"
+    );
+    assert_eq!(exchange.losses.causes_unknown, 0);
+}

@@ -1,6 +1,11 @@
 //! Whoever fails once is kept though others fail often, and what only waits gives way.
 
-use axum::{Router, body::Body, http::Request, routing::get};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    http::Request,
+    routing::{get, post},
+};
 use dashcam::{
     capture::{CaptureLayer, Limits, StormLimits},
     exchange::{BodyState, Depth, Direction, Exchange, Outcome},
@@ -354,4 +359,94 @@ async fn bodies_of_calls_that_only_wait_are_given_up_first() {
     let all = calls(&kept);
     let given_up = all.iter().filter(given_up).count();
     assert!(given_up > 0, "{} calls", all.len());
+}
+
+/// Events of some 40 KiB.
+fn says_much() {
+    (0..40).for_each(|n| tracing::info!(n, text = "b".repeat(1000)));
+}
+
+/// What a peer has open and nobody fails of takes the memory for bodies from no other.
+#[tokio::test]
+async fn open_requests_of_some_peers_leave_others_their_bodies() {
+    for attackers in [1, 6] {
+        beside_open_requests_of(attackers).await;
+    }
+}
+
+async fn beside_open_requests_of(attackers: usize) {
+    let dashcam = TestDashcam::with(|builder| {
+        let mut limits = Limits::default();
+        limits.memory = 8 * 1024 * 1024;
+        builder.limits(limits)
+    });
+    let slow = async |_: Bytes| {
+        says_much();
+        pending::<()>().await;
+    };
+    let pay = async |_: Bytes| {
+        says_much();
+        (StatusCode::INTERNAL_SERVER_ERROR, "c".repeat(60_000))
+    };
+    let app = Router::new()
+        .route("/slow", post(slow))
+        .route("/big", get(async || "a".repeat(70_000)))
+        .route("/pay", post(pay))
+        .layer(dashcam.layer());
+    let posts = |path: &str, peer: &str, bytes| {
+        let mut request = request(path, peer);
+        *request.method_mut() = http::Method::POST;
+        *request.body_mut() = Body::from("d".repeat(bytes));
+        app.clone().oneshot(request)
+    };
+    let (mut slow, mut unread) = (Vec::new(), Vec::new());
+    for n in 0..150 {
+        let peer = format!("10.0.0.{}", n % attackers);
+        let mut open = tokio_test::task::spawn(posts("/slow", &peer, 66_000));
+        assert!(open.poll().is_pending());
+        slow.push(open);
+        let mut answer = app.clone().oneshot(request("/big", &peer)).await.unwrap();
+        answer.body_mut().frame().await.unwrap().unwrap();
+        unread.push(answer);
+    }
+    assert!(dashcam.status().memory_refused > 0, "it was short");
+    for customer in 1..=10 {
+        let peer = format!("192.0.2.{customer}");
+        let answer = posts("/pay", &peer, 60_000).await.unwrap();
+        answer.into_body().collect().await.unwrap();
+        assert_eq!(dashcam.kept().len(), customer);
+    }
+    let is_whole = |kept: &&Exchange| {
+        let bodies = (&kept.request.body, &kept.response.as_ref().unwrap().body);
+        let whole = bodies.0.kept == 60_000 && bodies.1.kept == 60_000;
+        whole && kept.events.len() == 40 && kept.losses.events_dropped == 0
+    };
+    // One may be counted where one of the others is.
+    let whole = dashcam.kept().iter().filter(is_whole).count();
+    assert!(whole >= 9, "{attackers}: {whole}");
+    drop((slow, unread));
+    assert_eq!(dashcam.status().in_flight, 0);
+    drop(dashcam.kept());
+    assert_eq!(dashcam.status().bytes_held, 0);
+}
+
+/// Where no peer is known there are no shares: nobody would have the rest.
+#[tokio::test]
+async fn where_nobody_knows_who_asks_all_may_have_all() {
+    let dashcam = TestDashcam::with(|builder| {
+        let mut limits = Limits::default();
+        limits.memory = 4 * 1024 * 1024;
+        builder.limits(limits)
+    });
+    let app = Router::new()
+        .route("/slow", post(async |_: Bytes| pending::<()>().await))
+        .layer(dashcam.layer());
+    let mut open = Vec::new();
+    for _ in 0..46 {
+        let request = Request::post("/slow").body(Body::from("d".repeat(64 * 1024)));
+        let mut request = tokio_test::task::spawn(app.clone().oneshot(request.unwrap()));
+        assert!(request.poll().is_pending());
+        open.push(request);
+    }
+    assert_eq!(dashcam.status().memory_refused, 0);
 }

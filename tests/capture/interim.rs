@@ -87,3 +87,14 @@ async fn an_end_that_nothing_else_would_keep_is_kept_after_an_interim_one() {
     assert_eq!(kept[0].outcome, Outcome::Open);
     assert_eq!(kept[1].keep, [KeepReason::Interim]);
 }
+
+/// What is further away than time goes never comes.
+#[tokio::test]
+async fn never_is_never() {
+    for after in [Duration::MAX, Duration::from_secs(u64::MAX / 2)] {
+        let kept = stream(Some(after), true).await;
+        assert_eq!(kept.len(), 1, "{after:?}");
+        assert_eq!(kept[0].outcome, Outcome::Completed);
+        assert_eq!(kept[0].continues, None);
+    }
+}

@@ -126,7 +126,9 @@ fn run(profile: &'static str, how: &str) -> Left {
     let exchanges = files
         .flat_map(|f| json(fs::read_to_string(f).unwrap()))
         .collect();
-    let log = json(text(&output.stdout));
+    // What the end cut is no line.
+    let log = text(&output.stdout);
+    let log = json(log[..log.rfind('\n').map_or(0, |end| end + 1)].to_owned());
     let _ = fs::remove_dir_all(&dir);
     Left {
         exchanges,
@@ -173,6 +175,19 @@ fn a_panic_that_aborts_leaves_its_exchange() {
 }
 
 #[test]
+fn so_does_one_behind_more_lines_than_the_log_takes() {
+    let left = run("abort", "flood");
+    assert!(!left.output.status.success());
+    assert_eq!(left.last()["panic"]["message"], "the last one");
+    let lines = left.lines();
+    let id = &left.last()["correlation"]["id"];
+    let last = lines.iter().find(|line| line["correlation_id"] == *id);
+    let last = last.unwrap_or_else(|| panic!("{} of {} lines", lines.len(), left.log.len()));
+    assert_eq!(last["fields"]["outcome"], "panicked", "{last}");
+    assert!(left.took < Duration::from_secs(60), "{:?}", left.took);
+}
+
+#[test]
 fn so_does_one_beside_a_subscriber_of_the_services_own() {
     let left = run("abort", "own");
     assert!(!left.output.status.success());
@@ -201,8 +216,17 @@ fn an_exporter_that_is_stuck_keeps_it_for_a_while() {
 
 #[test]
 fn so_does_one_that_cannot_unwind() {
-    is_all_there(&run("dev", "double"), "in a destructor");
-    is_all_there(&run("dev", "extern"), "in extern C");
+    let left = run("dev", "double");
+    is_all_there(&left, "the first of two");
+    let second = &left.last()["panic"]["second"];
+    assert_eq!(second["message"], "in a destructor", "{second}");
+    let location = second["location"].as_str().unwrap();
+    assert!(location.contains("tests/ends/program.rs:"), "{location}");
+    for how in ["extern", "caught"] {
+        let left = run("dev", how);
+        is_all_there(&left, "in extern C");
+        assert_eq!(left.last()["panic"]["second"], Value::Null);
+    }
 }
 
 #[test]

@@ -60,6 +60,18 @@ fn end(how: &str) {
             let joined = std::thread::spawn(|| panic!("elsewhere")).join();
             std::panic::resume_unwind(joined.unwrap_err());
         }
+        "flood" => {
+            // More than the log takes in.
+            let text = "x".repeat(1000);
+            (0..100_000).for_each(|n| tracing::warn!(n, text));
+            panic!("the last one");
+        }
+        "caught" => {
+            // None of these is one of the two.
+            let _ = std::panic::catch_unwind(|| panic!("caught"));
+            let _ = std::thread::spawn(|| panic!("elsewhere")).join();
+            cannot_unwind();
+        }
         "exits" => {
             let _ = std::panic::catch_unwind(|| panic!("the last one"));
         }

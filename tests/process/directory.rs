@@ -122,6 +122,30 @@ fn it_is_tried_and_told_at_the_start() {
         let _ = dashcam.layer();
         assert_eq!(news(&log).len(), 1);
         assert_eq!(dashcam.status().warnings, [""; 0]);
+        // Nor may others write to those above it, where they could replace it.
+        let below = open.join("between").join("below");
+        fs::create_dir_all(&below).unwrap();
+        for (mode, whom) in [
+            (0o777, Some("everybody")),
+            (0o770, Some("its group")),
+            (0o1777, None),
+            (0o755, None),
+        ] {
+            fs::set_permissions(&open, fs::Permissions::from_mode(mode)).unwrap();
+            let dashcam = built().directory(&below).build().unwrap();
+            let _ = dashcam.layer();
+            let said = news(&log);
+            let warnings = dashcam.status().warnings;
+            assert_eq!(said.len(), 1 + warnings.len(), "{said:?}");
+            assert_eq!(warnings.len(), usize::from(whom.is_some()), "{warnings:?}");
+            if let Some(whom) = whom {
+                let of = [whom, below.to_str().unwrap(), open.to_str().unwrap()];
+                assert!(
+                    of.iter().all(|part| warnings[0].contains(part)),
+                    "{warnings:?}"
+                );
+            }
+        }
         fs::remove_dir_all(&open).unwrap();
     }
 

@@ -125,7 +125,7 @@ Examples:
   dashcam export --har --since 1h > orders.har
   dashcam export --curl --id 01a20747-b884 --base http://127.0.0.1:3000";
 
-#[derive(Debug, clap::Args)]
+#[derive(Default, Debug, clap::Args)]
 pub(super) struct FilterArgs {
     /// Only since a time (2026-11-23T12:00:00Z), or so long ago (15m, 2h, 7d).
     #[arg(long, value_name = "WHEN", value_parser = condition("since"))]

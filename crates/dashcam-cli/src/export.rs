@@ -3,7 +3,7 @@
 use super::{
     Answer, Failure, Output,
     args::ExportArgs,
-    show::find,
+    show::{find, is_last},
     store::{self, directory},
     top,
 };
@@ -29,9 +29,10 @@ pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Fail
         found
     };
     if found.is_empty() {
-        let all = filter.is_empty() && args.id.is_none();
+        let id = args.id.as_deref().filter(|id| !is_last(id));
+        let all = filter.is_empty() && id.is_none();
         store::explain_none(&path, &args.filter, all, out)?;
-        if args.id.is_some() || args.filter.asks_for_an_id() {
+        if id.is_some() || args.filter.asks_for_an_id() {
             top::tell_of_unknown(&path, out)?;
         }
         return Ok(Answer::No);

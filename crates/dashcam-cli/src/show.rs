@@ -2,7 +2,7 @@
 
 use super::{
     Answer, Failure, Output,
-    args::ShowArgs,
+    args::{FilterArgs, ShowArgs},
     list::millis,
     output::Ink,
     store::{self, directory},
@@ -18,6 +18,11 @@ use dashcam::{
 use serde_json::{Map, Value};
 use std::path::Path;
 
+/// Whether it is no ID, but the newest one is asked for.
+pub(super) fn is_last(id: &str) -> bool {
+    id.trim() == "last"
+}
+
 pub(super) fn show(args: &ShowArgs, out: &mut Output) -> Result<Answer, Failure> {
     if args.path.is_none() && Path::new(&args.id).exists() {
         return Err(Failure::cannot(format!(
@@ -27,6 +32,10 @@ pub(super) fn show(args: &ShowArgs, out: &mut Output) -> Result<Answer, Failure>
     }
     let path = directory(args.path.as_deref());
     let found = find(&path, &args.id, out)?;
+    if found.is_empty() && is_last(&args.id) {
+        store::explain_none(&path, &FilterArgs::default(), true, out)?;
+        return Ok(Answer::No);
+    }
     if found.is_empty() {
         out.note(&format!(
             "no exchange in {} has an ID, a correlation ID or a trace ID that begins with {:?}; \
@@ -64,13 +73,13 @@ pub(super) fn find(path: &Path, id: &str, out: &mut Output) -> Result<Vec<Exchan
             "an empty ID finds everything; `dashcam ls` lists it",
         ));
     }
-    let search = match id {
-        "last" => Search::new(path).newest(1),
-        id => begins(path, "id", id)?,
+    let search = match is_last(id) {
+        true => Search::new(path).newest(1),
+        false => begins(path, "id", id)?,
     };
     let (mut found, trouble) = store::read(path, &search, Some)?;
     trouble.tell_all(out);
-    if found.is_empty() && id != "last" {
+    if found.is_empty() && !is_last(id) {
         // What cannot be read was told.
         (found, _) = store::read(path, &begins(path, "trace_id", id)?, Some)?;
     }
@@ -193,6 +202,12 @@ fn head(exchange: &Exchange, out: &mut Output) -> Result<(), Failure> {
         field("panic", &panic.message, out)?;
         if let Some(location) = &panic.location {
             field("at", location, out)?;
+        }
+        if let Some(second) = &panic.second {
+            field("second", &second.message, out)?;
+            if let Some(location) = &second.location {
+                field("at", location, out)?;
+            }
         }
     }
     if let Some(error) = &exchange.error {
@@ -357,6 +372,7 @@ fn lost(exchange: &Exchange, out: &mut Output) -> Result<(), Failure> {
         (losses.values_cut, "values cut"),
         (losses.headers_dropped, "headers dropped"),
         (losses.texts_withheld, "texts withheld"),
+        (losses.causes_unknown, "errors without their causes"),
     ];
     let said = counts
         .iter()

@@ -286,6 +286,7 @@ fn about() -> impl Strategy<Value = (Service, Mode, Redaction, Environment, Loss
         values_cut: n[2],
         headers_dropped: n[3],
         texts_withheld: n[0],
+        causes_unknown: n[1],
         suppressed_before: n[4],
         suppressed_first_at: when.clone(),
         suppressed_last_at: when,
@@ -300,7 +301,15 @@ pub(super) fn any_exchange() -> impl Strategy<Value = Exchange> {
         name,
         fields,
     });
-    let panic = (text(), of(text())).prop_map(|(message, location)| Panic { message, location });
+    let panic = (text(), of(text())).prop_map(|(message, location)| Panic {
+        message,
+        location,
+        second: None,
+    });
+    let panic = (panic.clone(), of(panic)).prop_map(|(first, second)| Panic {
+        second: second.map(Box::new),
+        ..first
+    });
     let missing = (text(), text()).prop_map(|(what, why)| Missing { what, why });
     let direction = prop_oneof![Just(Direction::Server), Just(Direction::Client)];
     let depth = prop_oneof![Just(Depth::Full), Just(Depth::Heads)];

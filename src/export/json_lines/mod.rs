@@ -35,13 +35,19 @@
 //! those are deleted. A file that another writer changed during the last
 //! minute is deleted only where deleting all others is not enough; its writer
 //! notices (on Unix from the file itself, also on network file systems that
-//! tell) and begins a new one. Up to 16 files of others that cannot be deleted count
-//! for nothing, and a warning names the first of them; where there are more, or files of
-//! its own, over the size, nothing is written, and the reason names one.
+//! tell) and begins a new one. Such files have that for half of the total size together,
+//! and a time in the future is none.
+//!
+//! No file of this process goes for one that is not its own affair: first go files of other
+//! users (on Unix), and those larger than half of the total size that it did not write.
+//! What it cannot delete of others counts for nothing, and a warning names the first of
+//! them. Where it cannot delete its own, or more than 16 of its user's, and they are over
+//! the size, nothing is written, and the reason names one.
 //!
 //! Who may write to the directory can delete exchanges, and take up the room for them:
 //! where that is its group, everybody, or an owner that is neither this process nor root,
-//! a warning says so.
+//! a warning says so. The same goes for the directories above it, in which it could be
+//! replaced, unless they are sticky.
 //!
 //! # Index
 //!

@@ -52,6 +52,24 @@ pub(super) fn stem(name: &str) -> Option<&str> {
     is_stem(stem).then_some(stem)
 }
 
+/// When a file, or its index, was begun, as its name says it.
+pub(super) fn began(name: &str) -> Option<SystemTime> {
+    let whole = name.strip_prefix('.').unwrap_or(name);
+    let stamp = whole.strip_prefix(PREFIX)?.split('-').next()?;
+    let digits = |from: usize, to: usize| stamp.get(from..to);
+    let text = format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        digits(0, 4)?,
+        digits(4, 6)?,
+        digits(6, 8)?,
+        digits(9, 11)?,
+        digits(11, 13)?,
+        digits(13, 19)?,
+    );
+    let at: Timestamp = text.parse().ok()?;
+    Some(at.into())
+}
+
 /// The name of the index of a file.
 pub(super) fn index(name: &str) -> String {
     format!("{}{INDEX}", stem(name).unwrap_or(name))
@@ -122,6 +140,7 @@ fn is_number(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn recognises_its_own() {
@@ -139,6 +158,18 @@ mod tests {
         assert!(is_part(&of_index) && !is_index(&of_index) && !is_part(&of_index[1..]));
         assert!(!is_part(".exchanges-1-2.part") && !is_part(&of_index.replace(".idx", ".id")));
         assert!(is_part(&part(&first)) && !is_part(&gz) && !is_part(".a.gz.part"));
+    }
+
+    #[test]
+    fn says_when_it_was_begun() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_735_787_045_678);
+        let name = "exchanges-20250102T030405.678Z-1-000000.jsonl";
+        assert_eq!(began(name), Some(at));
+        assert_eq!(
+            (began(&index(name)), began(&part(name))),
+            (Some(at), Some(at))
+        );
+        assert_eq!(began("exchanges-20251302T030405.678Z-1-000000.jsonl"), None);
     }
 
     #[test]

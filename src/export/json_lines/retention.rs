@@ -19,8 +19,8 @@ const IN_USE: Duration = Duration::from_secs(60);
 /// directory.
 const MAX_FILES: usize = 10_000;
 
-/// So many files of others may be in the way without a meaning. Where there are more,
-/// it is the directory in which nothing can be deleted.
+/// So many files of the same user that cannot be deleted may be in the way without a
+/// meaning. Where there are more, it is the directory in which nothing can be deleted.
 const MAX_STUCK: usize = 16;
 
 /// Keeps the files of a directory within a total size.
@@ -32,19 +32,44 @@ pub(super) struct Retention {
     /// Names of the files this writer made and that may still be there. It
     /// makes room only while it writes none, so all of them are closed.
     own: HashSet<String>,
+    /// The user that this process's files belong to, where that is known.
+    user: Option<u32>,
+    /// Those that could not be deleted.
+    stays: HashSet<String>,
     /// The first of the files that could not be deleted, and do not count, and why.
     stuck: Option<String>,
     /// Deletes a file; tests put one here that fails.
     remove: fn(&Path) -> io::Result<()>,
 }
 
+/// In the order in which they go.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Rank {
+    /// Of another user, or larger than any that this one writes, or it could not be
+    /// deleted before: no file goes for it.
+    Foreign,
+    Closed,
+    /// Another writer may be writing it.
+    InUse,
+}
+
 struct Found {
     name: String,
     /// Those of its index included.
     bytes: u64,
-    in_use: bool,
+    rank: Rank,
+    of_other_user: bool,
     /// Since it changed last.
     age: Duration,
+}
+
+/// What the directory has.
+#[derive(Default)]
+struct Listed {
+    /// Oldest first.
+    files: Vec<Found>,
+    /// Files of others that this process may not delete; they count for nothing.
+    beyond: Vec<String>,
 }
 
 impl Retention {
@@ -53,6 +78,8 @@ impl Retention {
             max_total,
             max_age,
             own: HashSet::new(),
+            user: None,
+            stays: HashSet::new(),
             stuck: None,
             remove: |path| fs::remove_file(path),
         }
@@ -65,6 +92,11 @@ impl Retention {
 
     pub(super) fn max_total(&self) -> u64 {
         self.max_total
+    }
+
+    /// Notes which user a file that it made belongs to.
+    pub(super) fn is_of(&mut self, user: Option<u32>) {
+        self.user = user.or(self.user);
     }
 
     pub(super) fn made(&mut self, name: String) {
@@ -90,7 +122,7 @@ impl Retention {
             files => files?,
         };
         let mut result = Ok(());
-        for file in files {
+        for file in files.files {
             if current != Some(&*file.name) && self.is_old(&file) {
                 // One that stays must not keep the others.
                 result = result.and(self.remove(dir, &file.name, counters));
@@ -103,42 +135,43 @@ impl Retention {
         self.max_age.is_some_and(|max| file.age > max)
     }
 
-    /// Deletes the oldest files until `needed` more bytes fit. Files that
-    /// another writer may be writing go last.
+    /// Deletes the oldest files until `needed` more bytes fit: those of other users first,
+    /// and those that another writer may be writing last. What cannot be deleted and is of
+    /// others does not count.
     pub(super) fn make_room(
         &mut self,
         dir: &Path,
         needed: u64,
         counters: &Counters,
     ) -> io::Result<()> {
-        let mut files = self.list(dir)?;
-        let mut total = files.iter().map(|file| file.bytes).sum::<u64>();
+        let Listed { mut files, beyond } = self.list(dir)?;
+        files.sort_by_key(|file| file.rank);
+        let sizes = files.iter().map(|file| file.bytes);
+        let mut total = sizes.fold(0, u64::saturating_add);
+        let mut count = files.len();
         let mut failure = None;
-        let mut stuck = Vec::new();
-        for spare_in_use in [true, false] {
-            let mut left = Vec::new();
-            let mut count = files.len();
-            for file in files {
-                let fits = total.saturating_add(needed) <= self.max_total && count < MAX_FILES;
-                let stays = fits || (spare_in_use && file.in_use);
-                if stays && !self.is_old(&file) {
-                    left.push(file);
+        let mut stuck = beyond;
+        let mut of_the_user = 0;
+        let mut stays = HashSet::new();
+        for file in files {
+            let fits = total.saturating_add(needed) <= self.max_total && count < MAX_FILES;
+            if fits && !self.is_old(&file) {
+                continue;
+            }
+            if let Err(error) = self.remove(dir, &file.name, counters) {
+                of_the_user += usize::from(!file.of_other_user);
+                if self.own.contains(&file.name) || of_the_user > MAX_STUCK {
+                    failure.get_or_insert(error);
                     continue;
                 }
-                if let Err(error) = self.remove(dir, &file.name, counters) {
-                    if self.own.contains(&file.name) || stuck.len() == MAX_STUCK {
-                        failure.get_or_insert(error);
-                        left.push(file);
-                        continue;
-                    }
-                    stuck.push(error.to_string());
-                }
-                self.own.remove(&file.name);
-                total -= file.bytes;
-                count -= 1;
+                stuck.push(error.to_string());
+                stays.insert(file.name.clone());
             }
-            files = left;
+            self.own.remove(&file.name);
+            total = total.saturating_sub(file.bytes);
+            count -= 1;
         }
+        self.stays = stays;
         let more = stuck.len().saturating_sub(1);
         self.stuck = stuck.into_iter().next().map(|first| match more {
             0 => first,
@@ -153,7 +186,7 @@ impl Retention {
     /// The files that may have an index, oldest first, and how much more all files may
     /// take beside `needed` bytes.
     pub(super) fn indexable(&mut self, dir: &Path, needed: u64) -> io::Result<(Vec<String>, u64)> {
-        let mut files = self.list(dir)?;
+        let mut files = self.list(dir)?.files;
         let taken = files.iter().map(|file| file.bytes);
         let taken = taken.fold(needed, u64::saturating_add);
         files.retain(|file| file.bytes > UNINDEXED && names::uncompressed(&file.name).is_none());
@@ -173,9 +206,11 @@ impl Retention {
     }
 
     /// The files of all writers, oldest first.
-    fn list(&mut self, dir: &Path) -> io::Result<Vec<Found>> {
+    fn list(&mut self, dir: &Path) -> io::Result<Listed> {
         let now = SystemTime::now();
+        let whose = Users::of(dir, self.user);
         let mut files = Vec::new();
+        let mut beyond = Vec::new();
         let mut indexes = HashMap::new();
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
@@ -194,10 +229,9 @@ impl Retention {
             if !meta.is_file() {
                 continue;
             }
-            // A time in the future counts as now.
-            let changed = meta.modified().unwrap_or(now);
-            let age = now.duration_since(changed).unwrap_or_default();
-            let recent = age < IN_USE;
+            let age = age(&name, meta.modified().ok(), now);
+            let recent = age.is_some_and(|age| age < IN_USE);
+            let of_other_user = whose.is_other(&meta);
             if is_part {
                 // Its process ended while it wrote that.
                 if !recent {
@@ -206,24 +240,43 @@ impl Retention {
                 continue;
             }
             if is_index {
-                indexes.insert(name, (meta.len(), recent));
+                indexes.insert(name, (meta.len(), recent, of_other_user));
                 continue;
             }
+            if of_other_user && whose.keep_it {
+                beyond.push(format!("{name}: it belongs to another user"));
+                continue;
+            }
+            let own = self.own.contains(&name);
+            let foreign = of_other_user
+                || !own && meta.len() > self.max_total / 2
+                || self.stays.contains(&name);
             files.push(Found {
                 bytes: meta.len(),
-                in_use: recent && !self.own.contains(&name),
+                rank: match recent && !own {
+                    _ if foreign => Rank::Foreign,
+                    true => Rank::InUse,
+                    false => Rank::Closed,
+                },
+                of_other_user,
                 name,
-                age,
+                age: age.unwrap_or_default(),
             });
         }
         files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        beyond.sort_unstable();
         remove_doubles(dir, &mut files);
         for file in &mut files {
-            if let Some((bytes, _)) = indexes.remove(&names::index(&file.name)) {
+            let index = indexes.remove(&names::index(&file.name));
+            // One of somebody else's making must not make a file of ours a large one.
+            if let Some((bytes, _, of_other_user)) = index
+                && of_other_user == file.of_other_user
+            {
                 file.bytes = file.bytes.saturating_add(bytes);
             }
         }
-        for (index, (_, recent)) in indexes {
+        self.doubt_in_use(&mut files);
+        for (index, (_, recent, _)) in indexes {
             // Somebody else deleted its file; or began it just now.
             if !recent {
                 let _ = fs::remove_file(dir.join(index));
@@ -231,7 +284,76 @@ impl Retention {
         }
         self.own
             .retain(|own| files.binary_search_by(|file| file.name.cmp(own)).is_ok());
-        Ok(files)
+        Ok(Listed { files, beyond })
+    }
+
+    /// What others are writing may take half of the room, the newest of it; the rest
+    /// has no better claim than what is closed.
+    fn doubt_in_use(&self, files: &mut [Found]) {
+        let mut total = 0_u64;
+        let in_use = files.iter_mut().rev().filter(|f| f.rank == Rank::InUse);
+        for file in in_use {
+            total = total.saturating_add(file.bytes);
+            if total > self.max_total / 2 {
+                file.rank = Rank::Closed;
+            }
+        }
+    }
+}
+
+/// How long ago a file changed, as far as its times are to be believed: one in the
+/// future says nothing, and then it is that of its name.
+fn age(name: &str, changed: Option<SystemTime>, now: SystemTime) -> Option<Duration> {
+    let since = |at: SystemTime| match now.duration_since(at) {
+        Ok(age) => Some(age),
+        // Clocks differ a little.
+        Err(ahead) => (ahead.duration() < IN_USE).then_some(Duration::ZERO),
+    };
+    changed.map_or(Some(Duration::ZERO), since).or_else(|| {
+        let began = names::began(name)?;
+        // It was changed since then, nobody knows when: not a moment ago.
+        since(began).map(|age| age.max(IN_USE))
+    })
+}
+
+/// Whose files are in a directory.
+struct Users {
+    user: Option<u32>,
+    /// Whether others' files stay theirs: those in a sticky directory of somebody else's.
+    keep_it: bool,
+}
+
+impl Users {
+    #[cfg(unix)]
+    fn of(dir: &Path, user: Option<u32>) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let sticky = |user: u32| {
+            let meta = fs::metadata(dir);
+            meta.is_ok_and(|dir| dir.mode() & 0o1000 != 0 && dir.uid() != user)
+        };
+        Self {
+            user,
+            keep_it: user.is_some_and(|user| user != 0 && sticky(user)),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &Path, user: Option<u32>) -> Self {
+        Self {
+            user,
+            keep_it: false,
+        }
+    }
+
+    #[cfg(unix)]
+    fn is_other(&self, file: &fs::Metadata) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        self.user.is_some_and(|user| user != file.uid())
+    }
+
+    #[cfg(not(unix))]
+    fn is_other(&self, _: &fs::Metadata) -> bool {
+        false
     }
 }
 
@@ -241,6 +363,8 @@ impl Retention {
 fn remove_doubles(dir: &Path, files: &mut Vec<Found>) {
     let compressed: HashSet<_> = files
         .iter()
+        // Another user's says nothing of this one's.
+        .filter(|file| !file.of_other_user)
         .filter_map(|file| names::uncompressed(&file.name))
         .map(str::to_owned)
         .collect();
@@ -272,13 +396,17 @@ mod tests {
     use crate::export::json_lines::tests::TempDir;
     use std::sync::atomic::Ordering;
 
-    fn file(dir: &TempDir, day: u8, bytes: usize, age_secs: u64) -> String {
+    fn file(dir: &TempDir, day: u8, bytes: usize, age_secs: i64) -> String {
         let name = format!("exchanges-202501{day:02}T000000.000Z-1-000000.jsonl");
         let path = dir.path().join(&name);
         fs::write(&path, vec![b'x'; bytes]).unwrap();
         let file = fs::File::options().append(true).open(path).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_secs(age_secs))
-            .unwrap();
+        let (now, by) = (
+            SystemTime::now(),
+            Duration::from_secs(age_secs.unsigned_abs()),
+        );
+        let changed = if age_secs < 0 { now + by } else { now - by };
+        file.set_modified(changed).unwrap();
         name
     }
 
@@ -328,6 +456,94 @@ mod tests {
         let error = retention.make_room(dir.path(), 100, &counters).unwrap_err();
         assert!(error.to_string().contains(&own), "{error}");
         assert!(left(&dir).contains(&stuck) && !left(&dir).contains(&files[0]));
+    }
+
+    /// Nothing of this process goes for a file that it cannot delete, whatever its name
+    /// and its time are.
+    #[test]
+    fn no_file_goes_for_one_that_stays() {
+        for (day, age, bytes) in [(1, 0, 1000), (9, 0, 1000), (9, -3000, 1000), (9, 3600, 140)] {
+            let dir = TempDir::new();
+            let stuck = file(&dir, day, bytes, age);
+            let own: Vec<_> = (3..=4).map(|day| file(&dir, day, 100, 0)).collect();
+            let mut retention = Retention::new(300, None);
+            own.iter().for_each(|name| retention.made(name.clone()));
+            retention.remove = match day {
+                1 => |path| refuse(path, "-20250101T"),
+                _ => |path| refuse(path, "-20250109T"),
+            };
+            let counters = Counters::default();
+            if bytes < 150 {
+                // One that could be somebody's is seen to stay as it is tried.
+                drop(retention.make_room(dir.path(), 200, &counters));
+                retention.made(file(&dir, 3, 100, 0));
+                retention.made(file(&dir, 4, 100, 0));
+            }
+            retention.make_room(dir.path(), 100, &counters).unwrap();
+            let left = left(&dir);
+            assert!(
+                own.iter().all(|own| left.contains(own)),
+                "{day} {age}: {left:?}"
+            );
+            assert!(left.contains(&stuck));
+            let why = retention.stuck().unwrap();
+            assert!(why.starts_with(&stuck), "{why}");
+        }
+    }
+
+    fn refuse(path: &Path, name: &str) -> io::Result<()> {
+        match path.to_str() {
+            Some(path) if path.contains(name) => Err(io::Error::other("not that one")),
+            _ => fs::remove_file(path),
+        }
+    }
+
+    #[test]
+    fn a_time_in_the_future_is_none() {
+        let dir = TempDir::new();
+        let (future, old) = (file(&dir, 1, 100, -3000), file(&dir, 2, 100, 3600));
+        let mut retention = Retention::new(300, Some(Duration::from_secs(7200)));
+        let counters = Counters::default();
+        // Its name says how old it is at most.
+        retention.expire(dir.path(), None, &counters).unwrap();
+        assert_eq!(left(&dir), [old.as_str()]);
+        let future = (future, file(&dir, 1, 100, -3000)).1;
+        let mut retention = Retention::new(300, None);
+        retention.make_room(dir.path(), 200, &counters).unwrap();
+        assert_eq!(left(&dir), [old.as_str()], "{future} is not in use");
+        // A clock that is a little ahead of this one is no such time.
+        let ahead = file(&dir, 1, 100, -5);
+        retention.make_room(dir.path(), 200, &counters).unwrap();
+        assert_eq!(left(&dir), [ahead]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_of_other_users() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let dir = TempDir::new();
+        let sizes = |dir: &TempDir| {
+            let foreign = file(dir, 9, 140, 0);
+            fs::write(dir.path().join(names::index(&foreign)), [0; 100]).unwrap();
+            foreign
+        };
+        let foreign = sizes(&dir);
+        let other = fs::metadata(dir.path()).unwrap().uid() + 1;
+        let counters = Counters::default();
+        // Seen by somebody who may not delete it.
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        let mut retention = Retention::new(300, None);
+        retention.is_of(Some(other));
+        retention.make_room(dir.path(), 300, &counters).unwrap();
+        assert!(left(&dir).contains(&foreign));
+        assert!(retention.stuck().unwrap().starts_with(&foreign));
+        assert_eq!(retention.indexable(dir.path(), 0).unwrap().1, 300);
+        // And by somebody who may.
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        retention.make_room(dir.path(), 60, &counters).unwrap();
+        assert!(left(&dir).contains(&foreign), "there is room");
+        retention.make_room(dir.path(), 200, &counters).unwrap();
+        assert!(left(&dir).is_empty(), "{:?}", left(&dir));
     }
 
     #[test]

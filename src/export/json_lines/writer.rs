@@ -45,7 +45,7 @@ pub(super) struct Writer {
     rebuild: Rebuild,
     storage: Box<dyn Storage>,
     counters: Arc<Counters>,
-    /// Who else may write to the directory.
+    /// Who else may write to the directory, in words.
     open_to: Option<String>,
     pub(super) current: Option<Current>,
     pub(super) expired_at: Instant,
@@ -114,6 +114,7 @@ impl Writer {
         let (path, mut target) = self.create(names::probe)?;
         let written = target.append(&[b'\n'; PROBE]);
         self.open_to = open_to(&self.dir, target.owner());
+        self.retention.is_of(target.owner());
         drop(target);
         written.and(fs::remove_file(self.dir.join(path)))
     }
@@ -121,12 +122,7 @@ impl Writer {
     /// What is wrong with the directory though lines can be written to it.
     pub(super) fn warnings(&self) -> Vec<String> {
         let dir = self.dir.display();
-        let open = self.open_to.as_deref().map(|whom| {
-            format!(
-                "the directory {dir} may be written to by {whom}, who can delete exchanges or \
-                 fill their room; make it one of this process alone, with mode 0700"
-            )
-        });
+        let open = self.open_to.clone();
         let stuck = self.retention.stuck().map(|file| {
             format!("in {dir} a file cannot be deleted, and does not count for its size: {file}")
         });
@@ -298,6 +294,7 @@ impl Writer {
             .make_room(&self.dir, needed, &self.counters)?;
         let (name, target) = self.create(names::next)?;
         self.retention.made(name.clone());
+        self.retention.is_of(target.owner());
         self.rebuild.room_was_made();
         let now = Instant::now();
         Ok(Current {
@@ -311,17 +308,45 @@ impl Writer {
     }
 }
 
-/// Who but its owner may write to the directory, or who owns it, where that is neither
-/// this process, of which a file in it is, nor root.
+/// Who else may write to the directory, or take its place, and what that means.
 #[cfg(unix)]
 fn open_to(dir: &Path, own: Option<u32>) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
-    let meta = fs::metadata(dir).ok()?;
+
+    if let Some(whom) = writable_by(&fs::metadata(dir).ok()?, own, true) {
+        return Some(format!(
+            "the directory {} may be written to by {whom}, who can delete exchanges or fill \
+             their room; make it one of this process alone, with mode 0700",
+            dir.display()
+        ));
+    }
+    // As it is, not as it is called: what links lead to is in other directories.
+    let real = dir.canonicalize().ok()?;
+    let above = real.ancestors().skip(1);
+    above.into_iter().find_map(|above| {
+        let meta = fs::metadata(above).ok()?;
+        // Who may write to a sticky one can replace only what is his.
+        let sticky = meta.mode() & 0o1000 != 0;
+        let whom = writable_by(&meta, own, !sticky)?;
+        Some(format!(
+            "the directory {} can be replaced by {whom}, who may write to {} above it; put it \
+             where only this process and root may",
+            dir.display(),
+            above.display()
+        ))
+    })
+}
+
+/// Who but its owner may write to a directory, or who owns it, where that is neither
+/// this process, of which a file in it is, nor root.
+#[cfg(unix)]
+fn writable_by(meta: &fs::Metadata, own: Option<u32>, mode_counts: bool) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
     let (mode, owner) = (meta.mode(), meta.uid());
-    if mode & 0o002 != 0 {
+    if mode_counts && mode & 0o002 != 0 {
         return Some(format!("everybody (its mode is {:04o})", mode & 0o7777));
     }
-    if mode & 0o020 != 0 {
+    if mode_counts && mode & 0o020 != 0 {
         return Some(format!("its group (its mode is {:04o})", mode & 0o7777));
     }
     let foreign = owner != 0 && own.is_some_and(|own| own != owner);

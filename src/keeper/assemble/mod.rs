@@ -17,7 +17,7 @@ use crate::{
     },
     export::{ExportError, Exporter, Health},
     foreign, grpc,
-    recorder::{BodySnapshot, CaptureHeads, HeaderFields, Said},
+    recorder::{BodySnapshot, CaptureHeads, Ending, HeaderFields, Said},
     redact::{Recent, Redactor, Scrubber, Voice},
     render::{Shares, Sites, know, remember_one, says_what_failed, time_text},
     worker::Handler,
@@ -235,6 +235,15 @@ impl Assembler {
             suppressed_first_at: kept.suppressed_between.map(|(first, _)| time_text(first)),
             suppressed_last_at: kept.suppressed_between.map(|(_, last)| time_text(last)),
             kept_one_in: (kept.one_in > 1).then_some(kept.one_in),
+            causes_unknown: [request_body.ending.as_ref(), response_body.ending.as_ref()]
+                .into_iter()
+                .filter_map(|ending| match ending? {
+                    Ending::Error(said) => Some(said),
+                    _ => None,
+                })
+                .chain(&error)
+                .filter(|said| said.lacks_causes())
+                .count() as u64,
             ..Losses::default()
         };
         let request_error = ending_text(&request_body);
@@ -242,9 +251,9 @@ impl Assembler {
 
         events::remember_fields(&mut redactor, recording, &mut self.sites);
         // From here on every value that has to be hidden is known.
-        let ended = started + kept.ended.duration;
+        let waited = started.elapsed().saturating_sub(kept.ended.duration);
         let mut scrubber = Self::scrubber(&mut self.recent, redactor, kept);
-        if !self.shares.may_have(client(kept), ended.elapsed()) {
+        if !self.shares.may_have(client(kept), waited) {
             scrubber = scrubber.with_work(LITTLE);
         }
         if let Some(answer) = answer {
@@ -330,12 +339,7 @@ impl Assembler {
             facts,
             request,
             response,
-            panic: panic.map(|PanicNote { message, location }| Panic {
-                message: message
-                    .as_ref()
-                    .map_or_else(|| "(not a text)".to_owned(), said),
-                location,
-            }),
+            panic: panic.map(|note| panic_of(note, &said)),
             error: error.as_ref().map(said),
             decisions,
             events,
@@ -666,6 +670,18 @@ fn authority(redactor: &mut Redactor<'_>, uri: &Uri) -> Option<String> {
 
 fn version(version: Version) -> String {
     format!("{version:?}")
+}
+
+/// A panic, and the one that came while it unwound.
+fn panic_of(note: PanicNote, said: &impl Fn(&Said) -> String) -> Panic {
+    Panic {
+        message: note
+            .message
+            .as_ref()
+            .map_or_else(|| "(not a text)".to_owned(), said),
+        location: note.location,
+        second: note.second.map(|second| Box::new(panic_of(*second, said))),
+    }
 }
 
 fn micros(duration: std::time::Duration) -> u64 {

@@ -87,6 +87,17 @@ fn what_cannot_be_done_is_said() {
         assert_eq!(run.out, "", "{args:?}");
         assert!(run.err.contains(part), "{args:?}: {}", run.err);
     }
+    let there = dir.0.to_str().unwrap();
+    for args in [
+        &["show", "last", there][..],
+        &["export", "--curl", "--id", "last", there],
+    ] {
+        let none = run(args, None);
+        assert_eq!((none.code, &*none.out), (Some(1), ""), "{args:?}");
+        let said = format!("no exchange in {there}\n");
+        assert!(none.err.contains(&said), "{args:?}: {}", none.err);
+        assert!(!none.err.contains("begins with"), "{}", none.err);
+    }
     let empty = run(&["ls", dir.0.to_str().unwrap()], None);
     assert_eq!(empty.code, Some(1));
     for args in [&["--help"][..], &["ls", "--help"], &["--version"]] {
