@@ -5,7 +5,7 @@ use std::time::Duration;
 ///
 /// It is asked by a thread of its own, so it may take its time; a source that
 /// fetches in the background hands over what came in since the last question.
-/// Sources that rather tell than be asked use a [`RuleSlot`].
+/// Sources that rather tell than be asked use a [`RuleSlot`](super::RuleSlot).
 ///
 /// ```
 /// use dashcam::selection::{News, RuleSource, Rules, Steering};

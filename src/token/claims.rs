@@ -107,7 +107,7 @@ impl Claims {
         self
     }
 
-    /// What to show, or to record; as [`Rule::verbose`].
+    /// What to show, or to record; as [`Rule::verbose`](crate::selection::Rule::verbose).
     ///
     /// # Errors
     ///
