@@ -5,6 +5,9 @@ mod fields;
 mod glob;
 #[cfg(feature = "config")]
 mod matcher;
+#[cfg(not(feature = "config"))]
+#[path = "no_matcher.rs"]
+mod matcher;
 mod network;
 mod rule;
 mod rules;

@@ -1,4 +1,4 @@
-use super::{InvalidRule, Network};
+use super::{InvalidRule, Network, matcher::Matcher};
 use crate::{
     host,
     selection::work::{AT_ONCE, Work},
@@ -162,48 +162,24 @@ const ADDRESS: usize = 64;
 #[derive(Clone, Debug)]
 pub(in crate::selection) struct Pattern {
     text: String,
-    #[cfg(feature = "config")]
-    matcher: super::matcher::Matcher,
+    matcher: Matcher,
 }
 
 impl Pattern {
-    #[cfg(feature = "config")]
     fn new(text: &str) -> Result<Self, InvalidRule> {
         Ok(Self {
             text: text.to_owned(),
-            matcher: super::matcher::Matcher::new(text)?,
+            matcher: Matcher::new(text)?,
         })
     }
 
-    #[cfg(not(feature = "config"))]
-    fn new(_: &str) -> Result<Self, InvalidRule> {
-        Err(InvalidRule::new(
-            "regular expressions need the feature `config` of dashcam",
-        ))
-    }
-
     fn matches(&self, value: &[u8], work: &Work) -> bool {
-        #[cfg(feature = "config")]
-        {
-            self.matcher.matches(value, work)
-        }
-        #[cfg(not(feature = "config"))]
-        {
-            let _ = (value, work);
-            false
-        }
+        self.matcher.matches(value, work)
     }
 
     /// How much work a byte of a value is.
     pub(in crate::selection) fn weight(&self) -> usize {
-        #[cfg(feature = "config")]
-        {
-            self.matcher.weight()
-        }
-        #[cfg(not(feature = "config"))]
-        {
-            0
-        }
+        self.matcher.weight()
     }
 }
 
