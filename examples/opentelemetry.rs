@@ -71,7 +71,7 @@ async fn main() -> Result<(), BoxError> {
         .build()?;
     tracing_subscriber::registry()
         .with(dashcam.gate(LevelFilter::INFO))
-        .with(dashcam.json_lines_to(std::io::stderr())?)
+        .with(dashcam.json_log_to(std::io::stderr())?)
         .with(otlp::layer(&provider, "shop"))
         .init();
     let app = Router::new()

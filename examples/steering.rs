@@ -90,7 +90,7 @@ async fn main() -> Result<(), Failed> {
         .build()?;
     tracing_subscriber::registry()
         .with(dashcam.gate(LevelFilter::INFO))
-        .with(dashcam.json_lines_to(log.clone())?)
+        .with(dashcam.json_log_to(log.clone())?)
         .init();
     let app = Router::new()
         .route("/orders/{id}", get(order))

@@ -70,7 +70,7 @@ impl Telemetry {
         };
         tracing_subscriber::registry()
             .with(dashcam.gate(LevelFilter::INFO))
-            .with(dashcam.json_lines_to(log)?)
+            .with(dashcam.json_log_to(log)?)
             .with(spans.as_ref().map(|spans| otlp::layer(spans, service)))
             .init();
         Ok(Self { dashcam, spans })

@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .build()?;
     tracing_subscriber::registry()
         .with(fmt::layer().with_ansi(false).with_timer(EventTime::utc()))
-        .with(dashcam.json_lines_to(std::io::stderr())?)
+        .with(dashcam.json_log_to(std::io::stderr())?)
         .with(dashcam.gate(LevelFilter::INFO))
         .init();
     let app = Router::new()

@@ -32,7 +32,7 @@
 //! | debug events of what failed, in the log and in traces | [`capture::Replay`], [`opentelemetry`] | `opentelemetry` |
 //! | anonymised production data | [`redact`], [`exchange`] | |
 //! | where exchanges go | [`export`] | |
-//! | all of it, ready made | [`kit`], [`log_line`] | |
+//! | all of it, ready made | [`kit`], [`log`] | |
 //! | debug events of one request, by a signed token | [`token`] | `token` |
 //! | kept exchanges, found again | [`find`], [`export::json_lines`] | |
 //! | rules, exchanges and status on a private port, and from flags | [`admin`], [`open_feature`] | `admin`, `open-feature` |
@@ -81,7 +81,7 @@ mod keeper;
 pub mod kit;
 mod levels;
 pub mod lifecycle;
-pub mod log_line;
+pub mod log;
 #[cfg(feature = "open-feature")]
 pub mod open_feature;
 #[cfg(feature = "opentelemetry")]

@@ -37,14 +37,14 @@ pub(crate) fn cases() -> Vec<Case> {
 
 fn change(base: &str, go: Op<'_>) {
     let gate = Gate::new(EnvFilter::new(base));
-    let handle = gate.handle();
+    let handle = gate.switch();
     install(registry().with(gate).with(sink_layer()));
     register_callsites();
     let levels = [LevelFilter::DEBUG, LevelFilter::TRACE];
     let n = AtomicUsize::new(0);
     go(&mut || {
         let level = levels[n.fetch_add(1, Relaxed) % 2];
-        handle.record(Directives::level(level));
+        handle.set(Directives::level(level));
     });
     assert!(LevelFilter::current() >= LevelFilter::DEBUG);
 }

@@ -5,7 +5,7 @@ use crate::{
     Case,
     setup::{Op, info_event, install, json_layer, registry},
 };
-use dashcam::{Dashcam, log_line::JsonLine, redact::Policy};
+use dashcam::{Dashcam, log::JsonLayer, redact::Policy};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use std::{convert::Infallible, future::Future, hint::black_box, pin::pin, task};
@@ -27,7 +27,7 @@ pub(crate) fn cases() -> Vec<Case> {
             go(&mut || info_event());
         },
         "line/ours in a 3-field span" => |go| {
-            let lines = JsonLine::new(std::io::sink(), Policy::strict()).unwrap();
+            let lines = JsonLayer::new(std::io::sink(), Policy::strict()).unwrap();
             let handle = lines.handle();
             install(registry().with(EnvFilter::new("info")).with(lines));
             let _span = three_field_span();
@@ -109,7 +109,7 @@ fn lines_in_requests(go: Op<'_>, log: fn()) {
         .in_memory(1)
         .build()
         .unwrap();
-    let layer = cam.json_lines_to(std::io::sink()).unwrap();
+    let layer = cam.json_log_to(std::io::sink()).unwrap();
     install(
         registry()
             .with(cam.gate(EnvFilter::new("info")))

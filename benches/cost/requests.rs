@@ -24,7 +24,7 @@ pub(crate) fn cases() -> Vec<Case> {
         "request/recorded, 40 events" => |go| recorded(40, go),
         "request/whole stack, 40 debug events recorded and dropped" => |go| {
             let cam = dashcam();
-            let lines = cam.json_lines_to(std::io::sink()).unwrap();
+            let lines = cam.json_log_to(std::io::sink()).unwrap();
             install(registry().with(cam.gate(EnvFilter::new("info"))).with(lines));
             let mut service = cam.layer().propagate_panics().layer(emitting(40));
             go(&mut || call(&mut service));

@@ -145,7 +145,7 @@ fn fmt_json() {
 
 fn whole() -> (Dashcam, Router) {
     let cam = Dashcam::builder().in_memory(1).build().unwrap();
-    let lines = cam.json_lines_to(std::io::sink()).unwrap();
+    let lines = cam.json_log_to(std::io::sink()).unwrap();
     let subscriber = tracing_subscriber::registry()
         .with(cam.gate(EnvFilter::new("info")))
         .with(lines);

@@ -1,4 +1,4 @@
-use super::{BaseFilter, GateHandle, excluded::is_excluded, log_bridge, note};
+use super::{BaseFilter, RecordSwitch, excluded::is_excluded, log_bridge, note};
 use crate::{
     context::{
         Bound, Mode, RequestContext, RequestSpans, enter_span, exit_span, has_current, mode,
@@ -98,13 +98,13 @@ impl Gate {
 
     /// The switch for what is recorded, for while the gate is in use.
     #[must_use]
-    pub fn handle(&self) -> GateHandle {
-        GateHandle::new(Arc::clone(&self.recorded))
+    pub fn switch(&self) -> RecordSwitch {
+        RecordSwitch::new(Arc::clone(&self.recorded))
     }
 
     /// Lets this switch say what is recorded.
-    pub(crate) fn switched_by(mut self, handle: &GateHandle) -> Self {
-        self.recorded = Arc::clone(handle.recorded());
+    pub(crate) fn switched_by(mut self, switch: &RecordSwitch) -> Self {
+        self.recorded = Arc::clone(switch.recorded());
         self
     }
 

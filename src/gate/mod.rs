@@ -26,11 +26,11 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let gate = Gate::new(LevelFilter::INFO);
-//! let handle = gate.handle();
+//! let recording = gate.switch();
 //! let subscriber = tracing_subscriber::registry().with(gate);
-//! handle.record("debug,sqlx=trace".parse()?);
-//! handle.record_off();
-//! assert!(!handle.is_recording());
+//! recording.set("debug,sqlx=trace".parse()?);
+//! recording.off();
+//! assert!(!recording.is_on());
 //! # let _ = subscriber;
 //! # Ok(())
 //! # }
@@ -50,7 +50,7 @@
 //! - An event belongs to the request that is current on its thread. Where none is, it
 //!   belongs to the one in whose span the thread is (that span itself, or one inside of
 //!   it), such as on a driver's own thread that enters the span of its caller; the
-//!   lines of `JsonLine` have its ID then, too. Once the request is
+//!   lines of `JsonLayer` have its ID then, too. Once the request is
 //!   over the event is nobody's. A span that lives on keeps nothing of its request.
 //!
 //! # Limits
@@ -92,15 +92,15 @@
 
 mod base;
 mod excluded;
-mod handle;
 mod layer;
 mod log_bridge;
 mod note;
 mod probe;
 mod replay;
+mod switch;
 mod time;
 
-pub use self::{base::BaseFilter, handle::GateHandle, layer::Gate, time::EventTime};
+pub use self::{base::BaseFilter, layer::Gate, switch::RecordSwitch, time::EventTime};
 pub(crate) use self::{
     layer::bind,
     probe::{doubled, probe},

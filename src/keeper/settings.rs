@@ -155,7 +155,7 @@ pub struct Replay {
     /// Whether a request is live from the first reason to keep it on, while it
     /// still runs: an ERROR event, or [`keep`](crate::keep). What was recorded up
     /// to there is replayed at once. Live events reach layers as the service
-    /// emits them: only [`JsonLine`](crate::log_line) redacts those. Otherwise all
+    /// emits them: only [`JsonLayer`](crate::log) redacts those. Otherwise all
     /// is replayed at the end of the request, redacted. Default true.
     pub live: bool,
     /// The window after which a signature counts anew; default 60 s.

@@ -3,11 +3,11 @@ use crate::{
     correlation::CorrelationIdLayer,
     exchange::Service,
     export::{Exporter, JsonLines, Memory},
-    gate::GateHandle,
+    gate::RecordSwitch,
     keeper::{Keeper, Settings},
     levels::raise_live,
     lifecycle::{CorrelationPlan, Plan, VerbosePlan},
-    log_line::MAX_LINE,
+    log::MAX_LINE,
     selection::{
         Budget, Directives, InvalidDirectives, Recorded, RuleSource, Rules, SampleKey, Steering,
         VERBOSE_HEADER,
@@ -182,7 +182,7 @@ impl DashcamBuilder {
     }
 
     /// The longest line of the JSON log in bytes, as it is written and with its newline;
-    /// default 16 KiB, at least 2 KiB. See [`JsonLine::max_line`](crate::log_line::JsonLine::max_line).
+    /// default 16 KiB, at least 2 KiB. See [`JsonLayer::max_line`](crate::log::JsonLayer::max_line).
     pub fn max_log_line(mut self, bytes: usize) -> Self {
         self.max_log_line = bytes;
         self
@@ -253,7 +253,7 @@ impl DashcamBuilder {
         };
         let handle = DashcamHandle {
             keeper,
-            gate: GateHandle::new(recorded),
+            recording: RecordSwitch::new(recorded),
             steering,
             #[cfg(feature = "token")]
             tokens,

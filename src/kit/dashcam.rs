@@ -1,23 +1,21 @@
-use super::{DashcamLayer, Recording, Status};
+use super::{DashcamHandle, DashcamLayer, Recording, handle::flush_lines};
 use crate::{
     capture::CaptureLayer,
     foreign,
-    gate::{BaseFilter, Gate, GateHandle, doubled, probe},
-    keeper::Keeper,
-    lifecycle::{Plan, install_hook, is_installed, unplaced},
-    log_line::{JsonLine, JsonLineHandle},
-    selection::{InvalidDirectives, Steering},
+    gate::{BaseFilter, Gate},
+    lifecycle::{Plan, install_hook},
+    log::JsonLayer,
 };
 use std::{
     fmt,
     io::{self, Write},
+    ops::Deref,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
 };
-use tracing::level_filters::LevelFilter;
 
 /// The ready-made stack, and the guard that flushes it.
 ///
@@ -29,6 +27,9 @@ use tracing::level_filters::LevelFilter;
 /// A runtime that is shut down drops the requests in flight *after* the locals
 /// of `main`: shut the server down gracefully first, or their exchanges are
 /// lost with the process.
+///
+/// It has all methods of [`DashcamHandle`], such as [`status`](DashcamHandle::status) and
+/// [`flush`](DashcamHandle::flush).
 #[must_use = "dropping it flushes; keep it until the service ends"]
 pub struct Dashcam {
     plan: Arc<Plan>,
@@ -37,21 +38,6 @@ pub struct Dashcam {
     told: AtomicBool,
     max_log_line: usize,
 }
-
-/// Asks a [`Dashcam`] how it is doing, from anywhere: cheap to clone, for the
-/// state of a service. Dropping it does nothing.
-#[derive(Clone, Debug)]
-pub struct DashcamHandle {
-    pub(super) keeper: Arc<Keeper>,
-    pub(super) gate: GateHandle,
-    pub(super) steering: Steering,
-    #[cfg(feature = "token")]
-    pub(super) tokens: Option<crate::token::Tokens>,
-    pub(super) lines: Arc<Mutex<Vec<JsonLineHandle>>>,
-}
-
-const SECOND_GATE: &str = "the registry has more than one gate: the outermost records, the others only \
-     filter; leave one of them out";
 
 const DROP_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -137,7 +123,7 @@ impl Dashcam {
     /// `env-filter`, an `EnvFilter`; see [`BaseFilter`].
     #[must_use]
     pub fn gate(&self, base: impl Into<BaseFilter>) -> Gate {
-        Gate::new(base).switched_by(&self.handle.gate)
+        Gate::new(base).switched_by(&self.handle.recording)
     }
 
     /// The JSON line layer to standard output, for a registry of the service's own.
@@ -145,18 +131,18 @@ impl Dashcam {
     /// # Errors
     ///
     /// The operating system gave no thread.
-    pub fn json_lines(&self) -> io::Result<JsonLine> {
-        self.json_lines_to(io::stdout())
+    pub fn json_log(&self) -> io::Result<JsonLayer> {
+        self.json_log_to(io::stdout())
     }
 
     /// The JSON line layer to another output. Its options are on the layer, such
-    /// as [`JsonLine::flatten_fields`].
+    /// as [`JsonLayer::flatten_fields`].
     ///
     /// # Errors
     ///
     /// The operating system gave no thread.
-    pub fn json_lines_to(&self, output: impl Write + Send + 'static) -> io::Result<JsonLine> {
-        let layer = JsonLine::new(output, self.handle.keeper.settings().policy.clone())?
+    pub fn json_log_to(&self, output: impl Write + Send + 'static) -> io::Result<JsonLayer> {
+        let layer = JsonLayer::new(output, self.handle.keeper.settings().policy.clone())?
             .max_line(self.max_log_line);
         self.handle
             .lines
@@ -166,167 +152,20 @@ impl Dashcam {
         Ok(layer)
     }
 
-    /// What is going on; cheap enough for a health endpoint.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.handle.status()
-    }
-
-    /// As [`DashcamHandle::set_record_level`].
-    ///
-    /// # Errors
-    ///
-    /// Directives that cannot be read; nothing changes.
-    pub fn set_record_level(&self, directives: &str) -> Result<(), InvalidDirectives> {
-        self.handle.set_record_level(directives)
-    }
-
-    /// As [`DashcamHandle::set_record_off`].
-    pub fn set_record_off(&self) {
-        self.handle.set_record_off();
-    }
-
-    /// As [`DashcamHandle::steering`].
-    #[must_use]
-    pub fn steering(&self) -> &Steering {
-        self.handle.steering()
-    }
-
-    /// A handle for the state of the service.
+    /// A cheap clone with the same questions and switches, for the state of a service.
+    /// Dropping it does nothing.
     #[must_use]
     pub fn handle(&self) -> DashcamHandle {
         self.handle.clone()
     }
-
-    /// Waits until everything kept and logged so far was written, at most until
-    /// the deadline; whether it was. `false` where something still waits, in the queue
-    /// or with the exporter, and where the exporter could not flush: its health in the
-    /// [`status`](Self::status) says why. What it refused or gave up waits no more; it is
-    /// counted there. Blocks: in async code call it from
-    /// `spawn_blocking`, or at the end only.
-    #[must_use]
-    pub fn flush(&self, deadline: Duration) -> bool {
-        self.handle.flush(deadline)
-    }
 }
 
-impl DashcamHandle {
-    /// What is going on; cheap enough for a health endpoint.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let level = self.gate.recorded().max_level();
-        let recording = if level == LevelFilter::OFF {
-            Recording::Off
-        } else {
-            match probe(level) {
-                Ok(()) => Recording::On,
-                Err(obstacle) => Recording::Impossible {
-                    why: obstacle.to_string(),
-                },
-            }
-        };
-        let mut status = Status::read(&self.keeper, recording, &self.lines());
-        status.verbose = self.steering.status();
-        status.warnings.extend(status.verbose.problem.clone());
-        #[cfg(feature = "token")]
-        if let Some(tokens) = &self.tokens {
-            status.tokens = tokens.status();
-        }
-        status.warnings.extend(ends());
-        status.warnings.extend(self.keeper.counters().warnings());
-        status.warnings.extend(self.keeper.forked());
-        if doubled() {
-            status.warnings.push(SECOND_GATE.to_owned());
-        }
-        status
-    }
+impl Deref for Dashcam {
+    type Target = DashcamHandle;
 
-    /// From now on records what these directives name, as
-    /// [`record_level`](super::DashcamBuilder::record_level) does from the start, also
-    /// where recording was off. What a change means for requests in flight and
-    /// what it costs is said at [`GateHandle`].
-    ///
-    /// It reaches the gates made by [`Dashcam::gate`] and
-    /// [`Dashcam::init_tracing`]. Requests that begin from now on are recorded
-    /// whichever gate is installed.
-    ///
-    /// # Errors
-    ///
-    /// Directives that cannot be read; nothing changes.
-    pub fn set_record_level(&self, directives: &str) -> Result<(), InvalidDirectives> {
-        self.gate.record(directives.parse()?);
-        Ok(())
+    fn deref(&self) -> &DashcamHandle {
+        &self.handle
     }
-
-    /// From now on records nothing; [`Status::recording`] is `Off`.
-    pub fn set_record_off(&self) {
-        self.gate.record_off();
-    }
-
-    /// The rules in use, their sources, and the switch that turns everything
-    /// verbose off: [`Steering::switch_off`].
-    #[must_use]
-    pub fn steering(&self) -> &Steering {
-        &self.steering
-    }
-
-    /// As [`Dashcam::flush`].
-    #[must_use]
-    pub fn flush(&self, deadline: Duration) -> bool {
-        let began = std::time::Instant::now();
-        let left = || deadline.saturating_sub(began.elapsed());
-        let exported = self.keeper.flush(left());
-        self.flush_log(left()) && exported
-    }
-
-    fn flush_log(&self, deadline: Duration) -> bool {
-        if self.keeper.forked().is_some() {
-            return false;
-        }
-        flush_lines(&self.lines, deadline)
-    }
-
-    fn lines(&self) -> Vec<JsonLineHandle> {
-        handles(&self.lines)
-    }
-}
-
-fn handles(lines: &Mutex<Vec<JsonLineHandle>>) -> Vec<JsonLineHandle> {
-    lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
-/// Whether all of them are out.
-fn flush_lines(lines: &Mutex<Vec<JsonLineHandle>>, deadline: Duration) -> bool {
-    let began = std::time::Instant::now();
-    let left = || deadline.saturating_sub(began.elapsed());
-    // All of them are flushed.
-    let lines = handles(lines);
-    lines.iter().filter(|lines| !lines.flush(left())).count() == 0
-}
-
-/// What this process cannot keep, or does without.
-fn ends() -> Vec<String> {
-    let mut warnings = Vec::new();
-    if cfg!(panic = "abort") {
-        let kept = if is_installed() {
-            "of the request that panics its exchange and line are written"
-        } else {
-            "call `init_tracing` or `install_panic_hook`, or nothing of it is written"
-        };
-        warnings.push(format!(
-            "this build has panic = \"abort\": a panic is not answered and ends all requests, of \
-             which those under way leave nothing; {kept}"
-        ));
-    }
-    let unplaced = unplaced();
-    if unplaced > 0 {
-        warnings.push(format!(
-            "{unplaced} panics of requests came without their place: a panic hook was set later \
-             and does not call the one before it, as dashcam's is, or they were resumed \
-             (`resume_unwind`) without a panic"
-        ));
-    }
-    warnings
 }
 
 impl Drop for Dashcam {

@@ -58,13 +58,15 @@
 
 mod builder;
 mod dashcam;
+mod handle;
 mod layer;
 mod status;
 mod tracing_setup;
 
 pub use self::{
     builder::{BuildError, DashcamBuilder},
-    dashcam::{Dashcam, DashcamHandle},
+    dashcam::Dashcam,
+    handle::DashcamHandle,
     layer::{DashcamLayer, DashcamService},
     status::{Recording, Status},
     tracing_setup::InitError,

@@ -1,7 +1,7 @@
 use crate::{
     export::{Backlog, Health},
     keeper::{Dropped, Keeper, Replays},
-    log_line::JsonLineHandle,
+    log::JsonHandle,
     selection::VerboseStatus,
 };
 use serde::Serialize;
@@ -92,7 +92,7 @@ pub enum Recording {
 }
 
 impl Status {
-    pub(super) fn read(keeper: &Keeper, recording: Recording, lines: &[JsonLineHandle]) -> Self {
+    pub(super) fn read(keeper: &Keeper, recording: Recording, lines: &[JsonHandle]) -> Self {
         let counters = keeper.counters();
         Self {
             recording,
@@ -111,9 +111,9 @@ impl Status {
             dropped: counters.dropped(),
             replays: counters.replays(),
             late_events: crate::context::late_events(),
-            log_lines_dropped: lines.iter().map(JsonLineHandle::dropped).sum(),
-            log_lines_withheld: lines.iter().map(JsonLineHandle::withheld).sum(),
-            log_lines_failed: lines.iter().map(JsonLineHandle::failed).sum(),
+            log_lines_dropped: lines.iter().map(JsonHandle::dropped).sum(),
+            log_lines_withheld: lines.iter().map(JsonHandle::withheld).sum(),
+            log_lines_failed: lines.iter().map(JsonHandle::failed).sum(),
             directory: counters.directory(),
             exporter: keeper.health(),
             exporter_error: counters.exporter_error(),

@@ -30,12 +30,12 @@ impl Dashcam {
     /// # Errors
     ///
     /// A global subscriber is installed already: leave this call out, and add
-    /// [`gate`](Self::gate) and, if wanted, [`json_lines`](Self::json_lines) to
+    /// [`gate`](Self::gate) and, if wanted, [`json_log`](Self::json_log) to
     /// its registry where that is installed, and call
     /// [`install_panic_hook`](Self::install_panic_hook); the error says so. Or no thread is to be had.
     pub fn init_tracing(&self) -> Result<(), InitError> {
         let (base, problem) = base();
-        let lines = self.json_lines().map_err(InitError::Thread)?;
+        let lines = self.json_log().map_err(InitError::Thread)?;
         let subscriber = tracing_subscriber::registry()
             .with(self.gate(base))
             .with(lines);
@@ -148,7 +148,7 @@ impl fmt::Display for InitError {
                  add dashcam's layers where the other one is installed, after \
                  `Dashcam::builder().build()`: \
                  `tracing_subscriber::registry().with(dashcam.gate(…)).with(your layers).init()`, \
-                 and `.with(dashcam.json_lines()?)` for JSON lines"
+                 and `.with(dashcam.json_log()?)` for JSON lines"
             ),
             Self::Thread(error) => write!(f, "no thread for the log writer: {error}"),
         }

@@ -30,7 +30,7 @@ fn knows(kind: &str, body: &[u8], said: &str) -> bool {
 }
 
 #[test]
-fn json_lines() {
+fn json_log() {
     let p = strict();
     for kind in ["application/x-ndjson", "application/jsonl; charset=utf-8"] {
         assert_eq!(

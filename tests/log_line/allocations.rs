@@ -1,7 +1,7 @@
 //! Lines cost no allocation each, on the thread that logs and on the writer's.
 
 use crate::support_gate::DEADLINE;
-use dashcam::{log_line::JsonLine, redact::Policy};
+use dashcam::{log::JsonLayer, redact::Policy};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::{alloc::System, hint::black_box};
 use tracing_subscriber::prelude::*;
@@ -14,7 +14,7 @@ const EVENTS: usize = 20_000;
 #[test]
 fn no_line_allocates() {
     alone!();
-    let lines = JsonLine::new(std::io::sink(), Policy::strict()).unwrap();
+    let lines = JsonLayer::new(std::io::sink(), Policy::strict()).unwrap();
     let handle = lines.handle();
     let subscriber = tracing_subscriber::registry().with(lines.flatten_fields());
     let log = || {

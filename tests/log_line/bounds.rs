@@ -1,7 +1,7 @@
 //! No log line is longer than its limit, as it is written, and what is cut says so.
 
 use crate::support_gate::{Body, Buffer, DEADLINE, FAILED, Fixture};
-use dashcam::log_line::{JsonLine, LineFormat};
+use dashcam::log::{JsonLayer, LineFormat};
 use proptest::prelude::*;
 use serde_json::Value;
 use tracing_subscriber::{filter::LevelFilter, prelude::*};
@@ -9,9 +9,12 @@ use tracing_subscriber::{filter::LevelFilter, prelude::*};
 const DEFAULT: usize = 16 * 1024;
 
 /// The lines of a request that does this, but the request's own.
-fn lines_of(change: impl FnOnce(JsonLine) -> JsonLine, work: impl FnOnce() + Send) -> Vec<String> {
+fn lines_of(
+    change: impl FnOnce(JsonLayer) -> JsonLayer,
+    work: impl FnOnce() + Send,
+) -> Vec<String> {
     let (fixture, buffer) = (Fixture::new(), Buffer::default());
-    let lines = change(fixture.dashcam.json_lines_to(buffer.clone()).unwrap());
+    let lines = change(fixture.dashcam.json_log_to(buffer.clone()).unwrap());
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(LevelFilter::INFO))
         .with(lines);

@@ -1,7 +1,7 @@
 //! The JSON log line: one event, one line, one object.
 
 use crate::support_gate::{Buffer, DEADLINE, Fixture, fmt_json};
-use dashcam::{log_line::JsonLine, redact::Policy};
+use dashcam::{log::JsonLayer, redact::Policy};
 use serde_json::{Value, json};
 use std::{fmt, io, sync::Arc};
 use tracing_subscriber::{EnvFilter, prelude::*};
@@ -9,7 +9,7 @@ use tracing_subscriber::{EnvFilter, prelude::*};
 /// The lines of what `f` logs, without any gate or request.
 fn lines_of(f: impl FnOnce()) -> Vec<Value> {
     let buffer = Buffer::default();
-    let lines = JsonLine::new(buffer.clone(), Policy::by_name()).unwrap();
+    let lines = JsonLayer::new(buffer.clone(), Policy::by_name()).unwrap();
     let handle = lines.handle();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), f);
     assert!(handle.flush(DEADLINE));
@@ -214,7 +214,7 @@ fn lines_of_a_request_say_so_and_one_is_its_own() {
     let (fixture, buffer, other) = (Fixture::new(), Buffer::default(), Buffer::default());
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
-        .with(fixture.dashcam.json_lines_to(buffer.clone()).unwrap())
+        .with(fixture.dashcam.json_log_to(buffer.clone()).unwrap())
         .with(fmt_json(&other));
     let mut ids = Vec::new();
     tracing::subscriber::with_default(subscriber, || {
@@ -298,7 +298,7 @@ async fn the_own_line_names_the_route() {
     let (fixture, buffer) = (Fixture::new(), Buffer::default());
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("off")))
-        .with(fixture.dashcam.json_lines_to(buffer.clone()).unwrap());
+        .with(fixture.dashcam.json_log_to(buffer.clone()).unwrap());
     let _subscriber = tracing::subscriber::set_default(subscriber);
     let app = Router::new()
         .route("/orders/{id}", get(|body: String| async move { body }))
@@ -353,7 +353,7 @@ fn the_own_line_can_be_left_out() {
     let buffer = Buffer::default();
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
-        .with(fixture.dashcam.json_lines_to(buffer.clone()).unwrap());
+        .with(fixture.dashcam.json_log_to(buffer.clone()).unwrap());
     tracing::subscriber::with_default(subscriber, || {
         fixture.failing(|| tracing::info!("inside"));
     });
@@ -366,7 +366,7 @@ fn the_own_line_can_be_left_out() {
 #[test]
 fn lines_of_many_threads_are_whole_and_each_in_order() {
     let buffer = Buffer::default();
-    let lines = JsonLine::new(buffer.clone(), Policy::strict()).unwrap();
+    let lines = JsonLayer::new(buffer.clone(), Policy::strict()).unwrap();
     let handle = lines.handle();
     let dispatch = Arc::new(tracing::Dispatch::new(
         tracing_subscriber::registry().with(lines),
@@ -415,7 +415,7 @@ fn what_waits_is_written_when_the_layer_goes() {
     }
     let buffer = Buffer::default();
     let (ended, has_ended) = std::sync::mpsc::channel();
-    let lines = JsonLine::new(Telling(buffer.clone(), ended), Policy::strict()).unwrap();
+    let lines = JsonLayer::new(Telling(buffer.clone(), ended), Policy::strict()).unwrap();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
         tracing::info!("last words");
     });
@@ -428,7 +428,7 @@ fn lines_of_a_request_without_parent_name_the_trace_it_starts() {
     let (fixture, buffer) = (Fixture::new(), Buffer::default());
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
-        .with(fixture.dashcam.json_lines_to(buffer.clone()).unwrap());
+        .with(fixture.dashcam.json_log_to(buffer.clone()).unwrap());
     let mut trace = None;
     tracing::subscriber::with_default(subscriber, || {
         let request = http::Request::new(crate::support_gate::Body::default());
@@ -459,7 +459,7 @@ fn lines_of_large_requests_in_turn_keep_their_text() {
     let (fixture, buffer) = (Fixture::new(), Buffer::default());
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
-        .with(fixture.dashcam.json_lines_to(buffer.clone()).unwrap());
+        .with(fixture.dashcam.json_log_to(buffer.clone()).unwrap());
     tracing::subscriber::with_default(subscriber, || {
         let contexts = [(); 2].map(|()| {
             let service = fixture

@@ -2,7 +2,7 @@
 
 use crate::support_gate::{Buffer, DEADLINE};
 use dashcam::{
-    log_line::{JsonLine, JsonLineHandle},
+    log::{JsonHandle, JsonLayer},
     redact::Policy,
 };
 use serde_json::Value;
@@ -16,8 +16,8 @@ use std::{
 };
 use tracing_subscriber::prelude::*;
 
-fn logging(output: impl Write + Send + 'static, f: impl FnOnce(&JsonLineHandle)) {
-    let lines = JsonLine::new(output, Policy::strict()).unwrap();
+fn logging(output: impl Write + Send + 'static, f: impl FnOnce(&JsonHandle)) {
+    let lines = JsonLayer::new(output, Policy::strict()).unwrap();
     let handle = lines.handle();
     let subscriber = tracing_subscriber::registry().with(lines);
     tracing::subscriber::with_default(subscriber, || f(&handle));
@@ -76,7 +76,7 @@ fn a_blocked_output_blocks_nobody_and_the_loss_is_told() {
         let told: Vec<Value> = buffer.lines();
         let told: Vec<_> = told
             .iter()
-            .filter(|l| l["target"] == "dashcam::log_line")
+            .filter(|l| l["target"] == "dashcam::log")
             .collect();
         assert_eq!(told.len(), 1);
         assert_eq!(told[0]["level"], "WARN");
@@ -87,7 +87,7 @@ fn a_blocked_output_blocks_nobody_and_the_loss_is_told() {
         assert!(handle.flush(DEADLINE));
         assert_eq!(buffer.with_message("afterwards").len(), 1);
         let lines = buffer.lines();
-        let told = lines.iter().filter(|l| l["target"] == "dashcam::log_line");
+        let told = lines.iter().filter(|l| l["target"] == "dashcam::log");
         assert_eq!(told.count(), 1);
         assert_eq!(handle.dropped(), dropped);
     });

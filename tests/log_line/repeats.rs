@@ -42,7 +42,7 @@ fn what_was_shown_before_is_hidden_in_the_request_that_hides_it() {
     let (fixture, buffer) = (Fixture::new(), Buffer::default());
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
-        .with(fixture.dashcam.json_lines_to(buffer.clone()).unwrap());
+        .with(fixture.dashcam.json_log_to(buffer.clone()).unwrap());
     tracing::subscriber::with_default(subscriber, || {
         let call = |header: &str| {
             fixture.call(request(header), StatusCode::OK, || {
@@ -74,7 +74,7 @@ fn what_becomes_known_while_a_request_runs_is_hidden_from_then_on() {
     let (fixture, buffer) = (Fixture::new(), Buffer::default());
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
-        .with(fixture.dashcam.json_lines_to(buffer.clone()).unwrap());
+        .with(fixture.dashcam.json_log_to(buffer.clone()).unwrap());
     let dashcam = &fixture.dashcam;
     let service = dashcam.layer().layer(service_fn(
         |request: Request<RequestBody<Body>>| async move {

@@ -3,7 +3,7 @@
 
 use crate::support_gate::{Body, Buffer, DEADLINE, Fixture};
 use dashcam::{
-    log_line::{JsonLine, LineFormat},
+    log::{JsonLayer, LineFormat},
     redact::Policy,
 };
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -77,7 +77,7 @@ fn strict(buffer: &Buffer) -> Vec<Strict> {
 
 fn lines_of(flat: bool, f: impl Fn()) -> Vec<Strict> {
     let buffer = Buffer::default();
-    let lines = JsonLine::new(buffer.clone(), Policy::by_name()).unwrap();
+    let lines = JsonLayer::new(buffer.clone(), Policy::by_name()).unwrap();
     let lines = if flat { lines.flatten_fields() } else { lines };
     let handle = lines.handle();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), f);
@@ -164,7 +164,7 @@ fn the_order_of_members_is_the_same_for_every_line_of_a_request() {
         ),
     ] {
         let (fixture, buffer) = (Fixture::new(), Buffer::default());
-        let lines = fixture.dashcam.json_lines_to(buffer.clone()).unwrap();
+        let lines = fixture.dashcam.json_log_to(buffer.clone()).unwrap();
         let lines = if flat { lines.flatten_fields() } else { lines };
         let subscriber = tracing_subscriber::registry()
             .with(fixture.dashcam.gate(EnvFilter::new("info")))
@@ -347,7 +347,7 @@ fn each_format_names_the_same_things_in_its_own_way() {
         ),
     ] {
         let (fixture, buffer) = (Fixture::new(), Buffer::default());
-        let lines = fixture.dashcam.json_lines_to(buffer.clone()).unwrap();
+        let lines = fixture.dashcam.json_log_to(buffer.clone()).unwrap();
         let own = names.split_whitespace().collect::<Vec<_>>();
         let subscriber = tracing_subscriber::registry()
             .with(fixture.dashcam.gate(EnvFilter::new("info")))

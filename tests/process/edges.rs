@@ -20,7 +20,7 @@ use tracing_subscriber::{EnvFilter, prelude::*};
 
 struct Outputs {
     lines: Buffer,
-    handle: dashcam::log_line::JsonLineHandle,
+    handle: dashcam::log::JsonHandle,
     at_warn: Seen,
     plain: Seen,
 }
@@ -31,7 +31,7 @@ fn outputs() -> &'static Outputs {
     OUTPUTS.get_or_init(|| {
         let lines = Buffer::default();
         let policy = dashcam::redact::Policy::by_name();
-        let layer = dashcam::log_line::JsonLine::new(lines.clone(), policy).unwrap();
+        let layer = dashcam::log::JsonLayer::new(lines.clone(), policy).unwrap();
         let outputs = Outputs {
             lines,
             handle: layer.handle(),
@@ -139,7 +139,7 @@ fn deep_spans_with_large_fields_cost_no_events() {
 fn waiting_for_ever_is_no_panic() {
     alone!();
     let (outputs, fixture) = (outputs(), Fixture::new());
-    let _lines = fixture.dashcam.json_lines_to(std::io::sink()).unwrap();
+    let _lines = fixture.dashcam.json_log_to(std::io::sink()).unwrap();
     assert!(fixture.dashcam.flush(Duration::MAX));
     assert!(outputs.handle.flush(Duration::MAX));
 }

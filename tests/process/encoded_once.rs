@@ -52,7 +52,7 @@ async fn an_event_is_formatted_once() {
     alone!();
     let lines = Buffer::default();
     let dashcam = Dashcam::builder().in_memory(4).build().unwrap();
-    let json = dashcam.json_lines_to(lines.clone()).unwrap();
+    let json = dashcam.json_log_to(lines.clone()).unwrap();
     let log = json.handle();
     let subscriber = tracing_subscriber::registry()
         .with(dashcam.gate(tracing::level_filters::LevelFilter::INFO))

@@ -131,11 +131,11 @@ fn no_event_is_lost_or_shown_by_a_change() {
             now.number.fetch_add(1, SeqCst);
             *now.level.lock().unwrap() = level;
             match level {
-                None => fixture.dashcam.set_record_off(),
+                None => fixture.dashcam.recording().off(),
                 Some(level) => fixture
                     .dashcam
-                    .set_record_level(&level.to_string())
-                    .unwrap(),
+                    .recording()
+                    .set(level.to_string().parse().unwrap()),
             }
             now.number.fetch_add(1, SeqCst);
             // Gives the others a turn, sometimes several.

@@ -36,23 +36,23 @@ fn recorded() -> Vec<String> {
 fn a_gate_is_switched_from_another_thread() {
     alone!();
     let gate = Gate::new(EnvFilter::new("info")).record_off();
-    let handle = gate.handle();
+    let handle = gate.switch();
     let registry = tracing_subscriber::registry().with(gate);
     tracing::subscriber::with_default(registry, || {
-        assert!(!handle.is_recording());
+        assert!(!handle.is_on());
         assert_eq!(recorded(), ["info"]);
         // That thread has no subscriber at all.
         let other = handle.clone();
-        thread::spawn(move || other.record("debug".parse().unwrap()))
+        thread::spawn(move || other.set("debug".parse().unwrap()))
             .join()
             .unwrap();
-        assert!(handle.is_recording());
+        assert!(handle.is_on());
         assert_eq!(recorded(), ["debug", "info"]);
         let other = handle.clone();
-        thread::spawn(move || other.record_off()).join().unwrap();
+        thread::spawn(move || other.off()).join().unwrap();
         assert_eq!(recorded(), ["info"]);
     });
     // Without any subscriber left.
-    handle.record("trace".parse().unwrap());
-    assert!(handle.is_recording());
+    handle.set("trace".parse().unwrap());
+    assert!(handle.is_on());
 }

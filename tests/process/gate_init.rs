@@ -45,7 +45,7 @@ fn child() {
     for part in [
         "leave `init_tracing` out",
         ".with(dashcam.gate(",
-        "dashcam.json_lines()",
+        "dashcam.json_log()",
     ] {
         assert!(said.contains(part), "{said}");
     }

@@ -28,24 +28,24 @@ fn the_level_of_log_follows() {
     assert_eq!(log::max_level(), log::LevelFilter::Info);
     assert_eq!(recorded(), "");
 
-    fixture.dashcam.set_record_level("debug").unwrap();
+    fixture.dashcam.recording().set("debug".parse().unwrap());
     assert_eq!(log::max_level(), log::LevelFilter::Debug);
     assert_eq!(recorded(), "log debug, log info");
     fixture
         .dashcam
-        .set_record_level("info,process=trace")
-        .unwrap();
+        .recording()
+        .set("info,process=trace".parse().unwrap());
     assert_eq!(log::max_level(), log::LevelFilter::Trace);
     assert_eq!(recorded(), "log trace, log debug, log info");
-    fixture.dashcam.set_record_off();
+    fixture.dashcam.recording().off();
     assert_eq!(log::max_level(), log::LevelFilter::Info);
     assert_eq!(recorded(), "");
 
     // A level that somebody has chosen stays.
     log::set_max_level(log::LevelFilter::Warn);
-    fixture.dashcam.set_record_level("debug").unwrap();
+    fixture.dashcam.recording().set("debug".parse().unwrap());
     assert_eq!(log::max_level(), log::LevelFilter::Warn);
-    fixture.dashcam.set_record_off();
+    fixture.dashcam.recording().off();
     log::set_max_level(log::LevelFilter::Info);
 
     // Rules that come later.

@@ -48,7 +48,7 @@ fn between_layers_and_the_log_line() {
         .with(fmt_json(&json))
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
         .with(seen.clone())
-        .with(fixture.dashcam.json_lines_to(lines.1.clone()).unwrap())
+        .with(fixture.dashcam.json_log_to(lines.1.clone()).unwrap())
         .init();
     check_contract(&fixture, &[&json, &seen, &lines]);
     assert_eq!(seen.spans("after refused"), 1);

@@ -47,50 +47,53 @@ fn off_on_and_by_target() {
     assert_eq!(LevelFilter::current(), LevelFilter::INFO);
     assert_eq!(handle.status().recording, Recording::Off);
 
-    handle.set_record_level("debug").unwrap();
+    handle.recording().set("debug".parse().unwrap());
     assert_eq!(handle.status().recording, Recording::On);
     assert_eq!(LevelFilter::current(), LevelFilter::DEBUG);
     assert_ne!(recorded("debug", &["debug", "info"], 1), Mode::Off);
 
-    handle.set_record_level("debug,sqlx=trace").unwrap();
+    handle.recording().set("debug,sqlx=trace".parse().unwrap());
     assert_eq!(handle.status().recording, Recording::On);
     recorded("by target", &["debug", "trace of sqlx", "info"], 2);
 
-    handle.set_record_level("trace").unwrap();
+    handle.recording().set("trace".parse().unwrap());
     recorded("trace", &["debug", "trace of sqlx", "trace", "info"], 3);
 
     // Below DEBUG, too, the question whether it works is answered.
-    handle.set_record_level("warn").unwrap();
+    handle.recording().set("warn".parse().unwrap());
     assert_eq!(LevelFilter::current(), LevelFilter::INFO);
     assert_eq!(handle.status().recording, Recording::On);
     recorded("warn", &["info"], 0);
 
     for text in ["", "a=b=c"] {
-        assert!(handle.set_record_level(text).is_err(), "{text}");
+        assert!(
+            text.parse::<dashcam::selection::Directives>().is_err(),
+            "{text}"
+        );
     }
     recorded("as before", &["info"], 0);
 
-    handle.set_record_off();
+    handle.recording().off();
     assert_eq!(handle.status().recording, Recording::Off);
     assert_eq!(LevelFilter::current(), LevelFilter::INFO);
     assert_eq!(recorded("off again", &[], 0), Mode::Off);
 
     // From a thread whose own subscriber has no gate.
-    fixture.dashcam.set_record_level("debug").unwrap();
+    fixture.dashcam.recording().set("debug".parse().unwrap());
     let dashcam = &fixture.dashcam;
     tracing::subscriber::with_default(tracing_subscriber::registry(), || {
-        dashcam.set_record_level("trace").unwrap();
-        dashcam.set_record_level("debug").unwrap();
+        dashcam.recording().set("trace".parse().unwrap());
+        dashcam.recording().set("debug".parse().unwrap());
     });
     recorded("debug again", &["debug", "info"], 1);
 
     // In the middle of requests.
     let exchange = fixture.failing(|| {
         emit();
-        fixture.dashcam.set_record_off();
+        fixture.dashcam.recording().off();
         assert!(!tracing::enabled!(Level::DEBUG));
         emit();
-        fixture.dashcam.set_record_level("debug").unwrap();
+        fixture.dashcam.recording().set("debug".parse().unwrap());
         emit();
     });
     assert_eq!(
@@ -105,9 +108,9 @@ fn off_on_and_by_target() {
     // A callsite that nobody has met before the change.
     let exchange = fixture.failing(|| tracing::debug!("late callsite"));
     assert_eq!(messages(&exchange), ["late callsite"]);
-    fixture.dashcam.set_record_off();
+    fixture.dashcam.recording().off();
     let exchange = fixture.failing(|| tracing::debug!("later callsite"));
     assert!(exchange.events.is_empty(), "{exchange:#?}");
-    fixture.dashcam.set_record_level("debug").unwrap();
+    fixture.dashcam.recording().set("debug".parse().unwrap());
     assert!(fixture.dashcam.flush(DEADLINE));
 }

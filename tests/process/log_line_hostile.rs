@@ -14,7 +14,7 @@ use axum::{
 use dashcam::{
     Dashcam,
     capture::StormLimits,
-    log_line::{JsonLine, LineFormat},
+    log::{JsonLayer, LineFormat},
     redact::Policy,
 };
 use http_body_util::BodyExt;
@@ -150,7 +150,7 @@ async fn a_hostile_run_leaves_one_object_a_line() {
     .map(|(name, format, flat)| {
         let buffer = Buffer::default();
         // Nothing is hidden from one of them.
-        let lines = JsonLine::new(buffer.clone(), Policy::by_name()).unwrap();
+        let lines = JsonLayer::new(buffer.clone(), Policy::by_name()).unwrap();
         let lines = if flat { lines.flatten_fields() } else { lines };
         let lines = lines.format(format);
         (name, buffer, lines.handle(), Some(lines))

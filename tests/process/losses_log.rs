@@ -57,7 +57,7 @@ async fn what_was_not_kept_is_told_by_reason() {
     let log = Buffer::default();
     tracing_subscriber::registry()
         .with(dashcam.gate(EnvFilter::new("info")))
-        .with(dashcam.json_lines_to(log.clone()).unwrap())
+        .with(dashcam.json_log_to(log.clone()).unwrap())
         .init();
     let fails = get(|| async { StatusCode::INTERNAL_SERVER_ERROR });
     let app = Router::new()

@@ -60,7 +60,7 @@ async fn the_line_of_a_failure_that_is_not_kept_says_why() {
     let log = Buffer::default();
     tracing_subscriber::registry()
         .with(dashcam.gate(EnvFilter::new("info")))
-        .with(dashcam.json_lines_to(log.clone()).unwrap())
+        .with(dashcam.json_log_to(log.clone()).unwrap())
         .init();
     // The last two members of the one line that a request leaves.
     let said = async |of: &Dashcam, path: &str| {

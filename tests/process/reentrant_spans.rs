@@ -23,7 +23,7 @@ fn is_shown_to_those_that_want_it() {
     let (warnings, lines) = (Buffer::default(), Buffer::default());
     tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
-        .with(fixture.dashcam.json_lines_to(lines.clone()).unwrap())
+        .with(fixture.dashcam.json_log_to(lines.clone()).unwrap())
         .with(fmt_json(&warnings).with_filter(LevelFilter::WARN))
         .init();
     let work = |tag: &'static str| {

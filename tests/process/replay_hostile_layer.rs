@@ -37,7 +37,7 @@ fn what_it_says_is_its_own() {
     tracing_subscriber::registry()
         .with(Noisy)
         .with(seen.clone())
-        .with(fixture.dashcam.json_lines_to(lines.clone()).unwrap())
+        .with(fixture.dashcam.json_log_to(lines.clone()).unwrap())
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
         .init();
     let exchange = fixture.failing(|| {

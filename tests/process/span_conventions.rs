@@ -126,7 +126,7 @@ static SERVICE: LazyLock<Service> = LazyLock::new(|| {
     let lines = Buffer::default();
     tracing_subscriber::registry()
         .with(dashcam.gate(EnvFilter::new("info")))
-        .with(dashcam.json_lines_to(lines.clone()).unwrap())
+        .with(dashcam.json_log_to(lines.clone()).unwrap())
         .with(
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer("test"))

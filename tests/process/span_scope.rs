@@ -13,7 +13,7 @@ fn installed() -> (Fixture, Buffer) {
     let (fixture, buffer) = (Fixture::new(), Buffer::default());
     tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
-        .with(fixture.dashcam.json_lines_to(buffer.clone()).unwrap())
+        .with(fixture.dashcam.json_log_to(buffer.clone()).unwrap())
         .init();
     (fixture, buffer)
 }

@@ -128,7 +128,7 @@ fn run(policy: Policy, bodies: &[(String, Value)]) -> Written {
     let lines = Buffer::default();
     let dispatch: tracing::Dispatch = tracing_subscriber::registry()
         .with(dashcam.gate(EnvFilter::new("info")))
-        .with(dashcam.json_lines_to(lines.clone()).unwrap())
+        .with(dashcam.json_log_to(lines.clone()).unwrap())
         .into();
     tracing::dispatcher::with_default(&dispatch, || {
         tokio_test::block_on(async {

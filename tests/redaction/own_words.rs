@@ -51,7 +51,7 @@ where
     let (fixture, buffer) = (Fixture::new(), Buffer::default());
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
-        .with(fixture.dashcam.json_lines_to(buffer.clone()).unwrap());
+        .with(fixture.dashcam.json_log_to(buffer.clone()).unwrap());
     let service = fixture.dashcam.layer().layer(service_fn(
         |request: Request<dashcam::lifecycle::RequestBody<Body>>| {
             let end = end.clone();

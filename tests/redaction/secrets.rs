@@ -342,7 +342,7 @@ fn run(case: &Case, end: End, asks: bool, storm: StormLimits) -> (String, String
     let lines = Buffer::default();
     let subscriber = tracing_subscriber::registry()
         .with(dashcam.gate(EnvFilter::new("info")))
-        .with(dashcam.json_lines_to(lines.clone()).unwrap());
+        .with(dashcam.json_log_to(lines.clone()).unwrap());
     let plan = Arc::new(Plan {
         says: case.secrets.clone(),
         set_cookie: case.set_cookie.clone(),

@@ -213,7 +213,7 @@ fn lines_of_others_come_in_time_and_whole() {
     for kind in if long() { &KINDS[..] } else { &KINDS[..2] } {
         let (times, lines) = (Times::default(), Lines::default());
         let dashcam = dashcam(&times);
-        let json = dashcam.json_lines_to(lines.clone()).unwrap();
+        let json = dashcam.json_log_to(lines.clone()).unwrap();
         let subscriber = tracing_subscriber::registry()
             .with(dashcam.gate(EnvFilter::new("info")))
             .with(json);

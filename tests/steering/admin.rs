@@ -653,7 +653,7 @@ fn every_change_is_audited() {
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("off")))
         .with(fmt_json(&log))
-        .with(fixture.dashcam.json_lines_to(ours.clone()).unwrap());
+        .with(fixture.dashcam.json_log_to(ours.clone()).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();

@@ -124,7 +124,7 @@ impl World {
             .build()
             .unwrap();
         let (lines, said) = (Lines::default(), Said::default());
-        let json = dashcam.json_lines_to(lines.clone()).unwrap();
+        let json = dashcam.json_log_to(lines.clone()).unwrap();
         let subscriber = tracing_subscriber::registry()
             .with(dashcam.gate(EnvFilter::new("info")))
             .with(said.clone())

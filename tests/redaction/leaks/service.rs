@@ -98,7 +98,7 @@ impl Stack {
             .router()
             .unwrap();
         let (lines, replays, spans) = (Buffer::default(), Replays::default(), Spans::default());
-        let json = dashcam.json_lines_to(lines.clone()).unwrap();
+        let json = dashcam.json_log_to(lines.clone()).unwrap();
         let json = if flat { json.flatten_fields() } else { json };
         let subscriber = tracing_subscriber::registry()
             .with(dashcam.gate(EnvFilter::new("info")))

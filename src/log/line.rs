@@ -245,7 +245,7 @@ impl Renderer {
             places::member(out, name, value);
         }
         places::member(out, format.level, format.level_text(tracing::Level::WARN));
-        places::member(out, format.target, "dashcam::log_line");
+        places::member(out, format.target, "dashcam::log");
         let message = "log lines were dropped: the output is too slow";
         places::member(out, "message", message);
         let (before, after): (&[u8], &[u8]) = if flat {

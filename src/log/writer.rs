@@ -87,10 +87,10 @@ impl Shared {
     }
 }
 
-/// Flushes and counts the lines of a [`JsonLine`](super::JsonLine) layer. When
+/// Flushes and counts the lines of a [`JsonLayer`](super::JsonLayer) layer. When
 /// the last handle and the layer are gone, the writer writes what waits and ends.
 #[derive(Clone)]
-pub struct JsonLineHandle(Arc<Owner>);
+pub struct JsonHandle(Arc<Owner>);
 
 struct Owner(Arc<Shared>);
 
@@ -101,7 +101,7 @@ impl Drop for Owner {
     }
 }
 
-impl JsonLineHandle {
+impl JsonHandle {
     /// Takes a line. The first `values` of the bytes are the event's own, and `cut` is
     /// how many were cut or left out; the spans say where theirs are.
     pub(super) fn push(
@@ -250,9 +250,9 @@ impl JsonLineHandle {
     }
 }
 
-impl fmt::Debug for JsonLineHandle {
+impl fmt::Debug for JsonHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JsonLineHandle")
+        f.debug_struct("JsonHandle")
             .field("dropped", &self.dropped())
             .finish_non_exhaustive()
     }
@@ -267,10 +267,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn spawn(
-        output: Box<dyn Write + Send>,
-        policy: Policy,
-    ) -> io::Result<JsonLineHandle> {
+    pub(super) fn spawn(output: Box<dyn Write + Send>, policy: Policy) -> io::Result<JsonHandle> {
         find_literals();
         let shared = Arc::<Shared>::default();
         shared.begin(&mut shared.lock().batch);
@@ -283,7 +280,7 @@ impl Writer {
         thread::Builder::new()
             .name("dashcam-log".to_owned())
             .spawn(move || writer.run())?;
-        Ok(JsonLineHandle(Arc::new(Owner(shared))))
+        Ok(JsonHandle(Arc::new(Owner(shared))))
     }
 
     fn run(mut self) {

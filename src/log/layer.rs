@@ -1,6 +1,6 @@
 use super::{
     batch::SpanHead,
-    writer::{JsonLineHandle, Writer},
+    writer::{JsonHandle, Writer},
 };
 use crate::{
     context::{Mode, mode, with_current, with_replayed},
@@ -21,14 +21,14 @@ use tracing_subscriber::{
 
 /// The layer; see the [module page](super).
 #[derive(Debug)]
-pub struct JsonLine {
-    writer: JsonLineHandle,
+pub struct JsonLayer {
+    writer: JsonHandle,
     dispatch: OnceLock<WeakDispatch>,
     /// Who leaves encoded events in hand.
     gate: OnceLock<usize>,
 }
 
-impl JsonLine {
+impl JsonLayer {
     /// Writes to `output` from a thread of its own.
     ///
     /// # Errors
@@ -47,8 +47,8 @@ impl JsonLine {
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
-    /// # use dashcam::{log_line::JsonLine, redact::Policy};
-    /// let lines = JsonLine::new(std::io::stdout(), Policy::strict())?.flatten_fields();
+    /// # use dashcam::{log::JsonLayer, redact::Policy};
+    /// let lines = JsonLayer::new(std::io::stdout(), Policy::strict())?.flatten_fields();
     /// # let _ = lines;
     /// # Ok(())
     /// # }
@@ -64,8 +64,8 @@ impl JsonLine {
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
-    /// # use dashcam::{log_line::JsonLine, redact::Policy};
-    /// let lines = JsonLine::new(std::io::stdout(), Policy::strict())?.max_line(256 * 1024);
+    /// # use dashcam::{log::JsonLayer, redact::Policy};
+    /// let lines = JsonLayer::new(std::io::stdout(), Policy::strict())?.max_line(256 * 1024);
     /// # let _ = lines;
     /// # Ok(())
     /// # }
@@ -97,12 +97,12 @@ impl JsonLine {
 
     /// Flushes and counts, after the layer has gone into a subscriber.
     #[must_use]
-    pub fn handle(&self) -> JsonLineHandle {
+    pub fn handle(&self) -> JsonHandle {
         self.writer.clone()
     }
 }
 
-impl<S> Layer<S> for JsonLine
+impl<S> Layer<S> for JsonLayer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {

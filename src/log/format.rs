@@ -16,8 +16,8 @@ use std::borrow::Cow;
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
-/// # use dashcam::{log_line::{JsonLine, LineFormat}, redact::Policy};
-/// let lines = JsonLine::new(std::io::stdout(), Policy::strict())?
+/// # use dashcam::{log::{JsonLayer, LineFormat}, redact::Policy};
+/// let lines = JsonLayer::new(std::io::stdout(), Policy::strict())?
 ///     .format(LineFormat::google_cloud("my-project"));
 /// # let _ = lines;
 /// # Ok(())

@@ -5,7 +5,8 @@ use crate::{
 use std::sync::Arc;
 
 /// Changes what a [`Gate`](super::Gate) records while requests run; from
-/// [`Gate::handle`](super::Gate::handle). Cheap to clone, and from any thread.
+/// [`Gate::switch`](super::Gate::switch) or
+/// [`DashcamHandle::recording`](crate::kit::DashcamHandle::recording). Cheap to clone, and from any thread.
 ///
 /// A change is seen by all threads when the call returns. Where the most verbose
 /// level changes, `tracing` looks at every callsite of the process once more,
@@ -18,29 +19,29 @@ use std::sync::Arc;
 /// by the new directives, or, where recording was switched off, only what the
 /// base filter shows.
 #[derive(Clone, Debug)]
-pub struct GateHandle {
+pub struct RecordSwitch {
     recorded: Arc<Recorded>,
 }
 
-impl GateHandle {
+impl RecordSwitch {
     pub(crate) fn new(recorded: Arc<Recorded>) -> Self {
         Self { recorded }
     }
 
     /// Records what these directives name.
-    pub fn record(&self, directives: Directives) {
+    pub fn set(&self, directives: Directives) {
         levels::change(|| self.recorded.set(Some(directives)));
     }
 
     /// Records nothing. Where no live request can come either, disabled events
     /// then cost what they cost without a gate.
-    pub fn record_off(&self) {
+    pub fn off(&self) {
         levels::change(|| self.recorded.set(None));
     }
 
     /// Whether anything is recorded, as far as this switch goes.
     #[must_use]
-    pub fn is_recording(&self) -> bool {
+    pub fn is_on(&self) -> bool {
         self.recorded.is_on()
     }
 

@@ -23,7 +23,7 @@
 //! | `correlation_id` | that of the request |
 //! | `trace_id`, `span_id` | the request's W3C trace, continued or started here, and its own operation in it |
 //! | `replayed` | `true`, where the event was recorded and is shown now because its request [went wrong](crate::capture::Replay); times and spans are those it had |
-//! | the event's fields | with [`JsonLine::flatten_fields`], as they were recorded |
+//! | the event's fields | with [`JsonLayer::flatten_fields`], as they were recorded |
 //! | `fields` | an object of the event's fields, as they were recorded |
 //! | `spans` | the spans around the event, outermost first: `name` and `fields` of each |
 //! | `withheld` | `limits`, where a text lost all that came at run time because there was too much to be looked for |
@@ -76,7 +76,7 @@
 //! let dashcam = Dashcam::builder().service("orders", "1.0.0").in_memory(10).build()?;
 //! let subscriber = tracing_subscriber::registry()
 //!     .with(dashcam.gate(LevelFilter::INFO))
-//!     .with(dashcam.json_lines_to(std::io::stderr())?);
+//!     .with(dashcam.json_log_to(std::io::stderr())?);
 //! # let _ = subscriber;
 //! # Ok(())
 //! # }
@@ -85,11 +85,11 @@
 //! Alone, with a redaction policy of its own, and fields at the top:
 //!
 //! ```
-//! use dashcam::{log_line::JsonLine, redact::Policy};
+//! use dashcam::{log::JsonLayer, redact::Policy};
 //! use tracing_subscriber::prelude::*;
 //!
 //! # fn main() -> std::io::Result<()> {
-//! let lines = JsonLine::new(std::io::sink(), Policy::strict())?.flatten_fields();
+//! let lines = JsonLayer::new(std::io::sink(), Policy::strict())?.flatten_fields();
 //! let subscriber = tracing_subscriber::registry().with(lines);
 //! # let _ = subscriber;
 //! # Ok(())
@@ -100,12 +100,12 @@
 //!
 //! - One event, one line, one valid JSON object, whatever the event holds.
 //! - No line is longer than 16 KiB as it is written, escapes and the newline included,
-//!   at which container runtimes split lines; [`JsonLine::max_line`] is the setting. The
+//!   at which container runtimes split lines; [`JsonLayer::max_line`] is the setting. The
 //!   longest texts are cut first, then fields and spans are left out from the end, and
 //!   `cut` says how many. Time, level, target and IDs are always there, a target of more
 //!   than 256 bytes perhaps cut.
 //! - Lines of one thread stay in order. A line is written within some
-//!   milliseconds; [`JsonLineHandle::flush`] waits for it.
+//!   milliseconds; [`JsonHandle::flush`] waits for it.
 //! - At most 8 MiB of events wait for the writer. What does not fit is dropped
 //!   and counted, and a line says how many.
 //! - Texts are redacted as described at [`crate::redact`]: detectors, and the
@@ -118,7 +118,7 @@
 //!   goes without its request. Such a line loses all that came at run time in its
 //!   texts, and so does one of a request about which there is too much to be looked
 //!   for, or of a client that took more than a quarter of a second that has others
-//!   waiting. It says so (`withheld`), and [`JsonLineHandle::withheld`] counts it.
+//!   waiting. It says so (`withheld`), and [`JsonHandle::withheld`] counts it.
 //!
 //! # Ordering
 //!
@@ -134,4 +134,4 @@ mod places;
 mod writer;
 
 pub(crate) use self::writer::MAX_LINE;
-pub use self::{format::LineFormat, layer::JsonLine, writer::JsonLineHandle};
+pub use self::{format::LineFormat, layer::JsonLayer, writer::JsonHandle};
