@@ -62,7 +62,7 @@ async fn main() -> Result<(), BoxError> {
     let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
     let dashcam = Dashcam::builder()
         .service("shop", env!("CARGO_PKG_VERSION"))
-        .correlation(CorrelationIdLayer::new().server_timing())
+        .correlation(CorrelationIdLayer::new().server_timing(true))
         .replay(Replay::default())
         .bodies_on_spans(4096)
         .rules(Rules::new([Rule::new("order-7", in_an_hour)

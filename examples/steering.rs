@@ -79,13 +79,13 @@ async fn main() -> Result<(), Failed> {
     let dashcam = Dashcam::builder()
         .service("orders", env!("CARGO_PKG_VERSION"))
         .rules_file(&rules)
-        .tokens(Tokens::new([public]).tell_in_response())
+        .tokens(Tokens::new([public]).tell_in_response(true))
         .policy(
             Policy::strict()
                 .header("x-tenant", Action::Keep)
                 .field("tenant", Action::Keep),
         )
-        .without_request_line()
+        .request_line(false)
         .in_memory(1000)
         .build()?;
     tracing_subscriber::registry()

@@ -55,7 +55,7 @@ impl Telemetry {
         fs::create_dir_all(&directory)?;
         let dashcam = Dashcam::builder()
             .service(service, env!("CARGO_PKG_VERSION"))
-            .correlation(CorrelationIdLayer::new().server_timing())
+            .correlation(CorrelationIdLayer::new().server_timing(true))
             // One key, so that equal values are known as equal in both. A real one is
             // a secret.
             .policy(Policy::strict().with_key("example", &[7; 32])?)

@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .service("items", env!("CARGO_PKG_VERSION"))
         .slow(Duration::from_millis(500))
         .replay(Replay::default())
-        .without_request_line()
+        .request_line(false)
         .in_memory(100)
         .build()?;
     tracing_subscriber::registry()

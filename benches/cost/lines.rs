@@ -105,7 +105,7 @@ fn of_the_body() {
 fn lines_in_requests(go: Op<'_>, log: fn()) {
     let cam = Dashcam::builder()
         .record_off()
-        .without_request_line()
+        .request_line(false)
         .in_memory(1)
         .build()
         .unwrap();

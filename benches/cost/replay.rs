@@ -41,14 +41,14 @@ fn keeping() -> DashcamBuilder {
     let mut storm = StormLimits::default();
     storm.full = u64::MAX;
     storm.per_second = u64::MAX;
-    Dashcam::builder().without_request_line().storm(storm)
+    Dashcam::builder().request_line(false).storm(storm)
 }
 
 /// Shown at once, and not recorded.
 fn live() -> DashcamBuilder {
     keeping()
         .record_off()
-        .with_insecure_plain_header()
+        .insecure_plain_header(true)
         .verbose_budget(Budget::unlimited())
 }
 

@@ -50,9 +50,10 @@ impl Admin {
         self
     }
 
-    /// Answers *everybody who can reach it*, but no browsers. For development only.
-    pub fn with_insecure_no_auth(mut self) -> Self {
-        self.nobody_asked = true;
+    /// Sets whether *everybody who can reach it* is answered, but no browsers. Default:
+    /// `false`. For development only.
+    pub fn insecure_no_auth(mut self, on: bool) -> Self {
+        self.nobody_asked = on;
         self
     }
 
@@ -161,10 +162,10 @@ impl fmt::Display for AdminError {
         match self {
             Self::NoAccess => f.write_str(
                 "nobody could use the admin router: give it a `bearer_token`, or, for development, \
-                 `with_insecure_no_auth`",
+                 `insecure_no_auth(true)`",
             ),
             Self::Both => {
-                f.write_str("`with_insecure_no_auth` would make the tokens of the router useless")
+                f.write_str("`insecure_no_auth(true)` would make the tokens of the router useless")
             }
             Self::Token { who } => write!(
                 f,

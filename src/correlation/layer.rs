@@ -15,7 +15,8 @@ pub struct CorrelationIdLayer {
 }
 
 impl CorrelationIdLayer {
-    /// Header `x-request-id`, inbound IDs trusted, echoed on the response.
+    /// Starts with the defaults: the header is `x-request-id`, valid inbound IDs are
+    /// trusted, and the response has the ID.
     pub fn new() -> Self {
         Self {
             plan: Arc::new(Plan {
@@ -26,12 +27,12 @@ impl CorrelationIdLayer {
         }
     }
 
-    /// Another header.
+    /// Sets the header that carries the ID. Default: `x-request-id`.
     pub fn header(self, name: HeaderName) -> Self {
         self.with(|plan| plan.header = name)
     }
 
-    /// Another generator.
+    /// Sets the generator of new IDs. Default: [`UuidV7`](super::UuidV7).
     pub fn make_with(self, make: impl MakeCorrelationId) -> Self {
         self.with(|plan| {
             let make: Arc<dyn MakeCorrelationId> = Arc::new(make);
@@ -39,28 +40,32 @@ impl CorrelationIdLayer {
         })
     }
 
-    /// Says the trace in the response, for browsers and other clients that read
-    /// `Server-Timing: trace;desc="00-<trace ID>-<span ID>-<flags>"`. Off by
-    /// default, because it is for every client to read.
-    pub fn server_timing(self) -> Self {
-        self.with(|plan| plan.server_timing = true)
+    /// Sets whether the response has the header
+    /// `Server-Timing: trace;desc="00-<trace ID>-<span ID>-<flags>"`, which browsers read.
+    /// Default: `false`, because every client can read it.
+    pub fn server_timing(self, on: bool) -> Self {
+        self.with(|plan| plan.server_timing = on)
     }
 
-    /// Trusts no inbound ID: every request gets a new one and starts a trace of
-    /// its own, and valid IDs of the client are kept beside them. The client's
-    /// `tracestate`, flags and `baggage` go nowhere, and where the service looks
-    /// at the request's headers it finds our `traceparent` in the place of theirs.
-    pub fn edge(self) -> Self {
-        self.with(|plan| plan.trust = Trust::Edge)
+    /// Sets whether clients are strangers. Default: `false`.
+    ///
+    /// At the edge the layer trusts no inbound ID. Every request gets a new ID and starts
+    /// a new trace; the layer keeps a valid ID of the client beside it. The client's
+    /// `tracestate`, flags and `baggage` go nowhere, and the service finds dashcam's
+    /// `traceparent` among the request's headers.
+    pub fn edge(self, on: bool) -> Self {
+        let trust = if on { Trust::Edge } else { Trust::Inbound };
+        self.with(|plan| plan.trust = trust)
     }
 
-    /// Leaves the response without the ID.
-    pub fn without_echo(self) -> Self {
-        self.with(|plan| plan.echo = false)
+    /// Sets whether the response has the ID in the same header. Default: `true`.
+    pub fn echo(self, on: bool) -> Self {
+        self.with(|plan| plan.echo = on)
     }
 
-    /// Accepts further printable ASCII characters in inbound IDs. Secrets and
-    /// e-mail addresses travel in wide alphabets; the default is narrow for it.
+    /// Accepts further printable ASCII characters in inbound IDs. Default: ASCII letters,
+    /// digits, `-`, `_` and `.`; a wide alphabet lets clients write secrets and e-mail
+    /// addresses into your logs.
     pub fn allow_characters(self, extra: fn(u8) -> bool) -> Self {
         self.with(|plan| plan.extra_characters = extra)
     }

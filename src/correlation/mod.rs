@@ -38,7 +38,7 @@
 //!
 //! let layer = CorrelationIdLayer::new()
 //!     .header(HeaderName::from_static("x-correlation-id"))
-//!     .edge();
+//!     .edge(true);
 //! # let _ = layer;
 //! ```
 //!
@@ -54,7 +54,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let service = ServiceBuilder::new()
-//!     .layer(CorrelationIdLayer::new().server_timing())
+//!     .layer(CorrelationIdLayer::new().server_timing(true))
 //!     .service(service_fn(|request: Request<_>| async move {
 //!         # let _: Request<dashcam::lifecycle::RequestBody<Full<bytes::Bytes>>> = request;
 //!         let (one, other) = (headers(request.uri()), headers(request.uri()));

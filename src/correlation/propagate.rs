@@ -90,23 +90,23 @@ impl PropagateCorrelationIdLayer {
         Self { sent: Sent::all() }
     }
 
-    /// Another header for the correlation ID.
+    /// Sets the header that carries the ID. Default: `x-request-id`.
     pub fn header(mut self, name: HeaderName) -> Self {
         self.sent.header = name;
         self
     }
 
-    /// Sends no `traceparent` and no `tracestate`, such as where a tracing
-    /// library of the service does.
-    pub fn without_trace_context(mut self) -> Self {
-        self.sent.trace = false;
+    /// Sets whether calls carry `traceparent` and `tracestate`. Default: `true`; `false`
+    /// where a tracing library of the service sends them.
+    pub fn trace_context(mut self, on: bool) -> Self {
+        self.sent.trace = on;
         self
     }
 
-    /// Sends no `baggage`, such as to services of others: what is in it is
-    /// between the callers and whoever reads it.
-    pub fn without_baggage(mut self) -> Self {
-        self.sent.baggage = false;
+    /// Sets whether calls carry `baggage`. Default: `true`; `false` for calls to services
+    /// of others, who must not read it.
+    pub fn baggage(mut self, on: bool) -> Self {
+        self.sent.baggage = on;
         self
     }
 }

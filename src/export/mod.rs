@@ -54,7 +54,7 @@ pub trait Exporter: Send + 'static {
     /// `Ok` and reports [`Health::Degraded`].
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError>;
 
-    /// Brings everything taken so far to where it belongs. Does nothing by
+    /// Flushes every exchange accepted so far to its destination. Does nothing by
     /// default.
     ///
     /// # Errors

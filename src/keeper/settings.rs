@@ -252,32 +252,33 @@ impl Settings {
 /// The setters of every builder that has `settings`.
 macro_rules! settings_setters {
     () => {
-        /// What may be written; default
+        /// Sets what may be written. Default:
         /// [`Policy::strict`](crate::redact::Policy::strict).
         pub fn policy(mut self, policy: crate::redact::Policy) -> Self {
             self.settings.policy = policy;
             self
         }
 
-        /// Bounds on memory.
+        /// Sets the bounds on memory. Default: [`Limits::default`](crate::capture::Limits).
         pub fn limits(mut self, limits: crate::keeper::Limits) -> Self {
             self.settings.limits = limits;
             self
         }
 
-        /// How much of a failure storm is kept.
+        /// Sets how much of a failure storm is kept. Default:
+        /// [`StormLimits::default`](crate::capture::StormLimits).
         pub fn storm(mut self, limits: crate::keeper::StormLimits) -> Self {
             self.settings.storm = limits;
             self
         }
 
-        /// Keeps requests whose response head takes longer; default 5 s.
+        /// Sets after how long a response head is slow, which keeps the request. Default: 5 s.
         pub fn slow(mut self, threshold: std::time::Duration) -> Self {
             self.settings.slow = threshold;
             self
         }
 
-        /// What counts as a failure; default
+        /// Sets what counts as a failure. Default:
         /// [`ServerErrors`](crate::capture::ServerErrors).
         pub fn classify(mut self, classify: impl crate::keeper::Classify) -> Self {
             let classify: std::sync::Arc<dyn crate::keeper::Classify> =
@@ -309,14 +310,14 @@ macro_rules! settings_setters {
         }
 
         /// Shows the recorded events of requests that go wrong to the service's own
-        /// layers, too; default off.
+        /// layers, too. Default: off.
         pub fn replay(mut self, replay: crate::keeper::Replay) -> Self {
             self.settings.replay = Some(replay);
             self
         }
 
         /// Puts the bodies of kept requests onto their spans, redacted, each cut at
-        /// so many bytes; default not. See [`opentelemetry`](crate::opentelemetry).
+        /// `limit` bytes. Default: off. See [`opentelemetry`](crate::opentelemetry).
         #[cfg(feature = "opentelemetry")]
         pub fn bodies_on_spans(mut self, limit: usize) -> Self {
             self.settings.span_bodies = Some(limit);

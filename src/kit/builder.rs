@@ -40,7 +40,7 @@ pub struct DashcamBuilder {
 }
 
 impl Dashcam {
-    /// Starts with safe defaults.
+    /// Starts a builder with safe defaults.
     pub fn builder() -> DashcamBuilder {
         DashcamBuilder::new()
     }
@@ -68,8 +68,8 @@ impl DashcamBuilder {
         }
     }
 
-    /// Name and version of the service, as in OpenTelemetry's `service.name`
-    /// and `service.version`.
+    /// Sets name and version of the service, as in OpenTelemetry's `service.name`
+    /// and `service.version`. Default: both empty.
     pub fn service(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
         self.settings.service = Service {
             name: name.into(),
@@ -78,13 +78,13 @@ impl DashcamBuilder {
         self
     }
 
-    /// Where JSON Lines files go; default `$DASHCAM_DIR`, else `./dashcam`.
+    /// Sets the directory of the exchange files. Default: `$DASHCAM_DIR`, else `./dashcam`.
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
-    /// Another exporter instead of JSON Lines files.
+    /// Sets the exporter. Default: [`JsonLines`] files in [`directory`](Self::directory).
     pub fn exporter(mut self, exporter: impl Exporter) -> Self {
         self.exporter = Some(Box::new(exporter));
         self
@@ -95,94 +95,95 @@ impl DashcamBuilder {
         self.exporter(Memory::new(capacity))
     }
 
-    /// Header, generator and trust of the correlation ID.
+    /// Sets header, generator and trust of the correlation ID, as this layer has them.
+    /// Default: [`CorrelationIdLayer::new`].
     pub fn correlation(mut self, layer: CorrelationIdLayer) -> Self {
         self.correlation = layer.into_plan();
         self.settings.correlation_header = self.correlation.header.clone();
         self
     }
 
-    /// What is recorded of every request beside what the base filter shows: a
-    /// level, or levels per target (`my_service=debug`). Default `debug`. A text
-    /// that cannot be read is an error at [`build`](Self::build).
+    /// Sets which events of every request are recorded, beside those that the base filter
+    /// shows: a level, or levels per target (`my_service=debug`). Default: `debug`.
+    /// [`build`](Self::build) returns an error if it cannot read the text.
     pub fn record_level(mut self, directives: &str) -> Self {
         self.record = directives.parse().map(Some);
         self
     }
 
-    /// Records nothing; disabled events then cost nothing more than without
-    /// this crate.
+    /// Records nothing. Disabled events then cost what they cost without this crate.
     pub fn record_off(mut self) -> Self {
         self.record = Ok(None);
         self
     }
 
-    /// Who is verbose; at most 100 rules.
+    /// Sets the rules that say who is verbose, at most 100. Default: none.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = rules;
         self
     }
 
-    /// Who is verbose, as this source says while the service runs. Its rules come
-    /// after those of [`rules`](Self::rules) and of sources that were added before.
+    /// Adds a source that gives rules while the service runs. Its rules come after those of
+    /// [`rules`](Self::rules) and of the sources that were added before.
     pub fn rule_source(mut self, source: impl RuleSource) -> Self {
         self.sources
             .push(Box::new(|steering| steering.source(source)));
         self
     }
 
-    /// Who is verbose, as this file says; see
+    /// Adds a file of rules, which is watched; see
     /// [`RulesFile`](crate::selection::RulesFile).
     #[cfg(feature = "config")]
     pub fn rules_file(self, path: impl Into<PathBuf>) -> Self {
         self.rule_source(crate::selection::RulesFile::new(path))
     }
 
-    /// How much all rules and headers together may make verbose; default
+    /// Sets how much all rules, tokens and headers together may make verbose. Default:
     /// [`Budget::overall`].
     pub fn verbose_budget(mut self, budget: Budget) -> Self {
         self.verbose_budget = budget;
         self
     }
 
-    /// The key by which samples of rules are drawn.
+    /// Sets the key by which samples of rules are drawn. Default: a public one, so that
+    /// clients can compute who is in a sample.
     pub fn sample_key(mut self, key: SampleKey) -> Self {
         self.sample_key = key;
         self
     }
 
-    /// Which tokens in the header `x-dashcam-verbose` make a request verbose; see
-    /// [`token`](crate::token).
+    /// Sets which tokens in the header `x-dashcam-verbose` make a request verbose; see
+    /// [`token`](crate::token). Default: none.
     #[cfg(feature = "token")]
     pub fn tokens(mut self, tokens: crate::token::Tokens) -> Self {
         self.tokens = Some(tokens);
         self
     }
 
-    /// Takes the selection of a request along on the calls that it makes.
+    /// Sets which calls take the selection of their request along. Default: none.
     #[cfg(feature = "token")]
     pub fn propagate_selection(mut self, propagation: crate::token::Propagation) -> Self {
         self.propagation = Some(propagation);
         self
     }
 
-    /// Obeys the header `x-dashcam-verbose: <directives>` of *anybody who can
-    /// send a request*. For development only.
-    pub fn with_insecure_plain_header(mut self) -> Self {
-        self.plain_header = true;
+    /// Sets whether *anybody who can send a request* can make it verbose by the header
+    /// `x-dashcam-verbose: <directives>`. Default: `false`. For development only.
+    pub fn insecure_plain_header(mut self, on: bool) -> Self {
+        self.plain_header = on;
         self
     }
 
     crate::keeper::settings_setters!();
 
-    /// Leaves the one log line per request out.
-    pub fn without_request_line(mut self) -> Self {
-        self.request_line = false;
+    /// Sets whether each request ends with a line in the log. Default: `true`.
+    pub fn request_line(mut self, on: bool) -> Self {
+        self.request_line = on;
         self
     }
 
-    /// The longest line of the JSON log in bytes, as it is written and with its newline;
-    /// default 16 KiB, at least 2 KiB. See [`JsonLayer::max_line`](crate::log::JsonLayer::max_line).
+    /// Sets the longest line of the JSON log in bytes, as it is written and with its
+    /// newline. Default: 16 KiB; at least 2 KiB. See [`JsonLayer::max_line`](crate::log::JsonLayer::max_line).
     pub fn max_log_line(mut self, bytes: usize) -> Self {
         self.max_log_line = bytes;
         self
@@ -197,7 +198,8 @@ impl DashcamBuilder {
     ///
     /// # Errors
     ///
-    /// Directives that cannot be read, more than 100 rules, or no thread to be had.
+    /// The directives cannot be read, there are more than 100 rules, or the operating
+    /// system gives no thread.
     pub fn build(self) -> Result<Dashcam, BuildError> {
         let recorded = Arc::new(Recorded::new(self.record.map_err(BuildError::Directives)?));
         if self.plain_header {
@@ -288,7 +290,10 @@ impl fmt::Display for BuildError {
         match self {
             Self::Directives(error) => write!(f, "record_level: {error}"),
             Self::Rules(why) => write!(f, "rules: {why}"),
-            Self::Thread(error) => write!(f, "no thread to be had: {error}"),
+            Self::Thread(error) => write!(
+                f,
+                "cannot start the thread of the exporter or of a rule source: {error}"
+            ),
         }
     }
 }

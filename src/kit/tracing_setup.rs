@@ -19,7 +19,7 @@ impl Dashcam {
     ///
     /// Whatever `RUST_LOG` says, each request leaves one line, and decision
     /// points are shown; see
-    /// [`without_request_line`](super::DashcamBuilder::without_request_line).
+    /// [`request_line(false)`](super::DashcamBuilder::request_line).
     ///
     /// Also [installs a panic hook](Self::install_panic_hook).
     ///

@@ -42,24 +42,24 @@ impl JsonLayer {
         })
     }
 
-    /// Puts the fields of events at the top of their line instead of below
-    /// `fields`. Those whose name the line has itself stay there.
+    /// Sets whether the fields of events are at the top of their line instead of below
+    /// `fields`. Default: `false`. A field whose name the line has itself stays below.
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
     /// # use dashcam::{log::JsonLayer, redact::Policy};
-    /// let lines = JsonLayer::new(std::io::stdout(), Policy::strict())?.flatten_fields();
+    /// let lines = JsonLayer::new(std::io::stdout(), Policy::strict())?.flatten_fields(true);
     /// # let _ = lines;
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn flatten_fields(self) -> Self {
-        self.writer.flatten_fields();
+    pub fn flatten_fields(self, on: bool) -> Self {
+        self.writer.flatten_fields(on);
         self
     }
 
-    /// The longest line in bytes, as it is written and with its newline; default 16 KiB,
+    /// Sets the longest line in bytes, as it is written and with its newline. Default: 16 KiB;
     /// at least 2 KiB. What is too long is cut, and the line says so (`cut`).
     ///
     /// ```

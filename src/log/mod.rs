@@ -41,7 +41,7 @@
 //! # The line of a request
 //!
 //! Every request leaves one line of target `dashcam::request`, unless
-//! [`without_request_line`](crate::kit::DashcamBuilder::without_request_line) is set:
+//! [`request_line(false)`](crate::kit::DashcamBuilder::request_line) is set:
 //! `INFO` where it completed or was abandoned, else `ERROR`. Its fields:
 //!
 //! | name | value |
@@ -89,7 +89,7 @@
 //! use tracing_subscriber::prelude::*;
 //!
 //! # fn main() -> std::io::Result<()> {
-//! let lines = JsonLayer::new(std::io::sink(), Policy::strict())?.flatten_fields();
+//! let lines = JsonLayer::new(std::io::sink(), Policy::strict())?.flatten_fields(true);
 //! let subscriber = tracing_subscriber::registry().with(lines);
 //! # let _ = subscriber;
 //! # Ok(())

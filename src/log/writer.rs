@@ -199,8 +199,8 @@ impl JsonHandle {
         }
     }
 
-    pub(super) fn flatten_fields(&self) {
-        self.0.0.flat.store(true, Relaxed);
+    pub(super) fn flatten_fields(&self, on: bool) {
+        self.0.0.flat.store(on, Relaxed);
     }
 
     pub(super) fn max_line(&self, bytes: usize) {

@@ -35,7 +35,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let key = TokenKey::generate_ed25519("on-call")?;
 //! # let jwk = key.public().expect("it has a public half").to_jwk();
-//! let tokens = Tokens::new([TokenKey::from_jwk(&jwk)?]).tell_in_response();
+//! let tokens = Tokens::new([TokenKey::from_jwk(&jwk)?]).tell_in_response(true);
 //! let service = ServiceBuilder::new()
 //!     .layer(VerboseLayer::new().tokens(tokens.clone()))
 //!     .service(service_fn(|request: Request<_>| async move {

@@ -118,21 +118,21 @@ impl Tokens {
         self
     }
 
-    /// Says in the response header `x-dashcam-verbose` of a request whose token was
-    /// accepted what became of it: `live`, `recorded`, or `budget` where a budget
-    /// left nothing. Off by default. Of a token that was refused nothing is said, but
+    /// Sets whether the response header `x-dashcam-verbose` says what became of a request
+    /// whose token was accepted: `live`, `recorded`, or `budget` where a budget
+    /// left nothing. Default: `false`. Of a token that was refused nothing is said, but
     /// by [`tell_refusals_in_response`](Self::tell_refusals_in_response).
-    pub fn tell_in_response(mut self) -> Self {
-        self.tells = true;
+    pub fn tell_in_response(mut self, on: bool) -> Self {
+        self.tells = on;
         self
     }
 
-    /// Says in the response header `x-dashcam-verbose` of a request whose token was
-    /// refused that it was: `refused`, and of one that somebody with the key has made
-    /// the category, as [`Refusal::category`] has it: `refused; time`. Off by
-    /// default. The log says the reason in any case, once a minute for each.
-    pub fn tell_refusals_in_response(mut self) -> Self {
-        self.tells_refusals = true;
+    /// Sets whether the response header `x-dashcam-verbose` of a request whose token was
+    /// refused says so: `refused`, and of one that somebody with the key has made
+    /// the category, as [`Refusal::category`] has it: `refused; time`. Default:
+    /// `false`. The log says the reason in any case, once a minute for each.
+    pub fn tell_refusals_in_response(mut self, on: bool) -> Self {
+        self.tells_refusals = on;
         self
     }
 

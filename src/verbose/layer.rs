@@ -15,7 +15,7 @@ pub struct VerboseLayer {
 }
 
 impl VerboseLayer {
-    /// Records every request; nothing is live.
+    /// Starts with the defaults: every request is recorded, none is verbose.
     pub fn new() -> Self {
         Self {
             plan: Arc::new(Plan {
@@ -30,35 +30,38 @@ impl VerboseLayer {
         self.with(|plan| plan.recorded = Arc::new(Recorded::new(None)))
     }
 
-    /// Selects by these rules.
+    /// Sets the rules that say who is verbose, at most 100. Default: none.
     pub fn rules(self, rules: Rules) -> Self {
         self.steering(Steering::new().rules(rules))
     }
 
-    /// Selects by rules that can change.
+    /// Sets rules that can change while the service runs. Default: none.
     pub fn steering(self, steering: Steering) -> Self {
         self.with(|plan| plan.steering = steering)
     }
 
-    /// Selects by tokens in the header `x-dashcam-verbose`.
+    /// Sets which tokens in the header `x-dashcam-verbose` make a request verbose. Default:
+    /// none.
     #[cfg(feature = "token")]
     pub fn tokens(self, tokens: crate::token::Tokens) -> Self {
         raise_live(LevelFilter::DEBUG);
         self.with(|plan| plan.tokens = Some(tokens))
     }
 
-    /// Takes the selection along on calls.
+    /// Sets which calls take the selection of their request along. Default: none.
     #[cfg(feature = "token")]
     pub fn propagate_selection(self, propagation: crate::token::Propagation) -> Self {
         self.with(|plan| plan.propagation = Some(Arc::new(propagation)))
     }
 
-    /// Obeys the header `x-dashcam-verbose: <directives>` (`debug`,
-    /// `info,my_service=trace`; `1` is `debug`) of *anybody who can send a
-    /// request*, who can thereby use up the budget over all. For development only.
-    pub fn with_insecure_plain_header(self) -> Self {
-        raise_live(LevelFilter::TRACE);
-        self.with(|plan| plan.plain_header = Some(VERBOSE_HEADER))
+    /// Sets whether *anybody who can send a request* can make it verbose by the header
+    /// `x-dashcam-verbose: <directives>` (`debug`, `info,my_service=trace`; `1` is
+    /// `debug`), and so use up the budget over all. Default: `false`. For development only.
+    pub fn insecure_plain_header(self, on: bool) -> Self {
+        if on {
+            raise_live(LevelFilter::TRACE);
+        }
+        self.with(|plan| plan.plain_header = on.then_some(VERBOSE_HEADER))
     }
 
     fn with(mut self, change: impl FnOnce(&mut VerbosePlan)) -> Self {

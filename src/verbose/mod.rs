@@ -23,7 +23,7 @@
 //! use dashcam::verbose::VerboseLayer;
 //!
 //! // curl -H 'x-dashcam-verbose: debug' …
-//! let layer = VerboseLayer::new().with_insecure_plain_header();
+//! let layer = VerboseLayer::new().insecure_plain_header(true);
 //! # let _ = layer;
 //! ```
 //!

@@ -16,7 +16,7 @@ fn no_line_allocates() {
     alone!();
     let lines = JsonLayer::new(std::io::sink(), Policy::strict()).unwrap();
     let handle = lines.handle();
-    let subscriber = tracing_subscriber::registry().with(lines.flatten_fields());
+    let subscriber = tracing_subscriber::registry().with(lines.flatten_fields(true));
     let log = || {
         for n in 0..EVENTS {
             tracing::info!(

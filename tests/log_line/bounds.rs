@@ -105,7 +105,11 @@ fn where_texts_are_not_enough_fields_and_spans_go() {
             let lines = lines_of(
                 |lines| {
                     let lines = lines.format(format).max_line(2_048);
-                    if flat { lines.flatten_fields() } else { lines }
+                    if flat {
+                        lines.flatten_fields(true)
+                    } else {
+                        lines
+                    }
                 },
                 || {
                     let mut spans = Vec::new();
@@ -186,7 +190,7 @@ proptest! {
         max in 2_048_usize..6_000,
     ) {
         let lines = lines_of(
-            |lines| if flat { lines.flatten_fields() } else { lines }.max_line(max),
+            |lines| if flat { lines.flatten_fields(true) } else { lines }.max_line(max),
             || {
                 let [a, b, c, d] = &texts[..] else { panic!() };
                 let _span = tracing::info_span!("around", a, b).entered();

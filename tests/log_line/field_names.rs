@@ -45,7 +45,11 @@ fn work() {
 fn exchange_and_lines(flat: bool) -> (dashcam::exchange::Exchange, Vec<Value>) {
     let (fixture, buffer) = (Fixture::new(), Buffer::default());
     let lines = fixture.dashcam.json_log_to(buffer.clone()).unwrap();
-    let lines = if flat { lines.flatten_fields() } else { lines };
+    let lines = if flat {
+        lines.flatten_fields(true)
+    } else {
+        lines
+    };
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
         .with(lines);

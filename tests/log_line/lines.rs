@@ -349,7 +349,7 @@ async fn the_own_line_names_the_route() {
 
 #[test]
 fn the_own_line_can_be_left_out() {
-    let fixture = Fixture::with(dashcam::kit::DashcamBuilder::without_request_line);
+    let fixture = Fixture::with(|builder| builder.request_line(false));
     let buffer = Buffer::default();
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("info")))

@@ -78,7 +78,11 @@ fn strict(buffer: &Buffer) -> Vec<Strict> {
 fn lines_of(flat: bool, f: impl Fn()) -> Vec<Strict> {
     let buffer = Buffer::default();
     let lines = JsonLayer::new(buffer.clone(), Policy::by_name()).unwrap();
-    let lines = if flat { lines.flatten_fields() } else { lines };
+    let lines = if flat {
+        lines.flatten_fields(true)
+    } else {
+        lines
+    };
     let handle = lines.handle();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), f);
     assert!(handle.flush(DEADLINE));
@@ -165,7 +169,11 @@ fn the_order_of_members_is_the_same_for_every_line_of_a_request() {
     ] {
         let (fixture, buffer) = (Fixture::new(), Buffer::default());
         let lines = fixture.dashcam.json_log_to(buffer.clone()).unwrap();
-        let lines = if flat { lines.flatten_fields() } else { lines };
+        let lines = if flat {
+            lines.flatten_fields(true)
+        } else {
+            lines
+        };
         let subscriber = tracing_subscriber::registry()
             .with(fixture.dashcam.gate(EnvFilter::new("info")))
             .with(lines);
@@ -351,7 +359,7 @@ fn each_format_names_the_same_things_in_its_own_way() {
         let own = names.split_whitespace().collect::<Vec<_>>();
         let subscriber = tracing_subscriber::registry()
             .with(fixture.dashcam.gate(EnvFilter::new("info")))
-            .with(lines.flatten_fields().format(format));
+            .with(lines.flatten_fields(true).format(format));
         let mut span_id = None;
         tracing::subscriber::with_default(subscriber, || {
             let request = http::Request::get("/")

@@ -413,7 +413,7 @@ macro_rules! each_version {
 
             #[tokio::test]
             async fn at_the_edge_an_id_set_outside_is_that_of_a_client() {
-                let layer = CorrelationIdLayer::new().edge();
+                let layer = CorrelationIdLayer::new().edge(true);
                 let dashcam = keeping_all_with(|builder| builder.correlation(layer));
                 let app = ids()
                     .layer(dashcam.layer())

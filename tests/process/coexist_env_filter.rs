@@ -56,7 +56,7 @@ fn directives_of_the_base_filter_stay_and_all_is_replayed_once() {
     alone!();
     let fixture = Fixture::with(|builder| {
         let builder = builder.replay(replay_all(true));
-        builder.with_insecure_plain_header()
+        builder.insecure_plain_header(true)
     });
     let (json, plain) = (Buffer::default(), Seen::default());
     tracing_subscriber::registry()

@@ -294,7 +294,7 @@ fn headers_without_room_stay_as_they_are() {
     outputs();
     let dashcam = dashcam::Dashcam::builder()
         .service("test", "1")
-        .correlation(CorrelationIdLayer::new().server_timing())
+        .correlation(CorrelationIdLayer::new().server_timing(true))
         .exporter(dashcam::export::Memory::new(10))
         .build()
         .unwrap();

@@ -12,7 +12,7 @@ fn names(line: &serde_json::Value) -> Vec<&str> {
 #[test]
 fn are_made_in_live_requests_only() {
     alone!();
-    let fixture = Fixture::with(dashcam::kit::DashcamBuilder::with_insecure_plain_header);
+    let fixture = Fixture::with(|builder| builder.insecure_plain_header(true));
     let (json, lifecycle, seen) = (Buffer::default(), Buffer::default(), Seen::default());
     tracing_subscriber::registry()
         .with(fmt_json(&json))

@@ -224,7 +224,7 @@ fn by_header_where_that_is_allowed() {
     assert!(strict.take().is_empty(), "nobody allowed it");
     assert_eq!(outputs.shown("strict one") + outputs.shown("strict two"), 0);
 
-    let fixture = Fixture::with(dashcam::kit::DashcamBuilder::with_insecure_plain_header);
+    let fixture = Fixture::with(|builder| builder.insecure_plain_header(true));
     for (value, shown) in [
         ("trace", [1, 1, 1, 0]),
         ("debug", [1, 0, 1, 0]),

@@ -6,7 +6,7 @@ use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{EnvFilter, prelude::*};
 
 fn filters_of_layers_are_ceilings_and_lose_nothing(inside: bool) {
-    let fixture = Fixture::with(dashcam::kit::DashcamBuilder::with_insecure_plain_header);
+    let fixture = Fixture::with(|builder| builder.insecure_plain_header(true));
     let json = Buffer::default();
     let (at_info, by_env, at_debug, at_warn, plain) = (
         Seen::default(),

@@ -151,7 +151,11 @@ async fn a_hostile_run_leaves_one_object_a_line() {
         let buffer = Buffer::default();
         // Nothing is hidden from one of them.
         let lines = JsonLayer::new(buffer.clone(), Policy::by_name()).unwrap();
-        let lines = if flat { lines.flatten_fields() } else { lines };
+        let lines = if flat {
+            lines.flatten_fields(true)
+        } else {
+            lines
+        };
         let lines = lines.format(format);
         (name, buffer, lines.handle(), Some(lines))
     });

@@ -61,9 +61,7 @@ fn in_the_way() -> PathBuf {
 }
 
 fn built(exporter: impl Exporter) -> Dashcam {
-    let builder = Dashcam::builder()
-        .service("test", "1")
-        .without_request_line();
+    let builder = Dashcam::builder().service("test", "1").request_line(false);
     builder.exporter(exporter).build().unwrap()
 }
 

@@ -51,7 +51,7 @@ fn outputs() -> &'static Outputs {
 fn fixture() -> Fixture {
     Fixture::with(|builder| {
         let builder = builder.replay(replay_all(false));
-        builder.with_insecure_plain_header()
+        builder.insecure_plain_header(true)
     })
 }
 

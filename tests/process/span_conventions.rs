@@ -116,8 +116,8 @@ static SERVICE: LazyLock<Service> = LazyLock::new(|| {
             .build()
             .unwrap()
     };
-    let dashcam = build(CorrelationIdLayer::new().server_timing());
-    let edge = build(CorrelationIdLayer::new().edge());
+    let dashcam = build(CorrelationIdLayer::new().server_timing(true));
+    let edge = build(CorrelationIdLayer::new().edge(true));
     let spans = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder()
         .with_sampler(SampleSelected::or(Sampler::AlwaysOff))
@@ -504,7 +504,7 @@ async fn a_layer_further_out_may_have_the_span() {
         .layer(SERVICE.dashcam.layer())
         // What has a span of its own may be between.
         .layer(TraceLayer::new_for_http().make_span_with(DefaultMakeSpan::new().level(Level::INFO)))
-        .layer(CorrelationIdLayer::new().server_timing());
+        .layer(CorrelationIdLayer::new().server_timing(true));
     let headers = [("traceparent", &*parent("01"))];
     let mut request = get_with("/fails", &headers);
     *request.method_mut() = http::Method::POST;

@@ -48,7 +48,7 @@ fn shown() -> &'static Seen {
 
 fn service(change: impl FnOnce(DashcamBuilder) -> DashcamBuilder) -> Fixture {
     shown();
-    Fixture::with(|builder| change(builder.without_request_line()))
+    Fixture::with(|builder| change(builder.request_line(false)))
 }
 
 async fn serve(app: Router) -> SocketAddr {
@@ -121,7 +121,7 @@ async fn no_stranger_makes_a_request_verbose() {
     let public = on_call().public().unwrap();
     let fixture = service(|builder| {
         let secret = TokenKey::hs256("shared", &SECRET).unwrap();
-        builder.tokens(Tokens::new([public, secret]).tell_in_response())
+        builder.tokens(Tokens::new([public, secret]).tell_in_response(true))
     });
     let handler = |headers: HeaderMap| async move {
         tracing::debug!("strangers");
@@ -221,7 +221,7 @@ async fn tokens_are_under_the_overall_budget() {
     alone!();
     let mut budget = Budget::unlimited();
     budget.per_second = Some(0);
-    let tokens = || Tokens::new([on_call()]).tell_in_response();
+    let tokens = || Tokens::new([on_call()]).tell_in_response(true);
     let none = service(|builder| builder.verbose_budget(budget).tokens(tokens()));
     let mut live = Budget::unlimited();
     live.total = Some(1);
@@ -488,7 +488,7 @@ async fn behind_an_edge() {
     let key = TokenKey::hs256("calls", &[3; 32]).unwrap();
     let stock = service(|builder| {
         builder
-            .correlation(CorrelationIdLayer::new().edge())
+            .correlation(CorrelationIdLayer::new().edge(true))
             .tokens(Tokens::new([key.clone()]))
     });
     let app = Router::new().route("/", get(|| async {}).post(|| async {}));
@@ -512,7 +512,7 @@ async fn another_library() {
     let key = TokenKey::generate_ed25519("on-call").unwrap();
     let fixture = service(|builder| {
         let keys = [shared.clone(), key.public().unwrap()];
-        builder.tokens(Tokens::new(keys).tell_in_response())
+        builder.tokens(Tokens::new(keys).tell_in_response(true))
     });
     let app = Router::new().route("/orders/{id}", post(|| async {}));
     let address = serve(app.layer(fixture.dashcam.layer())).await;
@@ -548,7 +548,7 @@ async fn a_refused_token_is_said() {
         let fixture = service(|builder| {
             let tokens = Tokens::new([key.public().unwrap()]);
             builder.tokens(match tells {
-                true => tokens.tell_refusals_in_response(),
+                true => tokens.tell_refusals_in_response(true),
                 false => tokens,
             })
         });

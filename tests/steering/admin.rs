@@ -148,7 +148,7 @@ fn nobody_is_let_in_by_default() {
     let admin = || Admin::new(dashcam.handle());
     let error = |admin: Admin| admin.router().err().unwrap();
     assert_eq!(error(admin()), AdminError::NoAccess);
-    let both = admin().bearer_token("a", TOKEN).with_insecure_no_auth();
+    let both = admin().bearer_token("a", TOKEN).insecure_no_auth(true);
     assert_eq!(error(both), AdminError::Both);
     let who = || "a".to_owned();
     for bad in [
@@ -287,7 +287,7 @@ async fn guessing_is_slowed_down() {
 async fn without_authentication_no_browser_is_answered() {
     let dashcam = Dashcam::builder().in_memory(1).build().unwrap();
     let router = Admin::new(dashcam.handle())
-        .with_insecure_no_auth()
+        .insecure_no_auth(true)
         .router()
         .unwrap();
     let off = async |headers: &[(&str, &str)]| {

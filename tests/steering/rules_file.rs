@@ -319,7 +319,7 @@ fn verbose_for_one_tenant_by_editing_a_file() {
 fn the_switch_ends_what_has_begun() {
     let soon = SystemTime::now() + Duration::from_secs(3600);
     let rules = Rules::new([Rule::new("all", soon)]);
-    let fixture = Fixture::with(|builder| builder.rules(rules).with_insecure_plain_header());
+    let fixture = Fixture::with(|builder| builder.rules(rules).insecure_plain_header(true));
     let seen = Seen::default();
     let subscriber = tracing_subscriber::registry()
         .with(fixture.dashcam.gate(EnvFilter::new("info")))

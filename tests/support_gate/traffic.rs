@@ -16,7 +16,7 @@ impl Traffic {
         Fixture::with(|builder| {
             let builder = builder.replay(replay_all(true));
             builder
-                .with_insecure_plain_header()
+                .insecure_plain_header(true)
                 .verbose_budget(dashcam::selection::Budget::unlimited())
         })
     }

@@ -170,8 +170,8 @@ async fn the_settings_of_the_layer_are_those_of_the_middleware() {
     handle(move || async move {
         let layer = PropagateCorrelationIdLayer::new()
             .header(http::HeaderName::from_static("x-correlation-id"))
-            .without_trace_context()
-            .without_baggage();
+            .trace_context(false)
+            .baggage(false);
         let client = ClientBuilder::new(reqwest_client()).with(layer).build();
         client.get(url).send().await.unwrap();
     })

@@ -49,8 +49,8 @@ async fn theirs(url: String) {
 async fn plain(url: String) {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let layer = PropagateCorrelationIdLayer::new()
-        .without_trace_context()
-        .without_baggage();
+        .trace_context(false)
+        .baggage(false);
     let client = ServiceBuilder::new().layer(layer).service(client);
     let request = Request::post(url).body(Full::default()).unwrap();
     client.oneshot(request).await.unwrap();

@@ -225,7 +225,7 @@ async fn a_trace_that_goes_on_is_told_without_what_it_carries() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_the_edge_nothing_of_the_client_goes_on() {
-    let mut pair = Pair::new(CorrelationIdLayer::new().edge()).await;
+    let mut pair = Pair::new(CorrelationIdLayer::new().edge(true)).await;
     let sent = pair.fan_out(&good(), 1).await.remove(0);
     let ours = parent(&sent);
     assert_ne!(ours.trace_id.to_string(), TRACE);
@@ -243,14 +243,14 @@ async fn at_the_edge_nothing_of_the_client_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_service_finds_our_parent_at_the_edge_and_the_client_s_elsewhere() {
-    let pair = Pair::new(CorrelationIdLayer::new().edge()).await;
+    let pair = Pair::new(CorrelationIdLayer::new().edge(true)).await;
     let (_, told) = pair.send("/seen", &good(), "").await;
     let correlation = pair.only().correlation;
     let (trace, span) = (correlation.trace_id.unwrap(), correlation.span_id.unwrap());
     let ours = format!("00-{trace}-{span}-02");
     assert_eq!(told, format!("{:?}", [Some(&*ours), None, None]));
 
-    let pair = Pair::new(CorrelationIdLayer::new().edge()).await;
+    let pair = Pair::new(CorrelationIdLayer::new().edge(true)).await;
     let (_, told) = pair.send("/seen", &[], "").await;
     assert_eq!(told, format!("{:?}", [None::<&str>; 3]));
 
@@ -265,7 +265,7 @@ async fn the_service_finds_our_parent_at_the_edge_and_the_client_s_elsewhere() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_answer_names_the_trace_where_that_is_wanted() {
-    let pair = Pair::new(CorrelationIdLayer::new().server_timing()).await;
+    let pair = Pair::new(CorrelationIdLayer::new().server_timing(true)).await;
     let (head, _) = pair.send("/echo", &good(), "").await;
     let span = pair.only().correlation.span_id.unwrap();
     let line = format!("server-timing: trace;desc=\"00-{TRACE}-{span}-01\"");

@@ -119,7 +119,7 @@ impl World {
             .service("shop", "1")
             .storm(storm)
             .baseline(1.0)
-            .without_request_line()
+            .request_line(false)
             .exporter(kept.clone())
             .build()
             .unwrap();

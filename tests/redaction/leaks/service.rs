@@ -99,7 +99,11 @@ impl Stack {
             .unwrap();
         let (lines, replays, spans) = (Buffer::default(), Replays::default(), Spans::default());
         let json = dashcam.json_log_to(lines.clone()).unwrap();
-        let json = if flat { json.flatten_fields() } else { json };
+        let json = if flat {
+            json.flatten_fields(true)
+        } else {
+            json
+        };
         let subscriber = tracing_subscriber::registry()
             .with(dashcam.gate(EnvFilter::new("info")))
             .with(spans.layer())
