@@ -9,7 +9,7 @@ use super::{
 #[cfg(feature = "gate")]
 use crate::recorder::Recording;
 use crate::{
-    context::{Mode, RequestContext, cut_reason},
+    context::{Mode, RequestContext, Route, cut_reason},
     exchange::{Depth, Direction, KeepReason, Outcome},
     foreign::{self, Foreign},
     id::now_v7_text,
@@ -72,7 +72,7 @@ impl Keeper {
         let off = off || reasons.is_some() && shared.heads().options.is_off();
         let not_kept = off && reasons.is_some();
         let decided = if let Some((reasons, asked)) = reasons.filter(|_| !off) {
-            let signature = storm::signature(context, &ended, slow, &self.methods);
+            let signature = storm::signature(context, caller.as_ref(), &ended, slow);
             #[cfg(feature = "gate")]
             let recording = Arc::new(std::mem::take(&mut *shared.recording()));
             #[cfg(feature = "gate")]
@@ -136,7 +136,7 @@ impl Keeper {
         let Some((reasons, asked)) = reasons else {
             return;
         };
-        let signature = storm::signature(context, &ended, slow, &self.methods);
+        let signature = storm::signature(context, caller.as_ref(), &ended, slow);
         let mut kept = kept(context, ended, slow, reasons);
         kept.caller = caller;
         #[cfg(feature = "gate")]
@@ -158,7 +158,9 @@ impl Keeper {
             (tee.status(), tee.has_message())
         };
         let heads = shared.heads();
-        self.methods.learn(direction, &heads, status, has_message);
+        let route = shared.route.as_ref().map(Route::as_str);
+        let called = (status, has_message);
+        self.methods.learn(direction, &heads, called, route);
     }
 
     /// Leaves it to the request in whose code the call was made.
@@ -235,12 +237,12 @@ impl Keeper {
         kept.one_in = admitted.one_in;
         if kept.suppressed_before > 0 {
             let wall = |at| SystemTime::now().checked_sub(now.saturating_duration_since(at));
-            kept.suppressed_between = admitted.between.and_then(|(f, l)| wall(f).zip(wall(l)));
+            kept.suppressed_between = admitted.between().and_then(|(f, l)| wall(f).zip(wall(l)));
         }
         let depth = kept.depth;
         let queued = self.offer(kept);
         if queued.is_err() {
-            self.storm().take_back(admission, admitted, now);
+            self.storm().take_back(admitted, now);
         }
         queued.map(|()| (depth, false))
     }
