@@ -57,6 +57,9 @@ impl Keeper {
         {
             use crate::selection::{Address, peer};
             heads.client = peer(&head.extensions).map_or(0, Address::site);
+            if direction == Direction::Server {
+                self.counters.note_peer(heads.client != 0);
+            }
         }
         heads.limits = (limits.body, limits.head);
         heads.options = options;
