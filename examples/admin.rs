@@ -14,7 +14,7 @@ use dashcam::{
     admin::{self, Admin},
     export::{JsonLines, Memory},
 };
-use std::env;
+use std::{env, net::SocketAddr};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -39,9 +39,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/orders/{id}", get(order))
         .layer(dashcam.layer());
     let public = TcpListener::bind(("127.0.0.1", port("PORT", 3000)?)).await?;
-    axum::serve(public, app)
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
-        .await?;
+    axum::serve(
+        public,
+        app.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+    .await?;
     Ok(())
 }
 

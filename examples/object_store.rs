@@ -108,7 +108,13 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .layer(dashcam.layer());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    tokio::spawn(async move {
+        axum::serve(
+            listener,
+            app.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .await
+    });
 
     let asked = Instant::now();
     for _ in 0..5 {

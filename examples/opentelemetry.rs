@@ -26,7 +26,7 @@ use dashcam::{
 };
 use serde_json::{Value, json};
 use std::{
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     time::{Duration, SystemTime},
 };
 use tokio::net::TcpListener;
@@ -79,7 +79,13 @@ async fn main() -> Result<(), BoxError> {
         .layer(dashcam.layer());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let base = format!("http://{}/orders", listener.local_addr()?);
-    tokio::spawn(axum::serve(listener, app).into_future());
+    tokio::spawn(
+        axum::serve(
+            listener,
+            app.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .into_future(),
+    );
 
     let client = HttpClient::new();
     for (id, cents) in [(1, 4_900), (2, 990), (3, 129_000), (7, 1_200)] {

@@ -98,7 +98,13 @@ async fn main() -> Result<(), Failed> {
         .layer(dashcam.layer());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
-    let server = tokio::spawn(axum::serve(listener, app).into_future());
+    let server = tokio::spawn(
+        axum::serve(
+            listener,
+            app.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .into_future(),
+    );
 
     let show = Show {
         dashcam: &dashcam,

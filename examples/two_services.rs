@@ -30,7 +30,7 @@ use std::{
     env,
     fs::{self, File},
     io::{BufRead, BufReader, Read},
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -122,11 +122,14 @@ async fn backend() -> Result<(), BoxError> {
     println!("http://{}/charges", listener.local_addr()?);
     // It ends with the process that started it.
     let parent = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
-    axum::serve(listener, app)
-        .with_graceful_shutdown(async {
-            let _ = parent.await;
-        })
-        .await?;
+    axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(async {
+        let _ = parent.await;
+    })
+    .await?;
     telemetry.end().await
 }
 
@@ -190,7 +193,13 @@ async fn gateway(once: bool) -> Result<(), BoxError> {
         .layer(telemetry.dashcam.layer());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}/checkout", listener.local_addr()?);
-    tokio::spawn(axum::serve(listener, app).into_future());
+    tokio::spawn(
+        axum::serve(
+            listener,
+            app.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .into_future(),
+    );
 
     println!("cents  status  x-request-id                          server-timing");
     let mut failed = None;

@@ -12,7 +12,12 @@ use axum::{Router, extract::Path, routing::get};
 use dashcam::{Dashcam, capture::Replay, gate::EventTime};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use std::{env, error::Error, net::Ipv4Addr, time::Duration};
+use std::{
+    env,
+    error::Error,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 use tokio::{net::TcpListener, task::JoinSet};
 use tracing::{debug, info_span};
 use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*};
@@ -61,7 +66,13 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let base = format!("http://{}/items", listener.local_addr()?);
-    tokio::spawn(axum::serve(listener, app).into_future());
+    tokio::spawn(
+        axum::serve(
+            listener,
+            app.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .into_future(),
+    );
 
     let requests: u32 = env::var("REQUESTS").map_or(Ok(3000), |n| n.parse())?;
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();

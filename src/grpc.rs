@@ -53,15 +53,19 @@ impl Methods {
         known.young.contains(&key) || known.old.contains(&key)
     }
 
-    /// Learns from an answer that only a method gives: OK, or a message.
+    /// Learns from an answer that only a method gives: OK, or a message. Not where the
+    /// route has parameters, for which a client may put anything.
     pub(crate) fn learn(
         &self,
         direction: Direction,
         heads: &CaptureHeads,
-        status: Option<u16>,
-        has_message: bool,
+        (status, has_message): (Option<u16>, bool),
+        route: Option<&str>,
     ) {
         if heads.names_method || !is_answered(heads, status, has_message) {
+            return;
+        }
+        if route.is_some_and(|route| route.split('/').any(names_a_part)) {
             return;
         }
         let Some((_, method)) = method_in(&heads.request.uri) else {

@@ -10,12 +10,16 @@
 #![cfg_attr(not(feature = "axum"), doc = "```ignore")]
 //! use dashcam::Dashcam;
 //! # use axum::{Router, routing::get};
+//! # use std::net::SocketAddr;
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let dashcam = Dashcam::builder().service("orders", env!("CARGO_PKG_VERSION")).build()?;
 //! dashcam.init_tracing()?;
 //! let app = Router::<()>::new().route("/", get(|| async { "hello" })).layer(dashcam.layer());
-//! # let _ = app;
+//! # let listener = tokio::net::TcpListener::bind("0.0.0.0:3000").await?;
+//! let app = app.into_make_service_with_connect_info::<SocketAddr>();
+//! axum::serve(listener, app).await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -32,7 +32,12 @@ use dashcam::{
     Dashcam,
     redact::{Action, Policy},
 };
-use std::{env, error::Error, net::Ipv4Addr, time::Duration};
+use std::{
+    env,
+    error::Error,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 use tokio::{net::TcpListener, signal, sync::oneshot, time::timeout};
 
 #[tokio::main]
@@ -67,7 +72,11 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let base = format!("http://{}", listener.local_addr()?);
     println!("listening on {base}");
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = axum::serve(listener, app).with_graceful_shutdown(async {
+    let server = axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(async {
         let _ = stopped.await;
     });
     let server = tokio::spawn(server.into_future());

@@ -62,6 +62,9 @@ impl Keeper {
         heads.request.version = head.version;
         heads.request.fields.copy(&head.headers, head_limit);
         heads.client = client;
+        if direction == Direction::Server {
+            self.counters.note_peer(client != 0);
+        }
         heads.limits = (limits.body, limits.head);
         heads.options = options;
         drop(heads);

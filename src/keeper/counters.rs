@@ -4,7 +4,7 @@ use std::{
     path::PathBuf,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -28,6 +28,9 @@ pub(crate) struct Counters {
     pub(crate) replay_suppressed: AtomicU64,
     pub(crate) replay_queue_full: AtomicU64,
     pub(crate) replay_panics: AtomicU64,
+    /// Whether a request had a peer who is known, and whether one had none.
+    pub(crate) known_peer: AtomicBool,
+    pub(crate) unknown_peer: AtomicBool,
     health: Mutex<Told>,
     backlog: Mutex<Backlog>,
     /// What was said of losses so far.
@@ -135,9 +138,38 @@ impl Counters {
         self.known().warnings = warnings;
     }
 
-    /// What the exporter says of its set-up, which the log is told here.
+    /// What the exporter says of its set-up, and what shows once there are requests: the
+    /// log is told here.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        self.known().warnings.clone()
+        let mut warnings = self.known().warnings.clone();
+        warnings.extend(self.strangers());
+        warnings
+    }
+
+    /// Notes whether it is known who made a request.
+    #[inline]
+    pub(super) fn note_peer(&self, is_known: bool) {
+        let seen = match is_known {
+            true => &self.known_peer,
+            false => &self.unknown_peer,
+        };
+        // Written once: each request reads it.
+        if !seen.load(Relaxed) {
+            seen.store(true, Relaxed);
+        }
+    }
+
+    /// That it is never known who makes requests, and what that means.
+    fn strangers(&self) -> Option<String> {
+        const ENOUGH: u64 = 100;
+        let never = self.unknown_peer.load(Relaxed) && !self.known_peer.load(Relaxed);
+        (never && self.finished.load(Relaxed) >= ENOUGH).then(|| {
+            "no request so far says whose it is, so failures of different clients cannot be told \
+             apart: one who fails often takes the places of all others in what is kept; serve \
+             with `into_make_service_with_connect_info::<SocketAddr>()`, or put \
+             `selection::Peer` into requests, as behind a proxy"
+                .to_owned()
+        })
     }
 
     pub(super) fn note_directory(&self, directory: Option<PathBuf>) {
@@ -153,16 +185,12 @@ impl Counters {
         if !tracing::dispatcher::has_been_set() {
             return;
         }
-        let (directory, why, warnings) = {
+        let mut warnings = self.warnings();
+        let (directory, why) = {
             let mut known = self.known();
             let known = &mut *known;
-            let mut warnings = Vec::new();
-            if known.warnings != known.warnings_told {
-                let told = std::mem::take(&mut known.warnings_told);
-                let new = known.warnings.iter().filter(|one| !told.contains(*one));
-                warnings = new.cloned().collect();
-                known.warnings_told.clone_from(&known.warnings);
-            }
+            let told = std::mem::replace(&mut known.warnings_told, warnings.clone());
+            warnings.retain(|one| !told.contains(one));
             let told = std::mem::replace(&mut known.directory_told, true);
             let directory = known.directory.clone().filter(|_| !told);
             let why = match &known.health {
@@ -170,7 +198,7 @@ impl Counters {
                 _ => None,
             };
             known.told |= why.is_some();
-            (directory, why, warnings)
+            (directory, why)
         };
         if let Some(directory) = directory {
             tracing::info!(target: crate::targets::STATUS_TARGET, directory, "exchanges go to this directory");

@@ -68,7 +68,7 @@ impl Keeper {
         let off = off || reasons.is_some() && shared.captured.heads().options.is_off();
         let not_kept = off && reasons.is_some();
         let decided = if let Some((reasons, asked)) = reasons.filter(|_| !off) {
-            let signature = storm::signature(context, &ended, slow, &self.methods);
+            let signature = storm::signature(context, caller.as_ref(), &ended, slow);
             let recording = Arc::new(std::mem::take(&mut *shared.recording()));
             if let (Some(replayer), Some(ticket)) = (&self.replayer, ticket) {
                 replayer.at_end(context, ticket, &recording, &reasons, signature);
@@ -131,7 +131,7 @@ impl Keeper {
         let Some((reasons, asked)) = reasons else {
             return;
         };
-        let signature = storm::signature(context, &ended, slow, &self.methods);
+        let signature = storm::signature(context, caller.as_ref(), &ended, slow);
         let mut kept = kept(context, ended, slow, reasons);
         kept.caller = caller;
         kept.recording = Arc::new(shared.recording().copy());
@@ -150,7 +150,9 @@ impl Keeper {
             (tee.status(), tee.has_message())
         };
         let heads = shared.captured.heads();
-        self.methods.learn(direction, &heads, status, has_message);
+        let called = (status, has_message);
+        self.methods
+            .learn(direction, &heads, called, shared.route());
     }
 
     /// Leaves it to the request in whose code the call was made.
@@ -227,12 +229,12 @@ impl Keeper {
         kept.one_in = admitted.one_in;
         if kept.suppressed_before > 0 {
             let wall = |at| SystemTime::now().checked_sub(now.saturating_duration_since(at));
-            kept.suppressed_between = admitted.between.and_then(|(f, l)| wall(f).zip(wall(l)));
+            kept.suppressed_between = admitted.between().and_then(|(f, l)| wall(f).zip(wall(l)));
         }
         let depth = kept.depth;
         let queued = self.offer(kept);
         if queued.is_err() {
-            self.storm().take_back(admission, admitted, now);
+            self.storm().take_back(admitted, now);
         }
         queued.map(|()| (depth, false))
     }

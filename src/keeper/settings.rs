@@ -62,20 +62,25 @@ impl Default for Limits {
 
 /// How much of a failure storm is kept. A signature is what failures have in
 /// common: route, outcome, status, and the site of the panic or first ERROR event; of
-/// calls that the service makes host, method and path, without numbers and the like.
+/// calls that the service makes the route of the request that made them, and host, method
+/// and path, without numbers and the like. What clients or other services may choose
+/// (methods of gRPC, names of a classifier, hosts, paths) is told apart while there is room
+/// for it in its route.
 ///
-/// Where the [`Peer`](crate::selection::Peer) of requests is known, places are shared: a
-/// peer (of IPv6 its /64) of whom nothing went wrong for half a window is kept in full,
-/// up to 128 of a signature in a window, then with a chance that is halved with every 32
-/// more. Half of `per_second` is left to them. While others fail, too, a peer has a
-/// quarter of each limit at most. What clients abandon themselves has half of
-/// `per_second` at most.
+/// Where the [`Peer`](crate::selection::Peer) of requests is known, each (of IPv6 its /64) has
+/// places of his own: as many of a signature as [`full`](Self::full) says, of 256 together
+/// in a window. To the second one of a peer three quarters of these are open, to the third
+/// half; a failure is forgotten after three quarters of a window. Beyond, the chance is
+/// halved with every 32 more. A quarter of `per_second` is open to everybody; of the rest,
+/// the more went wrong for somebody of late, the less. While others fail, too, a peer has
+/// half of what is open to him at most. What clients abandon themselves has half of it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct StormLimits {
     /// The window after which a signature counts anew; default 60 s.
     pub window: Duration,
-    /// Exchanges of one signature kept in full in a window; default 3.
+    /// Exchanges of one signature kept in full in a window, of whomever, and beside them
+    /// of one peer; default 3.
     pub full: u64,
     /// Exchanges of one signature kept without bodies and debug events after
     /// that; default 20. The rest are counted.
@@ -84,8 +89,9 @@ pub struct StormLimits {
     /// window, each with the chance that its record says; default 10, twice as many at
     /// most. The chance follows from the rate so far, from a sixteenth of the window on.
     pub sample: u64,
-    /// Exchanges kept per second over all signatures; default 50. Those
-    /// that were asked for (`keep`, rules, headers) are bounded by this alone.
+    /// Exchanges kept per second over all signatures; default 50. As many again, or 50,
+    /// may be the first of their route, or of a signature that nobody can make up, in a
+    /// window. Those that were asked for (`keep`, rules, headers) are bounded by this alone.
     pub per_second: u64,
 }
 
@@ -164,8 +170,8 @@ pub struct Replay {
     /// signature is route, outcome, status, and the place of the panic or of the
     /// first ERROR event.
     pub per_signature: u64,
-    /// Requests replayed per second over all signatures, but for the first of
-    /// each; default 10.
+    /// Requests replayed per second over all signatures; default 10. As many again, or
+    /// 50, may be the first of their signature.
     pub per_second: u64,
     /// Requests that may wait for their replay; default 64. Further ones are
     /// dropped, and counted.

@@ -13,6 +13,11 @@ use std::net::IpAddr;
 /// It is the peer, not what a header such as `x-forwarded-for` claims. Behind a
 /// proxy that is the proxy: there the service states the client's address as a
 /// fact, and rules look at the fact with [`Text::network`](super::Text::network).
+///
+/// Places for what failed, and work, are shared between peers, too (of IPv6 between
+/// /64s): see [`StormLimits`](crate::capture::StormLimits). Where all have the proxy's
+/// address, or none is known, they are one. A layer in front of dashcam's may put this type
+/// into requests, from a header that the proxy sets and nobody else can.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Peer(pub IpAddr);
 

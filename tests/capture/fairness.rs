@@ -7,8 +7,8 @@ use axum::{
     routing::{get, post},
 };
 use dashcam::{
-    capture::{CaptureLayer, Limits, StormLimits},
-    exchange::{BodyState, Depth, Direction, Exchange, Outcome},
+    capture::{CaptureLayer, Classify, Limits, StormLimits},
+    exchange::{BodyState, Depth, Direction, Exchange, Failure, Outcome},
     lifecycle::{RequestBody, ResponseBody},
     selection::Peer,
     testing::TestDashcam,
@@ -449,4 +449,270 @@ async fn where_nobody_knows_who_asks_all_may_have_all() {
         open.push(request);
     }
     assert_eq!(dashcam.status().memory_refused, 0);
+}
+
+/// A service whose failures have names that come from elsewhere.
+struct Named;
+
+impl Classify for Named {
+    fn head(&self, status: StatusCode, headers: &http::HeaderMap) -> Option<Failure> {
+        let named = headers.get("x-error")?.to_str().ok()?;
+        status
+            .is_server_error()
+            .then(|| Failure::Custom(named.to_owned()))
+    }
+}
+
+/// Requests of a route that were kept, and what they stand for.
+fn stands_for(kept: &[Exchange], route: &str) -> u64 {
+    let of = kept
+        .iter()
+        .filter(|k| k.request.route.as_deref() == Some(route));
+    of.map(|kept| 1 + kept.losses.suppressed_before).sum()
+}
+
+fn second() -> Duration {
+    Duration::from_millis(1_100)
+}
+
+#[tokio::test]
+async fn names_of_failures_and_of_methods_take_no_room_from_routes() {
+    let mut storm = StormLimits::default();
+    storm.window = Duration::from_secs(2);
+    let dashcam = TestDashcam::with(|builder| builder.classify(Named).storm(storm));
+    let named = async |axum::extract::Path(name): axum::extract::Path<String>| {
+        (StatusCode::BAD_GATEWAY, [("x-error", name)])
+    };
+    let item =
+        async |body: Result<bytes::Bytes, axum::extract::rejection::BytesRejection>| match body {
+            Ok(_) => Ok(axum::Json(true)),
+            Err(_) => Err(StatusCode::BAD_REQUEST),
+        };
+    let app = Router::new()
+        .route("/named/{name}", get(named))
+        .route("/items/{ns}/{name}", axum::routing::post(item))
+        .route("/fails/{code}", get(fail))
+        .layer(dashcam.layer());
+    let call = async |n: usize, cut: bool| {
+        let body = match cut {
+            false => Body::from("{}"),
+            true => Body::from_stream(futures_util::stream::iter([
+                Ok(bytes::Bytes::from_static(b"{")),
+                Err(std::io::Error::other("cut")),
+            ])),
+        };
+        let mut request = request(&format!("/items/acme.S/Invented{n}"), "10.0.0.1").map(|_| body);
+        *request.method_mut() = http::Method::POST;
+        let json = http::HeaderValue::from_static("application/json");
+        request.headers_mut().insert("content-type", json);
+        let one = http::HeaderValue::from_static("1");
+        request
+            .headers_mut()
+            .insert("connect-protocol-version", one);
+        let response = app.clone().oneshot(request).await.unwrap();
+        response.into_body().collect().await.unwrap();
+    };
+    let began = std::time::Instant::now();
+    for n in 0..600 {
+        call(n, false).await;
+        call(n, true).await;
+        visit(&app, &format!("/named/made-up-{n}"), "10.0.0.1").await;
+    }
+    let seconds = 1 + began.elapsed().as_secs();
+    let kept = dashcam.kept().len() as u64;
+    assert!(kept <= 55 * seconds, "{kept} in {seconds} s");
+    tokio::time::sleep(second()).await;
+    for code in [500, 502, 503, 504] {
+        // Nobody who is known, so nobody new.
+        let request = Request::get(format!("/fails/{code}")).body(Body::empty());
+        drop(app.clone().oneshot(request.unwrap()).await);
+        let kept = dashcam.kept();
+        let last = kept.last().unwrap();
+        assert_eq!(last.response.as_ref().unwrap().status, code);
+        assert_eq!(last.depth, Depth::Full);
+    }
+    // Later ones of the same routes tell of all that were counted, whatever they are called.
+    tokio::time::sleep(2 * second()).await;
+    for name in ["other", "made-up-1"] {
+        visit(&app, &format!("/named/{name}"), "10.0.0.2").await;
+    }
+    for _ in 0..2 {
+        call(9_999, true).await;
+    }
+    // What has an entry still tells it itself.
+    let kept = dashcam.kept();
+    let all = stands_for(&kept, "/named/{name}") + stands_for(&kept, "/items/{ns}/{name}");
+    assert!(all <= 602 + 602, "{all}");
+    assert!(stands_for(&kept, "/fails/{code}") == 4);
+}
+
+#[tokio::test]
+async fn what_is_forgotten_of_a_route_is_told_by_the_route() {
+    let dashcam = TestDashcam::with(|builder| {
+        let mut storm = StormLimits::default();
+        storm.window = Duration::from_secs(1);
+        builder.classify(Named).storm(storm)
+    });
+    let named = async |axum::extract::Path(name): axum::extract::Path<String>| {
+        (StatusCode::BAD_GATEWAY, [("x-error", name)])
+    };
+    let app = Router::new()
+        .route("/one/{name}", get(named))
+        .route("/two/{name}", get(named))
+        .layer(dashcam.layer());
+    let mut requests = [0; 2];
+    for round in 0..2 {
+        for n in 0..200 {
+            for (route, path) in ["one", "two"].into_iter().enumerate() {
+                for _ in 0..2 + 3 * route {
+                    visit(&app, &format!("/{path}/of-{round}-{n}"), "10.0.0.1").await;
+                    requests[route] += 1;
+                }
+            }
+        }
+        tokio::time::sleep(second()).await;
+    }
+    // More names than there is room for, so that those of before are forgotten.
+    for n in 0..70 {
+        for (route, path) in ["one", "two"].into_iter().enumerate() {
+            visit(&app, &format!("/{path}/last-{n}"), &format!("192.0.2.{n}")).await;
+            requests[route] += 1;
+        }
+        if n % 20 == 19 {
+            tokio::time::sleep(second()).await;
+        }
+    }
+    let kept = dashcam.kept();
+    let told = ["/one/{name}", "/two/{name}"].map(|route| stands_for(&kept, route));
+    for (told, requests) in told.into_iter().zip(requests) {
+        assert!(told <= requests, "{told} of {requests}");
+        assert!(told + 64 >= requests, "{told} of {requests}");
+    }
+}
+
+#[tokio::test]
+async fn hosts_that_one_route_calls_take_nothing_from_other_callers() {
+    let dashcam = TestDashcam::new();
+    let client = client(&dashcam.client_layer());
+    let call = async move |client: &BoxCloneSyncService<_, Response<Body>, Infallible>,
+                           uri: String| {
+        let request = Request::get(uri).body(Body::empty()).unwrap();
+        let response = client.clone().oneshot(request).await.unwrap();
+        response.into_body().collect().await.unwrap();
+    };
+    let hook = {
+        let client = client.clone();
+        async move |axum::extract::Path(host): axum::extract::Path<String>| {
+            call(&client, format!("http://{host}.example/callback")).await;
+        }
+    };
+    let app = Router::new()
+        .route("/hooks/{host}", get(hook))
+        .layer(dashcam.layer());
+    for n in 0..300 {
+        visit(&app, &format!("/hooks/hook{n}x"), "10.0.0.1").await;
+    }
+    tokio::time::sleep(second()).await;
+    call(&client, "http://payment/charge".to_owned()).await;
+    let kept = dashcam.kept();
+    let last = kept.last().unwrap();
+    assert_eq!(last.request.authority.as_deref(), Some("payment"));
+    assert_eq!(last.depth, Depth::Full);
+}
+
+#[tokio::test]
+async fn a_customer_has_a_place_on_each_route() {
+    let dashcam = TestDashcam::new();
+    let app = ["/cart/{code}", "/pay/{code}", "/ship/{code}"]
+        .into_iter()
+        .fold(Router::new(), |app, route| app.route(route, get(fail)))
+        .layer(dashcam.layer());
+    let paths = ["/cart/500", "/pay/500", "/ship/500"];
+    for n in 0..2_000 {
+        visit(&app, paths[n % 3], "10.0.0.1").await;
+        if n % 100 == 50 {
+            for path in paths {
+                visit(&app, path, &format!("192.0.2.{}", n / 100)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    let kept = dashcam.kept();
+    for path in paths {
+        let of = |k: &&Exchange| k.request.path == path && k.facts.contains_key("customer");
+        let full = kept.iter().filter(of).filter(|k| k.depth == Depth::Full);
+        let full = full.count();
+        assert!(full >= 19, "{full} on {path}");
+    }
+}
+
+#[tokio::test]
+async fn settings_of_nothing_bound_the_second_still() {
+    for (window, full, heads) in [
+        (Duration::ZERO, 3, 20),
+        (Duration::from_nanos(1), 3, 20),
+        (Duration::MAX, 3, 20),
+        (Duration::from_secs(60), 0, 1_000),
+        (Duration::ZERO, 0, 0),
+    ] {
+        let dashcam = TestDashcam::with(|builder| {
+            let mut storm = StormLimits::default();
+            (storm.window, storm.full, storm.heads) = (window, full, heads);
+            builder.storm(storm)
+        });
+        let app = app(&dashcam);
+        let began = std::time::Instant::now();
+        for _ in 0..1_500 {
+            visit(&app, "/fails/500", "10.0.0.1").await;
+        }
+        let seconds = 2 + began.elapsed().as_secs();
+        let kept = dashcam.kept();
+        assert!(
+            kept.len() as u64 <= 51 * seconds,
+            "{} in {window:?}",
+            kept.len()
+        );
+        assert_adds_up(&dashcam, &kept, 1_500);
+    }
+}
+
+/// The loopback address of IPv6 is somebody.
+#[tokio::test]
+async fn nobody_takes_all_of_a_second() {
+    for stranger in ["::1", "127.0.0.1"] {
+        let dashcam = TestDashcam::new();
+        let keep = async || dashcam::keep("why");
+        let app = Router::new()
+            .route("/keep", get(keep))
+            .layer(dashcam.layer());
+        visit(&app, "/keep", "192.0.2.1").await;
+        for _ in 0..500 {
+            visit(&app, "/keep", stranger).await;
+        }
+        let before = dashcam.kept().len();
+        for n in 2..12 {
+            visit(&app, "/keep", &format!("192.0.2.{n}")).await;
+        }
+        // However slow the machine is, it is a second in which some places are left.
+        assert_eq!(dashcam.kept().len() - before, 10, "beside {stranger}");
+    }
+}
+
+#[tokio::test]
+async fn it_is_told_that_nobody_is_known() {
+    let told = |dashcam: &TestDashcam| {
+        let warnings = dashcam.status().warnings;
+        warnings
+            .iter()
+            .any(|w| w.contains("into_make_service_with_connect_info"))
+    };
+    let dashcam = TestDashcam::new();
+    let app = app(&dashcam);
+    for _ in 0..120 {
+        let request = Request::get("/fails/200").body(Body::empty()).unwrap();
+        drop(app.clone().oneshot(request).await);
+    }
+    assert!(told(&dashcam), "{:?}", dashcam.status().warnings);
+    visit(&app, "/fails/200", "192.0.2.1").await;
+    assert!(!told(&dashcam), "one is known");
 }

@@ -1,10 +1,10 @@
 //! What failures have in common, by which they are counted together.
 
-use super::{super::Ended, KEYS, MAX_SIGNATURES};
+use super::{super::Ended, KEYS};
 use crate::{
-    context::RequestContext,
-    exchange::{Direction, Outcome},
-    grpc::{Methods, method_of},
+    context::{RequestContext, Route},
+    exchange::{Direction, Failure, Outcome},
+    grpc::method_of,
     host,
 };
 use http::Uri;
@@ -13,36 +13,38 @@ use std::hash::{BuildHasher, Hash, Hasher};
 /// What failures that are one and the same have in common.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::keeper) struct Signature {
-    /// Of what the service knows.
-    pub(super) key: u64,
-    /// The same with names that others choose, the most exact one first. Each is told
+    /// The route of the service that it is of, or that made the call.
+    pub(super) route: u64,
+    /// What it has in common with others of the route, the most exact first. Each is told
     /// apart while there is room for its kind of names.
-    pub(super) names: [Option<(Names, u64)>; 2],
+    pub(super) names: [Option<(Names, u64)>; 3],
     pub(super) kind: Kind,
 }
 
-/// Names that may be made up, of which so many have entries. They have no part in the
-/// room of what the service knows.
+/// What tells failures of a route apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Names {
+    /// Outcomes, statuses and places in the code.
     None = 0,
-    /// Methods of gRPC that never worked.
-    Methods = 1,
     /// Hosts that are called.
-    Hosts = 2,
-    /// What is called there.
-    Targets = 3,
+    Hosts = 1,
+    /// What whoever asks or answers may choose: methods of RPC, failures that the
+    /// service's classifier names, targets of calls.
+    Chosen = 2,
 }
 
-impl Names {
-    const MOST: [usize; 4] = [MAX_SIGNATURES, 64, 64, 128];
+pub(super) const NAMES: usize = 3;
 
-    pub(super) fn most(self) -> usize {
-        Self::MOST.get(self as usize).copied().unwrap_or(0)
+impl Names {
+    /// How many of a route, and of all, are told apart.
+    const MOST: [(usize, usize); NAMES] = [(32, 1024), (16, 128), (64, 384)];
+
+    pub(super) fn most(self) -> (usize, usize) {
+        Self::MOST.get(self as usize).copied().unwrap_or_default()
     }
 }
 
-/// Whose doing it is; a peer's first of each kind is one.
+/// Whose doing it is. What a peer had of one kind does not count for another one.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Kind {
     Failed,
@@ -53,86 +55,95 @@ pub(super) enum Kind {
     Asked,
 }
 
-impl From<u64> for Signature {
-    fn from(key: u64) -> Self {
-        Self {
-            key,
-            names: [None; 2],
-            kind: Kind::Failed,
-        }
-    }
-}
-
 /// What requests that run, and have a reason to be kept, have in common.
 pub(in crate::keeper) fn signature_so_far(context: &RequestContext) -> Signature {
     let shared = context.shared();
     let notes = shared.notes();
-    let key = KEYS.hash_one((
-        shared.route(),
-        notes.error_site,
-        // Not for what: that is free text, and each would be a signature.
-        notes.keep.is_empty(),
-    ));
-    key.into()
+    // Not for what: that is free text, and each would be a signature.
+    let plain = (notes.error_site, notes.keep.is_empty());
+    Signature::new(
+        shared.began.route.as_ref(),
+        Direction::Server,
+        plain,
+        Kind::Failed,
+    )
 }
 
-/// What failures that are one and the same have in common.
+impl Signature {
+    fn new(route: Option<&Route>, direction: Direction, plain: impl Hash, kind: Kind) -> Self {
+        let route = KEYS.hash_one((route.map(Route::as_str), direction));
+        let plain = KEYS.hash_one((route, plain));
+        Self {
+            route,
+            names: [Some((Names::None, plain)), None, None],
+            kind,
+        }
+    }
+
+    /// With a more exact name.
+    fn named(mut self, names: Names, name: impl Hash) -> Self {
+        let [first, second, _] = self.names;
+        let of = first.map(|(_, key)| key);
+        let key = KEYS.hash_one((of, names as u8, name));
+        self.names = [Some((names, key)), first, second];
+        self
+    }
+}
+
+/// What failures that are one and the same have in common. A call is of the route whose
+/// request made it: what that can be made to call takes no room from others.
 pub(in crate::keeper) fn signature(
     context: &RequestContext,
+    caller: Option<&RequestContext>,
     ended: &Ended,
     slow: bool,
-    methods: &Methods,
 ) -> Signature {
     let shared = context.shared();
     let (status, has_message) = {
         let tee = shared.captured.response_body();
         (tee.status(), tee.has_message())
     };
-    // What the service has is known; what only a client, or another service, says is
-    // a name.
-    let (mut method, mut names) = (None, [None; 2]);
-    {
-        let heads = shared.captured.heads();
-        if ended.direction == Direction::Client {
-            let uri = &heads.request.uri;
-            let host = uri.authority().map(http::uri::Authority::as_str);
-            let host = host.or_else(|| heads.request.fields.text("host"));
-            let (name, port) = host::split(host.unwrap_or_default());
-            let host = KEYS.hash_one((host::fold(name), port));
-            let target = target(uri, heads.request.method.as_str());
-            names = [(Names::Targets, target ^ host), (Names::Hosts, host)].map(Some);
-        } else if let Some(called) = method_of(&heads, status, has_message) {
-            let hash = KEYS.hash_one(called);
-            if methods.works(ended.direction, called) {
-                method = Some(hash);
-            } else {
-                names = [Some((Names::Methods, hash)), None];
-            }
-        }
-    }
-    let notes = shared.notes();
-    let panic = notes.panic.as_ref();
-    let key = KEYS.hash_one((
-        shared.route(),
-        method,
-        &ended.outcome,
-        ended.status.map(|status| status.as_u16()),
-        (slow, ended.upload_broke, ended.direction),
-        // Not the message: that is free text, and each would be a signature.
-        panic.map(|panic| panic.location.as_ref()),
-        notes.error_site,
-    ));
     let kind = match ended.direction {
         Direction::Client => Kind::Call,
         _ if ended.outcome == Outcome::Abandoned || ended.upload_broke => Kind::Abandoned,
         _ => Kind::Failed,
     };
-    let named = |(kind, name): (Names, u64)| (kind, KEYS.hash_one((key, kind as u8, name)));
-    Signature {
-        key,
-        names: names.map(|name| name.map(named)),
-        kind,
+    let custom = match &ended.outcome {
+        Outcome::Failed {
+            failure: Failure::Custom(name),
+        } => Some(name),
+        _ => None,
+    };
+    let signature = {
+        let notes = shared.notes();
+        let plain = (
+            // Without a name, which may be any text.
+            custom.is_none().then_some(&ended.outcome),
+            ended.status.map(|status| status.as_u16()),
+            (slow, ended.upload_broke),
+            // Not the message: that is free text, and each would be a signature.
+            notes.panic.as_ref().map(|panic| panic.location.as_ref()),
+            notes.error_site,
+        );
+        let route = caller.unwrap_or(context).shared().began.route.as_ref();
+        Signature::new(route, ended.direction, plain, kind)
+    };
+    let heads = shared.captured.heads();
+    if ended.direction == Direction::Client {
+        let uri = &heads.request.uri;
+        let host = uri.authority().map(http::uri::Authority::as_str);
+        let host = host.or_else(|| heads.request.fields.text("host"));
+        let (name, port) = host::split(host.unwrap_or_default());
+        let target = target(uri, heads.request.method.as_str());
+        return signature
+            .named(Names::Hosts, (host::fold(name), port))
+            .named(Names::Chosen, (target, custom));
     }
+    let method = method_of(&heads, status, has_message);
+    if method.is_none() && custom.is_none() {
+        return signature;
+    }
+    signature.named(Names::Chosen, (method, custom))
 }
 
 /// What is called: method, and path without what differs from call to call.

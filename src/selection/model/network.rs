@@ -45,10 +45,14 @@ impl Address {
         if self.v4 { 32 } else { 128 }
     }
 
-    /// A number for whoever has it: of an IPv6 address its network, because hosts
-    /// choose the rest.
+    /// A number for whoever has it, never zero: of an IPv6 address its network, because
+    /// hosts choose the rest. Bit 64 says that it is one of IPv6, bit 65 that it is not.
     pub(crate) fn site(self) -> u128 {
-        if self.v4 { self.bits } else { self.bits >> 64 }
+        if self.v4 {
+            1 << 65 | self.bits
+        } else {
+            1 << 64 | self.bits >> 64
+        }
     }
 
     pub(crate) fn ip(self) -> IpAddr {
