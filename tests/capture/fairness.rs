@@ -476,6 +476,7 @@ fn second() -> Duration {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "axum"), ignore = "routes are known with axum only")]
 async fn names_of_failures_and_of_methods_take_no_room_from_routes() {
     let mut storm = StormLimits::default();
     storm.window = Duration::from_secs(2);
@@ -547,6 +548,7 @@ async fn names_of_failures_and_of_methods_take_no_room_from_routes() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "axum"), ignore = "routes are known with axum only")]
 async fn what_is_forgotten_of_a_route_is_told_by_the_route() {
     let dashcam = TestDashcam::with(|builder| {
         let mut storm = StormLimits::default();
@@ -591,6 +593,7 @@ async fn what_is_forgotten_of_a_route_is_told_by_the_route() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "axum"), ignore = "routes are known with axum only")]
 async fn hosts_that_one_route_calls_take_nothing_from_other_callers() {
     let dashcam = TestDashcam::new();
     let client = client(&dashcam.client_layer());
@@ -621,6 +624,7 @@ async fn hosts_that_one_route_calls_take_nothing_from_other_callers() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(feature = "axum"), ignore = "routes are known with axum only")]
 async fn a_customer_has_a_place_on_each_route() {
     let dashcam = TestDashcam::new();
     let app = ["/cart/{code}", "/pay/{code}", "/ship/{code}"]
