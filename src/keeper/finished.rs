@@ -77,6 +77,21 @@ impl<'a> Finished<'a> {
         self.grpc_status
     }
 
+    /// The first value of this header of the response, as far as heads are captured
+    /// ([`Limits::head`](crate::capture::Limits::head), 8 KiB by default).
+    ///
+    /// ```
+    /// # use dashcam::capture::CaptureLayer;
+    /// let capture = CaptureLayer::builder("orders", "1.0.0")
+    ///     .keep_when(|request| request.response_header("x-fallback").map(|_| "fallback"));
+    /// # let _ = capture;
+    /// ```
+    #[must_use]
+    pub fn response_header(&self, name: &str) -> Option<String> {
+        let heads = self.context.shared().captured.heads();
+        heads.response.fields.text(name).map(str::to_owned)
+    }
+
     /// From the request's arrival to its end.
     #[must_use]
     pub fn duration(&self) -> Duration {

@@ -130,11 +130,11 @@ impl Replayer {
 
 /// Whether requests that are kept for these reasons are replayed.
 fn is_due(reasons: &[KeepReason]) -> bool {
-    use KeepReason::{Asked, Condition, ErrorEvent, Outcome, Slow};
+    use KeepReason::{Asked, Condition, ErrorEvent, Outcome, RequestBody, Slow};
     let due = |reason: &_| {
         matches!(
             reason,
-            Outcome | Slow | ErrorEvent | Asked { .. } | Condition { .. }
+            Outcome | RequestBody | Slow | ErrorEvent | Asked { .. } | Condition { .. }
         )
     };
     reasons.iter().any(due)
