@@ -89,7 +89,7 @@ static RECORDS: AtomicBool = AtomicBool::new(true);
 /// One callsite, and one place on the stack for all events of it.
 #[inline(never)]
 fn turn(n: usize) {
-    RECORDS.store(n % 2 == 0, SeqCst);
+    RECORDS.store(n & 1 == 0, SeqCst);
     tracing::info!(n, "turn");
 }
 
