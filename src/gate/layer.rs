@@ -27,7 +27,7 @@ use tracing::{
     subscriber::Interest,
 };
 use tracing_subscriber::{
-    layer::{Context, Layer},
+    layer::{Context, Layer, Layered},
     registry::{LookupSpan, SpanRef},
 };
 
@@ -55,6 +55,8 @@ pub struct Gate {
     second: AtomicBool,
     /// Whether there is such a gate beside this one.
     has_second: AtomicBool,
+    /// Whether it sees every event that any layer sees: it has no filter of its own.
+    sees_all: AtomicBool,
 }
 
 impl Gate {
@@ -76,6 +78,7 @@ impl Gate {
             dispatch: OnceLock::new(),
             second: AtomicBool::new(false),
             has_second: AtomicBool::new(false),
+            sees_all: AtomicBool::new(false),
         }
     }
 
@@ -246,7 +249,7 @@ impl Gate {
                 if logged && passes {
                     self.ask_again(metadata);
                 }
-                if passes {
+                if passes && self.sees_all.load(Relaxed) {
                     InHand::leave(Some(InHand::new(event, self.key(), cut)));
                 }
             }
@@ -348,6 +351,9 @@ where
             self.second.store(true, Relaxed);
             first.has_second.store(true, Relaxed);
         }
+        // In a filter, or in a list of layers that may be in one, it is of another type.
+        let sees_all = dispatch.is::<Layered<Self, S>>();
+        self.sees_all.store(sees_all, Relaxed);
         levels::install(dispatch, follow);
     }
 

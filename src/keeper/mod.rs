@@ -266,14 +266,19 @@ impl Keeper {
     }
 
     /// What the request needs to be replayed, where that is on.
-    pub(crate) fn issue_ticket(&self, context: &RequestContext, span: &tracing::Span) {
+    pub(crate) fn issue_ticket(
+        &self,
+        context: &RequestContext,
+        span: impl FnOnce() -> tracing::Span,
+    ) {
         let Some(replayer) = &self.replayer else {
             return;
         };
+        let span = span();
         let dispatch = span.with_subscriber(|(_, dispatch)| dispatch.clone());
         let dispatch = dispatch.unwrap_or_else(|| tracing::dispatcher::get_default(Clone::clone));
         let ticket = Ticket {
-            span: span.clone(),
+            span,
             dispatch,
             on_reason: Arc::clone(replayer) as _,
         };

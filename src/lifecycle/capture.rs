@@ -65,7 +65,7 @@ impl Capture {
             && gate::installed()
         {
             // Spans are held, which the subscriber hears of.
-            foreign::run(|| keeper.issue_ticket(context, &traced.or_current()));
+            foreign::run(|| keeper.issue_ticket(context, || traced.or_current()));
         }
     }
 

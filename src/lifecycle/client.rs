@@ -25,9 +25,6 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &Parts, length: Option<u64>) -> Fli
         // A call is made for whoever made the request.
         let client = { caller.shared().captured.heads().client };
         context.shared().captured.heads().client = client;
-        // A call is made for whoever made the request.
-        let client = { caller.shared().captured.heads().client };
-        context.shared().captured.heads().client = client;
     }
     let mut flight = Flight::new(plan, context, parts);
     flight.capture = Capture::begin(plan, &flight.context, parts, length);

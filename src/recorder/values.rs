@@ -293,8 +293,9 @@ fn lend<R>(f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
 pub(crate) struct InHand {
     /// Where the event is, while it is dispatched.
     event: usize,
-    /// Who encoded it. Whoever takes it sees every event that this one sees, so that
-    /// what is in hand is never of an earlier event at the same place.
+    /// Who encoded it, and leaves nothing before it looks at an event. It sees every event
+    /// that whoever takes it sees, so that what is in hand is never of an earlier event at
+    /// the same place.
     by: usize,
     cut: u32,
 }
