@@ -193,7 +193,7 @@ impl DashcamBuilder {
     ///
     /// A file is written to the directory, and deleted, to see whether it can be used.
     /// Where it cannot that is no error: exchanges stay in memory, one warning is
-    /// logged, [`Dashcam::status`] says so, and it is tried again. One line of the log
+    /// logged, [`Dashcam::status`](super::DashcamHandle::status) says so, and it is tried again. One line of the log
     /// says where the directory is, and so does the status.
     ///
     /// # Errors

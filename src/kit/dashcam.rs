@@ -80,7 +80,7 @@ impl Dashcam {
     }
 
     /// The layer for `Router::layer` or a `ServiceBuilder`. Where there is a
-    /// subscriber by then, and [`status`](Self::status) knows of something wrong
+    /// subscriber by then, and [`status`](super::DashcamHandle::status) knows of something wrong
     /// with it, a warning says so, once.
     pub fn layer(&self) -> DashcamLayer {
         if tracing::dispatcher::has_been_set() {

@@ -12,7 +12,7 @@ use std::{
 };
 use tracing::level_filters::LevelFilter;
 
-/// Asks a [`Dashcam`] how it is doing, from anywhere: cheap to clone, for the
+/// Asks a [`Dashcam`](super::Dashcam) how it is doing, from anywhere: cheap to clone, for the
 /// state of a service. Dropping it does nothing.
 #[derive(Clone, Debug)]
 pub struct DashcamHandle {

@@ -25,7 +25,7 @@ impl Dashcam {
     ///
     /// Where the `log` crate has a logger already, its records stay there, and
     /// a warning says so. Where recording cannot work, a warning says why, once, and
-    /// [`status`](Self::status) keeps saying it.
+    /// [`status`](super::DashcamHandle::status) keeps saying it.
     ///
     /// # Errors
     ///
