@@ -11,17 +11,17 @@ use crate::{
         TeePlan, grpc_status,
     },
     redact::codings,
-    selection::site,
 };
 use http::{HeaderMap, Uri, header, request, response};
 use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
 impl Keeper {
-    /// Copies the request head and starts the capture of the request body.
+    /// Copies the request head and starts the capture of the request body. `client` is
+    /// whose request it is, zero where that is not known.
     pub(crate) fn request(
         &self,
         context: &RequestContext,
-        direction: Direction,
+        (direction, client): (Direction, u128),
         head: &request::Parts,
         uri: &Uri,
         lengths: Lengths,
@@ -32,15 +32,6 @@ impl Keeper {
         let limits = &self.settings.limits;
         let content_type = content_type(&head.headers);
         let head_limit = options.head_limit(limits.head);
-        // A call is made for whoever made the request, where it is one's.
-        let client = match direction {
-            Direction::Client => shared.captured.heads().client,
-            Direction::Server => 0,
-        };
-        let client = match client {
-            0 => site(&head.extensions),
-            client => client,
-        };
         let mut plan = self.tee(&head.headers, content_type, lengths, client);
         plan.trailers_limit = head_limit;
         plan.limit = options.request_limit(limits.body, content_type);

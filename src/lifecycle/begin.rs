@@ -6,6 +6,7 @@ use crate::{
     context::{Mode, RequestContext},
     exchange::Direction,
     id::{Identity, TraceContext},
+    selection::site,
 };
 use http::request::Parts;
 use std::{
@@ -22,15 +23,16 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
     let (context, owner) = join(plan, parts);
     let mut flight = Flight::new(plan, context, parts);
     let context = &flight.context;
+    let client = site(&parts.extensions);
     flight.owner = owner;
     flight.correlate = Correlate::begin(plan, context, owner, &mut parts.headers);
-    flight.select = Select::begin(plan, context, parts);
+    flight.select = Select::begin(plan, context, parts, client);
     if !owner {
         // Of its own request the thread hears when it enters it, which comes next.
         context.tell_thread();
     }
     flight.traced = Traced::begin(plan, context, parts);
-    flight.capture = Capture::begin(plan, context, parts, length);
+    flight.capture = Capture::begin(plan, context, parts, length, client);
     flight.select.take_token(&mut parts.headers);
     if flight.capture.is_some() {
         Capture::issue_ticket(plan, context, &flight.traced);

@@ -32,12 +32,13 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Captures a request that no other layer captures.
+    /// Captures a request that no other layer captures. `client` is whose it is.
     pub(super) fn begin(
         plan: &Plan,
         context: &RequestContext,
         parts: &request::Parts,
         length: Option<u64>,
+        client: u128,
     ) -> Option<Self> {
         let keeper = plan.keeper.as_ref().filter(|k| k.claim(context))?;
         // A call that hands on its caller's request has a target of its own.
@@ -45,12 +46,12 @@ impl Capture {
             &parts.uri
         } else {
             let limit = keeper.settings().limits.recording;
-            watch(context, parts, limit, Some(keeper.events()));
+            watch(context, client, limit, Some(keeper.events()));
             uri(parts)
         };
         let lengths = lengths(content_lengths(&parts.headers), length);
         Some(Self {
-            in_flight: keeper.request(context, plan.direction, parts, uri, lengths),
+            in_flight: keeper.request(context, (plan.direction, client), parts, uri, lengths),
             method: known_method(&parts.method),
             status: None,
             failure: None,

@@ -2,6 +2,7 @@ use super::{CorrelationPlan, Plan, capture::Capture, carried::Carried, flight::F
 use crate::{
     context::{RequestContext, current},
     id::{Identity, TraceContext},
+    selection::site,
 };
 use http::request::Parts;
 use std::{
@@ -16,18 +17,21 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &Parts, length: Option<u64>) -> Fli
     let now = SystemTime::now();
     let identity = identity(caller.as_ref(), parts, now);
     let context = RequestContext::new(identity, Instant::now(), now, None);
+    // A call is made for whoever made the request.
+    let mut client = 0;
     if let Some(caller) = &caller {
         context
             .shared()
             .hiding
             .take_salt_of(&caller.shared().hiding);
         caller.shared().begin_call(&context);
-        // A call is made for whoever made the request.
-        let client = { caller.shared().captured.heads().client };
-        context.shared().captured.heads().client = client;
+        client = caller.shared().captured.heads().client;
+    }
+    if client == 0 {
+        client = site(&parts.extensions);
     }
     let mut flight = Flight::new(plan, context, parts);
-    flight.capture = Capture::begin(plan, &flight.context, parts, length);
+    flight.capture = Capture::begin(plan, &flight.context, parts, length, client);
     flight.carried = Carried::Caller(caller);
     flight
 }

@@ -16,13 +16,19 @@ pub(super) struct Select {
 }
 
 impl Select {
-    pub(super) fn begin(plan: &Plan, context: &RequestContext, parts: &mut Parts) -> Self {
+    /// `client` is whose request it is.
+    pub(super) fn begin(
+        plan: &Plan,
+        context: &RequestContext,
+        parts: &mut Parts,
+        client: u128,
+    ) -> Self {
         let free = || context.shared().claim(Aspect::Verbose);
         let Some(verbose) = plan.verbose.as_ref().filter(|_| free()) else {
             return Self::default();
         };
         let limit = verbose.recording_limit;
-        watch(context, parts, limit, verbose.memory.as_ref());
+        watch(context, client, limit, verbose.memory.as_ref());
         if verbose.recorded.is_on() && context.mode().has(Mode::WATCHED) {
             context.shared().raise(Mode::RECORD);
         }
