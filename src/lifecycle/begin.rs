@@ -23,7 +23,9 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
     let (context, owner) = join(plan, parts);
     let mut flight = Flight::new(plan, context, parts);
     let context = &flight.context;
-    let client = site(&parts.extensions);
+    // Who only correlates has no use of it.
+    let shares = plan.verbose.is_some() || plan.keeper.is_some();
+    let client = if shares { site(&parts.extensions) } else { 0 };
     flight.owner = owner;
     flight.correlate = Correlate::begin(plan, context, owner, &mut parts.headers);
     flight.select = Select::begin(plan, context, parts, client);
