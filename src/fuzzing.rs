@@ -230,7 +230,7 @@ pub fn token(bytes: &[u8]) {
     let accept = |value: &[u8]| {
         let value = HeaderValue::from_bytes(value).ok()?;
         let headers = HeaderMap::from_iter([(VERBOSE_HEADER, value)]);
-        tokens.accept(&headers, &request.arrival())
+        tokens.accept(&headers, &request.arrival())?.ok()
     };
     assert!(accept(bytes).is_none());
     let signed = secret.sign(bytes).unwrap_or_default();
