@@ -79,7 +79,9 @@ pub(super) fn find(path: &Path, id: &str, out: &mut Output) -> Result<Vec<Exchan
     };
     let (mut found, trouble) = store::read(path, &search, Some)?;
     trouble.tell_all(out);
-    if found.is_empty() && !is_last(id) {
+    // A trace ID is not in the index, so every line is looked at: only for what can be one.
+    let is_trace = id.len() <= 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    if found.is_empty() && is_trace {
         // What cannot be read was told.
         (found, _) = store::read(path, &begins(path, "trace_id", id)?, Some)?;
     }
