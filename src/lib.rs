@@ -103,8 +103,10 @@ pub mod token;
 pub mod verbose;
 mod worker;
 
-pub use self::context::{current, keep};
-pub use self::kit::Dashcam;
+pub use self::{
+    context::{current, keep},
+    kit::Dashcam,
+};
 
 use self::targets::REQUEST_TARGET;
 

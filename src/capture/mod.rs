@@ -129,8 +129,10 @@ pub use self::{
     layer::{CaptureLayer, CaptureLayerBuilder, CaptureService},
     options::WithCaptureOptions,
 };
-pub use crate::keeper::{Replay, Replays};
 pub use crate::{
-    keeper::{Classify, Dropped, Finished, Limits, SampleLimits, ServerErrors, StormLimits},
+    keeper::{
+        Classify, Dropped, Finished, Limits, Replay, Replays, SampleLimits, ServerErrors,
+        StormLimits,
+    },
     recorder::CaptureOptions,
 };

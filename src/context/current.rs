@@ -1,10 +1,9 @@
-use super::RequestSpans;
-use super::{Mode, RequestContext};
-use std::sync::Arc;
+use super::{Mode, RequestContext, RequestSpans};
 use std::{
     cell::{Cell, RefCell},
     marker::PhantomData,
     mem,
+    sync::Arc,
 };
 
 thread_local! {

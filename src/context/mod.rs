@@ -56,7 +56,6 @@ mod traced;
 
 #[cfg(feature = "token")]
 use self::onward::Onward;
-pub(crate) use self::request::shown_of_fact;
 pub use self::{
     current::{Entered, current},
     in_request::{InRequest, InRequestExt, in_request},
@@ -64,21 +63,15 @@ pub use self::{
 };
 pub(crate) use self::{
     current::{enter_span, exit_span, forget_span, has_current, mode, with_current},
-    replayed::{Replayed, replayed_at, replaying, set_replayed, with_replayed},
-    shared::note_late,
-    spans::{Bound, RequestSpans},
-    ticket::{OnReason, Ticket},
-};
-pub(crate) use self::{
     last::{help, helps},
-    shared::late_events,
-};
-pub(crate) use self::{
     mode::{Aspect, Mode},
     notes::{Notes, PanicNote},
-    request::{MAX_KEEP_LEN, cut_reason, keep_current},
+    replayed::{Replayed, replayed_at, replaying, set_replayed, with_replayed},
+    request::{MAX_KEEP_LEN, cut_reason, keep_current, shown_of_fact},
     route::Route,
-    shared::Shared,
+    shared::{Shared, late_events, note_late},
+    spans::{Bound, RequestSpans},
+    ticket::{OnReason, Ticket},
     traced::TracedSpan,
 };
 

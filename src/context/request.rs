@@ -1,8 +1,10 @@
 use super::{Mode, Route, Shared, current, pool, shared::Began};
-use crate::foreign;
-use crate::id::{CorrelationId, Identity, TraceContext, TraceId};
-use crate::redact::TAIL;
-use crate::selection::{Admission, MAX_FACT_LEN, Shortage};
+use crate::{
+    foreign,
+    id::{CorrelationId, Identity, TraceContext, TraceId},
+    redact::TAIL,
+    selection::{Admission, MAX_FACT_LEN, Shortage},
+};
 use std::{
     borrow::Cow,
     fmt,

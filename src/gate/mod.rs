@@ -102,13 +102,10 @@ mod time;
 
 pub use self::{base::BaseFilter, layer::Gate, switch::RecordSwitch, time::EventTime};
 pub(crate) use self::{
-    layer::bind,
+    layer::{bind, key_of, request_of},
+    note::is_asked_by,
     probe::{doubled, probe},
     replay::{Announcement, ReplayValue, Stage, in_subscriber},
-};
-pub(crate) use self::{
-    layer::{key_of, request_of},
-    note::is_asked_by,
 };
 pub(crate) use crate::levels::installed;
 pub use crate::targets::EXCLUDED_TARGETS;

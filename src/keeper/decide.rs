@@ -6,12 +6,12 @@ use super::{
     storm,
     storm::{Admission, Signature},
 };
-use crate::recorder::Recording;
 use crate::{
     context::{Mode, RequestContext, cut_reason},
     exchange::{Depth, Direction, KeepReason, Outcome},
     foreign::{self, Foreign},
     id::now_v7_text,
+    recorder::Recording,
 };
 use http::{Uri, uri};
 use std::{

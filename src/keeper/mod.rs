@@ -15,25 +15,22 @@ mod waiting;
 
 pub use self::{
     classify::{Classify, ServerErrors},
-    counters::Dropped,
+    counters::{Dropped, Replays},
     finished::Finished,
-    settings::{Limits, SampleLimits, StormLimits},
+    settings::{Limits, Replay, SampleLimits, StormLimits},
 };
 pub(crate) use self::{
     counters::Counters,
     settings::{Settings, settings_setters},
 };
-pub use self::{counters::Replays, settings::Replay};
 
-use self::assemble::Assembler;
-use self::replay::Replayer;
-use crate::{context::Ticket, recorder::Recording};
+use self::{assemble::Assembler, replay::Replayer};
 use crate::{
-    context::{RequestContext, TracedSpan},
+    context::{RequestContext, Ticket, TracedSpan},
     exchange::{Depth, Direction, KeepReason, Outcome},
     export::{Exporter, Health},
     grpc,
-    recorder::MemoryBudget,
+    recorder::{MemoryBudget, Recording},
     worker::Worker,
 };
 use http::StatusCode;

@@ -38,14 +38,15 @@ mod service;
 mod traced;
 mod watch;
 
-pub(crate) use self::last_words::{install_hook, is_installed, unplaced};
 use self::method::known_method;
-pub(crate) use self::plan::VerbosePlan;
-pub(crate) use self::plan::{CorrelationPlan, Plan, Trust};
-pub(crate) use self::service::{Lifecycle, layer_service, service_future};
 pub use self::{
     future::ResponseFuture,
     panic::{Guarded, Observe, PanicResponse, ProblemJson},
     request_body::RequestBody,
     response_body::ResponseBody,
+};
+pub(crate) use self::{
+    last_words::{install_hook, is_installed, unplaced},
+    plan::{CorrelationPlan, Plan, Trust, VerbosePlan},
+    service::{Lifecycle, layer_service, service_future},
 };

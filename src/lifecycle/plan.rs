@@ -4,15 +4,12 @@ use crate::{
         Carried, CorrelationId, Identity, InvalidCorrelationId, MakeCorrelationId, TraceContext,
         TraceId, TraceParent,
     },
-};
-use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
-use std::{fmt, sync::Arc, time::SystemTime};
-
-use crate::keeper::Keeper;
-use crate::{
+    keeper::Keeper,
     recorder::MemoryBudget,
     selection::{Directives, Recorded, Rule, Selected, Steering},
 };
+use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 /// What one layer does in the lifecycle.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,9 @@
 use super::{carried::Carried, flight::Flight};
-use crate::{context::RequestContext, foreign};
+use crate::{
+    context::RequestContext,
+    foreign,
+    recorder::{Clock, Ending, Said},
+};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
@@ -8,8 +12,6 @@ use std::{
     pin::Pin,
     task::{Context, Poll},
 };
-
-use crate::recorder::{Clock, Ending, Said};
 
 pin_project! {
     /// The request body as the service sees it: the client's own, frame by

@@ -21,33 +21,28 @@ mod tee;
 mod thread;
 mod values;
 
-pub(crate) use self::budget::{Account, Holder, MemoryBudget, Reservation};
-pub(crate) use self::causes::know as know_causes;
 pub use self::options::CaptureOptions;
 pub(crate) use self::{
+    budget::{Account, Holder, MemoryBudget, Reservation},
     captured::{CaptureHeads, Captured, ResponseHead},
+    causes::know as know_causes,
+    clock::Clock,
     end_frame::{EndFrame, Envelope},
+    events::{EventRecord, NewEvent, Recording},
     heads::{HeaderFields, grpc_status, is_server_fault},
     items::{Framing, StreamLimits},
     media::begins,
-    tee::{BodySnapshot, Ending, Lengths, PANICKED, Tee, TeePlan},
-};
-pub(crate) use self::{
-    events::{EventRecord, NewEvent, Recording},
     names::{FieldNames, plain_name},
+    origin::find_literals,
+    said::{Said, Text},
     spans::{SpanFields, for_each_span},
+    tee::{BodySnapshot, Ending, Lengths, PANICKED, Tee, TeePlan},
     thread::{Task, thread_id},
     values::{Encoder, InHand, Values, Visited, merge, with_fields, with_scratch},
 };
 
 #[cfg(all(fuzzing, feature = "full"))]
 pub(crate) use self::items::Items;
-
-pub(crate) use self::{
-    clock::Clock,
-    origin::find_literals,
-    said::{Said, Text},
-};
 
 /// Buffers up to this capacity stay allocated between requests.
 const KEEP_CAPACITY: usize = 16 * 1024;

@@ -1,6 +1,8 @@
 use super::*;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::mpsc::{Receiver, Sender, channel},
+};
 
 const LONG: Duration = Duration::from_secs(60);
 

@@ -4,8 +4,7 @@
 mod body;
 mod events;
 
-pub(super) use self::body::is_stream;
-pub(super) use self::events::remember_fields;
+pub(super) use self::{body::is_stream, events::remember_fields};
 
 use self::body::{Side, body, ending_text, fit, note_memory, set_error};
 use super::{Counters, Job, Kept, Settings, report::Report, waiting::Waiting};

@@ -5,8 +5,7 @@ use super::{
 };
 use fastrand::Rng;
 use http::Uri;
-use std::collections::BTreeMap;
-use std::hash::BuildHasher;
+use std::{collections::BTreeMap, hash::BuildHasher};
 
 impl From<u64> for Signature {
     fn from(route: u64) -> Self {
