@@ -108,8 +108,6 @@ pub use self::{
     kit::Dashcam,
 };
 
-use self::targets::REQUEST_TARGET;
-
 /// What macros expand to.
 #[doc(hidden)]
 pub mod __private {

@@ -107,5 +107,4 @@ pub(crate) use self::{
     probe::{doubled, probe},
     replay::{Announcement, ReplayValue, Stage, in_subscriber},
 };
-pub(crate) use crate::levels::installed;
 pub use crate::targets::EXCLUDED_TARGETS;

@@ -10,8 +10,9 @@ use super::{
 use crate::{
     context::RequestContext,
     exchange::{Direction, Failure, Outcome},
-    foreign, gate,
+    foreign,
     keeper::{Ended, Keeper},
+    levels,
     recorder::{Clock, Ending},
 };
 use http::{HeaderMap, StatusCode, header, request, response};
@@ -63,7 +64,7 @@ impl Capture {
     /// Leaves with the request what a replay of its events needs.
     pub(super) fn issue_ticket(plan: &Plan, context: &RequestContext, traced: &Traced) {
         if let Some(keeper) = &plan.keeper
-            && gate::installed()
+            && levels::installed()
         {
             // Spans are held, which the subscriber hears of.
             foreign::run(|| keeper.issue_ticket(context, || traced.or_current()));

@@ -57,7 +57,7 @@ impl RequestLine {
         macro_rules! emit_at {
             ($level:ident) => {
                 tracing::$level!(
-                    target: crate::REQUEST_TARGET,
+                    target: crate::targets::REQUEST_TARGET,
                     parent: span,
                     {
                         http.request.method = self.method,

@@ -95,7 +95,7 @@ fn request_span(context: &RequestContext, method: &str) -> Span {
         return Span::none();
     }
     tracing::info_span!(
-        target: crate::REQUEST_TARGET,
+        target: crate::targets::REQUEST_TARGET,
         "request",
         correlation_id = context.correlation_id().as_str(),
         http.request.method = method,

@@ -1,6 +1,6 @@
 use crate::{
     context::{Mode, RequestContext},
-    gate,
+    levels,
     recorder::{Holder, MemoryBudget},
 };
 use std::sync::Arc;
@@ -12,7 +12,7 @@ pub(super) fn watch(
     limit: usize,
     memory: Option<&Arc<MemoryBudget>>,
 ) {
-    if gate::installed() && !context.mode().has(Mode::WATCHED) {
+    if levels::installed() && !context.mode().has(Mode::WATCHED) {
         let shared = context.shared();
         let account = memory.map(|memory| memory.account(Holder::of(client)));
         shared.recording().begin(limit, account);

@@ -41,8 +41,9 @@
 use crate::{
     exchange::Exchange,
     export::Memory,
-    gate::{Gate, installed},
+    gate::Gate,
     kit::{Dashcam, DashcamBuilder},
+    levels::installed,
 };
 use std::{ops::Deref, sync::Once, time::Duration};
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};

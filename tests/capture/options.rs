@@ -173,3 +173,32 @@ async fn a_closure_keeps_what_nothing_else_would() {
     };
     assert!(why.starts_with("seven bytes on"), "{why}");
 }
+
+#[tokio::test]
+async fn a_closure_sees_the_headers_of_the_response() {
+    let (layer, memory) = capture(|builder| {
+        builder.keep_when(|request| {
+            assert_eq!(request.response_header("x-not-there"), None);
+            request.response_header("x-fallback")
+        })
+    });
+    let answer = |said: Option<&'static str>| {
+        let headers = said.map(|said| [("x-fallback", said)]);
+        move || async move { (headers.map(axum::response::AppendHeaders), "fine") }
+    };
+    let app = Router::new()
+        .route("/with", get(answer(Some("cache"))))
+        .route("/without", get(answer(None)))
+        .layer(layer.clone());
+    for path in ["/without", "/with"] {
+        assert_eq!(send(app.clone(), "GET", path, "").await, 200);
+    }
+    let kept = kept(&layer, &memory);
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].request.path, "/with");
+    // A value of the response's is hidden as such, wherever it stands.
+    let KeepReason::Condition { why } = &kept[0].keep[0] else {
+        panic!("{:?}", kept[0].keep);
+    };
+    assert!(why.starts_with("[~"), "{why}");
+}

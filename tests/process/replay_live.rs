@@ -322,6 +322,31 @@ fn without_live_nothing_is_shown_before_the_end() {
 }
 
 #[test]
+fn an_upload_that_broke_is_replayed_as_other_failures() {
+    alone!();
+    output();
+    let fixture = fixture(|_| ());
+    let cut = futures_util::stream::iter([
+        Ok(bytes::Bytes::from_static(b"{")),
+        Err(std::io::Error::other("cut")),
+    ]);
+    let request = Request::post("/").body(axum::body::Body::from_stream(cut));
+    let service = tower::service_fn(async |request: Request<_>| {
+        tracing::debug!("reading what is cut");
+        let read = http_body_util::BodyExt::collect(request.into_body()).await;
+        assert!(read.is_err());
+        let mut response = http::Response::new(axum::body::Body::empty());
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        Ok::<_, std::convert::Infallible>(response)
+    });
+    let service = tower::Layer::layer(&fixture.dashcam.layer(), service);
+    let status = tokio_test::block_on(crate::support_gate::send(service, request.unwrap()));
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(fixture.take()[0].keep, [KeepReason::RequestBody]);
+    assert_eq!(output().count("reading what is cut"), 1);
+}
+
+#[test]
 fn live_ends_with_the_request() {
     alone!();
     output();

@@ -286,21 +286,19 @@ impl Assembler {
 
         let (events, decisions) =
             events::render(recording, &scrubber, started, kept.depth, &mut self.sites);
-        {
-            losses.events_dropped = recording.dropped();
-            losses.values_cut = recording.cut();
-            if recording.refused() {
-                missing.push(Missing {
-                    what: "events".to_owned(),
-                    why: "memory_budget".to_owned(),
-                });
-            }
-            if let Some(shortage) = { shared.notes().chosen.shortage } {
-                missing.push(Missing {
-                    what: shortage.what().to_owned(),
-                    why: "verbose_budget".to_owned(),
-                });
-            }
+        losses.events_dropped = recording.dropped();
+        losses.values_cut = recording.cut();
+        if recording.refused() {
+            missing.push(Missing {
+                what: "events".to_owned(),
+                why: "memory_budget".to_owned(),
+            });
+        }
+        if let Some(shortage) = { shared.notes().chosen.shortage } {
+            missing.push(Missing {
+                what: shortage.what().to_owned(),
+                why: "verbose_budget".to_owned(),
+            });
         }
         if kept.bodiless && kept.depth == Depth::Full {
             missing.push(Missing {
