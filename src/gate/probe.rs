@@ -62,13 +62,7 @@ pub(crate) fn probe(recorded: LevelFilter) -> Result<(), Obstacle> {
     if debug && STATIC_MAX_LEVEL < Level::DEBUG {
         return Err(Obstacle::StaticLevel);
     }
-    let identity = Identity {
-        id: None,
-        from_header: false,
-        client_id: None,
-        rejected: None,
-        trace: None,
-    };
+    let identity = Identity::default();
     let context = RequestContext::new(identity, Instant::now(), SystemTime::UNIX_EPOCH, None);
     context.shared().recording().begin(1024, None);
     context.raise(Mode::RECORD);

@@ -151,13 +151,7 @@ mod tests {
 
     /// A call with a body of one byte.
     fn call() -> RequestContext {
-        let identity = Identity {
-            id: None,
-            from_header: false,
-            client_id: None,
-            rejected: None,
-            trace: None,
-        };
+        let identity = Identity::default();
         let call = RequestContext::new(identity, Instant::now(), SystemTime::UNIX_EPOCH, None);
         {
             let mut body = call.shared().captured.response_body();

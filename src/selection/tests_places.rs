@@ -11,13 +11,7 @@ use crate::{
 use std::time::{Instant, SystemTime};
 
 fn context() -> RequestContext {
-    let identity = Identity {
-        id: None,
-        from_header: false,
-        client_id: None,
-        rejected: None,
-        trace: None,
-    };
+    let identity = Identity::default();
     RequestContext::new(identity, Instant::now(), SystemTime::now(), None)
 }
 
