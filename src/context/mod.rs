@@ -45,6 +45,7 @@ mod mode;
 mod notes;
 #[cfg(feature = "token")]
 mod onward;
+mod own_line;
 mod pool;
 mod replayed;
 mod request;
@@ -66,6 +67,7 @@ pub(crate) use self::{
     last::{help, helps},
     mode::{Aspect, Mode},
     notes::{Notes, PanicNote},
+    own_line::OwnLine,
     replayed::{Replayed, replayed_at, replaying, set_replayed, with_replayed},
     request::{MAX_KEEP_LEN, cut_reason, keep_current, shown_of_fact},
     route::Route,

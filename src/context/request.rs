@@ -325,6 +325,11 @@ impl RequestContext {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// What tells it from every other request at the same time.
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.0
     }

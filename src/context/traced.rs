@@ -10,8 +10,9 @@ pub(crate) trait TracedSpan: fmt::Debug + Send + Sync {
     /// Another hold on the same span.
     fn again(&self) -> Box<dyn TracedSpan>;
 
-    /// Notes a status code by which nobody judges the request but the conventions.
-    fn answered(&self, status: StatusCode);
+    /// Notes the status code; where the request is not `judged` later, that is whether
+    /// it failed by the conventions.
+    fn answered(&self, status: StatusCode, judged: bool);
 
     /// Notes how the request ended: `left` says that its client left a stream,
     /// which is no error, and `selected` what made it verbose.

@@ -66,15 +66,13 @@ impl Traced {
     }
 
     pub(super) fn response(&self, context: &RequestContext, status: StatusCode) {
-        if !self.span.is_none() {
-            let code = i64::from(status.as_u16());
-            foreign::run(|| self.span.record("http.response.status_code", code));
+        if self.span.is_none() {
+            return;
         }
-        // Where it is captured its end says more.
-        if context.shared().captured.by() == 0
-            && let Some(span) = context.shared().span()
-        {
-            foreign::run(|| span.answered(status));
+        if let Some(span) = context.shared().span() {
+            // Where it is captured its end judges it.
+            let judged = context.shared().captured.by() != 0;
+            foreign::run(|| span.answered(status, judged));
         }
     }
 }
@@ -100,9 +98,8 @@ fn request_span(context: &RequestContext, method: &str) -> Span {
         correlation_id = context.correlation_id().as_str(),
         http.request.method = method,
         http.route = shared.route(),
-        http.response.status_code = field::Empty,
-        otel.kind = "server",
         // Recorded where OpenTelemetry is there to read it.
+        otel.kind = field::Empty,
         otel.name = field::Empty,
     )
 }

@@ -1,7 +1,7 @@
 //! Lines on their way to the writer thread.
 
 use crate::{
-    context::RequestContext,
+    context::{OwnLine, RequestContext},
     id::{SpanId, TraceId},
     redact::Scrubber,
 };
@@ -16,6 +16,8 @@ pub(super) const LIMIT: usize = 8 * 1024 * 1024;
 pub(super) struct Batch {
     pub(super) heads: Vec<Head>,
     pub(super) spans: Vec<SpanHead>,
+    /// The records of requests' own lines.
+    pub(super) own: Vec<OwnLine>,
     pub(super) bytes: Vec<u8>,
     /// What the requests weigh that its lines keep alive.
     pub(super) held: usize,
@@ -47,11 +49,24 @@ pub(super) struct TraceHead {
     pub(super) sampled: bool,
 }
 
+impl TraceHead {
+    pub(super) fn of(context: &RequestContext) -> Self {
+        let trace = context.trace_context();
+        Self {
+            trace_id: trace.trace_id(),
+            span_id: trace.span_id(),
+            sampled: trace.flags().is_sampled(),
+        }
+    }
+}
+
 /// Where a line's hidden values may be known from.
 #[derive(Debug)]
 pub(super) enum Request {
     /// It needs none: it is outside of requests, or our own.
     None,
+    /// It is our own, with this record; its values are the route.
+    Own(usize),
     Known(RequestContext),
     /// It is replayed: the event is redacted already, its spans are by this.
     Replayed(Arc<Scrubber>),
@@ -63,7 +78,7 @@ impl Request {
     pub(super) fn context(&self) -> Option<&RequestContext> {
         match self {
             Self::Known(context) => Some(context),
-            Self::None | Self::Replayed(_) | Self::TooMuch => None,
+            Self::None | Self::Own(_) | Self::Replayed(_) | Self::TooMuch => None,
         }
     }
 }
@@ -79,15 +94,18 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         self.heads.clear();
         self.spans.clear();
+        self.own.clear();
         self.bytes.clear();
         self.held = 0;
         // A peak should not stay in memory for good.
         self.bytes.shrink_to(LIMIT / 8);
         self.heads.shrink_to(16 * 1024);
+        self.own.shrink_to(16 * 1024);
     }
 
     pub(super) fn size(&self) -> usize {
-        self.bytes.len() + (self.heads.len() + self.spans.len()) * size_of::<Head>()
+        let heads = self.heads.len() + self.spans.len() + self.own.len();
+        self.bytes.len() + heads * size_of::<Head>()
     }
 
     pub(super) fn lines(&self) -> impl Iterator<Item = Line<'_>> {
@@ -101,6 +119,10 @@ impl Batch {
                     .bytes
                     .get(values..values + head.values)
                     .unwrap_or_default(),
+                own: match head.request {
+                    Request::Own(at) => self.own.get(at),
+                    _ => None,
+                },
                 spans: self.spans.get(head.spans..spans_end).unwrap_or_default(),
                 bytes: &self.bytes,
             }
@@ -114,6 +136,8 @@ pub(super) struct Line<'b> {
     /// Of printable ASCII only.
     pub(super) id: &'b [u8],
     pub(super) values: &'b [u8],
+    /// The line of a request, of which the values are the route.
+    pub(super) own: Option<&'b OwnLine>,
     /// Innermost first.
     pub(super) spans: &'b [SpanHead],
     pub(super) bytes: &'b [u8],

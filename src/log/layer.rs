@@ -3,10 +3,11 @@ use super::{
     writer::{JsonHandle, Writer},
 };
 use crate::{
-    context::{Mode, mode, with_current, with_replayed},
+    context::{Mode, OwnLine, mode, with_current, with_replayed},
     gate::{is_asked_by, key_of, request_of},
     recorder::{Encoder, SpanFields, for_each_span, with_fields},
     redact::Policy,
+    targets::is_own_request,
 };
 use std::{
     cell::Cell,
@@ -95,6 +96,24 @@ impl JsonLayer {
         }
     }
 
+    /// Takes the line of a request as the record that is in hand; not where spans are
+    /// around the request.
+    fn own_line<S>(&self, event: &Event<'_>, cx: &Context<'_, S>) -> Option<bool>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        with_current(|context| {
+            let line = OwnLine::in_hand(context)?;
+            let span = cx.event_span(event);
+            if span.is_some_and(|span| !is_own_request(span.metadata()) || span.parent().is_some())
+            {
+                return None;
+            }
+            Some(self.writer.push_own(event.metadata(), line, context))
+        })
+        .flatten()
+    }
+
     /// Flushes and counts, after the layer has gone into a subscriber.
     #[must_use]
     pub fn handle(&self) -> JsonHandle {
@@ -115,6 +134,10 @@ where
 
     fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
         let metadata = event.metadata();
+        let own = is_own_request(metadata);
+        if own && self.own_line(event, &cx) == Some(true) {
+            return;
+        }
         // The service's own formatting code runs here, and the spans are locked
         // that other layers lock too, so nothing of ours is locked yet.
         let encode = |bytes: &mut Vec<u8>| {
@@ -159,7 +182,6 @@ where
                         add(metadata, fields);
                     });
                 }
-                let own = crate::targets::is_own_request(metadata);
                 let mut push = |context: Option<(&_, _)>| {
                     let values = (values, cut);
                     self.writer
@@ -176,7 +198,7 @@ where
     }
 
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {
-        if !attrs.is_empty() && !crate::targets::is_own_request(attrs.metadata()) {
+        if !attrs.is_empty() && !is_own_request(attrs.metadata()) {
             self.formatting(attrs.metadata(), || {
                 SpanFields::record_new(attrs, id, &cx);
             });

@@ -6,6 +6,7 @@ use super::{
     places::{self, Place, Places},
 };
 use crate::{
+    context::OwnLine,
     recorder::{Values, Visited},
     redact::{Policy, Probes, Recent, Redactor, Scrubber},
     render::{Fields, Shares, Shown, know, know_asked, size, time_text},
@@ -138,6 +139,10 @@ impl Renderer {
         max: usize,
         out: &mut Vec<u8>,
     ) -> bool {
+        if let Some(own) = line.own {
+            self.own(line, own, (format, flat), max, out);
+            return false;
+        }
         let begin = out.len();
         let scrubber = &*self.scrubber(line, format);
         let Self {
@@ -219,18 +224,73 @@ impl Renderer {
         if withheld {
             out.extend_from_slice(b",\"withheld\":\"limits\"");
         }
-        let mut cut = line.head.cut;
-        if out.len() - begin + END > max {
-            let mut text = out.split_off(begin);
-            cut = cut.saturating_add(fit(&mut text, max - END, format));
-            out.append(&mut text);
-        }
-        if cut > 0 {
-            out.extend_from_slice(b",\"cut\":");
-            out.extend_from_slice(itoa::Buffer::new().format(cut).as_bytes());
-        }
-        out.extend_from_slice(b"}\n");
+        close(begin, line.head.cut, format, max, out);
         withheld
+    }
+
+    /// Writes the line of a request, field by field as its event has them.
+    fn own(
+        &mut self,
+        line: &Line<'_>,
+        own: &OwnLine,
+        (format, flat): (&LineFormat, bool),
+        max: usize,
+        out: &mut Vec<u8>,
+    ) {
+        let begin = out.len();
+        let Self {
+            plain,
+            places,
+            trace,
+            clock,
+            ..
+        } = self;
+        let place = places.of(line.head.metadata, format, plain);
+        clock.open(line.head.at, format.time, out);
+        out.extend_from_slice(&place.head);
+        out.extend_from_slice(b",\"message\":\"request\",\"correlation_id\":");
+        json::utf8(out, line.id);
+        if let Some(head) = &line.head.trace {
+            trace.write(head, format, out);
+        }
+        out.extend_from_slice(if flat { b"," } else { b",\"fields\":{" });
+        // In the order of the event's fields.
+        let field = |out: &mut Vec<u8>, index: usize| {
+            if index > 0 {
+                out.push(b',');
+            }
+            if let Some((name, _)) = place.names.get(index) {
+                out.extend_from_slice(name);
+            }
+        };
+        field(out, 0);
+        plain_text(out, own.method);
+        if !line.values.is_empty() {
+            field(out, 1);
+            json::utf8(out, line.values);
+        }
+        if let Some(status) = own.status {
+            field(out, 2);
+            number(out, status);
+        }
+        field(out, 3);
+        plain_text(out, own.outcome);
+        field(out, 4);
+        out.extend_from_slice(zmij::Buffer::new().format(own.duration_ms).as_bytes());
+        field(out, 5);
+        number(out, own.request_bytes);
+        field(out, 6);
+        number(out, own.response_bytes);
+        field(out, 7);
+        out.extend_from_slice(truth(own.kept));
+        if let Some(not_kept) = own.not_kept {
+            field(out, 8);
+            plain_text(out, not_kept);
+        }
+        if !flat {
+            out.push(b'}');
+        }
+        close(begin, 0, format, max, out);
     }
 
     /// Says that lines were lost.
@@ -365,8 +425,7 @@ impl TraceNames {
         out.push(b'"');
         if !self.sampled.is_empty() {
             out.extend_from_slice(&self.sampled);
-            let text: &[u8] = if head.sampled { b"true" } else { b"false" };
-            out.extend_from_slice(text);
+            out.extend_from_slice(truth(head.sampled));
         }
     }
 }
@@ -432,11 +491,40 @@ fn member(out: &mut Vec<u8>, place: &Place, index: usize, value: &Shown<'_>) {
         Shown::Text { text, cut: false } => json::string(out, text),
         Shown::Text { text, cut: true } => json::display(out, format_args!("{text}…")),
         Shown::Plain(text) => json::utf8(out, text.as_bytes()),
-        Shown::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
-        Shown::I64(n) => out.extend_from_slice(itoa::Buffer::new().format(*n).as_bytes()),
-        Shown::U64(n) => out.extend_from_slice(itoa::Buffer::new().format(*n).as_bytes()),
+        Shown::Bool(value) => out.extend_from_slice(truth(*value)),
+        Shown::I64(n) => number(out, *n),
+        Shown::U64(n) => number(out, *n),
         Shown::F64(n) => out.extend_from_slice(zmij::Buffer::new().format(*n).as_bytes()),
     }
+}
+
+/// Writes a text of ours that needs no escape.
+fn plain_text(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+fn number(out: &mut Vec<u8>, n: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+}
+
+fn truth(value: bool) -> &'static [u8] {
+    if value { b"true" } else { b"false" }
+}
+
+/// Ends a line that began there: makes it fit, and says what was cut of it.
+fn close(begin: usize, mut cut: u32, format: &LineFormat, max: usize, out: &mut Vec<u8>) {
+    if out.len() - begin + END > max {
+        let mut text = out.split_off(begin);
+        cut = cut.saturating_add(fit(&mut text, max - END, format));
+        out.append(&mut text);
+    }
+    if cut > 0 {
+        out.extend_from_slice(b",\"cut\":");
+        number(out, cut);
+    }
+    out.extend_from_slice(b"}\n");
 }
 
 /// Opens lines with their time; the text up to the second is made once a second.

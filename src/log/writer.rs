@@ -4,7 +4,7 @@ use super::{
     line::Renderer,
 };
 use crate::{
-    context::{self, RequestContext},
+    context::{self, OwnLine, RequestContext},
     foreign,
     recorder::find_literals,
     redact::{Policy, Scrubber},
@@ -29,6 +29,8 @@ const CHUNK: usize = 256 * 1024;
 pub(crate) const MAX_LINE: usize = 16 * 1024;
 /// What every line has fits into this.
 const LEAST_LINE: usize = 2 * 1024;
+/// The longest route, in bytes, of a line that is taken as a record.
+const LONG_ROUTE: usize = 512;
 /// The next batch of any writer.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 /// How long the writer lets lines gather: waking it for each would cost more
@@ -129,6 +131,90 @@ impl JsonHandle {
                 (context, if weighed { 0 } else { request.weight() })
             });
         let is_last = context.is_some_and(|(_, own)| own) && context::helps();
+        self.add(is_last, bytes.len() + id.len(), |batch| {
+            let request = match holds {
+                None => scrubber.map_or(Request::None, Request::Replayed),
+                Some((context, weight)) => {
+                    let weighed = context.shared().is_weighed_in(batch.id);
+                    let more = if weighed { 0 } else { weight };
+                    if batch.held + more > HELD_LIMIT {
+                        Request::TooMuch
+                    } else {
+                        batch.held += more;
+                        // Where another batch was filled a moment ago, its next line weighs.
+                        if more > 0 {
+                            context.shared().note_weighed_in(batch.id);
+                        }
+                        Request::Known(context.clone())
+                    }
+                }
+            };
+            let start = batch.bytes.len();
+            batch.bytes.extend_from_slice(id);
+            let before = batch.bytes.len();
+            batch.bytes.extend_from_slice(bytes);
+            let first_span = batch.spans.len();
+            batch.spans.extend(spans.iter().map(|span| SpanHead {
+                metadata: span.metadata,
+                start: before + span.start,
+                end: before + span.end,
+            }));
+            batch.heads.push(Head {
+                metadata,
+                at,
+                start,
+                id: id.len(),
+                values,
+                cut,
+                spans: first_span,
+                trace: context.map(|(context, _)| TraceHead::of(context)),
+                // Our own line has no free text; holding its request would keep
+                // the buffers from the next one.
+                request,
+            });
+        });
+    }
+
+    /// Takes the line of a request; not where its route is long.
+    pub(super) fn push_own(
+        &self,
+        metadata: &'static Metadata<'static>,
+        line: OwnLine,
+        context: &RequestContext,
+    ) -> bool {
+        let route = context.shared().route();
+        let values = route.map_or(0, str::len);
+        if values > LONG_ROUTE {
+            return false;
+        }
+        let at = SystemTime::now();
+        let id = context.correlation_id().as_header_value().as_bytes();
+        self.add(context::helps(), id.len() + values, |batch| {
+            let start = batch.bytes.len();
+            batch.bytes.extend_from_slice(id);
+            batch
+                .bytes
+                .extend_from_slice(route.unwrap_or_default().as_bytes());
+            batch.heads.push(Head {
+                metadata,
+                at,
+                start,
+                id: id.len(),
+                values,
+                cut: 0,
+                spans: batch.spans.len(),
+                trace: Some(TraceHead::of(context)),
+                request: Request::Own(batch.own.len()),
+            });
+            batch.own.push(line);
+        });
+        true
+    }
+
+    /// Adds a line with this many bytes of its own, or counts it as dropped. `is_last`
+    /// are the lines of what ends the process.
+    fn add(&self, is_last: bool, bytes: usize, add: impl FnOnce(&mut Batch)) {
+        let shared = &self.0.0;
         let mut guard = shared.lock();
         let State { batch, last, .. } = &mut *guard;
         let batch = if is_last {
@@ -137,58 +223,12 @@ impl JsonHandle {
         } else {
             batch
         };
-        if batch.size() + bytes.len() + id.len() > LIMIT {
+        if batch.size() + bytes > LIMIT {
             drop(guard);
             shared.dropped.fetch_add(1, Relaxed);
             return;
         }
-        let request = match holds {
-            None => scrubber.map_or(Request::None, Request::Replayed),
-            Some((context, weight)) => {
-                let weighed = context.shared().is_weighed_in(batch.id);
-                let more = if weighed { 0 } else { weight };
-                if batch.held + more > HELD_LIMIT {
-                    Request::TooMuch
-                } else {
-                    batch.held += more;
-                    // Where another batch was filled a moment ago, its next line weighs.
-                    if more > 0 {
-                        context.shared().note_weighed_in(batch.id);
-                    }
-                    Request::Known(context.clone())
-                }
-            }
-        };
-        let start = batch.bytes.len();
-        batch.bytes.extend_from_slice(id);
-        let before = batch.bytes.len();
-        batch.bytes.extend_from_slice(bytes);
-        let first_span = batch.spans.len();
-        batch.spans.extend(spans.iter().map(|span| SpanHead {
-            metadata: span.metadata,
-            start: before + span.start,
-            end: before + span.end,
-        }));
-        batch.heads.push(Head {
-            metadata,
-            at,
-            start,
-            id: id.len(),
-            values,
-            cut,
-            spans: first_span,
-            trace: context.map(|(context, _)| {
-                let trace = context.trace_context();
-                TraceHead {
-                    trace_id: trace.trace_id(),
-                    span_id: trace.span_id(),
-                    sampled: trace.flags().is_sampled(),
-                }
-            }),
-            // Our own line has no free text; holding its request would keep
-            // the buffers from the next one.
-            request,
-        });
+        add(batch);
         let wake = std::mem::take(&mut guard.sleeping);
         if is_last {
             shared.has_last.store(true, Relaxed);

@@ -50,6 +50,7 @@ pub(crate) fn start(span: &Span, request: &RequestContext, arrival: &Arrival<'_>
     let _ = span.set_parent(parent(trace, state));
 
     let route = request.shared().route();
+    span.record("otel.kind", "server");
     span.record("otel.name", &*name(arrival.method, route));
     for attribute in arrival.for_samplers() {
         span.set_attribute(attribute.key, attribute.value);
@@ -88,8 +89,11 @@ impl TracedSpan for RequestSpan {
         })
     }
 
-    fn answered(&self, status: StatusCode) {
-        if status.is_server_error() {
+    fn answered(&self, status: StatusCode, judged: bool) {
+        let code = i64::from(status.as_u16());
+        let code = KeyValue::new("http.response.status_code", code);
+        self.context.span().set_attribute(code);
+        if !judged && status.is_server_error() {
             self.fail(Cow::Owned(status.as_u16().to_string()));
         }
     }

@@ -1,0 +1,40 @@
+//! The line that a request leaves in the log, as the record that it is.
+
+use super::RequestContext;
+use std::cell::Cell;
+
+/// The fields of the line, beside the route, which the request has.
+///
+/// The line goes through the subscriber as an event, which any layer can read. dashcam's
+/// own log layer takes this instead, and formats none of the fields.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnLine {
+    pub(crate) method: &'static str,
+    pub(crate) status: Option<u16>,
+    pub(crate) outcome: &'static str,
+    pub(crate) duration_ms: f64,
+    // OpenTelemetry has no unsigned integers.
+    pub(crate) request_bytes: i64,
+    pub(crate) response_bytes: i64,
+    pub(crate) kept: bool,
+    pub(crate) not_kept: Option<&'static str>,
+}
+
+thread_local! {
+    static IN_HAND: Cell<Option<(usize, OwnLine)>> = const { Cell::new(None) };
+}
+
+impl OwnLine {
+    /// Runs `emit`, which emits the line of this request, with the line in hand.
+    pub(crate) fn with(self, context: &RequestContext, emit: impl FnOnce()) {
+        let _ = IN_HAND.try_with(|hand| hand.set(Some((context.address(), self))));
+        emit();
+        let _ = IN_HAND.try_with(|hand| hand.set(None));
+    }
+
+    /// The line that this thread emits, where it is of this request.
+    pub(crate) fn in_hand(context: &RequestContext) -> Option<Self> {
+        let (of, line) = IN_HAND.try_with(Cell::get).ok().flatten()?;
+        (of == context.address()).then_some(line)
+    }
+}
