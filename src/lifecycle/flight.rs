@@ -128,14 +128,10 @@ impl Flight {
         over
     }
 
-    pub(super) fn service_error<E: Display + 'static>(mut self, error: &E) {
+    pub(super) fn service_error<E: Display + 'static>(&mut self, error: &E) {
         // The error's text is code of the service, so its context is current.
         let text = self.ask(|| Said::of_error(error)).unwrap_or_default();
         self.end(End::ServiceError(text), Clock::default());
-    }
-
-    pub(super) fn panicked(mut self) {
-        self.end(End::Panic, Clock::default());
     }
 
     pub(super) fn trailers(&mut self, trailers: &HeaderMap) {

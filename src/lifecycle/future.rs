@@ -1,5 +1,5 @@
-use super::{PanicResponse, ResponseBody, flight::Flight};
-use crate::foreign::Payload;
+use super::{PanicResponse, ResponseBody, end::End, flight::Flight, lent::Lent, response_body};
+use crate::{foreign::Payload, recorder::Clock};
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -19,14 +19,14 @@ pin_project! {
         // empty too where `call` panicked and the panic is answered.
         #[pin]
         inner: Option<F>,
-        flight: Option<Flight>,
+        flight: Lent,
         panics: P,
     }
 
     impl<F, P> PinnedDrop for ResponseFuture<F, P> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if let Some(flight) = this.flight {
+            if let Some(flight) = this.flight.get_mut() {
                 flight.dropping(|| this.inner.set(None));
             }
         }
@@ -37,7 +37,7 @@ impl<F, P> ResponseFuture<F, P> {
     pub(super) fn new(flight: Flight, panics: P) -> Self {
         Self {
             inner: None,
-            flight: Some(flight),
+            flight: Lent::new(flight),
             panics,
         }
     }
@@ -49,14 +49,14 @@ impl<F, P> ResponseFuture<F, P> {
         P: PanicResponse<B>,
     {
         let (inner, flight) = (&mut self.inner, &self.flight);
-        let run = flight.as_ref().map(|flight| flight.run(|| *inner = call()));
+        let run = flight.get().map(|flight| flight.run(|| *inner = call()));
         if let Some(Err(payload)) = run {
             self.panicked_in_call::<B>(payload);
         }
     }
 
-    fn observe_panic(flight: Flight, payload: Payload) -> ! {
-        flight.panicked();
+    fn observe_panic(flight: &mut Flight, payload: Payload) -> ! {
+        flight.end(End::Panic, Clock::default());
         std::panic::resume_unwind(payload)
     }
 
@@ -65,7 +65,8 @@ impl<F, P> ResponseFuture<F, P> {
     where
         P: PanicResponse<B>,
     {
-        let Some(mut flight) = self.flight.take() else {
+        let mut lent = self.flight.take();
+        let Some(flight) = lent.get_mut() else {
             return;
         };
         let answers = flight.ask(|| self.panics.answers()) == Some(true);
@@ -75,7 +76,7 @@ impl<F, P> ResponseFuture<F, P> {
         flight.discard(payload);
         // Whether the answer is ever asked for or not.
         flight.panicked = true;
-        self.flight = Some(flight);
+        self.flight = lent;
     }
 }
 
@@ -90,7 +91,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let Some(flight) = this.flight.as_ref() else {
+        let Some(flight) = this.flight.get() else {
             // Polled after completion.
             return Poll::Pending;
         };
@@ -105,33 +106,29 @@ where
                 this.inner.set(None);
             }
         });
+        if run.is_ok() && polled.is_pending() {
+            if let Some(flight) = this.flight.get_mut() {
+                flight.waits();
+            }
+            return Poll::Pending;
+        }
+        let mut lent = this.flight.take();
+        let Some(flight) = lent.get_mut() else {
+            return Poll::Pending;
+        };
         let payload = match run {
             Err(payload) => Some(payload),
             Ok(()) => match polled {
-                Poll::Pending => {
-                    if let Some(flight) = this.flight {
-                        flight.waits();
-                    }
-                    return Poll::Pending;
+                Poll::Ready(Some(Ok(response))) => {
+                    return Poll::Ready(Ok(response_body::responded(lent, response)));
                 }
-                Poll::Ready(Some(result)) => {
-                    let Some(flight) = this.flight.take() else {
-                        return Poll::Pending;
-                    };
-                    return Poll::Ready(match result {
-                        Ok(response) => Ok(flight.responded(response)),
-                        Err(error) => {
-                            flight.service_error(&error);
-                            Err(error)
-                        }
-                    });
+                Poll::Ready(Some(Err(error))) => {
+                    flight.service_error(&error);
+                    return Poll::Ready(Err(error));
                 }
                 // `call` panicked, and was noted there.
-                Poll::Ready(None) => None,
+                Poll::Ready(None) | Poll::Pending => None,
             },
-        };
-        let Some(flight) = this.flight.take() else {
-            return Poll::Pending;
         };
         // What is left of the future is dropped like the rest of it; a second
         // panic there is part of the first.
@@ -142,7 +139,7 @@ where
             (Ok(Some(response)), payload) => {
                 // Before the answer is made, which would leak where this panicked.
                 flight.discard(payload);
-                return Poll::Ready(Ok(flight.answered_panic(response)));
+                return Poll::Ready(Ok(response_body::answered_panic(lent, response)));
             }
             (Ok(None), Some(payload)) | (Err(payload), None) => payload,
             (Err(second), Some(payload)) => {

@@ -26,6 +26,7 @@ mod flight;
 mod future;
 mod head;
 mod last_words;
+mod lent;
 mod method;
 mod panic;
 mod panicked;

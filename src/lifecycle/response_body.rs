@@ -1,4 +1,4 @@
-use super::{end::End, flight::Flight, panicked};
+use super::{end::End, flight::Flight, lent::Lent, panicked};
 use crate::{
     context::RequestContext,
     foreign,
@@ -26,14 +26,14 @@ pin_project! {
         // None for a body that is not a response's yet.
         context: Option<RequestContext>,
         // Until the end was seen.
-        flight: Option<Flight>,
+        flight: Lent,
     }
 
     impl<B> PinnedDrop for ResponseBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let _entered = this.context.as_ref().map(RequestContext::enter);
-            if let Some(flight) = this.flight {
+            if let Some(flight) = this.flight.get_mut() {
                 flight.dropping(|| this.inner.set(None));
             } else if let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.inner.set(None))) {
                 foreign::go_on(payload);
@@ -44,14 +44,21 @@ pin_project! {
 
 impl<B: Body> ResponseBody<B> {
     /// `over` ends the exchange here, whatever the body does.
-    pub(super) fn new(inner: B, mut flight: Flight, over: bool) -> Self {
+    pub(super) fn new(inner: B, mut flight: Lent, over: bool) -> Self {
         let over = over || foreign::run(|| inner.is_end_stream()) == Some(true);
+        let mut context = None;
+        if let Some(flight) = flight.get_mut() {
+            if over {
+                flight.end_as(End::Response, Clock::default());
+            }
+            context = flight.carried.context(&flight.context).cloned();
+        }
         if over {
-            flight.end_as(End::Response, Clock::default());
+            flight.end();
         }
         Self {
-            context: flight.carried.context(&flight.context).cloned(),
-            flight: (!over).then_some(flight),
+            context,
+            flight,
             inner: Some(inner),
         }
     }
@@ -63,7 +70,7 @@ impl<B: From<Bytes>> From<Bytes> for ResponseBody<B> {
         Self {
             inner: Some(B::from(bytes)),
             context: None,
-            flight: None,
+            flight: Lent::default(),
         }
     }
 }
@@ -74,7 +81,7 @@ impl<B: Default> Default for ResponseBody<B> {
         Self {
             inner: Some(B::default()),
             context: None,
-            flight: None,
+            flight: Lent::default(),
         }
     }
 }
@@ -96,7 +103,7 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let Some(flight) = this.flight else {
+        let Some(flight) = this.flight.get_mut() else {
             let _entered = this.context.as_ref().map(RequestContext::enter);
             return inner.poll_frame(cx);
         };
@@ -106,7 +113,7 @@ where
         if let Err(payload) = flight.run(|| polled = inner.poll_frame(cx)) {
             flight.end_as(End::Panic, Clock::default());
             drop(entered);
-            *this.flight = None;
+            this.flight.end();
             resume_unwind(payload);
         }
         let mut clock = Clock::default();
@@ -129,7 +136,7 @@ where
             flight.end_as(over, clock);
             // What is dropped with the flight, such as the span, is not the request's.
             drop(entered);
-            *this.flight = None;
+            this.flight.end();
         }
         polled
     }
@@ -145,37 +152,42 @@ where
     }
 }
 
-impl Flight {
-    /// Takes the response head and wraps the body.
-    pub(super) fn responded<B: Body>(mut self, response: Response<B>) -> Response<ResponseBody<B>> {
-        let (mut parts, body) = response.into_parts();
+/// Takes the response head and wraps the body.
+pub(super) fn responded<B: Body>(
+    mut lent: Lent,
+    response: Response<B>,
+) -> Response<ResponseBody<B>> {
+    let (mut parts, body) = response.into_parts();
+    let mut over = false;
+    if let Some(flight) = lent.get_mut() {
         // Nobody else wants to know, and it is the service's code.
         let length = || foreign::run(|| body.size_hint().exact()).flatten();
-        let length = self.captures().then(length).flatten();
-        let over = self.head(&mut parts, length);
-        Response::from_parts(parts, ResponseBody::new(body, self, over))
+        let length = flight.captures().then(length).flatten();
+        over = flight.head(&mut parts, length);
     }
+    Response::from_parts(parts, ResponseBody::new(body, lent, over))
+}
 
-    /// Ends a request whose panic was answered: the answer goes out like any
-    /// other response, the outcome stays a panic.
-    pub(super) fn answered_panic<B: Body>(
-        mut self,
-        mut response: Response<B>,
-    ) -> Response<ResponseBody<B>> {
-        self.panicked = true;
-        if !self.captures() {
+/// Ends a request whose panic was answered: the answer goes out like any
+/// other response, the outcome stays a panic.
+pub(super) fn answered_panic<B: Body>(
+    mut lent: Lent,
+    mut response: Response<B>,
+) -> Response<ResponseBody<B>> {
+    if let Some(flight) = lent.get_mut() {
+        flight.panicked = true;
+        if !flight.captures() {
             // A layer further out of the same request may.
-            panicked::mark(&self.context, &mut response);
+            panicked::mark(&flight.context, &mut response);
         }
         // There is nothing in it that the record does not say already.
-        self.context
-            .shared()
-            .captured
-            .response_body()
-            .skip("answer_to_panic");
-        self.responded(response)
+        let captured = &flight.context.shared().captured;
+        captured.response_body().skip("answer_to_panic");
     }
+    responded(lent, response)
+}
 
+impl Flight {
     /// Notes what passed by.
     fn saw<D: bytes::Buf + 'static, E>(
         &mut self,

@@ -123,6 +123,7 @@ impl MemoryBudget {
         }
     }
 
+    /// Takes memory where that is possible; who did not get it counts that.
     fn try_take(&self, bytes: usize, holder: Holder) -> bool {
         let before = self.held.fetch_add(bytes, Relaxed);
         let all = before.checked_add(bytes).filter(|all| *all <= self.limit);
@@ -133,7 +134,6 @@ impl MemoryBudget {
         let fits = all.is_some_and(|all| own <= self.share(holder, all));
         if !fits {
             self.give_back(bytes, holder);
-            self.refused.fetch_add(1, Relaxed);
         }
         fits
     }
@@ -171,12 +171,33 @@ impl Reservation {
 
     /// Asks for more; `false` means it was refused and counted.
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        self.grow_to(self.bytes + bytes, 0)
+    }
+
+    /// Asks for so many bytes in all. What is asked for beside that, up to `step`, is for
+    /// the next time. `false` means it was refused and counted.
+    #[inline]
+    pub(crate) fn grow_to(&mut self, bytes: usize, step: usize) -> bool {
+        match bytes.checked_sub(self.bytes) {
+            None | Some(0) => true,
+            Some(more) => self.take(more, step),
+        }
+    }
+
+    fn take(&mut self, more: usize, step: usize) -> bool {
         let Some(Account { budget, holder }) = &self.account else {
             return true;
         };
-        let granted = budget.try_take(bytes, *holder);
-        if granted {
-            self.bytes += bytes;
+        let mut take = |bytes| {
+            let granted = budget.try_take(bytes, *holder);
+            if granted {
+                self.bytes += bytes;
+            }
+            granted
+        };
+        let granted = take(more.max(step)) || step > more && take(more);
+        if !granted {
+            budget.note_refused();
         }
         granted
     }

@@ -13,6 +13,9 @@ use std::{any::Any, io::IoSlice, time::Instant};
 /// comes: most bodies have one, and most are never looked at.
 const COPY_UP_TO: usize = 2 * 1024;
 
+/// Memory for chunks after the first one is taken in steps of this size.
+const STEP: usize = 4 * 1024;
+
 /// Copies are made into buffers of this size.
 const SEGMENT: usize = super::KEEP_CAPACITY;
 
@@ -240,6 +243,10 @@ impl Tee {
         if length == 0 || self.ending.is_some() {
             return None;
         }
+        if self.full && self.seen > 0 && self.end_frame.is_none() && self.items.is_none() {
+            self.seen += length as u64;
+            return None;
+        }
         if self.seen == 0 {
             self.first_byte = Some(clock.now());
         }
@@ -261,28 +268,27 @@ impl Tee {
             self.full = true;
             return None;
         }
-        if !self.memory.grow(wanted) {
+        // Most bodies come in one piece.
+        let step = if self.kept == 0 { 0 } else { STEP.min(room) };
+        if !self.memory.grow_to(self.kept + wanted, step) {
             // A later chunk might fit, but what is kept must be a prefix.
             self.full = true;
             self.out_of_memory = true;
             return None;
         }
-        let bytes = (data as &dyn Any).downcast_ref::<Bytes>();
         let mut settled = None;
-        let kept = match bytes {
-            // A part would keep the whole chunk alive.
-            Some(bytes) if wanted == length && self.kept == 0 => {
-                self.first = Some(Foreign::new(bytes.clone()));
-                wanted
-            }
+        let kept = match (data as &dyn Any).downcast_ref::<Bytes>() {
             Some(bytes) => {
-                settled = self.settle();
-                if wanted > COPY_UP_TO && wanted == length {
-                    self.close_segment();
-                    self.pieces.push(Piece::Shared(Foreign::new(bytes.clone())));
+                // A part would keep the whole chunk alive.
+                let whole = wanted == length;
+                if self.kept == 0 && whole {
+                    self.first = Some(Foreign::new(bytes.clone()));
                     wanted
                 } else {
-                    self.copy(bytes.get(..wanted).unwrap_or_default())
+                    if self.first.is_some() {
+                        settled = self.settle();
+                    }
+                    self.share_or_copy(bytes, wanted)
                 }
             }
             None => self.copy_buf(data, wanted),
@@ -290,6 +296,22 @@ impl Tee {
         self.kept += kept;
         self.full = kept < length;
         settled
+    }
+
+    /// Keeps the start of a chunk: a large one that is kept whole is shared.
+    #[inline]
+    fn share_or_copy(&mut self, bytes: &Bytes, wanted: usize) -> usize {
+        if wanted > COPY_UP_TO && wanted == bytes.len() {
+            self.close_segment();
+            self.pieces.push(Piece::Shared(Foreign::new(bytes.clone())));
+            return wanted;
+        }
+        let bytes = bytes.get(..wanted).unwrap_or_default();
+        if self.copied.len() + wanted <= self.copied.capacity().min(SEGMENT) {
+            self.copied.extend_from_slice(bytes);
+            return wanted;
+        }
+        self.copy(bytes)
     }
 
     /// Copies a small first chunk: it was not the only one.
