@@ -166,6 +166,33 @@ const BARS: &[Bar] = &[
         0.33,
     ),
     Bar::Added(
+        [
+            "get/whole stack, recording, one JSON line",
+            "get/pass-through",
+        ],
+        [
+            "get/tower-http ids, trace, one json-subscriber line",
+            "get/pass-through",
+        ],
+        0.35,
+    ),
+    Bar::Added(
+        [
+            "get/whole stack, recording, fmt JSON kept",
+            "get/pass-through",
+        ],
+        [
+            "get/tower-http ids, trace, one fmt JSON line",
+            "get/pass-through",
+        ],
+        1.0,
+    ),
+    Bar::Over(
+        "get/whole stack, recording, one JSON line",
+        "get/pass-through",
+        8_500.0,
+    ),
+    Bar::Added(
         ["post/captured, not kept", "post/pass-through"],
         ["post/both bodies buffered and printed", "post/pass-through"],
         0.35,

@@ -36,6 +36,15 @@ pub(crate) fn cases() -> Vec<Case> {
             fmt_json();
             drive(traced(), get_request, go);
         },
+        "get/tower-http ids, trace, one json-subscriber line" => |go| {
+            json_subscriber();
+            drive(traced(), get_request, go);
+        },
+        "get/whole stack, recording, fmt JSON kept" => |go| {
+            let (cam, app) = beside_fmt();
+            drive(app, get_request, go);
+            let _ = cam.flush(std::time::Duration::from_secs(60));
+        },
         "get/whole stack, recording, one JSON line" => |go| {
             let (cam, app) = whole();
             drive(app, get_request, go);
@@ -59,6 +68,10 @@ pub(crate) fn cases() -> Vec<Case> {
         },
         "post/tower-http ids, trace, one fmt JSON line" => |go| {
             fmt_json();
+            drive(traced(), post_request, go);
+        },
+        "post/tower-http ids, trace, one json-subscriber line" => |go| {
+            json_subscriber();
             drive(traced(), post_request, go);
         },
         "post/whole stack, recording, one JSON line" => |go| {
@@ -141,6 +154,24 @@ fn fmt_json() {
         .with(EnvFilter::new("info"))
         .with(fmt::layer().json().with_writer(std::io::sink));
     tracing::subscriber::set_global_default(subscriber).unwrap();
+}
+
+fn json_subscriber() {
+    let subscriber = tracing_subscriber::registry()
+        .with(EnvFilter::new("info"))
+        .with(json_subscriber::layer().with_writer(std::io::sink));
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+}
+
+/// A service that came from `EnvFilter`, `fmt` and `TraceLayer`, and keeps `fmt`.
+fn beside_fmt() -> (Dashcam, Router) {
+    let cam = Dashcam::builder().in_memory(1).build().unwrap();
+    let subscriber = tracing_subscriber::registry()
+        .with(cam.gate(EnvFilter::new("info")))
+        .with(fmt::layer().json().with_writer(std::io::sink));
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let app = router().layer(cam.layer());
+    (cam, app)
 }
 
 fn whole() -> (Dashcam, Router) {

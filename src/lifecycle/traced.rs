@@ -1,4 +1,4 @@
-use super::{Plan, known_method};
+use super::Plan;
 use crate::{
     context::{Aspect, Bound, RequestContext},
     foreign, gate,
@@ -29,13 +29,12 @@ impl Traced {
         if !plan.span || !context.shared().claim(Aspect::Span) {
             return Self::default();
         }
-        let method = known_method(&parts.method);
         // Layers hear of it.
-        let span = foreign::run(|| request_span(context, method)).unwrap_or_else(Span::none);
+        let span = foreign::run(|| request_span(context)).unwrap_or_else(Span::none);
         #[cfg(feature = "opentelemetry")]
         if !span.is_none() {
             let arrival = crate::opentelemetry::Arrival {
-                method,
+                method: super::known_method(&parts.method),
                 parts,
                 uri: super::head::uri(parts),
                 policy: plan.keeper.as_ref().map(|k| &k.settings().policy),
@@ -46,6 +45,8 @@ impl Traced {
                 context.trace_context().replace_in(&mut parts.headers);
             }
         }
+        #[cfg(not(feature = "opentelemetry"))]
+        let _ = parts;
         Self {
             _bound: gate::bind(&span, context),
             span,
@@ -86,18 +87,16 @@ impl Drop for Traced {
     }
 }
 
-fn request_span(context: &RequestContext, method: &str) -> Span {
-    let shared = context.shared();
+fn request_span(context: &RequestContext) -> Span {
     // Also spares the text of a span that nobody takes.
     if LevelFilter::current() < Level::INFO {
         return Span::none();
     }
+    // What joins lines, and no more: `fmt` formats it for every line in it, twice.
     tracing::info_span!(
         target: crate::targets::REQUEST_TARGET,
         "request",
         correlation_id = context.correlation_id().as_str(),
-        http.request.method = method,
-        http.route = shared.route(),
         // Recorded where OpenTelemetry is there to read it.
         otel.kind = field::Empty,
         otel.name = field::Empty,

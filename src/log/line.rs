@@ -254,37 +254,37 @@ impl Renderer {
             trace.write(head, format, out);
         }
         out.extend_from_slice(if flat { b"," } else { b",\"fields\":{" });
-        // In the order of the event's fields.
+        // In the order of the event's fields, of which the message is the first.
         let field = |out: &mut Vec<u8>, index: usize| {
-            if index > 0 {
+            if index > 1 {
                 out.push(b',');
             }
             if let Some((name, _)) = place.names.get(index) {
                 out.extend_from_slice(name);
             }
         };
-        field(out, 0);
+        field(out, 1);
         plain_text(out, own.method);
         if !line.values.is_empty() {
-            field(out, 1);
+            field(out, 2);
             json::utf8(out, line.values);
         }
         if let Some(status) = own.status {
-            field(out, 2);
+            field(out, 3);
             number(out, status);
         }
-        field(out, 3);
-        plain_text(out, own.outcome);
         field(out, 4);
-        out.extend_from_slice(zmij::Buffer::new().format(own.duration_ms).as_bytes());
+        plain_text(out, own.outcome);
         field(out, 5);
-        number(out, own.request_bytes);
+        out.extend_from_slice(zmij::Buffer::new().format(own.duration_ms).as_bytes());
         field(out, 6);
-        number(out, own.response_bytes);
+        number(out, own.request_bytes);
         field(out, 7);
+        number(out, own.response_bytes);
+        field(out, 8);
         out.extend_from_slice(truth(own.kept));
         if let Some(not_kept) = own.not_kept {
-            field(out, 8);
+            field(out, 9);
             plain_text(out, not_kept);
         }
         if !flat {

@@ -33,9 +33,15 @@ const LEAST_LINE: usize = 2 * 1024;
 const LONG_ROUTE: usize = 512;
 /// The next batch of any writer.
 static NEXT: AtomicU64 = AtomicU64::new(1);
-/// How long the writer lets lines gather: waking it for each would cost more
-/// than the lines do.
+/// How long the writer lets lines gather where many come: waking it for each would cost
+/// more than the lines do.
 const GATHER: Duration = Duration::from_millis(5);
+/// The same where few come; no line waits longer for the writer to look.
+const MOST_GATHER: Duration = Duration::from_millis(40);
+/// Where fewer lines gathered, the writer lets them gather longer.
+const FEW: usize = 4;
+/// Where so many did, shorter.
+const MANY: usize = 16;
 
 #[derive(Debug, Default)]
 struct State {
@@ -304,6 +310,10 @@ pub(super) struct Writer {
     output: Box<dyn Write + Send>,
     renderer: Renderer,
     told: u64,
+    /// Whether there were lines when it last looked.
+    awake: bool,
+    /// After how long it looks again.
+    pace: Duration,
 }
 
 impl Writer {
@@ -316,6 +326,8 @@ impl Writer {
             output,
             renderer: Renderer::new(policy),
             told: 0,
+            awake: false,
+            pace: GATHER,
         };
         thread::Builder::new()
             .name("dashcam-log".to_owned())
@@ -348,33 +360,47 @@ impl Writer {
     }
 
     /// Waits for lines, lets some gather, and takes them.
-    fn take(&self, batch: &mut Batch) -> bool {
+    fn take(&mut self, batch: &mut Batch) -> bool {
         let mut state = self.shared.lock();
-        while !state.has_lines() && !state.closed {
-            state.sleeping = true;
-            state = self
-                .shared
-                .work
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        state.sleeping = false;
-        let until = Instant::now() + GATHER;
-        while !state.closed && !state.hurry {
-            let Some(left) = until.checked_duration_since(Instant::now()) else {
+        loop {
+            // While it looks at times, no line has to wake it.
+            if !self.awake {
+                while !state.has_lines() && !state.closed {
+                    state.sleeping = true;
+                    state = self
+                        .shared
+                        .work
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+                state.sleeping = false;
+            }
+            let until = Instant::now() + self.pace;
+            while !state.closed && !state.hurry {
+                let Some(left) = until.checked_duration_since(Instant::now()) else {
+                    break;
+                };
+                state = self
+                    .shared
+                    .work
+                    .wait_timeout(state, left)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
+            }
+            state.hurry = false;
+            self.awake = state.has_lines();
+            if self.awake || state.closed {
                 break;
-            };
-            state = self
-                .shared
-                .work
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            }
         }
-        state.hurry = false;
         state.taken += 1;
         std::mem::swap(&mut state.batch, batch);
         self.shared.begin(&mut state.batch);
+        self.pace = match batch.heads.len() {
+            0..FEW => (2 * self.pace).min(MOST_GATHER),
+            FEW..MANY => self.pace,
+            _ => (self.pace / 2).max(GATHER),
+        };
         state.closed
     }
 

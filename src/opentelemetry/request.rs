@@ -52,7 +52,7 @@ pub(crate) fn start(span: &Span, request: &RequestContext, arrival: &Arrival<'_>
     let route = request.shared().route();
     span.record("otel.kind", "server");
     span.record("otel.name", &*name(arrival.method, route));
-    for attribute in arrival.for_samplers() {
+    for attribute in arrival.for_samplers(route) {
         span.set_attribute(attribute.key, attribute.value);
     }
     let context = {
@@ -284,8 +284,14 @@ impl Arrival<'_> {
     }
 
     /// What is known before the span starts, beside its fields.
-    fn for_samplers(&self) -> Vec<KeyValue> {
-        let mut attributes = vec![KeyValue::new("url.scheme", self.scheme().to_owned())];
+    fn for_samplers(&self, route: Option<&str>) -> Vec<KeyValue> {
+        let mut attributes = vec![
+            KeyValue::new("http.request.method", self.method.to_owned()),
+            KeyValue::new("url.scheme", self.scheme().to_owned()),
+        ];
+        if let Some(route) = route {
+            attributes.push(KeyValue::new("http.route", route.to_owned()));
+        }
         if let Some((host, port)) = self.host() {
             attributes.push(KeyValue::new("server.address", host));
             if let Some(port) = port {

@@ -290,6 +290,69 @@ fn lines_of_a_request_say_so_and_one_is_its_own() {
     }
 }
 
+/// The line of a request is taken as a record, but inside of a span of the service's own
+/// it is an event like any other: nobody can tell the two apart by what they say.
+#[tokio::test]
+#[cfg_attr(not(feature = "axum"), ignore = "needs routes of axum")]
+async fn the_own_line_says_the_same_inside_of_a_span() {
+    use axum::{Router, body::Body, http::Request, routing::get};
+    use tower::ServiceExt;
+    for flat in [false, true] {
+        for max in [16 * 1024, 2 * 1024] {
+            let (fixture, buffer) = (Fixture::new(), Buffer::default());
+            let lines = fixture.dashcam.json_log_to(buffer.clone()).unwrap();
+            let subscriber = tracing_subscriber::registry()
+                .with(fixture.dashcam.gate(EnvFilter::new("info")))
+                .with(lines.flatten_fields(flat).max_line(max));
+            let _subscriber = tracing::subscriber::set_default(subscriber);
+            let long: &'static str = format!("/{}/\"quoted\"", "é".repeat(120)).leak();
+            let app = Router::new()
+                .route("/orders/{id}", get(|body: String| async move { body }))
+                .route("/panics", get(|| async { panic!("no") as &'static str }))
+                .route(long, get(|| async { "" }))
+                .layer(fixture.dashcam.layer());
+            let encoded = format!("/{}/%22quoted%22", "%C3%A9".repeat(120));
+            let paths = ["/orders/7", "/panics", "/nowhere", &encoded];
+            for spanned in [false, true] {
+                for path in paths {
+                    let _span = spanned.then(|| tracing::info_span!("outer").entered());
+                    let request = Request::get(path)
+                        .header("x-request-id", "of-the-client")
+                        .body(Body::from("four"))
+                        .unwrap();
+                    let mut call = tokio_test::task::spawn(app.clone().oneshot(request));
+                    let std::task::Poll::Ready(Ok(response)) = call.poll() else {
+                        panic!("it waits");
+                    };
+                    let _ = axum::body::to_bytes(response.into_body(), 1 << 20).await;
+                }
+            }
+            assert!(fixture.dashcam.flush(DEADLINE));
+            let lines: Vec<_> = buffer
+                .text()
+                .lines()
+                .filter_map(without_what_varies)
+                .collect();
+            let (taken, general) = lines.split_at(paths.len());
+            assert_eq!(taken, general);
+        }
+    }
+}
+
+/// A line of a request, without its times, IDs and spans.
+fn without_what_varies(line: &str) -> Option<String> {
+    let mut text = line.to_owned();
+    for name in ["timestamp", "trace_id", "span_id"] {
+        let start = text.find(&format!("\"{name}\":\""))? + name.len() + 4;
+        let end = start + text.get(start..)?.find('"')?;
+        text.replace_range(start..end, "");
+    }
+    let start = text.find("\"duration_ms\":")?;
+    let end = start + text.get(start..)?.find(',')?;
+    text.replace_range(start..end, "");
+    Some(text.replace(",\"spans\":[{\"name\":\"outer\"}]", ""))
+}
+
 #[tokio::test]
 #[cfg_attr(not(feature = "axum"), ignore = "needs routes of axum")]
 async fn the_own_line_names_the_route() {
