@@ -50,10 +50,6 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Panicking {
         at("new span");
     }
 
-    fn on_record(&self, _: &Id, _: &Record<'_>, _: Context<'_, S>) {
-        at("record");
-    }
-
     fn on_enter(&self, _: &Id, _: Context<'_, S>) {
         at("enter");
     }
@@ -81,7 +77,7 @@ async fn every_request_is_answered_and_kept() {
         .with(Panicking)
         .with(gate)
         .init();
-    for place in ["new span", "record", "enter", "line", "exit", "close"] {
+    for place in ["new span", "enter", "line", "exit", "close"] {
         for answers in [true, false] {
             let dashcam = TestDashcam::new();
             let app = Router::new()
