@@ -12,10 +12,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 use tower::ServiceExt;
-use tracing::{
-    Event, Id, Subscriber,
-    span::{Attributes, Record},
-};
+use tracing::{Event, Id, Subscriber, span::Attributes};
 use tracing_subscriber::{
     EnvFilter,
     layer::{Context, Layer},
