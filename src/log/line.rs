@@ -514,6 +514,7 @@ fn truth(value: bool) -> &'static [u8] {
 }
 
 /// Ends a line that began there: makes it fit, and says what was cut of it.
+#[inline]
 fn close(begin: usize, mut cut: u32, format: &LineFormat, max: usize, out: &mut Vec<u8>) {
     if out.len() - begin + END > max {
         let mut text = out.split_off(begin);
