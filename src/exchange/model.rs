@@ -3,9 +3,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// Name and version of the format. The number changes when a reader has to.
-pub const SCHEMA: &str = "dashcam.exchange/1";
-
 /// The record of one request.
 ///
 /// Times named `*_at` are RFC 3339 in UTC with microseconds; times named
@@ -14,7 +11,7 @@ pub const SCHEMA: &str = "dashcam.exchange/1";
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Exchange {
-    /// [`SCHEMA`].
+    /// [`SCHEMA`](Self::SCHEMA).
     pub schema: String,
     /// Unique to this exchange (a UUIDv7); one correlation ID may have many.
     pub id: String,
@@ -75,6 +72,11 @@ pub struct Exchange {
     pub redaction: Redaction,
     /// Where it happened.
     pub environment: Environment,
+}
+
+impl Exchange {
+    /// Name and version of the format. The number changes when readers have to change.
+    pub const SCHEMA: &str = "dashcam.exchange/1";
 }
 
 /// Which side of the connection the service was on.
@@ -219,13 +221,14 @@ pub struct Request {
     pub query: Option<String>,
     /// `HTTP/1.1`, `HTTP/2.0`, …
     pub version: String,
-    /// Header fields in the order received, redacted.
-    pub headers: Vec<Header>,
+    /// The names, in lower case, and redacted values of the header fields, in the order
+    /// received.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Body,
-    /// Trailer fields, redacted.
+    /// The names, in lower case, and redacted values of the trailer fields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub trailers: Vec<Header>,
+    pub trailers: Vec<(String, String)>,
 }
 
 /// The response.
@@ -240,23 +243,14 @@ pub struct Response {
     pub grpc_status: Option<u16>,
     /// `HTTP/1.1`, `HTTP/2.0`, …
     pub version: String,
-    /// Header fields, redacted.
-    pub headers: Vec<Header>,
+    /// The names, in lower case, and redacted values of the header fields.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Body,
-    /// Trailer fields, redacted.
+    /// The names, in lower case, and redacted values of the trailer fields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub trailers: Vec<Header>,
+    pub trailers: Vec<(String, String)>,
 }
-
-/// One header field, as a pair `[name, value]`.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Header(
-    /// The name, in lower case.
-    pub String,
-    /// The value, redacted.
-    pub String,
-);
 
 /// A panic of the service.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -32,7 +32,7 @@ impl ExportError {
         }
     }
 
-    /// The same error, of an exchange that would never be taken: [`Held`](super::Held)
+    /// The same error, of an exchange that would never be taken: [`Exporter::retry`](super::Exporter::retry)
     /// gives it up instead of trying again.
     #[must_use]
     pub fn permanent(self) -> Self {

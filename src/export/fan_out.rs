@@ -1,4 +1,4 @@
-use super::{Backlog, ExportError, Exporter, Health};
+use super::{ExportError, Exporter, Health};
 use crate::{
     exchange::Exchange,
     foreign::{self, Payload},
@@ -73,9 +73,12 @@ impl<A: Exporter, B: Exporter> Exporter for (A, B) {
         }
     }
 
-    fn backlog(&self) -> Backlog {
-        let (first, second) = (self.0.backlog(), self.1.backlog());
-        Backlog::new(first.held + second.held, first.lost + second.lost)
+    fn held(&self) -> u64 {
+        self.0.held() + self.1.held()
+    }
+
+    fn lost(&self) -> u64 {
+        self.0.lost() + self.1.lost()
     }
 
     fn directory(&self) -> Option<PathBuf> {
@@ -136,11 +139,12 @@ impl<E: Exporter> Exporter for Vec<E> {
         }
     }
 
-    fn backlog(&self) -> Backlog {
-        let backlogs = self.iter().map(Exporter::backlog);
-        backlogs.fold(Backlog::default(), |sum, one| {
-            Backlog::new(sum.held + one.held, sum.lost + one.lost)
-        })
+    fn held(&self) -> u64 {
+        self.iter().map(Exporter::held).sum()
+    }
+
+    fn lost(&self) -> u64 {
+        self.iter().map(Exporter::lost).sum()
     }
 
     fn directory(&self) -> Option<PathBuf> {

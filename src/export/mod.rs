@@ -6,12 +6,12 @@
 //!
 //! [`JsonLines`] writes files, [`Memory`] keeps the newest exchanges in the
 //! process, and a pair `(A, B)` or a `Vec` of exporters gives every exchange to all.
-//! [`Exporter::filter`] gives an exporter some of them, and [`Held`] makes one of your own
-//! try again what failed.
+//! [`Exporter::filter`] gives an exporter some of them, and [`Exporter::retry`] makes one of your
+//! own try again what failed.
 //!
 //! [`har`] and [`curl`] turn exchanges into what other tools read.
 
-pub mod curl;
+mod curl;
 mod error;
 mod fan_out;
 mod filter;
@@ -26,12 +26,11 @@ mod target;
 
 pub use self::{
     error::ExportError,
-    filter::Filter,
-    held::Held,
-    json_lines::{JsonLines, JsonLinesBuilder, JsonLinesStats, JsonLinesStatsHandle},
+    json_lines::{JsonLines, JsonLinesBuilder, JsonLinesStats},
     memory::Memory,
 };
 
+use self::{filter::Filter, held::Held};
 use crate::exchange::Exchange;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -49,8 +48,8 @@ pub trait Exporter: Send + 'static {
     ///
     /// # Errors
     ///
-    /// An error means that this exchange is lost, or within [`Held`] that it is handed
-    /// over again. An exporter that itself keeps the exchange to try again later returns
+    /// An error means that this exchange is lost, or within [`retry`](Self::retry) that it is
+    /// exported again. An exporter that itself keeps the exchange to try again later returns
     /// `Ok` and reports [`Health::Degraded`].
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError>;
 
@@ -70,10 +69,16 @@ pub trait Exporter: Send + 'static {
         Health::Ok
     }
 
-    /// What it has taken and not brought where it belongs; nothing by default.
-    /// Asked as often as [`health`](Self::health).
-    fn backlog(&self) -> Backlog {
-        Backlog::default()
+    /// Returns how many exchanges it has accepted and holds to try again. Default: 0.
+    /// Called as often as [`health`](Self::health).
+    fn held(&self) -> u64 {
+        0
+    }
+
+    /// Returns how many exchanges it has accepted and given up since it was built.
+    /// Default: 0. Called as often as [`health`](Self::health).
+    fn lost(&self) -> u64 {
+        0
     }
 
     /// The directory it writes to, absolute, where it writes to one; for the log and the
@@ -100,7 +105,8 @@ pub trait Exporter: Send + 'static {
         false
     }
 
-    /// This exporter for some exchanges only.
+    /// Returns an exporter that passes on only the exchanges for which `wanted` returns
+    /// `true`. The others count as exported, not as lost.
     ///
     /// ```
     /// use dashcam::{exchange::Outcome, export::{Exporter, JsonLines, Memory}};
@@ -114,30 +120,66 @@ pub trait Exporter: Send + 'static {
     /// );
     /// # let _ = exporter;
     /// ```
-    fn filter<F>(self, wanted: F) -> Filter<Self, F>
+    fn filter<F>(self, wanted: F) -> impl Exporter
     where
         Self: Sized,
         F: FnMut(&Exchange) -> bool + Send + 'static,
     {
         Filter::new(self, wanted)
     }
-}
 
-/// Exchanges that an exporter has taken and that are not where they belong.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Backlog {
-    /// Held, to be tried again.
-    pub held: u64,
-    /// Given up since the start.
-    pub lost: u64,
-}
+    /// Returns an exporter that holds up to 256 exchanges, of 8 MiB together, that this one
+    /// does not accept, and exports them again; see
+    /// [`retry_within`](Self::retry_within).
+    ///
+    /// With it an exporter of your own needs one method, which delivers one exchange or
+    /// returns an error:
+    ///
+    /// ```
+    /// use dashcam::{exchange::Exchange, export::{ExportError, Exporter}};
+    /// use std::{io::Write, net::TcpStream};
+    ///
+    /// struct Collector;
+    ///
+    /// impl Exporter for Collector {
+    ///     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
+    ///         let line = serde_json::to_vec(exchange)
+    ///             .map_err(|error| ExportError::new("not serialised").with_source(error).permanent())?;
+    ///         TcpStream::connect("127.0.0.1:5170")
+    ///             .and_then(|mut socket| socket.write_all(&line))
+    ///             .map_err(|error| ExportError::new("sending to the collector").with_source(error))
+    ///     }
+    /// }
+    ///
+    /// let exporter = Collector.retry();
+    /// # let _ = exporter;
+    /// ```
+    fn retry(self) -> impl Exporter
+    where
+        Self: Sized,
+    {
+        self.retry_within(256, 8 * 1024 * 1024)
+    }
 
-impl Backlog {
-    /// So many held, so many given up.
-    #[must_use]
-    pub fn new(held: u64, lost: u64) -> Self {
-        Self { held, lost }
+    /// Returns an exporter that holds exchanges that this one does not accept, and exports
+    /// them again. It holds up to `max_exchanges`, at least 1, of up to `max_bytes` together.
+    /// The size of an exchange is that of its JSON; a larger one than `max_bytes` is lost.
+    ///
+    /// After an error the exchange and those after it are held. One second later they are
+    /// exported in order, up to the first error; after another error two seconds later, and
+    /// so on up to thirty. An exchange may arrive twice if the exporter returns an error for
+    /// one that arrived. Where there is no room the oldest are dropped;
+    /// [`lost`](Self::lost) counts them. An exchange is also given up if the error is
+    /// [permanent](ExportError::permanent), or if the exporter panics.
+    ///
+    /// [`flush`](Self::flush) exports at once everything that is held, and then flushes the
+    /// exporter. [`health`](Self::health) is [`Health::Degraded`] with the last error while
+    /// anything is held.
+    fn retry_within(self, max_exchanges: usize, max_bytes: usize) -> impl Exporter
+    where
+        Self: Sized,
+    {
+        Held::new(self, max_exchanges, max_bytes)
     }
 }
 
@@ -154,8 +196,12 @@ impl<E: Exporter + ?Sized> Exporter for Box<E> {
         (**self).health()
     }
 
-    fn backlog(&self) -> Backlog {
-        (**self).backlog()
+    fn held(&self) -> u64 {
+        (**self).held()
+    }
+
+    fn lost(&self) -> u64 {
+        (**self).lost()
     }
 
     fn directory(&self) -> Option<PathBuf> {

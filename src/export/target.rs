@@ -1,6 +1,6 @@
 //! Where a request of an exchange went, as far as the exchange says so.
 
-use crate::exchange::{Header, Request, scheme};
+use crate::exchange::{Request, scheme};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// What must not be in a query as it is; what is not ASCII never may.
@@ -9,11 +9,9 @@ const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'#');
 const PATH: &AsciiSet = &QUERY.add(b'?');
 
 /// The first value of a header field.
-pub(super) fn field<'a>(fields: &'a [Header], name: &str) -> Option<&'a str> {
-    let mut values = fields
-        .iter()
-        .filter(|Header(n, _)| n.eq_ignore_ascii_case(name));
-    values.next().map(|Header(_, value)| value.as_str())
+pub(super) fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let mut values = fields.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+    values.next().map(|(_, value)| value.as_str())
 }
 
 /// Host and port as the client named them, where they are known.
@@ -99,13 +97,11 @@ mod tests {
     fn the_origin_is_what_the_client_named() {
         let mut request = sample("1").request;
         assert_eq!(origin(&request), None);
-        request
-            .headers
-            .push(Header("Host".into(), "a.example:81".into()));
+        request.headers.push(("Host".into(), "a.example:81".into()));
         assert_eq!(origin(&request).unwrap(), "http://a.example:81");
         request
             .headers
-            .push(Header("x-forwarded-proto".into(), "https".into()));
+            .push(("x-forwarded-proto".into(), "https".into()));
         assert_eq!(origin(&request).unwrap(), "https://a.example:81");
         request.authority = Some("[::1]:82".into());
         request.headers.pop();

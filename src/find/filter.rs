@@ -454,7 +454,7 @@ impl FromStr for KeptFor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{exchange::Header, export::sample::sample};
+    use crate::export::sample::sample;
 
     fn filter(name: &str, value: &str) -> Filter {
         let mut filter = Filter::new();
@@ -522,7 +522,7 @@ mod tests {
     fn a_host_in_whatever_spelling_and_place() {
         let mut exchange = sample("a");
         let host = "Shop.Example.:8080".to_owned();
-        exchange.request.headers = vec![Header("host".to_owned(), host)];
+        exchange.request.headers = vec![("host".to_owned(), host)];
         let holds = |exchange: &Exchange, asked: &str| {
             filter("header", &format!("Host={asked}")).matches(exchange)
         };

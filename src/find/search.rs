@@ -3,7 +3,7 @@
 use super::Filter;
 use crate::{
     exchange::Exchange,
-    export::json_lines::{Entry, Torn, Wanted, look, paths},
+    export::json_lines::{Entry, Follow, Torn, Wanted, look, paths},
 };
 use std::{
     cmp::{Ordering, Reverse},
@@ -44,6 +44,7 @@ pub struct Search {
     path: PathBuf,
     filter: Filter,
     newest: Option<usize>,
+    follow: Follow,
 }
 
 impl Search {
@@ -53,6 +54,7 @@ impl Search {
             path: path.into(),
             filter: Filter::new(),
             newest: None,
+            follow: Follow::default(),
         }
     }
 
@@ -95,6 +97,45 @@ impl Search {
         let mut found = reading.found.into_vec();
         found.sort_by(|Reverse(a), Reverse(b)| a.cmp(b));
         Ok(found.into_iter().map(|Reverse(found)| found.item).collect())
+    }
+
+    /// Passes to `each` the exchanges that match and were written since the last call, file
+    /// by file, until `each` breaks; the next call continues behind that item. The first call
+    /// begins with the oldest file. [`newest`](Self::newest) does not apply.
+    ///
+    /// A line that is being written waits for the next call. A place that holds no exchange
+    /// is passed once, as an error. Files may begin, be compressed or be deleted meanwhile.
+    ///
+    /// ```no_run
+    /// use dashcam::find::Search;
+    /// use std::{ops::ControlFlow, thread, time::Duration};
+    ///
+    /// let mut search = Search::new("/var/lib/orders/dashcam");
+    /// loop {
+    ///     search.poll(|item| {
+    ///         match item {
+    ///             Ok(exchange) => println!("{} {}", exchange.id, exchange.outcome),
+    ///             Err(torn) => eprintln!("skipped {torn}"),
+    ///         }
+    ///         ControlFlow::Continue(())
+    ///     })?;
+    ///     thread::sleep(Duration::from_millis(300));
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be listed.
+    pub fn poll(
+        &mut self,
+        mut each: impl FnMut(Result<Exchange, Torn>) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        let filter = &self.filter;
+        self.follow.poll(&self.path, |item| match &item {
+            Ok(exchange) if !filter.matches(exchange) => ControlFlow::Continue(()),
+            _ => each(item),
+        })
     }
 }
 

@@ -1,5 +1,5 @@
 use crate::{
-    exchange::{Exchange, Header, Request, scheme},
+    exchange::{Exchange, Request, scheme},
     host,
     redact::Key,
 };
@@ -37,7 +37,7 @@ impl<'s> Sought<'s> {
         }
         let request = exchange.request.headers.iter();
         let response = exchange.response.iter().flat_map(|r| &r.headers);
-        request.chain(response).any(|Header(header, value)| {
+        request.chain(response).any(|(header, value)| {
             header.eq_ignore_ascii_case(name) && (value == self.clear || self.is_hidden_in(value))
         })
     }
@@ -45,8 +45,8 @@ impl<'s> Sought<'s> {
     /// In whatever spelling, and in the target, where HTTP/2 has it.
     fn is_host(&self, request: &Request) -> bool {
         let headers = request.headers.iter();
-        let named = headers.filter(|Header(name, _)| name.eq_ignore_ascii_case("host"));
-        let named = named.map(|Header(_, value)| value);
+        let named = headers.filter(|(name, _)| name.eq_ignore_ascii_case("host"));
+        let named = named.map(|(_, value)| value);
         let scheme = scheme(None, request.scheme.as_deref());
         named
             .chain(&request.authority)

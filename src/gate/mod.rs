@@ -42,7 +42,7 @@
 //!   fields of an event that it refuses are not evaluated.
 //! - An event that is recorded although the base filter refuses it is seen by
 //!   no other layer, and the event after it is lost to none.
-//! - Events of [excluded targets](EXCLUDED_TARGETS) are never recorded, so that
+//! - Events of [excluded targets](#excluded-targets) are never recorded, so that
 //!   telemetry does not feed on itself.
 //! - The request span, the request line and decision points pass whatever the
 //!   base filter says.
@@ -52,6 +52,14 @@
 //!   it), such as on a driver's own thread that enters the span of its caller; the
 //!   lines of `JsonLayer` have its ID then, too. Once the request is
 //!   over the event is nobody's. A span that lives on keeps nothing of its request.
+//!
+//! # Excluded targets
+//!
+//! `dashcam`, `h2`, `hyper`, `hyper_util`, `mio`, `opentelemetry`, `opentelemetry_sdk`,
+//! `opentelemetry_otlp`, `reqwest`, `rustls`, `tokio`, `tokio_util`, `tonic`, `tower`,
+//! `tracing_opentelemetry` and `want`: the HTTP stack under the service, and telemetry itself.
+//! A target includes everything below it (`hyper::proto`). The gate never records their
+//! events, and shows them only as the base filter says.
 //!
 //! # Limits
 //!
@@ -107,4 +115,3 @@ pub(crate) use self::{
     probe::{doubled, probe},
     replay::{Announcement, ReplayValue, Stage, in_subscriber},
 };
-pub use crate::targets::EXCLUDED_TARGETS;

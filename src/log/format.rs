@@ -1,31 +1,8 @@
 use std::borrow::Cow;
 
-/// How a line names what it says, for the system that reads it.
-///
-/// The names differ, and the forms of level and IDs; what a line says does not.
-/// `correlation_id`, `message`, `fields` and `spans` have these names in all of them.
-///
-/// | | [`otel`](Self::otel) | [`datadog`](Self::datadog) | [`google_cloud`](Self::google_cloud) | [`elastic`](Self::elastic) |
-/// |---|---|---|---|---|
-/// | time | `timestamp` | `timestamp` | `time` | `@timestamp` |
-/// | level | `level`: `INFO` | `status`: `info` | `severity`: `INFO` | `log.level`: `info` |
-/// | target | `target` | `logger.name` | `target` | `log.logger` |
-/// | trace | `trace_id` | `dd.trace_id` | `logging.googleapis.com/trace`: `projects/…/traces/…` | `trace.id` |
-/// | span | `span_id` | `dd.span_id`, decimal | `logging.googleapis.com/spanId` | `span.id` |
-/// | | | | `logging.googleapis.com/trace_sampled` | `ecs.version` |
-///
-/// ```
-/// # fn main() -> std::io::Result<()> {
-/// # use dashcam::{log::{JsonLayer, LineFormat}, redact::Policy};
-/// let lines = JsonLayer::new(std::io::stdout(), Policy::strict())?
-///     .format(LineFormat::google_cloud("my-project"));
-/// # let _ = lines;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct LineFormat {
+/// How a line names its members, for the system that reads it.
+#[derive(Debug)]
+pub(super) struct LineFormat {
     pub(super) time: &'static str,
     pub(super) level: &'static str,
     /// From ERROR to TRACE.
@@ -54,9 +31,7 @@ const COMMON: [&str; 8] = [
 ];
 
 impl LineFormat {
-    /// The default: what the OpenTelemetry Collector, Loki and most others map as it
-    /// is.
-    pub fn otel() -> Self {
+    pub(super) fn otel() -> Self {
         Self {
             time: "timestamp",
             level: "level",
@@ -71,9 +46,7 @@ impl LineFormat {
         }
     }
 
-    /// As Datadog's own libraries write it: the trace ID in hexadecimal digits, the
-    /// span ID decimal.
-    pub fn datadog() -> Self {
+    pub(super) fn datadog() -> Self {
         Self {
             level: "status",
             levels: ["error", "warn", "info", "debug", "trace"],
@@ -85,9 +58,7 @@ impl LineFormat {
         }
     }
 
-    /// The special fields of Google Cloud's structured logging; traces are those of
-    /// this project.
-    pub fn google_cloud(project_id: &str) -> Self {
+    pub(super) fn google_cloud(project_id: &str) -> Self {
         Self {
             time: "time",
             level: "severity",
@@ -100,8 +71,7 @@ impl LineFormat {
         }
     }
 
-    /// The Elastic Common Schema.
-    pub fn elastic() -> Self {
+    pub(super) fn elastic() -> Self {
         Self {
             time: "@timestamp",
             level: "log.level",
@@ -137,11 +107,5 @@ impl LineFormat {
         ];
         let rare = [self.sampled, self.constant.map(|(name, _)| name)];
         own.contains(&name) || COMMON.contains(&name) || rare.contains(&Some(name))
-    }
-}
-
-impl Default for LineFormat {
-    fn default() -> Self {
-        Self::otel()
     }
 }

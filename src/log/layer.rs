@@ -1,5 +1,6 @@
 use super::{
     batch::SpanHead,
+    format::LineFormat,
     writer::{JsonHandle, Writer},
 };
 use crate::{
@@ -12,6 +13,7 @@ use std::{
     cell::Cell,
     io::{self, Write},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 use tracing::{Dispatch, Event, Metadata, Subscriber, dispatcher::WeakDispatch, span};
 use tracing_subscriber::{
@@ -19,8 +21,12 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// The layer; see the [module page](super).
-#[derive(Debug)]
+/// Writes a JSON line for every event; see the [module page](super).
+///
+/// Cheap to clone. Clones share the writer thread, the settings and the counters: give one to
+/// the subscriber, and keep one to [`flush`](Self::flush). When the last clone is gone, the
+/// thread writes the lines that wait and ends.
+#[derive(Clone, Debug)]
 pub struct JsonLayer {
     writer: JsonHandle,
     dispatch: OnceLock<WeakDispatch>,
@@ -76,11 +82,38 @@ impl JsonLayer {
         self
     }
 
-    /// Names the members of a line for the system that reads it; default
-    /// [`LineFormat::otel`](super::LineFormat::otel). Only the first call counts.
+    /// Writes lines for Datadog, as its own libraries do: with its
+    /// [names](super#formats), the trace ID in hexadecimal and the span ID in decimal digits.
+    /// Default: OpenTelemetry's names. Of several formats the first counts.
     #[must_use]
-    pub fn format(self, format: super::LineFormat) -> Self {
-        self.writer.format(format);
+    pub fn datadog(self) -> Self {
+        self.writer.format(LineFormat::datadog());
+        self
+    }
+
+    /// Writes lines for Google Cloud Logging, with the [special
+    /// fields](super#formats) of its structured logging. Traces belong to the project with
+    /// this ID. Default: OpenTelemetry's names. Of several formats the first counts.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # use dashcam::{log::JsonLayer, redact::Policy};
+    /// let lines = JsonLayer::new(std::io::stdout(), Policy::strict())?.google_cloud("my-project");
+    /// # let _ = lines;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn google_cloud(self, project_id: &str) -> Self {
+        self.writer.format(LineFormat::google_cloud(project_id));
+        self
+    }
+
+    /// Writes lines with the [names](super#formats) of the Elastic Common Schema. Default:
+    /// OpenTelemetry's names. Of several formats the first counts.
+    #[must_use]
+    pub fn elastic(self) -> Self {
+        self.writer.format(LineFormat::elastic());
         self
     }
 
@@ -95,9 +128,34 @@ impl JsonLayer {
         }
     }
 
-    /// Flushes and counts, after the layer has gone into a subscriber.
+    /// Waits until every line so far was written to the output, at most for this time;
+    /// returns whether it was. Lines that the output refused count as written here, and in
+    /// [`failed`](Self::failed).
     #[must_use]
-    pub fn handle(&self) -> JsonHandle {
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.writer.flush(timeout)
+    }
+
+    /// Returns how many lines were dropped because the writer was behind.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.writer.dropped()
+    }
+
+    /// Returns how many lines lost the run-time parts of a text, because their request has
+    /// more values to look for than the limits allow. Such a line has the member `withheld`.
+    #[must_use]
+    pub fn withheld(&self) -> u64 {
+        self.writer.withheld()
+    }
+
+    /// Returns how many lines the output refused. They are lost.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.writer.failed()
+    }
+
+    pub(crate) fn handle(&self) -> JsonHandle {
         self.writer.clone()
     }
 }

@@ -29,7 +29,6 @@
 //! | `withheld` | `limits`, where a text lost all that came at run time because there was too much to be looked for |
 //! | `cut` | how many texts were cut, and fields and spans left out, because they or the line were too long |
 //!
-//! [`LineFormat`] has other names for the systems of some vendors.
 //! With flattened fields, `fields` has only those that are named as one of
 //! these members. No object has a name twice: of fields of one name the later ones are
 //! `name#2`, `name#3`, but that the first `message` of an event is its text and another
@@ -37,6 +36,23 @@
 //! A text that was too long ends in `…`; of one that only the line was too long for there
 //! are 64 bytes or more, as they are written. Integers beyond 64 bits, `NaN` and
 //! infinities are texts.
+//!
+//! # Formats
+//!
+//! By default a line has the names that the OpenTelemetry Collector, Loki and most other
+//! systems read without configuration. For other systems the layer changes the names, and the
+//! forms of level and IDs:
+//!
+//! | | default | [`datadog`](JsonLayer::datadog) | [`google_cloud`](JsonLayer::google_cloud) | [`elastic`](JsonLayer::elastic) |
+//! |---|---|---|---|---|
+//! | time | `timestamp` | `timestamp` | `time` | `@timestamp` |
+//! | level | `level`: `INFO` | `status`: `info` | `severity`: `INFO` | `log.level`: `info` |
+//! | target | `target` | `logger.name` | `target` | `log.logger` |
+//! | trace | `trace_id` | `dd.trace_id` | `logging.googleapis.com/trace`: `projects/…/traces/…` | `trace.id` |
+//! | span | `span_id` | `dd.span_id`, decimal | `logging.googleapis.com/spanId` | `span.id` |
+//! | | | | `logging.googleapis.com/trace_sampled` | `ecs.version` |
+//!
+//! All other members have the same names in every format.
 //!
 //! # The line of a request
 //!
@@ -105,7 +121,7 @@
 //!   `cut` says how many. Time, level, target and IDs are always there, a target of more
 //!   than 256 bytes perhaps cut.
 //! - Lines of one thread stay in order. A line is written within some
-//!   milliseconds; [`JsonHandle::flush`] waits for it.
+//!   milliseconds; [`JsonLayer::flush`] waits for it.
 //! - At most 8 MiB of events wait for the writer. What does not fit is dropped
 //!   and counted, and a line says how many.
 //! - Texts are redacted as described at [`crate::redact`]: detectors, and the
@@ -118,7 +134,7 @@
 //!   goes without its request. Such a line loses all that came at run time in its
 //!   texts, and so does one of a request about which there is too much to be looked
 //!   for, or of a client that took more than a quarter of a second that has others
-//!   waiting. It says so (`withheld`), and [`JsonHandle::withheld`] counts it.
+//!   waiting. It says so (`withheld`), and [`JsonLayer::withheld`] counts it.
 //!
 //! # Ordering
 //!
@@ -133,5 +149,5 @@ mod line;
 mod places;
 mod writer;
 
-pub(crate) use self::writer::MAX_LINE;
-pub use self::{format::LineFormat, layer::JsonLayer, writer::JsonHandle};
+pub use self::layer::JsonLayer;
+pub(crate) use self::writer::{JsonHandle, MAX_LINE};

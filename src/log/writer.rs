@@ -87,10 +87,10 @@ impl Shared {
     }
 }
 
-/// Flushes and counts the lines of a [`JsonLayer`](super::JsonLayer) layer. When
-/// the last handle and the layer are gone, the writer writes what waits and ends.
+/// Hands lines to the writer, and flushes and counts them. When the last handle is gone,
+/// the writer writes what waits and ends.
 #[derive(Clone)]
-pub struct JsonHandle(Arc<Owner>);
+pub(crate) struct JsonHandle(Arc<Owner>);
 
 struct Owner(Arc<Shared>);
 
@@ -215,8 +215,7 @@ impl JsonHandle {
     /// Waits until every line so far was given to the output, at most until
     /// the deadline; whether it was. Lines that the output refused are counted
     /// ([`failed`](Self::failed)).
-    #[must_use]
-    pub fn flush(&self, deadline: Duration) -> bool {
+    pub(crate) fn flush(&self, deadline: Duration) -> bool {
         let shared = &self.0.0;
         let mut state = shared.lock();
         let goal = state.taken + u64::from(state.has_lines());
@@ -231,21 +230,18 @@ impl JsonHandle {
     }
 
     /// Lines dropped because the writer was behind.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.0.0.dropped.load(Relaxed)
     }
 
     /// Lines that lost all that came at run time in a text of theirs, because there
     /// was more to be looked for in their request than the limits allow. They say so.
-    #[must_use]
-    pub fn withheld(&self) -> u64 {
+    pub(crate) fn withheld(&self) -> u64 {
         self.0.0.withheld.load(Relaxed)
     }
 
     /// Lines that the output refused; they are lost.
-    #[must_use]
-    pub fn failed(&self) -> u64 {
+    pub(crate) fn failed(&self) -> u64 {
         self.0.0.failed.load(Relaxed)
     }
 }

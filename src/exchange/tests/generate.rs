@@ -2,8 +2,8 @@
 
 use crate::exchange::{
     Body, BodyState, Content, Correlation, CorrelationSource, Decision, Depth, Direction,
-    Environment, Event, Exchange, Failure, Header, KeepReason, Losses, Missing, Mode, Outcome,
-    Panic, Redaction, Request, Response, SCHEMA, Service, Span, Thread, Timing,
+    Environment, Event, Exchange, Failure, KeepReason, Losses, Missing, Mode, Outcome, Panic,
+    Redaction, Request, Response, Service, Span, Thread, Timing,
 };
 use proptest::{
     collection::{btree_map, vec},
@@ -42,9 +42,9 @@ fn fields() -> impl Strategy<Value = Map<String, Value>> {
     btree_map(text(), value(), 0..3).prop_map(|map| map.into_iter().collect())
 }
 
-fn headers() -> impl Strategy<Value = Vec<Header>> {
+fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
     vec(
-        (text(), text()).prop_map(|(name, value)| Header(name, value)),
+        (text(), text()).prop_map(|(name, value)| (name, value)),
         0..3,
     )
 }
@@ -337,7 +337,7 @@ pub(super) fn any_exchange() -> impl Strategy<Value = Exchange> {
     );
     let parts = (correlation(), timing(), request(), of(response()));
     (ids, ends, lists, parts, about()).prop_map(|(ids, ends, lists, parts, about)| Exchange {
-        schema: SCHEMA.to_owned(),
+        schema: Exchange::SCHEMA.to_owned(),
         id: ids.0,
         direction: ids.2,
         continues: ids.1,

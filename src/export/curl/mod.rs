@@ -1,37 +1,9 @@
-//! An exchange as a `curl` command for a shell, that sends the request again as
-//! far as it is recorded.
-//!
-//! ```no_run
-//! use dashcam::export::{curl::Curl, json_lines};
-//!
-//! for exchange in json_lines::read_dir("/var/log/orders/exchanges")?.flatten() {
-//!     println!("{}", Curl::new(&exchange));
-//! }
-//! # Ok::<(), std::io::Error>(())
-//! ```
-//!
-//! To another place than the one the request came to:
-//!
-//! ```
-//! # let text = r#"{"schema":"dashcam.exchange/1","id":"1","service":{"name":"a","version":"1"},
-//! #   "correlation":{"id":"c","source":"minted"},"started_at":"2026-11-23T07:21:10.532815Z",
-//! #   "timing":{"duration_us":5},"in_flight":1,"outcome":{"kind":"panicked"},"slow":false,
-//! #   "keep":[{"kind":"outcome"}],"mode":{"kind":"off"},"depth":"full","request":{"method":"GET",
-//! #   "path":"/orders/7","version":"HTTP/1.1","headers":[["accept","*/*"]],
-//! #   "body":{"state":"none","seen":0,"kept":0}},"redaction":{"policy":"strict","key_id":"k"},
-//! #   "environment":{}}"#;
-//! # let exchange: dashcam::exchange::Exchange = serde_json::from_str(text)?;
-//! use dashcam::export::curl::Curl;
-//!
-//! let command = Curl::new(&exchange).base("http://127.0.0.1:3000").to_string();
-//! assert!(command.contains("curl --url http://127.0.0.1:3000/orders/7"));
-//! # Ok::<(), serde_json::Error>(())
-//! ```
+//! The `curl` command of an exchange.
 
 mod shell;
 
 use super::{notes, target};
-use crate::exchange::{Content, Exchange, Header, Request};
+use crate::exchange::{Content, Exchange, Request};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use shell::{Data, quote};
 use std::fmt::{self, Display, Write as _};
@@ -58,57 +30,55 @@ const NOT_IN_URL: &AsciiSet = &CONTROLS.add(b' ');
 /// tells it not to.
 const EXPECTS: usize = 1024;
 
-/// The `curl` command of one exchange, by its [`Display`].
-///
-/// Comment lines come first. They name the exchange, and say what the command
-/// does not send as it was sent: pseudonyms, a body that was cut or not written,
-/// fields that were left out. Values that were hidden are sent as their
-/// pseudonyms; a method, which can have no spaces, as `~` and the hash of its own.
-///
-/// Guarantees: whatever the exchange holds, the text is comment lines and one
-/// command (with a body that is no plain text, one pipeline of `printf` and the
-/// command) for `sh`, `dash`, `bash` and other POSIX shells, for `zsh`, and for `fish` from
-/// 3.4 on, in which nothing of the exchange is code; in comment lines, where zsh looks for code in what is
-/// pasted, `_` stands for what could be. It has no control characters but line feeds,
-/// and nothing that changes the direction of text. No option of curl reads a file.
-/// Where nothing was hidden or cut, method, target, header fields and body are sent as
-/// recorded, in HTTP/1.0 or HTTP/2 where that was recorded. It does not send fields of the connection (RFC 9110, section
-/// 7.6.1), and `content-length` only as curl counts it. Needs curl 7.55.
-#[derive(Clone, Debug)]
-#[must_use = "does nothing until it is displayed"]
-pub struct Curl<'a> {
-    exchange: &'a Exchange,
-    base: Option<String>,
-}
-
-impl<'a> Curl<'a> {
-    /// Sends to the host that the client named, `http://localhost` where that is
-    /// not known.
-    pub fn new(exchange: &'a Exchange) -> Self {
-        Self {
-            exchange,
-            base: None,
-        }
-    }
-
-    /// Sends to this URL, to which path and query are added. The header `host` is
-    /// then that of the URL, so that no proxy takes the request for one to the
-    /// original host.
-    pub fn base(mut self, url: impl Into<String>) -> Self {
-        self.base = Some(url.into());
-        self
-    }
-}
-
-impl Display for Curl<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut command = Command::new(self.exchange);
-        command.target(self.base.as_deref());
+impl Exchange {
+    /// Returns the `curl` command for a shell that sends the request again as far as it was
+    /// recorded.
+    ///
+    /// `base` is the URL to send to. Path and query are added to it, and the header `host` is
+    /// that of the URL, so that no proxy forwards the request to the original host. Default:
+    /// the host that the client named, or `http://localhost` if that is not known.
+    ///
+    /// ```
+    /// # let text = r#"{"schema":"dashcam.exchange/1","id":"1","service":{"name":"a","version":"1"},
+    /// #   "correlation":{"id":"c","source":"minted"},"started_at":"2026-11-23T07:21:10.532815Z",
+    /// #   "timing":{"duration_us":5},"in_flight":1,"outcome":{"kind":"panicked"},"slow":false,
+    /// #   "keep":[{"kind":"outcome"}],"mode":{"kind":"off"},"depth":"full","request":{"method":"GET",
+    /// #   "path":"/orders/7","version":"HTTP/1.1","headers":[["accept","*/*"]],
+    /// #   "body":{"state":"none","seen":0,"kept":0}},"redaction":{"policy":"strict","key_id":"k"},
+    /// #   "environment":{}}"#;
+    /// # let exchange: dashcam::exchange::Exchange = serde_json::from_str(text)?;
+    /// let command = exchange.to_curl(Some("http://127.0.0.1:3000"));
+    /// assert!(command.contains("curl --url http://127.0.0.1:3000/orders/7"));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    ///
+    /// Comment lines come first. They name the exchange, and list what the command does not
+    /// send as it was sent: pseudonyms, a body that was cut or not written, fields that were
+    /// left out. The command sends the pseudonyms of hidden values; in place of a hidden
+    /// method, which cannot have spaces, it sends `~` and the method's hash.
+    ///
+    /// # Guarantees
+    ///
+    /// - The text is comment lines and one command, or, for a body that is not plain text,
+    ///   one pipeline of `printf` and the command. It works in `sh`, `dash`, `bash` and other
+    ///   POSIX shells, in `zsh`, and in `fish` from 3.4 on. Whatever the exchange holds, no
+    ///   part of it runs as code. zsh looks for code in comment lines that are pasted; there
+    ///   `_` replaces what could be code.
+    /// - The text has no control characters but line feeds, and nothing that changes the
+    ///   direction of text. No option of curl reads a file.
+    /// - If nothing was hidden or cut, the command sends method, target, header fields and body
+    ///   as they were recorded, in HTTP/1.0 or HTTP/2 if that was recorded. It does not send
+    ///   fields of the connection (RFC 9110, section 7.6.1), and sends `content-length` only
+    ///   as curl counts it. It needs curl 7.55.
+    #[must_use]
+    pub fn to_curl(&self, base: Option<&str>) -> String {
+        let mut command = Command::new(self);
+        command.target(base);
         command.version();
         command.headers();
         command.body();
         command.method();
-        command.fmt(f)
+        command.to_string()
     }
 }
 
@@ -214,7 +184,7 @@ impl<'a> Command<'a> {
             };
             notes::untrue_of(&request.body, raw.as_deref().or(text))
         };
-        for Header(name, value) in &request.headers {
+        for (name, value) in &request.headers {
             let needed = name.eq_ignore_ascii_case("te")
                 && request.version == "HTTP/2.0"
                 && value == "trailers";

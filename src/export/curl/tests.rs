@@ -119,8 +119,8 @@ fn run(shell: &str, command: &str) -> Vec<u8> {
     output.stdout
 }
 
-fn header(name: &str, value: &str) -> Header {
-    Header(name.into(), value.into())
+fn header(name: &str, value: &str) -> (String, String) {
+    (name.into(), value.into())
 }
 
 fn text(text: &str) -> Body {
@@ -144,9 +144,7 @@ fn comes_as_recorded(
     exchange: &Exchange,
     shells: &[&str],
 ) {
-    let command = Curl::new(exchange)
-        .base(format!("http://{address}"))
-        .to_string();
+    let command = exchange.to_curl(Some(&format!("http://{address}")));
     let clean = |c: char| c == '\n' || !super::shell::is_unsafe(c);
     assert!(command.chars().all(clean), "{command:?}");
     let request = &exchange.request;
@@ -162,7 +160,7 @@ fn comes_as_recorded(
         let mut fields: Vec<_> = request
             .headers
             .iter()
-            .map(|Header(name, value)| {
+            .map(|(name, value)| {
                 (
                     name.clone(),
                     value.trim_matches([' ', '\t']).as_bytes().to_vec(),
@@ -368,7 +366,7 @@ fn nothing_of_an_exchange_gets_out_of_its_place() {
     exchange.request.body = Body::new(BodyState::Error {
         message: evil.into(),
     });
-    let command = Curl::new(&exchange).to_string();
+    let command = exchange.to_curl(None);
     assert!(
         command
             .chars()
@@ -411,7 +409,7 @@ fn says_what_it_does_not_send() {
     exchange.request.body.state = BodyState::Truncated;
     (exchange.request.body.seen, exchange.request.body.kept) = (5000, 1024);
     exchange.request.body.content_encoding = Some("gzip".into());
-    let command = Curl::new(&exchange).to_string();
+    let command = exchange.to_curl(None);
     assert_eq!(
         command,
         "# exchange 1, correlation ID c-1, 2025-01-02T03:04:05.678901Z: failed, status 500\n\
@@ -432,7 +430,7 @@ fn says_what_it_does_not_send() {
 fn a_method_that_is_hidden_is_no_other_one() {
     let mut exchange = plain("[~36a11ea64f60212b len=5 ascii alpha]", "/a");
     exchange.request.body = text("x");
-    let command = Curl::new(&exchange).to_string();
+    let command = exchange.to_curl(None);
     assert!(
         command.contains("curl --url http://localhost/a \\\n  -X '~36a11ea64f60212b'"),
         "{command}"
@@ -441,7 +439,7 @@ fn a_method_that_is_hidden_is_no_other_one() {
         command.contains("# pseudonyms stand for what was sent: method"),
         "{command}"
     );
-    let command = Curl::new(&plain("patch", "/a")).to_string();
+    let command = plain("patch", "/a").to_curl(None);
     assert!(command.contains("-X patch"), "{command}");
 }
 
@@ -454,10 +452,10 @@ fn fields_of_other_bytes_are_left_out() {
     ];
     exchange.request.body = text("hello");
     exchange.request.body.seen = 5;
-    let command = Curl::new(&exchange).to_string();
+    let command = exchange.to_curl(None);
     assert!(command.contains("-H 'content-md5: Q2hl"), "{command}");
     exchange.request.body = text("[~12 len=5]");
-    let command = Curl::new(&exchange).to_string();
+    let command = exchange.to_curl(None);
     assert!(!command.contains("-H 'content-md5") && !command.contains("-H 'content-range"));
     assert!(command.contains("# left out, of other bytes than these: content-md5\n"));
 }
@@ -466,9 +464,7 @@ fn fields_of_other_bytes_are_left_out() {
 fn another_base_has_its_own_host() {
     let mut exchange = plain("GET", "/a");
     exchange.request.headers = vec![header("host", "shop.example"), header("accept", "a/b")];
-    let command = Curl::new(&exchange)
-        .base("https://[::1]:8443/p re/")
-        .to_string();
+    let command = exchange.to_curl(Some("https://[::1]:8443/p re/"));
     assert!(
         command.contains("# it went to http://shop.example\n"),
         "{command}"
@@ -485,10 +481,10 @@ fn grpc_needs_http2() {
     let mut exchange = plain("POST", "/pkg.Service/Method");
     exchange.request.version = "HTTP/2.0".into();
     exchange.request.headers = vec![header("te", "trailers")];
-    let command = Curl::new(&exchange).base("http://a").to_string();
+    let command = exchange.to_curl(Some("http://a"));
     assert!(command.contains("--http2-prior-knowledge"), "{command}");
     assert!(command.contains("-H 'te: trailers'"), "{command}");
-    let command = Curl::new(&exchange).base("https://a").to_string();
+    let command = exchange.to_curl(Some("https://a"));
     assert!(!command.contains("--http2"), "{command}");
 }
 

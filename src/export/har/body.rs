@@ -1,7 +1,7 @@
 //! Bodies in HAR: `postData` and `content`.
 
 use super::{notes, present, target};
-use crate::exchange::{Body, BodyState, Content, Header, Request, Response};
+use crate::exchange::{Body, BodyState, Content, Request, Response};
 use base64ct::{Base64, Encoding as _};
 use serde_json::Value;
 
@@ -141,15 +141,20 @@ fn passed(body: &Body) -> i64 {
 }
 
 /// Header fields that would mislead whoever takes the body for what they say.
-fn wrong(headers: &[Header], body: &Body, bytes: &Bytes<'_>, bodiless: bool) -> Vec<&'static str> {
+fn wrong(
+    headers: &[(String, String)],
+    body: &Body,
+    bytes: &Bytes<'_>,
+    bodiless: bool,
+) -> Vec<&'static str> {
     let mut wrong = Vec::new();
     let field = |name| target::field(headers, name).map(str::trim);
     let mut codings = headers
         .iter()
-        .filter(|Header(name, _)| name.eq_ignore_ascii_case(CODING));
+        .filter(|(name, _)| name.eq_ignore_ascii_case(CODING));
     let is = |value: &str, known: &[&str]| known.iter().any(|k| k.eq_ignore_ascii_case(value));
     let stays: &[&str] = if bodiless { &KNOWN } else { &["identity"] };
-    if let Some(Header(_, value)) = codings.next()
+    if let Some((_, value)) = codings.next()
         && (!is(value.trim(), stays) || codings.next().is_some())
     {
         wrong.push(CODING);
@@ -169,13 +174,13 @@ fn wrong(headers: &[Header], body: &Body, bytes: &Bytes<'_>, bodiless: bool) -> 
 }
 
 /// Whether readers take it for UTF-8; some take text without a charset for Latin-1.
-fn is_utf8(headers: &[Header], text: &str) -> bool {
+fn is_utf8(headers: &[(String, String)], text: &str) -> bool {
     let content_type = target::field(headers, "content-type").unwrap_or_default();
     let content_type = content_type.to_ascii_lowercase();
     text.is_ascii() || content_type.contains("json") || content_type.contains("charset=utf-8")
 }
 
-fn mime(headers: &[Header], body: &Body) -> String {
+fn mime(headers: &[(String, String)], body: &Body) -> String {
     let named = target::field(headers, "content-type").or(body.content_type.as_deref());
     named.unwrap_or("x-unknown").to_owned()
 }

@@ -2,9 +2,9 @@
 //! generators and test stubs.
 //!
 //! ```no_run
-//! use dashcam::export::{har, json_lines};
+//! use dashcam::export::{JsonLines, har};
 //!
-//! let kept: Vec<_> = json_lines::read_dir("/var/log/orders/exchanges")?
+//! let kept: Vec<_> = JsonLines::read("/var/log/orders/exchanges")?
 //!     .filter_map(Result::ok)
 //!     .collect();
 //! let document = har::from_exchanges(&kept);
@@ -50,7 +50,7 @@ mod body;
 mod cookies;
 
 use super::{notes, target};
-use crate::exchange::{Exchange, Header, Response};
+use crate::exchange::{Exchange, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
@@ -174,12 +174,12 @@ fn version(version: &str) -> &str {
     }
 }
 
-fn fields(headers: &[Header], without: &[&str]) -> Vec<Value> {
+fn fields(headers: &[(String, String)], without: &[&str]) -> Vec<Value> {
     let there = headers
         .iter()
-        .filter(|Header(name, _)| !without.iter().any(|w| w.eq_ignore_ascii_case(name)));
+        .filter(|(name, _)| !without.iter().any(|w| w.eq_ignore_ascii_case(name)));
     there
-        .map(|Header(name, value)| json!({"name": name, "value": value}))
+        .map(|(name, value)| json!({"name": name, "value": value}))
         .collect()
 }
 
@@ -225,7 +225,7 @@ fn extension(exchange: &Exchange) -> Value {
     add("trace_id", correlation.trace_id.clone().map(Value::from));
     add("span_id", correlation.span_id.clone().map(Value::from));
     add("route", request.route.clone().map(Value::from));
-    let trailers = |fields: &[Header]| (!fields.is_empty()).then(|| json!(fields));
+    let trailers = |fields: &[(String, String)]| (!fields.is_empty()).then(|| json!(fields));
     add("request_trailers", trailers(&request.trailers));
     if let Some(response) = &exchange.response {
         add("response_body", Some(json!(response.body.state)));

@@ -15,8 +15,8 @@ fn text(text: &str) -> Body {
     body
 }
 
-fn header(name: &str, value: &str) -> Header {
-    Header(name.into(), value.into())
+fn header(name: &str, value: &str) -> (String, String) {
+    (name.into(), value.into())
 }
 
 fn only(exchange: &Exchange) -> Value {

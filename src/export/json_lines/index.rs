@@ -9,7 +9,7 @@ use super::{
     names,
     storage::{Storage, Target},
 };
-use crate::exchange::{Exchange, SCHEMA};
+use crate::exchange::Exchange;
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::{borrow::Cow, io, path::Path};
@@ -87,7 +87,7 @@ impl Mark {
         }
 
         let line: Line<'_> = serde_json::from_slice(line).ok()?;
-        if line.schema != SCHEMA {
+        if line.schema != Exchange::SCHEMA {
             return None;
         }
         let status = line.response.map(|response| response.status);

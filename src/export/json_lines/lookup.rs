@@ -7,7 +7,7 @@ use super::{
     names,
     reader::{BUFFER, MAX_LINE, files, is_compressed, open, parse},
     split::Splitter,
-    torn::{Torn, TornReason},
+    torn::{Reason, Torn},
 };
 use crate::{exchange::Exchange, plain_file};
 use std::{
@@ -188,11 +188,11 @@ impl Lines<'_> {
             let parsed = match splitter.next() {
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    let reason = TornReason::of(&error);
+                    let reason = Reason::of(&error);
                     wanted.torn(Torn::new(self.path, number, offset, reason));
                     return Ok(());
                 }
-                Ok(Some(line)) if line.too_long => Err(TornReason::TooLong),
+                Ok(Some(line)) if line.too_long => Err(Reason::TooLong),
                 Ok(Some(line)) if line.text.trim_ascii().is_empty() => continue,
                 Ok(Some(_)) if self.taken.contains(&offset) => continue,
                 // What was cut is said in any case.

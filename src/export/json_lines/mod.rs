@@ -89,17 +89,12 @@ mod tests;
 mod torn;
 mod writer;
 
-pub use self::{
-    builder::JsonLinesBuilder,
-    follow::Follow,
-    reader::{DirLines, Lines, read_dir, read_file},
-    stats::{JsonLinesStats, JsonLinesStatsHandle},
-    torn::{Torn, TornReason},
-};
+pub use self::{builder::JsonLinesBuilder, stats::JsonLinesStats, torn::Torn};
 
 #[cfg(all(fuzzing, feature = "full"))]
 pub(crate) use self::lookup::any_index;
 pub(crate) use self::{
+    follow::Follow,
     index::Entry,
     lookup::{Wanted, look, paths},
 };
@@ -109,11 +104,12 @@ use self::{
     stats::{Counters, add},
     writer::Writer,
 };
-use super::{Backlog, ExportError, Exporter, Health, held::Waiting};
+use super::{ExportError, Exporter, Health, held::Waiting};
 use crate::exchange::Exchange;
 use std::{
     fmt, io,
-    path::PathBuf,
+    iter::FusedIterator,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -135,7 +131,7 @@ const KEPT_BUFFER: usize = 256 * 1024;
 /// let exporter = JsonLines::builder("/var/log/orders/exchanges")
 ///     .max_total_bytes(64 * 1024 * 1024)
 ///     .build();
-/// let stats = exporter.stats_handle();
+/// let stats = exporter.stats();
 /// # let _ = (exporter, stats);
 /// ```
 pub struct JsonLines {
@@ -155,10 +151,46 @@ impl JsonLines {
         JsonLinesBuilder::new(dir.into())
     }
 
-    /// Reads the counters, also after the exporter was given away.
+    /// Reads the exchanges that `JsonLines` wrote: those of all files in a directory, in the
+    /// order of the files' names, or those of one file.
+    ///
+    /// The iterator reads each file up to its end at the time. It returns an error for each
+    /// place that holds no exchange, continues behind it, and skips blank lines. In a
+    /// directory it skips files that were deleted meanwhile, and returns an error with line
+    /// 0 for a file that cannot be opened. It decompresses files whose names end in `.gz`,
+    /// with the feature `compression`. Order and conditions:
+    /// [`find::Search`](crate::find::Search).
+    ///
+    /// ```no_run
+    /// use dashcam::export::JsonLines;
+    ///
+    /// for item in JsonLines::read("/var/log/orders/exchanges")? {
+    ///     match item {
+    ///         Ok(exchange) => println!("{} {}", exchange.id, exchange.outcome),
+    ///         Err(torn) => eprintln!("skipped {torn}"),
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - The directory cannot be listed, or the file cannot be opened.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path is neither a directory nor a
+    ///   regular file, nor a link to one. Reading it could last for ever.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): the file is compressed, and the feature
+    ///   `compression` is off.
+    pub fn read(
+        path: impl AsRef<Path>,
+    ) -> io::Result<impl FusedIterator<Item = Result<Exchange, Torn>> + Send + Sync + fmt::Debug>
+    {
+        reader::read(path.as_ref())
+    }
+
+    /// Returns the counters, which stay readable after the exporter was moved or dropped.
     #[must_use]
-    pub fn stats_handle(&self) -> JsonLinesStatsHandle {
-        JsonLinesStatsHandle(Arc::clone(&self.counters))
+    pub fn stats(&self) -> JsonLinesStats {
+        JsonLinesStats(Arc::clone(&self.counters))
     }
 
     fn start(writer: Writer, max_held: usize, counters: Arc<Counters>) -> Self {
@@ -295,8 +327,12 @@ impl Exporter for JsonLines {
         }
     }
 
-    fn backlog(&self) -> Backlog {
-        Backlog::new(self.waiting.len(), self.waiting.lost())
+    fn held(&self) -> u64 {
+        self.waiting.len()
+    }
+
+    fn lost(&self) -> u64 {
+        self.waiting.lost()
     }
 
     fn directory(&self) -> Option<PathBuf> {
@@ -325,7 +361,7 @@ impl fmt::Debug for JsonLines {
         f.debug_struct("JsonLines")
             .field("dir", &self.writer.dir())
             .field("health", &self.health())
-            .field("stats", &self.stats_handle().get())
+            .field("stats", &self.counters)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ mod recovery;
 mod rotation;
 
 use super::{
-    JsonLines, Torn, read_dir,
+    JsonLines, Torn,
     storage::{Disk, Storage, Target},
 };
 use std::{
@@ -108,7 +108,7 @@ impl Target for FullFile {
 /// The IDs that can be read, in order, and what cannot be.
 fn read(dir: &Path) -> (Vec<String>, Vec<Torn>) {
     let (mut ids, mut torn) = (Vec::new(), Vec::new());
-    for item in read_dir(dir).unwrap() {
+    for item in JsonLines::read(dir).unwrap() {
         match item {
             Ok(exchange) => ids.push(exchange.id),
             Err(error) => torn.push(error),

@@ -50,7 +50,7 @@ fn it_counts_and_goes_with_its_file() {
         exporter.export(&sample_of(&id, 2_000)).unwrap();
         assert!(size(&files(dir.path())) <= 500_000);
     }
-    assert!(exporter.stats_handle().get().deleted_files > 2);
+    assert!(exporter.stats().deleted_files() > 2);
     let stems = |paths: Vec<PathBuf>| -> Vec<_> {
         let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
         let stem = |path| names::stem(&name(path)).unwrap().to_owned();
