@@ -1,11 +1,11 @@
-//! The record of one request: what is written when a request is kept.
+//! The record of one request. An exporter receives it when the request is kept.
 //!
 //! The types here are plain data. They serialise to one JSON object (schema
-//! [`Exchange::SCHEMA`]) and read back into the same types without loss; fields that a
-//! newer version adds are ignored by an older reader.
+//! [`Exchange::SCHEMA`]) and deserialise without loss. An older reader ignores fields that a
+//! newer version adds.
 //!
-//! Everything in an [`Exchange`] has passed the
-//! [redaction policy](crate::redact::Policy); nothing else is ever written.
+//! Every value in an [`Exchange`] that dashcam writes has passed the
+//! [redaction policy](crate::redact::Policy).
 
 mod body;
 mod model;

@@ -2,7 +2,7 @@ use super::{ExportError, Exporter, Health};
 use crate::exchange::Exchange;
 use std::path::PathBuf;
 
-/// Gives an exporter only some exchanges.
+/// Passes only some exchanges to an exporter; see [`Exporter::filter`].
 pub(super) struct Filter<E, F> {
     exporter: E,
     wanted: F,

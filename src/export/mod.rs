@@ -1,15 +1,14 @@
-//! Where kept exchanges go.
+//! Exporters, which receive the kept exchanges.
 //!
-//! An [`Exporter`] receives every kept [`Exchange`] on a thread of its own,
-//! behind a bounded queue. It may block: a request never waits for it. When
-//! the queue is full the newest exchange is dropped and counted.
+//! An [`Exporter`] receives every kept [`Exchange`] on a thread of its own, behind a bounded
+//! queue. It may block, because requests never wait for it. When the queue is full, the newest
+//! exchange is dropped and counted.
 //!
-//! [`JsonLines`] writes files, [`Memory`] keeps the newest exchanges in the
-//! process, and a pair `(A, B)` or a `Vec` of exporters gives every exchange to all.
-//! [`Exporter::filter`] gives an exporter some of them, and [`Exporter::retry`] makes one of your
-//! own try again what failed.
+//! [`JsonLines`] writes files. [`Memory`] keeps the newest exchanges in the process. A pair
+//! `(A, B)` or a `Vec` of exporters passes every exchange to each. [`Exporter::filter`] passes
+//! only some exchanges on, and [`Exporter::retry`] exports again what failed.
 //!
-//! [`har`] and [`curl`] turn exchanges into what other tools read.
+//! [`har`] and [`Exchange::to_curl`] convert exchanges for other tools.
 
 mod curl;
 mod error;
@@ -37,34 +36,33 @@ use std::path::PathBuf;
 
 /// Receives kept exchanges.
 ///
-/// All methods run on one thread that belongs to the exporter, never on the
-/// path of a request, so they may block. While they do, at most as many
-/// exchanges wait as the queue holds; further ones are dropped and counted.
+/// All methods run on one thread that belongs to the exporter, never on the path of a
+/// request, so they may block. Meanwhile exchanges wait in the queue, and are dropped and
+/// counted when it is full.
 ///
-/// A panic in any method is caught and counted; the exporter is used again
-/// afterwards, so it has to leave itself in a usable state.
+/// A panic in any method is caught and counted. The exporter is called again afterwards, so it
+/// has to leave itself in a usable state.
 pub trait Exporter: Send + 'static {
-    /// Takes one exchange.
+    /// Exports one exchange.
     ///
     /// # Errors
     ///
-    /// An error means that this exchange is lost, or within [`retry`](Self::retry) that it is
-    /// exported again. An exporter that itself keeps the exchange to try again later returns
-    /// `Ok` and reports [`Health::Degraded`].
+    /// After an error the exchange is lost, or with [`retry`](Self::retry) exported again. An
+    /// exporter that itself holds the exchange to try again returns `Ok` and reports
+    /// [`Health::Degraded`].
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError>;
 
-    /// Flushes every exchange accepted so far to its destination. Does nothing by
-    /// default.
+    /// Flushes every exchange accepted so far to its destination. Default: does nothing.
     ///
     /// # Errors
     ///
-    /// Something taken so far has not arrived.
+    /// Some exchange accepted so far was not delivered.
     fn flush(&mut self) -> Result<(), ExportError> {
         Ok(())
     }
 
-    /// How the exporter is doing, [`Health::Ok`] by default. It is asked after every call
-    /// of another method but [`idle`](Self::idle), so it should be cheap.
+    /// Returns whether exchanges are delivered. Default: [`Health::Ok`]. It is called after
+    /// every call of another method except [`idle`](Self::idle), so it should be cheap.
     fn health(&self) -> Health {
         Health::Ok
     }
@@ -81,26 +79,25 @@ pub trait Exporter: Send + 'static {
         0
     }
 
-    /// The directory it writes to, absolute, where it writes to one; for the log and the
-    /// status, asked once at the start. None by default.
+    /// Returns the absolute path of the directory that it writes to, for the log and the
+    /// status. Default: `None`. It is called once, at the start.
     fn directory(&self) -> Option<PathBuf> {
         None
     }
 
-    /// What is set up in a way that nobody means though exchanges arrive, in words, for
-    /// the log and the status; nothing by default. Asked as often as
-    /// [`health`](Self::health).
+    /// Returns texts about misconfigurations that do not prevent delivery, for the log and the
+    /// status. Default: none. Called as often as [`health`](Self::health).
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Called about once a second, also while no exchanges arrive: the place
-    /// to recover from a failure. Does nothing by default.
+    /// Recovers from failures, for example. It is called about once a second, even while there
+    /// are no exchanges. Default: does nothing.
     fn tick(&mut self) {}
 
-    /// Called while no exchange waits, after each [`tick`](Self::tick) and then as long as
-    /// it returns `true`: the place for work that is in no hurry, in pieces so short that
-    /// an exchange can wait for one. Does nothing by default.
+    /// Does one piece of background work, so short that an exchange can wait for it. It is
+    /// called while no exchange waits: after each [`tick`](Self::tick), and again as long as it
+    /// returns `true`. Default: returns `false`.
     fn idle(&mut self) -> bool {
         false
     }
@@ -112,7 +109,7 @@ pub trait Exporter: Send + 'static {
     /// use dashcam::{exchange::Outcome, export::{Exporter, JsonLines, Memory}};
     ///
     /// # let dir = std::env::temp_dir().join("dashcam-doc-filter");
-    /// // All to files, panics also into memory.
+    /// // All exchanges to files, panics also into memory.
     /// let panics = Memory::new(100);
     /// let exporter = (
     ///     JsonLines::builder(dir).build(),
@@ -221,23 +218,23 @@ impl<E: Exporter + ?Sized> Exporter for Box<E> {
     }
 }
 
-/// How an exporter is doing.
+/// Whether an exporter delivers exchanges.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Health {
-    /// Exchanges arrive where they belong.
+    /// Exchanges are delivered.
     #[default]
     Ok,
-    /// Exchanges do not arrive, or not all of them; the exporter tries again.
+    /// Exchanges are not delivered, or not all of them. The exporter tries again.
     Degraded {
-        /// What is wrong, for a log line.
+        /// The reason, for a log line.
         why: String,
     },
 }
 
 impl Health {
-    /// Whether this is [`Health::Ok`].
+    /// Returns whether this is [`Health::Ok`].
     #[must_use]
     pub fn is_ok(&self) -> bool {
         matches!(self, Self::Ok)

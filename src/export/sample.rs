@@ -4,7 +4,7 @@ use crate::exchange::{
 };
 use std::collections::BTreeMap;
 
-/// An exchange with this ID.
+/// Creates an exchange with this ID.
 pub(crate) fn sample(id: &str) -> Exchange {
     Exchange {
         schema: Exchange::SCHEMA.into(),
@@ -76,7 +76,7 @@ pub(crate) fn sample(id: &str) -> Exchange {
     }
 }
 
-/// An exchange that serialises to a little more than `bytes` bytes.
+/// Creates an exchange whose JSON has a little more than `bytes` bytes.
 pub(crate) fn sample_of(id: &str, bytes: usize) -> Exchange {
     Exchange {
         error: Some("x".repeat(bytes)),

@@ -1,11 +1,11 @@
-//! Where a request of an exchange went, as far as the exchange says so.
+//! The target of a recorded request.
 
 use crate::exchange::{Request, scheme};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// What must not be in a query as it is; what is not ASCII never may.
+/// Characters that a query must not have unencoded, besides those that are not ASCII.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'#');
-/// What must not be in a path.
+/// Characters that a path must not have unencoded.
 const PATH: &AsciiSet = &QUERY.add(b'?');
 
 /// The first value of a header field.
@@ -14,7 +14,7 @@ pub(super) fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'
     values.next().map(|(_, value)| value.as_str())
 }
 
-/// Host and port as the client named them, where they are known.
+/// Host and port as the client named them, if they are known.
 pub(super) fn host(request: &Request) -> Option<&str> {
     let named = request.authority.as_deref();
     named
@@ -30,8 +30,8 @@ pub(super) fn origin(request: &Request) -> Option<String> {
     Some(format!("{scheme}://{host}"))
 }
 
-/// Path and query, with what may not be in a URL percent-encoded: placeholders
-/// have spaces.
+/// Path and query. Characters that a URL cannot have are percent-encoded, such as the
+/// spaces of placeholders.
 pub(super) fn path_and_query(request: &Request) -> String {
     let mut out = utf8_percent_encode(&request.path, PATH).to_string();
     if let Some(query) = &request.query {
@@ -41,7 +41,7 @@ pub(super) fn path_and_query(request: &Request) -> String {
     out
 }
 
-/// A name, or an address in the form that URLs have, with a port or without.
+/// A name, or an address in the form of URLs, with or without a port.
 fn is_host(host: &str) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, port),

@@ -26,8 +26,8 @@ const NOT_SENT: [&str; 12] = [
 
 const NOT_IN_URL: &AsciiSet = &CONTROLS.add(b' ');
 
-/// From so many bytes on curl asks the server before it sends a body, if nobody
-/// tells it not to.
+/// From this size on curl asks the server before it sends a body, unless a header prevents
+/// it.
 const EXPECTS: usize = 1024;
 
 impl Exchange {
@@ -82,7 +82,7 @@ impl Exchange {
     }
 }
 
-/// The command while it is put together.
+/// The command while it is built.
 struct Command<'a> {
     exchange: &'a Exchange,
     request: &'a Request,
@@ -128,7 +128,7 @@ impl<'a> Command<'a> {
             }
         };
         let mut path = target::path_and_query(self.request);
-        // Of CONNECT the target is a host and its port.
+        // The target of CONNECT is a host and its port.
         if path.is_empty() && self.request.method == "CONNECT" {
             path = target::host(self.request).unwrap_or_default().to_owned();
         }
@@ -163,7 +163,7 @@ impl<'a> Command<'a> {
     fn version(&mut self) {
         let option = match self.request.version.as_str() {
             "HTTP/1.0" => "--http1.0",
-            // With TLS it is agreed on.
+            // With TLS, client and server negotiate it.
             "HTTP/2.0" if self.url.starts_with("http:") => "--http2-prior-knowledge",
             _ => return,
         };
@@ -201,8 +201,9 @@ impl<'a> Command<'a> {
                 continue;
             }
             if is(name, untrue) {
-                self.notes
-                    .push(format!("left out, of other bytes than these: {name}"));
+                self.notes.push(format!(
+                    "left out, because it describes other bytes: {name}"
+                ));
                 continue;
             }
             if !is_field(name, value) {
@@ -229,7 +230,7 @@ impl<'a> Command<'a> {
         if !odd.is_empty() {
             let odd = odd.join(", ");
             self.notes
-                .push(format!("left out, no header fields: {odd}"));
+                .push(format!("left out, not valid header fields: {odd}"));
         }
         let dropped = self.exchange.losses.headers_dropped;
         if dropped > 0 {
@@ -241,14 +242,14 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// Keeps curl from sending a field of its own.
+    /// Prevents curl from sending a field of its own.
     fn without(&mut self, name: &str) {
         if !self.sent.iter().any(|sent| sent.eq_ignore_ascii_case(name)) {
             self.option("-H", &format!("{name}:"));
         }
     }
 
-    /// Whether the body is here without its content coding, or not at all.
+    /// Whether the exchange has the body without its content coding, or not at all.
     fn is_decoded(&self) -> bool {
         let body = &self.request.body;
         notes::is_coded(body) && body.raw.is_none()
@@ -288,7 +289,7 @@ impl<'a> Command<'a> {
     fn method(&mut self) {
         let method = self.request.method.as_str();
         if let Some(hash) = hash_of(method) {
-            // A placeholder in the form that a method has.
+            // A placeholder in the form of a method.
             self.hidden.push("method".to_owned());
             self.options
                 .insert(0, format!("-X {}", quote(&format!("~{hash}"))));
@@ -305,7 +306,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// What the comment lines say.
+    /// The comment lines.
     fn comments(&self) -> Vec<String> {
         let Exchange {
             id,
@@ -323,7 +324,7 @@ impl<'a> Command<'a> {
         let mut lines = vec![first];
         if !self.hidden.is_empty() {
             let hidden = self.hidden.join(", ");
-            lines.push(format!("pseudonyms stand for what was sent: {hidden}"));
+            lines.push(format!("pseudonyms replace what was sent: {hidden}"));
         }
         lines.extend(self.notes.iter().cloned());
         lines
@@ -350,19 +351,19 @@ impl Display for Command<'_> {
     }
 }
 
-/// What stands first in a text that is a placeholder.
+/// What a text that is a placeholder begins with.
 fn hash_of(text: &str) -> Option<&str> {
     let inner = text.strip_prefix("[~")?.strip_suffix(']')?;
     let hash = inner.split(' ').next()?;
     (!hash.is_empty() && hash.bytes().all(|b| b.is_ascii_hexdigit())).then_some(hash)
 }
 
-/// Whether a field can be sent: others would end the field or the head.
+/// Whether curl can send the field: others would end the field or the head.
 fn is_field(name: &str, value: &str) -> bool {
     is_token(name) && value.bytes().all(|b| b == b'\t' || !b.is_ascii_control())
 }
 
-/// RFC 9110, section 5.6.2.
+/// A token of RFC 9110, section 5.6.2.
 fn is_token(text: &str) -> bool {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     !text.is_empty() && text.bytes().all(token)

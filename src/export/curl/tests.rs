@@ -389,7 +389,7 @@ fn nothing_of_an_exchange_gets_out_of_its_place() {
     for line in lines {
         assert!(line.starts_with("  -"), "{line}");
     }
-    assert!(command.contains("left out, no header fields: x\\r\\n"));
+    assert!(command.contains("left out, not valid header fields: x\\r\\n"));
     assert!(!command.contains("-X"));
 }
 
@@ -413,7 +413,7 @@ fn says_what_it_does_not_send() {
     assert_eq!(
         command,
         "# exchange 1, correlation ID c-1, 2025-01-02T03:04:05.678901Z: failed, status 500\n\
-         # pseudonyms stand for what was sent: path, query, header authorization, body\n\
+         # pseudonyms replace what was sent: path, query, header authorization, body\n\
          # the body was compressed, here it is not\n\
          # body: cut: the first 1024 of 5000 bytes are recorded\n\
          curl --url 'http://shop.example/orders/[~12%20len=3%20ascii%20digits]?q=%5B~12%20len%3D3%5D' \\\n  \
@@ -436,7 +436,7 @@ fn a_method_that_is_hidden_is_no_other_one() {
         "{command}"
     );
     assert!(
-        command.contains("# pseudonyms stand for what was sent: method"),
+        command.contains("# pseudonyms replace what was sent: method"),
         "{command}"
     );
     let command = plain("patch", "/a").to_curl(None);
@@ -457,7 +457,7 @@ fn fields_of_other_bytes_are_left_out() {
     exchange.request.body = text("[~12 len=5]");
     let command = exchange.to_curl(None);
     assert!(!command.contains("-H 'content-md5") && !command.contains("-H 'content-range"));
-    assert!(command.contains("# left out, of other bytes than these: content-md5\n"));
+    assert!(command.contains("# left out, because it describes other bytes: content-md5\n"));
 }
 
 #[test]

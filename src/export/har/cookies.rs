@@ -16,7 +16,7 @@ pub(super) fn of_request(headers: &[(String, String)]) -> Vec<Value> {
         .collect()
 }
 
-/// One for each `set-cookie` field.
+/// One entry for each `set-cookie` field.
 pub(super) fn of_response(headers: &[(String, String)]) -> Vec<Value> {
     values(headers, "set-cookie").map(set_cookie).collect()
 }
@@ -57,7 +57,7 @@ fn set_cookie(field: &str) -> Value {
     ])
 }
 
-/// A date of HTTP in the form that the format wants.
+/// An HTTP date in the form that HAR requires.
 fn date(text: &str) -> Option<String> {
     let at = jiff::fmt::rfc2822::parse(text).ok()?;
     Some(at.timestamp().to_string())

@@ -166,12 +166,12 @@ fn what_is_missing_is_said() {
     assert_eq!(request["headers"], json!([]));
     assert_eq!(
         request["comment"],
-        "content-length is left out: it is not that of the body as it is here"
+        "content-length is left out: it does not describe this body"
     );
     assert_eq!(
         request["postData"]["comment"],
         "cut: the first 5 of 9 bytes are recorded; the last 3 recorded bytes are not written: \
-         they were not understood"
+         they could not be parsed"
     );
 
     exchange.request.body.content = Some(Content::Opaque {
@@ -181,7 +181,7 @@ fn what_is_missing_is_said() {
     });
     let entry = only(&exchange);
     let comment = entry["request"]["postData"]["comment"].as_str().unwrap();
-    assert!(comment.ends_with("5 bytes of a format that is not known, hash abc"));
+    assert!(comment.ends_with("5 bytes of an unknown format, hash abc"));
 
     exchange.request.body.content = Some(Content::Opaque {
         length: 5,

@@ -1,4 +1,4 @@
-//! An exporter whose failures are not the end of an exchange.
+//! An exporter that exports again what failed.
 
 #[cfg(test)]
 mod tests;
@@ -38,7 +38,7 @@ impl<E: Exporter> Held<E> {
         if size.0 > self.max_bytes {
             let max = self.max_bytes;
             return Err(ExportError::new(format!(
-                "the exchange is larger than the {max} bytes that may be held"
+                "the exchange has more than {max} bytes as JSON, the most that may be held"
             )));
         }
         self.waiting.push(exchange.clone(), size.0);
@@ -63,17 +63,16 @@ impl<E: Exporter> Held<E> {
 }
 
 impl<E: Exporter> Exporter for Held<E> {
-    /// Hands the exchange over, or holds it.
+    /// Exports the exchange, or holds it.
     ///
     /// # Errors
     ///
-    /// The exporter says for good that it does not take the exchange, or it is too large
-    /// to be held.
+    /// The error is permanent, or the exchange is too large to be held.
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
         if self.waiting.trouble().is_some() {
             self.hold(exchange)?;
             if self.waiting.is_due() {
-                // What is wrong is in the health.
+                // The health has the error.
                 let _ = self.hand_over();
             }
             return Ok(());
@@ -131,7 +130,7 @@ impl<E: Exporter> Exporter for Held<E> {
     }
 }
 
-/// What failed, and why.
+/// The error with its cause.
 fn why(error: &ExportError) -> String {
     match error.source() {
         None => error.to_string(),
@@ -139,7 +138,7 @@ fn why(error: &ExportError) -> String {
     }
 }
 
-/// Counts what is written.
+/// Counts the bytes that are written.
 struct Size(usize);
 
 impl Write for Size {

@@ -15,7 +15,7 @@ use std::{
 /// compressed or be deleted meanwhile.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Follow {
-    /// By the name that a file had before it was compressed.
+    /// The key is the name that a file had before it was compressed.
     places: BTreeMap<PathBuf, Place>,
 }
 
@@ -24,17 +24,17 @@ pub(crate) struct Follow {
 struct Place {
     offset: u64,
     lines: u64,
-    /// It is compressed, so nothing is written to it any more, and was read; or it
-    /// cannot be read to its end.
+    /// The file is compressed and was read, so that nothing is appended to it any more; or
+    /// it cannot be read to its end.
     done: bool,
-    /// It was said that it cannot be read.
+    /// It was reported that the file cannot be read.
     told: bool,
 }
 
 impl Follow {
-    /// Hands over what is new since the last call, file by file, until `each` breaks: then
-    /// the next call goes on behind that item. A line that is being written waits for the
-    /// next call. A place that holds no exchange is handed over once, as an error.
+    /// Passes to `each` what is new since the last call, file by file, until `each` breaks;
+    /// the next call continues behind that item. A line that is being written waits for the
+    /// next call. A place that holds no exchange is passed once, as an error.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl Follow {
             .iter()
             .map(|path| {
                 let original = original(path);
-                // Both are there where the original is none, or empty.
+                // Both exist if the original is not a regular file, or is empty.
                 let key = match path != &original && paths.contains(&original) {
                     true => path.clone(),
                     false => original,
@@ -67,7 +67,7 @@ impl Follow {
             match read(&path, place, &mut each) {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => break,
-                // Retention deleted it just now.
+                // Retention just deleted the file.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(_) if place.told => {}
                 Err(error) => {
@@ -99,7 +99,7 @@ fn read(
         let parsed = if line.too_long {
             Err(Reason::TooLong)
         } else if line.text.trim_ascii().is_empty() {
-            // The newline of a line that was whole without it.
+            // The newline of a line that was complete without it.
             *place = at(start, splitter.position());
             continue;
         } else {
@@ -118,7 +118,7 @@ fn read(
     Ok(ControlFlow::Continue(()))
 }
 
-/// The rest of a file, where there may be any.
+/// The rest of a file, if there may be any.
 fn resume(path: &Path, place: &mut Place) -> io::Result<Option<Input>> {
     if place.done {
         return Ok(None);
@@ -133,7 +133,7 @@ fn resume(path: &Path, place: &mut Place) -> io::Result<Option<Input>> {
         return Ok(None);
     }
     if len < place.offset {
-        // Somebody else cut it: it is another file now.
+        // Another program truncated the file, so it is read from the start.
         *place = Place::default();
     }
     file.seek(SeekFrom::Start(place.offset))?;
@@ -204,12 +204,12 @@ mod tests {
         assert_eq!(polled(&mut follow, &dir), [Ok("a".to_owned())]);
         assert!(polled(&mut follow, &dir).is_empty(), "nothing twice");
         append(0, &line("b")[50..]);
-        // It lacks nothing but its newline.
+        // The line lacks only its newline.
         assert_eq!(polled(&mut follow, &dir), [Ok("b".to_owned())]);
         append(0, b"\n");
         assert!(polled(&mut follow, &dir).is_empty());
 
-        // The next file, and a line that is none.
+        // The next file, and a line that is not an exchange.
         append(
             1,
             &[line("c"), b"\n{}\n".to_vec(), line("d"), b"\n".to_vec()].concat(),
@@ -227,7 +227,7 @@ mod tests {
         fs::remove_file(file(0)).unwrap();
         append(1, &[line("e"), b"\n".to_vec()].concat());
         assert_eq!(polled(&mut follow, &dir), [Ok("e".to_owned())]);
-        // Stopped in the middle, it goes on behind that.
+        // A poll that was stopped continues behind the item.
         append(
             1,
             &[line("f"), b"\n".to_vec(), line("g"), b"\n".to_vec()].concat(),
@@ -235,7 +235,7 @@ mod tests {
         follow.poll(&dir, |_| ControlFlow::Break(())).unwrap();
         assert_eq!(polled(&mut follow, &dir), [Ok("g".to_owned())]);
 
-        // Compressed meanwhile: only what was not seen yet is new.
+        // The file was compressed meanwhile: only unread lines are new.
         #[cfg(feature = "compression")]
         {
             use crate::export::json_lines::{compress::compress, names, storage::Disk};

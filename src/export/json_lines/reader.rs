@@ -20,7 +20,7 @@ pub(super) const MAX_LINE: usize = 16 * 1024 * 1024;
 
 pub(super) const BUFFER: usize = 64 * 1024;
 
-/// A file, decompressed where its name ends in `.gz`.
+/// A file, decompressed if its name ends in `.gz`.
 pub(super) type Input = Box<dyn BufRead + Send + Sync>;
 
 /// Reads a directory, or one file.
@@ -58,7 +58,7 @@ pub(super) fn open(path: &Path) -> io::Result<Input> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Reads a file that was listed, also where it was compressed since then.
+/// Reads a file that was listed, even if it was compressed since then.
 fn read_listed(path: &Path) -> io::Result<Lines> {
     let result = read_file(path);
     match (&result, path.file_name().and_then(OsStr::to_str)) {
@@ -85,8 +85,8 @@ pub(super) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     paths.sort();
-    // A file and its compressed copy, where a crash left both, say the same. What the
-    // original has is what was written; the other may be anything.
+    // A crash may leave a file and its compressed copy, with the same exchanges. The
+    // original is known to be what was written.
     let all: HashSet<_> = paths.iter().cloned().collect();
     let mut doubles = HashSet::new();
     for path in paths.iter().filter(|path| is_compressed(path)) {
@@ -96,7 +96,7 @@ pub(super) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
         }
         match fs::metadata(&original) {
             Ok(meta) if meta.is_file() && meta.len() > 0 => doubles.insert(path.clone()),
-            // It was compressed just now, or is a link to nowhere.
+            // The original was just compressed, or is a broken link.
             Err(error) if error.kind() == io::ErrorKind::NotFound => doubles.insert(original),
             _ => false,
         };
@@ -164,7 +164,7 @@ impl Iterator for DirLines {
 
 impl FusedIterator for DirLines {}
 
-/// A line without its newline may be whole nevertheless: JSON tells.
+/// A line without its newline may be complete: the JSON shows it.
 pub(super) fn parse(text: &[u8], ended: bool) -> Result<Exchange, Reason> {
     #[derive(Deserialize)]
     struct Head {
@@ -183,7 +183,7 @@ pub(super) fn parse(text: &[u8], ended: bool) -> Result<Exchange, Reason> {
     match serde_json::from_slice::<Head>(text) {
         Ok(Head { schema }) if schema != Exchange::SCHEMA => Err(unknown(&schema)),
         _ => Err(Reason::InvalidJson {
-            // It quotes what it does not know, however long that is.
+            // The message quotes unknown names, whatever their length.
             message: error.to_string().chars().take(500).collect(),
         }),
     }
