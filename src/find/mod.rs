@@ -1,9 +1,9 @@
 //! Finds kept exchanges.
 //!
-//! A [`Filter`] says which exchanges are meant. It matches them wherever they are: in
-//! files, where [`Search`] reads them, in [`Memory`](crate::export::Memory), or on their way
-//! to an [`Exporter`](crate::export::Exporter). The program `dashcam` (package `dashcam-cli`)
-//! and the [admin router](crate::admin) are made of these.
+//! A [`Filter`] matches exchanges by conditions: those that [`Search`] reads from files, those
+//! in [`Memory`](crate::export::Memory), or those that an
+//! [`Exporter`](crate::export::Exporter) receives. The program `dashcam` (package
+//! `dashcam-cli`) and the [admin router](crate::admin) use both.
 //!
 //! ```
 //! use dashcam::{export::Memory, find::Filter};
