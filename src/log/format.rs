@@ -9,16 +9,16 @@ pub(super) struct LineFormat {
     pub(super) levels: [&'static str; 5],
     pub(super) target: &'static str,
     pub(super) trace_id: &'static str,
-    /// What stands before the trace ID.
+    /// The text before the trace ID.
     pub(super) trace_prefix: Cow<'static, str>,
     pub(super) span_id: &'static str,
     pub(super) decimal_span_id: bool,
     pub(super) sampled: Option<&'static str>,
-    /// A member that is always the same.
+    /// A constant member.
     pub(super) constant: Option<(&'static str, &'static str)>,
 }
 
-/// Names at the top of a line in every format, or kept for it.
+/// Names at the top of a line in every format, or reserved for it.
 const COMMON: [&str; 8] = [
     "message",
     "source",
@@ -95,8 +95,8 @@ impl LineFormat {
         }
     }
 
-    /// Whether a line has a member of this name itself. An event's own field of such
-    /// a name stays below `fields`.
+    /// Whether a line has a member of this name itself. A field of that name stays in
+    /// `fields`.
     pub(super) fn reserves(&self, name: &str) -> bool {
         let own = [
             self.time,

@@ -30,16 +30,17 @@ use tracing_subscriber::{
 pub struct JsonLayer {
     writer: JsonHandle,
     dispatch: OnceLock<WeakDispatch>,
-    /// Who leaves encoded events in hand.
+    /// The key of the gate that hands over encoded events.
     gate: OnceLock<usize>,
 }
 
 impl JsonLayer {
-    /// Writes to `output` from a thread of its own.
+    /// Creates a layer that writes to `output` on a thread of its own, and redacts by this
+    /// policy.
     ///
     /// # Errors
     ///
-    /// The operating system gave no thread.
+    /// The operating system cannot start a thread.
     pub fn new(output: impl Write + Send + 'static, policy: Policy) -> io::Result<Self> {
         Ok(Self {
             writer: Writer::spawn(Box::new(output), policy)?,
@@ -48,8 +49,8 @@ impl JsonLayer {
         })
     }
 
-    /// Sets whether the fields of events are at the top of their line instead of below
-    /// `fields`. Default: `false`. A field whose name the line has itself stays below.
+    /// Sets whether the fields of events are members of the line instead of `fields`. Default:
+    /// `false`. A field with the name of a member stays in `fields`.
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
@@ -65,8 +66,8 @@ impl JsonLayer {
         self
     }
 
-    /// Sets the longest line in bytes, as it is written and with its newline. Default: 16 KiB;
-    /// at least 2 KiB. What is too long is cut, and the line says so (`cut`).
+    /// Sets the longest line in bytes, as written and with its newline. Default: 16 KiB; at
+    /// least 2 KiB. A longer line is cut, and has the member `cut`.
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
@@ -117,9 +118,9 @@ impl JsonLayer {
         self
     }
 
-    /// Runs code of the service that formats values of an event or a span. Where
-    /// a value logs, filters of layers further out have decided on that event
-    /// last, and are asked again about the one around it.
+    /// Runs code of the service that formats values of an event or a span. If a value logs,
+    /// per-layer filters have last decided on that event, and are asked again about the one
+    /// around it.
     fn formatting(&self, metadata: &Metadata<'_>, f: impl FnOnce()) {
         if is_asked_by(f)
             && let Some(dispatch) = self.dispatch.get().and_then(WeakDispatch::upgrade)
@@ -173,8 +174,8 @@ where
 
     fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
         let metadata = event.metadata();
-        // The service's own formatting code runs here, and the spans are locked
-        // that other layers lock too, so nothing of ours is locked yet.
+        // The service's own formatting code runs here, and locks spans that other layers lock,
+        // too. Therefore dashcam holds no lock yet.
         let encode = |bytes: &mut Vec<u8>| {
             let mut cut = 0;
             self.formatting(metadata, || {
@@ -197,7 +198,7 @@ where
                         end,
                     });
                 };
-                // A replayed event has the spans that it had.
+                // A replayed event has its original spans.
                 let mut replayed = if mode().has(Mode::REPLAY) {
                     with_replayed(metadata, |replayed| {
                         for (metadata, fields) in replayed.spans.iter().rev() {
@@ -250,7 +251,7 @@ thread_local! {
     static SPANS: Cell<Vec<SpanHead>> = const { Cell::new(Vec::new()) };
 }
 
-/// Lends a list of this thread, taken meanwhile like the scratch buffer.
+/// Lends a list of this thread. Nested calls get a new one, as with the scratch buffer.
 fn with_spans(f: impl FnOnce(&mut Vec<SpanHead>)) {
     let mut spans = SPANS.try_with(Cell::take).unwrap_or_default();
     f(&mut spans);
