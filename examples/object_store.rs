@@ -1,13 +1,13 @@
-//! An exporter for a store outside: exchanges are put to an HTTP server, one object
-//! each, as object stores take them.
+//! An exporter for an external store: it sends each exchange to an HTTP server as an
+//! object, as object stores accept them.
 //!
 //! ```text
 //! cargo run --example object_store
 //! ```
 //!
-//! The store is part of the example and refuses everything for its first two
-//! seconds. Nothing is lost meanwhile, and no request waits: `Exporter::retry` holds the exchanges
-//! and hands them over again.
+//! The store is part of the example and rejects everything for its first two seconds.
+//! Meanwhile nothing is lost and no request waits: `Exporter::retry` holds the exchanges
+//! and exports them again.
 
 use axum::{
     Router,

@@ -1,4 +1,4 @@
-//! Exchanges of every kind.
+//! Generates exchanges of every kind.
 
 use crate::exchange::{
     Body, BodyState, Content, Correlation, CorrelationSource, Decision, Depth, Direction,
@@ -20,7 +20,7 @@ fn hex(digits: usize) -> impl Strategy<Value = String> {
     proptest::string::string_regex(&format!("[0-9a-f]{{{digits}}}")).unwrap()
 }
 
-/// Any JSON, numbers of every size included.
+/// Any JSON, with numbers of every size.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

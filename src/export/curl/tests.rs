@@ -15,7 +15,7 @@ use std::{
 
 const ANSWER: &str = "an answer";
 
-/// What came over the wire.
+/// A request as the server received it.
 #[derive(Debug)]
 struct Seen {
     line: String,
@@ -24,7 +24,7 @@ struct Seen {
     body: Vec<u8>,
 }
 
-/// A server that answers everything the same and tells what it was sent.
+/// A server that answers every request alike, and passes on what it received.
 fn server() -> (SocketAddr, Receiver<Seen>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -96,7 +96,7 @@ fn shells() -> impl Iterator<Item = &'static str> {
         })
 }
 
-/// Runs a command as a user would: pasted into a file.
+/// Runs a command from a file, into which a user would paste it.
 fn run(shell: &str, command: &str) -> Vec<u8> {
     let mut child = Process::new(shell)
         .env("HOME", "/nonexistent")
@@ -138,7 +138,7 @@ fn raw(bytes: &[u8]) -> Body {
     body
 }
 
-/// The request comes as it is in the exchange, from every shell there is.
+/// Checks in every installed shell that the server receives the request of the exchange.
 fn comes_as_recorded(
     (address, seen): &(SocketAddr, Receiver<Seen>),
     exchange: &Exchange,
@@ -214,7 +214,8 @@ fn hostile_requests_come_as_recorded() {
         "&=?",
         "é\u{1f980}",
         "a\u{202e}b\u{2066}\u{2028}\n",
-        // Words that a shell would replace: by a program's path, a home, a job, itself.
+        // Words that a shell would replace by a program's path, a home directory, a job or
+        // itself.
         "=ls",
         "==",
         "~",
@@ -224,7 +225,7 @@ fn hostile_requests_come_as_recorded() {
         "+x",
         ",",
         "@x",
-        // What ends a quotation where a backslash escapes in one.
+        // Text that would end a quotation in which a backslash escapes.
         "\\",
         "\\'; echo no >&2; exit 1 #",
         "\\\\'",
@@ -289,7 +290,7 @@ fn hostile_requests_come_as_recorded() {
         exchange.request.headers.push(header("x-odd", "again"));
         exchanges.push(exchange);
     }
-    // A body with GET, and with what curl would say of itself.
+    // A body with GET, and headers that curl would set itself.
     let mut exchange = plain("GET", "/");
     exchange.request.body = text(&"x".repeat(2_000_000));
     exchange.request.headers.push(header("accept", "text/html"));

@@ -130,7 +130,7 @@ fn bodies() {
     assert_eq!(response["headers"].as_array().unwrap().len(), 3);
     assert!(response.get("comment").is_none());
 
-    // Readers take text without a charset for Latin-1.
+    // Readers decode text without a charset as Latin-1.
     let response = exchange.response.as_mut().unwrap();
     response.body = text("é");
     response.headers = vec![header("content-type", "text/plain")];
@@ -225,13 +225,13 @@ fn fields_that_are_not_true_of_the_body_are_left_out() {
     let entry = only(&exchange);
     assert_eq!(names(&entry), ["content-type", "vary"]);
     let comment = entry["response"]["comment"].as_str().unwrap();
-    assert!(comment.starts_with("content-encoding (gzip) is left out: it is not that"));
+    assert!(comment.starts_with("content-encoding (gzip) is left out: it does not"));
 
-    // Of nothing, it would be decoded all the same.
+    // Readers would decode even an empty body.
     exchange.response.as_mut().unwrap().body.content = None;
     assert_eq!(names(&only(&exchange)), ["content-type", "vary"]);
 
-    // In the answer to HEAD they are true, as far as readers know them.
+    // In a response to HEAD they are true, as far as readers know them.
     exchange.request.method = "HEAD".into();
     let response = exchange.response.as_mut().unwrap();
     response.body = Body::new(BodyState::None);

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// What arrived, and what the store says at the moment.
+/// The exchanges that arrived, and what the store answers now.
 #[derive(Clone, Default)]
 struct Store(Arc<Mutex<(Vec<String>, Says)>>);
 
@@ -42,7 +42,7 @@ impl Exporter for Store {
     }
 }
 
-/// How many are held, and how many are lost.
+/// How many exchanges are held, and how many are lost.
 fn backlog(held: &Held<Store>) -> (u64, u64) {
     (held.held(), held.lost())
 }
@@ -61,7 +61,7 @@ fn hands_over_in_order_once_its_time_has_come() {
     let degraded = |why: &str| Health::Degraded { why: why.into() };
     assert_eq!(held.health(), degraded("putting: no room"));
     store.says(Says::Yes);
-    // Not due: it waits behind the other one.
+    // It is not due: it waits behind the other one.
     held.export(&sample("c")).unwrap();
     held.tick();
     assert_eq!((store.ids(), backlog(&held)), ("a".into(), (2, 0)));
@@ -111,7 +111,7 @@ fn what_has_no_room_is_counted() {
         held.export(&sample(id)).unwrap();
     }
     assert_eq!(backlog(&held), (3, 2));
-    // By size, too.
+    // The size is limited, too.
     held.export(&sample_of("f", 1 << 19)).unwrap();
     held.export(&sample_of("g", 1 << 19)).unwrap();
     assert_eq!(backlog(&held), (1, 6));

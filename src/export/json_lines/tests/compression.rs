@@ -44,7 +44,7 @@ fn closed_files_are_compressed_and_read() {
     }
     let stats = exporter.stats();
     assert_eq!(stats.compressed_files(), closed.len() as u64);
-    // Nothing to do, nothing done.
+    // There is nothing to do.
     exporter.tick();
     assert_eq!(files(dir.path()), after);
 }
@@ -82,17 +82,17 @@ fn every_moment_of_a_crash_leaves_one_copy() {
     let bytes = fs::read(&complete).unwrap();
     let name = original.file_name().unwrap().to_str().unwrap();
 
-    // Before the new name: a part, and the original.
+    // Before the rename: a part, and the original.
     fs::remove_file(&complete).unwrap();
     fs::write(&original, &text).unwrap();
     for cut in [0, 1, bytes.len() / 2, bytes.len()] {
         fs::write(dir.path().join(names::part(name)), &bytes[..cut]).unwrap();
         assert_eq!(read(dir.path()), (ids(0..6), Vec::new()));
     }
-    // After it: both.
+    // After the rename: both.
     fs::rename(dir.path().join(names::part(name)), &complete).unwrap();
     assert_eq!(read(dir.path()), (ids(0..6), Vec::new()));
-    // Whoever begins a file next removes the original.
+    // The next exporter that begins a file removes the original.
     drop(exporter);
     writing(dir.path()).export(&sample("6")).unwrap();
     assert!(!original.exists() && complete.exists());

@@ -71,7 +71,7 @@ fn every_cut_of_the_last_line_is_torn_at_the_end() {
         let torn = read[1].as_ref().unwrap_err();
         assert_eq!(torn.reason, Reason::EndOfFile, "{cut}");
     }
-    // Only the newline is missing: nothing of the exchange is.
+    // If only the newline is missing, the exchange is complete.
     assert!(read_text(&dir, last)[0].is_ok());
 }
 

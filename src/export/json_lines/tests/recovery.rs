@@ -4,7 +4,7 @@ use crate::export::{
     sample::{sample, sample_of},
 };
 
-/// Makes the time for the next attempt come.
+/// Makes the next attempt due.
 fn due(exporter: &mut JsonLines) {
     exporter.waiting.make_due().unwrap();
 }
@@ -106,7 +106,7 @@ fn waits_longer_after_every_failure() {
         exporter.tick();
     }
     assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
-    // Not due: nothing is tried.
+    // It is not due: nothing is tried.
     let failed = exporter.stats().failed();
     exporter.tick();
     assert_eq!(exporter.stats().failed(), failed);
@@ -145,7 +145,7 @@ fn a_full_disk_tears_only_the_last_line_of_a_file() {
     assert_eq!(torn[0].reason, super::super::torn::Reason::EndOfFile);
     assert_eq!(torn[0].line, u64::from(written) + 1);
 
-    // Attempts that bring nothing leave no files, even with a little room.
+    // Attempts that write nothing leave no files, even with a little room.
     for room in [0, 1_000] {
         disk.set(room);
         due(&mut exporter);
@@ -153,7 +153,7 @@ fn a_full_disk_tears_only_the_last_line_of_a_file() {
         assert_eq!(files(dir.path()).len(), 1);
     }
 
-    // Room for some: those are not written again.
+    // There is room for some: those are not written again.
     disk.set(5_000);
     due(&mut exporter);
     exporter.tick();
@@ -190,7 +190,7 @@ fn what_did_not_come_to_the_device_is_told_once() {
         .max_file_bytes(10_000)
         .build_on(Box::new(disk.clone()));
     disk.1.store(true, Ordering::Relaxed);
-    // Into more files than one, of which the last is fine.
+    // They are written to several files, of which the last is intact.
     for id in ids(0..8) {
         exporter.export(&sample_of(&id, 2_000)).unwrap();
     }
