@@ -1,13 +1,13 @@
-//! An exporter for a store outside: exchanges are put to an HTTP server, one object
-//! each, as object stores take them.
+//! An exporter for an external store: it sends each exchange to an HTTP server as an
+//! object, as object stores accept them.
 //!
 //! ```text
 //! cargo run --example object_store
 //! ```
 //!
-//! The store is part of the example and refuses everything for its first two
-//! seconds. Nothing is lost meanwhile, and no request waits: `Held` holds the exchanges
-//! and hands them over again.
+//! The store is part of the example and rejects everything for its first two seconds.
+//! Meanwhile nothing is lost and no request waits: `Exporter::retry` holds the exchanges
+//! and exports them again.
 
 use axum::{
     Router,
@@ -19,7 +19,7 @@ use axum::{
 use dashcam::{
     Dashcam,
     exchange::Exchange,
-    export::{ExportError, Exporter, Held},
+    export::{ExportError, Exporter},
 };
 use std::{
     error::Error,
@@ -100,7 +100,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let objects = Objects::default();
     let dashcam = Dashcam::builder()
         .service("orders", env!("CARGO_PKG_VERSION"))
-        .exporter(Held::new(ObjectStore(store(Arc::clone(&objects)).await?)))
+        .exporter(ObjectStore(store(Arc::clone(&objects)).await?).retry())
         .build()?;
     dashcam.init_tracing()?;
     let app = Router::new()
@@ -133,7 +133,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut said = None;
     loop {
         let status = handle.status();
-        let now = (status.backlog, status.exporter);
+        let now = (status.held(), status.lost(), status.exporter);
         if said.as_ref() != Some(&now) {
             println!("{now:?}");
             said = Some(now);

@@ -2,7 +2,7 @@
 
 use crate::{
     exchange::{Content, Exchange},
-    export::{curl::Curl, har},
+    export::har,
     find::Filter,
     id::{Carried, TraceContext, TraceId},
     recorder::{Framing, Items, StreamLimits},
@@ -338,7 +338,7 @@ pub fn exports(line: &[u8]) {
         return;
     };
     let _ = har::from_exchanges([&exchange]).to_string();
-    let command = Curl::new(&exchange).to_string();
+    let command = exchange.to_curl(None);
     assert!(!command.contains(|c: char| c.is_control() && c != '\n' && c != '\t'));
 }
 

@@ -1,5 +1,5 @@
-//! Files that people name: of regular ones a bounded part is read. A device or a pipe
-//! could hold whoever reads it for ever, or have no end.
+//! Reads a bounded part of regular files that users name. A device or a pipe could block
+//! the reader for ever, or have no end.
 
 use std::{
     error::Error,
@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-/// What the error of something else says.
+/// The error for other kinds of files.
 #[derive(Debug)]
 pub(crate) struct NotRegular;
 
@@ -21,8 +21,8 @@ impl fmt::Display for NotRegular {
 
 impl Error for NotRegular {}
 
-/// `O_NONBLOCK`, where its value is known: what was a file a moment ago may be a FIFO
-/// by now, and opening one waits for a writer.
+/// `O_NONBLOCK`, where its value is known: the file may have been replaced by a FIFO, and
+/// opening one waits for a writer.
 #[cfg(unix)]
 const NONBLOCK: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
     if cfg!(any(
@@ -47,15 +47,15 @@ const NONBLOCK: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
     0
 };
 
-/// Opens a regular file, or a link to one, for reading. Returns its size, too: who
-/// reads no more than that comes to an end, whatever is appended meanwhile.
+/// Opens a regular file, or a link to one, for reading. Returns its size, too: a reader
+/// that stops there ends, whatever is appended meanwhile.
 ///
 /// # Errors
 ///
 /// [`InvalidInput`](io::ErrorKind::InvalidInput) for FIFOs, sockets and devices, which
 /// could be read for ever.
 pub(crate) fn open(path: &Path) -> io::Result<(File, u64)> {
-    // Some devices do something when they are opened.
+    // Opening a device may have effects.
     check(&fs::metadata(path)?)?;
     let mut options = OpenOptions::new();
     options.read(true);
@@ -78,8 +78,8 @@ fn check(meta: &fs::Metadata) -> io::Result<()> {
     }
 }
 
-/// All of a regular file of at most so many KiB, or of what standard input has under its
-/// name.
+/// Reads all of a regular file, or of what standard input has under its name, if it has at
+/// most so many KiB.
 pub(crate) fn read(path: &Path, kib: u64) -> io::Result<Vec<u8>> {
     let file = if path == Path::new("/dev/stdin") {
         File::open(path)?
@@ -89,7 +89,7 @@ pub(crate) fn read(path: &Path, kib: u64) -> io::Result<Vec<u8>> {
     whole(file, kib)
 }
 
-/// All of it, where that is at most so many KiB.
+/// Reads all of it, if it has at most so many KiB.
 pub(crate) fn whole(input: impl Read, kib: u64) -> io::Result<Vec<u8>> {
     let most = kib * 1024;
     let mut bytes = Vec::new();

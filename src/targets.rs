@@ -37,7 +37,7 @@ pub(crate) const PROBE_TARGET: &str = "dashcam::probe";
 /// Targets whose events are never recorded, and never shown below the base
 /// filter: the HTTP stack under the service and telemetry itself. A target
 /// stands for everything below it (`hyper` for `hyper::proto`).
-pub const EXCLUDED_TARGETS: &[&str] = &[
+pub(crate) const EXCLUDED_TARGETS: &[&str] = &[
     "dashcam",
     "h2",
     "hyper",
@@ -55,3 +55,17 @@ pub const EXCLUDED_TARGETS: &[&str] = &[
     "tracing_opentelemetry",
     "want",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::EXCLUDED_TARGETS;
+
+    #[test]
+    fn the_documentation_lists_the_excluded_targets() {
+        let page = include_str!("gate/mod.rs");
+        let (_, list) = page.split_once("# Excluded targets").unwrap();
+        let (list, _) = list.split_once(':').unwrap();
+        let listed: Vec<_> = list.split('`').skip(1).step_by(2).collect();
+        assert_eq!(listed, EXCLUDED_TARGETS);
+    }
+}

@@ -17,45 +17,44 @@ mod tests;
 
 const TICK: Duration = Duration::from_secs(1);
 
-/// Items for which room is made up front; a larger queue grows when needed.
+/// Items for which memory is allocated at the start. A larger queue grows when needed.
 const PREALLOCATED: usize = 1024;
 
-/// What runs on the worker's thread. Any method may block and may panic; a
-/// panic is counted and the handler is used again.
+/// Runs on the worker's thread. Any method may block or panic. A panic is counted, and the
+/// handler is called again.
 pub(crate) trait Handler<T>: Send + 'static {
-    /// Takes one item.
+    /// Handles one item.
     fn handle(&mut self, item: T);
 
-    /// Called for [`Worker::flush`], and once before the thread ends. Whether all
-    /// that was handled is where it belongs.
+    /// Runs for [`Worker::flush`], and once before the thread ends. Returns whether
+    /// everything handled was delivered.
     fn flush(&mut self) -> bool {
         true
     }
 
-    /// Called once after everything else, before the thread ends.
+    /// Runs once, last, before the thread ends.
     fn end(&mut self) {}
 
-    /// Called about once a second, between items too.
+    /// Runs about once a second, also between items.
     fn tick(&mut self) {}
 
-    /// Called while there is nothing else to do, after each tick and then as long as it
+    /// Runs while there is nothing else to do: after each tick, and again as long as it
     /// returns `true`.
     fn idle(&mut self) -> bool {
         false
     }
 }
 
-/// Handle of a thread that handles items in the order
-/// in which they were offered. Clones share the thread.
+/// A thread that handles items in the order in which they were offered. Clones share it.
 ///
-/// When the last handle is dropped the thread handles what is queued, flushes
-/// its handler and ends. Nothing waits for that; call [`flush`](Self::flush)
-/// before, to wait.
+/// When the last clone is dropped, the thread handles what is queued, flushes its handler
+/// and ends. The drop does not wait for that; call [`flush`](Self::flush) before it to
+/// wait.
 pub(crate) struct Worker<T: Send + 'static> {
     closer: Arc<Closer<T>>,
 }
 
-/// Closes the queue when the last handle goes; the thread has no part in it.
+/// Closes the queue when the last clone is dropped. The thread holds none.
 struct Closer<T>(Arc<Shared<T>>);
 
 struct Shared<T> {
@@ -64,39 +63,39 @@ struct Shared<T> {
     state: Mutex<State<T>>,
     /// Wakes the thread.
     wake: Condvar,
-    /// Wakes those who wait for a flush.
+    /// Wakes the callers of `flush`.
     flushed: Condvar,
     panics: AtomicU64,
 }
 
 struct State<T> {
-    /// Each with the bytes that it was said to hold.
+    /// Items, and the bytes that each holds.
     queue: VecDeque<(T, usize)>,
     bytes: usize,
     closed: bool,
-    /// The thread waits and nobody has woken it yet.
+    /// The thread waits and was not woken yet.
     sleeping: bool,
     /// Items accepted so far.
     offered: u64,
     /// Items handled so far.
     handled: u64,
-    /// Flushes to run, in order: once `handled` reaches the first number, as
-    /// many requests as the second are served. Requests for the same number
-    /// share an entry, so there are never more entries than queued items and one.
+    /// Flushes to run, in order: once `handled` reaches the first number, the flush serves
+    /// all requests up to the second. Requests for the same number share an entry, so that
+    /// there is at most one entry more than queued items.
     flushes: VecDeque<(u64, u64)>,
     flushes_requested: u64,
     flushes_done: u64,
-    /// The last request that was served by a flush that brought not all out.
+    /// The last request whose flush did not deliver everything.
     flush_failed: u64,
 }
 
 impl<T: Send + 'static> Worker<T> {
-    /// Starts a thread of this name. The queue holds `capacity_items`, at least 1; the
-    /// item being handled is not in the queue.
+    /// Starts a thread of this name. The queue holds `capacity_items`, at least 1, without
+    /// the item that is being handled.
     ///
     /// # Errors
     ///
-    /// The operating system does not start a thread.
+    /// The operating system cannot start a thread.
     pub(crate) fn spawn(
         name: &str,
         capacity_items: usize,
@@ -105,12 +104,12 @@ impl<T: Send + 'static> Worker<T> {
         Self::spawn_within(name, (capacity_items, usize::MAX), handler)
     }
 
-    /// The same, with a queue that holds so many items and bytes. One item that is
-    /// larger is taken where no other waits.
+    /// Starts a thread whose queue holds so many items and bytes. A larger item is accepted
+    /// if no other waits.
     ///
     /// # Errors
     ///
-    /// The operating system does not start a thread.
+    /// The operating system cannot start a thread.
     pub(crate) fn spawn_within(
         name: &str,
         capacity: (usize, usize),
@@ -157,31 +156,31 @@ impl<T: Send + 'static> Worker<T> {
         })
     }
 
-    /// Queues the item. Never waits for the handler, and does not panic, so it
-    /// may be called in `Drop` while a panic unwinds.
+    /// Queues the item. It never waits for the handler and does not panic, so that `Drop`
+    /// may call it while a panic unwinds.
     ///
     /// # Errors
     ///
-    /// The queue is full: the item comes back.
+    /// The queue is full. The item is returned.
     pub(crate) fn offer(&self, item: T) -> Result<(), T> {
         self.offer_holding(item, 0)
     }
 
-    /// The same, of an item that holds so many bytes.
+    /// Queues an item that holds so many bytes.
     ///
     /// # Errors
     ///
-    /// The queue is full: the item comes back.
+    /// The queue is full. The item is returned.
     pub(crate) fn offer_holding(&self, item: T, bytes: usize) -> Result<(), T> {
         let shared = self.shared();
         self.offer_up_to((shared.capacity, shared.capacity_bytes), item, bytes)
     }
 
-    /// The same, of an item that leaves half of the queue to others.
+    /// Queues an item that leaves half of the queue to others.
     ///
     /// # Errors
     ///
-    /// The queue is half full: the item comes back.
+    /// The queue is half full. The item is returned.
     pub(crate) fn offer_modestly(&self, item: T, bytes: usize) -> Result<(), T> {
         let shared = self.shared();
         let half = (shared.capacity.div_ceil(2), shared.capacity_bytes / 2);
@@ -213,10 +212,9 @@ impl<T: Send + 'static> Worker<T> {
         Ok(())
     }
 
-    /// Waits until everything offered before this call was handled and the
-    /// handler's `flush` ran after that, at most for `deadline`. Tells whether
-    /// that happened, and whether the handler says that all is where it belongs.
-    /// Called by the handler itself it can only time out.
+    /// Waits until everything offered before was handled and the handler's `flush` ran
+    /// after that, at most for `deadline`. Returns whether that happened, and whether
+    /// everything was delivered. If the handler itself calls it, it can only time out.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
         let shared = self.shared();
         let mut state = shared.lock();
@@ -233,16 +231,16 @@ impl<T: Send + 'static> Worker<T> {
             .flushed
             .wait_timeout_while(state, deadline, |state| state.flushes_done < ticket)
             .unwrap_or_else(PoisonError::into_inner);
-        // A flush that came right after this one and failed counts, too.
+        // A flush that ran right after this one and failed counts, too.
         state.flushes_done >= ticket && state.flush_failed < ticket
     }
 
-    /// Items queued, without the one being handled.
+    /// The number of queued items, without the one that is being handled.
     pub(crate) fn len(&self) -> usize {
         self.shared().lock().queue.len()
     }
 
-    /// How many times the handler panicked.
+    /// The number of panics of the handler.
     pub(crate) fn panics(&self) -> u64 {
         self.shared().panics.load(Ordering::Relaxed)
     }
@@ -290,7 +288,7 @@ impl<T> Shared<T> {
         done
     }
 
-    /// The next thing to do, or `None` at the end. With `more`, nothing is waited for.
+    /// The next thing to do, or `None` at the end. With `more` it does not wait.
     fn next(&self, until_tick: impl Fn() -> Duration, more: bool) -> Option<Step<T>> {
         let mut state = self.lock();
         loop {

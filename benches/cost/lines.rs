@@ -28,7 +28,7 @@ pub(crate) fn cases() -> Vec<Case> {
         },
         "line/ours in a 3-field span" => |go| {
             let lines = JsonLayer::new(std::io::sink(), Policy::strict()).unwrap();
-            let handle = lines.handle();
+            let handle = lines.clone();
             install(registry().with(EnvFilter::new("info")).with(lines));
             let _span = three_field_span();
             go(&mut || info_event());

@@ -8,7 +8,7 @@ use dashcam::{
     Dashcam,
     capture::Dropped,
     exchange::{Content, Event, Exchange, KeepReason, Losses},
-    export::{Health, json_lines::read_file},
+    export::{Health, JsonLines},
 };
 use serde_json::{Map, Value};
 use std::{env, fs, io, path::PathBuf, slice, time::Duration};
@@ -89,7 +89,7 @@ struct Kept {
 /// The exchange with this correlation ID, and the file it is in.
 fn find(id: &str) -> io::Result<Option<Kept>> {
     let directory = env::var_os("DASHCAM_DIR").map_or_else(|| "dashcam".into(), PathBuf::from);
-    // Whoever needs no file names has `json_lines::read_dir`.
+    // Whoever needs no file names has `JsonLines::read(directory)`.
     let Ok(entries) = fs::read_dir(directory) else {
         return Ok(None); // nothing was written
     };
@@ -99,7 +99,7 @@ fn find(id: &str) -> io::Result<Option<Kept>> {
             .extension()
             .is_some_and(|extension| extension == "jsonl")
         {
-            let mut exchanges = read_file(&file)?.flatten();
+            let mut exchanges = JsonLines::read(&file)?.flatten();
             if let Some(exchange) = exchanges.find(|exchange| exchange.correlation.id == id) {
                 let file = file.canonicalize()?;
                 return Ok(Some(Kept { exchange, file }));

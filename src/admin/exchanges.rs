@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     exchange::Exchange,
-    export::{Memory, curl::Curl, har},
-    find::{Filter, Row},
+    export::{Memory, har},
+    find::Filter,
 };
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
@@ -80,7 +80,7 @@ pub(super) async fn list(State(shared): Ask, query: Asked) -> Answer {
     work(move || {
         let kept = shared.memory()?;
         let found = find(kept, &filter, limit);
-        let rows: Vec<_> = found.iter().map(|exchange| Row::new(exchange)).collect();
+        let rows: Vec<_> = found.iter().map(|exchange| exchange.summary()).collect();
         Ok(json_answer(&json!({
             "exchanges": rows,
             "in_memory": kept.len(),
@@ -126,12 +126,9 @@ pub(super) async fn curl(
         query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
     work(move || {
         let exchange = by_id(shared.memory()?, &id)?;
-        let mut curl = Curl::new(&exchange);
-        if let Some(base) = query.remove("base") {
-            curl = curl.base(base);
-        }
+        let curl = exchange.to_curl(query.remove("base").as_deref());
         let media = "text/plain; charset=utf-8";
-        Ok(answer(StatusCode::OK, media, curl.to_string()))
+        Ok(answer(StatusCode::OK, media, curl))
     })
     .await
 }

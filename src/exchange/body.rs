@@ -1,46 +1,44 @@
 use base64ct::{Base64, Encoding as _};
 use serde::{Deserialize, Serialize};
 
-/// What is known of one body.
+/// One body.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Body {
-    /// How far the body got, in one word.
+    /// How far the body got.
     #[serde(flatten)]
     pub state: BodyState,
-    /// Bytes of data frames that passed by.
+    /// The bytes of data frames that passed.
     pub seen: u64,
-    /// Bytes that were captured, before redaction.
+    /// The bytes that were captured, before redaction.
     pub kept: u64,
-    /// Of a stream of items (server-sent events, lines of NDJSON, messages of gRPC and of
-    /// streams of Connect):
-    /// those that passed by whole. Not counted where a content coding hides them.
+    /// The complete items that passed in a stream (server-sent events, lines of NDJSON,
+    /// messages of gRPC and of streams of Connect). Absent if a content coding hides them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<u64>,
-    /// The length the sender announced, where it did: its `content-length`, or else what
-    /// the body itself said.
+    /// The length that the sender declared: the `content-length`, or else the exact size hint
+    /// of the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<u64>,
     /// The media type, without parameters other than `charset`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// The content codings by their registered names (`gzip`, also for `x-gzip`), in the
-    /// order in which they were applied, where any were named.
+    /// The content codings of the head by their registered names (`gzip`, also for `x-gzip`),
+    /// in the order in which they were applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_encoding: Option<String>,
-    /// The redacted content; absent where nothing was captured.
+    /// The redacted content; absent if nothing was captured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Content>,
-    /// The bytes as they passed by, content coding included, in base64. No policy
-    /// writes it: it is for programs that have the body from elsewhere and may
-    /// show it in a HAR document or a `curl` command. There is no `content` then.
-    /// See [`set_raw`](Self::set_raw).
+    /// The bytes as they passed, content coding included, in base64. dashcam never writes it.
+    /// It is for programs that have the body from elsewhere and show it in a HAR document or a
+    /// `curl` command; see [`set_raw`](Self::set_raw).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<String>,
 }
 
 impl Body {
-    /// A body in this state of which nothing was seen.
+    /// Creates a body in this state, of which no bytes were seen.
     #[must_use]
     pub fn new(state: BodyState) -> Self {
         Self {
@@ -56,14 +54,14 @@ impl Body {
         }
     }
 
-    /// [`raw`](Self::raw), decoded; `None` too where it is no base64.
+    /// Returns [`raw`](Self::raw), decoded. Returns `None` if it is absent or not base64.
     #[must_use]
     pub fn raw_bytes(&self) -> Option<Vec<u8>> {
         Base64::decode_vec(self.raw.as_deref()?).ok()
     }
 
-    /// Puts these bytes, unchanged, into [`raw`](Self::raw) and takes
-    /// [`content`](Self::content) out.
+    /// Sets [`raw`](Self::raw) to these bytes, unredacted, and removes
+    /// [`content`](Self::content).
     pub fn set_raw(&mut self, bytes: &[u8]) {
         self.raw = Some(Base64::encode_string(bytes));
         self.content = None;
@@ -75,34 +73,34 @@ impl Body {
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BodyState {
-    /// It ended and all of it was captured.
+    /// The body ended, and all of it was captured.
     Complete,
-    /// It ended, and only a prefix was captured.
+    /// The body ended, and only a prefix was captured.
     Truncated,
-    /// Nobody read it.
+    /// The body was not read.
     Unread,
     /// The service stopped reading before the end.
     PartlyRead,
     /// The response body was dropped before its end.
     Aborted,
-    /// It ended with an error.
+    /// The body ended with an error.
     Error {
-        /// The error's text, redacted.
+        /// The text of the error, redacted.
         message: String,
     },
-    /// It was not captured, or not written.
+    /// The body was not captured, or not written.
     Skipped {
-        /// Why not: `memory_budget`, `failure_storm`, `answer_to_panic`, `options`
-        /// where the service said so, or `panicked` where a buffer of a type of the
-        /// service's own did as it was read.
+        /// `memory_budget`, `failure_storm`, `answer_to_panic`, `rule`, `options` if the service
+        /// set it so, or `panicked` if a buffer of the service's own type panicked while it was
+        /// read.
         why: String,
     },
     /// There is no body, by protocol (HEAD, 1xx, 204, 304) or because none was sent.
     None,
-    /// It still passed by: an interim exchange.
+    /// The body was still passing: this is an interim exchange.
     Open,
-    /// A stream by its content type (server-sent events, gRPC frames), or an
-    /// upgraded connection: counted, with a bounded prefix.
+    /// The body is a stream by its content type (server-sent events, gRPC frames), or an
+    /// upgraded connection. Its bytes were counted, and a bounded prefix was captured.
     Stream,
 }
 
@@ -111,33 +109,30 @@ pub enum BodyState {
 #[serde(tag = "form", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Content {
-    /// The redacted text of a body whose format is understood, without its
-    /// content coding.
+    /// The redacted text of a body in a supported format, without its content coding.
     Text {
-        /// The text. Where the redactor stopped understanding the input the
-        /// rest is not written and `unparsed` counts it.
+        /// The text up to the first byte that the redactor cannot parse.
         text: String,
-        /// Bytes at the end of the captured prefix that were not understood
-        /// and so not written; of a body with a content coding, those that
-        /// were not decoded besides.
+        /// The bytes at the end of the captured prefix that could not be parsed, or whose
+        /// content coding could not be decoded. They are not written.
         #[serde(default, skip_serializing_if = "is_zero")]
         unparsed: u64,
     },
-    /// A body of which nothing is written.
+    /// A body whose content is not written.
     Opaque {
-        /// Bytes captured.
+        /// The number of captured bytes.
         length: u64,
-        /// Keyed hash of the captured bytes: equal content, equal hash, under one key.
+        /// The keyed hash of the captured bytes. Equal content has equal hashes under one key.
         hash: String,
-        /// Why not: `policy` where the format is understood and the policy withholds
-        /// it, `format` where it is not understood, `coding` where a content coding
-        /// was not decoded, `broken` where it is not what its head says.
+        /// Why it is not written: `policy` if the policy withholds a supported format,
+        /// `format` if the format is not supported, `coding` if a content coding was not
+        /// decoded, `broken` if the content does not have the declared format.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // the signature serde asks for
-fn is_zero(n: &u64) -> bool {
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde requires
+pub(super) fn is_zero(n: &u64) -> bool {
     *n == 0
 }

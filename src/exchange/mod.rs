@@ -1,23 +1,23 @@
-//! The record of one request: what is written when a request is kept.
+//! The record of one request. An exporter receives it when the request is kept.
 //!
 //! The types here are plain data. They serialise to one JSON object (schema
-//! [`SCHEMA`]) and read back into the same types without loss; fields that a
-//! newer version adds are ignored by an older reader.
+//! [`Exchange::SCHEMA`]) and deserialise without loss. An older reader ignores fields that a
+//! newer version adds.
 //!
-//! Everything in an [`Exchange`] has passed the
-//! [redaction policy](crate::redact::Policy); nothing else is ever written.
+//! Every value in an [`Exchange`] that dashcam writes has passed the
+//! [redaction policy](crate::redact::Policy).
 
 mod body;
 mod model;
 mod outcome;
 mod scheme;
+mod summary;
 
 pub use self::{
     body::{Body, BodyState, Content},
     model::{
         Correlation, CorrelationSource, Decision, Depth, Direction, Environment, Event, Exchange,
-        Header, Losses, Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Service, Span,
-        Thread, Timing,
+        Losses, Missing, Mode, Panic, Redaction, Request, Response, Service, Span, Thread, Timing,
     },
     outcome::{Failure, KeepReason, Outcome},
 };

@@ -3,89 +3,91 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// Name and version of the format. The number changes when a reader has to.
-pub const SCHEMA: &str = "dashcam.exchange/1";
-
 /// The record of one request.
 ///
-/// Times named `*_at` are RFC 3339 in UTC with microseconds; times named
-/// `*_us` are microseconds since [`started_at`](Self::started_at), measured by
-/// the monotonic clock.
+/// Times named `*_at` are RFC 3339 in UTC with microseconds. Times named `*_us` are
+/// microseconds since [`started_at`](Self::started_at) on the monotonic clock.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Exchange {
-    /// [`SCHEMA`].
+    /// [`SCHEMA`](Self::SCHEMA).
     pub schema: String,
-    /// Unique to this exchange (a UUIDv7); one correlation ID may have many.
+    /// The ID of this exchange, a UUIDv7. Exchanges with one correlation ID have different IDs.
     pub id: String,
     /// Whether the service answered the request, or made it.
     #[serde(default)]
     pub direction: Direction,
-    /// The ID of the interim exchange that this one continues: that of the same
-    /// request, written while it still ran.
+    /// The ID of the interim exchange that this one continues: one of the same request,
+    /// written while the request still ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continues: Option<String>,
-    /// The service that wrote it.
+    /// The service that wrote the exchange.
     pub service: Service,
-    /// The ID of the request's whole journey, and where it came from.
+    /// The correlation ID and the trace, and where they came from.
     pub correlation: Correlation,
-    /// When the request reached the layer.
+    /// The time at which the request reached the layer.
     pub started_at: String,
-    /// Points in time of the request.
+    /// When the parts of the request happened.
     pub timing: Timing,
-    /// Requests in this layer when it arrived, itself included.
+    /// The number of requests in this layer when this one arrived, itself included.
     pub in_flight: u64,
-    /// How it ended.
+    /// How the request ended.
     pub outcome: Outcome,
     /// Whether the response head took longer than the configured threshold.
     pub slow: bool,
-    /// Why it was kept; never empty.
+    /// Why the exchange was kept; never empty.
     pub keep: Vec<KeepReason>,
-    /// What the tracing side did for this request.
+    /// Whether the request's events were recorded or shown live.
     pub mode: Mode,
-    /// How much of the exchange is here.
+    /// How much of the exchange was kept.
     pub depth: Depth,
-    /// Facts that the service stated about the request, redacted.
+    /// Facts that the service set on the request, redacted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, Value>,
     /// The request.
     pub request: Request,
-    /// The response; absent where none was produced.
+    /// The response; absent if the service produced none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<Response>,
-    /// The panic, where there was one.
+    /// The panic, if the service panicked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panic: Option<Panic>,
-    /// The service's error text, redacted, where it returned an error.
+    /// The text of the error that the service returned instead of a response, redacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Decision points, in order.
+    /// The decision points of the service, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
-    /// Events recorded in the request, in order, at every recorded level.
+    /// The events recorded in the request, in order, at every recorded level.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,
-    /// What was lost.
+    /// Counts of what was lost.
     #[serde(default)]
     pub losses: Losses,
-    /// What is not here and why.
+    /// The parts that are not in the exchange, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
-    /// How values were redacted.
+    /// How the values were redacted.
     pub redaction: Redaction,
-    /// Where it happened.
+    /// The process that wrote the exchange.
     pub environment: Environment,
 }
 
-/// Which side of the connection the service was on.
+impl Exchange {
+    /// Name and version of the format, `dashcam.exchange/1`. The number changes when readers
+    /// have to change.
+    pub const SCHEMA: &str = "dashcam.exchange/1";
+}
+
+/// The side of the connection that the service was on.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Direction {
-    /// It answered the request.
+    /// The service answered the request.
     #[default]
     Server,
-    /// It made the request, with a client.
+    /// The service sent the request with a client.
     Client,
 }
 
@@ -93,94 +95,93 @@ pub enum Direction {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Service {
-    /// Name, as in OpenTelemetry's `service.name`.
+    /// The name, as in OpenTelemetry's `service.name`.
     pub name: String,
-    /// Version, as in `service.version`.
+    /// The version, as in `service.version`.
     pub version: String,
 }
 
-/// The correlation ID and its origin.
+/// The correlation ID, the trace, and their origin.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Correlation {
-    /// The ID.
+    /// The correlation ID.
     pub id: String,
-    /// Where it came from.
+    /// Where the correlation ID came from.
     pub source: CorrelationSource,
-    /// The ID a client outside sent, kept beside ours in edge mode.
+    /// The ID that an outside client sent, kept beside the service's own in edge mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// Why an inbound ID was not accepted; never the value itself.
+    /// Why an inbound ID was rejected; never the value itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<String>,
-    /// The W3C trace ID, 32 hex digits: that of the inbound `traceparent`, or of
-    /// a trace started here.
+    /// The W3C trace ID, 32 hex digits, of the inbound `traceparent` or of a trace that
+    /// starts here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
-    /// The W3C parent ID of the inbound `traceparent`, 16 hex digits; none where
-    /// the trace was started here.
+    /// The W3C parent ID of the inbound `traceparent`, 16 hex digits; absent if the trace
+    /// starts here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<String>,
-    /// The ID of the request's own span in that trace, 16 hex digits, as log
-    /// lines have it.
+    /// The ID of the request's own span in that trace, 16 hex digits, as in log lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span_id: Option<String>,
-    /// The trace ID that a client outside sent, kept beside ours in edge mode.
+    /// The trace ID that an outside client sent, kept beside the service's own in edge mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_trace_id: Option<String>,
-    /// The parent ID that came with it.
+    /// The parent ID that came with `client_trace_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_parent_id: Option<String>,
 }
 
-/// Where a correlation ID came from.
+/// The origin of a correlation ID.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CorrelationSource {
-    /// The request's own header.
+    /// The request's header for it.
     Header,
     /// The trace ID of a valid `traceparent`.
     Traceparent,
-    /// Made here.
+    /// The service made it.
     Minted,
 }
 
-/// Points in time of one request, in microseconds since it started.
+/// When the parts of one request happened, in microseconds since the request started.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Timing {
-    /// Until the exchange ended.
+    /// The end of the exchange.
     pub duration_us: u64,
-    /// Until the first data frame of the request body was read.
+    /// The read of the first data frame of the request body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_first_byte_us: Option<u64>,
-    /// Until the request body ended, or was not read any further.
+    /// The end of the request body, or of reading it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_last_byte_us: Option<u64>,
-    /// Until the response head was produced.
+    /// The response head.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers_us: Option<u64>,
-    /// Until the first data frame of the response body.
+    /// The first data frame of the response body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_byte_us: Option<u64>,
-    /// Until the response body ended.
+    /// The end of the response body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_byte_us: Option<u64>,
 }
 
-/// What the tracing side did for a request.
+/// Whether a request's events were recorded or shown live.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Mode {
-    /// Nothing was recorded: switched off, or no gate is installed.
+    /// No events were recorded: recording is switched off, or no gate is installed.
     Off,
     /// Events were recorded in memory.
     Recorded,
-    /// Verbose events also reached the service's own output while it ran.
+    /// Verbose events also reached the service's own output while the request ran.
     Live {
-        /// What selected the request.
+        /// The rule, token or header that selected the request.
         by: String,
     },
 }
@@ -192,7 +193,7 @@ pub enum Mode {
 pub enum Depth {
     /// Heads, bodies, events.
     Full,
-    /// Heads and events at INFO or above only: the budget for full exchanges was used up.
+    /// Only heads, and events at INFO and above: the budget for full exchanges was used up.
     Heads,
 }
 
@@ -200,18 +201,18 @@ pub enum Depth {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Request {
-    /// The method as it came; one that no standard is likely to name has a placeholder.
+    /// The method. A placeholder replaces one that no standard is likely to name.
     pub method: String,
-    /// `http` or `https`, where the request's target says it: HTTP/2 does.
+    /// `http` or `https`, if the request's target has it, as in HTTP/2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<String>,
-    /// Host and port, where the request's target names them: HTTP/2 does, in
-    /// HTTP/1.1 they are in the header `host`.
+    /// Host and port, if the request's target has them, as in HTTP/2. In HTTP/1.1 they are in
+    /// the header `host`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
-    /// The path, redacted; no query.
+    /// The path without the query, redacted.
     pub path: String,
-    /// The route template, where the router told it.
+    /// The route template, if the router set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
     /// The query string, redacted, without `?`.
@@ -219,13 +220,14 @@ pub struct Request {
     pub query: Option<String>,
     /// `HTTP/1.1`, `HTTP/2.0`, …
     pub version: String,
-    /// Header fields in the order received, redacted.
-    pub headers: Vec<Header>,
+    /// The names, in lower case, and redacted values of the header fields, in the order
+    /// received.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Body,
-    /// Trailer fields, redacted.
+    /// The names, in lower case, and redacted values of the trailer fields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub trailers: Vec<Header>,
+    pub trailers: Vec<(String, String)>,
 }
 
 /// The response.
@@ -234,29 +236,20 @@ pub struct Request {
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// The gRPC status code, from the trailers, of gRPC-Web and of streams of Connect from
-    /// the last frame of the body, or, where there were none, the head.
+    /// The gRPC status code: from the trailers, for gRPC-Web and streams of Connect from the
+    /// last frame of the body, or else from the head.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grpc_status: Option<u16>,
     /// `HTTP/1.1`, `HTTP/2.0`, …
     pub version: String,
-    /// Header fields, redacted.
-    pub headers: Vec<Header>,
+    /// The names, in lower case, and redacted values of the header fields.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Body,
-    /// Trailer fields, redacted.
+    /// The names, in lower case, and redacted values of the trailer fields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub trailers: Vec<Header>,
+    pub trailers: Vec<(String, String)>,
 }
-
-/// One header field, as a pair `[name, value]`.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Header(
-    /// The name, in lower case.
-    pub String,
-    /// The value, redacted.
-    pub String,
-);
 
 /// A panic of the service.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -264,10 +257,10 @@ pub struct Header(
 pub struct Panic {
     /// The panic message, redacted.
     pub message: String,
-    /// File, line and column, where the panic hook of `init_tracing` saw them.
+    /// File, line and column, if the panic hook of `init_tracing` is installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    /// Another one, out of a destructor while this one unwound, which ended the process.
+    /// A second panic, in a destructor while this one unwound, which ended the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<Box<Self>>,
 }
@@ -276,11 +269,11 @@ pub struct Panic {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Decision {
-    /// Microseconds since the request started.
+    /// When it happened, in microseconds since the request started.
     pub at_us: u64,
-    /// The decision's name.
+    /// The name of the decision.
     pub name: String,
-    /// Its fields, redacted.
+    /// The fields of the decision, redacted.
     pub fields: Map<String, Value>,
 }
 
@@ -288,9 +281,9 @@ pub struct Decision {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Event {
-    /// Microseconds since the request started.
+    /// When it happened, in microseconds since the request started.
     pub at_us: u64,
-    /// `TRACE` to `ERROR`.
+    /// The level, `TRACE` to `ERROR`.
     pub level: String,
     /// The target.
     pub target: String,
@@ -306,24 +299,24 @@ pub struct Event {
     /// Source line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
-    /// The spans around it, outermost first, the request span left out.
+    /// The spans around the event, outermost first, without the request span.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<Span>,
-    /// The thread that emitted it, for the first 64 threads of a request.
+    /// The thread that emitted the event, for the first 64 threads of a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<Thread>,
-    /// The ID of the tokio task that emitted it.
+    /// The ID of the tokio task that emitted the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<u64>,
-    /// Events that were dropped between the one before and this one.
+    /// The number of events that were dropped between the one before and this one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost_before: u32,
-    /// Values of it that were cut at the limit for one value, or left out.
+    /// The number of values that were cut at the limit for one value, or left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub values_cut: u32,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // what serde asks for
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde requires
 fn is_zero(n: &u32) -> bool {
     *n == 0
 }
@@ -332,9 +325,9 @@ fn is_zero(n: &u32) -> bool {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Thread {
-    /// The number that formatting layers show for it.
+    /// The number of the thread that formatting layers show.
     pub id: u64,
-    /// Its name, where it has one.
+    /// The name, if the thread has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -354,50 +347,49 @@ fn none(n: &u64) -> bool {
     *n == 0
 }
 
-/// What was lost on the way into the exchange; all zero where nothing was.
+/// Counts of what was lost on the way into the exchange.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Losses {
-    /// Oldest events dropped because the recording was full.
+    /// Events dropped, oldest first, because the recording was full.
     pub events_dropped: u64,
-    /// Events of stray tasks that came after the request had finished, as far
-    /// as they were seen before the exchange was written.
+    /// Events of tasks that outlived the request, counted until the exchange was written.
     pub events_late: u64,
     /// Values in events that were cut at the limit for one value.
     pub values_cut: u64,
-    /// Header fields left out because the heads were over their limit.
+    /// Header fields left out because the heads exceeded their limit.
     pub headers_dropped: u64,
-    /// Texts that lost all that came at run time: there was more to be looked for in
-    /// them than the limits allow.
+    /// Texts that lost all parts that came at run time, because there were more values to
+    /// look for in them than the limits allow.
     #[serde(default, skip_serializing_if = "none")]
     pub texts_withheld: u64,
-    /// Errors of a type whose causes nobody could be asked for: what is said of them is
-    /// their own text alone.
+    /// Errors whose causes could not be read because of their type. Only their own text is in
+    /// the exchange.
     #[serde(default, skip_serializing_if = "none")]
     pub causes_unknown: u64,
-    /// Exchanges with the same failure signature that were counted but not
-    /// written since the last one that was.
+    /// Exchanges with the same failure signature that were counted, and not written, since the
+    /// last one that was written.
     pub suppressed_before: u64,
-    /// When the first of those ended, RFC 3339 in UTC; only where there are any.
+    /// When the first of those ended, RFC 3339 in UTC; absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suppressed_first_at: Option<String>,
-    /// When the last of them ended.
+    /// When the last of those ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suppressed_last_at: Option<String>,
-    /// Where it was drawn at random from the failures of its signature: one in so many
-    /// was, at that moment. None where it was certain.
+    /// The sample rate at that moment, if the exchange was sampled from the failures of its
+    /// signature: one in so many was kept. Absent if it was kept in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_one_in: Option<u64>,
 }
 
-/// Something that is not in the exchange.
+/// A part that is not in the exchange.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Missing {
-    /// Which part (`request.body`, …).
+    /// The part (`request.body`, …).
     pub what: String,
-    /// Why it is not there.
+    /// Why the part is missing.
     pub why: String,
 }
 
@@ -407,25 +399,24 @@ pub struct Missing {
 pub struct Redaction {
     /// The policy's name.
     pub policy: String,
-    /// Names the key of the pseudonyms; equal values have equal pseudonyms
-    /// under one key only.
+    /// The ID of the key of the pseudonyms. Equal values have equal pseudonyms only under one
+    /// key.
     pub key_id: String,
-    /// What the hashes of values that could be guessed were made with, 16 hex
-    /// digits: equal ones have equal pseudonyms under one salt only, that of a
-    /// request and its calls.
+    /// The salt of the hashes of guessable values, 16 hex digits. A request and its calls
+    /// share one. Equal guessable values have equal pseudonyms only under one salt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<String>,
 }
 
-/// Where an exchange was made.
+/// The process that wrote an exchange.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Environment {
-    /// The version of this crate.
+    /// The version of dashcam.
     pub dashcam: String,
-    /// Process ID.
+    /// The process ID.
     pub pid: u32,
-    /// Operating system and architecture.
+    /// The operating system and the architecture.
     pub platform: String,
 }

@@ -6,27 +6,28 @@ use std::fmt;
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The response was produced and its body ended.
+    /// The service produced a response, and its body ended.
     Completed,
-    /// The classifier calls the response, or the service's error, a failure.
+    /// The classifier classified the response, or the service's error, as a failure.
     Failed {
-        /// What the classifier saw.
+        /// Why it is a failure.
         failure: Failure,
     },
-    /// The service panicked, in `call`, while polled, or while a body was polled.
+    /// The service panicked: in `call`, or while its future or a body was polled.
     Panicked,
     /// The response body ended with an error.
     BodyError,
-    /// The response future or the response body was dropped before its end:
-    /// the client went away, an outer timeout fired, or the server shut down.
-    /// From inside the service these look the same.
+    /// The response future or the response body was dropped before its end: the client
+    /// disconnected, an outer timeout fired, or the server shut down. The layer cannot
+    /// distinguish these.
     Abandoned,
-    /// It still ran: an interim exchange. Another one continues it.
+    /// The request was still running: this is an interim exchange, which another one
+    /// continues.
     Open,
 }
 
 impl Outcome {
-    /// The stable name that log lines and exchanges use.
+    /// Returns the stable name that log lines and exchanges use.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -46,25 +47,25 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Why a response counts as failed.
+/// Why a request counts as failed.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Failure {
     /// The HTTP status code.
     Status(u16),
-    /// The gRPC status code, from the response head or the trailers; of gRPC-Web and of
-    /// streams of Connect, from the last frame of the body.
+    /// The gRPC status code: from the response head or the trailers, for gRPC-Web and streams
+    /// of Connect from the last frame of the body.
     Grpc(u16),
-    /// A gRPC call, or a stream of Connect, ended without a status, whatever it was
-    /// answered with: clients take that for a failure.
+    /// A gRPC call, or a stream of Connect, ended without a status. Clients treat that as a
+    /// failure.
     NoStatus,
-    /// The response body was shorter or longer than its `content-length`: clients get no
-    /// whole answer.
+    /// The response body was shorter or longer than its `content-length`, so that clients do
+    /// not receive a complete response.
     BodyLength,
     /// The service returned an error instead of a response.
     ServiceError,
-    /// A name given by the service's own classifier.
+    /// The name that the service's own classifier returned.
     Custom(String),
 }
 
@@ -90,35 +91,35 @@ impl fmt::Display for KeepReason {
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum KeepReason {
-    /// The [`Outcome`] was not `completed`; an event stream that the client left
-    /// does not count.
+    /// The [`Outcome`] was not `completed`. An event stream that the client left does not
+    /// count.
     Outcome,
     /// The response head took longer than the configured threshold.
     Slow,
-    /// An event at level ERROR was emitted in the request.
+    /// The request emitted an event at level ERROR.
     ErrorEvent,
     /// The service called `dashcam::keep`.
     Asked {
-        /// The reason the service gave.
+        /// The reason that the service gave.
         why: String,
     },
-    /// The request was selected for verbose tracing, so it was kept from the start.
+    /// A rule, a token or a header selected the request.
     Selected {
-        /// The rule or header that selected it.
+        /// The rule, token or header.
         by: String,
     },
-    /// The baseline sample of healthy requests.
+    /// The request is in the baseline sample of healthy requests.
     Baseline,
-    /// The service's own condition, asked at the end of the request.
+    /// The service's own condition held at the end of the request.
     Condition {
-        /// What it answered.
+        /// The text that the condition returned.
         why: String,
     },
-    /// The request in whose code this call was made was kept.
+    /// The request that made this call was kept.
     Caller,
-    /// An interim exchange of it was kept, and nothing else would keep its end.
+    /// An interim exchange of the request was kept, and nothing else keeps its end.
     Interim,
-    /// The request body ended with an error while the service read it: an upload that
-    /// the client broke off, most likely. What the service made of it is in the response.
+    /// The request body ended with an error while the service read it, most likely because
+    /// the client aborted an upload. The response shows how the service handled it.
     RequestBody,
 }

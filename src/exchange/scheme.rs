@@ -1,6 +1,5 @@
-/// The scheme that the client used, as far as somebody says it: the first of what
-/// `x-forwarded-proto` lists, each proxy adding its own, else that of the request's
-/// target, else `http`.
+/// The scheme that the client used: the first in `x-forwarded-proto`, to which each proxy
+/// appends its own, else that of the request's target, else `http`.
 pub(crate) fn scheme(forwarded: Option<&str>, target: Option<&str>) -> &'static str {
     let forwarded = forwarded.and_then(|list| list.split(',').next());
     let known = |said: &str| {
@@ -25,7 +24,7 @@ mod tests {
             (Some("HTTPS"), None, "https"),
             (Some(" https , http"), None, "https"),
             (Some("http, https"), Some("https"), "http"),
-            // Hidden, or nonsense.
+            // Hidden, or unknown.
             (Some("[~2b1f len=5]"), Some("https"), "https"),
             (Some(""), None, "http"),
             (Some("ftp"), Some("wss"), "http"),

@@ -1,9 +1,9 @@
 use std::{error::Error, fmt};
 
-/// Why an exchange, or a flush, did not succeed.
+/// The error of an export or a flush.
 ///
-/// [`Display`](fmt::Display) says what failed; [`source`](Error::source) says
-/// why, where that is known.
+/// [`Display`](fmt::Display) shows what failed. [`source`](Error::source) is the cause, if it
+/// was set.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ExportError {
@@ -13,7 +13,7 @@ pub struct ExportError {
 }
 
 impl ExportError {
-    /// An error that says what failed.
+    /// Creates an error from a text about what failed.
     #[must_use]
     pub fn new(what: impl Into<String>) -> Self {
         Self {
@@ -23,7 +23,7 @@ impl ExportError {
         }
     }
 
-    /// The same error with its cause.
+    /// Sets the cause. Default: none.
     #[must_use]
     pub fn with_source(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
@@ -32,8 +32,8 @@ impl ExportError {
         }
     }
 
-    /// The same error, of an exchange that would never be taken: [`Held`](super::Held)
-    /// gives it up instead of trying again.
+    /// Marks the error as permanent: [`Exporter::retry`](super::Exporter::retry) gives the
+    /// exchange up instead of exporting it again.
     #[must_use]
     pub fn permanent(self) -> Self {
         Self {

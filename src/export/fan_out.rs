@@ -1,4 +1,4 @@
-use super::{Backlog, ExportError, Exporter, Health};
+use super::{ExportError, Exporter, Health};
 use crate::{
     exchange::Exchange,
     foreign::{self, Payload},
@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-/// Calls every exporter, whatever another one does: the first panic goes on after that.
+/// Calls every exporter, even if another one panics. The first panic continues after that.
 #[derive(Default)]
 struct Each(Option<Payload>);
 
@@ -33,18 +33,16 @@ impl Each {
     }
 }
 
-/// What all of them say, the first error first.
+/// The result of all calls: the first error, if any.
 fn results(
     calls: impl Iterator<Item = Option<Result<(), ExportError>>>,
 ) -> Result<(), ExportError> {
     calls.flatten().reduce(Result::and).unwrap_or(Ok(()))
 }
 
-/// Both exporters get every call, whatever the other one answers, also where it
-/// panics. Where both
-/// fail, the first one's error is returned; where both are degraded, both
-/// reasons are given, and so are all warnings. The directory is that of the first one
-/// that has one.
+/// Both exporters receive every call, even if the other one fails or panics. If both fail,
+/// the first error is returned. Health and warnings are those of both. The directory is the
+/// first that one of them has.
 impl<A: Exporter, B: Exporter> Exporter for (A, B) {
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
         let mut each = Each::default();
@@ -73,9 +71,12 @@ impl<A: Exporter, B: Exporter> Exporter for (A, B) {
         }
     }
 
-    fn backlog(&self) -> Backlog {
-        let (first, second) = (self.0.backlog(), self.1.backlog());
-        Backlog::new(first.held + second.held, first.lost + second.lost)
+    fn held(&self) -> u64 {
+        self.0.held() + self.1.held()
+    }
+
+    fn lost(&self) -> u64 {
+        self.0.lost() + self.1.lost()
     }
 
     fn directory(&self) -> Option<PathBuf> {
@@ -103,7 +104,7 @@ impl<A: Exporter, B: Exporter> Exporter for (A, B) {
     }
 }
 
-/// As a pair, for any number.
+/// Like a pair, for any number of exporters.
 impl<E: Exporter> Exporter for Vec<E> {
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
         let mut each = Each::default();
@@ -136,11 +137,12 @@ impl<E: Exporter> Exporter for Vec<E> {
         }
     }
 
-    fn backlog(&self) -> Backlog {
-        let backlogs = self.iter().map(Exporter::backlog);
-        backlogs.fold(Backlog::default(), |sum, one| {
-            Backlog::new(sum.held + one.held, sum.lost + one.lost)
-        })
+    fn held(&self) -> u64 {
+        self.iter().map(Exporter::held).sum()
+    }
+
+    fn lost(&self) -> u64 {
+        self.iter().map(Exporter::lost).sum()
     }
 
     fn directory(&self) -> Option<PathBuf> {

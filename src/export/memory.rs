@@ -8,8 +8,8 @@ use std::{
 
 /// Keeps the newest exchanges in memory.
 ///
-/// Clones share their content: give one to the exporter's side and keep one
-/// to look at. For tests and for an endpoint that shows recent failures.
+/// Clones share their content: pass one to the builder as the exporter, and read the other.
+/// It serves tests, and endpoints that show recent failures.
 #[derive(Clone)]
 pub struct Memory {
     capacity: usize,
@@ -23,8 +23,7 @@ struct Inner {
 }
 
 impl Memory {
-    /// Keeps the newest `capacity` exchanges, of whatever size; with a
-    /// capacity of 0, none.
+    /// Creates an exporter that keeps the newest `capacity` exchanges, whatever their size.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {
@@ -33,38 +32,38 @@ impl Memory {
         }
     }
 
-    /// Copies of the exchanges kept, oldest first.
+    /// Returns copies of the exchanges, oldest first.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.shared().iter().map(|e| (**e).clone()).collect()
     }
 
-    /// Takes the exchanges out, oldest first, and leaves none.
+    /// Removes and returns the exchanges, oldest first.
     #[must_use]
     pub fn take(&self) -> Vec<Exchange> {
         let taken = std::mem::take(&mut self.lock().exchanges);
         taken.into_iter().map(Arc::unwrap_or_clone).collect()
     }
 
-    /// How many exchanges are kept.
+    /// Returns the number of exchanges.
     #[must_use]
     pub fn len(&self) -> usize {
         self.lock().exchanges.len()
     }
 
-    /// Whether none is kept.
+    /// Returns whether there are no exchanges.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many exchanges made room for newer ones so far.
+    /// Returns how many exchanges were removed so far to make room for newer ones.
     #[must_use]
     pub fn evicted(&self) -> u64 {
         self.lock().evicted
     }
 
-    /// The exchanges kept, oldest first, without a copy of them.
+    /// The exchanges, oldest first, without copying them.
     pub(crate) fn shared(&self) -> Vec<Arc<Exchange>> {
         self.lock().exchanges.iter().map(Arc::clone).collect()
     }

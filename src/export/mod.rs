@@ -1,17 +1,16 @@
-//! Where kept exchanges go.
+//! Exporters, which receive the kept exchanges.
 //!
-//! An [`Exporter`] receives every kept [`Exchange`] on a thread of its own,
-//! behind a bounded queue. It may block: a request never waits for it. When
-//! the queue is full the newest exchange is dropped and counted.
+//! An [`Exporter`] receives every kept [`Exchange`] on a thread of its own, behind a bounded
+//! queue. It may block, because requests never wait for it. When the queue is full, the newest
+//! exchange is dropped and counted.
 //!
-//! [`JsonLines`] writes files, [`Memory`] keeps the newest exchanges in the
-//! process, and a pair `(A, B)` or a `Vec` of exporters gives every exchange to all.
-//! [`Exporter::filter`] gives an exporter some of them, and [`Held`] makes one of your own
-//! try again what failed.
+//! [`JsonLines`] writes files. [`Memory`] keeps the newest exchanges in the process. A pair
+//! `(A, B)` or a `Vec` of exporters passes every exchange to each. [`Exporter::filter`] passes
+//! only some exchanges on, and [`Exporter::retry`] exports again what failed.
 //!
-//! [`har`] and [`curl`] turn exchanges into what other tools read.
+//! [`har`] and [`Exchange::to_curl`] convert exchanges for other tools.
 
-pub mod curl;
+mod curl;
 mod error;
 mod fan_out;
 mod filter;
@@ -26,87 +25,91 @@ mod target;
 
 pub use self::{
     error::ExportError,
-    filter::Filter,
-    held::Held,
-    json_lines::{JsonLines, JsonLinesBuilder, JsonLinesStats, JsonLinesStatsHandle},
+    json_lines::{JsonLines, JsonLinesBuilder, JsonLinesStats},
     memory::Memory,
 };
 
+use self::{filter::Filter, held::Held};
 use crate::exchange::Exchange;
 use serde::Serialize;
 use std::path::PathBuf;
 
 /// Receives kept exchanges.
 ///
-/// All methods run on one thread that belongs to the exporter, never on the
-/// path of a request, so they may block. While they do, at most as many
-/// exchanges wait as the queue holds; further ones are dropped and counted.
+/// All methods run on one thread that belongs to the exporter, never on the path of a
+/// request, so they may block. Meanwhile exchanges wait in the queue, and are dropped and
+/// counted when it is full.
 ///
-/// A panic in any method is caught and counted; the exporter is used again
-/// afterwards, so it has to leave itself in a usable state.
+/// A panic in any method is caught and counted. The exporter is called again afterwards, so it
+/// has to leave itself in a usable state.
 pub trait Exporter: Send + 'static {
-    /// Takes one exchange.
+    /// Exports one exchange.
     ///
     /// # Errors
     ///
-    /// An error means that this exchange is lost, or within [`Held`] that it is handed
-    /// over again. An exporter that itself keeps the exchange to try again later returns
-    /// `Ok` and reports [`Health::Degraded`].
+    /// After an error the exchange is lost, or with [`retry`](Self::retry) exported again. An
+    /// exporter that itself holds the exchange to try again returns `Ok` and reports
+    /// [`Health::Degraded`].
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError>;
 
-    /// Flushes every exchange accepted so far to its destination. Does nothing by
-    /// default.
+    /// Flushes every exchange accepted so far to its destination. Default: does nothing.
     ///
     /// # Errors
     ///
-    /// Something taken so far has not arrived.
+    /// Some exchange accepted so far was not delivered.
     fn flush(&mut self) -> Result<(), ExportError> {
         Ok(())
     }
 
-    /// How the exporter is doing, [`Health::Ok`] by default. It is asked after every call
-    /// of another method but [`idle`](Self::idle), so it should be cheap.
+    /// Returns whether exchanges are delivered. Default: [`Health::Ok`]. It is called after
+    /// every call of another method except [`idle`](Self::idle), so it should be cheap.
     fn health(&self) -> Health {
         Health::Ok
     }
 
-    /// What it has taken and not brought where it belongs; nothing by default.
-    /// Asked as often as [`health`](Self::health).
-    fn backlog(&self) -> Backlog {
-        Backlog::default()
+    /// Returns how many exchanges it has accepted and holds to try again. Default: 0.
+    /// Called as often as [`health`](Self::health).
+    fn held(&self) -> u64 {
+        0
     }
 
-    /// The directory it writes to, absolute, where it writes to one; for the log and the
-    /// status, asked once at the start. None by default.
+    /// Returns how many exchanges it has accepted and given up since it was built.
+    /// Default: 0. Called as often as [`health`](Self::health).
+    fn lost(&self) -> u64 {
+        0
+    }
+
+    /// Returns the absolute path of the directory that it writes to, for the log and the
+    /// status. Default: `None`. It is called once, at the start.
     fn directory(&self) -> Option<PathBuf> {
         None
     }
 
-    /// What is set up in a way that nobody means though exchanges arrive, in words, for
-    /// the log and the status; nothing by default. Asked as often as
-    /// [`health`](Self::health).
+    /// Returns texts about misconfigurations that do not prevent delivery, for the log and the
+    /// status. Default: none. Called as often as [`health`](Self::health).
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Called about once a second, also while no exchanges arrive: the place
-    /// to recover from a failure. Does nothing by default.
+    /// Recovers from failures, for example. It is called about once a second, even while there
+    /// are no exchanges. Default: does nothing.
     fn tick(&mut self) {}
 
-    /// Called while no exchange waits, after each [`tick`](Self::tick) and then as long as
-    /// it returns `true`: the place for work that is in no hurry, in pieces so short that
-    /// an exchange can wait for one. Does nothing by default.
+    /// Does one piece of background work, so short that an exchange can wait for it. It is
+    /// called while no exchange waits: after each [`tick`](Self::tick), and again as long as it
+    /// returns `true`. Default: returns `false`.
     fn idle(&mut self) -> bool {
         false
     }
 
-    /// This exporter for some exchanges only.
+    /// Returns an exporter that passes on only the exchanges for which `wanted` returns
+    /// `true`. The others count as exported, not as lost.
     ///
     /// ```
     /// use dashcam::{exchange::Outcome, export::{Exporter, JsonLines, Memory}};
     ///
     /// # let dir = std::env::temp_dir().join("dashcam-doc-filter");
-    /// // All to files, panics also into memory.
+    /// // All exchanges to files, panics also into memory.
     /// let panics = Memory::new(100);
     /// let exporter = (
     ///     JsonLines::builder(dir).build(),
@@ -114,30 +117,66 @@ pub trait Exporter: Send + 'static {
     /// );
     /// # let _ = exporter;
     /// ```
-    fn filter<F>(self, wanted: F) -> Filter<Self, F>
+    fn filter<F>(self, wanted: F) -> impl Exporter
     where
         Self: Sized,
         F: FnMut(&Exchange) -> bool + Send + 'static,
     {
         Filter::new(self, wanted)
     }
-}
 
-/// Exchanges that an exporter has taken and that are not where they belong.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Backlog {
-    /// Held, to be tried again.
-    pub held: u64,
-    /// Given up since the start.
-    pub lost: u64,
-}
+    /// Returns an exporter that holds up to 256 exchanges, of 8 MiB together, that this one
+    /// does not accept, and exports them again; see
+    /// [`retry_within`](Self::retry_within).
+    ///
+    /// With it an exporter of your own needs one method, which delivers one exchange or
+    /// returns an error:
+    ///
+    /// ```
+    /// use dashcam::{exchange::Exchange, export::{ExportError, Exporter}};
+    /// use std::{io::Write, net::TcpStream};
+    ///
+    /// struct Collector;
+    ///
+    /// impl Exporter for Collector {
+    ///     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
+    ///         let line = serde_json::to_vec(exchange)
+    ///             .map_err(|error| ExportError::new("not serialised").with_source(error).permanent())?;
+    ///         TcpStream::connect("127.0.0.1:5170")
+    ///             .and_then(|mut socket| socket.write_all(&line))
+    ///             .map_err(|error| ExportError::new("sending to the collector").with_source(error))
+    ///     }
+    /// }
+    ///
+    /// let exporter = Collector.retry();
+    /// # let _ = exporter;
+    /// ```
+    fn retry(self) -> impl Exporter
+    where
+        Self: Sized,
+    {
+        self.retry_within(256, 8 * 1024 * 1024)
+    }
 
-impl Backlog {
-    /// So many held, so many given up.
-    #[must_use]
-    pub fn new(held: u64, lost: u64) -> Self {
-        Self { held, lost }
+    /// Returns an exporter that holds exchanges that this one does not accept, and exports
+    /// them again. It holds up to `max_exchanges`, at least 1, of up to `max_bytes` together.
+    /// The size of an exchange is that of its JSON; a larger one than `max_bytes` is lost.
+    ///
+    /// After an error the exchange and those after it are held. One second later they are
+    /// exported in order, up to the first error; after another error two seconds later, and
+    /// so on up to thirty. An exchange may arrive twice if the exporter returns an error for
+    /// one that arrived. Where there is no room the oldest are dropped;
+    /// [`lost`](Self::lost) counts them. An exchange is also given up if the error is
+    /// [permanent](ExportError::permanent), or if the exporter panics.
+    ///
+    /// [`flush`](Self::flush) exports at once everything that is held, and then flushes the
+    /// exporter. [`health`](Self::health) is [`Health::Degraded`] with the last error while
+    /// anything is held.
+    fn retry_within(self, max_exchanges: usize, max_bytes: usize) -> impl Exporter
+    where
+        Self: Sized,
+    {
+        Held::new(self, max_exchanges, max_bytes)
     }
 }
 
@@ -154,8 +193,12 @@ impl<E: Exporter + ?Sized> Exporter for Box<E> {
         (**self).health()
     }
 
-    fn backlog(&self) -> Backlog {
-        (**self).backlog()
+    fn held(&self) -> u64 {
+        (**self).held()
+    }
+
+    fn lost(&self) -> u64 {
+        (**self).lost()
     }
 
     fn directory(&self) -> Option<PathBuf> {
@@ -175,23 +218,23 @@ impl<E: Exporter + ?Sized> Exporter for Box<E> {
     }
 }
 
-/// How an exporter is doing.
+/// Whether an exporter delivers exchanges.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Health {
-    /// Exchanges arrive where they belong.
+    /// Exchanges are delivered.
     #[default]
     Ok,
-    /// Exchanges do not arrive, or not all of them; the exporter tries again.
+    /// Exchanges are not delivered, or not all of them. The exporter tries again.
     Degraded {
-        /// What is wrong, for a log line.
+        /// The reason, for a log line.
         why: String,
     },
 }
 
 impl Health {
-    /// Whether this is [`Health::Ok`].
+    /// Returns whether this is [`Health::Ok`].
     #[must_use]
     pub fn is_ok(&self) -> bool {
         matches!(self, Self::Ok)

@@ -1,8 +1,8 @@
-//! What an export in another format says about what it lacks.
+//! The comments that an export in another format has about missing parts.
 
 use crate::exchange::{Body, BodyState, Content};
 
-/// What there is to say about a body; nothing where all of it is there.
+/// The comments about a body; none if all of it is there.
 pub(super) fn of_body(body: &Body) -> Vec<String> {
     let mut notes = Vec::new();
     let Body { seen, kept, .. } = body;
@@ -23,7 +23,7 @@ pub(super) fn of_body(body: &Body) -> Vec<String> {
         }
         BodyState::Skipped { why } => notes.push(format!("not recorded: {why}")),
         BodyState::Open => notes.push(format!(
-            "still passing by when this was written: {kept} of {seen} bytes are recorded"
+            "still passing when this was written: {kept} of {seen} bytes are recorded"
         )),
         BodyState::Stream => {
             notes.push(format!("a stream: {kept} of {seen} bytes are recorded"));
@@ -35,14 +35,14 @@ pub(super) fn of_body(body: &Body) -> Vec<String> {
             notes.push(format!("not written: {length} bytes {why}, hash {hash}"));
         }
         Some(Content::Text { unparsed, .. }) if *unparsed > 0 => notes.push(format!(
-            "the last {unparsed} recorded bytes are not written: they were not understood"
+            "the last {unparsed} recorded bytes are not written: they could not be parsed"
         )),
         _ => {}
     }
     notes
 }
 
-/// Fields of the head that describe the bytes of the body, whatever coding they have.
+/// Fields of the head that describe the bytes of the body, whatever its coding.
 const OF_THE_BYTES: [&str; 5] = [
     "content-digest",
     "content-md5",
@@ -51,8 +51,8 @@ const OF_THE_BYTES: [&str; 5] = [
     "repr-digest",
 ];
 
-/// Fields of a head that are not true of a body of which this is written, other than its
-/// length and coding.
+/// Fields of a head, other than length and coding, that do not describe these bytes of the
+/// body.
 pub(super) fn untrue_of(body: &Body, written: Option<&[u8]>) -> &'static [&'static str] {
     let bytes = written.unwrap_or_default();
     let whole = matches!(body.state, BodyState::Complete | BodyState::None);
@@ -68,23 +68,23 @@ pub(super) fn untrue_of(body: &Body, written: Option<&[u8]>) -> &'static [&'stat
     }
 }
 
-/// Whether the body passed by in a content coding.
+/// Whether the body had a content coding.
 pub(super) fn is_coded(body: &Body) -> bool {
     let coding = body.content_encoding.as_deref();
     coding.is_some_and(|coding| coding != "identity")
 }
 
-/// Why nothing of a body is written.
+/// Why the content of a body is not written.
 fn withheld(why: Option<&str>) -> &'static str {
     match why {
         Some("policy") => "withheld by the policy",
         Some("coding") => "in a content coding that was not decoded",
-        Some("broken") => "that are not what their media type says",
-        _ => "of a format that is not known",
+        Some("broken") => "that do not match their media type",
+        _ => "of an unknown format",
     }
 }
 
-/// Whether a placeholder of the redactor is in it, percent-encoded or not.
+/// Whether the text has a placeholder of the redactor, percent-encoded or not.
 pub(super) fn is_redacted(text: &str) -> bool {
     text.contains("[~") || text.contains("%5B~") || text.contains("%5b~")
 }

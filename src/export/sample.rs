@@ -1,14 +1,13 @@
 use crate::exchange::{
     Body, BodyState, Correlation, CorrelationSource, Depth, Direction, Environment, Exchange,
-    Failure, Header, KeepReason, Losses, Mode, Outcome, Redaction, Request, Response, SCHEMA,
-    Service, Timing,
+    Failure, KeepReason, Losses, Mode, Outcome, Redaction, Request, Response, Service, Timing,
 };
 use std::collections::BTreeMap;
 
-/// An exchange with this ID.
+/// Creates an exchange with this ID.
 pub(crate) fn sample(id: &str) -> Exchange {
     Exchange {
-        schema: SCHEMA.into(),
+        schema: Exchange::SCHEMA.into(),
         id: id.into(),
         service: Service {
             name: "orders".into(),
@@ -50,7 +49,7 @@ pub(crate) fn sample(id: &str) -> Exchange {
             route: Some("/orders/{id}".into()),
             query: None,
             version: "HTTP/1.1".into(),
-            headers: vec![Header("accept".into(), "*/*".into())],
+            headers: vec![("accept".into(), "*/*".into())],
             body: Body::new(BodyState::None),
             trailers: Vec::new(),
         },
@@ -77,7 +76,7 @@ pub(crate) fn sample(id: &str) -> Exchange {
     }
 }
 
-/// An exchange that serialises to a little more than `bytes` bytes.
+/// Creates an exchange whose JSON has a little more than `bytes` bytes.
 pub(crate) fn sample_of(id: &str, bytes: usize) -> Exchange {
     Exchange {
         error: Some("x".repeat(bytes)),

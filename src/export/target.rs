@@ -1,22 +1,20 @@
-//! Where a request of an exchange went, as far as the exchange says so.
+//! The target of a recorded request.
 
-use crate::exchange::{Header, Request, scheme};
+use crate::exchange::{Request, scheme};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// What must not be in a query as it is; what is not ASCII never may.
+/// Characters that a query must not have unencoded, besides those that are not ASCII.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'#');
-/// What must not be in a path.
+/// Characters that a path must not have unencoded.
 const PATH: &AsciiSet = &QUERY.add(b'?');
 
 /// The first value of a header field.
-pub(super) fn field<'a>(fields: &'a [Header], name: &str) -> Option<&'a str> {
-    let mut values = fields
-        .iter()
-        .filter(|Header(n, _)| n.eq_ignore_ascii_case(name));
-    values.next().map(|Header(_, value)| value.as_str())
+pub(super) fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let mut values = fields.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+    values.next().map(|(_, value)| value.as_str())
 }
 
-/// Host and port as the client named them, where they are known.
+/// Host and port as the client named them, if they are known.
 pub(super) fn host(request: &Request) -> Option<&str> {
     let named = request.authority.as_deref();
     named
@@ -32,8 +30,8 @@ pub(super) fn origin(request: &Request) -> Option<String> {
     Some(format!("{scheme}://{host}"))
 }
 
-/// Path and query, with what may not be in a URL percent-encoded: placeholders
-/// have spaces.
+/// Path and query. Characters that a URL cannot have are percent-encoded, such as the
+/// spaces of placeholders.
 pub(super) fn path_and_query(request: &Request) -> String {
     let mut out = utf8_percent_encode(&request.path, PATH).to_string();
     if let Some(query) = &request.query {
@@ -43,7 +41,7 @@ pub(super) fn path_and_query(request: &Request) -> String {
     out
 }
 
-/// A name, or an address in the form that URLs have, with a port or without.
+/// A name, or an address in the form of URLs, with or without a port.
 fn is_host(host: &str) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, port),
@@ -99,13 +97,11 @@ mod tests {
     fn the_origin_is_what_the_client_named() {
         let mut request = sample("1").request;
         assert_eq!(origin(&request), None);
-        request
-            .headers
-            .push(Header("Host".into(), "a.example:81".into()));
+        request.headers.push(("Host".into(), "a.example:81".into()));
         assert_eq!(origin(&request).unwrap(), "http://a.example:81");
         request
             .headers
-            .push(Header("x-forwarded-proto".into(), "https".into()));
+            .push(("x-forwarded-proto".into(), "https".into()));
         assert_eq!(origin(&request).unwrap(), "https://a.example:81");
         request.authority = Some("[::1]:82".into());
         request.headers.pop();

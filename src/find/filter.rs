@@ -8,11 +8,11 @@ use crate::{
 use jiff::{SignedDuration, Timestamp};
 use std::{error::Error, fmt, str::FromStr, time::SystemTime};
 
-/// Conditions on exchanges: which of those that are kept are meant.
+/// Conditions on exchanges.
 ///
-/// Conditions of different kinds must all hold, and one of those of the same kind. Facts
-/// and headers of another name are another kind. Without any condition every exchange
-/// matches.
+/// An exchange matches if, for each kind of condition, at least one condition of that kind
+/// holds. Facts with different names are different kinds, and so are headers. Without
+/// conditions every exchange matches.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     since: Option<Moment>,
@@ -27,15 +27,15 @@ pub struct Filter {
     kept_for: Vec<KeptFor>,
     facts: Vec<(String, String)>,
     headers: Vec<(String, String)>,
-    /// Anywhere in what was written.
+    /// Anywhere in the exchange.
     values: Vec<String>,
     suppressed: bool,
-    /// With it values that are not written in the clear are found, too.
+    /// Finds hidden values, too.
     key: Option<Key>,
 }
 
 impl Filter {
-    /// A filter that matches every exchange.
+    /// Creates a filter that matches every exchange.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -58,13 +58,13 @@ impl Filter {
     /// | `header` | `x-tenant=acme` | a header with this value, of the request or the response |
     /// | `value` | `acme` | the value as a word, anywhere |
     ///
-    /// Values of the last three are found where they are written in the clear, and with
-    /// [`key`](Self::key) also where they are hidden.
+    /// The last three match values that are written in the clear. With [`key`](Self::key)
+    /// they also match hidden values.
     ///
     /// # Errors
     ///
-    /// There is no condition of this name, or it cannot have this value; the text says
-    /// what was expected. The filter is as before.
+    /// No condition has this name, or its value is invalid. The text names what was
+    /// expected. The filter is unchanged.
     pub fn add(&mut self, name: &str, value: &str) -> Result<(), InvalidFilter> {
         match name {
             "since" => self.since = Some(value.parse()?),
@@ -91,25 +91,25 @@ impl Filter {
         Ok(())
     }
 
-    /// Finds facts, headers and values also where they are written as hashes, under the
-    /// service's key of pseudonyms. The key is read now; its `id` only has to be there.
+    /// Sets the service's key of pseudonyms, to match facts, headers and values that are
+    /// written as hashes. The key is read now. It needs an `id`, which is not compared.
     /// Default: no key.
     ///
     /// # Errors
     ///
-    /// The key cannot be read, or is shorter than a policy takes it.
+    /// The key cannot be read, or is too short for a policy.
     pub fn key(&mut self, key: &KeySource) -> Result<(), PolicyError> {
         self.key = Some(key.read()?);
         Ok(())
     }
 
-    /// Matches only exchanges before which others like them were only counted
-    /// (`losses.suppressed_before`).
+    /// Matches only exchanges before which failures like it were only counted
+    /// (`losses.suppressed_before`). Default: all.
     pub fn suppressed(&mut self) {
         self.suppressed = true;
     }
 
-    /// Whether every exchange matches.
+    /// Returns whether every exchange matches.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let times = self.since.is_none() && self.until.is_none();
@@ -120,7 +120,7 @@ impl Filter {
         times && kinds && ends && ids.iter().all(|ids| ids.is_empty()) && values
     }
 
-    /// Whether this exchange is meant. One whose time cannot be read is.
+    /// Returns whether this exchange matches. A time that cannot be parsed matches.
     #[must_use]
     pub fn matches(&self, exchange: &Exchange) -> bool {
         let trace_id = exchange.correlation.trace_id.as_deref();
@@ -169,7 +169,7 @@ impl Filter {
         self.since.map(Moment::micros)
     }
 
-    /// Whether the exchange of an entry of an index may be meant.
+    /// Whether the exchange of an index entry may match.
     pub(super) fn may_match(&self, entry: &Entry) -> bool {
         let started_us = entry.started_us();
         self.since.is_none_or(|since| started_us >= since.micros())
@@ -180,17 +180,17 @@ impl Filter {
             && (!self.suppressed || entry.has_suppressed())
     }
 
-    /// Whether [`may_match`](Self::may_match) leaves anything out.
+    /// Whether [`may_match`](Self::may_match) can return `false`.
     pub(super) fn knows_some(&self) -> bool {
         let times = self.since.is_some() || self.until.is_some();
         let ids = !(self.ids.is_empty() && self.correlation_ids.is_empty());
         times || ids || self.suppressed || !self.statuses.is_empty()
     }
 
-    /// Whether the exchange in this line may be meant, as far as its bytes tell at once.
+    /// Whether the exchange in this line may match, as far as its bytes show at once.
     pub(super) fn may_match_line(&self, line: &[u8]) -> bool {
         let has = |id: &String| {
-            // Others may be escaped in it.
+            // Other characters may be escaped in the line.
             let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
             !plain || memchr::memmem::find(line, id.as_bytes()).is_some()
         };
@@ -202,14 +202,14 @@ impl Filter {
     }
 }
 
-/// Whether a line may say that others were only counted.
+/// Whether `suppressed_before` may be more than 0 in a line.
 fn counted(line: &[u8]) -> bool {
     let name = b"\"suppressed_before\":";
     let mut places = memchr::memmem::find_iter(line, name);
     places.any(|at| line.get(at + name.len()) != Some(&b'0'))
 }
 
-/// A condition that a [`Filter`] cannot have; the text says what was expected.
+/// An invalid condition of a [`Filter`]. [`Display`](fmt::Display) shows what was expected.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct InvalidFilter(String);
 
@@ -227,12 +227,12 @@ impl From<String> for InvalidFilter {
     }
 }
 
-/// What is not asked for holds.
+/// Without a condition everything matches.
 fn any<T>(all: &[T], holds: impl Fn(&T) -> bool) -> bool {
     all.is_empty() || all.iter().any(holds)
 }
 
-/// Of each name one of its values.
+/// One value must match for each name.
 fn named(all: &[(String, String)], holds: impl Fn(&str, &str) -> bool) -> bool {
     all.iter().all(|(name, _)| {
         let mut same = all.iter().filter(|(other, _)| other == name);
@@ -248,7 +248,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// A time, given as such or as how long ago it was.
+/// A time, given as such or as a duration before now.
 #[derive(Clone, Copy, Debug)]
 struct Moment(Timestamp);
 
@@ -278,7 +278,7 @@ impl FromStr for Moment {
     }
 }
 
-/// A length of time such as 15m, 2h or 7d.
+/// A duration such as 15m, 2h or 7d.
 fn ago(text: &str) -> Option<SignedDuration> {
     let ago = match text.strip_suffix('d') {
         Some(days) => SignedDuration::from_hours(days.parse::<u32>().ok()?.into()).checked_mul(24),
@@ -287,7 +287,7 @@ fn ago(text: &str) -> Option<SignedDuration> {
     ago.filter(|ago| !ago.is_negative())
 }
 
-/// A route template, or a pattern of its text or of the path.
+/// A route template, or a pattern of a template or a path.
 #[derive(Clone, Debug)]
 struct RouteIs {
     text: String,
@@ -385,7 +385,7 @@ impl FromStr for OutcomeIs {
     }
 }
 
-/// A keep reason by its kind, with what it names where it names something.
+/// A keep reason by its kind, and by the name in it if there is one.
 #[derive(Clone, Debug)]
 struct KeptFor {
     kind: String,
@@ -454,7 +454,7 @@ impl FromStr for KeptFor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{exchange::Header, export::sample::sample};
+    use crate::export::sample::sample;
 
     fn filter(name: &str, value: &str) -> Filter {
         let mut filter = Filter::new();
@@ -522,7 +522,7 @@ mod tests {
     fn a_host_in_whatever_spelling_and_place() {
         let mut exchange = sample("a");
         let host = "Shop.Example.:8080".to_owned();
-        exchange.request.headers = vec![Header("host".to_owned(), host)];
+        exchange.request.headers = vec![("host".to_owned(), host)];
         let holds = |exchange: &Exchange, asked: &str| {
             filter("header", &format!("Host={asked}")).matches(exchange)
         };
@@ -530,7 +530,7 @@ mod tests {
             assert!(holds(&exchange, asked), "{asked}");
         }
         assert!(!holds(&exchange, "shop.example:80") && !holds(&exchange, "example"));
-        // HTTP/2 has it in the target.
+        // HTTP/2 has the host in the target.
         exchange.request.headers.clear();
         exchange.request.authority = Some("shop.example".to_owned());
         exchange.request.scheme = Some("https".to_owned());

@@ -1,30 +1,29 @@
-//! Finding kept exchanges again: which are meant, where they are, and a list's row of each.
+//! Finds kept exchanges.
 //!
-//! A [`Filter`] says which exchanges are meant. It matches them wherever they are: in
-//! files, where [`Search`] reads them, in [`Memory`](crate::export::Memory), or on their way
-//! to an [`Exporter`](crate::export::Exporter). The program `dashcam` (package `dashcam-cli`)
-//! and the [admin router](crate::admin) are made of these.
+//! A [`Filter`] matches exchanges by conditions: those that [`Search`] reads from files, those
+//! in [`Memory`](crate::export::Memory), or those that an
+//! [`Exporter`](crate::export::Exporter) receives. The program `dashcam` (package
+//! `dashcam-cli`) and the [admin router](crate::admin) use both.
 //!
 //! ```
-//! use dashcam::{export::Memory, find::{Filter, Row}};
+//! use dashcam::{export::Memory, find::Filter};
 //!
 //! # let kept = Memory::new(100);
 //! let mut filter = Filter::new();
 //! filter.add("route", "/orders/*")?;
 //! filter.add("status", "5xx")?;
 //! let found = kept.exchanges().into_iter().filter(|exchange| filter.matches(exchange));
-//! let rows: Vec<_> = found.map(|exchange| Row::new(&exchange)).collect();
-//! # assert!(rows.is_empty());
+//! for exchange in found {
+//!     println!("{}: {}", exchange.id, exchange.error_text().unwrap_or_default());
+//! }
 //! # Ok::<(), dashcam::find::InvalidFilter>(())
 //! ```
 
 mod filter;
-mod row;
 mod search;
 mod value;
 
 pub use self::{
     filter::{Filter, InvalidFilter},
-    row::Row,
     search::Search,
 };

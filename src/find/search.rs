@@ -1,9 +1,9 @@
-//! Reading what a filter asks for.
+//! Reads the exchanges that a filter matches.
 
 use super::Filter;
 use crate::{
     exchange::Exchange,
-    export::json_lines::{Entry, Torn, Wanted, look, paths},
+    export::json_lines::{Entry, Follow, Torn, Wanted, look, paths},
 };
 use std::{
     cmp::{Ordering, Reverse},
@@ -13,13 +13,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Finds exchanges in the files of [`JsonLines`](crate::export::JsonLines), also while a
+/// Finds exchanges in the files of [`JsonLines`](crate::export::JsonLines), even while a
 /// service writes them.
 ///
-/// It reads as little as it can: the files' index says where those are that a time, a
-/// status or an ID asks for, and files that are too old are not opened. Nothing is missed
-/// where an index is missing or wrong. It takes memory for one exchange, and for what the
-/// caller holds of each that was found.
+/// It reads as little as possible: it finds times, statuses and IDs by the index of a file,
+/// and does not open files that are too old. It misses nothing if an index is missing or
+/// wrong. It holds one exchange in memory, and what the caller keeps of each one found.
 ///
 /// ```no_run
 /// use dashcam::find::{Filter, Search};
@@ -44,41 +43,45 @@ pub struct Search {
     path: PathBuf,
     filter: Filter,
     newest: Option<usize>,
+    follow: Follow,
 }
 
 impl Search {
-    /// Looks in the files of this directory, or in this one file, for all exchanges.
+    /// Creates a search for all exchanges in the files of this directory, or in this one
+    /// file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
             filter: Filter::new(),
             newest: None,
+            follow: Follow::default(),
         }
     }
 
-    /// Looks only for what the filter matches. Default: all.
+    /// Sets the filter that exchanges must match. Default: all match.
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = filter;
         self
     }
 
-    /// Looks only for the `n` that began last. Default: all.
+    /// Sets how many exchanges to find: the `n` that began last. Default: all.
     pub fn newest(mut self, n: usize) -> Self {
         self.newest = Some(n);
         self
     }
 
-    /// Returns what `each` makes of the exchanges, in the order in which they began.
+    /// Calls `each` for exchanges, and returns its results in the order in which the
+    /// exchanges began.
     ///
-    /// `each` gets every exchange that matches and may be among the newest, in no order,
-    /// and as an error every place that holds none. For what it returns `None` is left
-    /// out, and does not count as one of the newest.
+    /// `each` receives every exchange that matches and may be among the newest, in no
+    /// order, and every place that holds no exchange, as an error. If it returns `None` for
+    /// an exchange, that is left out, and does not count as one of the newest.
     ///
     /// # Errors
     ///
     /// The directory cannot be listed, or the one file cannot be opened. A file of a
-    /// directory that cannot be opened is an error for `each`; one that was deleted
-    /// meanwhile is none.
+    /// directory that cannot be opened is passed to `each` as an error. A file that was
+    /// deleted meanwhile is skipped.
     pub fn read<T>(
         &self,
         each: impl FnMut(Result<Exchange, Torn>) -> Option<T>,
@@ -96,14 +99,53 @@ impl Search {
         found.sort_by(|Reverse(a), Reverse(b)| a.cmp(b));
         Ok(found.into_iter().map(|Reverse(found)| found.item).collect())
     }
+
+    /// Passes to `each` the exchanges that match and were written since the last call, file
+    /// by file, until `each` breaks; the next call continues behind that item. The first call
+    /// begins with the oldest file. [`newest`](Self::newest) does not apply.
+    ///
+    /// A line that is being written waits for the next call. A place that holds no exchange
+    /// is passed once, as an error. Files may begin, be compressed or be deleted meanwhile.
+    ///
+    /// ```no_run
+    /// use dashcam::find::Search;
+    /// use std::{ops::ControlFlow, thread, time::Duration};
+    ///
+    /// let mut search = Search::new("/var/lib/orders/dashcam");
+    /// loop {
+    ///     search.poll(|item| {
+    ///         match item {
+    ///             Ok(exchange) => println!("{} {}", exchange.id, exchange.outcome),
+    ///             Err(torn) => eprintln!("skipped {torn}"),
+    ///         }
+    ///         ControlFlow::Continue(())
+    ///     })?;
+    ///     thread::sleep(Duration::from_millis(300));
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be listed.
+    pub fn poll(
+        &mut self,
+        mut each: impl FnMut(Result<Exchange, Torn>) -> ControlFlow<()>,
+    ) -> io::Result<()> {
+        let filter = &self.filter;
+        self.follow.poll(&self.path, |item| match &item {
+            Ok(exchange) if !filter.matches(exchange) => ControlFlow::Continue(()),
+            _ => each(item),
+        })
+    }
 }
 
-/// Gathers what is asked for of one path.
+/// Collects the matches in one path.
 struct Reading<'a, T, F> {
     filter: &'a Filter,
     newest: Option<usize>,
     file: usize,
-    /// Only the newest are wanted, none from before this.
+    /// Exchanges that began before this are not among the newest.
     not_before: Option<i64>,
     each: F,
     found: BinaryHeap<Reverse<Found<T>>>,
@@ -116,12 +158,12 @@ impl<T, F: FnMut(Result<Exchange, Torn>) -> Option<T>> Reading<'_, T, F> {
             return Ok(());
         }
         let paths = paths(path)?;
-        // What is known of new ones tells that older ones need not be read.
+        // With the newest known, older files need not be read.
         for (n, path) in paths.iter().enumerate().rev() {
             self.file = n;
             match look(path, self) {
                 Ok(_) => {}
-                // Retention deleted it just now.
+                // Retention just deleted the file.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => self.torn(Torn::of_file(path, &error)),
             }
@@ -129,12 +171,12 @@ impl<T, F: FnMut(Result<Exchange, Torn>) -> Option<T>> Reading<'_, T, F> {
         Ok(())
     }
 
-    /// How new the next has to be.
+    /// The time at which an exchange must begin to be among the newest.
     fn bound(&self) -> Option<i64> {
         if self.found.len() < self.newest? {
             return None;
         }
-        // Of none nothing is new enough.
+        // If none are wanted, no time is late enough.
         let oldest = self.found.peek();
         oldest.map_or(Some(i64::MAX), |Reverse(oldest)| micros(&oldest.started_at))
     }
@@ -183,8 +225,8 @@ impl<T, F: FnMut(Result<Exchange, Torn>) -> Option<T>> Wanted for Reading<'_, T,
     }
 }
 
-/// In the order of time, and of the file and the place in it. All times are UTC, in one
-/// form.
+/// Ordered by time, then by file and offset. All times are UTC in one form, so that they
+/// compare as text.
 struct Found<T> {
     started_at: String,
     place: (usize, u64),
@@ -228,7 +270,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("dashcam-search-{}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
         let mut exporter = JsonLines::builder(&dir).build();
-        // As they ended, not as they began.
+        // In the order in which they ended, not in which they began.
         for n in [3, 1, 4, 2] {
             let mut exchange = sample(&format!("e{n}"));
             exchange.started_at = format!("2026-01-02T03:04:0{n}.000000Z");
@@ -260,7 +302,7 @@ mod tests {
         assert_eq!(ids(Search::new(&dir).filter(get).newest(1)), "e3");
         assert_eq!(ids(Search::new(&dir).newest(0)), "");
 
-        // What is left out is none of the newest.
+        // An exchange that is left out is not one of the newest.
         let odd = Search::new(&dir).newest(2).read(|item| {
             let id = item.ok()?.id;
             (id != "e4" && id != "e2").then_some(id)

@@ -1,12 +1,12 @@
 use crate::{
-    exchange::{Exchange, Header, Request, scheme},
+    exchange::{Exchange, Request, scheme},
     host,
     redact::Key,
 };
 use serde_json::Value;
 
-/// A value of an exchange, as it is written there: in the clear, or as the hashes
-/// that it has under a key.
+/// A value as it is written in an exchange: in the clear, or as the hashes that it has
+/// under a key.
 pub(super) struct Sought<'s> {
     clear: &'s str,
     hashes: [Option<String>; 2],
@@ -37,23 +37,24 @@ impl<'s> Sought<'s> {
         }
         let request = exchange.request.headers.iter();
         let response = exchange.response.iter().flat_map(|r| &r.headers);
-        request.chain(response).any(|Header(header, value)| {
+        request.chain(response).any(|(header, value)| {
             header.eq_ignore_ascii_case(name) && (value == self.clear || self.is_hidden_in(value))
         })
     }
 
-    /// In whatever spelling, and in the target, where HTTP/2 has it.
+    /// Compares hosts in any spelling, also that in the target, as in HTTP/2.
     fn is_host(&self, request: &Request) -> bool {
         let headers = request.headers.iter();
-        let named = headers.filter(|Header(name, _)| name.eq_ignore_ascii_case("host"));
-        let named = named.map(|Header(_, value)| value);
+        let named = headers.filter(|(name, _)| name.eq_ignore_ascii_case("host"));
+        let named = named.map(|(_, value)| value);
         let scheme = scheme(None, request.scheme.as_deref());
         named
             .chain(&request.authority)
             .any(|host| host::is(self.clear, host, scheme) || self.is_hidden_in(host))
     }
 
-    /// Whether it stands in anything that came with the request or was said in it.
+    /// Whether the value is in a fact, the request, the response, the panic, the error, a
+    /// decision, an event or a keep reason.
     pub(super) fn is_anywhere(&self, exchange: &Exchange) -> bool {
         const PLACES: [&str; 8] = [
             "facts",
@@ -69,7 +70,7 @@ impl<'s> Sought<'s> {
             return false;
         };
         let places = PLACES.iter().filter_map(|place| all.get(*place));
-        // What JSON in a body escapes.
+        // As JSON in a body escapes it.
         let json = Value::from(self.clear).to_string();
         let clear = [self.clear, json.trim_matches('"')];
         places
@@ -82,11 +83,11 @@ impl<'s> Sought<'s> {
             Value::String(text) => {
                 self.is_hidden_in(text) || clear.iter().any(|clear| is_word(clear, text))
             }
-            // Other numbers are the exchange's own: times, sizes.
+            // Other numbers are the exchange's own: times and sizes.
             Value::Number(number) => field && number.to_string() == self.clear,
             Value::Array(all) => all.iter().any(|value| self.is_below(value, clear, field)),
             Value::Object(all) => all.iter().any(|(key, value)| match value {
-                // Their names are no values.
+                // The names of those members are not values.
                 Value::Array(all) if key == "headers" || key == "trailers" => {
                     let mut values = all.iter().filter_map(|header| header.get(1));
                     values.any(|value| self.is_below(value, clear, false))
@@ -97,14 +98,14 @@ impl<'s> Sought<'s> {
         }
     }
 
-    /// Also in a query, where the rest of a placeholder is percent-encoded.
+    /// Also in a query, in which the rest of a placeholder is percent-encoded.
     fn is_hidden_in(&self, text: &str) -> bool {
         let hashes = self.hashes.iter().flatten();
         hashes.into_iter().any(|hash| text.contains(hash.as_str()))
     }
 }
 
-/// Whether a text has a value in it that is not a part of a longer word.
+/// Whether a text has the value as a whole word.
 fn is_word(value: &str, text: &str) -> bool {
     let outside = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
     !value.is_empty()

@@ -14,8 +14,8 @@ use tracing_subscriber::{
     layer::{Context, Layer},
 };
 
-/// What a [`Gate`](super::Gate) shows outside of live requests: a level, levels per
-/// target, or, with the feature `env-filter`, an `EnvFilter`.
+/// The filter that decides what a [`Gate`](super::Gate) shows outside of live requests: a
+/// level, levels per target, or, with the feature `env-filter`, an `EnvFilter`.
 ///
 /// ```
 /// use dashcam::{gate::Gate, selection::Directives};
@@ -32,11 +32,11 @@ use tracing_subscriber::{
 ///
 /// # The feature `env-filter`
 ///
-/// An `EnvFilter` also looks at spans and their fields (`[checkout{tenant=acme}]=debug`).
-/// The feature is not part of `full`, because it turns on the feature of that name of
-/// `tracing-subscriber` for *every* crate of the build: `tracing_subscriber::fmt::init()`
-/// and `fmt::try_init()` of any program in it then show ERROR alone where `RUST_LOG` is
-/// not set, instead of INFO and above.
+/// An `EnvFilter` can also match spans and their fields (`[checkout{tenant=acme}]=debug`).
+/// The feature is not part of `full`, because it enables the feature of that name of
+/// `tracing-subscriber` for *every* crate of the build. Without `RUST_LOG`,
+/// `tracing_subscriber::fmt::init()` and `fmt::try_init()` of any program in it then show
+/// only ERROR, instead of INFO and above.
 pub struct BaseFilter(Kind);
 
 #[allow(
@@ -48,13 +48,13 @@ enum Kind {
     #[cfg(feature = "env-filter")]
     Env {
         filter: EnvFilter,
-        /// Whether it looks at spans, and must be told of them.
+        /// Whether the filter has span directives, so that it needs to see spans.
         sees_spans: bool,
     },
 }
 
 impl BaseFilter {
-    /// The most verbose level that it can let through.
+    /// The most verbose level that the filter can enable.
     pub(super) fn max_level(&self) -> LevelFilter {
         let hint = match &self.0 {
             Kind::Targets(targets) => Layer::<Registry>::max_level_hint(targets),
@@ -64,7 +64,8 @@ impl BaseFilter {
         hint.unwrap_or(LevelFilter::TRACE)
     }
 
-    /// The same for excluded targets, or more.
+    /// The most verbose level that it can enable for excluded targets, or a more verbose
+    /// one.
     pub(super) fn most_of_excluded(&self) -> LevelFilter {
         match &self.0 {
             Kind::Targets(targets) => most_of(targets),
@@ -86,7 +87,7 @@ impl BaseFilter {
         }
     }
 
-    /// It as a layer, where it has to be told of spans.
+    /// The filter as a layer, if it needs to see spans.
     #[inline]
     pub(super) fn of_spans<S: Subscriber>(&self) -> Option<&dyn Layer<S>> {
         match &self.0 {
@@ -124,8 +125,8 @@ impl From<Directives> for BaseFilter {
 #[cfg(feature = "env-filter")]
 impl From<EnvFilter> for BaseFilter {
     fn from(filter: EnvFilter) -> Self {
-        // It tells what it looks at only through its text form, where a span
-        // directive has brackets.
+        // Only the text form of the filter shows whether it has span directives: they have
+        // brackets.
         let sees_spans = filter.to_string().contains('[');
         Self(Kind::Env { filter, sees_spans })
     }

@@ -1,11 +1,11 @@
-//! What is never recorded.
+//! The targets that are never recorded.
 
 use crate::targets::EXCLUDED_TARGETS;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-/// Where the targets that begin with a letter are in the list, by the letter's
-/// lowest five bits: from and to. The list is in alphabetical order.
+/// The range in the list of the targets that begin with a letter, by the letter's lowest
+/// five bits. The list is in alphabetical order.
 const BY_LETTER: [(u8, u8); 32] = {
     let mut ranges = [(0, 0); 32];
     let mut n = 0;
@@ -22,7 +22,7 @@ const BY_LETTER: [(u8, u8); 32] = {
     ranges
 };
 
-/// A bit for each pair of letters that a target of the list begins with.
+/// A bit for each pair of letters that a target in the list begins with.
 const PAIRS: u64 = {
     let mut pairs = 0;
     let mut n = 0;
@@ -34,15 +34,15 @@ const PAIRS: u64 = {
     pairs
 };
 
-/// Spreads pairs over the bits so that few other crates share one.
+/// Distributes pairs over the bits so that few other crates share one.
 const fn pair(first: u8, second: u8) -> u8 {
     (first.wrapping_mul(21) ^ second) & 63
 }
 
-/// Whether a target is one of the list, or below one.
+/// Whether a target is in the list, or below one that is.
 #[inline]
 pub(super) fn is_excluded(target: &str) -> bool {
-    // Asked about every event and every callsite, and mostly not.
+    // This runs for every event and every callsite, and mostly returns `false`.
     let [first, second, ..] = target.as_bytes() else {
         return false;
     };
@@ -55,8 +55,8 @@ fn is_listed(first: u8, target: &[u8]) -> bool {
     let candidates = EXCLUDED_TARGETS.get(usize::from(from)..usize::from(to));
     candidates.unwrap_or_default().iter().any(|excluded| {
         let excluded = excluded.as_bytes();
-        // Whether it ends there is known sooner than what it is. And letter by
-        // letter: a call would cost more than these few.
+        // Its length is cheaper to compare than its text. The text is compared letter by
+        // letter, because a call would cost more.
         match target.get(excluded.len()..) {
             Some([] | [b':', b':', ..]) => excluded.iter().zip(target).rev().all(|(a, b)| a == b),
             _ => false,
@@ -64,8 +64,8 @@ fn is_listed(first: u8, target: &[u8]) -> bool {
     })
 }
 
-/// The most verbose level at which an `EnvFilter` with this text can let an
-/// excluded target through, or more.
+/// The most verbose level at which an `EnvFilter` with this text can enable an excluded
+/// target, or a more verbose one.
 #[cfg(feature = "env-filter")]
 pub(super) fn most_let_through(base: &str, base_max: LevelFilter) -> LevelFilter {
     if base.contains('[') {
@@ -74,7 +74,7 @@ pub(super) fn most_let_through(base: &str, base_max: LevelFilter) -> LevelFilter
     base.parse().map_or(base_max, |levels| most_of(&levels))
 }
 
-/// The most verbose level at which a base filter can let an excluded target through.
+/// The most verbose level at which a base filter can enable an excluded target.
 pub(super) fn most_of(levels: &Targets) -> LevelFilter {
     let of_targets = levels.iter().filter(|(target, _)| {
         EXCLUDED_TARGETS

@@ -31,36 +31,35 @@ use tracing_subscriber::{
     registry::{LookupSpan, SpanRef},
 };
 
-/// The targets of this crate that pass every base filter, at INFO and above.
+/// dashcam's own targets that pass every base filter at INFO and above.
 const OWN_TARGETS: &[&str] = &[AUDIT_TARGET, DECISION_TARGET, REPLAY_TARGET, REQUEST_TARGET];
 
-/// The same at WARN and above: what is lost, cannot work, or was refused.
+/// Those that pass at WARN and above: losses, misconfiguration and rejections.
 const OWN_WARNINGS: &[&str] = &[STATUS_TARGET, RULES_TARGET, TOKEN_TARGET];
 
-/// The layer; see the [module page](super).
+/// The layer that filters and records events; see the [module page](super).
 #[derive(Debug)]
 pub struct Gate {
     base: BaseFilter,
-    /// The most verbose level the base filter can let through.
+    /// The most verbose level that the base filter can enable.
     base_max: LevelFilter,
-    /// Above this level nothing is let through outside of requests.
+    /// The level above which nothing is enabled outside of requests.
     refused_above: LevelFilter,
-    /// Above this level the base filter lets no excluded target through.
+    /// The level above which the base filter enables no excluded target.
     excluded_above: LevelFilter,
     recorded: Arc<Recorded>,
     requests: Arc<RequestSpans>,
     dispatch: OnceLock<WeakDispatch>,
-    /// Whether another gate of the same subscriber records, and this one only
-    /// filters.
+    /// Whether another gate of the same subscriber records, and this one only filters.
     second: AtomicBool,
-    /// Whether there is such a gate beside this one.
+    /// Whether such a gate exists beside this one.
     has_second: AtomicBool,
-    /// Whether it sees every event that any layer sees: it has no filter of its own.
+    /// Whether it sees every event that any layer sees, because it has no per-layer filter.
     sees_all: AtomicBool,
 }
 
 impl Gate {
-    /// A gate over this base filter that records at DEBUG.
+    /// Creates a gate with this base filter, which records at DEBUG.
     #[must_use]
     pub fn new(base: impl Into<BaseFilter>) -> Self {
         find_literals();
@@ -70,7 +69,7 @@ impl Gate {
         Self {
             base,
             base_max,
-            // Lines of our own are at INFO.
+            // dashcam's own lines are at INFO.
             refused_above: base_max.max(LevelFilter::INFO),
             excluded_above,
             recorded: Arc::new(Recorded::new(Some(Directives::level(LevelFilter::DEBUG)))),
@@ -82,30 +81,30 @@ impl Gate {
         }
     }
 
-    /// Records what these directives name instead of DEBUG everywhere. Where the
-    /// gate is a [`Dashcam`](crate::Dashcam)'s, that records so from now on.
+    /// Sets what the gate records. Default: DEBUG for all targets. For a gate of a
+    /// [`Dashcam`](crate::Dashcam) this sets what the `Dashcam` records from now on.
     #[must_use]
     pub fn record(self, directives: Directives) -> Self {
         self.recorded.set(Some(directives));
         self
     }
 
-    /// Records nothing: disabled events cost exactly what they cost without a
-    /// gate. Live requests still work. Where the gate is a
-    /// [`Dashcam`](crate::Dashcam)'s, that records nothing from now on.
+    /// Switches recording off. Disabled events then cost what they cost without a gate.
+    /// Live requests still work. For a gate of a [`Dashcam`](crate::Dashcam) this switches
+    /// recording of the `Dashcam` off from now on.
     #[must_use]
     pub fn record_off(self) -> Self {
         self.recorded.set(None);
         self
     }
 
-    /// The switch for what is recorded, for while the gate is in use.
+    /// Returns a switch that changes what the gate records while it is in use.
     #[must_use]
     pub fn switch(&self) -> RecordSwitch {
         RecordSwitch::new(Arc::clone(&self.recorded))
     }
 
-    /// Lets this switch say what is recorded.
+    /// Connects the gate to this switch.
     pub(crate) fn switched_by(mut self, switch: &RecordSwitch) -> Self {
         self.recorded = Arc::clone(switch.recorded());
         self
@@ -115,7 +114,7 @@ impl Gate {
         self.has_second.load(Relaxed)
     }
 
-    /// The request that runs in the span of this ID, or of one around it.
+    /// The request that runs in the span of this ID, or in one around it.
     fn request_around<S>(&self, id: &span::Id, cx: &Context<'_, S>) -> Option<u64>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -125,8 +124,8 @@ impl Gate {
         around.find(|id| self.requests.has(*id))
     }
 
-    /// Runs `f` in the request that the spans say, where none is current and the event
-    /// names the span around it.
+    /// Runs `f` in the request of the event's span, if no request is current and the event
+    /// names its span.
     #[cold]
     fn in_named_span<S, R>(
         &self,
@@ -143,7 +142,7 @@ impl Gate {
         f()
     }
 
-    /// What tells it from other gates while it is in a subscriber.
+    /// The key that identifies this gate while it is in a subscriber.
     fn key(&self) -> usize {
         Arc::as_ptr(&self.requests).addr()
     }
@@ -152,12 +151,12 @@ impl Gate {
         self.second.load(Relaxed)
     }
 
-    /// Whether this is recorded, or, asked by `enabled!`, would be.
+    /// Whether this is recorded or, if `enabled!` asks, would be.
     fn records(&self, mode: Mode, metadata: &Metadata<'_>) -> bool {
         if metadata.is_span() {
             return false;
         }
-        // Where another gate records, it is for that one to say.
+        // If another gate records, that one decides.
         self.is_second()
             || (self.recorded.wants(metadata) || mode.has(Mode::DEEP) && is_deep(metadata))
                 && !is_excluded(metadata.target())
@@ -181,8 +180,8 @@ impl Gate {
             && !is_excluded(metadata.target())
     }
 
-    /// Whether the budget has room for an event that passes: of those that the
-    /// base filter lets through none is counted.
+    /// Whether the budget has room for an event that passes. Events that the base filter
+    /// enables do not count.
     #[inline(never)]
     fn may_show<S: Subscriber>(&self, metadata: &Metadata<'_>, cx: Context<'_, S>) -> bool {
         is_own(metadata) || self.base_enables(metadata, cx) || note::may_show()
@@ -212,7 +211,7 @@ impl Gate {
             || self.lets_through(mode, metadata, cx)
     }
 
-    /// Whether an event goes on to the service's output; records it.
+    /// Records an event, and returns whether the service's output shows it.
     #[inline]
     fn passes<S>(&self, event: &Event<'_>, cx: &Context<'_, S>) -> bool
     where
@@ -221,7 +220,7 @@ impl Gate {
         let mode = mode();
         let metadata = event.metadata();
         if mode == Mode::NONE {
-            // A request that is not watched still has its errors.
+            // A request that is not recorded still notes its errors.
             if *metadata.level() == Level::ERROR && is_recordable(metadata) {
                 note::error_site(metadata);
             }
@@ -233,17 +232,17 @@ impl Gate {
         if self.is_second() {
             return self.lets_through(mode, metadata, cx.clone());
         }
-        // The probe asks whether it arrives here, and goes no further.
+        // The probe only tests whether it arrives here.
         let passes = metadata.target() != PROBE_TARGET
             && self.lets_through(mode, metadata, cx.clone())
             && (!mode.has(Mode::LIVE) || self.may_show(metadata, cx.clone()));
         if mode.has(Mode::FINISHED) {
-            // The request line comes after the end by its nature.
+            // The request line always comes after the end.
             if !is_own(metadata) {
                 note::late();
             }
         } else if mode.has(Mode::RECORD) || metadata.target() == DECISION_TARGET {
-            // Below the base filter it came this far because it is recorded.
+            // An event below the base filter arrives here only because it is recorded.
             if !passes || is_recordable(metadata) {
                 let (logged, cut) = note::event(event, cx, passes);
                 if logged && passes {
@@ -259,8 +258,8 @@ impl Gate {
         passes
     }
 
-    /// A value that logs while it is formatted makes per-layer filters decide
-    /// on its own event, and forget what they decided on the event or span
+    /// Restores the decision of per-layer filters. A value that logs while it is formatted
+    /// makes them decide on its own event, and forget their decision on the event or span
     /// around it.
     fn ask_again(&self, metadata: &Metadata<'_>) {
         if let Some(dispatch) = self.dispatch.get().and_then(WeakDispatch::upgrade) {
@@ -269,7 +268,7 @@ impl Gate {
     }
 }
 
-/// Makes what happens in this span the request's, on threads that have no current one.
+/// Assigns what happens in this span to the request, on threads without a current one.
 pub(crate) fn bind(span: &tracing::Span, context: &RequestContext) -> Option<Bound> {
     let bind = |(id, dispatch): (&span::Id, &Dispatch)| {
         let gate = dispatch.downcast_ref::<Gate>()?;
@@ -278,12 +277,13 @@ pub(crate) fn bind(span: &tracing::Span, context: &RequestContext) -> Option<Bou
     span.with_subscriber(bind).flatten()
 }
 
-/// By which key the gate of this subscriber leaves events in hand, where it has one.
+/// The key under which the gate of this subscriber hands over encoded events, if it has a
+/// gate.
 pub(crate) fn key_of(dispatch: &Dispatch) -> Option<usize> {
     dispatch.downcast_ref::<Gate>().map(Gate::key)
 }
 
-/// The request in whose span an event is that names the span around it.
+/// The request of the span that an event names.
 pub(crate) fn request_of<S>(
     event: &Event<'_>,
     cx: &Context<'_, S>,
@@ -297,7 +297,7 @@ where
     gate.requests.get(of)
 }
 
-/// Whether the rule by which more of the current request is recorded names this.
+/// Whether the rule that makes the current request record more includes this.
 fn is_deep(metadata: &Metadata<'_>) -> bool {
     with_current(|context| {
         let deep = context.shared().in_force.deep.get();
@@ -311,15 +311,15 @@ fn is_own(metadata: &Metadata<'_>) -> bool {
         || level <= Level::WARN && OWN_WARNINGS.contains(&target)
 }
 
-/// Takes over another level: `tracing` asks about every callsite anew, and the `log` crate
+/// Applies another level: `tracing` asks again about every callsite, and the `log` crate
 /// follows.
 fn follow(gate: &Dispatch, before: LevelFilter) {
     let rebuild = || {
         callsite::rebuild_interest_cache();
         log_bridge::follow(before);
     };
-    // Where there is one subscriber only, `tracing` asks the one of this
-    // thread, which can be none: then every callsite would be switched off.
+    // If there is one subscriber, `tracing` asks that of this thread. Without one on this
+    // thread it would switch off every callsite.
     if dispatcher::get_default(Dispatch::is::<Gate>) {
         rebuild();
     } else {
@@ -332,8 +332,8 @@ fn is_never(target: &str) -> bool {
     is_excluded(target) && target != PROBE_TARGET
 }
 
-/// Whether an event is part of its request: decisions are, the request line,
-/// and what the HTTP stack and telemetry say, are not.
+/// Whether an event belongs to its request. Decisions do. The request line, and events of
+/// the HTTP stack and of telemetry, do not.
 fn is_recordable(metadata: &Metadata<'_>) -> bool {
     metadata.target() == DECISION_TARGET || !is_excluded(metadata.target())
 }
@@ -344,28 +344,28 @@ where
 {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
         let _ = self.dispatch.set(dispatch.downgrade());
-        // The outermost gate is the one that is found.
+        // A downcast finds the outermost gate.
         if let Some(first) = dispatch.downcast_ref::<Self>()
             && !ptr::eq(first, self)
         {
             self.second.store(true, Relaxed);
             first.has_second.store(true, Relaxed);
         }
-        // In a filter, or in a list of layers that may be in one, it is of another type.
+        // In a filter, or in a list of layers that may be in one, the gate has another
+        // type.
         let sees_all = dispatch.is::<Layered<Self, S>>();
         self.sees_all.store(sees_all, Relaxed);
         levels::install(dispatch, follow);
     }
 
-    /// One answer under every configuration, so that none can be out of date:
-    /// `tracing` may store an answer long after it was given. It is never
-    /// `always`: in a recording request filters of single layers decide on events
-    /// that then do not come, because they are only recorded or only asked about.
-    /// They let go of such a decision when they are asked about the next event,
-    /// so nothing may pass without being asked about.
+    /// The answer is the same under every configuration, so that none can be outdated:
+    /// `tracing` may store it long after it was given. It is never `always`. In a recording
+    /// request, per-layer filters decide on events that then do not come, because they are
+    /// only recorded or only asked about. They drop such a decision when they are asked
+    /// about the next event, so that no event may pass without a question.
     #[inline]
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // It learns by the question which spans are its own.
+        // The question shows the filter which spans are its own.
         if metadata.is_span()
             && let Some(base) = self.base.of_spans::<S>()
         {
@@ -378,8 +378,8 @@ where
         }
     }
 
-    // Asked for every event of the process. What follows the comparison is a
-    // function of its own, so that the usual no has no registers to save.
+    // This runs for every event of the process. The code after the comparison is a function
+    // of its own, so that the usual `false` saves no registers.
     #[inline]
     fn enabled(&self, metadata: &Metadata<'_>, cx: Context<'_, S>) -> bool {
         let mode = mode();
@@ -452,7 +452,7 @@ where
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        // INFO for the request span and line.
+        // INFO for the request span and the request line.
         Some(
             self.base_max
                 .max(self.recorded.max_level())

@@ -1,12 +1,12 @@
-//! The level of the `log` crate, which knows nothing of `tracing`'s.
+//! The level of the `log` crate, which is separate from that of `tracing`.
 
 use super::note;
 use crate::targets::PROBE_TARGET;
 use tracing::level_filters::LevelFilter;
 
-/// Sets the level of the `log` crate to that of `tracing`, where its records
-/// come to the gate and its level was that of `tracing` before. Any other level
-/// was set by somebody for a reason.
+/// Sets the level of the `log` crate to that of `tracing`, if its records reach the gate
+/// and its level was that of `tracing` before. Any other level was set by the service, and
+/// stays.
 pub(super) fn follow(before: LevelFilter) {
     let now = LevelFilter::current();
     if now != before && log::max_level() == of(before) && comes_here() {
@@ -14,8 +14,7 @@ pub(super) fn follow(before: LevelFilter) {
     }
 }
 
-/// Whether the logger asks the gate. It is only asked, so no logger writes
-/// anything.
+/// Whether the logger asks the gate. It only asks, so that no logger writes anything.
 fn comes_here() -> bool {
     let question = log::Metadata::builder()
         .level(log::Level::Error)

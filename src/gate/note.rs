@@ -1,4 +1,4 @@
-//! Puts events and spans into the current request's recording.
+//! Records events and spans of the current request.
 
 use crate::{
     context::{Mode, forget_span, mode, note_late, with_current},
@@ -17,18 +17,17 @@ pub(super) fn asked() {
     let _ = ASKED.try_with(|asked| asked.set(true));
 }
 
-/// Whether the gate is asked anything on this thread while `f` runs, such as by
-/// a value that logs while it is formatted.
+/// Whether the gate is asked on this thread while `f` runs, such as by a value that logs
+/// while it is formatted.
 pub(crate) fn is_asked_by(f: impl FnOnce()) -> bool {
     let _ = ASKED.try_with(|asked| asked.set(false));
     f();
-    // What `f` does may itself be part of what another asked for.
+    // `f` may itself run inside of such a call.
     ASKED.try_with(|asked| asked.replace(true)).unwrap_or(false)
 }
 
-/// Records an event of the current request, which the service's own output has
-/// where it is `shown`; whether its values logged, too, while they were formatted, and how
-/// many of them were cut.
+/// Records an event of the current request. `shown` is whether the service's own output has
+/// it. Returns whether its values logged while they were formatted, and how many were cut.
 pub(super) fn event<S>(event: &Event<'_>, cx: &Context<'_, S>, shown: bool) -> (bool, u32)
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -55,7 +54,7 @@ where
         let error = *metadata.level() == Level::ERROR;
         let pushed = with_current(|context| {
             let shared = context.shared();
-            // This thread may not have heard yet that the request is over.
+            // This thread may not know yet that the request has ended.
             if context.mode().has(Mode::FINISHED) {
                 shared.note_late_event();
                 return true;
@@ -77,13 +76,13 @@ where
             true
         });
         if pushed.is_none() {
-            // Its request has gone since this thread entered the span.
+            // The request was dropped since this thread entered the span.
             note_late();
             forget_span();
         }
         if let (Some(false), Some((leaf, _))) = (pushed, &leaf) {
-            // Letting go of a span can close others, and so come back here: the
-            // path is looked up while nothing is locked or borrowed.
+            // Releasing a span can close others, and so call this again. Therefore the path
+            // is read while nothing is locked or borrowed.
             let path = path(cx, leaf);
             in_recording(|recording| {
                 let span = recording.note_span(&path);
@@ -97,14 +96,14 @@ where
     })
 }
 
-/// Whether the current request is live still: this thread may not have heard yet
-/// that it is over.
+/// Whether the current request is still live. This thread may not know yet that it has
+/// ended.
 pub(super) fn is_live() -> bool {
     with_current(|context| context.mode().is_live()) == Some(true)
 }
 
-/// Takes an event of the current, live request from its budget; where there is
-/// none left the request is not live any more.
+/// Takes an event of the current, live request from its budget. When the budget is used up,
+/// the request stops being live.
 pub(super) fn may_show() -> bool {
     let shown = with_current(|context| {
         let Some(selected) = context.shared().in_force.live.get() else {
@@ -119,7 +118,7 @@ pub(super) fn may_show() -> bool {
     shown != Some(false)
 }
 
-/// Notes where an ERROR event came from without recording it.
+/// Notes the origin of an ERROR event without recording it.
 pub(super) fn error_site(metadata: &'static Metadata<'static>) {
     with_current(|context| context.shared().note_error_event(site(metadata)));
 }
@@ -128,12 +127,12 @@ fn site(metadata: &'static Metadata<'static>) -> Option<(&'static str, u32)> {
     Some((metadata.file()?, metadata.line()?))
 }
 
-/// Counts an event that came after its request had finished.
+/// Counts an event that came after its request had ended.
 pub(super) fn late() {
     with_current(|context| context.shared().note_late_event());
 }
 
-/// The spans that end in this one, outermost first.
+/// The path of spans to this one, outermost first.
 fn path<S>(cx: &Context<'_, S>, leaf: &span::Id) -> Vec<(u64, &'static Metadata<'static>)>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -147,7 +146,7 @@ where
         .collect()
 }
 
-/// Notes a new span of the current request; whether its values logged while they
+/// Records a new span of the current request. Returns whether its values logged while they
 /// were formatted.
 pub(super) fn new_span(attrs: &span::Attributes<'_>, id: &span::Id) -> bool {
     if !mode().has(Mode::RECORD) {

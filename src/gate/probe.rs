@@ -1,4 +1,4 @@
-//! Finds out whether recording can work in this process at all.
+//! Tests whether recording can work in this process.
 
 use super::Gate;
 use crate::{
@@ -16,7 +16,7 @@ use tracing::{
     level_filters::{LevelFilter, STATIC_MAX_LEVEL},
 };
 
-/// What stands in the way of recording.
+/// What prevents recording.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Obstacle {
     NoGate,
@@ -51,10 +51,10 @@ pub(crate) fn doubled() -> bool {
     })
 }
 
-/// Sends a debug event through the current subscriber, as a request that
-/// records up to this level would, and looks whether it was recorded.
+/// Emits a debug event through the current subscriber, like a request that records up to
+/// this level, and checks whether it was recorded.
 pub(crate) fn probe(recorded: LevelFilter) -> Result<(), Obstacle> {
-    // No other subscriber shall see the question.
+    // No other subscriber may see the event.
     if !dispatcher::get_default(Dispatch::is::<Gate>) {
         return Err(Obstacle::NoGate);
     }

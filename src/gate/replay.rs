@@ -1,9 +1,9 @@
-//! Sends recorded events through the subscriber again.
+//! Emits recorded events through the subscriber again.
 //!
-//! They keep their metadata, the types of their values and their order, and are
-//! inside a span named `replay`, a child of the request's, by which every layer
-//! can tell them from live ones. Layers see them as they see any event, so their
-//! own filters remain ceilings.
+//! They keep their metadata, the types of their values and their order. They are inside a
+//! span named `replay`, a child of the request's span, so that every layer can distinguish
+//! them from live events. Layers see them like any event, so that their own filters still
+//! apply.
 
 use super::Gate;
 use crate::{foreign, targets::REPLAY_TARGET};
@@ -17,7 +17,7 @@ use tracing::{
 };
 use tracing_core::{callsite::Callsite, metadata};
 
-/// A value of a replayed event, as its own type where it has one.
+/// A value of a replayed event, of its own type if `tracing` has that.
 #[derive(Debug)]
 pub(crate) enum ReplayValue {
     Bool(bool),
@@ -27,7 +27,7 @@ pub(crate) enum ReplayValue {
     U128(u128),
     F64(f64),
     Text(String),
-    /// What was given as `Debug` or `Display`, so that no layer quotes it.
+    /// A value that was recorded by `Debug` or `Display`, so that no layer quotes it.
     Formatted(DisplayValue<String>),
 }
 
@@ -46,13 +46,13 @@ impl ReplayValue {
     }
 }
 
-/// Runs `f` with this subscriber current. A registry closes the spans around one
-/// that closes in the subscriber of the thread, whatever it is.
+/// Runs `f` with this subscriber current. When a span closes, a registry closes the spans
+/// around it in the current subscriber of the thread.
 pub(crate) fn in_subscriber<R>(dispatch: &Dispatch, f: impl FnOnce() -> R) -> R {
     let gate = |dispatch: &Dispatch| dispatch.downcast_ref::<Gate>().map(ptr::from_ref);
     let this = gate(dispatch);
-    // Almost always it is the global one, and to make it a scoped one would cost
-    // every event of the process something.
+    // The subscriber is almost always the global one. Making it a scoped one would slow
+    // down every event of the process.
     if this.is_some() && dispatcher::get_default(gate) == this {
         f()
     } else {
@@ -60,22 +60,22 @@ pub(crate) fn in_subscriber<R>(dispatch: &Dispatch, f: impl FnOnce() -> R) -> R 
     }
 }
 
-/// What a replay says of itself at its beginning.
+/// What the first event of a replay reports.
 #[derive(Debug)]
 pub(crate) struct Announcement {
     pub(crate) events: u64,
-    /// Events that were dropped from the recording.
+    /// The number of events that were dropped from the recording.
     pub(crate) lost: u64,
     pub(crate) values_cut: u64,
-    /// Requests that failed alike and were not replayed since the last one.
+    /// The number of similar failures that were not replayed since the last one.
     pub(crate) suppressed_before: u64,
 }
 
-/// The `replay` span, which is entered on this thread while it is open.
+/// The `replay` span, which this thread is in while it is open.
 #[derive(Debug)]
 pub(crate) struct Stage<'d> {
     dispatch: &'d Dispatch,
-    /// `None` where it is not open, or a filter of the service's own refuses it.
+    /// `None` if it is not open, or if a filter of the service refuses it.
     span: Option<span::Id>,
     request: Option<span::Id>,
 }
@@ -89,10 +89,10 @@ impl<'d> Stage<'d> {
         }
     }
 
-    /// Opens the span; whatever becomes of it, [`close`](Self::close) has to follow.
+    /// Opens the span. [`close`](Self::close) must follow in any case.
     pub(crate) fn open(&mut self) {
         static REGISTER: Once = Once::new();
-        // Layers may look at callsites before they see anything of them.
+        // Layers may need callsites to be registered before they see events.
         REGISTER.call_once(|| {
             callsite::register(&SPAN_SITE);
             callsite::register(&ANNOUNCEMENT_SITE);
@@ -110,8 +110,8 @@ impl<'d> Stage<'d> {
         self.dispatch.enter(span);
     }
 
-    /// Leaves and closes the span; `false` where a layer panicked. Not done when
-    /// dropped: it is code of layers, which must not run while a thread unwinds.
+    /// Leaves and closes the span; returns `false` if a layer panicked. A drop does not do
+    /// that: it would run code of layers while a thread unwinds.
     #[must_use]
     pub(crate) fn close(&mut self) -> bool {
         let Some(span) = self.span.take() else {
@@ -122,7 +122,7 @@ impl<'d> Stage<'d> {
         left.is_some() && closed.is_some()
     }
 
-    /// Says what follows.
+    /// Emits the first event.
     pub(crate) fn announce(&self, what: &Announcement) {
         let values = [
             Some(ReplayValue::Formatted(tracing::field::display(
@@ -136,13 +136,13 @@ impl<'d> Stage<'d> {
         self.emit(&ANNOUNCEMENT, &values);
     }
 
-    /// Shows an event to the layers.
+    /// Emits a recorded event.
     pub(crate) fn emit(
         &self,
         metadata: &'static Metadata<'static>,
         values: &[Option<ReplayValue>],
     ) {
-        // Filters of single layers decide here, and remember it for what follows.
+        // Per-layer filters decide here, and remember that for the calls that follow.
         if self.dispatch.enabled(metadata) {
             let parent = self.span.as_ref().or(self.request.as_ref());
             with_values(metadata.fields(), values, |values| {
@@ -153,7 +153,7 @@ impl<'d> Stage<'d> {
     }
 }
 
-/// Sets of values are made of arrays: the least that holds all fields is taken.
+/// Values are sets of a fixed size. The smallest that holds all fields is used.
 fn with_values(fields: &FieldSet, values: &[Option<ReplayValue>], f: impl FnOnce(&ValueSet<'_>)) {
     let all: Vec<Field> = fields.iter().collect();
     match all.len() {
@@ -175,7 +175,7 @@ fn with_array<const N: usize>(
     let Some(any) = all.first() else { return };
     let array: [(&Field, Option<&dyn Value>); N] = std::array::from_fn(|n| {
         let value = values.get(n).and_then(Option::as_ref);
-        // Behind the last field the places stay empty.
+        // Places after the last field stay empty.
         match all.get(n) {
             Some(field) => (field, value.map(ReplayValue::as_value)),
             None => (any, None),
@@ -184,7 +184,7 @@ fn with_array<const N: usize>(
     f(&fields.value_set(&array));
 }
 
-/// A callsite that is only ever dispatched by hand.
+/// A callsite whose events are only dispatched by hand.
 struct ByHand(&'static Metadata<'static>);
 
 impl Callsite for ByHand {

@@ -4,20 +4,23 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Changes what a [`Gate`](super::Gate) records while requests run; from
-/// [`Gate::switch`](super::Gate::switch) or
-/// [`DashcamHandle::recording`](crate::kit::DashcamHandle::recording). Cheap to clone, and from any thread.
+/// Changes what a [`Gate`](super::Gate) records while requests run.
+/// [`Gate::switch`](super::Gate::switch) and
+/// [`DashcamHandle::recording`](crate::kit::DashcamHandle::recording) return it. It is
+/// cheap to clone, and any thread can use it.
 ///
-/// A change is seen by all threads when the call returns. Where the most verbose
-/// level changes, `tracing` looks at every callsite of the process once more,
-/// which takes a fraction of a millisecond for 10,000 of them. No event that the
-/// base filter shows is lost meanwhile, and none below it is shown. Not to be used
-/// by a layer while it is shown something: `tracing` may then be in the midst of
-/// using its subscriber, and panic.
+/// All threads see a change when the call returns. If the most verbose level changes,
+/// `tracing` checks every callsite of the process again, which takes a fraction of a
+/// millisecond for 10,000 of them. Meanwhile no event that the base filter enables is lost,
+/// and no other is shown.
 ///
-/// A request in flight goes on as a recorded one: from the change on it records
-/// by the new directives, or, where recording was switched off, only what the
-/// base filter shows.
+/// Requests in flight record by the new directives from the change on. If recording was
+/// switched off, they record only what the base filter enables.
+///
+/// # Panics
+///
+/// A change may panic inside a layer's own callback, because `tracing` may then be using
+/// its subscriber.
 #[derive(Clone, Debug)]
 pub struct RecordSwitch {
     recorded: Arc<Recorded>,
@@ -28,18 +31,18 @@ impl RecordSwitch {
         Self { recorded }
     }
 
-    /// Records what these directives name.
+    /// Records what these directives enable.
     pub fn set(&self, directives: Directives) {
         levels::change(|| self.recorded.set(Some(directives)));
     }
 
-    /// Records nothing. Where no live request can come either, disabled events
-    /// then cost what they cost without a gate.
+    /// Records nothing. If no live requests are possible either, disabled events then cost
+    /// what they cost without a gate.
     pub fn off(&self) {
         levels::change(|| self.recorded.set(None));
     }
 
-    /// Whether anything is recorded, as far as this switch goes.
+    /// Returns whether this switch allows recording.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.recorded.is_on()

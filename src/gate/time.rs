@@ -5,12 +5,11 @@ use tracing_subscriber::fmt::{
     time::{FormatTime, SystemTime},
 };
 
-/// A timer for `fmt` layers that shows replayed events with the time at which
-/// they were emitted, and all others by the timer within.
+/// A timer for `fmt` layers that shows the original time of replayed events, and formats all
+/// other times with the inner timer.
 ///
-/// Replayed events are shown as RFC 3339 in UTC with microseconds, as the
-/// default timer shows all. Without this wrapper a `fmt` layer shows them with
-/// the time of the replay.
+/// It formats the times of replayed events as RFC 3339 in UTC with microseconds, like the
+/// default timer. Without it a `fmt` layer shows the time of the replay.
 ///
 /// ```
 /// use dashcam::gate::EventTime;
@@ -20,19 +19,18 @@ use tracing_subscriber::fmt::{
 /// # let _ = layer;
 /// ```
 ///
-/// What a layer logs itself while it is shown a replayed event has that event's
-/// time, too.
+/// An event that a layer emits while it handles a replayed event has that event's time, too.
 ///
 /// # Errors
 ///
-/// Those of the timer within.
+/// Formatting fails if the inner timer fails.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventTime<T = SystemTime> {
     live: T,
 }
 
 impl EventTime {
-    /// Shows live events as the default timer does: RFC 3339 in UTC with
+    /// Creates a timer that formats live events like the default timer: RFC 3339 in UTC with
     /// microseconds.
     #[must_use]
     pub const fn utc() -> Self {
@@ -41,7 +39,7 @@ impl EventTime {
 }
 
 impl<T> EventTime<T> {
-    /// Shows live events by this timer.
+    /// Creates a timer that formats live events with this inner timer.
     pub const fn new(live: T) -> Self {
         Self { live }
     }
@@ -52,7 +50,7 @@ impl<T: FormatTime> FormatTime for EventTime<T> {
         match replayed_at() {
             Some(at) => match jiff::Timestamp::try_from(at) {
                 Ok(at) => write!(writer, "{at:.6}"),
-                // Before the first or after the last year that has four digits.
+                // The year is before the first or after the last with four digits.
                 Err(_) => writer.write_str("?"),
             },
             None => self.live.format_time(writer),

@@ -1,4 +1,4 @@
-use crate::export::{Backlog, Health};
+use crate::export::Health;
 use serde::Serialize;
 use std::{
     path::PathBuf,
@@ -35,6 +35,15 @@ pub(crate) struct Counters {
     backlog: Mutex<Backlog>,
     /// What was said of losses so far.
     report: Mutex<Said>,
+}
+
+/// Exchanges that the exporter has accepted and not delivered.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub(crate) struct Backlog {
+    /// Held, to be tried again.
+    pub(crate) held: u64,
+    /// Given up since the start.
+    pub(crate) lost: u64,
 }
 
 /// How the exporter is doing, and what of it the log says already.

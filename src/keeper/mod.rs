@@ -20,7 +20,7 @@ pub use self::{
     settings::{Limits, Replay, SampleLimits, StormLimits},
 };
 pub(crate) use self::{
-    counters::Counters,
+    counters::{Backlog, Counters},
     settings::{Settings, settings_setters},
 };
 

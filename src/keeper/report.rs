@@ -1,10 +1,7 @@
 //! What was lost, in the log; and counters, for the `metrics` facade.
 
-use super::counters::{Counters, Lost};
-use crate::{
-    export::{Backlog, Health},
-    foreign,
-};
+use super::counters::{Backlog, Counters, Lost};
+use crate::{export::Health, foreign};
 use std::{
     io::{self, Write},
     sync::atomic::Ordering::Relaxed,

@@ -1,6 +1,6 @@
 use crate::{
-    export::{Backlog, Health},
-    keeper::{Dropped, Keeper, Replays},
+    export::Health,
+    keeper::{Backlog, Dropped, Keeper, Replays},
     log::JsonHandle,
     selection::VerboseStatus,
 };
@@ -35,11 +35,10 @@ pub struct Status {
     pub kept: u64,
     /// Exchanges that wait for the exporter.
     pub queued: usize,
-    /// Exchanges the exporter has taken; those it could not bring where they
-    /// belong are in the backlog.
+    /// Exchanges that the exporter accepted, [`held`](Self::held) and [`lost`](Self::lost)
+    /// ones included.
     pub exported: u64,
-    /// Exchanges the exporter holds to try again, or has given up.
-    pub backlog: Backlog,
+    pub(crate) backlog: Backlog,
     /// Exchanges that should have been kept and were not.
     pub dropped: Dropped,
     /// What was shown again to the service's own layers, and what was not.
@@ -92,6 +91,19 @@ pub enum Recording {
 }
 
 impl Status {
+    /// Returns how many exchanges the exporter holds to try again; `backlog.held` in JSON.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.backlog.held
+    }
+
+    /// Returns how many exchanges the exporter accepted and then gave up; `backlog.lost` in
+    /// JSON.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.backlog.lost
+    }
+
     pub(super) fn read(keeper: &Keeper, recording: Recording, lines: &[JsonHandle]) -> Self {
         let counters = keeper.counters();
         Self {

@@ -1,4 +1,4 @@
-//! Lines on their way to the writer thread.
+//! Lines that wait for the writer thread.
 
 use crate::{
     context::{OwnLine, RequestContext},
@@ -8,10 +8,10 @@ use crate::{
 use std::{sync::Arc, time::SystemTime};
 use tracing::Metadata;
 
-/// What may wait for the writer, in bytes.
+/// The most bytes that may wait for the writer.
 pub(super) const LIMIT: usize = 8 * 1024 * 1024;
 
-/// Lines on their way to the writer thread.
+/// Lines that wait for the writer thread.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) heads: Vec<Head>,
@@ -19,13 +19,13 @@ pub(super) struct Batch {
     /// The records of requests' own lines.
     pub(super) own: Vec<OwnLine>,
     pub(super) bytes: Vec<u8>,
-    /// What the requests weigh that its lines keep alive.
+    /// The size of the requests that its lines keep alive.
     pub(super) held: usize,
-    /// No other batch has it.
+    /// The number of the batch, which no other batch has.
     pub(super) id: u64,
 }
 
-/// One line: the ID, then the values, from `start` in the bytes on.
+/// One line. Its bytes begin at `start`: the ID, then the values.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) metadata: &'static Metadata<'static>,
@@ -33,15 +33,15 @@ pub(super) struct Head {
     pub(super) start: usize,
     pub(super) id: usize,
     pub(super) values: usize,
-    /// Values of it and of its spans that were cut or left out.
+    /// The number of values of the event and its spans that were cut or left out.
     pub(super) cut: u32,
-    /// The first of its spans; they go on until the next head's first.
+    /// The index of the first of its spans. They end at the first span of the next head.
     pub(super) spans: usize,
     pub(super) trace: Option<TraceHead>,
     pub(super) request: Request,
 }
 
-/// Where in which trace a line's request is.
+/// The trace of a line's request, and its place in it.
 #[derive(Debug)]
 pub(super) struct TraceHead {
     pub(super) trace_id: TraceId,
@@ -60,17 +60,17 @@ impl TraceHead {
     }
 }
 
-/// Where a line's hidden values may be known from.
+/// The source of the hidden values for a line.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// It needs none: it is outside of requests, or our own.
+    /// None is needed: the line is outside of requests, or dashcam's own.
     None,
     /// It is our own, with this record; its values are the route.
     Own(usize),
     Known(RequestContext),
-    /// It is replayed: the event is redacted already, its spans are by this.
+    /// The line is replayed: its event is redacted already, and this redacts its spans.
     Replayed(Arc<Scrubber>),
-    /// Waiting lines hold too much already, so all its text has to be hidden.
+    /// Waiting lines hold too much already, so that all its text must be hidden.
     TooMuch,
 }
 
@@ -97,7 +97,7 @@ impl Batch {
         self.own.clear();
         self.bytes.clear();
         self.held = 0;
-        // A peak should not stay in memory for good.
+        // A peak must not keep its memory for ever.
         self.bytes.shrink_to(LIMIT / 8);
         self.heads.shrink_to(16 * 1024);
         self.own.shrink_to(16 * 1024);
@@ -130,15 +130,15 @@ impl Batch {
     }
 }
 
-/// One event on its way out.
+/// One event that is being written.
 pub(super) struct Line<'b> {
     pub(super) head: &'b Head,
-    /// Of printable ASCII only.
+    /// Printable ASCII only.
     pub(super) id: &'b [u8],
     pub(super) values: &'b [u8],
-    /// The line of a request, of which the values are the route.
+    /// The line of a request. Its values are the route.
     pub(super) own: Option<&'b OwnLine>,
-    /// Innermost first.
+    /// The spans, innermost first.
     pub(super) spans: &'b [SpanHead],
     pub(super) bytes: &'b [u8],
 }

@@ -1,16 +1,16 @@
-//! Cuts a line that is too long as it is written: escapes make up to six bytes of one.
+//! Cuts a line that is too long as written: an escape makes up to six bytes of one.
 
 use super::format::LineFormat;
 use std::ops::Range;
 
-/// No text is cut shorter than this; then fields and spans go instead.
+/// The shortest length that texts are cut to. After that, fields and spans are left out.
 const SHORTEST: usize = 64;
-/// What stands where a text was cut.
+/// The mark at the end of a text that was cut.
 const MARK: &str = "…";
 
-/// Makes the open object of a line, which `text` holds, fit into `room` bytes: the
-/// longest texts are cut, and where that is not enough, fields and spans are left out
-/// from its end. How many of both.
+/// Makes the open object of a line, which `text` holds, fit into `room` bytes. It cuts the
+/// longest texts, and if that is not enough, leaves out fields and spans from the end.
+/// Returns the number of both.
 pub(super) fn fit(text: &mut Vec<u8>, room: usize, format: &LineFormat) -> u32 {
     if text.len() <= room {
         return 0;
@@ -33,7 +33,7 @@ pub(super) fn fit(text: &mut Vec<u8>, room: usize, format: &LineFormat) -> u32 {
     }
     short.extend_from_slice(text.get(done..).unwrap_or_default());
     if short.len() > room {
-        // From the end on, so that no comma is left behind.
+        // From the end, so that no comma is left.
         for unit in Parts::of(&short, format).units.into_iter().rev() {
             if short.len() <= room {
                 break;
@@ -46,7 +46,7 @@ pub(super) fn fit(text: &mut Vec<u8>, room: usize, format: &LineFormat) -> u32 {
     cut
 }
 
-/// The length from which texts are cut, so that so many bytes go.
+/// The length to which texts are cut, so that so many bytes are removed.
 fn cap(texts: &[Range<usize>], too_many: usize) -> usize {
     let mut lengths: Vec<usize> = texts.iter().map(Range::len).collect();
     lengths.sort_unstable_by(|a, b| b.cmp(a));
@@ -54,7 +54,7 @@ fn cap(texts: &[Range<usize>], too_many: usize) -> usize {
     for (n, length) in lengths.iter().enumerate() {
         sum += length;
         let next = lengths.get(n + 1).copied().unwrap_or(0);
-        // With the mark, all of them so far are as long as this.
+        // With the mark, all texts so far have this length.
         let left = sum.saturating_sub(too_many) / (n + 1);
         if left >= next {
             return left.saturating_sub(MARK.len()).max(SHORTEST);
@@ -63,7 +63,7 @@ fn cap(texts: &[Range<usize>], too_many: usize) -> usize {
     SHORTEST
 }
 
-/// The last place up to `end` that is in no character and no escape.
+/// The last place up to `end` that is not inside of a character or an escape.
 fn boundary(text: &[u8], start: usize, end: usize) -> usize {
     let mut at = start;
     loop {
@@ -81,17 +81,17 @@ fn boundary(text: &[u8], start: usize, end: usize) -> usize {
     }
 }
 
-/// What begins a placeholder of the redactor and ends it; in queries it is encoded.
+/// The start and the end of a placeholder of the redactor; queries have them encoded.
 const PLACEHOLDERS: [(&[u8], &[u8]); 2] = [(b"[~", b"]"), (b"%5B~", b"%5D")];
-/// None is longer than this; what is, is somebody else's.
+/// The longest placeholder. A longer text is not one.
 const PLACEHOLDER: usize = 256;
 
-/// The last place up to `end` that is in no placeholder either: a part of one would look
-/// like a text of the service.
+/// The last place up to `end` that is not inside of a placeholder either: a part of one
+/// would look like a text of the service.
 fn before_placeholder(text: &[u8], start: usize, end: usize) -> usize {
     let mut at = end;
     for (open, close) in PLACEHOLDERS {
-        // Its opening may be cut itself.
+        // The start of the placeholder may be cut itself.
         let from = start.max(end.saturating_sub(PLACEHOLDER));
         let to = (end + open.len() - 1).min(text.len());
         let last = text.get(from..to).unwrap_or_default();
@@ -107,9 +107,9 @@ fn before_placeholder(text: &[u8], start: usize, end: usize) -> usize {
     at
 }
 
-/// Where in a line what is.
+/// The parts of a line that may be cut.
 struct Parts {
-    /// What stands between the quotes of texts that may be cut.
+    /// The contents of the texts that may be cut, without quotes.
     texts: Vec<Range<usize>>,
     /// Fields and spans, each with the comma before it.
     units: Vec<Range<usize>>,
@@ -122,9 +122,9 @@ impl Parts {
             units: Vec::new(),
         };
         let mut depth = 0_u32;
-        // Of the top: the member that is being read, and whether it is the line's own.
+        // At the top: the member that is being read, and whether it is dashcam's own.
         let (mut member, mut own) = (&b""[..], true);
-        // Where the unit begins that is being read.
+        // The start of the part that is being read.
         let mut unit = None;
         let mut at = 0;
         while let Some(&byte) = text.get(at) {
@@ -167,7 +167,7 @@ impl Parts {
                     if let Some(start) = unit.take().filter(|_| units_here) {
                         parts.units.push(start..at);
                     }
-                    // Of the top, whose it is shows by the name that follows.
+                    // At the top, the name that follows shows whose member it is.
                     unit = Some(at);
                     if depth == 1 {
                         own = true;
@@ -187,7 +187,7 @@ impl Parts {
     }
 }
 
-/// Where the string ends whose first quote is here.
+/// The end of the string that begins with the quote here.
 fn end_of(text: &[u8], quote: usize) -> usize {
     let mut at = quote + 1;
     while let Some(found) = memchr::memchr2(b'"', b'\\', text.get(at..).unwrap_or_default()) {

@@ -1,47 +1,24 @@
 use std::borrow::Cow;
 
-/// How a line names what it says, for the system that reads it.
-///
-/// The names differ, and the forms of level and IDs; what a line says does not.
-/// `correlation_id`, `message`, `fields` and `spans` have these names in all of them.
-///
-/// | | [`otel`](Self::otel) | [`datadog`](Self::datadog) | [`google_cloud`](Self::google_cloud) | [`elastic`](Self::elastic) |
-/// |---|---|---|---|---|
-/// | time | `timestamp` | `timestamp` | `time` | `@timestamp` |
-/// | level | `level`: `INFO` | `status`: `info` | `severity`: `INFO` | `log.level`: `info` |
-/// | target | `target` | `logger.name` | `target` | `log.logger` |
-/// | trace | `trace_id` | `dd.trace_id` | `logging.googleapis.com/trace`: `projects/…/traces/…` | `trace.id` |
-/// | span | `span_id` | `dd.span_id`, decimal | `logging.googleapis.com/spanId` | `span.id` |
-/// | | | | `logging.googleapis.com/trace_sampled` | `ecs.version` |
-///
-/// ```
-/// # fn main() -> std::io::Result<()> {
-/// # use dashcam::{log::{JsonLayer, LineFormat}, redact::Policy};
-/// let lines = JsonLayer::new(std::io::stdout(), Policy::strict())?
-///     .format(LineFormat::google_cloud("my-project"));
-/// # let _ = lines;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct LineFormat {
+/// How a line names its members, for the system that reads it.
+#[derive(Debug)]
+pub(super) struct LineFormat {
     pub(super) time: &'static str,
     pub(super) level: &'static str,
     /// From ERROR to TRACE.
     pub(super) levels: [&'static str; 5],
     pub(super) target: &'static str,
     pub(super) trace_id: &'static str,
-    /// What stands before the trace ID.
+    /// The text before the trace ID.
     pub(super) trace_prefix: Cow<'static, str>,
     pub(super) span_id: &'static str,
     pub(super) decimal_span_id: bool,
     pub(super) sampled: Option<&'static str>,
-    /// A member that is always the same.
+    /// A constant member.
     pub(super) constant: Option<(&'static str, &'static str)>,
 }
 
-/// Names at the top of a line in every format, or kept for it.
+/// Names at the top of a line in every format, or reserved for it.
 const COMMON: [&str; 8] = [
     "message",
     "source",
@@ -54,9 +31,7 @@ const COMMON: [&str; 8] = [
 ];
 
 impl LineFormat {
-    /// The default: what the OpenTelemetry Collector, Loki and most others map as it
-    /// is.
-    pub fn otel() -> Self {
+    pub(super) fn otel() -> Self {
         Self {
             time: "timestamp",
             level: "level",
@@ -71,9 +46,7 @@ impl LineFormat {
         }
     }
 
-    /// As Datadog's own libraries write it: the trace ID in hexadecimal digits, the
-    /// span ID decimal.
-    pub fn datadog() -> Self {
+    pub(super) fn datadog() -> Self {
         Self {
             level: "status",
             levels: ["error", "warn", "info", "debug", "trace"],
@@ -85,9 +58,7 @@ impl LineFormat {
         }
     }
 
-    /// The special fields of Google Cloud's structured logging; traces are those of
-    /// this project.
-    pub fn google_cloud(project_id: &str) -> Self {
+    pub(super) fn google_cloud(project_id: &str) -> Self {
         Self {
             time: "time",
             level: "severity",
@@ -100,8 +71,7 @@ impl LineFormat {
         }
     }
 
-    /// The Elastic Common Schema.
-    pub fn elastic() -> Self {
+    pub(super) fn elastic() -> Self {
         Self {
             time: "@timestamp",
             level: "log.level",
@@ -125,8 +95,8 @@ impl LineFormat {
         }
     }
 
-    /// Whether a line has a member of this name itself. An event's own field of such
-    /// a name stays below `fields`.
+    /// Whether a line has a member of this name itself. A field of that name stays in
+    /// `fields`.
     pub(super) fn reserves(&self, name: &str) -> bool {
         let own = [
             self.time,
@@ -137,11 +107,5 @@ impl LineFormat {
         ];
         let rare = [self.sampled, self.constant.map(|(name, _)| name)];
         own.contains(&name) || COMMON.contains(&name) || rare.contains(&Some(name))
-    }
-}
-
-impl Default for LineFormat {
-    fn default() -> Self {
-        Self::otel()
     }
 }

@@ -1,24 +1,24 @@
-//! JSON text into a buffer. The general serialiser costs several times as much
-//! for one line as everything else that is done for it.
+//! Writes JSON text into a buffer. The general serialiser would take several times as long
+//! for a line as everything else.
 
 use std::fmt::{self, Write};
 
-/// Writes a string with its quotes, escaped as RFC 8259 (section 7) asks.
+/// Writes a string with its quotes, escaped by RFC 8259 (section 7).
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     utf8(out, text.as_bytes());
 }
 
-/// The same, of bytes that are known to be a text.
+/// Writes bytes that are known to be a text as a string.
 pub(super) fn utf8(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     contents(out, text);
     out.push(b'"');
 }
 
-/// Writes what a value displays, as a string.
+/// Writes the `Display` text of a value as a string.
 pub(super) fn display(out: &mut Vec<u8>, value: impl fmt::Display) {
     out.push(b'"');
-    // The writer below takes everything.
+    // The writer below never fails.
     let _ = write!(Escaped(out), "{value}");
     out.push(b'"');
 }
@@ -46,7 +46,7 @@ fn contents(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// How many bytes can be copied as they are.
+/// How many bytes can be copied unescaped.
 fn plain_prefix(bytes: &[u8]) -> usize {
     let mut rest = bytes;
     while let Some((word, after)) = rest.split_first_chunk::<8>() {
@@ -64,8 +64,8 @@ fn plain_prefix(bytes: &[u8]) -> usize {
     done + rest.iter().position(special).unwrap_or(rest.len())
 }
 
-/// Whether eight bytes hold no control character, no quote and no backslash:
-/// arithmetic on all of them at once.
+/// Whether eight bytes hold no control character, no quote and no backslash. It checks all
+/// of them at once by arithmetic.
 fn is_plain(bytes: [u8; 8]) -> bool {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;

@@ -1,5 +1,6 @@
 use super::{
     batch::SpanHead,
+    format::LineFormat,
     writer::{JsonHandle, Writer},
 };
 use crate::{
@@ -13,6 +14,7 @@ use std::{
     cell::Cell,
     io::{self, Write},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 use tracing::{Dispatch, Event, Metadata, Subscriber, dispatcher::WeakDispatch, span};
 use tracing_subscriber::{
@@ -20,21 +22,26 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// The layer; see the [module page](super).
-#[derive(Debug)]
+/// Writes a JSON line for every event; see the [module page](super).
+///
+/// Cheap to clone. Clones share the writer thread, the settings and the counters: give one to
+/// the subscriber, and keep one to [`flush`](Self::flush). When the last clone is gone, the
+/// thread writes the lines that wait and ends.
+#[derive(Clone, Debug)]
 pub struct JsonLayer {
     writer: JsonHandle,
     dispatch: OnceLock<WeakDispatch>,
-    /// Who leaves encoded events in hand.
+    /// The key of the gate that hands over encoded events.
     gate: OnceLock<usize>,
 }
 
 impl JsonLayer {
-    /// Writes to `output` from a thread of its own.
+    /// Creates a layer that writes to `output` on a thread of its own, and redacts by this
+    /// policy.
     ///
     /// # Errors
     ///
-    /// The operating system gave no thread.
+    /// The operating system cannot start a thread.
     pub fn new(output: impl Write + Send + 'static, policy: Policy) -> io::Result<Self> {
         Ok(Self {
             writer: Writer::spawn(Box::new(output), policy)?,
@@ -43,8 +50,8 @@ impl JsonLayer {
         })
     }
 
-    /// Sets whether the fields of events are at the top of their line instead of below
-    /// `fields`. Default: `false`. A field whose name the line has itself stays below.
+    /// Sets whether the fields of events are members of the line instead of `fields`. Default:
+    /// `false`. A field with the name of a member stays in `fields`.
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
@@ -60,8 +67,8 @@ impl JsonLayer {
         self
     }
 
-    /// Sets the longest line in bytes, as it is written and with its newline. Default: 16 KiB;
-    /// at least 2 KiB. What is too long is cut, and the line says so (`cut`).
+    /// Sets the longest line in bytes, as written and with its newline. Default: 16 KiB; at
+    /// least 2 KiB. A longer line is cut, and has the member `cut`.
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
@@ -77,17 +84,44 @@ impl JsonLayer {
         self
     }
 
-    /// Names the members of a line for the system that reads it; default
-    /// [`LineFormat::otel`](super::LineFormat::otel). Only the first call counts.
+    /// Writes lines for Datadog, as its own libraries do: with its
+    /// [names](super#formats), the trace ID in hexadecimal and the span ID in decimal digits.
+    /// Default: OpenTelemetry's names. Of several formats the first counts.
     #[must_use]
-    pub fn format(self, format: super::LineFormat) -> Self {
-        self.writer.format(format);
+    pub fn datadog(self) -> Self {
+        self.writer.format(LineFormat::datadog());
         self
     }
 
-    /// Runs code of the service that formats values of an event or a span. Where
-    /// a value logs, filters of layers further out have decided on that event
-    /// last, and are asked again about the one around it.
+    /// Writes lines for Google Cloud Logging, with the [special
+    /// fields](super#formats) of its structured logging. Traces belong to the project with
+    /// this ID. Default: OpenTelemetry's names. Of several formats the first counts.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # use dashcam::{log::JsonLayer, redact::Policy};
+    /// let lines = JsonLayer::new(std::io::stdout(), Policy::strict())?.google_cloud("my-project");
+    /// # let _ = lines;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn google_cloud(self, project_id: &str) -> Self {
+        self.writer.format(LineFormat::google_cloud(project_id));
+        self
+    }
+
+    /// Writes lines with the [names](super#formats) of the Elastic Common Schema. Default:
+    /// OpenTelemetry's names. Of several formats the first counts.
+    #[must_use]
+    pub fn elastic(self) -> Self {
+        self.writer.format(LineFormat::elastic());
+        self
+    }
+
+    /// Runs code of the service that formats values of an event or a span. If a value logs,
+    /// per-layer filters have last decided on that event, and are asked again about the one
+    /// around it.
     fn formatting(&self, metadata: &Metadata<'_>, f: impl FnOnce()) {
         if is_asked_by(f)
             && let Some(dispatch) = self.dispatch.get().and_then(WeakDispatch::upgrade)
@@ -114,9 +148,34 @@ impl JsonLayer {
         .flatten()
     }
 
-    /// Flushes and counts, after the layer has gone into a subscriber.
+    /// Waits until every line so far was written to the output, at most for this time;
+    /// returns whether it was. Lines that the output refused count as written here, and in
+    /// [`failed`](Self::failed).
     #[must_use]
-    pub fn handle(&self) -> JsonHandle {
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.writer.flush(timeout)
+    }
+
+    /// Returns how many lines were dropped because the writer was behind.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.writer.dropped()
+    }
+
+    /// Returns how many lines lost the run-time parts of a text, because their request has
+    /// more values to look for than the limits allow. Such a line has the member `withheld`.
+    #[must_use]
+    pub fn withheld(&self) -> u64 {
+        self.writer.withheld()
+    }
+
+    /// Returns how many lines the output refused. They are lost.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.writer.failed()
+    }
+
+    pub(crate) fn handle(&self) -> JsonHandle {
         self.writer.clone()
     }
 }
@@ -138,8 +197,8 @@ where
         if own && self.own_line(event, &cx) == Some(true) {
             return;
         }
-        // The service's own formatting code runs here, and the spans are locked
-        // that other layers lock too, so nothing of ours is locked yet.
+        // The service's own formatting code runs here, and locks spans that other layers lock,
+        // too. Therefore dashcam holds no lock yet.
         let encode = |bytes: &mut Vec<u8>| {
             let mut cut = 0;
             self.formatting(metadata, || {
@@ -162,7 +221,7 @@ where
                         end,
                     });
                 };
-                // A replayed event has the spans that it had.
+                // A replayed event has its original spans.
                 let mut replayed = if mode().has(Mode::REPLAY) {
                     with_replayed(metadata, |replayed| {
                         for (metadata, fields) in replayed.spans.iter().rev() {
@@ -214,7 +273,7 @@ thread_local! {
     static SPANS: Cell<Vec<SpanHead>> = const { Cell::new(Vec::new()) };
 }
 
-/// Lends a list of this thread, taken meanwhile like the scratch buffer.
+/// Lends a list of this thread. Nested calls get a new one, as with the scratch buffer.
 fn with_spans(f: impl FnOnce(&mut Vec<SpanHead>)) {
     let mut spans = SPANS.try_with(Cell::take).unwrap_or_default();
     f(&mut spans);

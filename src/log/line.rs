@@ -18,26 +18,26 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// What may be read of a request for a line where others wait, in bytes.
+/// The most bytes of a request that are read for a line while others wait.
 const LITTLE: usize = 16 * 1024;
 
-/// What a line may end with, in bytes.
+/// The most bytes that a line needs for its end.
 const END: usize = r#","cut":4294967295}"#.len() + 1;
 
-/// What asking a request costs that has next to nothing.
+/// The cost of reading a request that has next to nothing.
 const NOTHING: Duration = Duration::from_micros(50);
 
 /// Formats lines.
 pub(super) struct Renderer {
     policy: Policy,
     recent: Recent,
-    /// Detectors only, for lines that say nothing of their request.
+    /// Detectors only, for lines that contain no value of their request.
     plain: Arc<Scrubber>,
     asked: Asked,
     shares: Shares,
     places: Places,
     trace: TraceNames,
-    /// For lines that had to go without their request.
+    /// For lines without their request, because waiting lines hold too much.
     blind: Arc<Scrubber>,
     clock: Clock,
 }
@@ -57,7 +57,7 @@ impl Renderer {
         }
     }
 
-    /// What cleans a line.
+    /// The scrubber for a line.
     fn scrubber(&mut self, line: &Line<'_>, format: &LineFormat) -> Arc<Scrubber> {
         if let Request::Replayed(scrubber) = &line.head.request {
             return Arc::clone(scrubber);
@@ -72,7 +72,7 @@ impl Renderer {
             places,
             ..
         } = self;
-        // What could be guessed has a hash for its request, or else for its line.
+        // A guessable value has a hash for its request, or else for its line.
         for scrubber in [&mut *plain, &mut *blind] {
             if let Some(scrubber) = Arc::get_mut(scrubber) {
                 scrubber.renew();
@@ -116,7 +116,7 @@ impl Renderer {
             if let Some(known) = known {
                 scrubber = known;
             }
-            // Later lines say it, too.
+            // Later lines may contain it, too.
             let mut known = context.shared().hiding.known();
             asked.told.iter().for_each(|told| known.tell(told));
         }
@@ -130,8 +130,8 @@ impl Renderer {
         scrubber
     }
 
-    /// Writes a line of at most `max` bytes, and says whether texts of it had to be
-    /// hidden as a whole; `flat`: with the event's fields at its top.
+    /// Writes a line of at most `max` bytes. Returns whether texts of it had to be hidden
+    /// as a whole. `flat` puts the event's fields at the top of the line.
     pub(super) fn line(
         &mut self,
         line: &Line<'_>,
@@ -293,7 +293,7 @@ impl Renderer {
         close(begin, 0, format, max, out);
     }
 
-    /// Says that lines were lost.
+    /// Writes a line about lost lines.
     pub(super) fn loss(
         &mut self,
         lines: u64,
@@ -319,15 +319,16 @@ impl Renderer {
     }
 }
 
-/// What a line asks of its request.
+/// The texts of a line that its request may hide.
 #[derive(Default)]
 struct Asked {
     probes: Probes,
-    /// What stands in fields that their names hide: the same line may say it, too.
+    /// The values of fields that are hidden by their names. Other texts of the line may
+    /// contain them.
     told: Vec<String>,
-    /// Whether anything came at run time.
+    /// Whether any part came at run time.
     anything: bool,
-    /// Whether the probes do not tell all.
+    /// Whether the probes are incomplete.
     unclear: bool,
     runtime: Vec<std::ops::Range<usize>>,
 }
@@ -370,7 +371,7 @@ impl Asked {
     }
 }
 
-/// A value as a text, where it can be one that is hidden.
+/// The value as a text, if it can be one that is hidden.
 fn text_of(value: Visited<'_>) -> Option<String> {
     Some(match value {
         Visited::Text { text, .. } => text.as_str().to_owned(),
@@ -383,14 +384,14 @@ fn text_of(value: Visited<'_>) -> Option<String> {
     })
 }
 
-/// The parts of the members of the trace that are always the same.
+/// The constant parts of the members of the trace.
 #[derive(Debug, Default)]
 struct TraceNames {
     /// `,"trace_id":"`, with the prefix.
     trace_id: Vec<u8>,
     /// `","span_id":"`
     span_id: Vec<u8>,
-    /// `,"…":`, where the format has it.
+    /// `,"…":`, if the format has it.
     sampled: Vec<u8>,
 }
 
@@ -436,13 +437,13 @@ fn message(out: &mut Vec<u8>, event: &Fields<'_>, source: &[u8]) {
     };
     out.extend_from_slice(b",\"message\":");
     json::string(out, &message);
-    // Whose words went out of it still says where it comes from.
+    // A message that lost words has its place in the source code.
     if matches!(message, Cow::Owned(_)) {
         out.extend_from_slice(source);
     }
 }
 
-/// Writes a span; the one that its callsite had before is copied.
+/// Writes a span. It copies the last span of the callsite if that was the same.
 fn span(out: &mut Vec<u8>, place: &mut Place, values: &[u8], scrubber: &Scrubber) {
     if let Some(text) = place.last.text(scrubber.hiding(), values) {
         out.extend_from_slice(text);
@@ -464,8 +465,7 @@ fn span(out: &mut Vec<u8>, place: &mut Place, values: &[u8], scrubber: &Scrubber
     }
 }
 
-/// Writes the wanted fields as a member of the object around them, where
-/// there are any.
+/// Writes the wanted fields, if there are any, as a member of the object around them.
 fn fields(out: &mut Vec<u8>, place: &Place, fields: &Fields<'_>, wanted: impl Fn(usize) -> bool) {
     let mut any = false;
     fields.each(wanted, |index, _, value| {
@@ -528,11 +528,12 @@ fn close(begin: usize, mut cut: u32, format: &LineFormat, max: usize, out: &mut 
     out.extend_from_slice(b"}\n");
 }
 
-/// Opens lines with their time; the text up to the second is made once a second.
+/// Writes the beginning of lines with their time. It formats the text up to the second once
+/// a second.
 #[derive(Debug, Default)]
 struct Clock {
     second: u64,
-    /// Six digits are to be filled in; not where the time has no text.
+    /// Whether six digits have to be filled in: not if the time has no text.
     dated: bool,
     text: Vec<u8>,
 }
@@ -547,7 +548,7 @@ impl Clock {
             json::string(&mut self.text, name);
             self.text.push(b':');
             let whole = UNIX_EPOCH + Duration::from_secs(self.second);
-            // As `2026-11-23T09:12:03.000000Z`.
+            // The form is `2026-11-23T09:12:03.000000Z`.
             let time = time_text(whole);
             self.dated = time.ends_with(".000000Z");
             json::string(&mut self.text, &time);
@@ -556,7 +557,7 @@ impl Clock {
             let mut rest = since.subsec_micros();
             // The six digits before `Z` and the quote.
             for digit in self.text.iter_mut().rev().skip(2).take(6) {
-                // One digit, so the cast loses nothing.
+                // It is one digit, so that the cast loses nothing.
                 *digit = b'0' + (rest % 10) as u8;
                 rest /= 10;
             }

@@ -1,27 +1,27 @@
-//! What is known of a callsite before its next line comes.
+//! The constant parts of a callsite's lines.
 
 use super::{format::LineFormat, json::string};
 use crate::{redact::Scrubber, render::Site, targets::is_own_request};
 use std::{array, ptr};
 use tracing::Metadata;
 
-/// A callsite, and the parts of a line that are always the same for it.
+/// A callsite, and the constant parts of its lines.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) site: Site,
-    /// Whether it is a line of our own, which holds no free text.
+    /// Whether its lines are dashcam's own, which hold no free text.
     pub(super) own: bool,
-    /// Whether a name of it hides its value.
+    /// Whether the policy hides a field by its name.
     pub(super) hides: bool,
-    /// Whether it is a record of the `log` crate, which has its target as a field.
+    /// Whether it is for records of the `log` crate, which have their target as a field.
     pub(super) logged: bool,
     /// `,"level":"…","target":"…"`; without the target for records of `log`.
     pub(super) head: Vec<u8>,
-    /// `,"source":"…"`, where it is known.
+    /// `,"source":"…"`, if it is known.
     pub(super) source: Vec<u8>,
-    /// `{"name":"…"`, where it is a span.
+    /// `{"name":"…"`, if it is a span.
     pub(super) span: Vec<u8>,
-    /// For each field: its name, quoted, with the colon, and whether it is reserved.
+    /// For each field: the quoted name with the colon, and whether the name is reserved.
     pub(super) names: Vec<(Vec<u8>, bool)>,
     pub(super) reserved: bool,
     pub(super) last: Last,
@@ -80,8 +80,8 @@ pub(super) fn member(out: &mut Vec<u8>, name: &str, value: &str) {
     string(out, value);
 }
 
-/// How the last message or span of a callsite came out: most messages are
-/// always the same, and the events in a span repeat it.
+/// The last message or span of a callsite as it was written. Most messages are always the
+/// same, and the events in a span repeat it.
 #[derive(Debug, Default)]
 pub(super) struct Last {
     /// What was hidden in it.
@@ -93,15 +93,15 @@ pub(super) struct Last {
 impl Last {
     const LIMIT: usize = 512;
 
-    /// What these values became, where the same had to be hidden.
+    /// The text that was written for these values, if the same had to be hidden.
     pub(super) fn text(&self, hiding: u64, values: &[u8]) -> Option<&[u8]> {
         (self.hiding == hiding && self.values == values && !self.text.is_empty())
             .then_some(&self.text)
     }
 
-    /// Longer ones are not remembered: they vary, and there are many callsites. Nor
-    /// is what a request that hides no value has a placeholder in: another one may
-    /// have another hash there.
+    /// Longer texts are not remembered: they vary, and there are many callsites. Nor are
+    /// texts with a placeholder of a request that hides no value: another request may have
+    /// another hash there.
     pub(super) fn remember(&mut self, hiding: u64, values: &[u8], text: &[u8]) {
         self.values.clear();
         self.text.clear();
@@ -116,11 +116,11 @@ impl Last {
     }
 }
 
-/// The callsites seen of late, found by the address of their metadata.
+/// The callsites used lately, by the address of their metadata.
 #[derive(Debug)]
 pub(super) struct Places(Box<[Set; Self::SETS]>);
 
-/// Those that share a hash, the newest first.
+/// The callsites that share a hash, the newest first.
 type Set = [Option<Box<Place>>; 4];
 
 impl Places {
@@ -136,7 +136,7 @@ impl Places {
         format: &LineFormat,
         scrubber: &Scrubber,
     ) -> &mut Place {
-        // The golden ratio: its highest bits tell apart what lies at equal distances.
+        // The golden ratio: its highest bits distinguish addresses at equal distances.
         let hash = (ptr::from_ref(metadata).addr() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let set = &mut self.0[(hash >> 56) as usize % Self::SETS];
         let same = |place: &Option<Box<Place>>| {

@@ -21,38 +21,38 @@ use std::{
 };
 use tracing::Metadata;
 
-/// What the requests may weigh that waiting lines keep alive.
+/// The most bytes of requests that waiting lines may keep alive.
 const HELD_LIMIT: usize = 16 * 1024 * 1024;
-/// How much text is gathered before it is given to the output.
+/// The size of text at which it is written to the output.
 const CHUNK: usize = 256 * 1024;
-/// The longest line where no other is set: container runtimes split longer ones.
+/// The default of the longest line. Container runtimes split longer ones.
 pub(crate) const MAX_LINE: usize = 16 * 1024;
-/// What every line has fits into this.
+/// The constant parts of every line fit into this.
 const LEAST_LINE: usize = 2 * 1024;
-/// The longest route, in bytes, of a line that is taken as a record.
+/// The longest route, in bytes, of a request line that the writer takes as a record.
 const LONG_ROUTE: usize = 512;
-/// The next batch of any writer.
+/// The number of the next batch of any writer.
 static NEXT: AtomicU64 = AtomicU64::new(1);
-/// How long the writer lets lines gather where many come: waking it for each would cost
-/// more than the lines do.
+/// How long the writer lets lines gather where many come. Waking it for each would cost
+/// more than the lines.
 const GATHER: Duration = Duration::from_millis(5);
-/// The same where few come; no line waits longer for the writer to look.
+/// The same where few come. No line waits longer until the writer looks.
 const MOST_GATHER: Duration = Duration::from_millis(40);
-/// Where fewer lines gathered, the writer lets them gather longer.
+/// If fewer lines gathered, the writer lets the next ones gather longer.
 const FEW: usize = 4;
-/// Where so many did, shorter.
+/// If so many lines gathered, the writer looks sooner.
 const MANY: usize = 16;
 
 #[derive(Debug, Default)]
 struct State {
     batch: Batch,
-    /// The lines of what ends the process: they have a room of their own, and wait for few
-    /// others. It has the number of the batch that they come after.
+    /// The lines about the end of the process. They have room of their own, and are written
+    /// before most others. The batch has the number of the one that they follow.
     last: Batch,
     sleeping: bool,
     closed: bool,
     hurry: bool,
-    /// Batches taken, and batches written; equal when nothing is under way.
+    /// Batches taken, and batches written. They are equal when the writer is idle.
     taken: u64,
     written: u64,
 }
@@ -62,11 +62,11 @@ struct Shared {
     state: Mutex<State>,
     /// Wakes the writer.
     work: Condvar,
-    /// Wakes who waits for a flush.
+    /// Wakes the callers of `flush`.
     done: Condvar,
-    /// The batch that takes lines.
+    /// The number of the batch that receives lines.
     filling: AtomicU64,
-    /// Whether there are lines of what ends the process.
+    /// Whether there are lines about the end of the process.
     has_last: AtomicBool,
     dropped: AtomicU64,
     failed: AtomicU64,
@@ -88,17 +88,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a batch take the lines that come.
+    /// Makes this batch receive the lines that come.
     fn begin(&self, batch: &mut Batch) {
         batch.id = NEXT.fetch_add(1, Relaxed);
         self.filling.store(batch.id, Relaxed);
     }
 }
 
-/// Flushes and counts the lines of a [`JsonLayer`](super::JsonLayer) layer. When
-/// the last handle and the layer are gone, the writer writes what waits and ends.
+/// Passes lines to the writer, and flushes and counts them. When the last handle is
+/// dropped, the writer writes the lines that wait and ends.
 #[derive(Clone)]
-pub struct JsonHandle(Arc<Owner>);
+pub(crate) struct JsonHandle(Arc<Owner>);
 
 struct Owner(Arc<Shared>);
 
@@ -110,8 +110,8 @@ impl Drop for Owner {
 }
 
 impl JsonHandle {
-    /// Takes a line. The first `values` of the bytes are the event's own, and `cut` is
-    /// how many were cut or left out; the spans say where theirs are.
+    /// Queues a line. The first `values` of the bytes are the event's own; `cut` is the
+    /// number that were cut or left out. The spans have the places of theirs.
     pub(super) fn push(
         &self,
         metadata: &'static Metadata<'static>,
@@ -147,7 +147,8 @@ impl JsonHandle {
                         Request::TooMuch
                     } else {
                         batch.held += more;
-                        // Where another batch was filled a moment ago, its next line weighs.
+                        // If the writer just took another batch, the request is counted with
+                        // the next line.
                         if more > 0 {
                             context.shared().note_weighed_in(batch.id);
                         }
@@ -253,16 +254,15 @@ impl JsonHandle {
         self.0.0.max_line.store(bytes.max(LEAST_LINE), Relaxed);
     }
 
-    /// Only before the first line: what is known of callsites is made with it.
+    /// Works only before the first line, which fixes the constant parts of callsites.
     pub(super) fn format(&self, format: LineFormat) {
         let _ = self.0.0.format.set(format);
     }
 
-    /// Waits until every line so far was given to the output, at most until
-    /// the deadline; whether it was. Lines that the output refused are counted
-    /// ([`failed`](Self::failed)).
-    #[must_use]
-    pub fn flush(&self, deadline: Duration) -> bool {
+    /// Waits until every line so far was written to the output, at most until the deadline.
+    /// Returns whether it was. Lines that the output refused count in
+    /// [`failed`](Self::failed).
+    pub(crate) fn flush(&self, deadline: Duration) -> bool {
         let shared = &self.0.0;
         let mut state = shared.lock();
         let goal = state.taken + u64::from(state.has_lines());
@@ -276,22 +276,19 @@ impl JsonHandle {
         state.written >= goal
     }
 
-    /// Lines dropped because the writer was behind.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
+    /// The number of lines dropped because the writer was behind.
+    pub(crate) fn dropped(&self) -> u64 {
         self.0.0.dropped.load(Relaxed)
     }
 
-    /// Lines that lost all that came at run time in a text of theirs, because there
-    /// was more to be looked for in their request than the limits allow. They say so.
-    #[must_use]
-    pub fn withheld(&self) -> u64 {
+    /// The number of lines that lost all run-time parts of a text, because their request
+    /// has more values to look for than the limits allow.
+    pub(crate) fn withheld(&self) -> u64 {
         self.0.0.withheld.load(Relaxed)
     }
 
-    /// Lines that the output refused; they are lost.
-    #[must_use]
-    pub fn failed(&self) -> u64 {
+    /// The number of lines that the output refused. They are lost.
+    pub(crate) fn failed(&self) -> u64 {
         self.0.0.failed.load(Relaxed)
     }
 }
@@ -344,10 +341,10 @@ impl Writer {
                 foreign::discard(self.output);
                 return;
             }
-            // Not even a panicking output may end the thread.
+            // A panicking output must not end the thread.
             let written = foreign::run(|| self.write(&batch, &mut text));
             if written.is_none() {
-                // Which of them came through is not known.
+                // It is unknown which lines were written.
                 let lines = batch.heads.len() as u64;
                 self.shared.failed.fetch_add(lines, Relaxed);
             }
@@ -433,9 +430,9 @@ impl Writer {
         result.and(self.write_last(Some(batch.id), form, max, text))
     }
 
-    /// Writes the lines of what ends the process, where it is their turn: after the batch
-    /// that was written, or before the rest of one. Where many lines came earlier they go
-    /// before those, as there may be no time for all.
+    /// Writes the lines about the end of the process when they are due: after the batch
+    /// that they follow, or before the rest of it. If many lines precede them, they are
+    /// written first, because there may be no time for all.
     fn write_last(
         &mut self,
         written: Option<u64>,
@@ -463,7 +460,7 @@ impl Writer {
         self.give(text, &mut waiting)
     }
 
-    /// Gives lines to the output, and counts them where it does not take them.
+    /// Writes lines to the output, and counts those that it refuses.
     fn give(&mut self, text: &mut Vec<u8>, lines: &mut u64) -> io::Result<()> {
         let written = self
             .output

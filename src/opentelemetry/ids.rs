@@ -7,7 +7,7 @@ thread_local! {
     static STARTING: Cell<Option<TraceId>> = const { Cell::new(None) };
 }
 
-/// Runs `f`, which starts the span of a request of this trace.
+/// Runs `f`, which starts the span of a request in this trace.
 pub(super) fn starting<R>(trace_id: TraceId, f: impl FnOnce() -> R) -> R {
     struct Clear;
     impl Drop for Clear {
@@ -20,12 +20,12 @@ pub(super) fn starting<R>(trace_id: TraceId, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Makes the trace that begins with a request one whose ID follows from the correlation
-/// ID: that ID without its hyphens, where this crate minted it.
+/// A generator that makes the trace ID of a request from its correlation ID: that ID
+/// without its hyphens, if dashcam made it.
 ///
-/// So whoever has the correlation ID has the trace, in every tool. A trace that came in
-/// goes on with its own ID; the correlation ID is then made of that, where none came in.
-/// All other IDs are those of another generator, by default the SDK's.
+/// So the correlation ID leads to the trace in every tool. An inbound trace keeps its ID;
+/// the correlation ID is then made from it, unless one came in. All other IDs are made by
+/// another generator, by default the SDK's.
 ///
 /// ```
 /// use dashcam::opentelemetry::{RequestIds, SampleSelected};
@@ -40,11 +40,11 @@ pub(super) fn starting<R>(trace_id: TraceId, f: impl FnOnce() -> R) -> R {
 ///
 /// # Sampling
 ///
-/// Such an ID is a UUID of version 7: its right-most seven bytes are random, as W3C
-/// Trace Context wants it, the byte before them is not. `Sampler::TraceIdRatioBased`
-/// goes by all eight, so that *by itself it samples none of such traces up to a half, and
-/// all from three quarters on*. Give it to [`SampleSelected::or`](super::SampleSelected),
-/// which shows it the random bytes where it looks.
+/// Such an ID is a UUID of version 7. Its right-most seven bytes are random, as W3C Trace
+/// Context requires; the byte before them is not. `Sampler::TraceIdRatioBased` uses all eight,
+/// so that *alone it samples no such trace up to a ratio of one half, and every one from three
+/// quarters on*. Pass it to [`SampleSelected::or`](super::SampleSelected), which shows it the
+/// random bytes first.
 #[derive(Debug)]
 #[must_use]
 pub struct RequestIds {
@@ -52,7 +52,7 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
-    /// All IDs but those of requests' traces are of this generator.
+    /// Creates a generator that makes all IDs except those of requests' traces with this one.
     pub fn or(rest: impl IdGenerator + 'static) -> Self {
         Self {
             rest: Box::new(rest),
@@ -68,7 +68,7 @@ impl Default for RequestIds {
 
 impl IdGenerator for RequestIds {
     fn new_trace_id(&self) -> TraceId {
-        // Once: a root span that begins in the request is a trace of its own.
+        // It is used once: a root span that begins in the request is a trace of its own.
         let starting = STARTING.try_with(Cell::take).unwrap_or_default();
         starting.unwrap_or_else(|| self.rest.new_trace_id())
     }
@@ -78,8 +78,8 @@ impl IdGenerator for RequestIds {
     }
 }
 
-/// The ID as samplers by ratio want it, which look at the right-most eight bytes as a
-/// number: those of a UUID have their random bytes first.
+/// The ID as samplers by ratio need it. They use the right-most eight bytes as a number, so
+/// that those of a UUID are turned to have their random bytes first.
 pub(super) fn for_ratio(trace_id: TraceId) -> TraceId {
     let mut bytes = trace_id.to_bytes();
     let is_uuid = bytes[6] >> 4 == 7 && bytes[8] >> 6 == 0b10;

@@ -1,41 +1,40 @@
-//! Beside `tracing-opentelemetry`: the request's span by the semantic conventions,
-//! one set of IDs everywhere, a sampler, and replayed events with their own times.
+//! Works with `tracing-opentelemetry`: the request's span has the attributes of the semantic
+//! conventions, all outputs have the same IDs, a sampler selects verbose requests, and replayed
+//! events keep their times.
 //!
-//! Nothing has to be switched on for the span and the IDs: they are there as soon
-//! as the subscriber has the layer of `tracing-opentelemetry` 0.34. Without it the
-//! feature costs a look for that layer per request.
+//! The span and the IDs need no setting. They work if the subscriber has the layer of
+//! `tracing-opentelemetry` 0.34. Without that layer the feature costs one look-up per request.
 //!
 //! # The span
 //!
-//! The request span of this crate has the attributes of a server span in the
+//! The request span has the stable attributes of a server span in the
 //! [semantic conventions for HTTP](https://opentelemetry.io/docs/specs/semconv/http/http-spans/)
-//! (1.42), in their types; the stable ones, but for the addresses of client and
-//! peer:
+//! (1.42), in their types, except the addresses of client and peer:
 //!
 //! | attribute | value |
 //! |---|---|
 //! | name | `{method} {route}`, without a route `{method}`; kind `SERVER` |
-//! | `http.request.method` | the method, `_OTHER` where it is not known; the list can be replaced by `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` |
-//! | `http.request.method_original` | that of `_OTHER` |
-//! | `http.route` | the template, where the router says it |
-//! | `url.scheme` | the first of `x-forwarded-proto`, whoever sent it, else that of the target, else `http` |
-//! | `server.address`, `server.port` | from the target or `host`, where the policy shows that header; `forwarded` and `x-forwarded-host` are not believed |
+//! | `http.request.method` | the method, or `_OTHER` if it is unknown; `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` replaces the list of known ones |
+//! | `http.request.method_original` | the method, if `http.request.method` is `_OTHER` |
+//! | `http.route` | the route template, if the router set it |
+//! | `url.scheme` | the first in `x-forwarded-proto`, whoever sent it, else that of the target, else `http` |
+//! | `server.address`, `server.port` | from the target or `host`, if the policy shows that header; `forwarded` and `x-forwarded-host` are not trusted |
 //! | `url.path`, `url.query` | redacted, as in the exchange |
 //! | `network.protocol.version` | `1.1`, `2` |
-//! | `user_agent.original` | only where the policy shows all of it |
+//! | `user_agent.original` | only if the policy shows all of it |
 //! | `http.response.status_code` | a number |
-//! | `error.type` | the status code from 500 on, a gRPC code, the name that the classifier gave, or `panicked`, `body_error`, `abandoned`, `service_error` |
-//! | `correlation_id` | that of the request |
+//! | `error.type` | the status code from 500 on, a gRPC code, the name that the classifier returned, or `panicked`, `body_error`, `abandoned`, `service_error` |
+//! | `correlation_id` | the request's correlation ID |
 //! | `dashcam.outcome`, `dashcam.kept` | as in the request's log line |
-//! | `dashcam.selected` | the rule or header that made it verbose |
+//! | `dashcam.selected` | the rule, token or header that made it verbose |
 //!
-//! The status is `Error` where there is an `error.type`, and otherwise unset, for
-//! 4xx too. `tracing-opentelemetry` sets it as well where the service emits an
-//! ERROR event in the span. A sampler sees what stands above `url.path`, as
-//! redaction is not done for a span that is dropped.
+//! The status is `Error` if there is an `error.type`, and otherwise unset, also for 4xx.
+//! `tracing-opentelemetry` also sets it if the service emits an ERROR event in the span. A
+//! sampler sees the attributes above `url.path`, because the others need redaction, which a
+//! dropped span is spared.
 //!
-//! With [`bodies_on_spans`](crate::kit::DashcamBuilder::bodies_on_spans) kept
-//! requests have their redacted bodies in `http.request.body.content` and
+//! With [`bodies_on_spans`](crate::kit::DashcamBuilder::bodies_on_spans) the spans of kept
+//! requests have the redacted bodies in `http.request.body.content` and
 //! `http.response.body.content`, with `http.request.body.size`,
 //! `http.response.body.size` (bytes that passed) and `dashcam.request.body.state`,
 //! `dashcam.response.body.state` (`complete`, `truncated`, …, as in the exchange). The
@@ -45,24 +44,22 @@
 //!
 //! # The IDs
 //!
-//! The span continues the trace that this crate accepted; it is a child of a span
-//! of an outer layer only where that is in the same trace, or none came in. What the
-//! SDK then decides is what the request has: its trace ID, its span ID and whether
-//! it is sampled are those of
-//! [`trace_context`](crate::context::RequestContext::trace_context), of log lines,
-//! the exchange, `Server-Timing` and outgoing calls. A call has the innermost
-//! span that is current as its parent, so that two services are one tree. A trace
-//! that begins here has the ID that the SDK's generator makes: with [`RequestIds`] that is
-//! the correlation ID without its hyphens, where that was minted here, and by default
-//! another one.
+//! The span continues the accepted inbound trace. It is a child of an outer layer's span only
+//! if that is in the same trace, or if no trace came in. The SDK then decides the trace ID, the
+//! span ID and whether the trace is sampled.
+//! [`trace_context`](crate::context::RequestContext::trace_context), log lines, the exchange,
+//! `Server-Timing` and outgoing calls have the same. The parent of a call is the innermost
+//! current span, so that two services form one tree. The SDK's generator makes the ID of a
+//! trace that begins here. With [`RequestIds`] that is the correlation ID without its hyphens,
+//! if dashcam made the correlation ID.
 //!
 //! # Examples
 //!
-//! The layer of `tracing-opentelemetry` stamps every event with the time at which
-//! it sees it, which for a [replayed](crate::capture::Replay) one is late.
-//! [`TrueTimes`] is a filter for that layer: it keeps replayed events from it, and
-//! they are added to the request's span with the times at which they were emitted.
-//! [`SampleSelected`] samples verbose requests, whatever the caller decided:
+//! The layer of `tracing-opentelemetry` gives every event the time at which it sees it, which is
+//! too late for a [replayed](crate::capture::Replay) one. [`TrueTimes`] is a filter for that
+//! layer. It keeps replayed events from the layer, and dashcam adds them to the request's span
+//! with their own times. [`SampleSelected`] samples verbose requests, whatever the caller
+//! decided:
 //!
 //! ```
 //! use dashcam::{
@@ -93,7 +90,7 @@
 //! # }
 //! ```
 //!
-//! Over a filter of the layer's own, which remains a ceiling for replayed events:
+//! With an inner filter, which also filters replayed events:
 //!
 //! ```
 //! use dashcam::opentelemetry::TrueTimes;
@@ -105,28 +102,27 @@
 //!
 //! # Guarantees
 //!
-//! - A replayed event is on the request's span once, with its own time, its
-//!   message as the name, and `level`, `target` and its fields as attributes; fields
-//!   that are named as those two are `fields.level` and `fields.target`.
-//! - The span's times are those of the request, though it is closed only after
-//!   the replay, and with bodies on spans after the export.
+//! - A replayed event is on the request's span once, with its own time. Its name is the
+//!   message; its attributes are `level`, `target` and its fields. Fields with these two names
+//!   are `fields.level` and `fields.target`.
+//! - The span's times are those of the request, although it is closed after the replay, and
+//!   with bodies on spans after the export.
 //! - The span named `replay` is not exported.
-//! - Attributes that this crate adds are redacted.
+//! - Attributes that dashcam adds are redacted.
 //!
 //! # Limits
 //!
-//! - What a head sampler has dropped cannot come back: a request that fails in an
-//!   unsampled trace has its log lines and its exchange, and no span. Sampling
-//!   failures afterwards is what a tail sampler in the collector does.
-//! - Replayed events are on the request's span, not on spans inside of it, which
-//!   have been exported by then.
-//! - Events of a request that is live reach the layer as any event does, with what
-//!   is in them: only replayed ones are redacted.
+//! - A head sampler's decision is final: a request that fails in an unsampled trace has its log
+//!   lines and its exchange, but no span. A tail sampler in the collector can sample failures.
+//! - Replayed events are on the request's span, not on spans inside of it, which have been
+//!   exported by then.
+//! - Events of a live request reach the layer unredacted, like any event. Only replayed events
+//!   are redacted.
 //!
 //! # Ordering
 //!
-//! Any position in the registry. On the side of HTTP: outside of layers that make
-//! spans of their own, so that these are inside of the request's.
+//! The layer of `tracing-opentelemetry` works in any position in the registry. Place the HTTP
+//! layer outside of layers that create spans, so that their spans are inside of the request's.
 
 mod ids;
 mod request;

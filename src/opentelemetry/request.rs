@@ -1,5 +1,5 @@
-//! The request's own span: whose child it is, its IDs, and its attributes by the
-//! semantic conventions for HTTP servers.
+//! The request's own span: its parent, its IDs, and its attributes by the semantic
+//! conventions for HTTP servers.
 
 use super::ids::starting;
 use crate::{
@@ -17,29 +17,29 @@ use std::{borrow::Cow, sync::LazyLock};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// Where no layer captures there is no policy to go by.
+/// Without a capturing layer there is no policy.
 static STRICT: LazyLock<Policy> = LazyLock::new(Policy::strict);
 
-/// What of a request its span tells.
+/// The parts of a request that its span has.
 pub(crate) struct Arrival<'r> {
-    /// As the conventions have it.
+    /// As the conventions define it.
     pub(crate) method: &'r str,
     pub(crate) parts: &'r Parts,
     pub(crate) uri: &'r Uri,
     pub(crate) policy: Option<&'r Policy>,
 }
 
-/// A request's span that is recorded.
+/// The span of a request, if it is recorded.
 #[derive(Debug)]
 pub(crate) struct RequestSpan {
-    /// Held, so that it does not close.
+    /// Held, so that the span does not close.
     span: Span,
     context: Context,
 }
 
-/// Starts a request's span where OpenTelemetry has it, and takes its IDs.
+/// Starts a request's span if OpenTelemetry is in use, and takes its IDs.
 pub(crate) fn start(span: &Span, request: &RequestContext, arrival: &Arrival<'_>) {
-    // Where the layer is absent this is all that happens.
+    // Without the layer, nothing else happens.
     if span.set_parent(Context::new()).is_err() {
         return;
     }
@@ -56,7 +56,7 @@ pub(crate) fn start(span: &Span, request: &RequestContext, arrival: &Arrival<'_>
         span.set_attribute(attribute.key, attribute.value);
     }
     let context = {
-        // A sampler asks whether the request is selected.
+        // A sampler checks whether the request is selected.
         let _entered = request.enter();
         let trace_id = TraceId::from_bytes(trace.trace_id().to_bytes());
         starting(trace_id, || span.context())
@@ -75,7 +75,7 @@ pub(crate) fn start(span: &Span, request: &RequestContext, arrival: &Arrival<'_>
 
 impl Drop for RequestSpan {
     fn drop(&mut self) {
-        // With them the span may end, which is code of layers and processors.
+        // Dropping them may end the span, which runs code of layers and processors.
         foreign::discard(std::mem::replace(&mut self.span, Span::none()));
         foreign::discard(std::mem::take(&mut self.context));
     }
@@ -115,7 +115,7 @@ impl TracedSpan for RequestSpan {
         let error: Option<Cow<'static, str>> = match outcome {
             Outcome::Completed => server_error.map(|s| s.as_u16().to_string().into()),
             Outcome::Failed { failure } => match failure {
-                // The conventions leave the status of a client's mistake unset.
+                // The conventions leave the status unset for errors of the client.
                 Failure::Status(code) if *code < 500 => None,
                 Failure::Status(code) | Failure::Grpc(code) => Some(code.to_string().into()),
                 Failure::NoStatus => Some("no_status".into()),
@@ -158,12 +158,12 @@ impl RequestSpan {
     fn fail(&self, error: Cow<'static, str>) {
         let span = self.context.span();
         span.set_attribute(KeyValue::new("error.type", error));
-        // The reason is in the attributes.
+        // The attributes have the reason.
         span.set_status(Status::error(""));
     }
 }
 
-/// What is known of one body, under the names of its side.
+/// The attributes of one body, with the names of its side.
 struct BodyNames {
     content: &'static str,
     size: &'static str,
@@ -202,9 +202,8 @@ impl BodyNames {
     }
 }
 
-/// Whose child the request's span is. A span of an outer layer in the same trace
-/// stays the parent, but no span decides over the trace that came in, nor does a
-/// stranger's.
+/// The parent of the request's span. A span of an outer layer in the same trace stays the
+/// parent. No span overrides an inbound trace, and no untrusted trace is continued.
 fn parent(trace: &ours::TraceContext, state: Option<TraceState>) -> Context {
     let current = Context::current();
     let current = if current.has_active_span() {
@@ -232,7 +231,7 @@ fn parent(trace: &ours::TraceContext, state: Option<TraceState>) -> Context {
     }
 }
 
-/// From now on the request's IDs are those of its span.
+/// Gives the request the IDs of its span.
 fn take_ids(request: &RequestContext, own: &SpanContext, sent: Option<String>) {
     let (Some(trace_id), Some(span_id)) = (
         ours::TraceId::from_bytes(own.trace_id().to_bytes()),
@@ -255,7 +254,7 @@ fn take_ids(request: &RequestContext, own: &SpanContext, sent: Option<String>) {
     request.shared().identified.note_traced(trace);
 }
 
-/// The innermost span that is current and in this trace, and its flags.
+/// The innermost current span in this trace, and its flags.
 fn innermost(trace_id: ours::TraceId) -> Option<(ours::SpanId, ours::TraceFlags)> {
     Context::map_current(|context| {
         let span = context.span();
@@ -269,7 +268,7 @@ fn innermost(trace_id: ours::TraceId) -> Option<(ours::SpanId, ours::TraceFlags)
     })
 }
 
-/// `{method} {route}`, and `HTTP` for a method that is not known.
+/// `{method} {route}`, with `HTTP` for an unknown method.
 fn name(method: &str, route: Option<&str>) -> String {
     let method = if method == "_OTHER" { "HTTP" } else { method };
     match route {
@@ -283,7 +282,7 @@ impl Arrival<'_> {
         self.policy.unwrap_or(&STRICT)
     }
 
-    /// What is known before the span starts, beside its fields.
+    /// The attributes that are known before the span starts.
     fn for_samplers(&self, route: Option<&str>) -> Vec<KeyValue> {
         let mut attributes = vec![
             KeyValue::new("http.request.method", self.method.to_owned()),
@@ -301,7 +300,7 @@ impl Arrival<'_> {
         attributes
     }
 
-    /// What has to be redacted first, which a span that is dropped need not pay.
+    /// The attributes that need redaction, which a dropped span is spared.
     fn redacted(&self, route: Option<&str>, salt: Salt) -> Vec<KeyValue> {
         let mut redactor = Redactor::new(self.policy()).of(salt);
         let mut attributes = vec![KeyValue::new(
@@ -332,7 +331,7 @@ impl Arrival<'_> {
         attributes
     }
 
-    /// A header's only value, where the policy lets all of it through.
+    /// The only value of a header, if the policy shows all of it.
     fn allowed(&self, redactor: &mut Redactor<'_>, name: &HeaderName) -> Option<String> {
         let mut values = self.parts.headers.get_all(name).iter();
         let value = values.next().filter(|_| values.next().is_none())?;
@@ -341,15 +340,15 @@ impl Arrival<'_> {
         (shown == text).then_some(shown)
     }
 
-    /// A service that speaks TLS itself with HTTP/1.1 cannot be told from one that
-    /// does not.
+    /// A service that terminates TLS itself with HTTP/1.1 cannot be distinguished from one
+    /// without TLS.
     fn scheme(&self) -> &'static str {
         let forwarded = self.parts.headers.get("x-forwarded-proto");
         let forwarded = forwarded.and_then(|value| value.to_str().ok());
         scheme(forwarded, self.uri.scheme_str())
     }
 
-    /// Whom the client asked, where the policy shows it.
+    /// The host that the client addressed, if the policy shows it.
     fn host(&self) -> Option<(String, Option<u16>)> {
         let mut redactor = Redactor::new(self.policy());
         let authority = match self.uri.authority() {

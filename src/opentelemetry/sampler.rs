@@ -8,20 +8,19 @@ use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, Should
 
 /// A sampler that always samples selected requests.
 ///
-/// A request is selected where a rule, a token or the plain header made it verbose or
-/// chose it to be recorded, within their budgets. Its span and all spans in it are sampled
-/// from then on, whatever the caller says. Every other span obeys its parent, and one
-/// without a parent another sampler; so do those of a request that is shown live for a
-/// reason of its own, such as an ERROR event, and the span around replayed events, which
-/// is never sampled without its parent.
+/// A request is selected if a rule, a token or the plain header made it verbose or chose it
+/// to be recorded, within their budgets. Its span and all spans in it are sampled from then
+/// on, whatever the caller decided. Every other span follows its parent, or without a
+/// parent another sampler. That includes requests that are live for another reason, such as
+/// an ERROR event. The span around replayed events is never sampled without its parent.
 ///
-/// A sampler by ratio goes by the right-most eight bytes of the trace ID. The other
-/// sampler is shown that of a UUID, as [`RequestIds`](super::RequestIds) makes, with the
-/// random ones of these first.
+/// A sampler by ratio uses the right-most eight bytes of the trace ID. The other sampler
+/// sees those of a UUID, which [`RequestIds`](super::RequestIds) makes, with the random
+/// bytes first.
 ///
-/// The decision over a request's own span is made when it arrives. One that is
-/// selected later, by a fact, has the spans that begin from there on; if its own was
-/// dropped before, that cannot come back, and they have no parent in the trace.
+/// The sampler decides about a request's own span when the request arrives. If a fact
+/// selects the request later, the spans that begin after that are sampled. They have no
+/// parent in the trace if the request's own span was dropped.
 ///
 /// ```
 /// use dashcam::opentelemetry::SampleSelected;
@@ -39,8 +38,8 @@ pub struct SampleSelected {
 }
 
 impl SampleSelected {
-    /// Samples what is selected, and of traces that begin here what this sampler
-    /// does.
+    /// Creates a sampler that samples selected requests, and asks this sampler about other
+    /// traces that begin here.
     pub fn or(root: impl ShouldSample + 'static) -> Self {
         Self {
             rest: Sampler::ParentBased(Box::new(root)),
@@ -63,7 +62,7 @@ impl ShouldSample for SampleSelected {
             self.rest
                 .should_sample(parent_context, trace_id, name, span_kind, attributes, links);
         if mode().has(Mode::REPLAY) {
-            // What is shown again began long ago.
+            // Replayed events are old.
             let has_parent = parent_context.is_some_and(TraceContextExt::has_active_span);
             if !has_parent && name == "replay" {
                 result.decision = SamplingDecision::Drop;

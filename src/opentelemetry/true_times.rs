@@ -14,7 +14,9 @@ use tracing::{
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::{Context, Filter};
 
-/// The filter; see the [module page](super).
+/// A filter that keeps replayed events from a layer of `tracing-opentelemetry`, so that
+/// dashcam adds them to the request's span with their own times; see the [module
+/// page](super).
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct TrueTimes<F = LevelFilter> {
@@ -22,7 +24,7 @@ pub struct TrueTimes<F = LevelFilter> {
 }
 
 impl TrueTimes {
-    /// Lets everything through but replayed events.
+    /// Creates a filter that enables everything except replayed events.
     pub const fn new() -> Self {
         Self { over: None }
     }
@@ -35,8 +37,8 @@ impl Default for TrueTimes {
 }
 
 impl<F> TrueTimes<F> {
-    /// Lets through what this filter lets through, but replayed events; of those
-    /// it decides which are added to the span.
+    /// Creates a filter that enables what this inner filter enables, except replayed
+    /// events. The inner filter decides which of those are added to the span.
     pub const fn over(filter: F) -> Self {
         Self { over: Some(filter) }
     }
@@ -53,7 +55,7 @@ impl<S: Subscriber, F: Filter<S>> Filter<S> for TrueTimes<F> {
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // A replay asks whatever the callsite's interest is.
+        // A replay asks in any case, whatever the interest of the callsite.
         Filter::<S>::callsite_enabled(&self.over, metadata)
     }
 
@@ -103,7 +105,7 @@ pub(crate) fn add_event(span: &Span, replayed: &Replayed, values: &[Option<Repla
             }
             ReplayValue::Text(text) if names.message == Some(index) => name = Some(text.clone()),
             value => {
-                // The two above are the event's own.
+                // The event has those two names already.
                 let own = match &*own {
                     "level" | "target" => format!("fields.{own}").into(),
                     _ => own,

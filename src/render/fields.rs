@@ -7,24 +7,25 @@ use serde_json::{Map, Value};
 use std::{borrow::Cow, fmt::Display, ptr, sync::Arc};
 use tracing::Metadata;
 
-/// Numbers below this have too few digits to be a card's.
+/// Smaller numbers have too few digits to be card numbers.
 const SMALL: u64 = 1_000_000_000_000;
 
-/// What is known of a callsite's fields once and for all.
+/// The constant properties of a callsite's fields.
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) metadata: &'static Metadata<'static>,
     pub(crate) fields: Vec<SiteField>,
     message: Option<usize>,
-    /// Whether it is a record of the `log` crate, which has its origin as fields.
+    /// Whether the callsite is for records of the `log` crate, which have their origin as
+    /// fields.
     pub(crate) logged: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct SiteField {
-    /// No other field of the callsite has it.
+    /// No other field of the callsite has this name.
     pub(crate) name: Cow<'static, str>,
-    /// Whether the name forbids to write the value.
+    /// Whether the policy hides values of this name.
     pub(crate) hidden: bool,
 }
 
@@ -38,7 +39,7 @@ impl Site {
             logged: names.logged,
             fields: fields
                 .map(|(name, field)| SiteField {
-                    // A name that was told apart from another one hides what that hides.
+                    // A field that was renamed to be unique is hidden like the name it had.
                     hidden: policy.hides_field(plain_name(field.name())),
                     name,
                 })
@@ -47,7 +48,7 @@ impl Site {
     }
 }
 
-/// The callsites seen of late, found by the address of their metadata.
+/// The callsites used lately, by the address of their metadata.
 #[derive(Debug)]
 pub(crate) struct Sites(Vec<Option<Arc<Site>>>);
 
@@ -80,15 +81,15 @@ impl Sites {
 
 /// Encoded fields, redacted as they are read.
 ///
-/// Of a field that was recorded twice the later value is shown. Integers
-/// beyond 64 bits, and numbers that JSON does not have, are texts.
+/// If a field was recorded twice, the later value is shown. Integers beyond 64 bits, and
+/// numbers that JSON does not have, are texts.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a> {
     pub(crate) site: &'a Site,
     pub(crate) values: &'a [u8],
-    /// `None` only for lines of our own, which hold no free text.
+    /// `None` only for dashcam's own lines, which hold no free text.
     pub(crate) scrubber: Option<&'a Scrubber>,
-    /// Whether it is known that no field is there twice.
+    /// Whether it is known that no field occurs twice.
     pub(crate) once: bool,
 }
 
@@ -108,7 +109,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// The encoding of the message, where it comes first and alone.
+    /// The encoding of the message, if it is the first field and the only message.
     pub(crate) fn leading_message(&self) -> Option<&'a [u8]> {
         let values = Values(self.values);
         let leads = values.peek() == self.site.message;
@@ -131,7 +132,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Names and values as recorded, for whoever has to look for secrets.
+/// Names and values as recorded, to search them for secrets.
 pub(crate) fn raw<'a>(
     metadata: &'static Metadata<'static>,
     values: &'a [u8],
@@ -142,9 +143,9 @@ pub(crate) fn raw<'a>(
     })
 }
 
-/// A text without what must not be written.
+/// Redacts a text.
 fn said<'t>(scrubber: &Scrubber, text: Text<'t>, cut: bool) -> Cow<'t, str> {
-    // Most lines are of requests of which they say nothing.
+    // Most lines have none of the values that their request hides.
     let runtime: Vec<_> = if scrubber.knows_nothing() && !cut {
         Vec::new()
     } else {
@@ -157,7 +158,7 @@ fn said<'t>(scrubber: &Scrubber, text: Text<'t>, cut: bool) -> Cow<'t, str> {
     }
 }
 
-/// The placeholder of a number that was hidden elsewhere.
+/// The placeholder of a number that is hidden elsewhere.
 fn known(scrubber: &Scrubber, value: Visited<'_>) -> Option<String> {
     match value {
         Visited::I64(n) => scrubber.known_number(n),
@@ -175,7 +176,7 @@ pub(crate) enum Shown<'a> {
         text: Cow<'a, str>,
         cut: bool,
     },
-    /// A text of our own, whole.
+    /// A text of dashcam's own, unchanged.
     Plain(Text<'a>),
     Bool(bool),
     I64(i64),
@@ -185,7 +186,7 @@ pub(crate) enum Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// The value as it is; what JSON has no number for is a text.
+    /// The value as JSON. A number that JSON does not have is a text.
     #[inline]
     fn plain(value: Visited<'a>) -> Self {
         let whole = |text: String| Self::Text {
@@ -214,8 +215,8 @@ impl<'a> Shown<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Calls `f` with the index, the name and the value of each wanted field
-    /// but the message, redacted, in order.
+    /// Calls `f` with the index, the name and the redacted value of each wanted field
+    /// except the message, in order.
     pub(crate) fn each(
         &self,
         wanted: impl Fn(usize) -> bool,
@@ -241,7 +242,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Whether no field occurs twice: almost always they are in their order.
+    /// Whether no field occurs twice. Fields are almost always in their order.
     fn each_once(&self) -> bool {
         let mut rest = Values(self.values);
         let mut least = 0;
@@ -290,7 +291,7 @@ impl<'a> Fields<'a> {
                 self.number(hidden, n)
                     .unwrap_or_else(|| n.to_string().into()),
             ),
-            // Only a whole number can be one that has to be hidden by its look.
+            // Only a whole number can look like one that has to be hidden.
             Visited::F64(n)
                 if n.is_finite() && !hidden && (n.fract() != 0.0 || n.abs() < SMALL as f64) =>
             {
@@ -304,7 +305,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Redacted values by the index of their field, of the types they had.
+    /// Redacted values by the index of their field, of the types that they had.
     pub(crate) fn to_values(self) -> Vec<Option<ReplayValue>> {
         let mut all = Vec::new();
         all.resize_with(self.site.fields.len(), || None);
@@ -330,7 +331,7 @@ impl<'a> Fields<'a> {
                     Shown::Text { text, cut: false } => text.into_owned(),
                     Shown::Text { text, cut: true } => format!("{text}…"),
                     Shown::Plain(text) => text.as_str().to_owned(),
-                    // A text is shown as one.
+                    // A text is shown as a text.
                     _ => String::new(),
                 };
                 return if formatted {
@@ -358,7 +359,7 @@ impl<'a> Fields<'a> {
         Some(Cow::Owned(placeholder))
     }
 
-    /// As a JSON object.
+    /// The fields as a JSON object.
     pub(crate) fn to_map(self) -> Map<String, Value> {
         let mut map = Map::new();
         self.each(

@@ -1,5 +1,6 @@
-//! How recorded values are shown, redacted, so that an exchange, a replay and a log line
-//! show a value alike: fields, times, what a request hides, and who may take how long.
+//! Renders recorded values, redacted, so that an exchange, a replay and a log line show a
+//! value alike: fields, times, the values that a request hides, and shares of a thread's
+//! time.
 
 mod fields;
 mod secrets;

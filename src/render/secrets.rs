@@ -1,4 +1,4 @@
-//! What a request and its calls are known to hide, as far as they have come.
+//! The values that a request and its calls hide, as far as they have arrived.
 
 use crate::{
     context::{RequestContext, Shared},
@@ -12,8 +12,8 @@ use crate::{
 };
 use std::sync::{Arc, MutexGuard};
 
-/// What cleans the texts of a request and its calls; made once for as long as
-/// nothing more passes.
+/// The scrubber for the texts of a request and its calls. It is made once, and again when
+/// more has arrived.
 pub(crate) fn know(
     policy: &Policy,
     recent: &mut Recent,
@@ -49,10 +49,10 @@ pub(crate) fn know(
     scrubber
 }
 
-/// What a body with a content coding may become.
+/// The most bytes that a body with a content coding may decode to.
 const DECODED: usize = 256 * 1024;
 
-/// Bytes of what a request and its calls have to read, which only grow.
+/// The number of bytes that a request and its calls have to read. It only grows.
 pub(crate) fn size(context: &RequestContext) -> usize {
     let shared = context.shared();
     sizes(shared, &shared.calls())
@@ -76,7 +76,7 @@ fn size_of_one(shared: &Shared) -> usize {
     heads + body(&shared.captured.request_body()) + body(&shared.captured.response_body())
 }
 
-/// Shows the redactor what a request and its calls hide.
+/// Passes to the redactor what a request and its calls hide.
 pub(crate) fn remember(
     redactor: &mut Redactor<'_>,
     context: &RequestContext,
@@ -96,7 +96,7 @@ fn remember_facts(redactor: &mut Redactor<'_>, shared: &Shared) {
     }
 }
 
-/// Shows the redactor heads, bodies and trailers: all is copied first, so that the
+/// Passes heads, bodies and trailers to the redactor. They are copied first, so that the
 /// request never waits for a lock.
 pub(crate) fn remember_one(
     redactor: &mut Redactor<'_>,
@@ -106,11 +106,11 @@ pub(crate) fn remember_one(
     remember_parts(redactor, context, direction, Parts::ALL);
 }
 
-/// Parts of a request and its answer.
+/// Parts of a request and its response.
 #[derive(Clone, Copy, PartialEq)]
 struct Parts {
     target: bool,
-    /// Of the request and of the answer.
+    /// Of the request and of the response.
     heads: [bool; 2],
     bodies: [bool; 2],
 }
@@ -176,7 +176,7 @@ fn remember_parts(
     }
 }
 
-/// Where an answer of the service's own says what went wrong, if it does.
+/// The part of a service's own response that describes what went wrong, if there is one.
 pub(crate) fn says_what_failed(
     direction: Direction,
     head: &ResponseHead,
@@ -193,9 +193,9 @@ pub(crate) fn says_what_failed(
     failed.then_some(Answer::Http)
 }
 
-/// What cleans a line that asks for these, where it may say something that the
-/// request and its calls have sent or got: almost always it does not, and nothing has
-/// to be understood to know that. Where it does, only what it may say is looked for.
+/// The scrubber for a line with these texts, if it may contain a value that the request and
+/// its calls sent or received. Almost always it contains none, which is found out without
+/// parsing anything. If it may, the scrubber looks only for the values that it may contain.
 pub(crate) fn know_asked(
     policy: &Policy,
     recent: &mut Recent,
@@ -229,7 +229,7 @@ pub(crate) fn know_asked(
         }
         (told, known.asks_again())
     };
-    // Who says one thing of a request says others.
+    // A request that logs one of its values logs others.
     if again || told {
         return Some(know(policy, recent, context));
     }
@@ -263,7 +263,7 @@ fn may_be_in(probes: &Probes, raw: &[u8]) -> bool {
     !is_plain(raw) || probes.may_be_in(raw)
 }
 
-/// Which parts may have what is asked for.
+/// The parts that may have one of the values.
 fn parts(shared: &Shared, probes: &Probes) -> Parts {
     let (target, heads, readable) = {
         let heads = shared.captured.heads();
@@ -297,13 +297,13 @@ fn in_body(tee: MutexGuard<'_, Tee>, readable: bool, probes: &Probes) -> bool {
     !content.is_empty() && (!readable || may_be_in(probes, &content))
 }
 
-/// Whether a body's values are pieces of its bytes.
+/// Whether the values of a body are pieces of its bytes.
 fn is_readable(fields: &HeaderFields) -> bool {
     fields.single("content-encoding").is_none() && is_in_one_piece(fields.single("content-type"))
 }
 
 fn in_fields(fields: &HeaderFields, probes: &Probes) -> bool {
-    // Of credentials by this scheme there is nothing that can be read as it is.
+    // Credentials of this scheme have no readable part.
     let basic = |value: &[u8]| {
         let scheme = value.get(..6);
         scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic "))

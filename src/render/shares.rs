@@ -1,22 +1,22 @@
-//! How much of a thread's time each client has had.
+//! How much of a thread's time each client has used.
 
 use std::time::{Duration, Instant};
 
 /// How long a share counts.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// What one client may have of it while others wait.
+/// The share that one client may use while others wait.
 const SHARE: Duration = Duration::from_millis(250);
 
-/// How long something waits before shares matter.
+/// How long work waits before shares matter.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Clients that are counted at once. Of more than that, others are not limited.
+/// The clients that are counted at once. Further ones are not limited.
 const CLIENTS: usize = 256;
 
-/// What a thread has spent on each client in the last second. Where it is behind, and
-/// others wait, who had more than a quarter of it gets little more. All whose address is
-/// not known are one client.
+/// The time that a thread has spent on each client in the last second. While the thread is
+/// behind and others wait, a client that used more than a quarter of it gets little more.
+/// All clients with unknown addresses are one client.
 #[derive(Debug)]
 pub(crate) struct Shares {
     began: Instant,
@@ -33,12 +33,12 @@ impl Default for Shares {
 }
 
 impl Shares {
-    /// Whether a client may be worked for at length, whose matter has waited so long.
+    /// Whether long work may be done for a client, whose item has waited so long.
     pub(crate) fn may_have(&mut self, client: u128, waited: Duration) -> bool {
         if waited < PATIENCE {
             return true;
         }
-        // Who waits is one of the others, though little be done for him.
+        // A client that waits counts as one of the others, even if little is done for it.
         self.spend(client, Duration::ZERO);
         let spent = self.spent.iter().find(|(c, _)| *c == client);
         let others = self.spent.iter().any(|(c, _)| *c != client);

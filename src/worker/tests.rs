@@ -6,10 +6,10 @@ use std::{
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Tells what it does and can be stalled.
+/// Reports what it does, and can be stalled.
 struct Probe {
     log: Sender<String>,
-    /// Where set, every item waits for a message (or the end of the sender).
+    /// If set, every item waits for a message or for the end of the sender.
     gate: Option<Receiver<()>>,
 }
 
@@ -72,7 +72,7 @@ fn full_queue_gives_the_item_back_while_the_handler_is_stalled() {
     let (handler, seen, open) = stalled();
     let worker = Worker::spawn("test", 3, handler).unwrap();
     worker.offer(1).unwrap();
-    // The handler holds item 1 from here on and nothing releases it.
+    // The handler holds item 1 from here on, and nothing releases it.
     assert_eq!(seen.recv().unwrap(), "start 1");
     for item in 2..=4 {
         worker.offer(item).unwrap();
@@ -94,7 +94,7 @@ fn bytes_are_bounded_too() {
     let worker = Worker::spawn_within("test", (100, 10), handler).unwrap();
     worker.offer_holding(1, 5).unwrap();
     assert_eq!(seen.recv().unwrap(), "start 1");
-    // What is being handled does not wait, and one alone may be larger.
+    // The item that is being handled does not count, and one alone may be larger.
     worker.offer_holding(2, 11).unwrap();
     assert_eq!(worker.offer_holding(3, 1), Err(3));
     drop(open);
@@ -217,7 +217,7 @@ fn dropping_the_last_handle_drains() {
     other.offer(4).unwrap();
     drop(other);
     drop(open);
-    // Ends when the thread has dropped the handler.
+    // The channel closes when the thread has dropped the handler.
     let ends: Vec<_> = seen.iter().filter(|l| !l.starts_with("start")).collect();
     assert_eq!(ends, ["end 1", "end 2", "end 3", "end 4", "flush"]);
 }
@@ -291,7 +291,7 @@ fn a_flush_that_fails_is_one() {
         tell.send(flushed).unwrap();
         assert_eq!(worker.flush(LONG), flushed);
     }
-    // One that panics has failed.
+    // A flush that panics has failed.
     drop(tell);
     assert!(!worker.flush(LONG));
 }
@@ -338,7 +338,7 @@ fn idle_only_while_nothing_waits() {
             let _ = self.0.send("idle");
             let _ = self.1.recv();
             self.2 += 1;
-            // Until the next tick there is no more after every third.
+            // After every third there is no more until the next tick.
             !self.2.is_multiple_of(3)
         }
     }
@@ -365,7 +365,7 @@ fn idle_only_while_nothing_waits() {
     drop(worker);
     assert_eq!(seen.iter().collect::<Vec<_>>(), ["item"]);
 
-    // There is some again with each tick.
+    // Each tick allows some again.
     let (log, seen) = channel();
     let (_, gate) = channel();
     let every = Duration::from_millis(1);

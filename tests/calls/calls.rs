@@ -12,8 +12,8 @@ use axum::{
 };
 use bytes::Bytes;
 use dashcam::{
-    exchange::{Content, Exchange, Failure, Header, Outcome},
-    export::{curl::Curl, har},
+    exchange::{Content, Exchange, Failure, Outcome},
+    export::har,
     testing::TestDashcam,
 };
 use http_body::Frame;
@@ -372,7 +372,7 @@ async fn names_that_stay_for_their_place_hide_what_is_hidden_elsewhere() {
         };
         assert!(text.starts_with("--dashcam\r\n"), "{text}");
         let media = "multipart/form-data; boundary=dashcam".to_owned();
-        let media = Header("content-type".to_owned(), media);
+        let media = ("content-type".to_owned(), media);
         assert!(kept.request.headers.contains(&media), "{kept:?}");
     }
 }
@@ -390,7 +390,7 @@ async fn what_a_tunnel_leads_to_is_the_target_of_its_command() {
     )
     .await;
     let kept = crate::support_net::the_only(&dashcam).await;
-    let command = Curl::new(&kept).to_string();
+    let command = kept.to_curl(None);
     assert!(
         command.contains("--request-target h.example:443"),
         "{command}"

@@ -13,7 +13,7 @@ use base64ct::{Base64, Encoding as _};
 use bytes::Bytes;
 use dashcam::{
     capture::StormLimits,
-    exchange::{Exchange, Failure, Header, KeepReason, Outcome},
+    exchange::{Exchange, Failure, KeepReason, Outcome},
     testing::TestDashcam,
 };
 use http_body::Frame;
@@ -107,7 +107,7 @@ async fn a_status_in_the_last_frame_of_grpc_web_is_a_failure() {
             let response = kept.response.as_ref().unwrap();
             assert_eq!(response.grpc_status, Some(13));
             assert_eq!(response.body.seen, body.len() as u64);
-            let status = Header("grpc-status".to_owned(), "13".to_owned());
+            let status = ("grpc-status".to_owned(), "13".to_owned());
             assert!(response.trailers.contains(&status), "{response:?}");
         }
     }

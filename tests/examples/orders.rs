@@ -13,7 +13,7 @@ use axum::{
 };
 use dashcam::{
     exchange::{Failure, Outcome},
-    export::{curl::Curl, json_lines::read_dir},
+    export::JsonLines,
 };
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -273,7 +273,7 @@ fn id<B>(answer: &Response<B>) -> String {
 async fn outcome(directory: &Directory, id: &str) -> Outcome {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
-        let kept = read_dir(&directory.0).unwrap().flatten();
+        let kept = JsonLines::read(&directory.0).unwrap().flatten();
         if let Some(exchange) = kept.into_iter().find(|kept| kept.correlation.id == id) {
             return exchange.outcome;
         }
@@ -300,11 +300,9 @@ async fn fails_again(serving: &Serving, directory: &Directory) {
     if cfg!(windows) || Command::new("curl").arg("--version").output().is_err() {
         return;
     }
-    let kept = read_dir(&directory.0).unwrap().flatten();
+    let kept = JsonLines::read(&directory.0).unwrap().flatten();
     let mut kept = kept.filter(|kept| serving.again.contains(&kept.correlation.id));
-    let command = Curl::new(&kept.next().unwrap())
-        .base(&serving.base)
-        .to_string();
+    let command = kept.next().unwrap().to_curl(Some(&serving.base));
     let mut shell = Command::new("sh");
     shell.args(["-c", &command]).env("NO_PROXY", "*");
     let output = tokio::task::spawn_blocking(move || shell.output())
@@ -317,7 +315,7 @@ async fn fails_again(serving: &Serving, directory: &Directory) {
 
     let start = Instant::now();
     let both = loop {
-        let mut kept: Vec<_> = read_dir(&directory.0).unwrap().flatten().collect();
+        let mut kept: Vec<_> = JsonLines::read(&directory.0).unwrap().flatten().collect();
         kept.retain(|kept| serving.again.contains(&kept.correlation.id));
         match <[_; 2]>::try_from(kept) {
             Ok(both) => break both,

@@ -14,7 +14,7 @@ use axum::{
 use base64ct::{Base64, Encoding as _};
 use dashcam::{
     exchange::{self, BodyState, Content, Exchange},
-    export::{curl::Curl, har},
+    export::har,
     redact::Policy,
     testing::TestDashcam,
 };
@@ -342,7 +342,7 @@ async fn a_form_of_parts_can_be_read_by_its_head() {
         let post = &document["log"]["entries"][0]["request"]["postData"];
         let media = post["mimeType"].as_str().unwrap();
         assert_eq!(parts(media, post["text"].as_str().unwrap()).len(), 2);
-        let command = Curl::new(&kept).to_string();
+        let command = kept.to_curl(None);
         assert!(
             command.contains(&format!("content-type: {recorded}")),
             "{command}"
@@ -360,7 +360,7 @@ async fn curl_sends_the_request_again() {
     let played = play(&server, &dashcam).await;
     let base = format!("http://{}", server.address);
     for (n, (first, exchange)) in played.iter().zip(complete(&played, false)).enumerate() {
-        let command = Curl::new(&exchange).base(&*base).to_string();
+        let command = exchange.to_curl(Some(&base));
         let run = {
             let command = command.clone();
             move || {

@@ -3,10 +3,7 @@
 use crate::Directory;
 use dashcam::{
     exchange::Exchange,
-    export::{
-        Exporter, JsonLines,
-        json_lines::{TornReason, read_dir, read_file},
-    },
+    export::{Exporter, JsonLines},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -98,7 +95,7 @@ fn two_processes_share_a_directory() {
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
-    let found: Vec<_> = read_dir(&dir.0)
+    let found: Vec<_> = JsonLines::read(&dir.0)
         .unwrap()
         .map(|item| item.unwrap().id)
         .collect();
@@ -135,7 +132,7 @@ fn kill_after(mut child: Child, exchanges: usize) -> usize {
 fn all_is_there(dir: &Path, processes: &[(&str, usize)]) -> usize {
     let mut found: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let mut torn = Vec::new();
-    for item in read_dir(dir).unwrap() {
+    for item in JsonLines::read(dir).unwrap() {
         match item {
             Ok(exchange) => {
                 let (name, n) = exchange.id.split_once('-').unwrap();
@@ -159,8 +156,8 @@ fn all_is_there(dir: &Path, processes: &[(&str, usize)]) -> usize {
     }
     assert!(torn.len() <= processes.len(), "{torn:?}");
     for error in &torn {
-        assert_eq!(error.reason, TornReason::EndOfFile);
-        let behind = read_file(&error.path)
+        assert!(error.is_unfinished(), "{error}");
+        let behind = JsonLines::read(&error.path)
             .unwrap()
             .skip_while(Result::is_ok)
             .count();
@@ -232,11 +229,11 @@ fn two_processes_over_the_total_size() {
                     exporter.tick();
                     assert!(exporter.health().is_ok());
                 }
-                assert_eq!(exporter.stats_handle().get().written, 300);
+                assert_eq!(exporter.stats().written(), 300);
             });
         }
     });
-    let found: Vec<_> = read_dir(&dir.0)
+    let found: Vec<_> = JsonLines::read(&dir.0)
         .unwrap()
         .map(|item| item.unwrap().id)
         .collect();

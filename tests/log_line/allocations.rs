@@ -15,7 +15,7 @@ const EVENTS: usize = 20_000;
 fn no_line_allocates() {
     alone!();
     let lines = JsonLayer::new(std::io::sink(), Policy::strict()).unwrap();
-    let handle = lines.handle();
+    let handle = lines.clone();
     let subscriber = tracing_subscriber::registry().with(lines.flatten_fields(true));
     let log = || {
         for n in 0..EVENTS {

@@ -1,7 +1,7 @@
 //! No log line is longer than its limit, as it is written, and what is cut says so.
 
 use crate::support_gate::{Body, Buffer, DEADLINE, FAILED, Fixture};
-use dashcam::log::{JsonLayer, LineFormat};
+use dashcam::log::JsonLayer;
 use proptest::prelude::*;
 use serde_json::Value;
 use tracing_subscriber::{filter::LevelFilter, prelude::*};
@@ -95,16 +95,13 @@ fn the_longest_texts_are_cut_first() {
 
 #[test]
 fn where_texts_are_not_enough_fields_and_spans_go() {
-    for format in [
-        LineFormat::otel(),
-        LineFormat::datadog(),
-        LineFormat::elastic(),
-    ] {
+    let formats: [fn(JsonLayer) -> JsonLayer; 3] =
+        [|lines| lines, JsonLayer::datadog, JsonLayer::elastic];
+    for format in formats {
         for flat in [false, true] {
-            let format = format.clone();
             let lines = lines_of(
                 |lines| {
-                    let lines = lines.format(format).max_line(2_048);
+                    let lines = format(lines).max_line(2_048);
                     if flat {
                         lines.flatten_fields(true)
                     } else {

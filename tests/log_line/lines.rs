@@ -10,7 +10,7 @@ use tracing_subscriber::{EnvFilter, prelude::*};
 fn lines_of(f: impl FnOnce()) -> Vec<Value> {
     let buffer = Buffer::default();
     let lines = JsonLayer::new(buffer.clone(), Policy::by_name()).unwrap();
-    let handle = lines.handle();
+    let handle = lines.clone();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), f);
     assert!(handle.flush(DEADLINE));
     assert_eq!((handle.dropped(), handle.failed()), (0, 0));
@@ -430,7 +430,7 @@ fn the_own_line_can_be_left_out() {
 fn lines_of_many_threads_are_whole_and_each_in_order() {
     let buffer = Buffer::default();
     let lines = JsonLayer::new(buffer.clone(), Policy::strict()).unwrap();
-    let handle = lines.handle();
+    let handle = lines.clone();
     let dispatch = Arc::new(tracing::Dispatch::new(
         tracing_subscriber::registry().with(lines),
     ));

@@ -1,10 +1,7 @@
 //! Outputs of the JSON log line that block, fail or panic.
 
 use crate::support_gate::{Buffer, DEADLINE};
-use dashcam::{
-    log::{JsonHandle, JsonLayer},
-    redact::Policy,
-};
+use dashcam::{log::JsonLayer, redact::Policy};
 use serde_json::Value;
 use std::{
     io::{self, Write},
@@ -16,9 +13,9 @@ use std::{
 };
 use tracing_subscriber::prelude::*;
 
-fn logging(output: impl Write + Send + 'static, f: impl FnOnce(&JsonHandle)) {
+fn logging(output: impl Write + Send + 'static, f: impl FnOnce(&JsonLayer)) {
     let lines = JsonLayer::new(output, Policy::strict()).unwrap();
-    let handle = lines.handle();
+    let handle = lines.clone();
     let subscriber = tracing_subscriber::registry().with(lines);
     tracing::subscriber::with_default(subscriber, || f(&handle));
 }

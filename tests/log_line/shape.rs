@@ -2,10 +2,7 @@
 //! with the event's fields nested and flattened.
 
 use crate::support_gate::{Body, Buffer, DEADLINE, Fixture};
-use dashcam::{
-    log::{JsonLayer, LineFormat},
-    redact::Policy,
-};
+use dashcam::{log::JsonLayer, redact::Policy};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, json};
 use std::fmt;
@@ -83,7 +80,7 @@ fn lines_of(flat: bool, f: impl Fn()) -> Vec<Strict> {
     } else {
         lines
     };
-    let handle = lines.handle();
+    let handle = lines.clone();
     tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), f);
     assert!(handle.flush(DEADLINE));
     assert_eq!((handle.dropped(), handle.failed()), (0, 0));
@@ -327,39 +324,41 @@ fn times_are_rfc_3339_with_microseconds_and_go_on() {
 fn each_format_names_the_same_things_in_its_own_way() {
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
     let google = "projects/my-project/traces/0af7651916cd43dd8448eb211c80319c";
-    for (format, names, level, trace) in [
+    type Format = fn(JsonLayer) -> JsonLayer;
+    let formats: [(Format, _, _, _); 4] = [
         (
-            LineFormat::otel(),
+            |lines| lines,
             "timestamp level target message correlation_id trace_id span_id n fields",
             "WARN",
             TRACE,
         ),
         (
-            LineFormat::datadog(),
+            JsonLayer::datadog,
             "timestamp status logger.name message correlation_id dd.trace_id dd.span_id level n fields",
             "warn",
             TRACE,
         ),
         (
-            LineFormat::google_cloud("my-project"),
+            |lines| lines.google_cloud("my-project"),
             "time severity target message correlation_id logging.googleapis.com/trace \
              logging.googleapis.com/spanId logging.googleapis.com/trace_sampled level n fields",
             "WARNING",
             google,
         ),
         (
-            LineFormat::elastic(),
+            JsonLayer::elastic,
             "@timestamp ecs.version log.level log.logger message correlation_id trace.id span.id level n fields",
             "warn",
             TRACE,
         ),
-    ] {
+    ];
+    for (format, names, level, trace) in formats {
         let (fixture, buffer) = (Fixture::new(), Buffer::default());
         let lines = fixture.dashcam.json_log_to(buffer.clone()).unwrap();
         let own = names.split_whitespace().collect::<Vec<_>>();
         let subscriber = tracing_subscriber::registry()
             .with(fixture.dashcam.gate(EnvFilter::new("info")))
-            .with(lines.flatten_fields(true).format(format));
+            .with(format(lines.flatten_fields(true)));
         let mut span_id = None;
         tracing::subscriber::with_default(subscriber, || {
             let request = http::Request::get("/")

@@ -8,7 +8,7 @@ use axum::{
 };
 use bytes::Bytes;
 use dashcam::{
-    exchange::{Content, Exchange, Header, Outcome},
+    exchange::{Content, Exchange, Outcome},
     testing::TestDashcam,
 };
 use http_body_util::BodyExt;
@@ -69,8 +69,8 @@ pub(crate) async fn assert_none_kept(dashcam: &TestDashcam, seen: u64) {
     assert!(dashcam.kept().is_empty());
 }
 
-pub(crate) fn field<'a>(fields: &'a [Header], name: &str) -> Option<&'a str> {
-    let field = fields.iter().find(|Header(found, _)| found == name)?;
+pub(crate) fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let field = fields.iter().find(|(found, _)| found == name)?;
     Some(&field.1)
 }
 

@@ -20,7 +20,7 @@ use tracing_subscriber::{EnvFilter, prelude::*};
 
 struct Outputs {
     lines: Buffer,
-    handle: dashcam::log::JsonHandle,
+    handle: dashcam::log::JsonLayer,
     at_warn: Seen,
     plain: Seen,
 }
@@ -34,7 +34,7 @@ fn outputs() -> &'static Outputs {
         let layer = dashcam::log::JsonLayer::new(lines.clone(), policy).unwrap();
         let outputs = Outputs {
             lines,
-            handle: layer.handle(),
+            handle: layer.clone(),
             at_warn: Seen::default(),
             plain: Seen::default(),
         };

@@ -60,7 +60,7 @@ async fn an_event_is_formatted_once() {
     let lines = Buffer::default();
     let dashcam = Dashcam::builder().in_memory(4).build().unwrap();
     let json = dashcam.json_log_to(lines.clone()).unwrap();
-    let log = json.handle();
+    let log = json.clone();
     let subscriber = tracing_subscriber::registry()
         .with(dashcam.gate(tracing::level_filters::LevelFilter::INFO))
         .with(json);
@@ -106,7 +106,7 @@ async fn lines_where_the_gate_has_a_filter(outside: bool) {
     let kept = Memory::new(4);
     let dashcam = Dashcam::builder().exporter(kept.clone()).build().unwrap();
     let json = dashcam.json_log_to(lines.clone()).unwrap();
-    let log = json.handle();
+    let log = json.clone();
     let gate = dashcam.gate(tracing::level_filters::LevelFilter::INFO);
     macro_rules! layered {
         ($first:expr, $second:expr) => {

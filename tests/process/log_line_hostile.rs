@@ -11,12 +11,7 @@ use axum::{
     http::StatusCode,
     routing::any,
 };
-use dashcam::{
-    Dashcam,
-    capture::StormLimits,
-    log::{JsonLayer, LineFormat},
-    redact::Policy,
-};
+use dashcam::{Dashcam, capture::StormLimits, log::JsonLayer, redact::Policy};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use std::{fs, io::Write as _, net::Ipv4Addr, path::PathBuf};
@@ -140,14 +135,15 @@ async fn a_hostile_run_leaves_one_object_a_line() {
         .in_memory(10)
         .build()
         .unwrap();
-    let outputs = [
-        ("otel", LineFormat::otel(), false),
-        ("otel-flat", LineFormat::otel(), true),
-        ("datadog", LineFormat::datadog(), true),
-        ("google", LineFormat::google_cloud("a\"\n\u{1b}"), true),
-        ("elastic", LineFormat::elastic(), false),
-    ]
-    .map(|(name, format, flat)| {
+    type Format = fn(JsonLayer) -> JsonLayer;
+    let formats: [(_, Format, _); 5] = [
+        ("otel", |lines| lines, false),
+        ("otel-flat", |lines| lines, true),
+        ("datadog", JsonLayer::datadog, true),
+        ("google", |lines| lines.google_cloud("a\"\n\u{1b}"), true),
+        ("elastic", JsonLayer::elastic, false),
+    ];
+    let outputs = formats.map(|(name, format, flat)| {
         let buffer = Buffer::default();
         // Nothing is hidden from one of them.
         let lines = JsonLayer::new(buffer.clone(), Policy::by_name()).unwrap();
@@ -156,8 +152,8 @@ async fn a_hostile_run_leaves_one_object_a_line() {
         } else {
             lines
         };
-        let lines = lines.format(format);
-        (name, buffer, lines.handle(), Some(lines))
+        let lines = format(lines);
+        (name, buffer, lines.clone(), Some(lines))
     });
     let mut outputs = outputs;
     let layers: Vec<_> = outputs.iter_mut().filter_map(|o| o.3.take()).collect();

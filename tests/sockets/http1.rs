@@ -19,7 +19,7 @@ use axum::{
 };
 use bytes::Bytes;
 use dashcam::{
-    exchange::{BodyState, Content, Failure, Header, KeepReason, Outcome},
+    exchange::{BodyState, Content, Failure, KeepReason, Outcome},
     testing::TestDashcam,
 };
 use http_body::Frame;
@@ -318,7 +318,7 @@ async fn trailers_pass_in_both_directions() {
     );
     let kept = the_only(&dashcam).await;
     assert_completed(&kept);
-    let names = |fields: &[Header]| {
+    let names = |fields: &[(String, String)]| {
         fields
             .iter()
             .map(|field| field.0.clone())

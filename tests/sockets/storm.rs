@@ -13,7 +13,7 @@ use dashcam::{
     Dashcam,
     capture::{Limits, StormLimits},
     exchange::{BodyState, Depth, Exchange, KeepReason},
-    export::{ExportError, Exporter, Health, Memory, json_lines::read_dir},
+    export::{ExportError, Exporter, Health, JsonLines, Memory},
     kit::DashcamBuilder,
     testing::TestDashcam,
 };
@@ -541,7 +541,10 @@ async fn a_directory_that_cannot_be_written() {
         dashcam.status().exporter.is_ok()
     })
     .await;
-    let written: Vec<_> = read_dir(&place).unwrap().map(Result::unwrap).collect();
+    let written: Vec<_> = JsonLines::read(&place)
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     let ids: Vec<_> = written
         .iter()
         .map(|kept| kept.correlation.id.clone())

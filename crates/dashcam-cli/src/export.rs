@@ -7,7 +7,7 @@ use super::{
     store::{self, directory},
     top,
 };
-use dashcam::export::{curl::Curl, har};
+use dashcam::export::har;
 use dashcam::find::Search;
 use serde_json::json;
 
@@ -42,12 +42,9 @@ pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Fail
         return Ok(Answer::Yes);
     }
     for (n, exchange) in found.iter().enumerate() {
-        let mut curl = Curl::new(exchange);
-        if let Some(base) = &args.base {
-            curl = curl.base(base);
-        }
+        let curl = exchange.to_curl(args.base.as_deref());
         if out.is_json() {
-            out.json(&json!({ "id": exchange.id, "curl": curl.to_string() }))?;
+            out.json(&json!({ "id": exchange.id, "curl": curl }))?;
             continue;
         }
         if n > 0 {
@@ -55,7 +52,7 @@ pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Fail
         }
         // It has no control characters but line feeds and tabs, and what else is
         // escaped elsewhere would be sent otherwise here.
-        out.line(format_args!("{}", curl.to_string().trim_end()))?;
+        out.line(format_args!("{}", curl.trim_end()))?;
     }
     Ok(Answer::Yes)
 }

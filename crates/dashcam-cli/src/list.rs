@@ -3,19 +3,22 @@
 use super::{
     Answer, Failure, Output,
     args::ListArgs,
-    output::Ink,
+    output::{Ink, json_text},
     store::{self, Trouble, directory},
     text::{Plain, readable, short},
     top,
 };
-use dashcam::{
-    export::json_lines::Follow,
-    find::{Filter, Row, Search},
-};
+use dashcam::{exchange::Exchange, find::Search};
 use std::{collections::VecDeque, ops::ControlFlow, path::Path, thread, time::Duration};
 
 /// How often `tail` looks.
 const INTERVAL: Duration = Duration::from_millis(300);
+
+/// What `ls` holds of an exchange.
+struct Row {
+    counted: u64,
+    line: Result<String, Failure>,
+}
 
 pub(super) fn ls(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure> {
     let path = directory(args.path.as_deref());
@@ -25,7 +28,12 @@ pub(super) fn ls(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure> {
     if let Some(newest) = args.newest {
         search = search.newest(newest);
     }
-    let (rows, trouble) = store::read(&path, &search, |exchange| Some(Row::new(&exchange)))?;
+    let (rows, trouble) = store::read(&path, &search, |exchange| {
+        Some(Row {
+            counted: exchange.losses.suppressed_before,
+            line: line(&exchange, out),
+        })
+    })?;
     trouble.tell_all(out);
     if rows.is_empty() && args.newest != Some(0) {
         store::explain_none(&path, &args.filter, all, out)?;
@@ -35,10 +43,10 @@ pub(super) fn ls(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure> {
         return Ok(Answer::No);
     }
     heading(out)?;
-    for row in &rows {
-        line(row, out)?;
+    let counted = rows.iter().map(|row| row.counted).sum();
+    for row in rows {
+        out.line(format_args!("{}", row.line?))?;
     }
-    let counted = rows.iter().map(|row| row.suppressed_before).sum();
     top::tell_counted(counted, out);
     Ok(Answer::Yes)
 }
@@ -51,19 +59,18 @@ pub(super) fn tail(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure>
              give the directory",
         ));
     }
-    let filter = args.filter.filter()?;
-    let mut follow = Follow::new(&path);
+    let mut search = Search::new(&path).filter(args.filter.filter()?);
     let last = args.newest.unwrap_or(10);
     let mut rows = VecDeque::new();
     let mut trouble = Trouble::default();
     poll(
         &path,
-        &mut follow,
-        &filter,
+        &mut search,
         &mut trouble,
         out,
-        &mut |row, _| {
-            rows.push_back(row);
+        &mut |exchange, out| {
+            let line = line(exchange, out)?;
+            rows.push_back((exchange.started_at.clone(), line));
             if rows.len() > last {
                 rows.pop_front();
             }
@@ -71,10 +78,10 @@ pub(super) fn tail(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure>
         },
     )?;
     rows.make_contiguous()
-        .sort_by(|a: &Row, b| a.started_at.cmp(&b.started_at));
+        .sort_by(|(a, _): &(String, String), (b, _)| a.cmp(b));
     heading(out)?;
-    for row in &rows {
-        line(row, out)?;
+    for (_, line) in &rows {
+        out.line(format_args!("{line}"))?;
     }
     drop(rows);
     loop {
@@ -82,28 +89,28 @@ pub(super) fn tail(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure>
         thread::sleep(INTERVAL);
         poll(
             &path,
-            &mut follow,
-            &filter,
+            &mut search,
             &mut trouble,
             out,
-            &mut |row, out| line(&row, out),
+            &mut |exchange, out| {
+                let line = line(exchange, out)?;
+                out.line(format_args!("{line}"))
+            },
         )?;
     }
 }
 
 fn poll(
     path: &Path,
-    follow: &mut Follow,
-    filter: &Filter,
+    search: &mut Search,
     trouble: &mut Trouble,
     out: &mut Output,
-    each: &mut dyn FnMut(Row, &mut Output) -> Result<(), Failure>,
+    each: &mut dyn FnMut(&Exchange, &mut Output) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut result = Ok(());
-    let polled = follow.poll(|item| {
+    let polled = search.poll(|item| {
         match item {
-            Ok(exchange) if filter.matches(&exchange) => result = each(Row::new(&exchange), out),
-            Ok(_) => {}
+            Ok(exchange) => result = each(&exchange, out),
             Err(torn) => trouble.tell(&torn, out),
         }
         if result.is_ok() {
@@ -130,48 +137,51 @@ fn heading(out: &mut Output) -> Result<(), Failure> {
     out.line(format_args!("{names}"))
 }
 
-fn line(row: &Row, out: &mut Output) -> Result<(), Failure> {
+/// The line of an exchange, as text or as JSON.
+fn line(exchange: &Exchange, out: &Output) -> Result<String, Failure> {
     if out.is_json() {
-        return out.json(row);
+        return json_text(&exchange.summary());
     }
-    let status = row
-        .status
-        .map_or_else(|| "-".to_owned(), |status| status.to_string());
-    let ink = match (row.outcome, row.status) {
+    let status = exchange.response.as_ref().map(|response| response.status);
+    let outcome = exchange.outcome.as_str();
+    let ink = match (outcome, status) {
         ("completed", Some(..=399)) => Ink::Good,
         ("completed" | "abandoned", _) => Ink::Warn,
         _ => Ink::Bad,
     };
+    let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
     let status = out.paint(ink, format!("{status:>6}"));
-    let outcome = out.paint(ink, format!("{:<10}", row.outcome));
-    let kept: Vec<_> = row.kept_for.iter().map(ToString::to_string).collect();
+    let outcome = out.paint(ink, format!("{outcome:<10}"));
+    let kept: Vec<_> = exchange.keep.iter().map(ToString::to_string).collect();
     let kept = kept.join(", ");
     let kept = out.paint(Ink::Dim, format!("({})", Plain(&kept)));
-    let ms = millis(row.duration_us);
+    let ms = millis(exchange.timing.duration_us);
     // To the millisecond: `T…Z` of 27 characters has microseconds.
-    let started = row.started_at.get(..23).map_or_else(
-        || row.started_at.clone(),
+    let started = exchange.started_at.get(..23).map_or_else(
+        || exchange.started_at.clone(),
         |to_millis| format!("{to_millis}Z"),
     );
-    let (started, id) = (Plain(&started), Plain(&row.correlation_id));
-    let (method, path) = (Plain(&row.method), Plain(&row.path));
-    let query = row
+    let (started, id) = (Plain(&started), Plain(&exchange.correlation.id));
+    let request = &exchange.request;
+    let (method, path) = (Plain(&request.method), Plain(&request.path));
+    let query = request
         .query
         .as_deref()
         .map(|query| format!("?{}", readable(query)));
     let query = query.unwrap_or_default();
     let query = Plain(&query);
-    let counted = match row.suppressed_before {
+    let losses = &exchange.losses;
+    let counted = match losses.suppressed_before {
         0 => String::new(),
         n => {
-            let times = top::between(&row.suppressed_first_at, &row.suppressed_last_at);
+            let times = top::between(&losses.suppressed_first_at, &losses.suppressed_last_at);
             format!(" ({n} like it only counted before{})", Plain(&times))
         }
     };
-    let why = row.panic.as_ref().or(row.error.as_ref());
+    let why = exchange.error_text();
     let why = why.map(|why| format!("  {}", Plain(&short(why))));
     let why = out.paint(Ink::Bad, why.unwrap_or_default());
-    out.line(format_args!(
+    Ok(format!(
         "{started:<24}  {status}  {outcome}  {ms:>9}  {id:<36}  {method} {path}{query} {kept}{counted}{why}"
     ))
 }

@@ -88,9 +88,7 @@ impl Output {
 
     /// One line of JSON.
     pub(super) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        let json = serde_json::to_string(value)
-            .map_err(|error| Failure::cannot(format!("no JSON can be made of it: {error}")))?;
-        self.line(format_args!("{}", safe_json(&json)))
+        self.line(format_args!("{}", json_text(value)?))
     }
 
     /// Text that holds nothing of a stranger's.
@@ -115,6 +113,13 @@ impl Output {
         let _ = self.out.flush();
         let _ = writeln!(io::stderr(), "{word}: {}", Plain(why));
     }
+}
+
+/// A value as JSON, in which nothing unsafe stands.
+pub(super) fn json_text(value: &impl Serialize) -> Result<String, Failure> {
+    let json = serde_json::to_string(value)
+        .map_err(|error| Failure::cannot(format!("no JSON can be made of it: {error}")))?;
+    Ok(safe_json(&json))
 }
 
 /// Writes a key to a file that was not there, and that nobody else can read.

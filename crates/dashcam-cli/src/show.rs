@@ -10,9 +10,7 @@ use super::{
     top,
 };
 use dashcam::{
-    exchange::{
-        Body, BodyState, Content, Event, Exchange, Failure as Failed, Header, Mode, Outcome,
-    },
+    exchange::{Body, BodyState, Content, Event, Exchange, Failure as Failed, Mode, Outcome},
     find::{Filter, Search},
 };
 use serde_json::{Map, Value};
@@ -296,12 +294,16 @@ fn fields(fields: &Map<String, Value>) -> String {
     pairs.collect()
 }
 
-fn headers(headers: &[Header], trailers: &[Header], out: &mut Output) -> Result<(), Failure> {
-    for Header(name, value) in headers {
+fn headers(
+    headers: &[(String, String)],
+    trailers: &[(String, String)],
+    out: &mut Output,
+) -> Result<(), Failure> {
+    for (name, value) in headers {
         let value = readable(value);
         out.line(format_args!("  {}: {}", Plain(name), Plain(&value)))?;
     }
-    for Header(name, value) in trailers {
+    for (name, value) in trailers {
         out.line(format_args!(
             "  (trailer) {}: {}",
             Plain(name),

@@ -1,11 +1,7 @@
 //! Where exchanges are read from, and what is said of those that are not found.
 
 use super::{Failure, Output, args::FilterArgs};
-use dashcam::{
-    exchange::Exchange,
-    export::json_lines::{Torn, TornReason},
-    find::Search,
-};
+use dashcam::{exchange::Exchange, export::json_lines::Torn, find::Search};
 use std::{
     collections::BTreeSet,
     io,
@@ -136,9 +132,9 @@ impl Trouble {
     fn note(&mut self, torn: &Torn) {
         self.lines += 1;
         if self.first.len() < TOLD {
-            let why = match torn.reason {
-                TornReason::EndOfFile => " (it is being written, or its writer was stopped)",
-                _ => "",
+            let why = match torn.is_unfinished() {
+                true => " (it is being written, or its writer was stopped)",
+                false => "",
             };
             self.first.push(format!("skipped {torn}{why}"));
         }

@@ -9,7 +9,7 @@ use super::{
 };
 use dashcam::{
     exchange::{Depth, Direction, Exchange, Failure as Failed, KeepReason, Missing, Outcome},
-    find::{Filter, Row, Search},
+    find::{Filter, Search},
 };
 use serde::Serialize;
 use std::{collections::HashMap, path::Path};
@@ -202,8 +202,7 @@ impl Kinds {
             kind.example = example;
             kind.id.clone_from(&exchange.id);
             kind.correlation_id.clone_from(&exchange.correlation.id);
-            let row = Row::new(exchange);
-            kind.text = row.panic.or(row.error);
+            kind.text = exchange.error_text().map(str::to_owned);
         }
     }
 

@@ -1,9 +1,9 @@
-//! Exchanges of every kind.
+//! Generates exchanges of every kind.
 
 use crate::exchange::{
     Body, BodyState, Content, Correlation, CorrelationSource, Decision, Depth, Direction,
-    Environment, Event, Exchange, Failure, Header, KeepReason, Losses, Missing, Mode, Outcome,
-    Panic, Redaction, Request, Response, SCHEMA, Service, Span, Thread, Timing,
+    Environment, Event, Exchange, Failure, KeepReason, Losses, Missing, Mode, Outcome, Panic,
+    Redaction, Request, Response, Service, Span, Thread, Timing,
 };
 use proptest::{
     collection::{btree_map, vec},
@@ -20,7 +20,7 @@ fn hex(digits: usize) -> impl Strategy<Value = String> {
     proptest::string::string_regex(&format!("[0-9a-f]{{{digits}}}")).unwrap()
 }
 
-/// Any JSON, numbers of every size included.
+/// Any JSON, with numbers of every size.
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -42,9 +42,9 @@ fn fields() -> impl Strategy<Value = Map<String, Value>> {
     btree_map(text(), value(), 0..3).prop_map(|map| map.into_iter().collect())
 }
 
-fn headers() -> impl Strategy<Value = Vec<Header>> {
+fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
     vec(
-        (text(), text()).prop_map(|(name, value)| Header(name, value)),
+        (text(), text()).prop_map(|(name, value)| (name, value)),
         0..3,
     )
 }
@@ -337,7 +337,7 @@ pub(super) fn any_exchange() -> impl Strategy<Value = Exchange> {
     );
     let parts = (correlation(), timing(), request(), of(response()));
     (ids, ends, lists, parts, about()).prop_map(|(ids, ends, lists, parts, about)| Exchange {
-        schema: SCHEMA.to_owned(),
+        schema: Exchange::SCHEMA.to_owned(),
         id: ids.0,
         direction: ids.2,
         continues: ids.1,

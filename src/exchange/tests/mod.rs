@@ -1,4 +1,4 @@
-//! The schema file, the types and the description of the fields agree.
+//! Checks that the schema file, the types and the description of the fields agree.
 
 mod generate;
 
@@ -27,13 +27,13 @@ fn config() -> ProptestConfig {
     }
 }
 
-/// Generated exchanges are large values for the stack of a test.
+/// Generated exchanges are too large for the default stack of a test.
 fn on_a_large_stack(test: fn()) {
     let thread = std::thread::Builder::new().stack_size(64 << 20);
     thread.spawn(test).unwrap().join().unwrap();
 }
 
-/// The names of all fields that the schema has, of free maps none.
+/// The names of all fields in the schema, except those of free maps.
 fn names(schema: &Value, found: &mut BTreeSet<String>) {
     match schema {
         Value::Object(object) => {
@@ -49,7 +49,7 @@ fn names(schema: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Every object of an instance, by a pointer to it, but for those with free names.
+/// Every object of an instance, by its JSON pointer, except those with free names.
 fn objects(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(object) => {
@@ -93,7 +93,7 @@ fn read_back_and_valid() {
             seen_names.borrow_mut().extend(object.unwrap().keys().cloned());
         }
     });
-    // Nothing is in the schema that is never written.
+    // The schema has no field that is never written.
     let mut wanted = BTreeSet::new();
     names(&schema(), &mut wanted);
     let missing: Vec<_> = wanted.difference(&seen).collect();
@@ -116,7 +116,7 @@ fn not_described() {
             let object = changed.pointer_mut(&place).and_then(Value::as_object_mut);
             object.unwrap().insert("not_described".into(), json!(1));
             prop_assert!(!validator.is_valid(&changed), "{}", place);
-            // Readers, however, go on; a failure has one key, which is its kind.
+            // Readers skip unknown fields. A failure has one key, which is its kind.
             if place == "/outcome/failure" {
                 continue;
             }

@@ -1,37 +1,9 @@
-//! An exchange as a `curl` command for a shell, that sends the request again as
-//! far as it is recorded.
-//!
-//! ```no_run
-//! use dashcam::export::{curl::Curl, json_lines};
-//!
-//! for exchange in json_lines::read_dir("/var/log/orders/exchanges")?.flatten() {
-//!     println!("{}", Curl::new(&exchange));
-//! }
-//! # Ok::<(), std::io::Error>(())
-//! ```
-//!
-//! To another place than the one the request came to:
-//!
-//! ```
-//! # let text = r#"{"schema":"dashcam.exchange/1","id":"1","service":{"name":"a","version":"1"},
-//! #   "correlation":{"id":"c","source":"minted"},"started_at":"2026-11-23T07:21:10.532815Z",
-//! #   "timing":{"duration_us":5},"in_flight":1,"outcome":{"kind":"panicked"},"slow":false,
-//! #   "keep":[{"kind":"outcome"}],"mode":{"kind":"off"},"depth":"full","request":{"method":"GET",
-//! #   "path":"/orders/7","version":"HTTP/1.1","headers":[["accept","*/*"]],
-//! #   "body":{"state":"none","seen":0,"kept":0}},"redaction":{"policy":"strict","key_id":"k"},
-//! #   "environment":{}}"#;
-//! # let exchange: dashcam::exchange::Exchange = serde_json::from_str(text)?;
-//! use dashcam::export::curl::Curl;
-//!
-//! let command = Curl::new(&exchange).base("http://127.0.0.1:3000").to_string();
-//! assert!(command.contains("curl --url http://127.0.0.1:3000/orders/7"));
-//! # Ok::<(), serde_json::Error>(())
-//! ```
+//! The `curl` command of an exchange.
 
 mod shell;
 
 use super::{notes, target};
-use crate::exchange::{Content, Exchange, Header, Request};
+use crate::exchange::{Content, Exchange, Request};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use shell::{Data, quote};
 use std::fmt::{self, Display, Write as _};
@@ -54,65 +26,63 @@ const NOT_SENT: [&str; 12] = [
 
 const NOT_IN_URL: &AsciiSet = &CONTROLS.add(b' ');
 
-/// From so many bytes on curl asks the server before it sends a body, if nobody
-/// tells it not to.
+/// From this size on curl asks the server before it sends a body, unless a header prevents
+/// it.
 const EXPECTS: usize = 1024;
 
-/// The `curl` command of one exchange, by its [`Display`].
-///
-/// Comment lines come first. They name the exchange, and say what the command
-/// does not send as it was sent: pseudonyms, a body that was cut or not written,
-/// fields that were left out. Values that were hidden are sent as their
-/// pseudonyms; a method, which can have no spaces, as `~` and the hash of its own.
-///
-/// Guarantees: whatever the exchange holds, the text is comment lines and one
-/// command (with a body that is no plain text, one pipeline of `printf` and the
-/// command) for `sh`, `dash`, `bash` and other POSIX shells, for `zsh`, and for `fish` from
-/// 3.4 on, in which nothing of the exchange is code; in comment lines, where zsh looks for code in what is
-/// pasted, `_` stands for what could be. It has no control characters but line feeds,
-/// and nothing that changes the direction of text. No option of curl reads a file.
-/// Where nothing was hidden or cut, method, target, header fields and body are sent as
-/// recorded, in HTTP/1.0 or HTTP/2 where that was recorded. It does not send fields of the connection (RFC 9110, section
-/// 7.6.1), and `content-length` only as curl counts it. Needs curl 7.55.
-#[derive(Clone, Debug)]
-#[must_use = "does nothing until it is displayed"]
-pub struct Curl<'a> {
-    exchange: &'a Exchange,
-    base: Option<String>,
-}
-
-impl<'a> Curl<'a> {
-    /// Sends to the host that the client named, `http://localhost` where that is
-    /// not known.
-    pub fn new(exchange: &'a Exchange) -> Self {
-        Self {
-            exchange,
-            base: None,
-        }
-    }
-
-    /// Sends to this URL, to which path and query are added. The header `host` is
-    /// then that of the URL, so that no proxy takes the request for one to the
-    /// original host.
-    pub fn base(mut self, url: impl Into<String>) -> Self {
-        self.base = Some(url.into());
-        self
-    }
-}
-
-impl Display for Curl<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut command = Command::new(self.exchange);
-        command.target(self.base.as_deref());
+impl Exchange {
+    /// Returns the `curl` command for a shell that sends the request again as far as it was
+    /// recorded.
+    ///
+    /// `base` is the URL to send to. Path and query are added to it, and the header `host` is
+    /// that of the URL, so that no proxy forwards the request to the original host. Default:
+    /// the host that the client named, or `http://localhost` if that is not known.
+    ///
+    /// ```
+    /// # let text = r#"{"schema":"dashcam.exchange/1","id":"1","service":{"name":"a","version":"1"},
+    /// #   "correlation":{"id":"c","source":"minted"},"started_at":"2026-11-23T07:21:10.532815Z",
+    /// #   "timing":{"duration_us":5},"in_flight":1,"outcome":{"kind":"panicked"},"slow":false,
+    /// #   "keep":[{"kind":"outcome"}],"mode":{"kind":"off"},"depth":"full","request":{"method":"GET",
+    /// #   "path":"/orders/7","version":"HTTP/1.1","headers":[["accept","*/*"]],
+    /// #   "body":{"state":"none","seen":0,"kept":0}},"redaction":{"policy":"strict","key_id":"k"},
+    /// #   "environment":{}}"#;
+    /// # let exchange: dashcam::exchange::Exchange = serde_json::from_str(text)?;
+    /// let command = exchange.to_curl(Some("http://127.0.0.1:3000"));
+    /// assert!(command.contains("curl --url http://127.0.0.1:3000/orders/7"));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    ///
+    /// Comment lines come first. They name the exchange, and list what the command does not
+    /// send as it was sent: pseudonyms, a body that was cut or not written, fields that were
+    /// left out. The command sends the pseudonyms of hidden values; in place of a hidden
+    /// method, which cannot have spaces, it sends `~` and the method's hash.
+    ///
+    /// # Guarantees
+    ///
+    /// - The text is comment lines and one command, or, for a body that is not plain text,
+    ///   one pipeline of `printf` and the command. It works in `sh`, `dash`, `bash` and other
+    ///   POSIX shells, in `zsh`, and in `fish` from 3.4 on. Whatever the exchange holds, no
+    ///   part of it runs as code. zsh looks for code in comment lines that are pasted; there
+    ///   `_` replaces what could be code.
+    /// - The text has no control characters but line feeds, and nothing that changes the
+    ///   direction of text. No option of curl reads a file.
+    /// - If nothing was hidden or cut, the command sends method, target, header fields and body
+    ///   as they were recorded, in HTTP/1.0 or HTTP/2 if that was recorded. It does not send
+    ///   fields of the connection (RFC 9110, section 7.6.1), and sends `content-length` only
+    ///   as curl counts it. It needs curl 7.55.
+    #[must_use]
+    pub fn to_curl(&self, base: Option<&str>) -> String {
+        let mut command = Command::new(self);
+        command.target(base);
         command.version();
         command.headers();
         command.body();
         command.method();
-        command.fmt(f)
+        command.to_string()
     }
 }
 
-/// The command while it is put together.
+/// The command while it is built.
 struct Command<'a> {
     exchange: &'a Exchange,
     request: &'a Request,
@@ -158,7 +128,7 @@ impl<'a> Command<'a> {
             }
         };
         let mut path = target::path_and_query(self.request);
-        // Of CONNECT the target is a host and its port.
+        // The target of CONNECT is a host and its port.
         if path.is_empty() && self.request.method == "CONNECT" {
             path = target::host(self.request).unwrap_or_default().to_owned();
         }
@@ -193,7 +163,7 @@ impl<'a> Command<'a> {
     fn version(&mut self) {
         let option = match self.request.version.as_str() {
             "HTTP/1.0" => "--http1.0",
-            // With TLS it is agreed on.
+            // With TLS, client and server negotiate it.
             "HTTP/2.0" if self.url.starts_with("http:") => "--http2-prior-knowledge",
             _ => return,
         };
@@ -214,7 +184,7 @@ impl<'a> Command<'a> {
             };
             notes::untrue_of(&request.body, raw.as_deref().or(text))
         };
-        for Header(name, value) in &request.headers {
+        for (name, value) in &request.headers {
             let needed = name.eq_ignore_ascii_case("te")
                 && request.version == "HTTP/2.0"
                 && value == "trailers";
@@ -231,8 +201,9 @@ impl<'a> Command<'a> {
                 continue;
             }
             if is(name, untrue) {
-                self.notes
-                    .push(format!("left out, of other bytes than these: {name}"));
+                self.notes.push(format!(
+                    "left out, because it describes other bytes: {name}"
+                ));
                 continue;
             }
             if !is_field(name, value) {
@@ -259,7 +230,7 @@ impl<'a> Command<'a> {
         if !odd.is_empty() {
             let odd = odd.join(", ");
             self.notes
-                .push(format!("left out, no header fields: {odd}"));
+                .push(format!("left out, not valid header fields: {odd}"));
         }
         let dropped = self.exchange.losses.headers_dropped;
         if dropped > 0 {
@@ -271,14 +242,14 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// Keeps curl from sending a field of its own.
+    /// Prevents curl from sending a field of its own.
     fn without(&mut self, name: &str) {
         if !self.sent.iter().any(|sent| sent.eq_ignore_ascii_case(name)) {
             self.option("-H", &format!("{name}:"));
         }
     }
 
-    /// Whether the body is here without its content coding, or not at all.
+    /// Whether the exchange has the body without its content coding, or not at all.
     fn is_decoded(&self) -> bool {
         let body = &self.request.body;
         notes::is_coded(body) && body.raw.is_none()
@@ -318,7 +289,7 @@ impl<'a> Command<'a> {
     fn method(&mut self) {
         let method = self.request.method.as_str();
         if let Some(hash) = hash_of(method) {
-            // A placeholder in the form that a method has.
+            // A placeholder in the form of a method.
             self.hidden.push("method".to_owned());
             self.options
                 .insert(0, format!("-X {}", quote(&format!("~{hash}"))));
@@ -335,7 +306,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// What the comment lines say.
+    /// The comment lines.
     fn comments(&self) -> Vec<String> {
         let Exchange {
             id,
@@ -353,7 +324,7 @@ impl<'a> Command<'a> {
         let mut lines = vec![first];
         if !self.hidden.is_empty() {
             let hidden = self.hidden.join(", ");
-            lines.push(format!("pseudonyms stand for what was sent: {hidden}"));
+            lines.push(format!("pseudonyms replace what was sent: {hidden}"));
         }
         lines.extend(self.notes.iter().cloned());
         lines
@@ -380,19 +351,19 @@ impl Display for Command<'_> {
     }
 }
 
-/// What stands first in a text that is a placeholder.
+/// What a text that is a placeholder begins with.
 fn hash_of(text: &str) -> Option<&str> {
     let inner = text.strip_prefix("[~")?.strip_suffix(']')?;
     let hash = inner.split(' ').next()?;
     (!hash.is_empty() && hash.bytes().all(|b| b.is_ascii_hexdigit())).then_some(hash)
 }
 
-/// Whether a field can be sent: others would end the field or the head.
+/// Whether curl can send the field: others would end the field or the head.
 fn is_field(name: &str, value: &str) -> bool {
     is_token(name) && value.bytes().all(|b| b == b'\t' || !b.is_ascii_control())
 }
 
-/// RFC 9110, section 5.6.2.
+/// A token of RFC 9110, section 5.6.2.
 fn is_token(text: &str) -> bool {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     !text.is_empty() && text.bytes().all(token)

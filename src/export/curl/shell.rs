@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-/// The longest argument that is handed over as one: Linux takes 128 KiB.
+/// The longest single argument. Linux allows 128 KiB.
 const LONGEST: usize = 100 * 1024;
 
-/// A body, ready to be written into a command.
+/// A body as the command has it.
 pub(super) enum Data {
     /// A word.
     Argument(String),
-    /// A command that writes it.
+    /// A command that prints it.
     Input(String),
 }
 
@@ -23,11 +23,11 @@ impl Data {
     }
 }
 
-/// One word that the shell reads as exactly this text, which has no NUL and does
-/// not end with a line feed if it has control characters.
+/// One word that the shell reads as exactly this text. The text has no NUL, and does not
+/// end with a line feed if it has control characters.
 pub(super) fn quote(text: &str) -> String {
     let bare = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&b);
-    // At the start of a word some of these are code: `=ls` is the path of `ls` in zsh,
+    // At the start of a word some of these are code: in zsh `=ls` is the path of `ls`, and
     // `%1` a job.
     let starts = |b: &u8| b.is_ascii_alphanumeric() || b"-_./".contains(b);
     if text.as_bytes().first().is_some_and(starts) && text.bytes().all(bare) {
@@ -39,7 +39,7 @@ pub(super) fn quote(text: &str) -> String {
         for c in text.chars() {
             match c {
                 '\'' => out.push_str(r"'\''"),
-                // Between quotes it is itself, but in fish, where it escapes.
+                // A backslash between quotes is itself, except in fish, where it escapes.
                 '\\' => out.push_str(r"'\\'"),
                 c => out.push(c),
             }
@@ -50,7 +50,7 @@ pub(super) fn quote(text: &str) -> String {
     format!("\"$({})\"", print(text.as_bytes()))
 }
 
-/// Whether a terminal, or an editor, does something else with it than showing it.
+/// Whether a terminal or an editor interprets the character instead of showing it.
 pub(super) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -62,14 +62,14 @@ pub(super) fn is_unsafe(c: char) -> bool {
         )
 }
 
-/// Whether a terminal shows it as it is, and takes it as it is when it is pasted:
-/// a shell completes words at a tab.
+/// Whether a terminal shows the character, and accepts it when pasted: a shell completes
+/// words at a tab.
 fn is_plain(text: &str) -> bool {
     text.chars().all(|c| c == '\n' || !is_unsafe(c))
 }
 
-/// A command that writes exactly these bytes. `%b`, because a format cannot
-/// begin with a hyphen everywhere.
+/// A command that prints exactly these bytes. It uses `%b`, because not every `printf`
+/// allows a format that begins with a hyphen.
 fn print(bytes: &[u8]) -> String {
     let mut out = String::from("printf '%b' '");
     for &b in bytes {
@@ -83,8 +83,8 @@ fn print(bytes: &[u8]) -> String {
     out
 }
 
-/// One line that cannot end early, and has nothing in it that a shell acts on: in
-/// zsh, a pasted line that begins with `#` is a command.
+/// One comment line that cannot end early, and has nothing that a shell acts on: in zsh, a
+/// pasted line that begins with `#` is a command.
 pub(super) fn comment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -15,7 +15,7 @@ use std::{
 
 const ANSWER: &str = "an answer";
 
-/// What came over the wire.
+/// A request as the server received it.
 #[derive(Debug)]
 struct Seen {
     line: String,
@@ -24,7 +24,7 @@ struct Seen {
     body: Vec<u8>,
 }
 
-/// A server that answers everything the same and tells what it was sent.
+/// A server that answers every request alike, and passes on what it received.
 fn server() -> (SocketAddr, Receiver<Seen>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -96,7 +96,7 @@ fn shells() -> impl Iterator<Item = &'static str> {
         })
 }
 
-/// Runs a command as a user would: pasted into a file.
+/// Runs a command from a file, into which a user would paste it.
 fn run(shell: &str, command: &str) -> Vec<u8> {
     let mut child = Process::new(shell)
         .env("HOME", "/nonexistent")
@@ -119,8 +119,8 @@ fn run(shell: &str, command: &str) -> Vec<u8> {
     output.stdout
 }
 
-fn header(name: &str, value: &str) -> Header {
-    Header(name.into(), value.into())
+fn header(name: &str, value: &str) -> (String, String) {
+    (name.into(), value.into())
 }
 
 fn text(text: &str) -> Body {
@@ -138,15 +138,13 @@ fn raw(bytes: &[u8]) -> Body {
     body
 }
 
-/// The request comes as it is in the exchange, from every shell there is.
+/// Checks in every installed shell that the server receives the request of the exchange.
 fn comes_as_recorded(
     (address, seen): &(SocketAddr, Receiver<Seen>),
     exchange: &Exchange,
     shells: &[&str],
 ) {
-    let command = Curl::new(exchange)
-        .base(format!("http://{address}"))
-        .to_string();
+    let command = exchange.to_curl(Some(&format!("http://{address}")));
     let clean = |c: char| c == '\n' || !super::shell::is_unsafe(c);
     assert!(command.chars().all(clean), "{command:?}");
     let request = &exchange.request;
@@ -162,7 +160,7 @@ fn comes_as_recorded(
         let mut fields: Vec<_> = request
             .headers
             .iter()
-            .map(|Header(name, value)| {
+            .map(|(name, value)| {
                 (
                     name.clone(),
                     value.trim_matches([' ', '\t']).as_bytes().to_vec(),
@@ -216,7 +214,8 @@ fn hostile_requests_come_as_recorded() {
         "&=?",
         "é\u{1f980}",
         "a\u{202e}b\u{2066}\u{2028}\n",
-        // Words that a shell would replace: by a program's path, a home, a job, itself.
+        // Words that a shell would replace by a program's path, a home directory, a job or
+        // itself.
         "=ls",
         "==",
         "~",
@@ -226,7 +225,7 @@ fn hostile_requests_come_as_recorded() {
         "+x",
         ",",
         "@x",
-        // What ends a quotation where a backslash escapes in one.
+        // Text that would end a quotation in which a backslash escapes.
         "\\",
         "\\'; echo no >&2; exit 1 #",
         "\\\\'",
@@ -291,7 +290,7 @@ fn hostile_requests_come_as_recorded() {
         exchange.request.headers.push(header("x-odd", "again"));
         exchanges.push(exchange);
     }
-    // A body with GET, and with what curl would say of itself.
+    // A body with GET, and headers that curl would set itself.
     let mut exchange = plain("GET", "/");
     exchange.request.body = text(&"x".repeat(2_000_000));
     exchange.request.headers.push(header("accept", "text/html"));
@@ -368,7 +367,7 @@ fn nothing_of_an_exchange_gets_out_of_its_place() {
     exchange.request.body = Body::new(BodyState::Error {
         message: evil.into(),
     });
-    let command = Curl::new(&exchange).to_string();
+    let command = exchange.to_curl(None);
     assert!(
         command
             .chars()
@@ -391,7 +390,7 @@ fn nothing_of_an_exchange_gets_out_of_its_place() {
     for line in lines {
         assert!(line.starts_with("  -"), "{line}");
     }
-    assert!(command.contains("left out, no header fields: x\\r\\n"));
+    assert!(command.contains("left out, not valid header fields: x\\r\\n"));
     assert!(!command.contains("-X"));
 }
 
@@ -411,11 +410,11 @@ fn says_what_it_does_not_send() {
     exchange.request.body.state = BodyState::Truncated;
     (exchange.request.body.seen, exchange.request.body.kept) = (5000, 1024);
     exchange.request.body.content_encoding = Some("gzip".into());
-    let command = Curl::new(&exchange).to_string();
+    let command = exchange.to_curl(None);
     assert_eq!(
         command,
         "# exchange 1, correlation ID c-1, 2025-01-02T03:04:05.678901Z: failed, status 500\n\
-         # pseudonyms stand for what was sent: path, query, header authorization, body\n\
+         # pseudonyms replace what was sent: path, query, header authorization, body\n\
          # the body was compressed, here it is not\n\
          # body: cut: the first 1024 of 5000 bytes are recorded\n\
          curl --url 'http://shop.example/orders/[~12%20len=3%20ascii%20digits]?q=%5B~12%20len%3D3%5D' \\\n  \
@@ -432,16 +431,16 @@ fn says_what_it_does_not_send() {
 fn a_method_that_is_hidden_is_no_other_one() {
     let mut exchange = plain("[~36a11ea64f60212b len=5 ascii alpha]", "/a");
     exchange.request.body = text("x");
-    let command = Curl::new(&exchange).to_string();
+    let command = exchange.to_curl(None);
     assert!(
         command.contains("curl --url http://localhost/a \\\n  -X '~36a11ea64f60212b'"),
         "{command}"
     );
     assert!(
-        command.contains("# pseudonyms stand for what was sent: method"),
+        command.contains("# pseudonyms replace what was sent: method"),
         "{command}"
     );
-    let command = Curl::new(&plain("patch", "/a")).to_string();
+    let command = plain("patch", "/a").to_curl(None);
     assert!(command.contains("-X patch"), "{command}");
 }
 
@@ -454,21 +453,19 @@ fn fields_of_other_bytes_are_left_out() {
     ];
     exchange.request.body = text("hello");
     exchange.request.body.seen = 5;
-    let command = Curl::new(&exchange).to_string();
+    let command = exchange.to_curl(None);
     assert!(command.contains("-H 'content-md5: Q2hl"), "{command}");
     exchange.request.body = text("[~12 len=5]");
-    let command = Curl::new(&exchange).to_string();
+    let command = exchange.to_curl(None);
     assert!(!command.contains("-H 'content-md5") && !command.contains("-H 'content-range"));
-    assert!(command.contains("# left out, of other bytes than these: content-md5\n"));
+    assert!(command.contains("# left out, because it describes other bytes: content-md5\n"));
 }
 
 #[test]
 fn another_base_has_its_own_host() {
     let mut exchange = plain("GET", "/a");
     exchange.request.headers = vec![header("host", "shop.example"), header("accept", "a/b")];
-    let command = Curl::new(&exchange)
-        .base("https://[::1]:8443/p re/")
-        .to_string();
+    let command = exchange.to_curl(Some("https://[::1]:8443/p re/"));
     assert!(
         command.contains("# it went to http://shop.example\n"),
         "{command}"
@@ -485,10 +482,10 @@ fn grpc_needs_http2() {
     let mut exchange = plain("POST", "/pkg.Service/Method");
     exchange.request.version = "HTTP/2.0".into();
     exchange.request.headers = vec![header("te", "trailers")];
-    let command = Curl::new(&exchange).base("http://a").to_string();
+    let command = exchange.to_curl(Some("http://a"));
     assert!(command.contains("--http2-prior-knowledge"), "{command}");
     assert!(command.contains("-H 'te: trailers'"), "{command}");
-    let command = Curl::new(&exchange).base("https://a").to_string();
+    let command = exchange.to_curl(Some("https://a"));
     assert!(!command.contains("--http2"), "{command}");
 }
 

@@ -1,18 +1,18 @@
 //! Bodies in HAR: `postData` and `content`.
 
 use super::{notes, present, target};
-use crate::exchange::{Body, BodyState, Content, Header, Request, Response};
+use crate::exchange::{Body, BodyState, Content, Request, Response};
 use base64ct::{Base64, Encoding as _};
 use serde_json::Value;
 
-/// What the document has of a body.
+/// What the document has for a body.
 pub(super) struct Written {
     /// `postData` or `content`.
     pub(super) value: Option<Value>,
     pub(super) size: i64,
-    /// Header fields that are not true of what is written.
+    /// Header fields that do not describe what is written.
     pub(super) wrong: Vec<&'static str>,
-    /// The coding that the body had.
+    /// The content coding that the body had.
     coding: Option<String>,
 }
 
@@ -24,7 +24,7 @@ impl Written {
                 let coding = self.coding.as_deref().filter(|_| *name == CODING);
                 let coding = coding.map(|coding| format!(" ({coding})"));
                 let coding = coding.unwrap_or_default();
-                format!("{name}{coding} is left out: it is not that of the body as it is here")
+                format!("{name}{coding} is left out: it does not describe this body")
             })
             .collect()
     }
@@ -32,10 +32,10 @@ impl Written {
 
 const CODING: &str = "content-encoding";
 
-/// Codings that all readers know: they apply them to bodies, to empty ones, too.
+/// Codings that all readers know. They decode bodies with them, even empty ones.
 const KNOWN: [&str; 5] = ["br", "deflate", "gzip", "identity", "zstd"];
 
-/// The bytes that the exchange has.
+/// The bytes in the exchange.
 enum Bytes<'a> {
     Text(&'a str),
     Raw(Vec<u8>),
@@ -74,11 +74,11 @@ pub(super) fn of_request(request: &Request) -> Written {
         Bytes::Raw(bytes) => Some(match std::str::from_utf8(bytes) {
             Ok(text) if is_utf8(&request.headers, text) => text.to_owned(),
             _ => {
-                notes.push("one character per byte: it is no text".to_owned());
+                notes.push("one character per byte: the body is not text".to_owned());
                 bytes.iter().copied().map(char::from).collect()
             }
         }),
-        // Readers want a text.
+        // Readers expect a text.
         Bytes::Nothing => (body.state != BodyState::None).then(String::new),
     };
     let value = text.filter(|text| !text.is_empty() || !notes.is_empty());
@@ -108,7 +108,7 @@ pub(super) fn of_response(request: &Request, response: &Response) -> Written {
         Bytes::Raw(bytes) => (Some(Base64::encode_string(bytes)), Some("base64")),
         Bytes::Nothing => (None, None),
     };
-    // Of what is in `text`; without one, of what passed by.
+    // The size of `text`, or without one of what passed.
     let size = match &bytes {
         Bytes::Nothing => i64::try_from(body.seen),
         Bytes::Text(_) | Bytes::Raw(_) => i64::try_from(bytes.len()),
@@ -129,7 +129,7 @@ pub(super) fn of_response(request: &Request, response: &Response) -> Written {
     }
 }
 
-/// Bytes of the whole body, -1 where nobody saw its end.
+/// The bytes of the whole body, or -1 if its end was not seen.
 fn passed(body: &Body) -> i64 {
     let bytes = match body.state {
         BodyState::Complete | BodyState::Truncated | BodyState::None => Some(body.seen),
@@ -140,16 +140,21 @@ fn passed(body: &Body) -> i64 {
         .unwrap_or(-1)
 }
 
-/// Header fields that would mislead whoever takes the body for what they say.
-fn wrong(headers: &[Header], body: &Body, bytes: &Bytes<'_>, bodiless: bool) -> Vec<&'static str> {
+/// Header fields that would mislead readers about the body.
+fn wrong(
+    headers: &[(String, String)],
+    body: &Body,
+    bytes: &Bytes<'_>,
+    bodiless: bool,
+) -> Vec<&'static str> {
     let mut wrong = Vec::new();
     let field = |name| target::field(headers, name).map(str::trim);
     let mut codings = headers
         .iter()
-        .filter(|Header(name, _)| name.eq_ignore_ascii_case(CODING));
+        .filter(|(name, _)| name.eq_ignore_ascii_case(CODING));
     let is = |value: &str, known: &[&str]| known.iter().any(|k| k.eq_ignore_ascii_case(value));
     let stays: &[&str] = if bodiless { &KNOWN } else { &["identity"] };
-    if let Some(Header(_, value)) = codings.next()
+    if let Some((_, value)) = codings.next()
         && (!is(value.trim(), stays) || codings.next().is_some())
     {
         wrong.push(CODING);
@@ -168,14 +173,14 @@ fn wrong(headers: &[Header], body: &Body, bytes: &Bytes<'_>, bodiless: bool) -> 
     wrong
 }
 
-/// Whether readers take it for UTF-8; some take text without a charset for Latin-1.
-fn is_utf8(headers: &[Header], text: &str) -> bool {
+/// Whether readers decode the text as UTF-8. Some decode text without a charset as Latin-1.
+fn is_utf8(headers: &[(String, String)], text: &str) -> bool {
     let content_type = target::field(headers, "content-type").unwrap_or_default();
     let content_type = content_type.to_ascii_lowercase();
     text.is_ascii() || content_type.contains("json") || content_type.contains("charset=utf-8")
 }
 
-fn mime(headers: &[Header], body: &Body) -> String {
+fn mime(headers: &[(String, String)], body: &Body) -> String {
     let named = target::field(headers, "content-type").or(body.content_type.as_deref());
     named.unwrap_or("x-unknown").to_owned()
 }

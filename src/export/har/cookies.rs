@@ -1,11 +1,10 @@
 //! Cookies in HAR.
 
 use super::present;
-use crate::exchange::Header;
 use serde_json::Value;
 
 /// The pairs of all `cookie` fields.
-pub(super) fn of_request(headers: &[Header]) -> Vec<Value> {
+pub(super) fn of_request(headers: &[(String, String)]) -> Vec<Value> {
     values(headers, "cookie")
         .flat_map(|value| value.split(';'))
         .map(str::trim)
@@ -17,16 +16,19 @@ pub(super) fn of_request(headers: &[Header]) -> Vec<Value> {
         .collect()
 }
 
-/// One for each `set-cookie` field.
-pub(super) fn of_response(headers: &[Header]) -> Vec<Value> {
+/// One entry for each `set-cookie` field.
+pub(super) fn of_response(headers: &[(String, String)]) -> Vec<Value> {
     values(headers, "set-cookie").map(set_cookie).collect()
 }
 
-fn values<'a>(headers: &'a [Header], name: &'static str) -> impl Iterator<Item = &'a str> {
+fn values<'a>(
+    headers: &'a [(String, String)],
+    name: &'static str,
+) -> impl Iterator<Item = &'a str> {
     let matching = headers
         .iter()
-        .filter(move |Header(n, _)| n.eq_ignore_ascii_case(name));
-    matching.map(|Header(_, value)| value.as_str())
+        .filter(move |(n, _)| n.eq_ignore_ascii_case(name));
+    matching.map(|(_, value)| value.as_str())
 }
 
 fn set_cookie(field: &str) -> Value {
@@ -55,7 +57,7 @@ fn set_cookie(field: &str) -> Value {
     ])
 }
 
-/// A date of HTTP in the form that the format wants.
+/// An HTTP date in the form that HAR requires.
 fn date(text: &str) -> Option<String> {
     let at = jiff::fmt::rfc2822::parse(text).ok()?;
     Some(at.timestamp().to_string())

@@ -1,10 +1,10 @@
-//! Exchanges as HAR 1.2, for browsers' developer tools, mitmproxy, load
-//! generators and test stubs.
+//! Converts exchanges to HAR 1.2, for browsers' developer tools, mitmproxy, load generators
+//! and test stubs.
 //!
 //! ```no_run
-//! use dashcam::export::{har, json_lines};
+//! use dashcam::export::{JsonLines, har};
 //!
-//! let kept: Vec<_> = json_lines::read_dir("/var/log/orders/exchanges")?
+//! let kept: Vec<_> = JsonLines::read("/var/log/orders/exchanges")?
 //!     .filter_map(Result::ok)
 //!     .collect();
 //! let document = har::from_exchanges(&kept);
@@ -23,38 +23,38 @@
 //! assert_eq!(document["log"]["version"], "1.2");
 //! ```
 //!
-//! # What is where
+//! # Format
 //!
-//! The format is that of the [HAR 1.2 specification](http://www.softwareishard.com/blog/har-12-spec/).
-//! Values are redacted as they are in the exchange.
+//! The format is that of the [HAR 1.2
+//! specification](http://www.softwareishard.com/blog/har-12-spec/). Values are redacted as
+//! in the exchange.
 //!
-//! - `url`: scheme and host as the client named them, `http` where nobody said
-//!   it and `unknown.invalid` where no host is known.
-//! - `timings`: measured at the layer, in the service. `wait` is until the
-//!   response head, `receive` until the end; what only a client can measure is
-//!   -1 or, where the format has no such value (`send`), 0.
-//! - Bodies are without their content coding. A response body that is no text, or
-//!   that readers might take for another encoding than UTF-8, is base64; a request
-//!   body that is no text has one character per byte, for which the format has
-//!   no other way.
-//! - Fields of the head that are not true of the body as it is there are left out,
-//!   because readers that send it again, or decode it, would fail: `content-encoding`,
-//!   `transfer-encoding`, `content-length` where the length is another, and digests and
-//!   `content-range` where the bytes are. The exchange has them.
+//! - `url`: scheme and host as the client named them. Defaults: `http`, and
+//!   `unknown.invalid` for the host.
+//! - `timings`: measured at the layer, in the service. `wait` ends with the response head,
+//!   `receive` with the exchange. What only a client can measure is -1 or, where the format
+//!   has no such value (`send`), 0.
+//! - Bodies have no content coding. A response body is base64 if it is not text, or if
+//!   readers could decode it as another encoding than UTF-8. A request body that is not
+//!   text has one character per byte, because the format has no other way.
+//! - Fields of the head that do not describe the body as written are left out, because
+//!   readers that resend or decode it would fail: `content-encoding` and
+//!   `transfer-encoding`, `content-length` if the length differs, and digests and
+//!   `content-range` if the bytes differ. The exchange has them.
 //! - A request without a response has status 0, as in browsers.
-//! - Everything that is cut, left out or not known is said in a `comment`.
-//! - `_dashcam`: exchange, correlation, trace and span ID, `outcome`, reasons to
-//!   keep it, states of the bodies, trailers, policy and key ID.
+//! - A `comment` names everything that is cut, left out or unknown.
+//! - `_dashcam`: exchange, correlation, trace and span ID, `outcome`, keep reasons, states
+//!   of the bodies, trailers, policy and key ID.
 
 mod body;
 mod cookies;
 
 use super::{notes, target};
-use crate::exchange::{Exchange, Header, Response};
+use crate::exchange::{Exchange, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-/// A whole HAR document with one entry for each exchange, in this order.
+/// Returns a HAR document with one entry for each exchange, in this order.
 #[must_use]
 pub fn from_exchanges<'a>(exchanges: impl IntoIterator<Item = &'a Exchange>) -> Value {
     json!({"log": {
@@ -165,7 +165,7 @@ fn no_response() -> Value {
     })
 }
 
-/// As other writers of the format name it.
+/// The version as other writers of HAR name it.
 fn version(version: &str) -> &str {
     match version {
         "HTTP/2.0" => "HTTP/2",
@@ -174,12 +174,12 @@ fn version(version: &str) -> &str {
     }
 }
 
-fn fields(headers: &[Header], without: &[&str]) -> Vec<Value> {
+fn fields(headers: &[(String, String)], without: &[&str]) -> Vec<Value> {
     let there = headers
         .iter()
-        .filter(|Header(name, _)| !without.iter().any(|w| w.eq_ignore_ascii_case(name)));
+        .filter(|(name, _)| !without.iter().any(|w| w.eq_ignore_ascii_case(name)));
     there
-        .map(|Header(name, value)| json!({"name": name, "value": value}))
+        .map(|(name, value)| json!({"name": name, "value": value}))
         .collect()
 }
 
@@ -199,7 +199,7 @@ fn decoded(text: &str) -> String {
     percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
-/// What the format has no place for.
+/// What HAR has no place for.
 fn extension(exchange: &Exchange) -> Value {
     let Exchange {
         correlation,
@@ -225,7 +225,7 @@ fn extension(exchange: &Exchange) -> Value {
     add("trace_id", correlation.trace_id.clone().map(Value::from));
     add("span_id", correlation.span_id.clone().map(Value::from));
     add("route", request.route.clone().map(Value::from));
-    let trailers = |fields: &[Header]| (!fields.is_empty()).then(|| json!(fields));
+    let trailers = |fields: &[(String, String)]| (!fields.is_empty()).then(|| json!(fields));
     add("request_trailers", trailers(&request.trailers));
     if let Some(response) = &exchange.response {
         add("response_body", Some(json!(response.body.state)));

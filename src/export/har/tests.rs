@@ -15,8 +15,8 @@ fn text(text: &str) -> Body {
     body
 }
 
-fn header(name: &str, value: &str) -> Header {
-    Header(name.into(), value.into())
+fn header(name: &str, value: &str) -> (String, String) {
+    (name.into(), value.into())
 }
 
 fn only(exchange: &Exchange) -> Value {
@@ -130,7 +130,7 @@ fn bodies() {
     assert_eq!(response["headers"].as_array().unwrap().len(), 3);
     assert!(response.get("comment").is_none());
 
-    // Readers take text without a charset for Latin-1.
+    // Readers decode text without a charset as Latin-1.
     let response = exchange.response.as_mut().unwrap();
     response.body = text("é");
     response.headers = vec![header("content-type", "text/plain")];
@@ -166,12 +166,12 @@ fn what_is_missing_is_said() {
     assert_eq!(request["headers"], json!([]));
     assert_eq!(
         request["comment"],
-        "content-length is left out: it is not that of the body as it is here"
+        "content-length is left out: it does not describe this body"
     );
     assert_eq!(
         request["postData"]["comment"],
         "cut: the first 5 of 9 bytes are recorded; the last 3 recorded bytes are not written: \
-         they were not understood"
+         they could not be parsed"
     );
 
     exchange.request.body.content = Some(Content::Opaque {
@@ -181,7 +181,7 @@ fn what_is_missing_is_said() {
     });
     let entry = only(&exchange);
     let comment = entry["request"]["postData"]["comment"].as_str().unwrap();
-    assert!(comment.ends_with("5 bytes of a format that is not known, hash abc"));
+    assert!(comment.ends_with("5 bytes of an unknown format, hash abc"));
 
     exchange.request.body.content = Some(Content::Opaque {
         length: 5,
@@ -225,13 +225,13 @@ fn fields_that_are_not_true_of_the_body_are_left_out() {
     let entry = only(&exchange);
     assert_eq!(names(&entry), ["content-type", "vary"]);
     let comment = entry["response"]["comment"].as_str().unwrap();
-    assert!(comment.starts_with("content-encoding (gzip) is left out: it is not that"));
+    assert!(comment.starts_with("content-encoding (gzip) is left out: it does not"));
 
-    // Of nothing, it would be decoded all the same.
+    // Readers would decode even an empty body.
     exchange.response.as_mut().unwrap().body.content = None;
     assert_eq!(names(&only(&exchange)), ["content-type", "vary"]);
 
-    // In the answer to HEAD they are true, as far as readers know them.
+    // In a response to HEAD they are true, as far as readers know them.
     exchange.request.method = "HEAD".into();
     let response = exchange.response.as_mut().unwrap();
     response.body = Body::new(BodyState::None);

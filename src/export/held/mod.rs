@@ -1,11 +1,11 @@
-//! An exporter whose failures are not the end of an exchange.
+//! An exporter that exports again what failed.
 
 #[cfg(test)]
 mod tests;
 mod waiting;
 
 pub(super) use self::waiting::Waiting;
-use super::{Backlog, ExportError, Exporter, Health};
+use super::{ExportError, Exporter, Health};
 use crate::exchange::Exchange;
 use std::{
     error::Error,
@@ -13,59 +13,16 @@ use std::{
     path::PathBuf,
 };
 
-/// Holds exchanges that an exporter does not take, and hands them over again.
-///
-/// An exporter of your own needs one method, which brings one exchange where it belongs
-/// or returns an error:
-///
-/// ```
-/// use dashcam::{exchange::Exchange, export::{ExportError, Exporter, Held}};
-/// use std::{io::Write, net::TcpStream};
-///
-/// struct Collector;
-///
-/// impl Exporter for Collector {
-///     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
-///         let line = serde_json::to_vec(exchange)
-///             .map_err(|error| ExportError::new("not serialised").with_source(error).permanent())?;
-///         TcpStream::connect("127.0.0.1:5170")
-///             .and_then(|mut socket| socket.write_all(&line))
-///             .map_err(|error| ExportError::new("sending to the collector").with_source(error))
-///     }
-/// }
-///
-/// let exporter = Held::new(Collector);
-/// # let _ = exporter;
-/// ```
-///
-/// After an error the exchange is held, and with it those that come after it. One second
-/// later they are handed over in order, up to the first error; after another error two
-/// seconds later, and so on up to thirty. An exchange may arrive twice where the exporter
-/// returns an error for one that arrived. What is held is bounded: the oldest go first,
-/// which [`Exporter::backlog`] counts as lost. An exchange is given up, too, where the
-/// error is [permanent](ExportError::permanent), or the exporter panics.
-///
-/// [`Exporter::flush`] hands over everything that is held without waiting for its time,
-/// and then flushes the exporter. [`Exporter::health`] is [`Health::Degraded`] with the last
-/// error until nothing is held.
-#[derive(Debug)]
-pub struct Held<E> {
+/// Holds exchanges that an exporter does not accept, and exports them again; see
+/// [`Exporter::retry_within`].
+pub(super) struct Held<E> {
     exporter: E,
     waiting: Waiting<Exchange>,
     max_bytes: usize,
 }
 
 impl<E: Exporter> Held<E> {
-    /// Holds up to 256 exchanges for this exporter, and up to 8 MiB of them.
-    #[must_use]
-    pub fn new(exporter: E) -> Self {
-        Self::within(exporter, 256, 8 * 1024 * 1024)
-    }
-
-    /// Holds up to so many exchanges, at least 1, and so many bytes of them. An exchange
-    /// has the size that it has as JSON; a larger one than that is not held.
-    #[must_use]
-    pub fn within(exporter: E, max_exchanges: usize, max_bytes: usize) -> Self {
+    pub(super) fn new(exporter: E, max_exchanges: usize, max_bytes: usize) -> Self {
         Self {
             exporter,
             waiting: Waiting::new(max_exchanges, max_bytes),
@@ -81,7 +38,7 @@ impl<E: Exporter> Held<E> {
         if size.0 > self.max_bytes {
             let max = self.max_bytes;
             return Err(ExportError::new(format!(
-                "the exchange is larger than the {max} bytes that may be held"
+                "the exchange has more than {max} bytes as JSON, the most that may be held"
             )));
         }
         self.waiting.push(exchange.clone(), size.0);
@@ -106,17 +63,16 @@ impl<E: Exporter> Held<E> {
 }
 
 impl<E: Exporter> Exporter for Held<E> {
-    /// Hands the exchange over, or holds it.
+    /// Exports the exchange, or holds it.
     ///
     /// # Errors
     ///
-    /// The exporter says for good that it does not take the exchange, or it is too large
-    /// to be held.
+    /// The error is permanent, or the exchange is too large to be held.
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
         if self.waiting.trouble().is_some() {
             self.hold(exchange)?;
             if self.waiting.is_due() {
-                // What is wrong is in the health.
+                // The health has the error.
                 let _ = self.hand_over();
             }
             return Ok(());
@@ -146,12 +102,12 @@ impl<E: Exporter> Exporter for Held<E> {
         }
     }
 
-    fn backlog(&self) -> Backlog {
-        let own = self.exporter.backlog();
-        Backlog::new(
-            own.held + self.waiting.len(),
-            own.lost + self.waiting.lost(),
-        )
+    fn held(&self) -> u64 {
+        self.exporter.held() + self.waiting.len()
+    }
+
+    fn lost(&self) -> u64 {
+        self.exporter.lost() + self.waiting.lost()
     }
 
     fn directory(&self) -> Option<PathBuf> {
@@ -174,7 +130,7 @@ impl<E: Exporter> Exporter for Held<E> {
     }
 }
 
-/// What failed, and why.
+/// The error with its cause.
 fn why(error: &ExportError) -> String {
     match error.source() {
         None => error.to_string(),
@@ -182,7 +138,7 @@ fn why(error: &ExportError) -> String {
     }
 }
 
-/// Counts what is written.
+/// Counts the bytes that are written.
 struct Size(usize);
 
 impl Write for Size {

@@ -6,11 +6,11 @@ use std::{
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// The newest of what could not be brought where it belongs, within a number and a
-/// size, and when that is tried again.
+/// The newest items that could not be delivered, within a number and a size, and when they
+/// are tried again.
 #[derive(Debug)]
 pub(in crate::export) struct Waiting<T> {
-    /// Each with its size.
+    /// Items with their sizes.
     items: VecDeque<(T, usize)>,
     bytes: usize,
     max_items: usize,
@@ -27,7 +27,7 @@ struct Trouble {
 }
 
 impl<T> Waiting<T> {
-    /// At least one item.
+    /// Holds at least one item.
     pub(in crate::export) fn new(max_items: usize, max_bytes: usize) -> Self {
         Self {
             items: VecDeque::new(),
@@ -39,7 +39,8 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// Keeps the item, which is not larger than all may be. Older ones make room for it.
+    /// Adds an item that is not larger than `max_bytes`. Drops older ones where there is no
+    /// room.
     pub(in crate::export) fn push(&mut self, item: T, bytes: usize) {
         self.bytes += bytes;
         self.items.push_back((item, bytes));
@@ -52,15 +53,15 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// Hands over what waits, in order and up to the first that is not taken. Where all
-    /// is, the trouble is over.
+    /// Passes the items to `take` in order, up to the first that fails. Ends the trouble if
+    /// none fails.
     pub(in crate::export) fn hand_over<E>(
         &mut self,
         mut take: impl FnMut(&T) -> Result<(), E>,
     ) -> Result<(), E> {
         while let Some((item, bytes)) = self.items.pop_front() {
             self.bytes -= bytes;
-            // What panics is not tried again, or nothing behind it would ever be.
+            // An item that panics is not tried again, or it would block those behind it.
             self.lost += 1;
             let taken = take(&item);
             self.lost -= 1;
@@ -74,8 +75,8 @@ impl<T> Waiting<T> {
         Ok(())
     }
 
-    /// Something was not taken: it is tried again after a second, then after two and so
-    /// on up to thirty.
+    /// Notes a failure. The items are due after a second, then after two, and so on up to
+    /// thirty.
     pub(in crate::export) fn failed(&mut self, why: String) {
         let wait = self.trouble.as_ref().map_or(FIRST_WAIT, |trouble| {
             trouble.wait.saturating_mul(2).min(LONGEST_WAIT)
@@ -87,7 +88,7 @@ impl<T> Waiting<T> {
         });
     }
 
-    /// What is wrong.
+    /// The last failure, while items wait.
     pub(in crate::export) fn trouble(&self) -> Option<&str> {
         self.trouble.as_ref().map(|trouble| trouble.why.as_str())
     }
@@ -101,7 +102,7 @@ impl<T> Waiting<T> {
         self.items.len() as u64
     }
 
-    /// What was given up since the start.
+    /// The number of items given up since the start.
     pub(in crate::export) fn lost(&self) -> u64 {
         self.lost
     }
@@ -110,7 +111,7 @@ impl<T> Waiting<T> {
         self.lost += 1;
     }
 
-    /// How long it waits, from now on no longer.
+    /// Makes the items due, and returns how long they would have waited.
     #[cfg(test)]
     pub(in crate::export) fn make_due(&mut self) -> Option<Duration> {
         let trouble = self.trouble.as_mut()?;

@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 const MIB: u64 = 1024 * 1024;
 
-/// Settings of a [`JsonLines`].
+/// Builds a [`JsonLines`].
 #[derive(Clone, Debug)]
 #[must_use = "does nothing until `build` is called"]
 pub struct JsonLinesBuilder {
@@ -36,62 +36,59 @@ impl JsonLinesBuilder {
         }
     }
 
-    /// A file that would grow over this size, with its index, is closed and a new one
-    /// begun; 16 MiB by default, and never more than half of
-    /// [`max_total_bytes`](Self::max_total_bytes). A larger exchange gets a
-    /// file of its own.
+    /// Sets the size in bytes, with the index, at which a file is closed and a new one begun.
+    /// Default: 16 MiB; at most half of [`max_total_bytes`](Self::max_total_bytes). A larger
+    /// exchange has a file of its own.
     pub fn max_file_bytes(mut self, bytes: u64) -> Self {
         self.max_file_bytes = bytes;
         self
     }
 
-    /// The size of all exchange files in the directory together, those of
-    /// other processes and of earlier runs and the indexes included; 256 MiB by default.
+    /// Sets the total size in bytes of all exchange files in the directory, including indexes
+    /// and the files of other processes and of earlier runs. Default: 256 MiB.
     ///
-    /// Room for a whole file is made before a file is begun, by deleting the
-    /// oldest. So one process alone never exceeds this size; where several
-    /// share the directory each may exceed it by the file it is writing.
+    /// The oldest files are deleted before a file is begun, to make room for a whole one. So
+    /// one process alone never exceeds this size. Each of several processes that share the
+    /// directory may exceed it by the file that it is writing.
     pub fn max_total_bytes(mut self, bytes: u64) -> Self {
         self.max_total_bytes = bytes;
         self
     }
 
-    /// A file is closed so long after it was begun, also where nothing is
-    /// written; 24 hours by default, at least a second.
+    /// Sets how long after its beginning a file is closed, even if nothing is written.
+    /// Default: 24 hours; at least a second.
     pub fn max_file_age(mut self, age: Duration) -> Self {
         self.max_file_age = age.max(Duration::from_secs(1));
         self
     }
 
-    /// Deletes files that were written to last so long ago, those of other
-    /// processes and of earlier runs included; never by default. They are looked
-    /// for whenever a file is begun, and once a minute. An exchange is there for
-    /// this time and [`max_file_age`](Self::max_file_age) at most, where a process
-    /// runs that deletes it.
+    /// Sets how long after their last write files are deleted, including those of other
+    /// processes and of earlier runs. Default: never. They are deleted when a file is begun,
+    /// and once a minute. While such a process runs, an exchange is kept for at most this time
+    /// and [`max_file_age`](Self::max_file_age) together.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
     }
 
-    /// Compresses files with gzip once they are closed; not by default. Happens on
-    /// the exporter's thread, some 100 ms for a file of 16 MiB. The file that is
-    /// open when the process ends stays as it is.
+    /// Sets whether files are compressed with gzip once they are closed. Default: `false`. The
+    /// exporter's thread does that, in some 100 ms for a file of 16 MiB. The file that is open
+    /// when the process ends stays uncompressed.
     #[cfg(feature = "compression")]
     pub fn compress(mut self, compress: bool) -> Self {
         self.compress = compress;
         self
     }
 
-    /// How many exchanges are held in memory while nothing can be written; 64
-    /// by default, at least 1, and never more than 8 MiB of text. The newest
-    /// are held.
+    /// Sets how many of the newest exchanges are held in memory while nothing can be written.
+    /// Default: 64; at least 1, and at most 8 MiB of JSON.
     pub fn max_held(mut self, exchanges: usize) -> Self {
         self.max_held = exchanges;
         self
     }
 
-    /// The exporter. Makes the directory, where missing, and tries to write a
-    /// file in it, which it deletes again. Where that fails the exporter begins as
+    /// Builds the exporter. It creates the directory if it is missing, and tests it with a file
+    /// that it deletes again. If that fails, the exporter starts as
     /// [degraded](crate::export::Health::Degraded) and tries again later.
     #[must_use]
     pub fn build(self) -> JsonLines {

@@ -10,9 +10,9 @@ use std::{
     path::Path,
 };
 
-/// Replaces a closed file by its compressed form, `false` where somebody has deleted
-/// it. A crash at any moment leaves at least one complete copy under a name that
-/// readers know; where it leaves both, they take the original.
+/// Replaces a closed file by its compressed form. Returns `false` if the file was deleted.
+/// A crash at any moment leaves at least one complete copy under a name that readers know.
+/// If it leaves both, they read the original.
 pub(super) fn compress(dir: &Path, name: &str, storage: &dyn Storage) -> io::Result<bool> {
     let original = dir.join(name);
     let part = dir.join(names::part(name));
@@ -23,7 +23,7 @@ pub(super) fn compress(dir: &Path, name: &str, storage: &dyn Storage) -> io::Res
         Err(error) => return Err(error),
     };
     let written = write(&mut source, &part, storage);
-    // What was deleted meanwhile, was deleted for its content.
+    // If the original was deleted meanwhile, the copy must not stay.
     let deleted = || matches!(original.try_exists(), Ok(false));
     if written.is_err() || deleted() {
         let _ = fs::remove_file(&part);
@@ -48,7 +48,7 @@ fn write(source: &mut File, part: &Path, storage: &dyn Storage) -> io::Result<()
     let mut output = encoder.finish()?.0;
     output.sync()?;
     drop(output);
-    // Retention by age goes by the time of the last exchange.
+    // Retention by age uses the time of the last exchange.
     if let Ok(changed) = changed {
         File::options()
             .append(true)

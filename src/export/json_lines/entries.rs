@@ -1,4 +1,4 @@
-//! Reading an index, and what its entries lead to.
+//! Reads an index, and the lines that its entries refer to.
 
 use super::{
     index::{ENTRY, Entry, decode, seed},
@@ -13,7 +13,7 @@ use std::{
     time::SystemTime,
 };
 
-/// The entries of an index, as far as they hang together.
+/// The entries of an index, up to the first that does not follow the one before.
 pub(super) struct Entries {
     input: BufReader<Take<File>>,
     seed: u64,
@@ -25,7 +25,7 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    /// Those of the index of this file; `None` where it has none.
+    /// Opens the index of this file; `None` if it has none.
     pub(super) fn open(path: &Path, name: &str) -> Option<Self> {
         let (file, size) = plain_file::open(&path.with_file_name(names::index(name))).ok()?;
         let changed = file.metadata().and_then(|meta| meta.modified()).ok();
@@ -40,7 +40,7 @@ impl Entries {
         })
     }
 
-    /// What those so far cover of the file.
+    /// The end of the part of the file that the entries so far cover.
     pub(super) fn end(&self) -> u64 {
         self.last.as_ref().map_or(0, Entry::end)
     }
@@ -49,26 +49,26 @@ impl Entries {
         self.count
     }
 
-    /// The size of the index, and when it was written.
+    /// The size of the index, and the time at which it was written.
     pub(super) fn version(&self) -> (u64, Option<SystemTime>) {
         (self.size, self.changed)
     }
 
-    /// Whether there is nothing else in it.
+    /// Whether all entries were read and are valid.
     pub(super) fn is_whole(&self) -> bool {
         !self.torn && self.count.saturating_mul(ENTRY as u64) == self.size
     }
 
-    /// Whether it was written before this time of its file.
+    /// Whether the index was written before this time of its file.
     pub(super) fn is_before(&self, file: Option<SystemTime>) -> bool {
         matches!((file, self.changed), (Some(file), Some(index)) if file > index)
     }
 
-    /// Whether this is the file that they were made for, as far as can be seen without
-    /// reading it.
+    /// Whether the entries were made for this file, as far as its size, its times and the
+    /// place of the last entry show.
     pub(super) fn is_of(&self, file: &mut File) -> io::Result<bool> {
         let meta = file.metadata()?;
-        // What was appended since it was written is no reason to doubt it.
+        // Lines that were appended later do not matter.
         let changed = meta.len() == self.end() && self.is_before(meta.modified().ok());
         let last = self.last.as_ref();
         Ok(meta.len() >= self.end()
@@ -96,13 +96,13 @@ impl Iterator for Entries {
     }
 }
 
-/// The exchange of an entry; `None` where the file has something else there.
+/// The exchange of an entry; `None` if the file has something else at that place.
 pub(super) fn read_at(file: &mut (impl Read + Seek), entry: &Entry) -> Option<Exchange> {
     let length = usize::try_from(entry.length).ok()?;
     if !(2..=MAX_LINE + 1).contains(&length) {
         return None;
     }
-    // With the end of the line before.
+    // Includes the end of the line before.
     let before = usize::from(entry.offset > 0);
     let mut bytes = vec![0; length + before];
     file.seek(SeekFrom::Start(entry.offset - u64::from(entry.offset > 0)))

@@ -1,7 +1,7 @@
 use super::{
     reader::{BUFFER, Input, MAX_LINE, files, is_compressed, open, parse},
     split::Splitter,
-    torn::{Torn, TornReason},
+    torn::{Reason, Torn},
 };
 use crate::{exchange::Exchange, plain_file};
 use std::{
@@ -11,31 +11,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Reads on where it stopped the last time, in all files that
-/// [`JsonLines`](super::JsonLines) writes to a directory, also in such as begin, are
-/// compressed or are deleted meanwhile.
-///
-/// ```no_run
-/// use dashcam::export::json_lines::Follow;
-/// use std::{ops::ControlFlow, thread, time::Duration};
-///
-/// let mut follow = Follow::new("/var/lib/orders/dashcam");
-/// loop {
-///     follow.poll(|item| {
-///         match item {
-///             Ok(exchange) => println!("{} {}", exchange.id, exchange.outcome),
-///             Err(torn) => eprintln!("skipped {torn}"),
-///         }
-///         ControlFlow::Continue(())
-///     })?;
-///     thread::sleep(Duration::from_millis(300));
-/// }
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Debug)]
-pub struct Follow {
-    dir: PathBuf,
-    /// By the name that a file had before it was compressed.
+/// How far the files of a directory, or one file, have been read. Files may begin, be
+/// compressed or be deleted meanwhile.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Follow {
+    /// The key is the name that a file had before it was compressed.
     places: BTreeMap<PathBuf, Place>,
 }
 
@@ -44,39 +24,35 @@ pub struct Follow {
 struct Place {
     offset: u64,
     lines: u64,
-    /// It is compressed, so nothing is written to it any more, and was read; or it
-    /// cannot be read to its end.
+    /// The file is compressed and was read, so that nothing is appended to it any more; or
+    /// it cannot be read to its end.
     done: bool,
-    /// It was said that it cannot be read.
+    /// It was reported that the file cannot be read.
     told: bool,
 }
 
 impl Follow {
-    /// Begins with the first exchange in the directory. Nothing is read yet.
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self {
-            dir: dir.into(),
-            places: BTreeMap::new(),
-        }
-    }
-
-    /// Hands over what is new since the last call, file by file, until `each` breaks: then
-    /// the next call goes on behind that item. A line that is being written waits for the
-    /// next call. A place that holds no exchange is handed over once, as an error.
+    /// Passes to `each` what is new since the last call, file by file, until `each` breaks;
+    /// the next call continues behind that item. A line that is being written waits for the
+    /// next call. A place that holds no exchange is passed once, as an error.
     ///
     /// # Errors
     ///
     /// The directory cannot be listed.
-    pub fn poll(
+    pub(crate) fn poll(
         &mut self,
+        path: &Path,
         mut each: impl FnMut(Result<Exchange, Torn>) -> ControlFlow<()>,
     ) -> io::Result<()> {
-        let paths = files(&self.dir)?;
+        let paths = match path.is_file() {
+            true => vec![path.to_owned()],
+            false => files(path)?,
+        };
         let paths: Vec<_> = paths
             .iter()
             .map(|path| {
                 let original = original(path);
-                // Both are there where the original is none, or empty.
+                // Both exist if the original is not a regular file, or is empty.
                 let key = match path != &original && paths.contains(&original) {
                     true => path.clone(),
                     false => original,
@@ -91,13 +67,13 @@ impl Follow {
             match read(&path, place, &mut each) {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => break,
-                // Retention deleted it just now.
+                // Retention just deleted the file.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(_) if place.told => {}
                 Err(error) => {
                     place.told = true;
                     place.done |= error.kind() == io::ErrorKind::FileTooLarge;
-                    let reason = TornReason::of(&error);
+                    let reason = Reason::of(&error);
                     if each(Err(Torn::new(&path, place.lines, place.offset, reason))).is_break() {
                         break;
                     }
@@ -121,9 +97,9 @@ fn read(
     while let Some(line) = splitter.next()? {
         let (number, offset) = (start.lines + line.number, start.offset + line.offset);
         let parsed = if line.too_long {
-            Err(TornReason::TooLong)
+            Err(Reason::TooLong)
         } else if line.text.trim_ascii().is_empty() {
-            // The newline of a line that was whole without it.
+            // The newline of a line that was complete without it.
             *place = at(start, splitter.position());
             continue;
         } else {
@@ -142,7 +118,7 @@ fn read(
     Ok(ControlFlow::Continue(()))
 }
 
-/// The rest of a file, where there may be any.
+/// The rest of a file, if there may be any.
 fn resume(path: &Path, place: &mut Place) -> io::Result<Option<Input>> {
     if place.done {
         return Ok(None);
@@ -157,7 +133,7 @@ fn resume(path: &Path, place: &mut Place) -> io::Result<Option<Input>> {
         return Ok(None);
     }
     if len < place.offset {
-        // Somebody else cut it: it is another file now.
+        // Another program truncated the file, so it is read from the start.
         *place = Place::default();
     }
     file.seek(SeekFrom::Start(place.offset))?;
@@ -192,10 +168,10 @@ mod tests {
         io::Write,
     };
 
-    fn polled(follow: &mut Follow) -> Vec<Result<String, TornReason>> {
+    fn polled(follow: &mut Follow, dir: &Path) -> Vec<Result<String, Reason>> {
         let mut seen = Vec::new();
         follow
-            .poll(|item| {
+            .poll(dir, |item| {
                 seen.push(item.map(|exchange| exchange.id).map_err(|torn| torn.reason));
                 ControlFlow::Continue(())
             })
@@ -218,48 +194,48 @@ mod tests {
             file.write_all(bytes).unwrap();
         };
         let line = |id| serde_json::to_vec(&sample(id)).unwrap();
-        let mut follow = Follow::new(&dir);
-        assert!(polled(&mut follow).is_empty());
+        let mut follow = Follow::default();
+        assert!(polled(&mut follow, &dir).is_empty());
 
         append(
             0,
             &[line("a"), b"\n".to_vec(), line("b")[..50].to_vec()].concat(),
         );
-        assert_eq!(polled(&mut follow), [Ok("a".to_owned())]);
-        assert!(polled(&mut follow).is_empty(), "nothing twice");
+        assert_eq!(polled(&mut follow, &dir), [Ok("a".to_owned())]);
+        assert!(polled(&mut follow, &dir).is_empty(), "nothing twice");
         append(0, &line("b")[50..]);
-        // It lacks nothing but its newline.
-        assert_eq!(polled(&mut follow), [Ok("b".to_owned())]);
+        // The line lacks only its newline.
+        assert_eq!(polled(&mut follow, &dir), [Ok("b".to_owned())]);
         append(0, b"\n");
-        assert!(polled(&mut follow).is_empty());
+        assert!(polled(&mut follow, &dir).is_empty());
 
-        // The next file, and a line that is none.
+        // The next file, and a line that is not an exchange.
         append(
             1,
             &[line("c"), b"\n{}\n".to_vec(), line("d"), b"\n".to_vec()].concat(),
         );
-        let seen = polled(&mut follow);
+        let seen = polled(&mut follow, &dir);
         assert_eq!(
             (&seen[0], &seen[2]),
             (&Ok("c".to_owned()), &Ok("d".to_owned()))
         );
         assert!(
-            matches!(seen[1], Err(TornReason::InvalidJson { .. })),
+            matches!(seen[1], Err(Reason::InvalidJson { .. })),
             "{seen:?}"
         );
 
         fs::remove_file(file(0)).unwrap();
         append(1, &[line("e"), b"\n".to_vec()].concat());
-        assert_eq!(polled(&mut follow), [Ok("e".to_owned())]);
-        // Stopped in the middle, it goes on behind that.
+        assert_eq!(polled(&mut follow, &dir), [Ok("e".to_owned())]);
+        // A poll that was stopped continues behind the item.
         append(
             1,
             &[line("f"), b"\n".to_vec(), line("g"), b"\n".to_vec()].concat(),
         );
-        follow.poll(|_| ControlFlow::Break(())).unwrap();
-        assert_eq!(polled(&mut follow), [Ok("g".to_owned())]);
+        follow.poll(&dir, |_| ControlFlow::Break(())).unwrap();
+        assert_eq!(polled(&mut follow, &dir), [Ok("g".to_owned())]);
 
-        // Compressed meanwhile: only what was not seen yet is new.
+        // The file was compressed meanwhile: only unread lines are new.
         #[cfg(feature = "compression")]
         {
             use crate::export::json_lines::{compress::compress, names, storage::Disk};
@@ -267,10 +243,10 @@ mod tests {
             let name = file(1).file_name().unwrap().to_str().unwrap().to_owned();
             assert!(compress(&dir, &name, &Disk).unwrap());
             assert!(dir.join(names::compressed(&name)).exists() && !file(1).exists());
-            assert_eq!(polled(&mut follow), [Ok("h".to_owned())]);
-            assert!(polled(&mut follow).is_empty());
+            assert_eq!(polled(&mut follow, &dir), [Ok("h".to_owned())]);
+            assert!(polled(&mut follow, &dir).is_empty());
         }
         fs::remove_dir_all(&dir).unwrap();
-        assert!(follow.poll(|_| ControlFlow::Continue(())).is_err());
+        assert!(follow.poll(&dir, |_| ControlFlow::Continue(())).is_err());
     }
 }

@@ -1,15 +1,15 @@
-//! The index of an exchange file: one entry of a fixed size for each line, so that
-//! readers find the few lines that they want.
+//! The index of an exchange file. It has one entry of a fixed size for each line, so that
+//! readers find the lines that they look for.
 //!
-//! It is in a file of its own beside the exchanges, and is never needed: what it does
-//! not cover is read line by line. Nothing in it is believed that the file does not
-//! show, see [`lookup`](super::lookup).
+//! It is in a file of its own beside the exchanges. Readers do not need it: they read line
+//! by line what it does not cover. They do not trust an entry that the file does not
+//! confirm, see [`lookup`](super::lookup).
 
 use super::{
     names,
     storage::{Storage, Target},
 };
-use crate::exchange::{Exchange, SCHEMA};
+use crate::exchange::Exchange;
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::{borrow::Cow, io, path::Path};
@@ -17,36 +17,36 @@ use std::{borrow::Cow, io, path::Path};
 /// The size of an entry.
 pub(super) const ENTRY: usize = 112;
 
-/// So much of a file is read without an index: smaller files have none, and the last
-/// entries of others wait in memory until it is worth while to write them.
+/// Readers read this much of a file without an index. Smaller files have none. The last
+/// entries of others wait in memory until there are enough to write.
 pub(super) const UNINDEXED: u64 = 64 * 1024;
 
-/// Where a line is, and what of its exchange is asked for most.
+/// The place of a line, and the parts of its exchange that searches use most.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Entry {
     pub(super) offset: u64,
-    /// Newline included.
+    /// The newline included.
     pub(super) length: u32,
     mark: Mark,
 }
 
-/// What an entry says of an exchange.
+/// The parts of an exchange that an entry has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Mark {
     /// In microseconds since 1970.
     started_us: i64,
-    /// Zero where there is no response.
+    /// Zero if there is no response.
     status: u16,
     bits: u8,
     id: Id,
     correlation: Id,
 }
 
-/// Others like it were only counted.
+/// Failures before it were counted and not written.
 const SUPPRESSED: u8 = 1;
 
 impl Mark {
-    /// `None` for what an entry cannot describe.
+    /// Returns `None` if an entry cannot describe the exchange.
     pub(super) fn of(exchange: &Exchange) -> Option<Self> {
         let status = exchange.response.as_ref().map(|response| response.status);
         let suppressed = exchange.losses.suppressed_before > 0;
@@ -54,8 +54,8 @@ impl Mark {
         Self::new(&exchange.started_at, ids, status, suppressed)
     }
 
-    /// The same of an exchange as a line, of which no more is read into memory. `None`
-    /// also for what is none.
+    /// The same for an exchange as a line, without reading all of it into memory. Also
+    /// returns `None` if the line is not an exchange.
     pub(super) fn of_line(line: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Line<'a> {
@@ -87,7 +87,7 @@ impl Mark {
         }
 
         let line: Line<'_> = serde_json::from_slice(line).ok()?;
-        if line.schema != SCHEMA {
+        if line.schema != Exchange::SCHEMA {
             return None;
         }
         let status = line.response.map(|response| response.status);
@@ -127,17 +127,18 @@ impl Entry {
         (self.mark.status != 0).then_some(self.mark.status)
     }
 
-    /// Whether others like it were only counted before it.
+    /// Whether failures before it were counted and not written.
     pub(crate) fn has_suppressed(&self) -> bool {
         self.mark.bits & SUPPRESSED != 0
     }
 
-    /// Whether one of its IDs may begin so. Long ones are not in the entry as a whole.
+    /// Whether one of its IDs may begin with this. Long IDs are not in the entry as a
+    /// whole.
     pub(crate) fn may_begin(&self, id: &str) -> bool {
         self.mark.id.may_begin(id) || self.mark.correlation.may_begin(id)
     }
 
-    /// Whether this may be its correlation ID.
+    /// Whether the correlation ID may be this one.
     pub(crate) fn may_be_of(&self, correlation_id: &str) -> bool {
         self.mark.correlation == Id::of(correlation_id)
     }
@@ -154,7 +155,7 @@ impl Entry {
     }
 }
 
-/// What of an ID is kept: all of it up to 39 bytes, else its first 31 and last 8.
+/// The part of an ID that is kept: all of it up to 39 bytes, else its first 31 and last 8.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Id {
     length: u8,
@@ -165,7 +166,7 @@ const ROOM: usize = 39;
 const HEAD: usize = 31;
 const TAIL: usize = ROOM - HEAD;
 
-/// The length of whatever is not shorter.
+/// The length that stands for all greater ones.
 const LONG: u8 = 127;
 
 impl Id {
@@ -207,7 +208,7 @@ impl Id {
     }
 }
 
-/// Binds entries to the file that they are of, and to this form of them.
+/// Binds entries to their file, and to this version of the format.
 pub(super) fn seed(name: &str) -> u64 {
     let name = names::stem(name).unwrap_or(name);
     let mut seed = 0xcbf2_9ce4_8422_2325_u64;
@@ -217,7 +218,7 @@ pub(super) fn seed(name: &str) -> u64 {
     seed
 }
 
-/// No protection from forgery: whoever can write here can write exchanges.
+/// This does not protect from forgery: whoever can write here can write exchanges.
 fn check(bytes: &[u8], seed: u64) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut last = [0; 8];
@@ -228,8 +229,8 @@ fn check(bytes: &[u8], seed: u64) -> u64 {
     })
 }
 
-/// Puts a number into so many bytes of seven bits each. So an index is ASCII, and who
-/// reads all files of the directory as text goes on.
+/// Writes a number as bytes of seven bits each, so that an index is ASCII. Programs that
+/// read all files of the directory as text can continue.
 fn push(number: u64, bytes: u32, out: &mut Vec<u8>) {
     let sevens = (0..bytes).map(|n| (number >> (7 * n) & 0x7f) as u8);
     out.extend(sevens);
@@ -260,7 +261,7 @@ fn encode(entry: &Entry, seed: u64, out: &mut Vec<u8>) {
     push(sum, 8, out);
 }
 
-/// An entry of the file with this seed; `None` where these bytes are none.
+/// Decodes an entry of the file with this seed; `None` if the bytes are not one.
 pub(super) fn decode(bytes: &[u8; ENTRY], seed: u64) -> Option<Entry> {
     let (head, sum) = bytes.split_last_chunk::<8>()?;
     if check(head, seed) & SUM != number(sum) || !bytes.is_ascii() {
@@ -286,14 +287,14 @@ pub(super) fn decode(bytes: &[u8; ENTRY], seed: u64) -> Option<Entry> {
     })
 }
 
-/// What of a checksum is written.
+/// The part of a checksum that is written.
 const SUM: u64 = (1 << 56) - 1;
 
-/// What is before the checksum.
+/// The part before the checksum.
 #[cfg(any(test, fuzzing))]
 pub(super) const HEAD_OF_ENTRY: usize = ENTRY - 8;
 
-/// The entry of which this is the head.
+/// Completes the entry with this head.
 #[cfg(any(test, fuzzing))]
 pub(super) fn checked(head: &[u8], seed: u64) -> [u8; ENTRY] {
     let mut bytes: Vec<u8> = head.iter().map(|byte| byte & 0x7f).collect();
@@ -306,19 +307,19 @@ pub(super) fn checked(head: &[u8], seed: u64) -> [u8; ENTRY] {
     entry
 }
 
-/// The index of a file while that is written.
+/// The index of a file that is being written.
 pub(super) struct IndexWriter {
-    /// Of the index.
+    /// The name of the index.
     name: String,
     seed: u64,
-    /// Entries that wait.
+    /// Entries that wait to be written.
     pending: Vec<u8>,
     target: Option<Box<dyn Target>>,
-    /// Where the entries so far end, the waiting ones included.
+    /// The end of the entries so far, waiting ones included.
     end: u64,
     count: u64,
     written: u64,
-    /// A line was not described, or the index could not be written: it ends here.
+    /// A line could not be described, or the index could not be written: it ends here.
     ended: bool,
 }
 
@@ -327,7 +328,7 @@ impl IndexWriter {
         Self::called(names::index(name), name)
     }
 
-    /// The index of the second is written under the first of these names.
+    /// Writes the index of the second name under the first name.
     pub(super) fn called(index: String, name: &str) -> Self {
         Self {
             name: index,
@@ -341,7 +342,7 @@ impl IndexWriter {
         }
     }
 
-    /// The next line of the file.
+    /// Adds the next line of the file.
     pub(super) fn add(&mut self, mark: Option<&Mark>, length: usize) {
         let (Some(mark), Ok(length), false) = (mark, u32::try_from(length), self.ended) else {
             self.ended = true;
@@ -361,8 +362,8 @@ impl IndexWriter {
         self.end - self.written >= UNINDEXED
     }
 
-    /// Writes what waits, where the file is large enough for an index. What goes wrong
-    /// costs the rest of the index, and no exchange.
+    /// Writes the waiting entries if the file is large enough for an index. A failure costs
+    /// the rest of the index, and no exchange.
     pub(super) fn write(&mut self, dir: &Path, storage: &dyn Storage) -> io::Result<()> {
         if self.pending.is_empty() || self.end < UNINDEXED {
             return Ok(());
@@ -382,17 +383,17 @@ impl IndexWriter {
         self.target.insert(target).append(&self.pending)
     }
 
-    /// What was written, and waits.
+    /// The bytes that were written, and those that wait.
     pub(super) fn size(&self) -> u64 {
         self.count * ENTRY as u64
     }
 
-    /// Whether there is a file of it.
+    /// Whether the file of the index exists.
     pub(super) fn is_begun(&self) -> bool {
         self.target.is_some()
     }
 
-    /// The file of the exchanges is gone.
+    /// The exchange file was deleted, so the index is deleted, too.
     pub(super) fn remove(self, dir: &Path) {
         if self.target.is_some() {
             let _ = std::fs::remove_file(dir.join(self.name));
@@ -452,7 +453,7 @@ pub(super) mod tests {
         assert_eq!(decode(&bytes, 9), Some(large));
     }
 
-    /// What is read of a line is what is known of its exchange.
+    /// An entry made from a line is that made from its exchange.
     #[test]
     fn a_line_says_what_its_exchange_does() {
         let mut exchange = sample("e\u{1}\"");
@@ -504,7 +505,7 @@ pub(super) mod tests {
     }
 
     proptest! {
-        /// Whatever is asked for by its ID is found by its entry.
+        /// A search for an ID finds the exchange by its entry.
         #[test]
         fn nothing_is_missed(id in "[a-c.]{0,60}", correlation in "[ -~]{0,300}", cut: usize) {
             let entry = entry(&id, &correlation);
@@ -517,7 +518,7 @@ pub(super) mod tests {
             prop_assert_eq!(decode(&encoded(&entry, 9), 9), Some(entry));
         }
 
-        /// One changed bit makes it none.
+        /// One changed bit invalidates an entry.
         #[test]
         fn what_is_broken_is_none(at in 0..ENTRY * 8) {
             let mut bytes = encoded(&entry("e", "c"), 9);

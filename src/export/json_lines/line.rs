@@ -6,8 +6,8 @@ pub(super) enum LineError {
     Json(serde_json::Error),
 }
 
-/// Puts the exchange and a newline into `line`, which is empty. Never grows it
-/// over `max` bytes by content.
+/// Writes the exchange and a newline into `line`, which is empty, up to `max` bytes of
+/// content.
 pub(super) fn serialise(
     exchange: &Exchange,
     line: &mut Vec<u8>,

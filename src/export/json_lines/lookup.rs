@@ -1,5 +1,5 @@
-//! Reading what is wanted of exchange files: by the index where there is one that can
-//! be believed, else line by line.
+//! Reads the exchanges of files that a search looks for: by the index if it is valid, else
+//! line by line.
 
 use super::{
     entries::{Entries, read_at},
@@ -7,7 +7,7 @@ use super::{
     names,
     reader::{BUFFER, MAX_LINE, files, is_compressed, open, parse},
     split::Splitter,
-    torn::{Torn, TornReason},
+    torn::{Reason, Torn},
 };
 use crate::{exchange::Exchange, plain_file};
 use std::{
@@ -20,32 +20,32 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// So far the clock of whoever wrote a file may have been set back meanwhile.
+/// The clock of a writer may have been set back by this much.
 const SLACK: Duration = Duration::from_secs(60);
 
-/// Somebody who wants some of the exchanges of a file.
+/// A search for some of the exchanges of a file.
 pub(crate) trait Wanted {
-    /// Whether there are exchanges that it does not want, so that an index helps.
+    /// Whether it rejects some exchanges, so that an index helps.
     fn is_choosy(&self) -> bool;
 
-    /// Nothing that began before this is wanted, in microseconds since 1970. It may
-    /// become later while it reads.
+    /// The time before which no exchange matches, in microseconds since 1970. It may
+    /// increase while the search reads.
     fn not_before(&self) -> Option<i64>;
 
-    /// Whether the exchange of an entry may be wanted. It is asked again just before
-    /// that is read.
+    /// Whether the exchange of an entry may match. This is called again just before the
+    /// exchange is read.
     fn may(&mut self, entry: &Entry) -> bool;
 
-    /// Whether this line may be wanted.
+    /// Whether the exchange in this line may match.
     fn may_line(&mut self, _line: &[u8]) -> bool {
         true
     }
 
-    /// An exchange, which may be one that is not wanted. Of one file, those that the
-    /// index leads to come with the newest first.
+    /// Receives an exchange, which may not match. Those of one file that the index leads to
+    /// come newest first.
     fn take(&mut self, exchange: Exchange, offset: u64) -> ControlFlow<()>;
 
-    /// Something that is no exchange.
+    /// Receives a place that holds no exchange.
     fn torn(&mut self, torn: Torn);
 }
 
@@ -58,16 +58,16 @@ pub(crate) fn paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
     files(dir)
 }
 
-/// Reads what is wanted of one file; nothing where it was deleted.
+/// Passes to `wanted` what may match in one file; nothing if the file was deleted.
 ///
 /// # Errors
 ///
-/// It cannot be opened.
+/// The file cannot be opened.
 pub(crate) fn look(path: &Path, wanted: &mut dyn Wanted) -> io::Result<ControlFlow<()>> {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     match look_at(path, name, wanted) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !is_compressed(path) => {
-            // It was compressed since it was listed.
+            // The file was compressed after it was listed.
             let name = names::compressed(name);
             look_at(&path.with_file_name(&name), &name, wanted)
         }
@@ -120,7 +120,7 @@ fn look_at(path: &Path, name: &str, wanted: &mut dyn Wanted) -> io::Result<Contr
     Ok(lines.flow)
 }
 
-/// A file holds nothing that began after it was written to.
+/// Whether a file was last written before that time.
 fn is_older(changed: Option<SystemTime>, not_before: Option<i64>) -> bool {
     let changed = changed.and_then(|at| {
         at.checked_add(SLACK)?
@@ -134,7 +134,7 @@ fn is_older(changed: Option<SystemTime>, not_before: Option<i64>) -> bool {
     }
 }
 
-/// What gzip says at the end of a file, modulo 2³².
+/// The size that gzip has at the end of a file, modulo 2³².
 fn unpacked_size(file: &mut File, size: u64) -> Option<u64> {
     let mut end = [0; 4];
     file.seek(SeekFrom::Start(size.checked_sub(4)?)).ok()?;
@@ -142,16 +142,16 @@ fn unpacked_size(file: &mut File, size: u64) -> Option<u64> {
     Some(u32::from_le_bytes(end).into())
 }
 
-/// The lines of one file on their way.
+/// Reads lines of one file.
 struct Lines<'p> {
     path: &'p Path,
-    /// Where those are that the index led to, so that none comes twice.
+    /// The offsets of the lines that the index led to, so that none comes twice.
     taken: HashSet<u64>,
     flow: ControlFlow<()>,
 }
 
 impl Lines<'_> {
-    /// Hands over what was found; `false` where the file does not have it.
+    /// Passes on the lines that the index leads to; `false` if the file does not have one.
     fn found(
         &mut self,
         file: &mut File,
@@ -174,7 +174,7 @@ impl Lines<'_> {
         Ok(true)
     }
 
-    /// Hands over the lines from here on: an offset, and the number of lines before.
+    /// Passes on the lines from here on: an offset, and the number of lines before.
     fn all(
         &mut self,
         input: impl BufRead,
@@ -188,14 +188,14 @@ impl Lines<'_> {
             let parsed = match splitter.next() {
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    let reason = TornReason::of(&error);
+                    let reason = Reason::of(&error);
                     wanted.torn(Torn::new(self.path, number, offset, reason));
                     return Ok(());
                 }
-                Ok(Some(line)) if line.too_long => Err(TornReason::TooLong),
+                Ok(Some(line)) if line.too_long => Err(Reason::TooLong),
                 Ok(Some(line)) if line.text.trim_ascii().is_empty() => continue,
                 Ok(Some(_)) if self.taken.contains(&offset) => continue,
-                // What was cut is said in any case.
+                // A line that was cut is always reported.
                 Ok(Some(line)) if line.ended && !wanted.may_line(line.text) => continue,
                 Ok(Some(line)) => parse(line.text, line.ended),
             };
@@ -210,8 +210,8 @@ impl Lines<'_> {
     }
 }
 
-/// Reads entries of any content, that were not broken on their way, of any file: what
-/// comes out is a whole line of it.
+/// Reads intact entries of any content against any file: what they lead to is a whole line
+/// of it.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn any_index(file: &[u8], entries: &[u8]) {
     for head in entries.chunks_exact(super::index::HEAD_OF_ENTRY) {
@@ -243,7 +243,7 @@ mod tests {
             any_index(&file, &entries);
         }
 
-        /// An entry leads to its line only, whatever offset and length it has.
+        /// An entry leads only to its line, whatever offset and length it has.
         #[test]
         fn an_entry_leads_to_its_line(
             offset_by in -3_i64..4, length_by in -3_i64..4, other in 0..2,

@@ -1,73 +1,67 @@
-//! Exchanges as files with one JSON object per line, and back.
+//! Writes exchanges to files with one JSON object per line, and reads them.
 //!
 //! # Files
 //!
-//! Files are called `exchanges-<time>-<process>-<number>.jsonl`, with the UTC
-//! time at which they were begun (`20250102T030405.678Z`), so that they sort
-//! by time as far as the system's clock goes forward. A file belongs to the
-//! one exporter that made it; any number of processes can use one directory.
-//! On Unix new files have mode 0600 and new directories mode 0700.
+//! Files are named `exchanges-<time>-<process>-<number>.jsonl`, with the UTC time at which
+//! they were begun (`20250102T030405.678Z`), so that they sort by time as long as the system
+//! clock does not go back. A file belongs to the exporter that made it. Any number of
+//! processes can use one directory. On Unix new files have mode 0600 and new directories mode
+//! 0700.
 //!
-//! Every exchange is written at once, as one line. When a process is killed
-//! or the disk is full a torn line can be left; it is always the last of its
-//! file. A line that lacks nothing but its newline counts as whole; where the
-//! disk was full just there, the exchange is in the next file once more, with
-//! the same ID.
+//! The exporter writes every exchange at once, as one line. If a process is killed or the
+//! disk is full, a torn line can be left; it is always the last of its file. A line that lacks
+//! only its newline counts as complete. If the disk was full just there, the next file has the
+//! exchange once more, with the same ID.
 //!
-//! # Age, and compression
+//! # Age and compression
 //!
 //! A file is closed when it is [too large](JsonLinesBuilder::max_file_bytes) or
-//! [too old](JsonLinesBuilder::max_file_age), and deleted when
-//! [nothing was written to it for long](JsonLinesBuilder::max_age).
+//! [too old](JsonLinesBuilder::max_file_age), and deleted when it
+//! [was not written to for long](JsonLinesBuilder::max_age).
 //!
-//! With the feature `compression` closed files can be compressed. The name gets `.gz` then;
-//! the readers read both. Each file is compressed by the exporter that made it, into
-//! a hidden file that gets its name once it is complete, so that a crash at any
-//! moment leaves one readable copy. While that goes on, the copy takes room beyond
-//! the total size.
+//! With the feature `compression` closed files can be compressed. Their names then end in
+//! `.gz`; the readers read both. Each file is compressed by the exporter that made it, into a
+//! hidden file that is renamed once it is complete. A crash at any moment leaves one readable
+//! copy. Meanwhile the copy takes room beyond the total size.
 //!
 //! # Size
 //!
-//! Before a file is begun the oldest files in the directory, by name, are
-//! deleted until a whole new file fits into the
-//! [total size](JsonLinesBuilder::max_total_bytes) and there are fewer than
-//! 10 000 files. Only regular files with exactly such a name count, and only
-//! those are deleted. A file that another writer changed during the last
-//! minute is deleted only where deleting all others is not enough; its writer
-//! notices (on Unix from the file itself, also on network file systems that
-//! tell) and begins a new one. Such files have that for half of the total size together,
-//! and a time in the future is none.
+//! Before a file is begun, the oldest files in the directory, by name, are deleted until a
+//! whole new file fits into the [total size](JsonLinesBuilder::max_total_bytes) and there are
+//! fewer than 10 000 files. Only regular files with exactly such a name count, and only those
+//! are deleted. A file that another writer changed during the last minute is deleted only if
+//! deleting all others is not enough; its writer notices (on Unix from the file itself, also
+//! on network file systems that report it) and begins a new one. This protects at most half of
+//! the total size, and no file whose time lies in the future.
 //!
-//! No file of this process goes for one that is not its own affair: first go files of other
-//! users (on Unix), and those larger than half of the total size that it did not write.
-//! What it cannot delete of others counts for nothing, and a warning names the first of
-//! them. Where it cannot delete its own, or more than 16 of its user's, and they are over
-//! the size, nothing is written, and the reason names one.
+//! No file of this process is deleted to make room for foreign ones. Files of other users (on
+//! Unix), and files larger than half of the total size that this process did not write, are
+//! deleted first. Files of others that cannot be deleted do not count, and a warning names the
+//! first of them. If the process cannot delete its own files, or more than 16 of its user's,
+//! and they exceed the total size, nothing is written, and the error names one.
 //!
-//! Who may write to the directory can delete exchanges, and take up the room for them:
-//! where that is its group, everybody, or an owner that is neither this process nor root,
-//! a warning says so. The same goes for the directories above it, in which it could be
-//! replaced, unless they are sticky.
+//! Whoever may write to the directory can delete exchanges and take up the room for them. A
+//! warning reports if that is its group, everybody, or an owner that is neither this process
+//! nor root. The same holds for the directories above it, in which it could be replaced, unless
+//! they are sticky.
 //!
 //! # Index
 //!
-//! Beside a file of more than 64 KiB is its index, `exchanges-….idx`, from which the
-//! program `dashcam` knows where in the file the few exchanges are that are asked for. It
-//! has the same mode, counts for the sizes, and is deleted with its file. Nobody needs it:
-//! where it is missing, torn, or not that of the file as it is, the file is read.
+//! A file of more than 64 KiB has an index beside it, `exchanges-….idx`. With it,
+//! [`find::Search`](crate::find::Search) and the program `dashcam` read only the exchanges that
+//! a search asks for. The index has the same mode, counts for the sizes, and is deleted with
+//! its file. It is optional: if it is missing, torn or outdated, the file is read.
 //!
-//! Where it is so beside a file that nobody has written to since the exporter was built,
-//! and that is not compressed, the exporter makes the index anew, also those of other
-//! processes and of older versions. It does so while no exchange waits, 8 MiB of files a
-//! second, the newest first, as far as the total size has room: no exchange is deleted for
-//! an index.
+//! The exporter rebuilds such an index if its file is not compressed, and if no process wrote
+//! to the file since the exporter was built. This includes files of other processes and of
+//! older versions. It does so while no exchange waits, 8 MiB of files a second, the newest
+//! first, as long as the total size has room: no exchange is deleted for an index.
 //!
 //! # Failures
 //!
-//! While nothing can be written the newest exchanges are held in memory and
-//! [`Health::Degraded`] tells why. Writing is tried again after one second,
-//! then after two and so on up to 30; what was held is written first, in
-//! order.
+//! While nothing can be written, the newest exchanges are held in memory, and
+//! [`Health::Degraded`] has the reason. The exporter tries again after one second, then after
+//! two, and so on up to 30. It writes what was held first, in order.
 
 mod builder;
 #[cfg(feature = "compression")]
@@ -89,17 +83,12 @@ mod tests;
 mod torn;
 mod writer;
 
-pub use self::{
-    builder::JsonLinesBuilder,
-    follow::Follow,
-    reader::{DirLines, Lines, read_dir, read_file},
-    stats::{JsonLinesStats, JsonLinesStatsHandle},
-    torn::{Torn, TornReason},
-};
+pub use self::{builder::JsonLinesBuilder, stats::JsonLinesStats, torn::Torn};
 
 #[cfg(all(fuzzing, feature = "full"))]
 pub(crate) use self::lookup::any_index;
 pub(crate) use self::{
+    follow::Follow,
     index::Entry,
     lookup::{Wanted, look, paths},
 };
@@ -109,25 +98,25 @@ use self::{
     stats::{Counters, add},
     writer::Writer,
 };
-use super::{Backlog, ExportError, Exporter, Health, held::Waiting};
+use super::{ExportError, Exporter, Health, held::Waiting};
 use crate::exchange::Exchange;
 use std::{
     fmt, io,
-    path::PathBuf,
+    iter::FusedIterator,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
 
-/// The longest line that is written, newline included, and the size of all
-/// lines held in memory.
+/// The longest line, newline included, and the size of all lines held in memory.
 const MAX_LINE: usize = 8 * 1024 * 1024;
 
-/// What the line buffer may keep between exchanges.
+/// The most bytes that the line buffer keeps between exchanges.
 const KEPT_BUFFER: usize = 256 * 1024;
 
 /// Writes exchanges to files in a directory, one JSON object per line.
 ///
-/// See the [module](self) for the files, their limits and what happens when
-/// they cannot be written.
+/// The [module page](self) describes the files, their limits, and what happens while they
+/// cannot be written.
 ///
 /// ```no_run
 /// use dashcam::export::JsonLines;
@@ -135,30 +124,67 @@ const KEPT_BUFFER: usize = 256 * 1024;
 /// let exporter = JsonLines::builder("/var/log/orders/exchanges")
 ///     .max_total_bytes(64 * 1024 * 1024)
 ///     .build();
-/// let stats = exporter.stats_handle();
+/// let stats = exporter.stats();
 /// # let _ = (exporter, stats);
 /// ```
 pub struct JsonLines {
     writer: Writer,
     waiting: Waiting<(Vec<u8>, Option<Mark>)>,
-    /// The line being written; empty between calls.
+    /// The line that is being written; empty between calls.
     line: Vec<u8>,
-    /// What the index says of it.
+    /// The entry of the line in the index.
     mark: Option<Mark>,
     counters: Arc<Counters>,
 }
 
 impl JsonLines {
-    /// Writes to this directory, which is made where missing. A relative one is made
-    /// absolute now; an empty one is the current directory.
+    /// Returns a builder for this directory. The exporter creates it if it is missing. A
+    /// relative path is resolved when the exporter is built; an empty one is the current
+    /// directory.
     pub fn builder(dir: impl Into<PathBuf>) -> JsonLinesBuilder {
         JsonLinesBuilder::new(dir.into())
     }
 
-    /// Reads the counters, also after the exporter was given away.
+    /// Reads the exchanges that `JsonLines` wrote: those of all files in a directory, in the
+    /// order of the files' names, or those of one file.
+    ///
+    /// The iterator reads each file up to its end at that time. It returns an error for
+    /// each place that holds no exchange and continues behind it; it skips blank lines. In
+    /// a directory it skips files that were deleted meanwhile, and returns an error with
+    /// line 0 for a file that cannot be opened. With the feature `compression` it
+    /// decompresses files whose names end in `.gz`. [`find::Search`](crate::find::Search)
+    /// reads by conditions, and in the order of time.
+    ///
+    /// ```no_run
+    /// use dashcam::export::JsonLines;
+    ///
+    /// for item in JsonLines::read("/var/log/orders/exchanges")? {
+    ///     match item {
+    ///         Ok(exchange) => println!("{} {}", exchange.id, exchange.outcome),
+    ///         Err(torn) => eprintln!("skipped {torn}"),
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - The directory cannot be listed, or the file cannot be opened.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): the path is neither a directory nor a
+    ///   regular file, nor a link to one. Reading it could last for ever.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported): the file is compressed, and the feature
+    ///   `compression` is off.
+    pub fn read(
+        path: impl AsRef<Path>,
+    ) -> io::Result<impl FusedIterator<Item = Result<Exchange, Torn>> + Send + Sync + fmt::Debug>
+    {
+        reader::read(path.as_ref())
+    }
+
+    /// Returns the counters, which stay readable after the exporter was moved or dropped.
     #[must_use]
-    pub fn stats_handle(&self) -> JsonLinesStatsHandle {
-        JsonLinesStatsHandle(Arc::clone(&self.counters))
+    pub fn stats(&self) -> JsonLinesStats {
+        JsonLinesStats(Arc::clone(&self.counters))
     }
 
     fn start(writer: Writer, max_held: usize, counters: Arc<Counters>) -> Self {
@@ -200,7 +226,7 @@ impl JsonLines {
         self.count_held();
     }
 
-    /// Writes what is held.
+    /// Writes the lines that are held.
     fn recover(&mut self) -> io::Result<()> {
         let result = self.write_held();
         self.count_held();
@@ -245,8 +271,8 @@ impl Exporter for JsonLines {
     ///
     /// # Errors
     ///
-    /// It is longer than 8 MiB as a line, or, with its entry in the index (112 bytes), than
-    /// the total size.
+    /// The exchange is longer than 8 MiB as a line, or, with its entry in the index (112
+    /// bytes), than the total size.
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
         let max = self.max_line();
         let serialised = line::serialise(exchange, &mut self.line, max);
@@ -273,17 +299,17 @@ impl Exporter for JsonLines {
         result
     }
 
-    /// Tries to write what is held, even if the time for that has not come,
-    /// and brings the file written last to the device.
+    /// Tries at once to write what is held, and syncs the file that was written last to the
+    /// device.
     fn flush(&mut self) -> Result<(), ExportError> {
         if self.waiting.trouble().is_some() {
             self.recover().map_err(|error| {
                 ExportError::new("exchanges are held in memory").with_source(error)
             })?;
         }
-        self.writer
-            .sync()
-            .map_err(|error| ExportError::new("bringing a file to the device").with_source(error))
+        self.writer.sync().map_err(|error| {
+            ExportError::new("cannot sync a file to the device").with_source(error)
+        })
     }
 
     fn health(&self) -> Health {
@@ -295,8 +321,12 @@ impl Exporter for JsonLines {
         }
     }
 
-    fn backlog(&self) -> Backlog {
-        Backlog::new(self.waiting.len(), self.waiting.lost())
+    fn held(&self) -> u64 {
+        self.waiting.len()
+    }
+
+    fn lost(&self) -> u64 {
+        self.waiting.lost()
     }
 
     fn directory(&self) -> Option<PathBuf> {
@@ -311,7 +341,8 @@ impl Exporter for JsonLines {
         if self.waiting.is_due() {
             let _ = self.recover();
         }
-        // What cannot be deleted now is tried again, and told when it is in the way.
+        // A file that cannot be deleted now is tried again, and reported if it takes needed
+        // room.
         let _ = self.writer.tick();
     }
 
@@ -325,7 +356,7 @@ impl fmt::Debug for JsonLines {
         f.debug_struct("JsonLines")
             .field("dir", &self.writer.dir())
             .field("health", &self.health())
-            .field("stats", &self.stats_handle().get())
+            .field("stats", &self.counters)
             .finish_non_exhaustive()
     }
 }

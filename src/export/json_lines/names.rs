@@ -18,32 +18,32 @@ fn sequence() -> u64 {
     SEQUENCE.fetch_add(1, Ordering::Relaxed)
 }
 
-/// A name for a new file; names of one process sort by time.
+/// A name for a new file. Names of one process sort by time.
 pub(super) fn next() -> String {
-    // A clock outside of what has a name is no reason to lose exchanges.
+    // A time that has no name must not cost exchanges.
     let now = Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH);
     let stamp = now.strftime("%Y%m%dT%H%M%S.%3fZ");
     let (pid, sequence) = (process::id(), sequence());
     format!("{PREFIX}{stamp}-{pid}-{sequence:06}{SUFFIX}")
 }
 
-/// A name for a file that only shows whether files can be made.
+/// A name for a file that only tests whether files can be created.
 pub(super) fn probe() -> String {
     format!(".dashcam-probe-{}-{}", process::id(), sequence())
 }
 
-/// The name of the same file, compressed.
+/// The name of the file once it is compressed.
 pub(super) fn compressed(name: &str) -> String {
     format!("{name}{GZ}")
 }
 
-/// The name of a file without its compression; `None` where it has none.
+/// The name of the file before it was compressed; `None` if it is not compressed.
 pub(super) fn uncompressed(name: &str) -> Option<&str> {
     name.strip_suffix(GZ)
 }
 
-/// What the names of a file, of its compressed form and of its index have in common;
-/// `None` for the names of others.
+/// The common part of the names of a file, of its compressed form and of its index; `None`
+/// for other names.
 pub(super) fn stem(name: &str) -> Option<&str> {
     let stem = name.strip_suffix(INDEX).or_else(|| {
         let name = uncompressed(name).unwrap_or(name);
@@ -52,7 +52,7 @@ pub(super) fn stem(name: &str) -> Option<&str> {
     is_stem(stem).then_some(stem)
 }
 
-/// When a file, or its index, was begun, as its name says it.
+/// The time in the name of a file, or of its index.
 pub(super) fn began(name: &str) -> Option<SystemTime> {
     let whole = name.strip_prefix('.').unwrap_or(name);
     let stamp = whole.strip_prefix(PREFIX)?.split('-').next()?;
@@ -80,13 +80,14 @@ pub(super) fn is_index(name: &str) -> bool {
     name.strip_suffix(INDEX).is_some_and(is_stem)
 }
 
-/// A name for the compressed file while it is not complete.
+/// A name for the compressed file while it is incomplete.
 #[cfg(any(test, feature = "compression"))]
 pub(super) fn part(name: &str) -> String {
     format!(".{name}{GZ}{PART}")
 }
 
-/// A name for the index of a file while that is made anew. Others may do the same.
+/// A name for a new index of a file while it is incomplete. Other processes may make one,
+/// too.
 pub(super) fn index_part(name: &str) -> String {
     let (index, pid, sequence) = (index(name), process::id(), sequence());
     format!(".{index}-{pid}-{sequence}{PART}")

@@ -1,12 +1,9 @@
 use super::{
     names,
     split::Splitter,
-    torn::{Torn, TornReason},
+    torn::{Reason, Torn},
 };
-use crate::{
-    exchange::{Exchange, SCHEMA},
-    plain_file,
-};
+use crate::{exchange::Exchange, plain_file};
 use serde::Deserialize;
 use std::{
     collections::HashSet,
@@ -23,20 +20,23 @@ pub(super) const MAX_LINE: usize = 16 * 1024 * 1024;
 
 pub(super) const BUFFER: usize = 64 * 1024;
 
-/// A file, decompressed where its name ends in `.gz`.
+/// A file, decompressed if its name ends in `.gz`.
 pub(super) type Input = Box<dyn BufRead + Send + Sync>;
 
-/// Reads the exchanges of one file, in order, as far as it goes now. Lines that hold
-/// none are reported and reading goes on behind them; blank lines are skipped. A file
-/// whose name ends in `.gz` is decompressed, with the feature `compression`.
-///
-/// # Errors
-///
-/// The file cannot be opened; it is no regular file, nor a link to one
-/// ([`InvalidInput`](io::ErrorKind::InvalidInput)), and could be read for ever; it is compressed, and the feature is off
-/// ([`Unsupported`](io::ErrorKind::Unsupported)).
-pub fn read_file(path: impl AsRef<Path>) -> io::Result<Lines> {
-    let path = path.as_ref();
+/// Reads a directory, or one file.
+pub(super) fn read(path: &Path) -> io::Result<DirLines> {
+    let (paths, current) = if path.is_dir() {
+        (files(path)?, None)
+    } else {
+        (Vec::new(), Some(read_file(path)?))
+    };
+    Ok(DirLines {
+        paths: paths.into_iter(),
+        current,
+    })
+}
+
+fn read_file(path: &Path) -> io::Result<Lines> {
     Ok(Lines {
         path: path.to_owned(),
         splitter: Some(Splitter::new(open(path)?, MAX_LINE)),
@@ -58,14 +58,14 @@ pub(super) fn open(path: &Path) -> io::Result<Input> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Reads a file that was listed, also where it was compressed since then.
+/// Reads a file that was listed, even if it was compressed since then.
 fn read_listed(path: &Path) -> io::Result<Lines> {
     let result = read_file(path);
     match (&result, path.file_name().and_then(OsStr::to_str)) {
         (Err(error), Some(name))
             if error.kind() == io::ErrorKind::NotFound && !is_compressed(path) =>
         {
-            read_file(path.with_file_name(names::compressed(name)))
+            read_file(&path.with_file_name(names::compressed(name)))
         }
         _ => result,
     }
@@ -73,31 +73,6 @@ fn read_listed(path: &Path) -> io::Result<Lines> {
 
 pub(super) fn is_compressed(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "gz")
-}
-
-/// Reads the exchanges of all files that [`JsonLines`](super::JsonLines)
-/// wrote in this directory, in the order of the files' names. Files deleted
-/// meanwhile are skipped; a file that cannot be opened, and what is none, is reported
-/// as line 0.
-///
-/// ```no_run
-/// for item in dashcam::export::json_lines::read_dir("/var/log/orders/exchanges")? {
-///     match item {
-///         Ok(exchange) => println!("{} {}", exchange.id, exchange.outcome),
-///         Err(torn) => eprintln!("{torn}"),
-///     }
-/// }
-/// # Ok::<(), std::io::Error>(())
-/// ```
-///
-/// # Errors
-///
-/// The directory cannot be listed.
-pub fn read_dir(dir: impl AsRef<Path>) -> io::Result<DirLines> {
-    Ok(DirLines {
-        paths: files(dir.as_ref())?.into_iter(),
-        current: None,
-    })
 }
 
 /// The files in this directory, oldest first.
@@ -110,8 +85,8 @@ pub(super) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     paths.sort();
-    // A file and its compressed copy, where a crash left both, say the same. What the
-    // original has is what was written; the other may be anything.
+    // A crash may leave a file and its compressed copy, with the same exchanges. The
+    // original is known to be what was written.
     let all: HashSet<_> = paths.iter().cloned().collect();
     let mut doubles = HashSet::new();
     for path in paths.iter().filter(|path| is_compressed(path)) {
@@ -121,7 +96,7 @@ pub(super) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
         }
         match fs::metadata(&original) {
             Ok(meta) if meta.is_file() && meta.len() > 0 => doubles.insert(path.clone()),
-            // It was compressed just now, or is a link to nowhere.
+            // The original was just compressed, or is a broken link.
             Err(error) if error.kind() == io::ErrorKind::NotFound => doubles.insert(original),
             _ => false,
         };
@@ -130,8 +105,8 @@ pub(super) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The exchanges of one file; made by [`read_file`].
-pub struct Lines {
+/// The exchanges of one file.
+struct Lines {
     path: PathBuf,
     /// Absent after the end.
     splitter: Option<Splitter<Input>>,
@@ -151,9 +126,9 @@ impl Iterator for Lines {
                 }
                 Err(error) => {
                     self.splitter = None;
-                    Err(TornReason::of(&error))
+                    Err(Reason::of(&error))
                 }
-                Ok(Some(line)) if line.too_long => Err(TornReason::TooLong),
+                Ok(Some(line)) if line.too_long => Err(Reason::TooLong),
                 Ok(Some(line)) if line.text.trim_ascii().is_empty() => continue,
                 Ok(Some(line)) => parse(line.text, line.ended),
             };
@@ -162,10 +137,9 @@ impl Iterator for Lines {
     }
 }
 
-impl FusedIterator for Lines {}
-
-/// The exchanges of a directory; made by [`read_dir`].
-pub struct DirLines {
+/// The exchanges of a directory, or of one file.
+#[derive(Debug)]
+pub(super) struct DirLines {
     paths: vec::IntoIter<PathBuf>,
     current: Option<Lines>,
 }
@@ -190,8 +164,8 @@ impl Iterator for DirLines {
 
 impl FusedIterator for DirLines {}
 
-/// A line without its newline may be whole nevertheless: JSON tells.
-pub(super) fn parse(text: &[u8], ended: bool) -> Result<Exchange, TornReason> {
+/// A line without its newline may be complete: the JSON shows it.
+pub(super) fn parse(text: &[u8], ended: bool) -> Result<Exchange, Reason> {
     #[derive(Deserialize)]
     struct Head {
         schema: String,
@@ -199,24 +173,24 @@ pub(super) fn parse(text: &[u8], ended: bool) -> Result<Exchange, TornReason> {
 
     let parsed = serde_json::from_slice::<Exchange>(text);
     let error = match parsed {
-        Ok(exchange) if exchange.schema == SCHEMA => return Ok(exchange),
+        Ok(exchange) if exchange.schema == Exchange::SCHEMA => return Ok(exchange),
         Ok(exchange) => return Err(unknown(&exchange.schema)),
         Err(error) => error,
     };
     if !ended && error.is_eof() {
-        return Err(TornReason::EndOfFile);
+        return Err(Reason::EndOfFile);
     }
     match serde_json::from_slice::<Head>(text) {
-        Ok(Head { schema }) if schema != SCHEMA => Err(unknown(&schema)),
-        _ => Err(TornReason::InvalidJson {
-            // It quotes what it does not know, however long that is.
+        Ok(Head { schema }) if schema != Exchange::SCHEMA => Err(unknown(&schema)),
+        _ => Err(Reason::InvalidJson {
+            // The message quotes unknown names, whatever their length.
             message: error.to_string().chars().take(500).collect(),
         }),
     }
 }
 
-fn unknown(schema: &str) -> TornReason {
-    TornReason::UnknownSchema {
+fn unknown(schema: &str) -> Reason {
+    Reason::UnknownSchema {
         schema: schema.chars().take(64).collect(),
     }
 }
@@ -226,14 +200,5 @@ impl fmt::Debug for Lines {
         f.debug_struct("Lines")
             .field("path", &self.path)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for DirLines {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DirLines")
-            .field("current", &self.current)
-            .field("files_left", &self.paths.len())
-            .finish()
     }
 }

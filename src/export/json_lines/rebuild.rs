@@ -1,7 +1,7 @@
-//! Makes indexes anew that are missing, torn, or of another file.
+//! Rebuilds indexes that are missing, torn, or of another file.
 //!
-//! That is done in turns, while nothing else is to be done: each reads so much of a file,
-//! or of an index. The new index is in a hidden file until it is complete.
+//! The work is done in turns while the exporter is idle. Each turn reads a bounded part of
+//! a file, or of an index. The new index is in a hidden file until it is complete.
 
 use super::{
     MAX_LINE,
@@ -20,32 +20,32 @@ use std::{
     time::SystemTime,
 };
 
-/// What is read in a turn, but for the rest of a line.
+/// The bytes that a turn reads, without the rest of a line.
 const TURN: u64 = 256 * 1024;
 
-/// The entries that are read in a turn.
+/// The entries that a turn reads.
 const ENTRIES: usize = 2048;
 
 /// Turns between two ticks: 8 MiB a second.
 const TURNS: u32 = 32;
 
-/// Where the work is.
+/// The state of the work.
 pub(super) struct Rebuild {
-    /// What changed since then is written by somebody.
+    /// Files that changed after this time have a writer.
     began: SystemTime,
-    /// Turns until the next tick.
+    /// Turns left until the next tick.
     turns: u32,
-    /// Files that have not been looked at, oldest first; `None` while they are not known.
+    /// Files that were not examined yet, oldest first; `None` until they are listed.
     left: Option<Vec<String>>,
-    /// What indexes may take. No exchange is deleted for them.
+    /// The bytes that indexes may take. No exchange is deleted for them.
     room: u64,
-    /// There was no room, or writing failed: it is tried again when there is room for a
+    /// There was no room, or writing failed. The work continues when there is room for a
     /// new file.
     waits: bool,
     work: Option<Work>,
 }
 
-/// A file that is looked at.
+/// A file that is being examined.
 enum Work {
     Check(Box<Asked>, Option<Box<Entries>>),
     Build(Box<Asked>, Box<Build>),
@@ -57,7 +57,7 @@ struct Asked {
     file: File,
     size: u64,
     changed: SystemTime,
-    /// The index that there is.
+    /// The existing index.
     index: Option<(u64, Option<SystemTime>)>,
 }
 
@@ -82,7 +82,7 @@ impl Rebuild {
         self.left.is_none()
     }
 
-    /// These are the files, and so much may be taken by indexes.
+    /// Starts with these files, and this room for indexes.
     pub(super) fn start(&mut self, (left, room): (Vec<String>, u64)) {
         self.left = Some(left);
         self.room = room;
@@ -94,7 +94,7 @@ impl Rebuild {
         }
     }
 
-    /// Some of the work; whether there is more.
+    /// Does one turn; returns whether there is more to do.
     pub(super) fn turn(&mut self, dir: &Path, storage: &dyn Storage) -> bool {
         if self.turns == 0 {
             return false;
@@ -125,10 +125,10 @@ impl Rebuild {
         self.turns > 0
     }
 
-    /// A file that nobody writes, and that is large enough.
+    /// Opens a file that has no writer and is large enough.
     fn look(&self, dir: &Path, name: String) -> Option<Work> {
         let path = dir.join(&name);
-        // Not through a link.
+        // A link is not followed.
         let (size, changed) = version(&path)?;
         if size <= UNINDEXED || changed >= self.began {
             return None;
@@ -164,7 +164,7 @@ impl Rebuild {
         }
         let index = asked.path.with_file_name(names::index(&asked.name));
         let now = Entries::open(&asked.path, &asked.name).map(|now| now.version());
-        // Whatever was done meanwhile was done by somebody who knows more.
+        // If the file or its index changed meanwhile, that is newer.
         let same = version(&asked.path) == Some((asked.size, asked.changed)) && now == asked.index;
         if build.index.is_begun() && same {
             fs::rename(&build.part.0, index)?;
@@ -181,7 +181,7 @@ fn version(path: &Path) -> Option<(u64, SystemTime)> {
     Some((meta.len(), changed))
 }
 
-/// Reads on in the index, and decides.
+/// Reads on in the index, and decides whether it is complete.
 fn check(mut asked: Box<Asked>, mut entries: Option<Box<Entries>>) -> Option<Work> {
     if let Some(entries_left) = &mut entries
         && entries_left.by_ref().take(ENTRIES).count() == ENTRIES
@@ -194,11 +194,11 @@ fn check(mut asked: Box<Asked>, mut entries: Option<Box<Entries>>) -> Option<Wor
         None => true,
     };
     if good {
-        // The last ones of a process that was killed, or waits to write them.
+        // The process was killed, or has not written its last entries yet.
         if asked.size.saturating_sub(end) <= UNINDEXED {
             return None;
         }
-        // What cannot be described ends an index.
+        // An index ends at a line that an entry cannot describe.
         let mut rest = lines(&asked.file, end, asked.size).ok()?;
         describe(&mut rest)?;
     }
@@ -221,27 +221,27 @@ fn lines(file: &File, from: u64, size: u64) -> io::Result<Lines> {
     Ok(Splitter::new(rest, MAX_LINE))
 }
 
-/// What an entry says of the next line, and how long that is; `None` where there is no
-/// exchange that it could describe.
+/// The entry of the next line, and the length of the line; `None` if it has no exchange
+/// that an entry can describe.
 fn describe<R: BufRead>(lines: &mut Splitter<R>) -> Option<(Mark, usize)> {
     let (_, start) = lines.position();
     let line = lines.next().ok()?.filter(|line| line.ended)?;
     let (mark, length) = (Mark::of_line(line.text)?, line.text.len() + 1);
-    // A byte order mark is none of the text.
+    // A byte order mark is not part of the text.
     let (_, end) = lines.position();
     (end - start == length as u64).then_some((mark, length))
 }
 
 /// An index that is being made.
 struct Build {
-    /// Where it is.
+    /// The path of its hidden file.
     part: Part,
     index: IndexWriter,
     lines: Lines,
 }
 
 impl Build {
-    /// Describes some more lines; whether there are no others.
+    /// Adds entries for some more lines; returns whether it is complete.
     fn turn(&mut self, dir: &Path, storage: &dyn Storage) -> io::Result<bool> {
         let (_, start) = self.lines.position();
         loop {
@@ -261,7 +261,7 @@ impl Build {
     }
 }
 
-/// A file that goes with the value, unless it has another name by then.
+/// A file that is deleted with the value, unless it was renamed.
 struct Part(PathBuf);
 
 impl Drop for Part {

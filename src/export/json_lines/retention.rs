@@ -15,60 +15,60 @@ use std::{
 /// A file of another writer that changed within this time may still be written.
 const IN_USE: Duration = Duration::from_secs(60);
 
-/// More files than this are not kept, however small: every new file lists the
+/// No more files than this are kept, however small, because each new file lists the
 /// directory.
 const MAX_FILES: usize = 10_000;
 
-/// So many files of the same user that cannot be deleted may be in the way without a
-/// meaning. Where there are more, it is the directory in which nothing can be deleted.
+/// Up to this many files of the same user may be undeletable. If there are more, nothing
+/// can be deleted in the directory.
 const MAX_STUCK: usize = 16;
 
 /// Keeps the files of a directory within a total size.
 #[derive(Debug)]
 pub(super) struct Retention {
     max_total: u64,
-    /// Files that changed last so long ago go.
+    /// Files that last changed longer ago are deleted.
     max_age: Option<Duration>,
-    /// Names of the files this writer made and that may still be there. It
-    /// makes room only while it writes none, so all of them are closed.
+    /// Names of the files that this writer made and that may still exist. It makes room
+    /// only between files, so that all of them are closed.
     own: HashSet<String>,
-    /// The user that this process's files belong to, where that is known.
+    /// The user that this process's files belong to, if known.
     user: Option<u32>,
-    /// Those that could not be deleted.
+    /// The files that could not be deleted.
     stays: HashSet<String>,
-    /// The first of the files that could not be deleted, and do not count, and why.
+    /// The first of the files that could not be deleted and do not count, and why.
     stuck: Option<String>,
-    /// Deletes a file; tests put one here that fails.
+    /// Deletes a file. Tests replace it by one that fails.
     remove: fn(&Path) -> io::Result<()>,
 }
 
-/// In the order in which they go.
+/// The order in which files are deleted.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Rank {
-    /// Of another user, or larger than any that this one writes, or it could not be
-    /// deleted before: no file goes for it.
+    /// The file belongs to another user, is larger than any that this process writes, or
+    /// could not be deleted before. No other file is deleted to make room for it.
     Foreign,
     Closed,
-    /// Another writer may be writing it.
+    /// Another writer may be writing the file.
     InUse,
 }
 
 struct Found {
     name: String,
-    /// Those of its index included.
+    /// The bytes of the file and its index.
     bytes: u64,
     rank: Rank,
     of_other_user: bool,
-    /// Since it changed last.
+    /// The time since the last change.
     age: Duration,
 }
 
-/// What the directory has.
+/// The files of the directory.
 #[derive(Default)]
 struct Listed {
     /// Oldest first.
     files: Vec<Found>,
-    /// Files of others that this process may not delete; they count for nothing.
+    /// Files of other users that this process must not delete; they do not count.
     beyond: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ impl Retention {
         }
     }
 
-    /// The first of the files that could not be deleted, and do not count, and why.
+    /// The first of the files that could not be deleted and do not count, and why.
     pub(super) fn stuck(&self) -> Option<&str> {
         self.stuck.as_deref()
     }
@@ -94,7 +94,7 @@ impl Retention {
         self.max_total
     }
 
-    /// Notes which user a file that it made belongs to.
+    /// Notes the owner of a file that this process made.
     pub(super) fn is_of(&mut self, user: Option<u32>) {
         self.user = user.or(self.user);
     }
@@ -107,7 +107,7 @@ impl Retention {
         self.max_age
     }
 
-    /// Deletes what is too old, but for the file that is being written.
+    /// Deletes the files that are too old, except the one that is being written.
     pub(super) fn expire(
         &mut self,
         dir: &Path,
@@ -124,7 +124,7 @@ impl Retention {
         let mut result = Ok(());
         for file in files.files {
             if current != Some(&*file.name) && self.is_old(&file) {
-                // One that stays must not keep the others.
+                // A file that cannot be deleted must not keep the others.
                 result = result.and(self.remove(dir, &file.name, counters));
             }
         }
@@ -135,9 +135,9 @@ impl Retention {
         self.max_age.is_some_and(|max| file.age > max)
     }
 
-    /// Deletes the oldest files until `needed` more bytes fit: those of other users first,
-    /// and those that another writer may be writing last. What cannot be deleted and is of
-    /// others does not count.
+    /// Deletes the oldest files until `needed` more bytes fit: first those of other users,
+    /// last those that another writer may be writing. Files of others that cannot be
+    /// deleted do not count.
     pub(super) fn make_room(
         &mut self,
         dir: &Path,
@@ -183,8 +183,8 @@ impl Retention {
         }
     }
 
-    /// The files that may have an index, oldest first, and how much more all files may
-    /// take beside `needed` bytes.
+    /// The files that may have an index, oldest first, and the bytes that all files may
+    /// still take besides `needed`.
     pub(super) fn indexable(&mut self, dir: &Path, needed: u64) -> io::Result<(Vec<String>, u64)> {
         let mut files = self.list(dir)?.files;
         let taken = files.iter().map(|file| file.bytes);
@@ -197,7 +197,7 @@ impl Retention {
     fn remove(&self, dir: &Path, name: &str, counters: &Counters) -> io::Result<()> {
         match (self.remove)(&dir.join(name)) {
             Ok(()) => add(&counters.deleted_files, 1),
-            // Another process was faster.
+            // Another process deleted it first.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(named(name, &error)),
         }
@@ -233,7 +233,7 @@ impl Retention {
             let recent = age.is_some_and(|age| age < IN_USE);
             let of_other_user = whose.is_other(&meta);
             if is_part {
-                // Its process ended while it wrote that.
+                // The process that made the file ended before it was complete.
                 if !recent {
                     let _ = fs::remove_file(entry.path());
                 }
@@ -268,7 +268,8 @@ impl Retention {
         remove_doubles(dir, &mut files);
         for file in &mut files {
             let index = indexes.remove(&names::index(&file.name));
-            // One of somebody else's making must not make a file of ours a large one.
+            // An index that another user made must not make a file of this user a large
+            // one.
             if let Some((bytes, _, of_other_user)) = index
                 && of_other_user == file.of_other_user
             {
@@ -277,7 +278,7 @@ impl Retention {
         }
         self.doubt_in_use(&mut files);
         for (index, (_, recent, _)) in indexes {
-            // Somebody else deleted its file; or began it just now.
+            // The exchange file was deleted, or has just been begun.
             if !recent {
                 let _ = fs::remove_file(dir.join(index));
             }
@@ -287,8 +288,8 @@ impl Retention {
         Ok(Listed { files, beyond })
     }
 
-    /// What others are writing may take half of the room, the newest of it; the rest
-    /// has no better claim than what is closed.
+    /// The newest files that others are writing may take half of the room. The rest counts
+    /// as closed.
     fn doubt_in_use(&self, files: &mut [Found]) {
         let mut total = 0_u64;
         let in_use = files.iter_mut().rev().filter(|f| f.rank == Rank::InUse);
@@ -301,8 +302,8 @@ impl Retention {
     }
 }
 
-/// How long ago a file changed, as far as its times are to be believed: one in the
-/// future says nothing, and then it is that of its name.
+/// The time since a file changed, if its times are plausible. If it lies in the future, the
+/// time in the name counts.
 fn age(name: &str, changed: Option<SystemTime>, now: SystemTime) -> Option<Duration> {
     let since = |at: SystemTime| match now.duration_since(at) {
         Ok(age) => Some(age),
@@ -311,15 +312,15 @@ fn age(name: &str, changed: Option<SystemTime>, now: SystemTime) -> Option<Durat
     };
     changed.map_or(Some(Duration::ZERO), since).or_else(|| {
         let began = names::began(name)?;
-        // It was changed since then, nobody knows when: not a moment ago.
+        // The file changed at an unknown time after that, and counts as not in use.
         since(began).map(|age| age.max(IN_USE))
     })
 }
 
-/// Whose files are in a directory.
+/// Who owns the files of a directory.
 struct Users {
     user: Option<u32>,
-    /// Whether others' files stay theirs: those in a sticky directory of somebody else's.
+    /// Whether files of others are kept: those in a sticky directory of another user.
     keep_it: bool,
 }
 
@@ -357,13 +358,13 @@ impl Users {
     }
 }
 
-/// Where a process ended after it had compressed a file and before it deleted the
-/// original, both are there: the compressed one is complete. Where it is not, as
-/// somebody else put it there or cut it, the original stays.
+/// If a process ended after it had compressed a file and before it deleted the original,
+/// both exist, and the compressed one is complete. If it is not, because another program
+/// made or truncated it, the original stays.
 fn remove_doubles(dir: &Path, files: &mut Vec<Found>) {
     let compressed: HashSet<_> = files
         .iter()
-        // Another user's says nothing of this one's.
+        // A copy of another user does not prove anything about this user's file.
         .filter(|file| !file.of_other_user)
         .filter_map(|file| names::uncompressed(&file.name))
         .map(str::to_owned)
@@ -375,12 +376,12 @@ fn remove_doubles(dir: &Path, files: &mut Vec<Found>) {
     });
 }
 
-/// The error, with the name of the file that it is about.
+/// The error, with the name of the file.
 fn named(name: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{name}: {error}"))
 }
 
-/// Whether gzip says at the end of a file that so many bytes are in it, modulo 2³².
+/// Whether the size at the end of the gzip file is this one, modulo 2³².
 fn unpacks_to(compressed: &Path, bytes: u64) -> bool {
     let mut end = [0; 4];
     let read = plain_file::open(compressed).and_then(|(mut file, _)| {
@@ -449,7 +450,7 @@ mod tests {
             why.starts_with(&stuck) && why.contains("not that one"),
             "{why}"
         );
-        // It is the size of the others that counts.
+        // The size of the others counts.
         retention.remove = |_| Err(io::Error::other("none"));
         let own = file(&dir, 4, 300, 0);
         retention.made(own.clone());
@@ -458,8 +459,8 @@ mod tests {
         assert!(left(&dir).contains(&stuck) && !left(&dir).contains(&files[0]));
     }
 
-    /// Nothing of this process goes for a file that it cannot delete, whatever its name
-    /// and its time are.
+    /// No file of this process is deleted for a file that it cannot delete, whatever name
+    /// and time that has.
     #[test]
     fn no_file_goes_for_one_that_stays() {
         for (day, age, bytes) in [(1, 0, 1000), (9, 0, 1000), (9, -3000, 1000), (9, 3600, 140)] {
@@ -474,7 +475,7 @@ mod tests {
             };
             let counters = Counters::default();
             if bytes < 150 {
-                // One that could be somebody's is seen to stay as it is tried.
+                // A file that may belong to others is found undeletable when it is tried.
                 drop(retention.make_room(dir.path(), 200, &counters));
                 retention.made(file(&dir, 3, 100, 0));
                 retention.made(file(&dir, 4, 100, 0));
@@ -504,14 +505,14 @@ mod tests {
         let (future, old) = (file(&dir, 1, 100, -3000), file(&dir, 2, 100, 3600));
         let mut retention = Retention::new(300, Some(Duration::from_secs(7200)));
         let counters = Counters::default();
-        // Its name says how old it is at most.
+        // The name limits the age.
         retention.expire(dir.path(), None, &counters).unwrap();
         assert_eq!(left(&dir), [old.as_str()]);
         let future = (future, file(&dir, 1, 100, -3000)).1;
         let mut retention = Retention::new(300, None);
         retention.make_room(dir.path(), 200, &counters).unwrap();
         assert_eq!(left(&dir), [old.as_str()], "{future} is not in use");
-        // A clock that is a little ahead of this one is no such time.
+        // A clock that is a little ahead is not such a time.
         let ahead = file(&dir, 1, 100, -5);
         retention.make_room(dir.path(), 200, &counters).unwrap();
         assert_eq!(left(&dir), [ahead]);
@@ -530,7 +531,7 @@ mod tests {
         let foreign = sizes(&dir);
         let other = fs::metadata(dir.path()).unwrap().uid() + 1;
         let counters = Counters::default();
-        // Seen by somebody who may not delete it.
+        // For a process that must not delete it.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o1777)).unwrap();
         let mut retention = Retention::new(300, None);
         retention.is_of(Some(other));
@@ -538,7 +539,7 @@ mod tests {
         assert!(left(&dir).contains(&foreign));
         assert!(retention.stuck().unwrap().starts_with(&foreign));
         assert_eq!(retention.indexable(dir.path(), 0).unwrap().1, 300);
-        // And by somebody who may.
+        // For a process that may delete it.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
         retention.make_room(dir.path(), 60, &counters).unwrap();
         assert!(left(&dir).contains(&foreign), "there is room");
@@ -589,7 +590,7 @@ mod tests {
             .expire(dir.path(), Some(&written), &counters)
             .unwrap();
         assert_eq!(left(&dir), [written.as_str(), &young]);
-        // While none is written, and where there is room.
+        // While no file is written, and where there is room.
         retention.make_room(dir.path(), 1, &counters).unwrap();
         assert_eq!(left(&dir), [young]);
         assert_eq!(counters.deleted_files.load(Ordering::Relaxed), 2);
@@ -622,9 +623,9 @@ mod tests {
         retention
             .make_room(dir.path(), 10, &Counters::default())
             .unwrap();
-        // What is not known, and what may be under way, stays.
+        // Files that are unknown, or may be in use, stay.
         let (unknown, under_way) = (names::part("x"), names::part(&other));
-        // So does the original of what is none.
+        // The original of an invalid copy stays.
         let mut wanted = [unknown, under_way, gz, other, broken, cut];
         wanted.sort();
         assert_eq!(left(&dir), wanted);

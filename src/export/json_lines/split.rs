@@ -1,32 +1,32 @@
 use std::io::{self, BufRead};
 
-/// After so much without a line of any use a file is none of ours, or damaged: it may
-/// be far larger than what it takes on its disk.
+/// After this many bytes without a usable line the file is foreign or damaged. It may be
+/// far larger than its size on disk.
 const USELESS: u64 = 64 * 1024 * 1024;
 
-/// What some editors put at the start of a file.
+/// The byte order mark that some editors write at the start of a file.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Splits a stream into lines without ever holding more than `max` bytes of one.
+/// Splits a stream into lines without holding more than `max` bytes of one.
 pub(super) struct Splitter<R> {
     reader: R,
     max: usize,
     line: Vec<u8>,
     number: u64,
-    /// Where the next line begins.
+    /// The start of the next line.
     offset: u64,
     /// Bytes since the last line that was neither blank nor too long.
     useless: u64,
 }
 
-/// One line, without its newline and a byte order mark.
+/// One line, without its newline and byte order mark.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct RawLine<'a> {
     pub(super) number: u64,
     pub(super) offset: u64,
-    /// Empty where the line is too long.
+    /// Empty if the line is too long.
     pub(super) text: &'a [u8],
-    /// A newline came.
+    /// Whether the line has its newline.
     pub(super) ended: bool,
     pub(super) too_long: bool,
 }
@@ -43,18 +43,17 @@ impl<R: BufRead> Splitter<R> {
         }
     }
 
-    /// The number of the line that [`next`](Self::next) looks for, and where
-    /// it begins.
+    /// The number and the offset of the line that [`next`](Self::next) looks for.
     pub(super) fn position(&self) -> (u64, u64) {
         (self.number + 1, self.offset)
     }
 
-    /// The next line; `None` at the end.
+    /// Returns the next line; `None` at the end.
     ///
     /// # Errors
     ///
-    /// Those of reading, and [`FileTooLarge`](io::ErrorKind::FileTooLarge) where 64 MiB
-    /// are no line: then the rest is not worth reading.
+    /// Errors of reading, and [`FileTooLarge`](io::ErrorKind::FileTooLarge) after 64 MiB
+    /// without a usable line.
     pub(super) fn next(&mut self) -> io::Result<Option<RawLine<'_>>> {
         self.line.clear();
         let offset = self.offset;

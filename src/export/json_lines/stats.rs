@@ -3,59 +3,63 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// What a [`JsonLines`](super::JsonLines) did since it was built.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct JsonLinesStats {
-    /// Exchanges written.
-    pub written: u64,
-    /// Attempts to write that failed. An exchange kept in memory may fail
-    /// several times and be written in the end.
-    pub failed: u64,
-    /// Exchanges lost because they were too large, or could not be serialised.
-    pub refused: u64,
-    /// Exchanges lost because newer ones needed their place in memory while
-    /// nothing could be written.
-    pub dropped_from_ring: u64,
-    /// Exchanges in memory now, waiting to be written.
-    pub held: u64,
-    /// Files deleted because of their age, or to stay within the total size.
-    pub deleted_files: u64,
-    /// Closed files that were compressed.
-    pub compressed_files: u64,
-    /// Closed files that could not be compressed, and stay as they are.
-    pub failed_compressions: u64,
-}
-
-/// Reads the counters of a [`JsonLines`](super::JsonLines) from anywhere, also
-/// after it was given away or dropped. Cheap to clone.
+/// The counters of a [`JsonLines`](super::JsonLines) since it was built.
+///
+/// Cheap to clone, and readable from any thread, also after the exporter was moved or
+/// dropped. Each count is exact, but two calls do not read the same moment.
 #[derive(Clone, Debug)]
-pub struct JsonLinesStatsHandle(pub(super) Arc<Counters>);
+pub struct JsonLinesStats(pub(super) Arc<Counters>);
 
-impl JsonLinesStatsHandle {
-    /// The counters now. Each is exact; together they are not one moment's.
+impl JsonLinesStats {
+    /// Returns how many exchanges were written.
     #[must_use]
-    pub fn get(&self) -> JsonLinesStats {
-        let Counters {
-            written,
-            failed,
-            refused,
-            dropped_from_ring,
-            held,
-            deleted_files,
-            compressed_files,
-            failed_compressions,
-        } = &*self.0;
-        JsonLinesStats {
-            written: written.load(Ordering::Relaxed),
-            failed: failed.load(Ordering::Relaxed),
-            refused: refused.load(Ordering::Relaxed),
-            dropped_from_ring: dropped_from_ring.load(Ordering::Relaxed),
-            held: held.load(Ordering::Relaxed),
-            deleted_files: deleted_files.load(Ordering::Relaxed),
-            compressed_files: compressed_files.load(Ordering::Relaxed),
-            failed_compressions: failed_compressions.load(Ordering::Relaxed),
-        }
+    pub fn written(&self) -> u64 {
+        self.0.written.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many attempts to write failed. An exchange that is held in memory may
+    /// fail several times and be written in the end.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.0.failed.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many exchanges were lost because they were too large or could not be
+    /// serialised.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many exchanges were lost because newer ones took their place in memory
+    /// while nothing could be written.
+    #[must_use]
+    pub fn dropped_from_ring(&self) -> u64 {
+        self.0.dropped_from_ring.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many exchanges are held in memory now.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.0.held.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many files were deleted because of their age or the total size.
+    #[must_use]
+    pub fn deleted_files(&self) -> u64 {
+        self.0.deleted_files.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many closed files were compressed.
+    #[must_use]
+    pub fn compressed_files(&self) -> u64 {
+        self.0.compressed_files.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many closed files could not be compressed. They stay uncompressed.
+    #[must_use]
+    pub fn failed_compressions(&self) -> u64 {
+        self.0.failed_compressions.load(Ordering::Relaxed)
     }
 }
 

@@ -4,27 +4,27 @@ use std::{
     path::Path,
 };
 
-/// Where files are made; tests put one here that fails.
+/// Where files are created. Tests replace it by one that fails.
 pub(super) trait Storage: Send {
-    /// Makes the directory and those above it, where missing.
+    /// Creates the directory and its parents if they are missing.
     fn make_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Makes a file that did not exist.
+    /// Creates a file that did not exist.
     fn create(&self, path: &Path) -> io::Result<Box<dyn Target>>;
 }
 
-/// A file being written.
+/// A file that is being written.
 pub(super) trait Target: Send {
-    /// Writes all of it at the end of the file.
+    /// Appends all bytes to the file.
     fn append(&mut self, line: &[u8]) -> io::Result<()>;
 
-    /// Brings everything written to the device.
+    /// Syncs the file to the device.
     fn sync(&mut self) -> io::Result<()>;
 
-    /// Whether the file was deleted since it was made.
+    /// Whether the file was deleted since it was created.
     fn is_gone(&self) -> bool;
 
-    /// Who owns it; `None` where that is not known.
+    /// The owner of the file; `None` if unknown.
     fn owner(&self) -> Option<u32> {
         None
     }
@@ -73,8 +73,8 @@ impl Target for DiskFile {
     #[cfg(unix)]
     fn is_gone(&self) -> bool {
         use std::os::unix::fs::MetadataExt;
-        // Asked of the open file, so that a file moved elsewhere is not gone:
-        // what was written to it would be written twice.
+        // This checks the open file: one that was moved is not deleted, and its lines must
+        // not be written twice.
         self.file.metadata().is_ok_and(|meta| meta.nlink() == 0)
     }
 

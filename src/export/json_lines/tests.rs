@@ -6,7 +6,7 @@ mod recovery;
 mod rotation;
 
 use super::{
-    JsonLines, Torn, read_dir,
+    JsonLines, Torn,
     storage::{Disk, Storage, Target},
 };
 use std::{
@@ -19,7 +19,7 @@ use std::{
     },
 };
 
-/// A directory that goes away with the value.
+/// A directory that is deleted with the value.
 pub(crate) struct TempDir(PathBuf);
 
 impl TempDir {
@@ -42,8 +42,7 @@ impl Drop for TempDir {
     }
 }
 
-/// A file system on which only so many more bytes fit, and which may bring nothing to
-/// the device.
+/// A file system that has room for only so many more bytes, and whose sync may fail.
 #[derive(Clone)]
 struct Full(Arc<AtomicUsize>, Arc<AtomicBool>);
 
@@ -65,7 +64,7 @@ impl Storage for Full {
     fn create(&self, path: &Path) -> io::Result<Box<dyn Target>> {
         let file = Disk.create(path)?;
         let full = self.clone();
-        // What it takes is free again when it is deleted.
+        // Deleting the file frees its bytes.
         let name = path.file_name().unwrap().to_string_lossy();
         let passes = name.starts_with(".dashcam-probe");
         Ok(Box::new(FullFile { file, full, passes }))
@@ -105,10 +104,10 @@ impl Target for FullFile {
     }
 }
 
-/// The IDs that can be read, in order, and what cannot be.
+/// The IDs that can be read, in order, and the errors.
 fn read(dir: &Path) -> (Vec<String>, Vec<Torn>) {
     let (mut ids, mut torn) = (Vec::new(), Vec::new());
-    for item in read_dir(dir).unwrap() {
+    for item in JsonLines::read(dir).unwrap() {
         match item {
             Ok(exchange) => ids.push(exchange.id),
             Err(error) => torn.push(error),

@@ -6,21 +6,22 @@ use std::{
 };
 
 /// A place in a file where no exchange could be read.
+///
+/// [`Display`](fmt::Display) shows the file, the line and the reason.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Torn {
     /// The file.
     pub path: PathBuf,
-    /// The line, from 1.
+    /// The line, from 1; 0 if the file could not be opened.
     pub line: u64,
-    /// Where the line begins, in bytes from the start of the file.
+    /// The offset of the line in the file, in bytes.
     pub offset: u64,
-    /// What is wrong with it.
-    pub reason: TornReason,
+    pub(super) reason: Reason,
 }
 
 impl Torn {
-    pub(super) fn new(path: &Path, line: u64, offset: u64, reason: TornReason) -> Self {
+    pub(super) fn new(path: &Path, line: u64, offset: u64, reason: Reason) -> Self {
         Self {
             path: path.to_owned(),
             line,
@@ -31,43 +32,45 @@ impl Torn {
 
     /// Of a file that cannot be read at all.
     pub(crate) fn of_file(path: &Path, error: &io::Error) -> Self {
-        Self::new(path, 0, 0, TornReason::of(error))
+        Self::new(path, 0, 0, Reason::of(error))
+    }
+
+    /// Returns whether the file ends within the line, because its writer was stopped or is
+    /// writing the line now.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.reason == Reason::EndOfFile
     }
 }
 
 /// What is wrong with a line.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum TornReason {
-    /// The file ends within the line: its writer was stopped, or is writing
-    /// it now.
+pub(super) enum Reason {
+    /// The file ends within the line.
     EndOfFile,
-    /// It is not an exchange as JSON.
+    /// The line is not an exchange as JSON.
     InvalidJson {
-        /// What the parser says, at most 500 characters of it.
+        /// The parser's message, at most 500 characters of it.
         message: String,
     },
-    /// It belongs to another format, or to another version of this one.
+    /// The line has another format, or another version of this one.
     UnknownSchema {
-        /// What it says it is, at most 64 characters of it.
+        /// At most 64 characters of the line's schema.
         schema: String,
     },
-    /// It is longer than 16 MiB.
+    /// The line is longer than 16 MiB.
     TooLong,
-    /// 64 MiB went by that are no line, blank, or longer than 16 MiB: the rest of the
-    /// file is not read.
+    /// 64 MiB held only lines that are blank or longer than 16 MiB: the rest of the file
+    /// is not read.
     NoLines,
-    /// There is something under the file's name that is no regular file: a FIFO, a
-    /// socket or a device, which could be read for ever, and was not opened.
+    /// The path is a FIFO, a socket or a device. Reading it could last for ever, so it was
+    /// not opened.
     NotAFile,
     /// The file cannot be read from here on.
-    Read(
-        /// What kind of error that was.
-        io::ErrorKind,
-    ),
+    Read(io::ErrorKind),
 }
 
-impl TornReason {
+impl Reason {
     /// Why a file could not be read.
     pub(super) fn of(error: &io::Error) -> Self {
         match error.kind() {
@@ -88,15 +91,15 @@ impl fmt::Display for Torn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: ", self.path.display(), self.line)?;
         match &self.reason {
-            TornReason::EndOfFile => f.write_str("the file ends within the line"),
-            TornReason::InvalidJson { message } => write!(f, "not an exchange: {message}"),
-            TornReason::UnknownSchema { schema } => write!(f, "unknown schema {schema:?}"),
-            TornReason::NoLines => {
+            Reason::EndOfFile => f.write_str("the file ends within the line"),
+            Reason::InvalidJson { message } => write!(f, "not an exchange: {message}"),
+            Reason::UnknownSchema { schema } => write!(f, "unknown schema {schema:?}"),
+            Reason::NoLines => {
                 f.write_str("no line of use in 64 MiB; the rest of the file is not read")
             }
-            TornReason::NotAFile => f.write_str("not a regular file"),
-            TornReason::TooLong => f.write_str("the line is too long"),
-            TornReason::Read(kind) => write!(f, "cannot be read: {kind}"),
+            Reason::NotAFile => f.write_str("not a regular file"),
+            Reason::TooLong => f.write_str("the line is too long"),
+            Reason::Read(kind) => write!(f, "cannot be read: {kind}"),
         }
     }
 }

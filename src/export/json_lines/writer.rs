@@ -13,17 +13,17 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// How often a line is written anew when its file is deleted meanwhile, and
-/// how many names are tried for a new file.
+/// How often a line is written again if its file is deleted meanwhile, and how many names
+/// are tried for a new file.
 const ATTEMPTS: usize = 3;
 const NAMES: usize = 100;
 
-/// What a line takes in the index.
+/// The size of an entry in the index.
 const ENTRY_BYTES: u64 = ENTRY as u64;
-/// What is written to see whether there is room: a full disk still makes empty files.
+/// The bytes that are written to test for room: a full disk still allows empty files.
 const PROBE: usize = 4 * 1024;
 
-/// How often old files are looked for while no file is begun.
+/// How often old files are deleted while no file is begun.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 
 /// When files are closed and deleted.
@@ -45,13 +45,13 @@ pub(super) struct Writer {
     rebuild: Rebuild,
     storage: Box<dyn Storage>,
     counters: Arc<Counters>,
-    /// Who else may write to the directory, in words.
+    /// The warning about others who may write to the directory.
     open_to: Option<String>,
     pub(super) current: Option<Current>,
     pub(super) expired_at: Instant,
-    /// Why a closed file may not be on the device.
+    /// Why a closed file may not be synced to the device.
     unsynced: Option<io::Error>,
-    /// Names of closed files that wait for compression, where that is on.
+    /// Names of closed files that wait for compression, if that is on.
     #[cfg(feature = "compression")]
     closed: Option<Vec<String>>,
 }
@@ -59,7 +59,7 @@ pub(super) struct Writer {
 pub(super) struct Current {
     target: Box<dyn Target>,
     name: String,
-    /// Those of its index included.
+    /// The bytes of the file and its index.
     bytes: u64,
     index: IndexWriter,
     pub(super) opened: Instant,
@@ -67,8 +67,8 @@ pub(super) struct Current {
 }
 
 impl Writer {
-    /// At least two files fit into the total, so that a new file never costs
-    /// all old ones.
+    /// At least two files fit into the total size, so that a new file never displaces all
+    /// old ones.
     pub(super) fn new(
         dir: PathBuf,
         rotation: &Rotation,
@@ -80,7 +80,7 @@ impl Writer {
             true => PathBuf::from("."),
             false => dir,
         };
-        // The process may go elsewhere.
+        // The process may change its directory.
         let dir = path::absolute(&dir).unwrap_or(dir);
         Self {
             dir,
@@ -103,12 +103,13 @@ impl Writer {
         &self.dir
     }
 
-    /// The longest line that can be written at all.
+    /// The longest line that can be written.
     pub(super) fn max_line(&self) -> u64 {
         self.retention.max_total().saturating_sub(ENTRY_BYTES)
     }
 
-    /// Shows whether files can be made and written, and who else may do so.
+    /// Tests whether files can be created and written, and who else may write to the
+    /// directory.
     pub(super) fn probe(&mut self) -> io::Result<()> {
         self.storage.make_dir(&self.dir)?;
         let (path, mut target) = self.create(names::probe)?;
@@ -119,37 +120,38 @@ impl Writer {
         written.and(fs::remove_file(self.dir.join(path)))
     }
 
-    /// What is wrong with the directory though lines can be written to it.
+    /// Problems with the directory that do not prevent writing.
     pub(super) fn warnings(&self) -> Vec<String> {
         let dir = self.dir.display();
         let open = self.open_to.clone();
         let stuck = self.retention.stuck().map(|file| {
-            format!("in {dir} a file cannot be deleted, and does not count for its size: {file}")
+            format!(
+                "cannot delete a file in {dir}, so it does not count for the total size: {file}"
+            )
         });
         open.into_iter().chain(stuck).collect()
     }
 
-    /// A file of one of these names.
+    /// Creates a file with one of these names.
     fn create(&self, name: impl Fn() -> String) -> io::Result<(String, Box<dyn Target>)> {
         let mut failure = None;
         for _ in 0..NAMES {
             let name = name();
             match self.storage.create(&self.dir.join(&name)) {
                 Ok(target) => return Ok((name, target)),
-                // A process with the same ID on another machine or in another
-                // container has this name, or left it.
+                // A process with the same ID on another machine or in another container
+                // uses or left this name.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     failure = Some(io::Error::new(error.kind(), format!("{name}: {error}")));
                 }
                 Err(error) => return Err(error),
             }
         }
-        Err(failure.unwrap_or_else(|| io::Error::other("no name for a file")))
+        Err(failure.unwrap_or_else(|| io::Error::other("no name for a new file is free")))
     }
 
-    /// Writes one line, which ends with a newline. After an error the next
-    /// line goes to a new file, so that a part of this line is the last thing
-    /// in its file.
+    /// Writes one line, which ends with a newline. After an error the next line is written
+    /// to a new file, so that a part of this line is the last in its file.
     pub(super) fn write(&mut self, line: &[u8], mark: Option<&Mark>) -> io::Result<()> {
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
         let length = length.saturating_add(ENTRY_BYTES);
@@ -172,8 +174,8 @@ impl Writer {
             };
             if let Err(error) = current.target.append(line) {
                 if current.bytes == 0 {
-                    // It has no complete line; leaving it there would leave
-                    // one more with every attempt.
+                    // The file has no complete line. Keeping it would leave one more with
+                    // each attempt.
                     drop(current.target);
                     let _ = fs::remove_file(self.dir.join(current.name));
                 } else {
@@ -181,8 +183,8 @@ impl Writer {
                 }
                 return Err(error);
             }
-            // Looked at after writing, so that no line goes unnoticed into a
-            // file that somebody deleted, whether before or meanwhile.
+            // This is checked after writing, so that no line is lost in a file that was
+            // deleted before or meanwhile.
             if current.target.is_gone() {
                 current.index.remove(&self.dir);
                 continue;
@@ -196,10 +198,12 @@ impl Writer {
             self.current = Some(current);
             return Ok(());
         }
-        Err(io::Error::other("its files are deleted while it writes"))
+        Err(io::Error::other(
+            "the files are deleted while dashcam writes to them",
+        ))
     }
 
-    /// Brings what was written to the device.
+    /// Syncs everything that was written to the device.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if let Some(error) = self.unsynced.take() {
             return Err(error);
@@ -212,14 +216,14 @@ impl Writer {
             self.unsynced = None;
             return Err(error);
         }
-        // Behind the last line, so that it is the younger of the two.
+        // The index is written after the last line, so that it is newer.
         let _ = current.index.write(&self.dir, &*self.storage);
         self.current = Some(current);
         Ok(())
     }
 
-    /// What has to be done though nothing is written: closes and deletes what is
-    /// too old, compresses what was closed.
+    /// Closes and deletes files that are too old, and compresses closed files. Runs also
+    /// while nothing is written.
     pub(super) fn tick(&mut self) -> io::Result<()> {
         self.rebuild.tick();
         let idle = self.retention.max_age().unwrap_or(Duration::MAX);
@@ -239,11 +243,11 @@ impl Writer {
         self.retention.expire(&self.dir, current, &self.counters)
     }
 
-    /// One turn of making indexes anew, while nothing else is to be done; whether there
-    /// may be another one.
+    /// Does one turn of rebuilding indexes; returns whether there may be another.
     pub(super) fn idle(&mut self) -> bool {
         if self.rebuild.is_unlisted() {
-            // Exchanges come first: what the current file may grow by stays free.
+            // Exchanges come first: the room that the current file may still need stays
+            // free.
             let current = self.current.as_ref().map_or(0, |current| current.bytes);
             let needed = self.max_file.saturating_sub(current);
             // Without a directory there is nothing to do.
@@ -253,8 +257,8 @@ impl Writer {
         self.rebuild.turn(&self.dir, &*self.storage)
     }
 
-    /// Nothing is written to it any more. Whether all of it came to the device is known
-    /// only now, and said at the next [`sync`](Self::sync).
+    /// The file is closed. The next [`sync`](Self::sync) reports if it could not be synced
+    /// to the device.
     fn close(&mut self, mut current: Current) {
         if let Err(error) = current.target.sync() {
             self.unsynced = Some(error);
@@ -308,7 +312,7 @@ impl Writer {
     }
 }
 
-/// Who else may write to the directory, or take its place, and what that means.
+/// The warning about others who may write to the directory or replace it.
 #[cfg(unix)]
 fn open_to(dir: &Path, own: Option<u32>) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
@@ -320,12 +324,12 @@ fn open_to(dir: &Path, own: Option<u32>) -> Option<String> {
             dir.display()
         ));
     }
-    // As it is, not as it is called: what links lead to is in other directories.
+    // The real path counts: links lead to other directories.
     let real = dir.canonicalize().ok()?;
     let above = real.ancestors().skip(1);
     above.into_iter().find_map(|above| {
         let meta = fs::metadata(above).ok()?;
-        // Who may write to a sticky one can replace only what is his.
+        // In a sticky directory each user can replace only his own files.
         let sticky = meta.mode() & 0o1000 != 0;
         let whom = writable_by(&meta, own, !sticky)?;
         Some(format!(
@@ -337,8 +341,8 @@ fn open_to(dir: &Path, own: Option<u32>) -> Option<String> {
     })
 }
 
-/// Who but its owner may write to a directory, or who owns it, where that is neither
-/// this process, of which a file in it is, nor root.
+/// Who except the owner may write to a directory. Or the owner, if it is neither root nor
+/// the user of this process, which owns a file in it.
 #[cfg(unix)]
 fn writable_by(meta: &fs::Metadata, own: Option<u32>, mode_counts: bool) -> Option<String> {
     use std::os::unix::fs::MetadataExt;

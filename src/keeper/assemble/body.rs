@@ -1,7 +1,7 @@
 //! The bodies of an exchange.
 
 use crate::{
-    exchange::{Body, BodyState, Content, Depth, Header, Missing, Outcome},
+    exchange::{Body, BodyState, Content, Depth, Missing, Outcome},
     keeper::Kept,
     recorder::{BodySnapshot, Ending, HeaderFields, PANICKED, Said},
     redact::{Redactor, boundary_of, codings, shows_boundary, with_boundary},
@@ -103,7 +103,7 @@ pub(super) fn body(
 }
 
 /// Makes the head say the boundary with which the body is written.
-pub(super) fn fit(headers: &mut [Header], body: &Body) {
+pub(super) fn fit(headers: &mut [(String, String)], body: &Body) {
     let media = body.content_type.as_deref().unwrap_or_default();
     if !media.starts_with("multipart/") {
         return;
@@ -114,7 +114,7 @@ pub(super) fn fit(headers: &mut [Header], body: &Body) {
     let Some(boundary) = boundary_of(text) else {
         return;
     };
-    for Header(name, value) in headers {
+    for (name, value) in headers {
         if name == "content-type"
             && let Some(fitting) = with_boundary(value, boundary)
         {

@@ -7,12 +7,12 @@ mod events;
 pub(super) use self::{body::is_stream, events::remember_fields};
 
 use self::body::{Side, body, ending_text, fit, note_memory, set_error};
-use super::{Counters, Job, Kept, Settings, report::Report, waiting::Waiting};
+use super::{Backlog, Counters, Job, Kept, Settings, report::Report, waiting::Waiting};
 use crate::{
     context::{MAX_KEEP_LEN, PanicNote, RequestContext, Shared, shown_of_fact},
     exchange::{
-        Correlation, CorrelationSource, Depth, Direction, Environment, Exchange, Header,
-        KeepReason, Losses, Missing, Mode, Panic, Redaction, Request, Response, SCHEMA, Timing,
+        Correlation, CorrelationSource, Depth, Direction, Environment, Exchange, KeepReason,
+        Losses, Missing, Mode, Panic, Redaction, Request, Response, Timing,
     },
     export::{ExportError, Exporter, Health},
     foreign, grpc,
@@ -122,7 +122,11 @@ impl Assembler {
 
     /// Follows the exporter's health.
     fn note_health(&self) {
-        self.counters.note_backlog(self.exporter.backlog());
+        let backlog = Backlog {
+            held: self.exporter.held(),
+            lost: self.exporter.lost(),
+        };
+        self.counters.note_backlog(backlog);
         let mut health = self.exporter.health();
         if let (Health::Ok, Some(why)) = (&health, &self.not_flushed) {
             health = Health::Degraded { why: why.clone() };
@@ -319,7 +323,7 @@ impl Assembler {
             });
         }
         let mut exchange = Exchange {
-            schema: SCHEMA.to_owned(),
+            schema: Exchange::SCHEMA.to_owned(),
             id: kept.id.clone(),
             direction: kept.ended.direction,
             continues: kept.continues.clone(),
@@ -364,7 +368,7 @@ impl Assembler {
         }
         // A list that lets `server` stay knows nothing of what was put there.
         if let Some(response) = &mut exchange.response {
-            for Header(name, value) in response.headers.iter_mut().chain(&mut response.trailers) {
+            for (name, value) in response.headers.iter_mut().chain(&mut response.trailers) {
                 if SAYS.contains(&name.as_str()) {
                     *value = scrubber.shown(value, iter::once(0..value.len()), false);
                 }
@@ -428,7 +432,7 @@ impl Assembler {
         redactor: &mut Redactor<'_>,
         fields: &HeaderFields,
         id: &str,
-    ) -> Vec<Header> {
+    ) -> Vec<(String, String)> {
         fields
             .iter()
             .map(|(name, value, sensitive)| {
@@ -440,7 +444,7 @@ impl Assembler {
                 } else {
                     redactor.header(name, value, sensitive)
                 };
-                Header(name.to_owned(), value)
+                (name.to_owned(), value)
             })
             .collect()
     }

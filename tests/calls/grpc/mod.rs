@@ -4,7 +4,7 @@
 mod shop;
 use crate::support_net::{ended, holds, keeping_all, kept_of, outcomes, soon, the_only};
 use dashcam::{
-    exchange::{BodyState, Exchange, Failure, Header, Outcome},
+    exchange::{BodyState, Exchange, Failure, Outcome},
     testing::TestDashcam,
 };
 use shop::{Client, MESSAGE, Mount, all, open, serve};
@@ -19,8 +19,8 @@ fn failed(code: u16) -> Outcome {
     Outcome::Failed { failure }
 }
 
-fn field<'a>(fields: &'a [Header], name: &str) -> Option<&'a str> {
-    let field = fields.iter().find(|Header(found, _)| found == name)?;
+fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let field = fields.iter().find(|(found, _)| found == name)?;
     Some(&field.1)
 }
 

@@ -3,7 +3,7 @@
 
 use crate::leaks::telemetry::{Spans, metrics};
 use axum::{Router, body::Body};
-use dashcam::export::{Memory, curl::Curl, har};
+use dashcam::export::{Memory, har};
 use http_body_util::BodyExt;
 use std::{
     fs, io,
@@ -43,7 +43,7 @@ impl Outputs {
             let id = &exchange.correlation.id;
             pieces.push(("exchange", serde_json::to_string(exchange).unwrap()));
             pieces.push(("har", har::from_exchanges([exchange]).to_string()));
-            pieces.push(("curl", format!("{id}\n{}", Curl::new(exchange))));
+            pieces.push(("curl", format!("{id}\n{}", exchange.to_curl(None))));
         }
         let one = exchanges.first().map(|e| e.id.clone());
         let mut paths = vec!["/status".to_owned(), "/exchanges?limit=1000".to_owned()];

@@ -11,7 +11,7 @@ mod top;
 mod values;
 
 use dashcam::{
-    exchange::{Exchange, Header},
+    exchange::Exchange,
     export::{Exporter, JsonLines},
 };
 use serde_json::{Value, json};

@@ -168,7 +168,7 @@ fn a_copy_that_is_none_hides_nothing() {
                 assert_eq!(run.code, Some(0), "{what} {bad} {args:?}: {}", run.err);
                 assert_eq!(ids(&run), ["e1"], "{what} {bad} {args:?}: {}", run.err);
             }
-            let read = dashcam::export::json_lines::read_dir(&dir.0).unwrap();
+            let read = dashcam::export::JsonLines::read(&dir.0).unwrap();
             assert_eq!(read.filter(Result::is_ok).count(), 1, "{what} {bad}");
         }
     }

@@ -79,7 +79,7 @@ fn nothing_of_a_stranger_steers_the_terminal() {
             "content": { "form": "opaque", "length": 1, "hash": evil },
         });
     });
-    hostile.request.headers = vec![Header(evil.to_owned(), evil.to_owned())];
+    hostile.request.headers = vec![(evil.to_owned(), evil.to_owned())];
     exporter.export(&hostile).unwrap();
     drop(exporter);
     let bad = dir.file("bad.toml", "[[rule]]\n\"\\u001b[2J\\u202e\" = 1\n");

@@ -1,7 +1,7 @@
 use super::*;
 use crate::export::{
     Exporter, Health,
-    json_lines::{TornReason, names, read_file},
+    json_lines::{names, torn::Reason},
     sample::{sample, sample_of},
 };
 use std::ffi::OsStr;
@@ -42,9 +42,9 @@ fn closed_files_are_compressed_and_read() {
         let mode = fs::metadata(&closed[0]).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
-    let stats = exporter.stats_handle().get();
-    assert_eq!(stats.compressed_files, closed.len() as u64);
-    // Nothing to do, nothing done.
+    let stats = exporter.stats();
+    assert_eq!(stats.compressed_files(), closed.len() as u64);
+    // There is nothing to do.
     exporter.tick();
     assert_eq!(files(dir.path()), after);
 }
@@ -82,17 +82,17 @@ fn every_moment_of_a_crash_leaves_one_copy() {
     let bytes = fs::read(&complete).unwrap();
     let name = original.file_name().unwrap().to_str().unwrap();
 
-    // Before the new name: a part, and the original.
+    // Before the rename: a part, and the original.
     fs::remove_file(&complete).unwrap();
     fs::write(&original, &text).unwrap();
     for cut in [0, 1, bytes.len() / 2, bytes.len()] {
         fs::write(dir.path().join(names::part(name)), &bytes[..cut]).unwrap();
         assert_eq!(read(dir.path()), (ids(0..6), Vec::new()));
     }
-    // After it: both.
+    // After the rename: both.
     fs::rename(dir.path().join(names::part(name)), &complete).unwrap();
     assert_eq!(read(dir.path()), (ids(0..6), Vec::new()));
-    // Whoever begins a file next removes the original.
+    // The next exporter that begins a file removes the original.
     drop(exporter);
     writing(dir.path()).export(&sample("6")).unwrap();
     assert!(!original.exists() && complete.exists());
@@ -109,7 +109,7 @@ fn what_is_deleted_meanwhile_stays_deleted() {
     fs::remove_file(&files(dir.path())[0]).unwrap();
     exporter.tick();
     assert_eq!(files(dir.path()).len(), 1);
-    assert_eq!(exporter.stats_handle().get().failed_compressions, 0);
+    assert_eq!(exporter.stats().failed_compressions(), 0);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_full_disk_leaves_files_as_they_are() {
     disk.set(10);
     exporter.tick();
     assert_eq!(files(dir.path()), before, "and no part is left");
-    assert_eq!(exporter.stats_handle().get().failed_compressions, 1);
+    assert_eq!(exporter.stats().failed_compressions(), 1);
     assert_eq!(exporter.health(), Health::Ok);
     assert_eq!(read(dir.path()), (ids(0..6), Vec::new()));
 }
@@ -143,7 +143,7 @@ fn a_cut_file_is_read_up_to_the_cut() {
     let path = files(dir.path())[0].clone();
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() - 10]).unwrap();
-    let items: Vec<_> = read_file(&path).unwrap().collect();
+    let items: Vec<_> = JsonLines::read(&path).unwrap().collect();
     let torn = items.last().unwrap().as_ref().unwrap_err();
-    assert!(matches!(torn.reason, TornReason::Read(_)), "{torn}");
+    assert!(matches!(torn.reason, Reason::Read(_)), "{torn}");
 }

@@ -23,7 +23,7 @@ fn small_files_have_none_and_large_ones_one() {
     for id in ids(10..60) {
         exporter.export(&sample_of(&id, 2_000)).unwrap();
     }
-    // Not for every line.
+    // It is not written for every line.
     let [index] = &indexes(dir.path())[..] else {
         panic!("{:?}", files(dir.path()))
     };
@@ -50,7 +50,7 @@ fn it_counts_and_goes_with_its_file() {
         exporter.export(&sample_of(&id, 2_000)).unwrap();
         assert!(size(&files(dir.path())) <= 500_000);
     }
-    assert!(exporter.stats_handle().get().deleted_files > 2);
+    assert!(exporter.stats().deleted_files() > 2);
     let stems = |paths: Vec<PathBuf>| -> Vec<_> {
         let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
         let stem = |path| names::stem(&name(path)).unwrap().to_owned();
@@ -60,7 +60,7 @@ fn it_counts_and_goes_with_its_file() {
     assert!(left.len() > 1);
     let mut plain = files(dir.path());
     plain.retain(|path| !left.contains(path));
-    // But for the one that is being written.
+    // Except for the file that is being written.
     let (left, plain) = (stems(left), stems(plain));
     assert!(left == plain || left[..] == plain[..plain.len() - 1]);
 }
@@ -72,7 +72,7 @@ fn one_without_its_file_goes() {
     for id in ids(0..60) {
         exporter.export(&sample_of(&id, 2_000)).unwrap();
     }
-    // Somebody deletes the file that is being written.
+    // Another program deletes the file that is being written.
     let mut plain = files(dir.path());
     plain.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
     fs::remove_file(&plain[0]).unwrap();
@@ -87,7 +87,7 @@ fn one_without_its_file_goes() {
         let at = std::time::SystemTime::now() - std::time::Duration::from_secs(age);
         file.set_modified(at).unwrap();
     }
-    // The next to begin a file looks.
+    // The next exporter that begins a file checks.
     drop(exporter);
     let mut exporter = JsonLines::builder(dir.path()).build();
     exporter.export(&sample("61")).unwrap();
@@ -101,7 +101,7 @@ fn a_full_disk_costs_the_index_and_no_exchange() {
     let mut exporter = JsonLines::builder(dir.path()).build_on(Box::new(disk.clone()));
     let line = serde_json::to_string(&sample_of("10", 2_000)).unwrap();
     let length = line.len() + 1;
-    // With the third line from here on it is time for the index, and there is no room.
+    // The third line from here on is due for the index, and there is no room.
     let before = u32::try_from(65_536_usize.div_ceil(length) - 3).unwrap();
     for id in ids(10..10 + before) {
         exporter.export(&sample_of(&id, 2_000)).unwrap();
@@ -122,7 +122,7 @@ fn a_full_disk_costs_the_index_and_no_exchange() {
     assert_eq!(fs::metadata(index).unwrap().len(), 500);
 }
 
-/// Indexes that are made anew.
+/// Tests of indexes that are rebuilt.
 mod anew {
     use super::*;
 
@@ -172,7 +172,7 @@ mod anew {
             let mode = fs::metadata(&index).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
-        // Until the next tick there is no end of work that one second may have.
+        // There is work for more than one second.
         let calls = (0..10_000).take_while(|_| exporter.idle()).count();
         assert!(calls < 100, "{calls}");
     }
@@ -187,7 +187,7 @@ mod anew {
         all(&mut early);
         assert!(!index.exists(), "it was written after the start");
 
-        // What the last entries wait for is not missing.
+        // Entries that wait to be written are not missing.
         let mut other = JsonLines::builder(dir.path()).build();
         for id in ids(400..450) {
             other.export(&sample_of(&id, 2_000)).unwrap();
@@ -202,7 +202,7 @@ mod anew {
         assert_eq!(entries(), 50, "its writer goes on with its own");
         assert!(index.exists());
 
-        // One that changes while it is read.
+        // A file that changes while it is read.
         fs::remove_file(&index).unwrap();
         let file = index.with_extension("jsonl");
         let mut late = JsonLines::builder(dir.path()).build();
@@ -219,7 +219,7 @@ mod anew {
         path.extension().is_some_and(|end| end == "part")
     }
 
-    /// An index ends where a line cannot be described, and is not made anew each time.
+    /// An index ends at a line that cannot be described, and is not rebuilt each time.
     #[test]
     fn what_cannot_be_described_ends_it() {
         let dir = TempDir::new();
@@ -259,7 +259,7 @@ mod anew {
         all(&mut exporter);
         assert!(indexes(dir.path()).is_empty());
         assert_eq!(files(dir.path()).len(), 4);
-        // The next to be begun takes the place of the oldest, and there is room.
+        // The next file replaces the oldest, and there is room.
         exporter.export(&sample_of("999", 2_000)).unwrap();
         all(&mut exporter);
         let wanted: Vec<_> = made[1..].iter().map(|(_, index)| index.clone()).collect();
@@ -278,7 +278,7 @@ mod anew {
         assert_eq!(files(dir.path()).len(), 2);
         drop(exporter);
         assert_eq!(files(dir.path()), std::slice::from_ref(&file));
-        // There is no room on the disk.
+        // The disk is full.
         let disk = Full::after(10_000);
         let mut exporter = JsonLines::builder(dir.path()).build_on(Box::new(disk.clone()));
         all(&mut exporter);
@@ -291,7 +291,7 @@ mod anew {
     }
 }
 
-/// What the reader of files makes of an index, in all states of the file.
+/// Tests how the reader uses an index, in all states of the file.
 mod reading {
     use super::*;
     use crate::{
@@ -300,7 +300,7 @@ mod reading {
     };
     use std::ops::ControlFlow;
 
-    /// Wants what has an ID that begins so.
+    /// Wants the exchanges whose ID begins with this.
     struct Begins<'a> {
         id: &'a str,
         found: Vec<String>,
@@ -386,7 +386,7 @@ mod reading {
         assert_eq!(found, ids(123..124));
         assert!((50..100).contains(&read), "one of the files: {read}");
         assert_eq!(find(dir.path(), "x"), (Vec::new(), 0));
-        // Without the index, or with that of another file, all are read.
+        // Without the index, or with that of another file, all lines are read.
         let left = indexes(dir.path());
         fs::copy(&left[1], &left[0]).unwrap();
         assert_eq!(find(dir.path(), "123").0, ids(123..124));

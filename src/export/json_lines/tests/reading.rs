@@ -1,10 +1,7 @@
 use super::*;
 use crate::{
     exchange::Exchange,
-    export::{
-        json_lines::{TornReason, read_file},
-        sample::sample,
-    },
+    export::{json_lines::torn::Reason, sample::sample},
 };
 
 fn line(exchange: &Exchange) -> String {
@@ -14,7 +11,7 @@ fn line(exchange: &Exchange) -> String {
 fn read_text(dir: &TempDir, text: impl AsRef<[u8]>) -> Vec<Result<Exchange, Torn>> {
     let path = dir.path().join("some.jsonl");
     fs::write(&path, text).unwrap();
-    read_file(path).unwrap().collect()
+    JsonLines::read(path).unwrap().collect()
 }
 
 #[test]
@@ -37,14 +34,14 @@ fn goes_on_after_a_bad_line() {
     };
     let reason = |at: usize| read[at].as_ref().unwrap_err().reason.clone();
     assert_eq!(place(1), (2, good.len() as u64 + 1));
-    assert!(matches!(reason(1), TornReason::InvalidJson { .. }));
+    assert!(matches!(reason(1), Reason::InvalidJson { .. }));
     assert_eq!(place(2), (4, good.len() as u64 + 5));
     let schema = "dashcam.exchange/2".into();
-    assert_eq!(reason(2), TornReason::UnknownSchema { schema });
+    assert_eq!(reason(2), Reason::UnknownSchema { schema });
     assert_eq!(place(3).0, 5);
-    assert!(matches!(reason(3), TornReason::InvalidJson { .. }));
+    assert!(matches!(reason(3), Reason::InvalidJson { .. }));
     let schema = "é".repeat(64);
-    assert_eq!(reason(4), TornReason::UnknownSchema { schema });
+    assert_eq!(reason(4), Reason::UnknownSchema { schema });
     assert_eq!(read[5].as_ref().unwrap(), &sample("1"));
     let odd = good.replacen(
         "{\"kind\":\"",
@@ -53,7 +50,7 @@ fn goes_on_after_a_bad_line() {
     );
     assert_ne!(odd, good);
     match read_text(&dir, &odd).remove(0).unwrap_err().reason {
-        TornReason::InvalidJson { message } => assert!(message.len() <= 1000, "{message}"),
+        Reason::InvalidJson { message } => assert!(message.len() <= 1000, "{message}"),
         other => panic!("{other:?}"),
     }
     let shown = read[1].as_ref().unwrap_err().to_string();
@@ -72,9 +69,9 @@ fn every_cut_of_the_last_line_is_torn_at_the_end() {
         assert_eq!(read.len(), 2);
         assert!(read[0].is_ok());
         let torn = read[1].as_ref().unwrap_err();
-        assert_eq!(torn.reason, TornReason::EndOfFile, "{cut}");
+        assert_eq!(torn.reason, Reason::EndOfFile, "{cut}");
     }
-    // Only the newline is missing: nothing of the exchange is.
+    // If only the newline is missing, the exchange is complete.
     assert!(read_text(&dir, last)[0].is_ok());
 }
 
@@ -86,7 +83,7 @@ fn skips_a_line_that_is_too_long() {
     text.extend_from_slice(line(&sample("0")).as_bytes());
     let read = read_text(&dir, text);
     let torn = read[0].as_ref().unwrap_err();
-    assert_eq!(torn.reason, TornReason::TooLong);
+    assert_eq!(torn.reason, Reason::TooLong);
     assert!(read[1].is_ok());
     assert_eq!(read.len(), 2);
 }
@@ -101,13 +98,12 @@ fn a_directory_has_only_its_files_in_order() {
     }
     fs::write(dir.path().join("other.jsonl"), "x\n").unwrap();
     fs::create_dir(dir.path().join(name(4))).unwrap();
-    let mut lines = read_dir(dir.path()).unwrap();
+    let mut lines = JsonLines::read(dir.path()).unwrap();
     assert_eq!(lines.next().unwrap().unwrap().id, "1");
     fs::remove_file(dir.path().join(name(2))).unwrap();
     assert_eq!(lines.next().unwrap().unwrap().id, "3");
-    assert!(format!("{lines:?}").contains("files_left: 1"));
     let torn = lines.next().unwrap().unwrap_err();
-    assert!(matches!(torn.reason, TornReason::Read(_)), "{torn}");
+    assert!(matches!(torn.reason, Reason::Read(_)), "{torn}");
     assert!(lines.next().is_none() && lines.next().is_none());
 }
 
@@ -115,5 +111,5 @@ fn a_directory_has_only_its_files_in_order() {
 fn what_is_not_there_is_an_error() {
     let dir = TempDir::new();
     let path = dir.path().join("none");
-    assert!(read_file(&path).is_err() && read_dir(&path).is_err());
+    assert!(JsonLines::read(&path).is_err());
 }

@@ -4,7 +4,7 @@ use crate::export::{
     sample::{sample, sample_of},
 };
 
-/// Makes the time for the next attempt come.
+/// Makes the next attempt due.
 fn due(exporter: &mut JsonLines) {
     exporter.waiting.make_due().unwrap();
 }
@@ -15,12 +15,12 @@ fn an_unusable_directory_loses_nothing_that_fits() {
     let path = dir.path().join("log");
     fs::write(&path, "a file").unwrap();
     let mut exporter = JsonLines::builder(&path).build();
-    let stats = exporter.stats_handle();
+    let stats = exporter.stats();
     assert!(matches!(exporter.health(), Health::Degraded { why } if why.contains("log")));
     for id in ids(0..10) {
         exporter.export(&sample(&id)).unwrap();
     }
-    assert_eq!(stats.get().held, 10);
+    assert_eq!(stats.held(), 10);
     assert!(exporter.flush().is_err());
     due(&mut exporter);
     exporter.tick();
@@ -32,10 +32,9 @@ fn an_unusable_directory_loses_nothing_that_fits() {
     assert_eq!(exporter.health(), Health::Ok);
     exporter.export(&sample("10")).unwrap();
     assert_eq!(read(&path), (ids(0..11), Vec::new()));
-    let stats = stats.get();
-    assert_eq!((stats.written, stats.held), (11, 0));
-    assert_eq!(stats.dropped_from_ring, 0);
-    assert!(stats.failed >= 3);
+    assert_eq!((stats.written(), stats.held()), (11, 0));
+    assert_eq!(stats.dropped_from_ring(), 0);
+    assert!(stats.failed() >= 3);
 }
 
 #[test]
@@ -74,12 +73,12 @@ fn the_newest_are_held_and_the_others_counted() {
     for id in ids(0..10) {
         exporter.export(&sample(&id)).unwrap();
     }
-    let stats = exporter.stats_handle();
-    assert_eq!(stats.get().dropped_from_ring, 7);
+    let stats = exporter.stats();
+    assert_eq!(stats.dropped_from_ring(), 7);
     fs::remove_file(&path).unwrap();
     exporter.flush().unwrap();
     assert_eq!(read(&path), (ids(7..10), Vec::new()));
-    assert_eq!((stats.get().written, stats.get().held), (3, 0));
+    assert_eq!((stats.written(), stats.held()), (3, 0));
 }
 
 #[test]
@@ -91,8 +90,8 @@ fn what_is_held_is_bounded_in_size() {
     for id in ids(0..5) {
         exporter.export(&sample_of(&id, 3 << 20)).unwrap();
     }
-    assert_eq!(exporter.stats_handle().get().held, 2);
-    assert_eq!(exporter.stats_handle().get().dropped_from_ring, 3);
+    assert_eq!(exporter.stats().held(), 2);
+    assert_eq!(exporter.stats().dropped_from_ring(), 3);
 }
 
 #[test]
@@ -107,10 +106,10 @@ fn waits_longer_after_every_failure() {
         exporter.tick();
     }
     assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
-    // Not due: nothing is tried.
-    let failed = exporter.stats_handle().get().failed;
+    // It is not due: nothing is tried.
+    let failed = exporter.stats().failed();
     exporter.tick();
-    assert_eq!(exporter.stats_handle().get().failed, failed);
+    assert_eq!(exporter.stats().failed(), failed);
 }
 
 #[test]
@@ -135,18 +134,18 @@ fn a_full_disk_tears_only_the_last_line_of_a_file() {
     for id in ids(0..8) {
         exporter.export(&sample_of(&id, 2_000)).unwrap();
     }
-    let stats = exporter.stats_handle();
-    let written = u32::try_from(stats.get().written).unwrap();
+    let stats = exporter.stats();
+    let written = u32::try_from(stats.written()).unwrap();
     assert!((2..=4).contains(&written), "{written}");
-    assert_eq!(stats.get().held, u64::from(8 - written));
+    assert_eq!(stats.held(), u64::from(8 - written));
     assert!(matches!(exporter.health(), Health::Degraded { .. }));
     let (found, torn) = read(dir.path());
     assert_eq!(found, ids(0..written));
     assert_eq!(torn.len(), 1);
-    assert_eq!(torn[0].reason, super::super::TornReason::EndOfFile);
+    assert_eq!(torn[0].reason, super::super::torn::Reason::EndOfFile);
     assert_eq!(torn[0].line, u64::from(written) + 1);
 
-    // Attempts that bring nothing leave no files, even with a little room.
+    // Attempts that write nothing leave no files, even with a little room.
     for room in [0, 1_000] {
         disk.set(room);
         due(&mut exporter);
@@ -154,7 +153,7 @@ fn a_full_disk_tears_only_the_last_line_of_a_file() {
         assert_eq!(files(dir.path()).len(), 1);
     }
 
-    // Room for some: those are not written again.
+    // There is room for some: those are not written again.
     disk.set(5_000);
     due(&mut exporter);
     exporter.tick();
@@ -167,8 +166,8 @@ fn a_full_disk_tears_only_the_last_line_of_a_file() {
     let (found, torn) = read(dir.path());
     assert_eq!(found, ids(0..8));
     assert_eq!(torn.len(), 2);
-    assert_eq!((stats.get().written, stats.get().held), (8, 0));
-    assert_eq!(stats.get().dropped_from_ring, 0);
+    assert_eq!((stats.written(), stats.held()), (8, 0));
+    assert_eq!(stats.dropped_from_ring(), 0);
 }
 
 #[test]
@@ -191,7 +190,7 @@ fn what_did_not_come_to_the_device_is_told_once() {
         .max_file_bytes(10_000)
         .build_on(Box::new(disk.clone()));
     disk.1.store(true, Ordering::Relaxed);
-    // Into more files than one, of which the last is fine.
+    // They are written to several files, of which the last is intact.
     for id in ids(0..8) {
         exporter.export(&sample_of(&id, 2_000)).unwrap();
     }

@@ -9,16 +9,16 @@ use std::time::Duration;
 fn writes_and_reads_back() {
     let dir = TempDir::new();
     let mut exporter = JsonLines::builder(dir.path().join("a/b")).build();
-    let stats = exporter.stats_handle();
+    let stats = exporter.stats();
     exporter.export(&sample("1")).unwrap();
     exporter.export(&sample("2")).unwrap();
     exporter.flush().unwrap();
-    let exchanges: Vec<_> = read_dir(dir.path().join("a/b"))
+    let exchanges: Vec<_> = JsonLines::read(dir.path().join("a/b"))
         .unwrap()
         .map(Result::unwrap)
         .collect();
     assert_eq!(exchanges, [sample("1"), sample("2")]);
-    assert_eq!(stats.get().written, 2);
+    assert_eq!(stats.written(), 2);
     assert_eq!(exporter.health(), Health::Ok);
     assert!(format!("{exporter:?}").contains("written: 2"));
 }
@@ -92,7 +92,7 @@ fn stays_within_the_total() {
         .max_file_bytes(10_000)
         .max_total_bytes(40_000)
         .build();
-    let stats = exporter.stats_handle();
+    let stats = exporter.stats();
     for id in ids(0..100) {
         exporter.export(&sample_of(&id, 2_000)).unwrap();
         assert!(size(&files(dir.path())) <= 40_000);
@@ -101,8 +101,8 @@ fn stays_within_the_total() {
     assert!(left.len() >= 9 && torn.is_empty(), "{}", left.len());
     let first = 100 - u32::try_from(left.len()).unwrap();
     assert_eq!(left, ids(first..100));
-    assert!(stats.get().deleted_files > 5);
-    assert_eq!(stats.get().written, 100);
+    assert!(stats.deleted_files() > 5);
+    assert_eq!(stats.written(), 100);
 }
 
 #[test]
@@ -132,11 +132,11 @@ fn goes_on_over_the_files_of_earlier_runs() {
 fn refuses_what_is_too_large() {
     let dir = TempDir::new();
     let mut exporter = JsonLines::builder(dir.path()).build();
-    let stats = exporter.stats_handle();
+    let stats = exporter.stats();
     let error = exporter.export(&sample_of("0", 8 << 20)).unwrap_err();
     assert!(error.to_string().contains("longer than 8388608"), "{error}");
     exporter.export(&sample("1")).unwrap();
-    assert_eq!((stats.get().refused, stats.get().written), (1, 1));
+    assert_eq!((stats.refused(), stats.written()), (1, 1));
     assert!(exporter.health().is_ok());
 
     let mut small = JsonLines::builder(dir.path()).max_total_bytes(500).build();
@@ -234,5 +234,5 @@ fn old_exchanges_are_deleted_without_traffic() {
     exporter.writer.expired_at = exporter.writer.expired_at.checked_sub(hour).unwrap();
     exporter.tick();
     assert_eq!(read(dir.path()), (ids(1..3), Vec::new()));
-    assert_eq!(exporter.stats_handle().get().deleted_files, 1);
+    assert_eq!(exporter.stats().deleted_files(), 1);
 }
