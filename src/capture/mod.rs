@@ -130,9 +130,6 @@ pub use self::{
     options::WithCaptureOptions,
 };
 pub use crate::{
-    keeper::{
-        Classify, Dropped, Finished, Limits, Replay, Replays, SampleLimits, ServerErrors,
-        StormLimits,
-    },
+    keeper::{Classify, Dropped, Finished, Limits, Replay, Replays, ServerErrors, StormLimits},
     recorder::CaptureOptions,
 };

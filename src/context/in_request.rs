@@ -9,16 +9,16 @@ use std::{
 use tracing::Span;
 
 /// Carries the current request into futures that are polled elsewhere.
-pub trait InRequestExt: Sized {
+pub trait InRequestExt: Future + Sized {
     /// Wraps the future so that the request that is current *now*, and the
     /// current span, are current whenever it is polled or dropped.
     ///
     /// Outside of a request the future runs as it is.
-    fn in_request(self) -> InRequest<Self>;
+    fn in_request(self) -> impl Future<Output = Self::Output>;
 }
 
 impl<F: Future> InRequestExt for F {
-    fn in_request(self) -> InRequest<Self> {
+    fn in_request(self) -> impl Future<Output = F::Output> {
         InRequest {
             future: Some(self),
             context: current(),
@@ -39,11 +39,7 @@ pub fn in_request<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
 }
 
 pin_project! {
-    /// A future that runs in a request; made by
-    /// [`in_request`](InRequestExt::in_request).
-    #[derive(Debug)]
-    #[must_use = "futures do nothing unless polled"]
-    pub struct InRequest<F> {
+    struct InRequest<F> {
         // An option, so that the future can be dropped inside the context.
         #[pin]
         future: Option<F>,
@@ -73,5 +69,25 @@ impl<F: Future> Future for InRequest<F> {
             // Emptied by drop only, and nobody polls after that.
             None => Poll::Pending,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Compiles because the future's auto traits show through.
+    fn spawnable<F>(future: F) -> impl Future<Output = F::Output> + Send + 'static
+    where
+        F: Future + Send + 'static,
+    {
+        future.in_request()
+    }
+
+    #[test]
+    fn a_generic_future_can_still_be_spawned() {
+        let mut future = std::pin::pin!(spawnable(std::future::ready(7)));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert_eq!(future.as_mut().poll(&mut cx), Poll::Ready(7));
     }
 }

@@ -57,12 +57,12 @@ mod traced;
 #[cfg(feature = "token")]
 use self::onward::Onward;
 pub use self::{
-    current::{Entered, current},
-    in_request::{InRequest, InRequestExt, in_request},
+    current::current,
+    in_request::{InRequestExt, in_request},
     request::RequestContext,
 };
 pub(crate) use self::{
-    current::{enter_span, exit_span, forget_span, has_current, mode, with_current},
+    current::{Entered, enter_span, exit_span, forget_span, has_current, mode, with_current},
     last::{help, helps},
     mode::{Aspect, Mode},
     notes::{Notes, PanicNote},

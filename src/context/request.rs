@@ -166,12 +166,13 @@ impl RequestContext {
         true
     }
 
-    /// Makes this request current on the thread until the guard is dropped.
-    pub fn enter(&self) -> super::Entered {
+    pub(crate) fn enter(&self) -> super::Entered {
         current::enter(self)
     }
 
-    /// Runs `f` with this request current.
+    /// Runs `f` with this request [current](super::current) on the thread.
+    ///
+    /// For a future, use [`in_request`](super::InRequestExt::in_request).
     pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         let _entered = self.enter();
         f()

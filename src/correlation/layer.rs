@@ -1,6 +1,6 @@
 use crate::{
     foreign::Foreign,
-    id::MakeCorrelationId,
+    id::{CorrelationId, MakeId},
     lifecycle::{CorrelationPlan, Lifecycle, Observe, Plan, Trust, layer_service},
 };
 use http::HeaderName;
@@ -32,10 +32,30 @@ impl CorrelationIdLayer {
         self.with(|plan| plan.header = name)
     }
 
-    /// Sets the generator of new IDs. Default: [`UuidV7`](super::UuidV7).
-    pub fn make_with(self, make: impl MakeCorrelationId) -> Self {
+    /// Sets the generator of new IDs. Default: UUID version 7 (RFC 9562, section 5.7), as 36
+    /// lower-case characters; unique, not secret.
+    ///
+    /// The closure runs on the request path: it must be fast and must not block. If it
+    /// panics, the request gets the default ID.
+    ///
+    /// ```
+    /// use dashcam::correlation::{CorrelationId, CorrelationIdLayer};
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    ///
+    /// # fn main() -> Result<(), dashcam::correlation::Error> {
+    /// let other = CorrelationId::new("none")?;
+    /// let next = AtomicU64::new(1);
+    /// let layer = CorrelationIdLayer::new().make_with(move || {
+    ///     let number = next.fetch_add(1, Relaxed);
+    ///     CorrelationId::new(&format!("orders-{number}")).unwrap_or(other.clone())
+    /// });
+    /// # let _ = layer;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn make_with(self, make: impl Fn() -> CorrelationId + Send + Sync + 'static) -> Self {
         self.with(|plan| {
-            let make: Arc<dyn MakeCorrelationId> = Arc::new(make);
+            let make: Arc<MakeId> = Arc::new(make);
             plan.make = Some(Foreign::new(make));
         })
     }

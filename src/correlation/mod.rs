@@ -123,13 +123,8 @@ mod reqwest;
 #[cfg(feature = "tower-http")]
 mod tower_http;
 
-#[cfg(feature = "axum")]
-pub use self::extract::MissingCorrelationId;
 pub use self::{
     layer::{CorrelationIdLayer, CorrelationIdService},
     propagate::{PropagateCorrelationId, PropagateCorrelationIdLayer, add_headers, headers},
 };
-pub use crate::id::{
-    CorrelationId, InvalidCorrelationId, InvalidTraceContext, MakeCorrelationId, SpanId,
-    TraceContext, TraceFlags, TraceId, TraceParent, TraceState, UuidV7,
-};
+pub use crate::id::{CorrelationId, Error, SpanId, TraceContext, TraceId, TraceParent};

@@ -117,8 +117,8 @@ pub struct Dropped {
     /// The failure-storm budget: counted, and told in the next exchange of the
     /// same signature.
     pub suppressed: u64,
-    /// Of the baseline sample, over its own budget
-    /// ([`SampleLimits`](crate::capture::SampleLimits)).
+    /// Of the baseline sample, over its own limits
+    /// ([`Limits::baseline_per_second`](crate::capture::Limits), half of the queue).
     pub sampled_out: u64,
     /// The queue to the exporter was full.
     pub queue_full: u64,

@@ -17,7 +17,7 @@ pub use self::{
     classify::{Classify, ServerErrors},
     counters::{Dropped, Replays},
     finished::Finished,
-    settings::{Limits, Replay, SampleLimits, StormLimits},
+    settings::{Limits, Replay, StormLimits},
 };
 pub(crate) use self::{
     counters::Counters,
@@ -189,7 +189,7 @@ impl Keeper {
             events: Arc::new(events),
             storm: Mutex::new(storm::Storm::new(settings.storm)),
             methods: grpc::Methods::default(),
-            sample: Mutex::new(sample::Sample::new(settings.sample)),
+            sample: Mutex::new(sample::Sample::new(&settings.limits)),
             worker,
             process: std::process::id(),
             counters,

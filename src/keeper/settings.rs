@@ -43,6 +43,13 @@ pub struct Limits {
     pub stream_items: u64,
     /// How long a stream is captured from its first byte on; default 60 s.
     pub stream_time: Duration,
+    /// Exchanges of the sample of healthy requests
+    /// ([`baseline`](crate::capture::CaptureLayerBuilder::baseline)) kept per second;
+    /// default unlimited.
+    pub baseline_per_second: u64,
+    /// Bytes of heads, bodies and events of that sample kept per second, before they are
+    /// written; default unlimited. A single exchange that has more is kept alone.
+    pub baseline_bytes_per_second: usize,
 }
 
 impl Default for Limits {
@@ -56,6 +63,8 @@ impl Default for Limits {
             queue_bytes: 64 * 1024 * 1024,
             stream_items: 1000,
             stream_time: Duration::from_secs(60),
+            baseline_per_second: u64::MAX,
+            baseline_bytes_per_second: usize::MAX,
         }
     }
 }
@@ -103,37 +112,6 @@ impl Default for StormLimits {
             heads: 20,
             sample: 10,
             per_second: 50,
-        }
-    }
-}
-
-/// How much of the sample of healthy requests ([`baseline`]) is kept.
-///
-/// By default all of it, up to what the exporter takes: the sample fills half of the
-/// queue at most, so that it takes no place from a failure. What is over is counted
-/// ([`Dropped::sampled_out`](crate::capture::Dropped::sampled_out)). The limits of
-/// failure storms have no part in it.
-///
-/// The sample is written where failures are. Where files have a total size, one that is
-/// large takes their room, too: give it an exporter of its own
-/// ([`Exporter::filter`](crate::export::Exporter::filter)), or a limit here.
-///
-/// [`baseline`]: crate::capture::CaptureLayerBuilder::baseline
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct SampleLimits {
-    /// Exchanges kept per second; default any number.
-    pub per_second: u64,
-    /// Bytes of heads, bodies and events kept per second, before they are written; a
-    /// single exchange that has more is kept alone. Default any number.
-    pub bytes_per_second: usize,
-}
-
-impl Default for SampleLimits {
-    fn default() -> Self {
-        Self {
-            per_second: u64::MAX,
-            bytes_per_second: usize::MAX,
         }
     }
 }
@@ -197,7 +175,6 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
     pub(crate) storm: StormLimits,
-    pub(crate) sample: SampleLimits,
     pub(crate) slow: Duration,
     pub(crate) classify: Foreign<Arc<dyn Classify>>,
     /// Share of healthy requests that are kept, 0 to 1.
@@ -225,7 +202,6 @@ impl Default for Settings {
             policy: Policy::strict(),
             limits: Limits::default(),
             storm: StormLimits::default(),
-            sample: SampleLimits::default(),
             slow: Duration::from_secs(5),
             classify: Foreign::new(Arc::new(ServerErrors)),
             baseline: 0.0,
@@ -387,17 +363,19 @@ macro_rules! settings_setters {
             self
         }
 
-        /// Keeps this share (0 to 1) of healthy requests too, in full; default none.
-        /// The budget of failures has no part in it: see
-        /// [`SampleLimits`](crate::capture::SampleLimits).
+        /// Also keeps this share of healthy requests, 0 to 1, in full. Default: 0.
+        ///
+        /// The sample fills half of the queue at most, so that it takes no place from a
+        /// failure. [`Limits::baseline_per_second`](crate::capture::Limits) and
+        /// `baseline_bytes_per_second` limit it further; the limits of failure storms do
+        /// not. What is over a limit is counted
+        /// ([`Dropped::sampled_out`](crate::capture::Dropped::sampled_out)).
+        ///
+        /// The exporter gets the sample and the failures. If the files have a total size, a
+        /// large sample takes room from failures: set a limit, or give it an exporter of its
+        /// own ([`Exporter::filter`](crate::export::Exporter::filter)).
         pub fn baseline(mut self, share: f64) -> Self {
             self.settings.baseline = share;
-            self
-        }
-
-        /// How much of the baseline sample is kept; default all that the exporter takes.
-        pub fn baseline_limits(mut self, limits: crate::keeper::SampleLimits) -> Self {
-            self.settings.sample = limits;
             self
         }
     };

@@ -1,4 +1,4 @@
-use super::{Dashcam, DashcamHandle};
+use super::{Dashcam, DashcamHandle, Error};
 use crate::{
     correlation::CorrelationIdLayer,
     exchange::Service,
@@ -200,8 +200,11 @@ impl DashcamBuilder {
     ///
     /// The directives cannot be read, there are more than 100 rules, or the operating
     /// system gives no thread.
-    pub fn build(self) -> Result<Dashcam, BuildError> {
-        let recorded = Arc::new(Recorded::new(self.record.map_err(BuildError::Directives)?));
+    pub fn build(self) -> Result<Dashcam, Error> {
+        let recorded =
+            Arc::new(Recorded::new(self.record.map_err(|error| {
+                Error::InvalidSetting(format!("record_level: {error}"))
+            })?));
         if self.plain_header {
             raise_live(LevelFilter::TRACE);
         }
@@ -211,11 +214,11 @@ impl DashcamBuilder {
             tokens.service_is(&self.settings.service.name)
         });
         if let Some(why) = self.rules.too_many() {
-            return Err(BuildError::Rules(why));
+            return Err(Error::InvalidSetting(format!("rules: {why}")));
         }
         let mut steering = Steering::with(self.verbose_budget, self.sample_key).rules(self.rules);
         for add in self.sources {
-            steering = add(steering).map_err(BuildError::Thread)?;
+            steering = add(steering).map_err(Error::Thread)?;
         }
         let exporter = self.exporter.unwrap_or_else(|| {
             let directory = self
@@ -234,7 +237,7 @@ impl DashcamBuilder {
             // Requests that are live already stay so where recording is switched off.
             raise_live(recorded.max_level());
         }
-        let keeper = Arc::new(Keeper::new(settings, exporter).map_err(BuildError::Thread)?);
+        let keeper = Arc::new(Keeper::new(settings, exporter).map_err(Error::Thread)?);
         let plan = Plan {
             direction: crate::exchange::Direction::Server,
             correlation: Some(self.correlation),
@@ -270,40 +273,5 @@ impl fmt::Debug for DashcamBuilder {
         f.debug_struct("DashcamBuilder")
             .field("settings", &self.settings)
             .finish_non_exhaustive()
-    }
-}
-
-/// A [`Dashcam`] could not be built.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The text given to [`record_level`](DashcamBuilder::record_level).
-    Directives(InvalidDirectives),
-    /// The rules given to [`rules`](DashcamBuilder::rules): what is wrong with them.
-    Rules(String),
-    /// The operating system gave no thread.
-    Thread(io::Error),
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Directives(error) => write!(f, "record_level: {error}"),
-            Self::Rules(why) => write!(f, "rules: {why}"),
-            Self::Thread(error) => write!(
-                f,
-                "cannot start the thread of the exporter or of a rule source: {error}"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for BuildError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Directives(error) => Some(error),
-            Self::Rules(_) => None,
-            Self::Thread(error) => Some(error),
-        }
     }
 }

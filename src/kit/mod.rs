@@ -58,16 +58,17 @@
 
 mod builder;
 mod dashcam;
+mod error;
 mod handle;
 mod layer;
 mod status;
 mod tracing_setup;
 
 pub use self::{
-    builder::{BuildError, DashcamBuilder},
+    builder::DashcamBuilder,
     dashcam::Dashcam,
+    error::Error,
     handle::DashcamHandle,
     layer::{DashcamLayer, DashcamService},
     status::{Recording, Status},
-    tracing_setup::InitError,
 };

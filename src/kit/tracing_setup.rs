@@ -1,6 +1,6 @@
-use super::Dashcam;
+use super::{Dashcam, Error};
 use crate::selection::Directives;
-use std::{env, fmt, io};
+use std::env;
 use tracing::{Dispatch, dispatcher, level_filters::LevelFilter};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt};
 
@@ -33,14 +33,14 @@ impl Dashcam {
     /// [`gate`](Self::gate) and, if wanted, [`json_log`](Self::json_log) to
     /// its registry where that is installed, and call
     /// [`install_panic_hook`](Self::install_panic_hook); the error says so. Or no thread is to be had.
-    pub fn init_tracing(&self) -> Result<(), InitError> {
+    pub fn init_tracing(&self) -> Result<(), Error> {
         let (base, problem) = base();
-        let lines = self.json_log().map_err(InitError::Thread)?;
+        let lines = self.json_log().map_err(Error::Thread)?;
         let subscriber = tracing_subscriber::registry()
             .with(self.gate(base))
             .with(lines);
         dispatcher::set_global_default(Dispatch::new(subscriber))
-            .map_err(|error| InitError::Installed(error.to_string()))?;
+            .map_err(|error| Error::AlreadyInstalled(error.to_string()))?;
         self.install_panic_hook();
         if let Some(problem) = problem {
             tracing::warn!(target: crate::targets::STATUS_TARGET, "{problem}");
@@ -125,41 +125,5 @@ fn bridge_log() {
         .init();
     if let Err(error) = bridged {
         tracing::warn!(target: crate::targets::STATUS_TARGET, "records of the `log` crate are not recorded: {error}");
-    }
-}
-
-/// Tracing could not be set up.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum InitError {
-    /// A global subscriber is installed already.
-    Installed(String),
-    /// The operating system gave no thread.
-    Thread(io::Error),
-}
-
-impl fmt::Display for InitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Installed(why) => write!(
-                f,
-                "{why}: `init_tracing` installs a subscriber of its own, and another one was \
-                 installed before it. Leave one of the two out; or leave `init_tracing` out and \
-                 add dashcam's layers where the other one is installed, after \
-                 `Dashcam::builder().build()`: \
-                 `tracing_subscriber::registry().with(dashcam.gate(…)).with(your layers).init()`, \
-                 and `.with(dashcam.json_log()?)` for JSON lines"
-            ),
-            Self::Thread(error) => write!(f, "no thread for the log writer: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for InitError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Thread(error) => Some(error),
-            Self::Installed(_) => None,
-        }
     }
 }

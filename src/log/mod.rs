@@ -59,7 +59,7 @@
 //! | `per_second` | a rule, a token, a header or the service asked for it, and more were kept in this second than [`StormLimits`](crate::capture::StormLimits) allows |
 //! | `queue_full` | too many exchanges wait for the exporter ([`Limits::queue`](crate::capture::Limits::queue)) |
 //! | `options` | the service wants nothing kept of such requests ([`CaptureOptions::off`](crate::capture::CaptureOptions::off)) |
-//! | `sample_budget` | it is healthy, of the baseline sample, and over its budget ([`SampleLimits`](crate::capture::SampleLimits)) |
+//! | `sample_budget` | it is healthy, of the baseline sample, and over its budget ([`Limits::baseline_per_second`](crate::capture::Limits)) |
 //! | `forked` | the process is a child of the one in which `Dashcam` was built, and has none of its threads |
 //!
 //! A reason that only cuts what is kept, such as the limit of memory, is in the exchange.

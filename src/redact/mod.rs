@@ -128,7 +128,7 @@ mod tests_text;
 pub(crate) use self::key::Key;
 pub use self::{
     action::Action,
-    policy::{Base, KeySource, Policy, PolicyError, PolicyModel},
+    policy::{Policy, PolicyError},
 };
 pub(crate) use self::{
     decisions::Decisions,

@@ -62,21 +62,24 @@ const DEPTH: u8 = 3;
 /// The most bytes that are looked through for one output.
 const MOST: usize = 32 << 20;
 
-/// What is written of a body under a policy.
-///
-/// ```
-/// use dashcam::{exchange::Content, redact::{Policy, testing::redacted_body}};
-///
-/// let body = br#"{"status":"paid","name":"Zoe"}"#;
-/// let Content::Text { text, .. } = redacted_body(&Policy::strict(), "application/json", body)
-/// else {
-///     panic!("JSON is understood");
-/// };
-/// assert!(text.starts_with(r#"{"status":"paid","name":"[~"#), "{text}");
-/// ```
-#[must_use]
-pub fn redacted_body(policy: &Policy, content_type: &str, body: &[u8]) -> Content {
-    Redactor::new(policy).body(Some(content_type), None, body, true)
+impl Policy {
+    /// Returns what an exchange has of a body under this policy.
+    ///
+    /// ```
+    /// use dashcam::{exchange::Content, redact::Policy};
+    ///
+    /// let body = br#"{"status":"paid","name":"Zoe"}"#;
+    /// let Content::Text { text, .. } = Policy::strict().redacted_body("application/json", body)
+    /// else {
+    ///     panic!("JSON is understood");
+    /// };
+    /// assert!(text.starts_with(r#"{"status":"paid","name":"[~"#), "{text}");
+    /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    #[must_use]
+    pub fn redacted_body(&self, content_type: &str, body: &[u8]) -> Content {
+        Redactor::new(self).body(Some(content_type), None, body, true)
+    }
 }
 
 /// Values that must not come out.

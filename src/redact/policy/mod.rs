@@ -8,10 +8,8 @@ mod tests;
 #[cfg(feature = "config")]
 mod toml;
 
-pub use self::{
-    error::PolicyError,
-    model::{Base, KeySource, PolicyModel},
-};
+pub use self::error::PolicyError;
+use self::model::{Base, KeySource, PolicyModel};
 pub(super) use self::{
     model::{Allowed, Rule},
     paths::{Node, Paths},
@@ -25,6 +23,7 @@ use super::{
 use std::{
     collections::HashMap,
     fmt,
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
@@ -41,9 +40,10 @@ const SHORT: usize = 64;
 /// of a suspicious name, and values that look like a credential, a card number
 /// or an address, never stay.
 ///
-/// A policy is data: [`model`](Self::model) gives it, [`PolicyModel`] makes one,
-/// and with the feature `config` it is read from TOML. Each method here is
-/// one entry of the model.
+/// A policy is data: it implements [`Serialize`](serde::Serialize) and
+/// [`Deserialize`](serde::Deserialize) in the form of `docs/redaction.md`, and with the
+/// feature `config` it is read from TOML. Each method here is one entry of that form. The
+/// form has the source of the key, never the key itself.
 ///
 /// The key of the pseudonyms is random and made once per process, so that
 /// equal values can be joined within one process only; see
@@ -143,21 +143,9 @@ impl Policy {
         Self::base(Base::ByName)
     }
 
-    /// Reads a policy from its plain form.
-    ///
-    /// # Errors
-    ///
-    /// When a name or a path is empty, malformed or given twice, when
-    /// [`Action::Keep`] is set for a suspicious name, where it would do nothing,
-    /// and when the key cannot be had.
-    pub fn from_model(model: &PolicyModel) -> Result<Self, PolicyError> {
-        model::compile(model)
-    }
-
-    /// The plain form of this policy. The key itself is not in it; a key that
-    /// was given to [`with_key`](Self::with_key) is left out.
-    #[must_use]
-    pub fn model(&self) -> &PolicyModel {
+    /// The plain form. It has no key that was given to [`with_key`](Self::with_key), and
+    /// none with two scopes.
+    pub(crate) fn model(&self) -> &PolicyModel {
         &self.0.model
     }
 
@@ -213,7 +201,7 @@ impl Policy {
     /// A name is no place. What is one, as for [`path`](Self::path), is taken for
     /// one; anything else with a `.` or `[` in it, such as `card.number`, hides every
     /// field of its last name, `number`, and keeps none.
-    /// [`from_model`](Self::from_model) refuses it.
+    /// Deserializing a policy refuses it.
     #[must_use]
     pub fn field(mut self, name: &str, action: Action) -> Self {
         if name.starts_with('$')
@@ -316,6 +304,41 @@ impl Policy {
         Ok(self)
     }
 
+    /// As [`with_key`](Self::with_key), with the key that the environment variable has now.
+    ///
+    /// # Errors
+    ///
+    /// The variable is not set, the key is shorter than 16 bytes, or `key_id` is empty.
+    pub fn with_key_env(
+        self,
+        key_id: impl Into<String>,
+        variable: impl Into<String>,
+    ) -> Result<Self, PolicyError> {
+        self.with_source(KeySource::env(key_id.into(), variable.into()))
+    }
+
+    /// As [`with_key`](Self::with_key), with the key that the file has now: a regular file,
+    /// or a link to one, of at most 64 KiB. White space at its end is no part of the key.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, the key is shorter than 16 bytes, or `key_id` is empty.
+    pub fn with_key_file(
+        self,
+        key_id: impl Into<String>,
+        file: impl Into<PathBuf>,
+    ) -> Result<Self, PolicyError> {
+        self.with_source(KeySource::file(key_id.into(), file.into()))
+    }
+
+    fn with_source(mut self, source: KeySource) -> Result<Self, PolicyError> {
+        let key = source.read()?;
+        let inner = self.inner();
+        inner.key = key;
+        inner.model.key = Some(source);
+        Ok(self)
+    }
+
     /// Limits what can be joined: under one key, values of different scopes have
     /// different pseudonyms.
     ///
@@ -326,6 +349,11 @@ impl Policy {
     pub fn with_scope(mut self, scope: &str) -> Self {
         let inner = self.inner();
         inner.key = inner.key.scoped(scope);
+        // The form has one scope.
+        match &mut inner.model.key {
+            Some(source) if source.scope.is_none() => source.scope = Some(scope.to_owned()),
+            key => *key = None,
+        }
         self
     }
 
@@ -361,7 +389,7 @@ impl Policy {
         }
     }
 
-    pub(super) fn key(&self) -> &Key {
+    pub(crate) fn key(&self) -> &Key {
         &self.0.key
     }
 

@@ -5,7 +5,7 @@ use crate::{
     plain_file,
     redact::{key::Key, search::Why},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Larger files are no keys.
@@ -14,8 +14,7 @@ const MAX_KIB: u64 = 64;
 /// Where a policy starts.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Base {
+pub(crate) enum Base {
     /// [`Policy::strict`].
     #[default]
     Strict,
@@ -29,80 +28,74 @@ pub enum Base {
 /// give a name twice is an error.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct PolicyModel {
+pub(crate) struct PolicyModel {
     /// Where it starts; `strict` unless said otherwise.
-    pub base: Base,
+    pub(super) base: Base,
     /// Names that are suspicious beside the built-in ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub deny: Vec<String>,
+    pub(super) deny: Vec<String>,
     /// Fields whose texts are the service's own words in answers that are failures,
     /// beside the built-in ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub own_words: Vec<String>,
+    pub(super) own_words: Vec<String>,
     /// Whether paths of requests without a route stay.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub unmatched_paths: bool,
+    pub(super) unmatched_paths: bool,
     /// By header.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, Action>,
+    pub(super) headers: BTreeMap<String, Action>,
     /// By query key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub query: BTreeMap<String, Action>,
+    pub(super) query: BTreeMap<String, Action>,
     /// By cookie.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub cookies: BTreeMap<String, Action>,
+    pub(super) cookies: BTreeMap<String, Action>,
     /// By field; what starts with `$` is a path in JSON bodies.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub fields: BTreeMap<String, Action>,
+    pub(super) fields: BTreeMap<String, Action>,
     /// The key of the pseudonyms; without one it is random per process.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<KeySource>,
+    pub(super) key: Option<KeySource>,
 }
 
 /// Where the key of the pseudonyms comes from. The key itself is no part of it,
 /// so that a policy can be shown to anybody.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct KeySource {
+pub(super) struct KeySource {
     /// Written into every exchange. A new key needs a new ID.
-    pub id: String,
+    pub(super) id: String,
     /// The scope, as in [`Policy::with_scope`].
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub scope: Option<String>,
+    pub(super) scope: Option<String>,
     /// The environment variable that has the key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub env: Option<String>,
+    pub(super) env: Option<String>,
     /// The file that has the key: a regular file, or a link to one, of at most 64 KiB.
     /// White space at its end is no part of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
 }
 
 impl KeySource {
-    /// A key in an environment variable.
-    #[must_use]
-    pub fn env(id: impl Into<String>, variable: impl Into<String>) -> Self {
+    pub(super) fn env(id: String, variable: String) -> Self {
         Self {
-            id: id.into(),
-            env: Some(variable.into()),
+            id,
+            env: Some(variable),
             ..Self::default()
         }
     }
 
-    /// A key in a regular file of at most 64 KiB.
-    #[must_use]
-    pub fn file(id: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+    pub(super) fn file(id: String, file: PathBuf) -> Self {
         Self {
-            id: id.into(),
-            file: Some(file.into()),
+            id,
+            file: Some(file),
             ..Self::default()
         }
     }
 
     /// The key, as a policy has it. A file is a regular one of 64 KiB at most.
-    pub(crate) fn read(&self) -> Result<Key, PolicyError> {
+    pub(super) fn read(&self) -> Result<Key, PolicyError> {
         if self.id.is_empty() {
             let message = "expected a name for the key, such as a date";
             return Err(PolicyError::invalid("key.id", message));
@@ -243,13 +236,25 @@ pub(super) fn compile(model: &PolicyModel) -> Result<Policy, PolicyError> {
             policy = set(policy, name, *action);
         }
     }
-    if let Some(source) = &model.key {
-        let key = source.read()?;
-        let inner = policy.inner();
-        inner.key = key;
-        inner.model.key = Some(source.clone());
+    match &model.key {
+        Some(source) => policy.with_source(source.clone()),
+        None => Ok(policy),
     }
-    Ok(policy)
+}
+
+impl Serialize for Policy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.model().serialize(serializer)
+    }
+}
+
+/// Reads the key, too, where the form says where it is. The error says what [`PolicyError`]
+/// says.
+impl<'de> Deserialize<'de> for Policy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let model = PolicyModel::deserialize(deserializer)?;
+        compile(&model).map_err(de::Error::custom)
+    }
 }
 
 fn folded(field: &str, name: &str) -> Result<String, PolicyError> {

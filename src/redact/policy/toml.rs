@@ -1,6 +1,9 @@
 //! Policies as TOML.
 
-use super::{Policy, PolicyError, PolicyModel};
+use super::{
+    Policy, PolicyError,
+    model::{PolicyModel, compile},
+};
 use std::ops::Range;
 
 impl Policy {
@@ -27,10 +30,11 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// What is wrong, in which line and field, and what was expected; as
-    /// [`from_model`](Self::from_model) besides.
+    /// The error names the line, the field, what is wrong and what was expected: a name or a
+    /// path is empty, malformed or given twice, [`Action::Keep`](super::Action::Keep) is set
+    /// for a suspicious name, or the key cannot be read.
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
-        Self::from_model(&PolicyModel::from_toml(text)?).map_err(|error| match error {
+        compile(&PolicyModel::from_toml(text)?).map_err(|error| match error {
             PolicyError::Invalid { field, message, .. } => PolicyError::Invalid {
                 line: find(text, &field),
                 field,
@@ -42,12 +46,7 @@ impl Policy {
 }
 
 impl PolicyModel {
-    /// Reads the plain form from TOML.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong, in which line and field, and what was expected.
-    pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
+    pub(super) fn from_toml(text: &str) -> Result<Self, PolicyError> {
         let line = |span: Option<Range<usize>>| span.map(|span| line(text, span.start));
         let from = toml::Deserializer::parse(text).map_err(|e| PolicyError::Invalid {
             line: line(e.span()),
