@@ -48,7 +48,7 @@ struct InSpan {
     of: Option<(Arc<RequestSpans>, u64)>,
 }
 
-/// The context of the request whose code runs on this thread.
+/// Returns the context of the request whose code runs on this thread.
 #[must_use]
 pub fn current() -> Option<RequestContext> {
     with_current(Clone::clone)

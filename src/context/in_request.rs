@@ -8,12 +8,12 @@ use std::{
 };
 use tracing::Span;
 
-/// Carries the current request into futures that are polled elsewhere.
+/// Extension trait for futures that are polled elsewhere, such as in a spawned task.
 pub trait InRequestExt: Future + Sized {
-    /// Wraps the future so that the request that is current *now*, and the
-    /// current span, are current whenever it is polled or dropped.
+    /// Wraps the future: the request and the span that are current *now* are current
+    /// whenever it is polled or dropped.
     ///
-    /// Outside of a request the future runs as it is.
+    /// Outside of a request only the span is carried.
     fn in_request(self) -> impl Future<Output = Self::Output>;
 }
 
@@ -27,8 +27,8 @@ impl<F: Future> InRequestExt for F {
     }
 }
 
-/// Carries the current request, and the current span, into a closure that runs
-/// on another thread.
+/// Wraps a closure that runs on another thread: the request and the span that are current
+/// *now* are current while it runs.
 pub fn in_request<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
     let (context, span) = (current(), Span::current());
     move || {

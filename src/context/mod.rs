@@ -1,13 +1,12 @@
-//! The context of the current request, and how it is carried.
+//! The context of the current request, and how other tasks and threads join it.
 //!
-//! Every layer of this crate puts one [`RequestContext`] into the request's
-//! extensions and makes it *current* on the thread whenever it runs code of
-//! that request: in the service's `call`, in every poll of its future and of
-//! both bodies, and in their drops. Code that runs elsewhere joins with
-//! [`InRequestExt::in_request`] (a spawned future) or [`in_request`] (a closure
-//! on another thread). A thread without a current request
-//! that enters the request's span, or one inside of it, is in the request while it is
-//! in the span and the request runs.
+//! The outermost layer of this crate puts one [`RequestContext`] into the request's
+//! extensions. The layers make it *current* on the thread while code of the request runs:
+//! in the service's `call`, in every poll of its future and of both bodies, and in their
+//! drops. Code that runs elsewhere joins with [`InRequestExt::in_request`] (a spawned
+//! future) or [`in_request`] (a closure on another thread). A thread without a current
+//! request also joins while it is in the request's span, or in a span inside it, until the
+//! request ends.
 //!
 //! # Example
 //!
@@ -25,7 +24,7 @@
 //! }
 //! ```
 //!
-//! Outside of any request everything here does nothing:
+//! Outside of a request all functions of this module do nothing:
 //!
 //! ```
 //! assert!(dashcam::current().is_none());
@@ -34,8 +33,8 @@
 //!
 //! # Ordering
 //!
-//! Code sees the context that the innermost enclosing layer made current.
-//! Middleware outside of every layer of this crate sees none.
+//! All layers of this crate around a handler share one context. Middleware outside of them
+//! sees none.
 
 mod calls;
 mod current;
@@ -75,10 +74,10 @@ pub(crate) use self::{
     traced::TracedSpan,
 };
 
-/// Keeps the exchange of the current request, however it ends, and says why.
+/// Keeps the exchange of the current request, however it ends, for this reason.
 ///
-/// Does nothing outside of a request, nor after its end. At most 16 reasons of a request are
-/// noted, each cut at 256 bytes; a literal costs no allocation.
+/// Does nothing outside of a request or after its end. A request has at most 16 reasons,
+/// each cut at 256 bytes. A string literal costs no allocation.
 pub fn keep(why: impl Into<std::borrow::Cow<'static, str>>) {
     keep_current(why.into());
 }

@@ -7,7 +7,7 @@ use http::HeaderName;
 use std::sync::Arc;
 use tower_layer::Layer;
 
-/// Gives every request a correlation ID; see the [module page](super).
+/// Layer that gives every request a correlation ID; see the [module page](super).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CorrelationIdLayer {
@@ -67,24 +67,24 @@ impl CorrelationIdLayer {
         self.with(|plan| plan.server_timing = on)
     }
 
-    /// Sets whether clients are strangers. Default: `false`.
+    /// Sets whether clients are untrusted. Default: `false`.
     ///
-    /// At the edge the layer trusts no inbound ID. Every request gets a new ID and starts
-    /// a new trace; the layer keeps a valid ID of the client beside it. The client's
-    /// `tracestate`, flags and `baggage` go nowhere, and the service finds dashcam's
-    /// `traceparent` among the request's headers.
+    /// If `true`, the layer trusts no inbound ID: every request gets a new ID and starts a
+    /// new trace. The context and the exchange also have the client's ID if it is valid.
+    /// The layer forwards neither `tracestate`, flags nor `baggage` of the client, and
+    /// replaces the request's `traceparent` with its own.
     pub fn edge(self, on: bool) -> Self {
         let trust = if on { Trust::Edge } else { Trust::Inbound };
         self.with(|plan| plan.trust = trust)
     }
 
-    /// Sets whether the response has the ID in the same header. Default: `true`.
+    /// Sets whether the response has the ID, in the same header. Default: `true`.
     pub fn echo(self, on: bool) -> Self {
         self.with(|plan| plan.echo = on)
     }
 
-    /// Accepts further printable ASCII characters in inbound IDs. Default: ASCII letters,
-    /// digits, `-`, `_` and `.`; a wide alphabet lets clients write secrets and e-mail
+    /// Accepts more printable ASCII characters in inbound IDs. Default: ASCII letters,
+    /// digits, `-`, `_` and `.`. A wide alphabet lets clients write secrets and e-mail
     /// addresses into your logs.
     pub fn allow_characters(self, extra: fn(u8) -> bool) -> Self {
         self.with(|plan| plan.extra_characters = extra)
