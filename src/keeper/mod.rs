@@ -235,8 +235,8 @@ impl Keeper {
         let Self { process, .. } = *self;
         (process != std::process::id()).then(|| {
             format!(
-                "this process was forked from process {process}, in which dashcam was built, and \
-                 has none of its threads: exchanges and log lines are not written; build it \
+                "this process was forked from process {process}, which built dashcam, and does \
+                 not have its threads, so it writes no exchanges or log lines: build dashcam \
                  after the fork"
             )
         })

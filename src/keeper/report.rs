@@ -68,8 +68,8 @@ impl Farewell {
                 waiting,
                 lost,
                 why,
-                "exchanges that were kept are not written; those that wait are lost if the \
-                 process ends now"
+                "kept exchanges are not written yet; those in `waiting` are lost if the process \
+                 ends now"
             );
         };
         // Nor is there one where its filters refuse this.
@@ -79,8 +79,8 @@ impl Farewell {
         if !shown || foreign::run(log).is_none() {
             let _ = writeln!(
                 io::stderr(),
-                "dashcam: exchanges that were kept are not written ({waiting} wait and are lost \
-                 if the process ends now, {lost} are lost): {why}"
+                "dashcam: kept exchanges are not written ({waiting} wait and are lost if the \
+                 process ends now, {lost} are lost): {why}"
             );
         }
     }
@@ -152,7 +152,7 @@ impl Report {
                 target: crate::targets::STATUS_TARGET,
                 held,
                 why,
-                "exchanges that were kept wait in memory and are lost if the process ends"
+                "kept exchanges wait in memory and are lost if the process ends"
             );
         }
     }

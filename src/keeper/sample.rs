@@ -1,7 +1,7 @@
 use super::Limits;
 use std::time::{Duration, Instant};
 
-/// Rations the sample of healthy requests, for itself.
+/// Limits the sample of healthy requests, independently of failures.
 #[derive(Debug)]
 pub(super) struct Sample {
     per_second: u64,
@@ -22,7 +22,7 @@ impl Sample {
         }
     }
 
-    /// Whether one more is kept, that holds so many bytes.
+    /// Returns whether one more exchange of this many bytes is kept.
     pub(super) fn admit(&mut self, bytes: usize, now: Instant) -> bool {
         let over = |start: Instant| now.duration_since(start) >= Duration::from_secs(1);
         if self.second.is_none_or(over) {
@@ -30,7 +30,7 @@ impl Sample {
             (self.exchanges, self.bytes) = (0, 0);
         }
         let all = self.bytes.saturating_add(bytes);
-        // One that is larger than all of a second's is kept alone.
+        // An exchange over the limit of a second is kept alone.
         let heavy = all > self.bytes_per_second && self.exchanges > 0;
         if heavy || self.exchanges >= self.per_second {
             return false;

@@ -24,10 +24,9 @@ impl fmt::Display for Error {
             ),
             Self::AlreadyInstalled(why) => write!(
                 f,
-                "{why}: `init_tracing` installs a subscriber of its own, and another one was \
-                 installed before it. Leave one of the two out; or leave `init_tracing` out and \
-                 add dashcam's layers where the other one is installed, after \
-                 `Dashcam::builder().build()`: \
+                "{why}: `init_tracing` installs a global subscriber, and another one is already \
+                 installed. Remove one of the two. To keep the other one, leave `init_tracing` out \
+                 and add dashcam's layers to it after `Dashcam::builder().build()`: \
                  `tracing_subscriber::registry().with(dashcam.gate(…)).with(your layers).init()`, \
                  and `.with(dashcam.json_log()?)` for JSON lines"
             ),
