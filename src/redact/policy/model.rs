@@ -8,10 +8,10 @@ use crate::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{collections::BTreeMap, path::PathBuf};
 
-/// Larger files are no keys.
+/// A larger file is not a key.
 const MAX_KIB: u64 = 64;
 
-/// Where a policy starts.
+/// The policy to start from.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Base {
@@ -22,23 +22,23 @@ pub(crate) enum Base {
     ByName,
 }
 
-/// A [`Policy`] as plain data: what `docs/redaction.md` describes.
+/// A [`Policy`] as plain data, in the form that `docs/redaction.md` describes.
 ///
-/// Names are compared folded, so that `x-tenant` and `X_Tenant` are one; to
-/// give a name twice is an error.
+/// Names are compared folded, so that `x-tenant` and `X_Tenant` are equal; giving a name
+/// twice is an error.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PolicyModel {
-    /// Where it starts; `strict` unless said otherwise.
+    /// The policy to start from. Default: `strict`.
     pub(super) base: Base,
-    /// Names that are suspicious beside the built-in ones.
+    /// Names that are suspicious in addition to the built-in ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) deny: Vec<String>,
-    /// Fields whose texts are the service's own words in answers that are failures,
-    /// beside the built-in ones.
+    /// Fields whose texts are the service's own messages in responses that are failures, in
+    /// addition to the built-in ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) own_words: Vec<String>,
-    /// Whether paths of requests without a route stay.
+    /// Whether paths of requests without a route are kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) unmatched_paths: bool,
     /// By header.
@@ -50,16 +50,16 @@ pub(crate) struct PolicyModel {
     /// By cookie.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) cookies: BTreeMap<String, Action>,
-    /// By field; what starts with `$` is a path in JSON bodies.
+    /// By field; a name that starts with `$` is a path in JSON bodies.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) fields: BTreeMap<String, Action>,
-    /// The key of the pseudonyms; without one it is random per process.
+    /// Where the key of the pseudonyms is. Default: a random key for each process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) key: Option<KeySource>,
 }
 
-/// Where the key of the pseudonyms comes from. The key itself is no part of it,
-/// so that a policy can be shown to anybody.
+/// Where the key of the pseudonyms is. It does not contain the key, so that a policy may be
+/// public.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct KeySource {
@@ -68,11 +68,11 @@ pub(super) struct KeySource {
     /// The scope, as in [`Policy::with_scope`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) scope: Option<String>,
-    /// The environment variable that has the key.
+    /// The environment variable with the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) env: Option<String>,
-    /// The file that has the key: a regular file, or a link to one, of at most 64 KiB.
-    /// White space at its end is no part of it.
+    /// The file with the key: a regular file, or a link to one, of at most 64 KiB. White
+    /// space at its end is not part of the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file: Option<PathBuf>,
 }
@@ -94,7 +94,7 @@ impl KeySource {
         }
     }
 
-    /// The key, as a policy has it. A file is a regular one of 64 KiB at most.
+    /// Reads the key.
     pub(super) fn read(&self) -> Result<Key, PolicyError> {
         if self.id.is_empty() {
             let message = "expected a name for the key, such as a date";
@@ -103,7 +103,7 @@ impl KeySource {
         let key = match (&self.env, &self.file) {
             (Some(variable), None) => std::env::var_os(variable)
                 .ok_or_else(|| {
-                    let message = format!("the environment has no {variable}");
+                    let message = format!("the environment variable {variable} is not set");
                     PolicyError::invalid("key.env", message)
                 })?
                 .into_encoded_bytes(),
@@ -124,15 +124,15 @@ impl KeySource {
     }
 }
 
-/// What a name says about its values.
+/// How values of a name are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::redact) struct Rule {
-    /// The value goes, and everything below it.
+    /// The value is hidden, and everything below it.
     pub(in crate::redact) suspicious: bool,
     pub(in crate::redact) allowed: Allowed,
-    /// How it goes, where the policy says so.
+    /// How it is hidden, if the policy has an action for it.
     pub(in crate::redact) hide: Option<Action>,
-    /// In answers that are failures, a text of it is the service's own.
+    /// In responses that are failures, its text is the service's own message.
     pub(in crate::redact) own_words: bool,
 }
 
@@ -140,7 +140,7 @@ pub(in crate::redact) struct Rule {
 pub(in crate::redact) enum Allowed {
     #[default]
     No,
-    /// By the crate's own list: only values that look like one of a few.
+    /// By the built-in list: only values that look like those of an enumeration.
     Default,
     /// By the service.
     Explicit,
@@ -156,7 +156,7 @@ impl Rule {
         }
     }
 
-    /// Why a value goes that goes by this.
+    /// Returns why this rule hides a value.
     pub(in crate::redact) fn why(self) -> Why {
         if self.suspicious || self.hide.is_some() {
             Why::Told
@@ -169,8 +169,8 @@ impl Rule {
         self.hide.unwrap_or(Action::Pseudonym)
     }
 
-    /// What holds for a value below one of the rule `above`, at a place of which
-    /// a path says something.
+    /// Returns the rule for a value below one with the rule `above`, with the action of a
+    /// matching path.
     pub(in crate::redact) fn below(self, above: Self, path: Option<Action>) -> Self {
         let hide = path.filter(|a| *a != Action::Keep);
         Self {
@@ -216,17 +216,15 @@ pub(super) fn compile(model: &PolicyModel) -> Result<Policy, PolicyError> {
                 policy = policy.path(name, *action)?;
                 continue;
             }
-            // A place without its `$` would be a name that nothing has.
+            // A path without its `$` would be a name that no field has.
             if kind == "fields" && name.contains(['.', '[']) {
-                let message = format!(
-                    "expected `$.{name}` for a place, or a name without `.` and `[`, which \
-                     are not compared"
-                );
+                let message =
+                    format!("expected `$.{name}` for a path, or a name without `.` and `[`");
                 return Err(PolicyError::invalid(field, message));
             }
             let folded = folded(&field, name)?;
             if let Some(before) = seen.insert(folded, name) {
-                let message = format!("is the same name as {before:?}");
+                let message = format!("is the same name as {before:?}; give it once");
                 return Err(PolicyError::invalid(field, message));
             }
             if *action == Action::Keep && policy.names().suspicious(name, &mut String::new()) {
@@ -248,8 +246,8 @@ impl Serialize for Policy {
     }
 }
 
-/// Reads the key, too, where the form says where it is. The error says what [`PolicyError`]
-/// says.
+/// Also reads the key, if the form names where it is. The error has the text of
+/// [`PolicyError`].
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let model = PolicyModel::deserialize(deserializer)?;

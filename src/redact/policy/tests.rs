@@ -47,13 +47,15 @@ fn what_is_wrong_is_named() {
     };
     assert_eq!(
         error(&model_of_a_place),
-        "fields.card.note: expected `$.card.note` for a place, or a name without `.` and `[`, \
-         which are not compared"
+        "fields.card.note: expected `$.card.note` for a path, or a name without `.` and `[`"
     );
     assert_eq!(error(&model), "fields.$: expected 1 to 32 steps behind `$`");
     model.fields.clear();
     model.headers = [("x-a".into(), Action::Keep), ("X_A".into(), Action::Drop)].into();
-    assert_eq!(error(&model), "headers.x-a: is the same name as \"X_A\"");
+    assert_eq!(
+        error(&model),
+        "headers.x-a: is the same name as \"X_A\"; give it once"
+    );
     model.headers.clear();
     model.deny = vec!["-".into()];
     assert_eq!(
@@ -72,7 +74,7 @@ fn what_is_wrong_is_named() {
     ));
     assert_eq!(
         error(&model),
-        "key.env: the environment has no DASHCAM_NO_SUCH_VARIABLE"
+        "key.env: the environment variable DASHCAM_NO_SUCH_VARIABLE is not set"
     );
 }
 

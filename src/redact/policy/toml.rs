@@ -7,7 +7,7 @@ use super::{
 use std::ops::Range;
 
 impl Policy {
-    /// Reads a policy from TOML, as `docs/redaction.md` describes it.
+    /// Parses a policy from TOML in the form that `docs/redaction.md` describes.
     ///
     /// ```
     /// use dashcam::redact::Policy;
@@ -30,9 +30,10 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// The error names the line, the field, what is wrong and what was expected: a name or a
-    /// path is empty, malformed or given twice, [`Action::Keep`](super::Action::Keep) is set
-    /// for a suspicious name, or the key cannot be read.
+    /// Returns an error if the text is not such a form, a name or a path is empty,
+    /// malformed or given twice, [`Action::Keep`](super::Action::Keep) is set for a
+    /// suspicious name, or the key cannot be read. The error names the line and the entry,
+    /// and what is expected.
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
         compile(&PolicyModel::from_toml(text)?).map_err(|error| match error {
             PolicyError::Invalid { field, message, .. } => PolicyError::Invalid {
@@ -70,7 +71,7 @@ fn line(text: &str, at: usize) -> usize {
     before.iter().filter(|b| **b == b'\n').count() + 1
 }
 
-/// The line of a field that was read and found wrong afterwards.
+/// Returns the line of an entry that was parsed and is invalid.
 fn find(text: &str, field: &str) -> Option<usize> {
     let document = toml::de::DeTable::parse(text).ok()?;
     let (table, name) = field.split_once('.').unwrap_or((field, ""));
