@@ -35,7 +35,7 @@ pub(crate) struct Scrubber {
     /// `None` if more values are hidden than can be searched for.
     known: Option<Vec<Arc<Index>>>,
     hiding: u64,
-    /// What may still be spent.
+    /// The remaining work budget.
     work: AtomicU64,
     given_up: AtomicU64,
 }
@@ -133,7 +133,7 @@ impl Scrubber {
         self
     }
 
-    /// What may still be spent.
+    /// Returns the remaining work budget.
     pub(crate) fn work_left(&self) -> u64 {
         self.work.load(Relaxed)
     }
