@@ -82,7 +82,7 @@
 //! | traffic | what is special |
 //! |---|---|
 //! | server-sent events, NDJSON, gRPC, Connect streams | detected by content type; items are counted, and captured up to [`Limits::stream_items`] and [`Limits::stream_time`], cut between two items |
-//! | gRPC | the status comes from the trailers or, where there are none, the head |
+//! | gRPC | the status comes from the trailers, or from the head if there are none |
 //! | gRPC-Web, Connect streams | the status comes from the last frame of the body, captured or not; at most 16 KiB of that frame are held |
 //! | upgrades (101, CONNECT) | the exchange ends there; the upgraded connection is neither read nor changed |
 //! | HEAD, 204, 304 | the missing body is not a failure |

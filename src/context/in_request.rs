@@ -66,7 +66,7 @@ impl<F: Future> Future for InRequest<F> {
         let _span = foreign::enter(this.span);
         match this.future.as_pin_mut() {
             Some(future) => future.poll(cx),
-            // Emptied by drop only, and nobody polls after that.
+            // Only drop empties it, and no poll follows.
             None => Poll::Pending,
         }
     }

@@ -98,8 +98,8 @@ pub struct StormLimits {
     /// computed from the rate so far, beginning after a sixteenth of the window.
     pub sample: u64,
     /// Exchanges kept per second over all signatures. Default: 50. As many again, or 50,
-    /// may be the first in a window of their route, or of a signature that nobody can make
-    /// up. For requests that were asked for (`keep`, rules, headers) this is the only
+    /// may be the first in a window of their route, or of a signature that clients cannot
+    /// choose. For requests that were asked for (`keep`, rules, headers) this is the only
     /// limit.
     pub per_second: u64,
 }

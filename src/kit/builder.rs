@@ -167,7 +167,7 @@ impl DashcamBuilder {
         self
     }
 
-    /// Sets whether *anybody who can send a request* can make it verbose by the header
+    /// Sets whether *any client* can make its request verbose with the header
     /// `x-dashcam-verbose: <directives>`. Default: `false`. For development only.
     pub fn insecure_plain_header(mut self, on: bool) -> Self {
         self.plain_header = on;

@@ -120,7 +120,7 @@ impl Table {
     }
 
     /// Returns whether nothing like it was kept for this long: of the route, or of a
-    /// signature that nobody makes up.
+    /// signature that clients cannot choose.
     pub(super) fn is_first(&mut self, key: Key, quiet: Duration, now: Instant) -> bool {
         let over = |at| now.saturating_duration_since(at) >= quiet;
         let of_route = self.routes.get(&key.route).and_then(|route| route.kept_at);
