@@ -33,8 +33,8 @@
 //!
 //! # Ordering
 //!
-//! All layers of this crate around a handler share one context. Middleware outside of them
-//! sees none.
+//! Code sees the context of the innermost layer of this crate around it; an inner layer
+//! usually shares that of the outer one. Middleware outside of all layers sees none.
 
 mod calls;
 mod current;
