@@ -1,13 +1,13 @@
-//! Code of others: run and dropped so that a panic in it stays there.
+//! Foreign code, run and dropped so that its panics do not propagate.
 //!
-//! Closures, layers, bodies, buffers and errors are the service's own, and so are what
-//! their panics leave behind and its destructors. Wherever none of it decides about the
-//! traffic, a panic in it is caught and counted, and what was caught is dropped here.
+//! Closures, layers, bodies, buffers, errors, their destructors and the payloads of their
+//! panics are code of the service. Where such code does not decide about the traffic, this
+//! module catches and counts its panics, and drops their payloads.
 //!
-//! What is caught where a thread already unwinds does no harm. A second panic that
-//! leaves a destructor while a first one unwinds ends the process, by the rules of the
-//! language: where that happens inside of a value of the service, such as a response
-//! of which two fields panic as they are dropped, nobody outside of it can help.
+//! Catching a panic is also safe while the thread already unwinds. By the rules of the
+//! language, a second panic that leaves a destructor during unwinding aborts the process.
+//! If that happens inside a value of the service, such as a response with two fields that
+//! panic on drop, no code outside of it can prevent the abort.
 
 use std::{
     any::Any,
@@ -18,26 +18,26 @@ use std::{
 };
 use tracing::{Span, span};
 
-/// What a panic leaves behind.
+/// The payload of a panic.
 pub(crate) type Payload = Box<dyn Any + Send + 'static>;
 
-/// What is left behind by dropping what was left behind is dropped so often.
+/// How often a payload of a payload's drop is dropped in turn.
 const NESTED: usize = 16;
 
 static CAUGHT: AtomicU64 = AtomicU64::new(0);
 static FORGOTTEN: AtomicU64 = AtomicU64::new(0);
 
-/// Panics that were caught and changed nothing, of the whole process.
+/// Returns the number of caught panics that changed nothing, of the whole process.
 pub(crate) fn caught() -> u64 {
     CAUGHT.load(Relaxed)
 }
 
-/// Payloads of panics that could not be dropped, of the whole process.
+/// Returns the number of panic payloads that could not be dropped, of the whole process.
 pub(crate) fn forgotten() -> u64 {
     FORGOTTEN.load(Relaxed)
 }
 
-/// Runs code of others; `None` where it panicked.
+/// Runs foreign code. Returns `None` if it panics.
 #[inline]
 pub(crate) fn run<R>(f: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(f)) {
@@ -49,14 +49,14 @@ pub(crate) fn run<R>(f: impl FnOnce() -> R) -> Option<R> {
     }
 }
 
-/// Drops something of others.
+/// Drops a foreign value.
 #[inline]
 pub(crate) fn discard<T>(value: T) {
     run(|| drop(value));
 }
 
-/// Lets a panic go on that was caught, unless the thread unwinds already: a second one
-/// would end the process.
+/// Resumes a caught panic, unless the thread already unwinds: a second panic would abort
+/// the process.
 pub(crate) fn go_on(payload: Payload) {
     if thread::panicking() {
         swallow(payload);
@@ -65,8 +65,8 @@ pub(crate) fn go_on(payload: Payload) {
     }
 }
 
-/// Drops what a panic left behind. That may panic, too, and leave something behind in
-/// turn: after some times it is forgotten, and leaks.
+/// Drops the payload of a panic. The drop may panic in turn, with another payload: after
+/// some attempts the payload is leaked.
 #[cold]
 #[inline(never)]
 fn swallow(mut payload: Payload) {
@@ -81,10 +81,10 @@ fn swallow(mut payload: Payload) {
     mem::forget(payload);
 }
 
-/// Enters a span, which is code of the layers, as is leaving it.
+/// Enters a span. Entering and leaving run code of the tracing layers.
 #[inline]
 pub(crate) fn enter(span: &Span) -> Option<Foreign<span::Entered<'_>>> {
-    // Most spans are none: then there is nothing to be caught.
+    // Most spans are disabled: then no foreign code runs.
     if span.is_none() {
         return None;
     }
@@ -95,14 +95,14 @@ pub(crate) fn enter(span: &Span) -> Option<Foreign<span::Entered<'_>>> {
 fn enter_some(span: &Span) -> Option<Foreign<span::Entered<'_>>> {
     let entered = run(|| span.enter()).map(Foreign::new);
     if entered.is_none() {
-        // Layers that came before the one that panicked are inside of it.
+        // Layers before the one that panicked have entered the span.
         run(|| span.with_subscriber(|(id, dispatch)| dispatch.exit(id)));
     }
     entered
 }
 
-/// A value whose destructor is code of others. Each is dropped by itself, so that many
-/// in one collection may panic.
+/// A value with a foreign destructor. Each is dropped separately, so that many in one
+/// collection may panic.
 #[derive(Clone, Default)]
 pub(crate) struct Foreign<T>(Option<T>);
 
@@ -112,7 +112,7 @@ impl<T> Foreign<T> {
         Self(Some(value))
     }
 
-    /// The value; there is one until it is dropped.
+    /// Returns the value; `Some` until it is dropped.
     #[inline]
     pub(crate) fn get(&self) -> Option<&T> {
         self.0.as_ref()
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
     use std::{panic::panic_any, sync::Arc};
 
-    /// Panics as it is dropped, and leaves another one behind, so often.
+    /// Panics on drop this many times, each time with another such payload.
     struct Nest(
         u32,
         #[allow(dead_code, reason = "tells what leaks")] Arc<()>,

@@ -1,4 +1,4 @@
-//! Which method a gRPC call is of: no route template says it.
+//! The method of a gRPC call, which no route template names.
 
 use crate::{
     exchange::Direction,
@@ -12,21 +12,21 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-/// What anything in front of the methods may answer to a path that nobody has:
-/// CANCELLED, DEADLINE_EXCEEDED, NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED,
-/// UNIMPLEMENTED, UNAVAILABLE, UNAUTHENTICATED.
+/// Codes with which code in front of the methods may answer an unknown path: CANCELLED,
+/// DEADLINE_EXCEEDED, NOT_FOUND, PERMISSION_DENIED, RESOURCE_EXHAUSTED, UNIMPLEMENTED,
+/// UNAVAILABLE, UNAUTHENTICATED.
 const OF_ANY_PATH: [u16; 8] = [1, 4, 5, 7, 8, UNIMPLEMENTED, 14, 16];
 
 const UNIMPLEMENTED: u16 = 12;
 
 const MAX_NAME: usize = 128;
 
-/// Methods that are known at the same time, in each of two generations: where one is
-/// full, the older is forgotten. What is called is learnt again from its next answer.
+/// Known methods in each of two generations. If one is full, the older generation is
+/// dropped; a method in use is learnt again from its next response.
 const MAX_KNOWN: usize = 2048;
 
-/// Methods that the service has, or those that it calls, as answers have shown. Only
-/// hashes: it is asked about paths that requests bring.
+/// Methods that the service has, or that it calls, as responses have shown. Hashes only,
+/// because request paths are looked up here.
 #[derive(Debug, Default)]
 pub(crate) struct Methods {
     known: RwLock<Known>,
@@ -40,21 +40,21 @@ struct Known {
 }
 
 impl Methods {
-    /// Whether the service, or the one that it calls, is known to have the method of this
-    /// call.
+    /// Returns whether the service, or the one that it calls, is known to have the method
+    /// of this call.
     pub(crate) fn knows(&self, direction: Direction, uri: &Uri) -> bool {
         method_in(uri).is_some_and(|(_, method)| self.works(direction, method))
     }
 
-    /// Whether a method has worked, so that no client has made it up.
+    /// Returns whether a method has succeeded before: a client did not make it up.
     pub(crate) fn works(&self, direction: Direction, method: &str) -> bool {
         let key = self.keys.hash_one((direction, method));
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.young.contains(&key) || known.old.contains(&key)
     }
 
-    /// Learns from an answer that only a method gives: OK, or a message. Not where the
-    /// route has parameters, for which a client may put anything.
+    /// Learns from a response that only a method gives: OK, or a message. Does not learn if
+    /// the route has parameters, because clients choose their values.
     pub(crate) fn learn(
         &self,
         direction: Direction,
@@ -80,10 +80,10 @@ impl Methods {
     }
 }
 
-/// The path of a call to a method that the service has, as its answer shows, or an
-/// earlier one: then service and method are names from its code, and not the client's
-/// data. It is a template in which what stands before them is a name only where the
-/// route says so. A route that names a part of them knows better.
+/// Returns the path of a call as a template, if this response or an earlier one shows that
+/// the service has the method: service and method are then names from its code, not data of
+/// the client. The part in front of them is literal only if the route has it so. A route
+/// that names a part of them has precedence.
 pub(crate) fn method<'a>(
     heads: &'a CaptureHeads,
     answer: &BodySnapshot,
@@ -111,7 +111,7 @@ pub(crate) fn method<'a>(
     Some(Cow::Owned(template))
 }
 
-/// Service and method whatever the route is, without what stands before them.
+/// Returns service and method without the part in front of them, whatever the route is.
 pub(crate) fn method_of(
     heads: &CaptureHeads,
     status: Option<u16>,
@@ -119,7 +119,7 @@ pub(crate) fn method_of(
 ) -> Option<&str> {
     let (call, method) = method_in(&heads.request.uri)
         .and_then(|(_, method)| Some((Call::of_fields(&heads.request.fields)?, method)))?;
-    // An error that a method gives: what it is called before it has ever gone well.
+    // An error of a method that has not succeeded yet.
     let failed = || {
         call == Call::Ends
             && is_grpc(&heads.response.fields)
@@ -129,7 +129,7 @@ pub(crate) fn method_of(
     (heads.names_method || is_answered(heads, status, has_message) || failed()).then_some(method)
 }
 
-/// Whether a call was answered as only a method does.
+/// Returns whether only a method gives such a response.
 fn is_answered(heads: &CaptureHeads, status: Option<u16>, has_message: bool) -> bool {
     if heads.response.at.is_none() {
         return false;
@@ -153,7 +153,7 @@ fn is_answered(heads: &CaptureHeads, status: Option<u16>, has_message: bool) -> 
     }
 }
 
-/// What stands before `/package.Service/Method` at the end of a path, and that.
+/// Splits `/package.Service/Method` off the end of a path.
 fn method_in(uri: &Uri) -> Option<(&str, &str)> {
     let path = uri.path();
     let (rest, method) = path.rsplit_once('/')?;
@@ -164,17 +164,17 @@ fn method_in(uri: &Uri) -> Option<(&str, &str)> {
     path.split_at_checked(before.len())
 }
 
-/// How a call says how it ended.
+/// How a call reports its result.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Call {
-    /// With a status behind its messages, or instead of them.
+    /// A status behind the messages, or instead of them.
     Ends,
-    /// As HTTP does: calls of Connect with one message each way.
+    /// The HTTP status: Connect calls with one message each way.
     Unary,
 }
 
 impl Call {
-    /// Of a request with this type among its headers.
+    /// Returns how a call with these request headers reports its result.
     pub(crate) fn of(content_type: Option<&[u8]>, headers: &HeaderMap) -> Option<Self> {
         Self::new(content_type?, || headers.contains_key(&CONNECT))
     }
@@ -195,10 +195,10 @@ impl Call {
     }
 }
 
-/// Made once: to parse a name costs more than to look it up.
+/// Made once: parsing a name costs more than the look-up.
 static CONNECT: HeaderName = HeaderName::from_static("connect-protocol-version");
 
-/// A media type without its parameters.
+/// Returns a media type without its parameters.
 fn media(content_type: &[u8]) -> &[u8] {
     let media = content_type.split(|b| *b == b';').next();
     media.unwrap_or_default().trim_ascii()
@@ -208,13 +208,14 @@ pub(crate) fn is_grpc(fields: &HeaderFields) -> bool {
     is_call(fields.single("content-type").map(str::as_bytes))
 }
 
-/// Whether bodies of this type are those of calls that end with a status.
+/// Returns whether bodies of this type belong to calls that end with a status.
 pub(crate) fn is_call(content_type: Option<&[u8]>) -> bool {
     let value = content_type.unwrap_or_default().trim_ascii_start();
     begins(value, b"application/grpc") || begins(value, b"application/connect+")
 }
 
-/// Whether a part of a template is a parameter, other than one for the rest of the path.
+/// Returns whether a part of a template is a parameter, other than a wildcard for the rest
+/// of the path.
 fn names_a_part(part: &str) -> bool {
     part.starts_with(':') || part.contains('{') && !part.starts_with("{*")
 }

@@ -1,4 +1,4 @@
-//! One spelling of a host. Whatever compares hosts compares these.
+//! The normal form of a host. All comparisons of hosts use it.
 
 use std::{borrow::Cow, net::Ipv6Addr};
 use unicode_normalization::UnicodeNormalization;
@@ -6,10 +6,10 @@ use unicode_normalization::UnicodeNormalization;
 /// The longest label of a name, in bytes (RFC 1035).
 const LABEL: usize = 63;
 
-/// A host and its port as they stand behind each other; a port of no digits is none.
+/// Splits a host from the port behind it. A port without digits counts as none.
 pub(crate) fn split(authority: &str) -> (&str, Option<u16>) {
     match authority.rfind(':') {
-        // Not one inside of an IPv6 address.
+        // Not a colon inside an IPv6 address.
         Some(colon) if !authority.ends_with(']') => {
             let (name, port) = authority.split_at_checked(colon).unwrap_or_default();
             let port = port.strip_prefix(':').unwrap_or(port);
@@ -23,9 +23,9 @@ pub(crate) fn split(authority: &str) -> (&str, Option<u16>) {
     }
 }
 
-/// A host without its port, in the one spelling: in lower case, without the dot at its
-/// end, and of names that are not ASCII in that of DNS (`xn--…`). IPv6 addresses have
-/// brackets and their shortest form.
+/// Returns the normal form of a host, without its port: lower case, without a dot at the
+/// end, names that are not ASCII as in DNS (`xn--…`). IPv6 addresses have brackets and
+/// their shortest form.
 pub(crate) fn fold(host: &str) -> Cow<'_, str> {
     let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_');
     if host.bytes().all(plain) && !host.ends_with('.') {
@@ -39,14 +39,14 @@ pub(crate) fn fold(host: &str) -> Cow<'_, str> {
     if host.is_ascii() {
         return Cow::Owned(host.to_ascii_lowercase());
     }
-    // Dots of other scripts separate labels, too (RFC 3490, section 3.1).
+    // Dots of other scripts also separate labels (RFC 3490, section 3.1).
     let labels = host.split(['.', '\u{3002}', '\u{ff0e}', '\u{ff61}']);
     let labels: Vec<_> = labels.map(label).collect();
     let name = labels.join(".");
     Cow::Owned(name.strip_suffix('.').map(str::to_owned).unwrap_or(name))
 }
 
-/// Whether `asked`, with a port or for all of them, is this one of a request.
+/// Returns whether `asked`, with a port or for all ports, matches this host of a request.
 pub(crate) fn is(asked: &str, authority: &str, scheme: &str) -> bool {
     let ((asked, wanted), (host, port)) = (split(asked), split(authority));
     let port = port.unwrap_or(if scheme == "https" { 443 } else { 80 });

@@ -1,5 +1,4 @@
-//! The most verbose level that can be wanted, over the whole process, and how
-//! it changes.
+//! The most verbose level that any request of the process can need, and its changes.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -7,7 +6,7 @@ use std::sync::{
 };
 use tracing::{Dispatch, dispatcher::WeakDispatch, level_filters::LevelFilter};
 
-/// Makes a subscriber take over another level, and is told what the level of `tracing` was.
+/// Makes a subscriber adopt a new level. The argument is the previous level of `tracing`.
 pub(crate) type Follow = fn(&Dispatch, LevelFilter);
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
@@ -15,12 +14,12 @@ static INSTALLED: AtomicBool = AtomicBool::new(false);
 static GATES: Mutex<Vec<(WeakDispatch, Follow)>> = Mutex::new(Vec::new());
 static LIVE: AtomicU8 = AtomicU8::new(0);
 
-/// Whether a gate was put into a subscriber of this process.
+/// Returns whether a subscriber of this process has a gate.
 pub(crate) fn installed() -> bool {
     INSTALLED.load(SeqCst)
 }
 
-/// Notes that this subscriber has a gate.
+/// Registers a subscriber that has a gate.
 pub(crate) fn install(dispatch: &Dispatch, follow: Follow) {
     INSTALLED.store(true, SeqCst);
     let mut gates = lock(&GATES);
@@ -30,7 +29,7 @@ pub(crate) fn install(dispatch: &Dispatch, follow: Follow) {
         .map(|(gate, f)| (gate.downgrade(), *f))
         .collect();
     gates.push((dispatch.downgrade(), follow));
-    // Before `alive`: what only that keeps has destructors of others.
+    // Before `alive`: what it alone keeps may run foreign destructors.
     drop(gates);
 }
 
@@ -55,7 +54,7 @@ const LEVELS: [LevelFilter; 6] = [
     LevelFilter::TRACE,
 ];
 
-/// The most verbose level that live requests may ask for.
+/// The most verbose level that live requests can need.
 pub(crate) fn live() -> LevelFilter {
     LEVELS
         .get(usize::from(LIVE.load(SeqCst)))
@@ -63,9 +62,9 @@ pub(crate) fn live() -> LevelFilter {
         .unwrap_or(LevelFilter::TRACE)
 }
 
-/// Makes room for live requests at this level. It never goes down again: rules
-/// are in layers that services clone and drop at will, and one that is still in
-/// use must not lose its level to one that is gone.
+/// Allows live requests at this level. The level is never lowered: services clone and drop
+/// layers with rules, and a layer in use must not lose its level because another one is
+/// dropped.
 pub(crate) fn raise_live(level: LevelFilter) {
     let index = LEVELS.iter().position(|l| *l == level).unwrap_or(0);
     let index = u8::try_from(index).unwrap_or(0);
@@ -74,14 +73,14 @@ pub(crate) fn raise_live(level: LevelFilter) {
     }
 }
 
-/// Changes what the gates' level hints are made of. Where a hint differs then, as
-/// `apply` says, `tracing`, and the `log` crate where it is bridged to a gate,
-/// take it over; a gate's answers about callsites are the same at any time.
+/// Changes the data of the gates' level hints. If `apply` returns that a hint differs,
+/// `tracing` adopts it, and so does the `log` crate if it is bridged to a gate. A gate's
+/// answers about callsites never change.
 pub(crate) fn change(apply: impl FnOnce() -> bool) {
-    // Two changes at once could leave the level of the one with the other's
-    // directives.
+    // Two concurrent changes could combine the level of one with the directives of the
+    // other.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    // Dropped after the lock, because it may be the last of its subscriber.
+    // Dropped after the lock: it may be the last reference to its subscriber.
     let gate;
     let _one_at_a_time = lock(&ONE_AT_A_TIME);
     let before = LevelFilter::current();
@@ -90,7 +89,7 @@ pub(crate) fn change(apply: impl FnOnce() -> bool) {
     }
     gate = any_gate();
     let Some((gate, follow)) = &gate else {
-        // The hint is read when a gate is installed.
+        // A gate reads the hint when it is installed.
         return;
     };
     follow(gate, before);

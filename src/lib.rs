@@ -1,10 +1,9 @@
-//! Every request that goes wrong leaves its record.
+//! A complete record of every request that goes wrong.
 //!
-//! dashcam is tower/axum middleware for bugs that exist only in production. It
-//! records all the time, and keeps the recording only when something happens:
-//! one ID through all services, the request and response as they really were
-//! (redacted), and the debug-level events of *that* request, though debug was
-//! off.
+//! dashcam is tower/axum middleware for bugs that occur only in production. It records
+//! every request in memory and keeps the recording only if something goes wrong. You then
+//! have one ID through all services, the actual request and response (redacted), and the
+//! debug-level events of *that* request, although the log level was higher.
 //!
 #![cfg_attr(feature = "axum", doc = "```no_run")]
 #![cfg_attr(not(feature = "axum"), doc = "```ignore")]
@@ -26,42 +25,42 @@
 //!
 //! # What is where
 //!
-//! | advice for debugging | module | feature |
+//! | for | module | feature |
 //! |---|---|---|
 //! | a correlation ID on every request | [`correlation`] | |
-//! | the request that the code runs in | [`context`] | |
-//! | log input and output | [`capture`] | |
-//! | log key decision points | [`decision!`] | |
-//! | debug events of a subset of the traffic | [`selection`], [`verbose`], [`gate`] | |
-//! | debug events of what failed, in the log and in traces | [`capture::Replay`], [`opentelemetry`] | `opentelemetry` |
-//! | anonymised production data | [`redact`], [`exchange`] | |
-//! | where exchanges go | [`export`] | |
-//! | all of it, ready made | [`kit`], [`log`] | |
-//! | debug events of one request, by a signed token | [`token`] | `token` |
-//! | kept exchanges, found again | [`find`], [`export::json_lines`] | |
-//! | rules, exchanges and status on a private port, and from flags | [`admin`], [`open_feature`] | `admin`, `open-feature` |
-//! | the tests of a service that uses it | [`testing`] | `testing` |
-//! | the service under all layers | [`lifecycle`] | |
+//! | the current request | [`context`] | |
+//! | capture of requests and responses | [`capture`] | |
+//! | events for decision points | [`decision!`] | |
+//! | debug events of part of the traffic | [`selection`], [`verbose`], [`gate`] | |
+//! | debug events of failed requests, in the log and in traces | [`capture::Replay`], [`opentelemetry`] | `opentelemetry` |
+//! | redaction, and the record of a request | [`redact`], [`exchange`] | |
+//! | exporters | [`export`] | |
+//! | everything in one layer | [`kit`], [`log`] | |
+//! | debug events of one request, with a signed token | [`token`] | `token` |
+//! | search in kept exchanges | [`find`], [`export::json_lines`] | |
+//! | rules, exchanges and status on a private port; rules from feature flags | [`admin`], [`open_feature`] | `admin`, `open-feature` |
+//! | tests of your service | [`testing`] | `testing` |
+//! | the body and future types of all layers | [`lifecycle`] | |
 //!
 //! # How a request goes
 //!
 //! 1. The layer accepts the inbound correlation ID or mints one.
-//! 2. It makes a context, puts it into the request's extensions, and makes it
-//!    current whenever code of the request runs.
-//! 3. It copies the request head and decides whether the request is verbose.
+//! 2. It puts a context into the request's extensions and makes it current whenever code of
+//!    the request runs.
+//! 3. It copies the request head and evaluates the rules.
 //! 4. The gate records the request's events, down to DEBUG, in bounded memory.
-//! 5. Both bodies pass unchanged; a bounded prefix of each is captured.
-//! 6. The response gets the ID; a panic is answered with status 500.
-//! 7. The exchange ends with the response body: complete, failed, dropped.
-//! 8. The keeper looks for a reason to keep it. Without one all is forgotten.
-//! 9. What is kept goes to a thread of its own, through a bounded queue.
-//! 10. There it is redacted, put together and written, and where that is wanted
-//!     its events are shown to the service's own layers.
+//! 5. Both bodies pass unchanged. The layer captures a bounded prefix of each.
+//! 6. The response gets the ID. A panic becomes a response with status 500.
+//! 7. The exchange ends with the response body: complete, failed or dropped.
+//! 8. If there is no reason to keep the exchange, the layer discards it.
+//! 9. A kept exchange goes through a bounded queue to the exporter's thread.
+//! 10. That thread redacts the exchange and exports it. With [`capture::Replay`], the
+//!     events also go to the service's own tracing layers.
 //!
 //! # Features
 //!
 #![cfg_attr(feature = "full", doc = document_features::document_features!())]
-// The page above names modules that builds with fewer features do not have.
+// The page above links to modules that builds with fewer features do not have.
 #![cfg_attr(not(feature = "full"), allow(rustdoc::broken_intra_doc_links))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
@@ -108,7 +107,7 @@ pub use self::{
     kit::Dashcam,
 };
 
-/// What macros expand to.
+/// For the expansion of macros.
 #[doc(hidden)]
 pub mod __private {
     pub use tracing;

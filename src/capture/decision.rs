@@ -1,8 +1,7 @@
-/// Notes a decision of the service: an event at INFO with the target
-/// `dashcam::decision` that passes every base filter and is always part of a
-/// kept exchange.
+/// Emits an event for a decision of the service: at INFO, with the target
+/// `dashcam::decision`. It passes every base filter, and kept exchanges always include it.
 ///
-/// The first argument is the decision's name, a literal; fields follow as in
+/// The first argument is the decision's name, a string literal. Fields follow as in
 /// `tracing::info!`.
 ///
 /// ```

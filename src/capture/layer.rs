@@ -8,7 +8,8 @@ use http::HeaderName;
 use std::{io, sync::Arc, time::Duration};
 use tower_layer::Layer;
 
-/// Captures and keeps; see the [module page](super).
+/// Layer that captures requests and responses, and keeps exchanges; see the [module
+/// page](super).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CaptureLayer {
@@ -17,7 +18,7 @@ pub struct CaptureLayer {
 }
 
 impl CaptureLayer {
-    /// Starts with the defaults, for a service of this name and version.
+    /// Starts a builder with the defaults, for a service with this name and version.
     pub fn builder(service: impl Into<String>, version: impl Into<String>) -> CaptureLayerBuilder {
         CaptureLayerBuilder {
             settings: Settings {
@@ -30,19 +31,18 @@ impl CaptureLayer {
         }
     }
 
-    /// The layer for a client, beside this one for the server: the same settings,
-    /// limits, counters and exporter.
+    /// Returns a layer for the service's clients. It shares settings, limits, counters and
+    /// exporter with this one.
     ///
-    /// It records the calls that a service makes, as exchanges of direction
-    /// `client` with the correlation ID of the request in whose code they are
-    /// made. A call is kept for a reason of its own (it failed, was slow, or
-    /// [`keep_when`](CaptureLayerBuilder::keep_when) has one), and together with
-    /// its request otherwise: up to 16 calls wait for that request's end. An
-    /// answer that the caller does not read to its end is no reason.
+    /// It records outgoing calls as exchanges of direction `client`, with the correlation
+    /// ID of the request in whose code they are made. A call is kept for a reason of its
+    /// own (it failed, was slow, or [`keep_when`](CaptureLayerBuilder::keep_when) returned
+    /// one), else together with its request: up to 16 calls wait for that request's end. A
+    /// response that the caller does not read to its end is not a reason.
     ///
-    /// Put it inside of
-    /// [`PropagateCorrelationIdLayer`](crate::correlation::PropagateCorrelationIdLayer),
-    /// so that the head is seen as it is sent.
+    /// Put it inside
+    /// [`PropagateCorrelationIdLayer`](crate::correlation::PropagateCorrelationIdLayer), so
+    /// that it captures the head as it is sent.
     pub fn client(&self) -> Self {
         Self::client_of(&self.keeper)
     }
@@ -58,15 +58,15 @@ impl CaptureLayer {
         }
     }
 
-    /// Waits until everything kept so far has reached the exporter and it has flushed,
-    /// at most until the deadline; whether it has, and holds nothing back. What it
-    /// refused or gave up is counted. Blocks: not for use in async code.
+    /// Waits, at most this long, until the exporter has received and flushed every exchange
+    /// kept so far. Returns whether it has, with nothing left to retry. Exchanges that the
+    /// exporter refused or gave up are counted. Blocks: do not call it in async code.
     #[must_use]
     pub fn flush(&self, deadline: Duration) -> bool {
         self.keeper.flush(deadline)
     }
 
-    /// What should have been kept and was not.
+    /// Returns the number of exchanges that should have been kept and were not, by reason.
     #[must_use]
     pub fn dropped(&self) -> Dropped {
         self.keeper.counters().dropped()
@@ -86,7 +86,7 @@ layer_service! {
     CaptureService<S>
 }
 
-/// Settings of a [`CaptureLayer`].
+/// Builder of a [`CaptureLayer`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CaptureLayerBuilder {
@@ -96,18 +96,18 @@ pub struct CaptureLayerBuilder {
 impl CaptureLayerBuilder {
     crate::keeper::settings_setters!();
 
-    /// The header whose value is the correlation ID, and so may be written;
-    /// default `x-request-id`.
+    /// Sets the header that carries the correlation ID; exchanges have its value. Default:
+    /// `x-request-id`.
     pub fn correlation_header(mut self, name: HeaderName) -> Self {
         self.settings.correlation_header = name;
         self
     }
 
-    /// Starts the exporter's thread and makes the layer.
+    /// Starts the exporter's thread and returns the layer.
     ///
     /// # Errors
     ///
-    /// The operating system gave no thread.
+    /// The operating system cannot start a thread.
     pub fn build(self, exporter: impl Exporter) -> io::Result<CaptureLayer> {
         let keeper = Arc::new(Keeper::new(self.settings, Box::new(exporter))?);
         Ok(CaptureLayer {

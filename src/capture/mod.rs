@@ -1,5 +1,5 @@
-//! Captures request and response, bounded, and keeps the exchange of a request
-//! that goes wrong.
+//! Captures requests and responses within limits, and keeps the exchange of a request that
+//! goes wrong.
 //!
 //! # Example
 //!
@@ -28,8 +28,8 @@
 //! # }
 //! ```
 //!
-//! Both sides of a service: the calls that a request makes are kept with it, and
-//! some routes are captured less than others.
+//! Server and client: the calls of a request are kept with it, and some routes are captured
+//! less than others.
 //!
 //! ```
 //! use dashcam::{
@@ -75,51 +75,47 @@
 //!
 //! # What is captured
 //!
-//! Both heads, a prefix of both bodies, and trailers, each up to its limit
-//! ([`Limits`], [`CaptureOptions`]), of HTTP/1 and HTTP/2. All bytes are counted,
-//! captured or not. The points in time are those of
-//! [`Timing`](crate::exchange::Timing).
+//! Both heads, a prefix of both bodies, and trailers, each up to its limit ([`Limits`],
+//! [`CaptureOptions`]), of HTTP/1 and HTTP/2. The layer counts all bytes, captured or not.
+//! [`Timing`](crate::exchange::Timing) has the times.
 //!
 //! | traffic | what is special |
 //! |---|---|
-//! | server-sent events, NDJSON, gRPC, streams of Connect | known by their content type; items are counted, and captured up to [`Limits::stream_items`] and [`Limits::stream_time`], cut between two items |
-//! | gRPC | the status comes from the trailers or, where there are none, the head |
-//! | gRPC-Web, streams of Connect | the status is found in the last frame of the body while it passes, captured or not; 16 KiB of that frame are held at most |
-//! | upgrades (101, CONNECT) | the exchange ends there; what the connection carries then is neither seen nor touched |
-//! | HEAD, 204, 304 | no body by protocol, which is no failure |
-//! | compressed bodies | captured as they pass at the place of the layer |
+//! | server-sent events, NDJSON, gRPC, Connect streams | detected by content type; items are counted, and captured up to [`Limits::stream_items`] and [`Limits::stream_time`], cut between two items |
+//! | gRPC | the status comes from the trailers, or from the head if there are none |
+//! | gRPC-Web, Connect streams | the status comes from the last frame of the body, captured or not; at most 16 KiB of that frame are held |
+//! | upgrades (101, CONNECT) | the exchange ends there; the upgraded connection is neither read nor changed |
+//! | HEAD, 204, 304 | the missing body is not a failure |
+//! | compressed bodies | captured as they are at the layer's position |
 //!
 //! # What is kept
 //!
-//! What went wrong ([`Classify`]), was not as long as its `content-length`, was uploaded in
-//! part, was slow, had an ERROR event, was asked for
-//! ([`keep`](crate::keep), rules, `keep_when`), or is in the baseline sample. It is
-//! decided at the end, when all that is known; until then nothing is written. A call
-//! made by a [client](CaptureLayer::client) is kept for its own reason, or with its
-//! request.
+//! A request that failed ([`Classify`]), whose body was not as long as its
+//! `content-length`, whose upload broke, that was slow, that had an ERROR event, that code
+//! or a rule asked for ([`keep`](crate::keep), rules, `keep_when`), or that is in the
+//! baseline sample. The layer decides at the end of the request; until then nothing is
+//! written. A call of a [client](CaptureLayer::client) is kept for a reason of its own, or
+//! with its request.
 //!
 //! # Guarantees
 //!
-//! - Bodies are observed while they pass: nothing is polled, delayed, merged,
-//!   split or changed. What was not read by the service is not captured, and
-//!   the record says so ([`BodyState`](crate::exchange::BodyState)).
-//! - Memory is bounded per body, per head and over all ([`Limits`]).
-//! - Deciding and handing over never blocks; redaction and writing happen on a
-//!   thread of their own.
-//! - A panic of the service is noted and goes on.
+//! - The layer observes bodies while they pass: it polls, delays, merges, splits and
+//!   changes nothing. It does not capture what the service does not read, and
+//!   [`BodyState`](crate::exchange::BodyState) says so.
+//! - Memory is bounded per body, per head and in total ([`Limits`]).
+//! - The request path never blocks. Redaction and export run on a separate thread.
+//! - A panic of the service is recorded and propagates.
 //!
 //! # Ordering
 //!
-//! It sees what passes at its place: outside of a compression layer the
-//! encoded response, inside of it the plain one; inside of a decompression
-//! layer the plain request. Outside of authentication it also keeps what
-//! strangers send.
+//! The layer captures what passes at its position: outside of a compression layer the
+//! encoded response, inside of it the plain one; inside a decompression layer the plain
+//! request. Outside of authentication it also keeps requests of unauthenticated clients.
 //!
-//! On a client it belongs inside of the layer that adds the correlation ID, and
-//! outside of those that retry if one exchange is wanted for all attempts, inside
-//! if one is wanted for each. What the client itself adds, such as `host`, it does
-//! not see: the exchange has the authority of the URI. A body that is wrapped
-//! cannot be cloned by a layer further in.
+//! On a client, put it inside the layer that adds the correlation ID. Put it outside of a
+//! layer that retries to get one exchange for all attempts, inside to get one for each. It
+//! does not see what the client itself adds, such as `host`: the exchange has the authority
+//! of the URI. A layer further in cannot clone a wrapped body.
 
 mod decision;
 mod layer;
@@ -130,9 +126,6 @@ pub use self::{
     options::WithCaptureOptions,
 };
 pub use crate::{
-    keeper::{
-        Classify, Dropped, Finished, Limits, Replay, Replays, SampleLimits, ServerErrors,
-        StormLimits,
-    },
+    keeper::{Classify, Dropped, Finished, Limits, Replay, Replays, ServerErrors, StormLimits},
     recorder::CaptureOptions,
 };

@@ -15,7 +15,7 @@ impl<S> Layer<S> for CaptureOptions {
     }
 }
 
-/// The service of [`CaptureOptions`] as a layer.
+/// The service of [`CaptureOptions`] used as a layer.
 #[derive(Clone, Debug)]
 pub struct WithCaptureOptions<S> {
     inner: S,
@@ -40,7 +40,7 @@ where
             .get::<RequestContext>()
             .is_some_and(|context| context.restrict(&self.options));
         if !known {
-            // The capturing layer is further in.
+            // The capture layer is further in.
             let options = extensions.get_or_insert_default::<CaptureOptions>();
             options.add(&self.options);
         }

@@ -48,7 +48,7 @@ struct InSpan {
     of: Option<(Arc<RequestSpans>, u64)>,
 }
 
-/// The context of the request whose code runs on this thread.
+/// Returns the context of the request whose code runs on this thread.
 #[must_use]
 pub fn current() -> Option<RequestContext> {
     with_current(Clone::clone)
@@ -195,11 +195,10 @@ fn leave(previous: Option<RequestContext>) {
 
 /// Keeps a context current on this thread until dropped.
 ///
-/// Guards nest; drop them in reverse order. Do not hold one across `.await`:
-/// use [`InRequestExt::in_request`](super::InRequestExt::in_request) there.
+/// Guards nest; drop them in reverse order, and hold none across `.await`.
 #[must_use = "the context is current only while the guard lives"]
 #[derive(Debug)]
-pub struct Entered {
+pub(crate) struct Entered {
     previous: Previous,
     not_send: PhantomData<*const ()>,
 }

@@ -8,17 +8,17 @@ use std::{
 };
 use tracing::Span;
 
-/// Carries the current request into futures that are polled elsewhere.
-pub trait InRequestExt: Sized {
-    /// Wraps the future so that the request that is current *now*, and the
-    /// current span, are current whenever it is polled or dropped.
+/// Extension trait for futures that are polled elsewhere, such as in a spawned task.
+pub trait InRequestExt: Future + Sized {
+    /// Wraps the future: the request and the span that are current *now* are current
+    /// whenever it is polled or dropped.
     ///
-    /// Outside of a request the future runs as it is.
-    fn in_request(self) -> InRequest<Self>;
+    /// Outside of a request only the span is carried.
+    fn in_request(self) -> impl Future<Output = Self::Output>;
 }
 
 impl<F: Future> InRequestExt for F {
-    fn in_request(self) -> InRequest<Self> {
+    fn in_request(self) -> impl Future<Output = F::Output> {
         InRequest {
             future: Some(self),
             context: current(),
@@ -27,8 +27,8 @@ impl<F: Future> InRequestExt for F {
     }
 }
 
-/// Carries the current request, and the current span, into a closure that runs
-/// on another thread.
+/// Wraps a closure that runs on another thread: the request and the span that are current
+/// *now* are current while it runs.
 pub fn in_request<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
     let (context, span) = (current(), Span::current());
     move || {
@@ -39,11 +39,7 @@ pub fn in_request<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {
 }
 
 pin_project! {
-    /// A future that runs in a request; made by
-    /// [`in_request`](InRequestExt::in_request).
-    #[derive(Debug)]
-    #[must_use = "futures do nothing unless polled"]
-    pub struct InRequest<F> {
+    struct InRequest<F> {
         // An option, so that the future can be dropped inside the context.
         #[pin]
         future: Option<F>,
@@ -70,8 +66,28 @@ impl<F: Future> Future for InRequest<F> {
         let _span = foreign::enter(this.span);
         match this.future.as_pin_mut() {
             Some(future) => future.poll(cx),
-            // Emptied by drop only, and nobody polls after that.
+            // Only drop empties it, and no poll follows.
             None => Poll::Pending,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Compiles because the future's auto traits show through.
+    fn spawnable<F>(future: F) -> impl Future<Output = F::Output> + Send + 'static
+    where
+        F: Future + Send + 'static,
+    {
+        future.in_request()
+    }
+
+    #[test]
+    fn a_generic_future_can_still_be_spawned() {
+        let mut future = std::pin::pin!(spawnable(std::future::ready(7)));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert_eq!(future.as_mut().poll(&mut cx), Poll::Ready(7));
     }
 }

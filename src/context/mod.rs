@@ -1,13 +1,12 @@
-//! The context of the current request, and how it is carried.
+//! The context of the current request, and how other tasks and threads join it.
 //!
-//! Every layer of this crate puts one [`RequestContext`] into the request's
-//! extensions and makes it *current* on the thread whenever it runs code of
-//! that request: in the service's `call`, in every poll of its future and of
-//! both bodies, and in their drops. Code that runs elsewhere joins with
-//! [`InRequestExt::in_request`] (a spawned future) or [`in_request`] (a closure
-//! on another thread). A thread without a current request
-//! that enters the request's span, or one inside of it, is in the request while it is
-//! in the span and the request runs.
+//! The outermost layer of this crate puts one [`RequestContext`] into the request's
+//! extensions. The layers make it *current* on the thread while code of the request runs:
+//! in the service's `call`, in every poll of its future and of both bodies, and in their
+//! drops. Code that runs elsewhere joins with [`InRequestExt::in_request`] (a spawned
+//! future) or [`in_request`] (a closure on another thread). A thread without a current
+//! request also joins while it is in the request's span, or in a span inside it, until the
+//! request ends.
 //!
 //! # Example
 //!
@@ -25,7 +24,7 @@
 //! }
 //! ```
 //!
-//! Outside of any request everything here does nothing:
+//! Outside of a request all functions of this module do nothing:
 //!
 //! ```
 //! assert!(dashcam::current().is_none());
@@ -34,8 +33,8 @@
 //!
 //! # Ordering
 //!
-//! Code sees the context that the innermost enclosing layer made current.
-//! Middleware outside of every layer of this crate sees none.
+//! Code sees the context of the innermost layer of this crate around it; an inner layer
+//! usually shares that of the outer one. Middleware outside of all layers sees none.
 
 mod calls;
 mod current;
@@ -58,12 +57,12 @@ mod traced;
 #[cfg(feature = "token")]
 use self::onward::Onward;
 pub use self::{
-    current::{Entered, current},
-    in_request::{InRequest, InRequestExt, in_request},
+    current::current,
+    in_request::{InRequestExt, in_request},
     request::RequestContext,
 };
 pub(crate) use self::{
-    current::{enter_span, exit_span, forget_span, has_current, mode, with_current},
+    current::{Entered, enter_span, exit_span, forget_span, has_current, mode, with_current},
     last::{help, helps},
     mode::{Aspect, Mode},
     notes::{Notes, PanicNote},
@@ -77,10 +76,10 @@ pub(crate) use self::{
     traced::TracedSpan,
 };
 
-/// Keeps the exchange of the current request, however it ends, and says why.
+/// Keeps the exchange of the current request, however it ends, for this reason.
 ///
-/// Does nothing outside of a request, nor after its end. At most 16 reasons of a request are
-/// noted, each cut at 256 bytes; a literal costs no allocation.
+/// Does nothing outside of a request or after its end. A request has at most 16 reasons,
+/// each cut at 256 bytes. A string literal costs no allocation.
 pub fn keep(why: impl Into<std::borrow::Cow<'static, str>>) {
     keep_current(why.into());
 }

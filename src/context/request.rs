@@ -21,10 +21,10 @@ const KNOWN_OF_FACT: usize = 8 * 1024;
 /// Of more than this over all facts only what is shown is known.
 const KNOWN_OF_FACTS: usize = 64 * 1024;
 
-/// One request, as everything that works on it sees it.
+/// The shared state of one request.
 ///
-/// Cheap to clone; all clones are the same request. Found in the request's
-/// extensions and, while code of the request runs, by [`current`](super::current).
+/// Cheap to clone; all clones refer to the same request. It is in the request's extensions,
+/// and [`current`](super::current) returns it while code of the request runs.
 pub struct RequestContext(Arc<Shared>);
 
 impl RequestContext {
@@ -49,7 +49,7 @@ impl RequestContext {
         Self(shared)
     }
 
-    /// The correlation ID.
+    /// Returns the correlation ID.
     #[must_use]
     pub fn correlation_id(&self) -> &CorrelationId {
         static NONE: std::sync::LazyLock<CorrelationId> =
@@ -58,14 +58,14 @@ impl RequestContext {
         self.0.identified.get().id.as_ref().unwrap_or(&NONE)
     }
 
-    /// The valid ID that a client outside sent, where the layer mints its own
-    /// in edge mode.
+    /// Returns the valid ID that the client sent, in [edge
+    /// mode](crate::correlation::CorrelationIdLayer::edge).
     #[must_use]
     pub fn client_correlation_id(&self) -> Option<&CorrelationId> {
         self.0.identified.get().client_id.as_ref()
     }
 
-    /// Its place in its W3C trace.
+    /// Returns the request's position in its W3C trace.
     #[must_use]
     pub fn trace_context(&self) -> &TraceContext {
         static NONE: std::sync::LazyLock<TraceContext> =
@@ -74,26 +74,26 @@ impl RequestContext {
         self.0.identified.trace().unwrap_or(&NONE)
     }
 
-    /// When the request reached the layer.
+    /// Returns when the request reached the layer.
     #[must_use]
     pub fn started_at(&self) -> SystemTime {
         self.0.began.time
     }
 
-    /// Whether verbose events of this request reach the service's own output.
+    /// Returns whether verbose events of this request reach the service's own output.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.mode().is_live() && self.0.in_force.live.get().is_some_and(|s| s.is_in_force())
     }
 
-    /// States something about the request that the layer could not know, such
-    /// as the user after authentication. It is written (redacted) into the
-    /// exchange, and rules that wait for it are evaluated now: they can raise
-    /// the request to live from here on.
+    /// Adds a fact about the request that the layer cannot know, such as the user after
+    /// authentication. The exchange has it, redacted. Rules that wait for this fact are
+    /// evaluated now, and can make the request live from here on.
     ///
-    /// At most 64 facts of a request are kept, each value cut at 1 KiB (before JSON
-    /// escapes any of it) where it is written and for rules, at 8 KiB for the search of texts (once all have 64 KiB, at
-    /// 1 KiB, too), and each name at 256 bytes; a later value of the same name replaces the earlier one.
+    /// A later value of the same name replaces the earlier one. A request has at most 64
+    /// facts. Names are cut at 256 bytes. Rules and the exchange have 1 KiB of a value
+    /// (before JSON escaping); redaction searches texts for 8 KiB of it, or for 1 KiB once
+    /// all facts have 64 KiB.
     pub fn fact(&self, name: impl Into<Cow<'static, str>>, value: impl fmt::Display) {
         let mut name = name.into();
         if name.len() > MAX_FACT_NAME_LEN {
@@ -133,7 +133,7 @@ impl RequestContext {
         }
     }
 
-    /// Keeps this request's exchange, however it ends, and says why; see
+    /// Keeps this request's exchange, however it ends, for this reason; see
     /// [`keep`](super::keep).
     pub fn keep(&self, why: impl Into<Cow<'static, str>>) {
         let why = cut_reason(why.into());
@@ -166,12 +166,13 @@ impl RequestContext {
         true
     }
 
-    /// Makes this request current on the thread until the guard is dropped.
-    pub fn enter(&self) -> super::Entered {
+    pub(crate) fn enter(&self) -> super::Entered {
         current::enter(self)
     }
 
-    /// Runs `f` with this request current.
+    /// Runs `f` with this request [current](super::current) on the thread.
+    ///
+    /// For a future, use [`in_request`](super::InRequestExt::in_request).
     pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         let _entered = self.enter();
         f()

@@ -1,13 +1,13 @@
 use crate::{
     foreign::Foreign,
-    id::MakeCorrelationId,
+    id::{CorrelationId, MakeId},
     lifecycle::{CorrelationPlan, Lifecycle, Observe, Plan, Trust, layer_service},
 };
 use http::HeaderName;
 use std::sync::Arc;
 use tower_layer::Layer;
 
-/// Gives every request a correlation ID; see the [module page](super).
+/// Layer that gives every request a correlation ID; see the [module page](super).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CorrelationIdLayer {
@@ -32,10 +32,30 @@ impl CorrelationIdLayer {
         self.with(|plan| plan.header = name)
     }
 
-    /// Sets the generator of new IDs. Default: [`UuidV7`](super::UuidV7).
-    pub fn make_with(self, make: impl MakeCorrelationId) -> Self {
+    /// Sets the generator of new IDs. Default: UUID version 7 (RFC 9562, section 5.7), as 36
+    /// lower-case characters; unique, not secret.
+    ///
+    /// The closure runs on the request path: it must be fast and must not block. If it
+    /// panics, the request gets the default ID.
+    ///
+    /// ```
+    /// use dashcam::correlation::{CorrelationId, CorrelationIdLayer};
+    /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    ///
+    /// # fn main() -> Result<(), dashcam::correlation::Error> {
+    /// let other = CorrelationId::new("none")?;
+    /// let next = AtomicU64::new(1);
+    /// let layer = CorrelationIdLayer::new().make_with(move || {
+    ///     let number = next.fetch_add(1, Relaxed);
+    ///     CorrelationId::new(&format!("orders-{number}")).unwrap_or(other.clone())
+    /// });
+    /// # let _ = layer;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn make_with(self, make: impl Fn() -> CorrelationId + Send + Sync + 'static) -> Self {
         self.with(|plan| {
-            let make: Arc<dyn MakeCorrelationId> = Arc::new(make);
+            let make: Arc<MakeId> = Arc::new(make);
             plan.make = Some(Foreign::new(make));
         })
     }
@@ -47,24 +67,24 @@ impl CorrelationIdLayer {
         self.with(|plan| plan.server_timing = on)
     }
 
-    /// Sets whether clients are strangers. Default: `false`.
+    /// Sets whether clients are untrusted. Default: `false`.
     ///
-    /// At the edge the layer trusts no inbound ID. Every request gets a new ID and starts
-    /// a new trace; the layer keeps a valid ID of the client beside it. The client's
-    /// `tracestate`, flags and `baggage` go nowhere, and the service finds dashcam's
-    /// `traceparent` among the request's headers.
+    /// If `true`, the layer trusts no inbound ID: every request gets a new ID and starts a
+    /// new trace. The context and the exchange also have the client's ID if it is valid.
+    /// The layer forwards neither `tracestate`, flags nor `baggage` of the client, and
+    /// replaces the request's `traceparent` with its own.
     pub fn edge(self, on: bool) -> Self {
         let trust = if on { Trust::Edge } else { Trust::Inbound };
         self.with(|plan| plan.trust = trust)
     }
 
-    /// Sets whether the response has the ID in the same header. Default: `true`.
+    /// Sets whether the response has the ID, in the same header. Default: `true`.
     pub fn echo(self, on: bool) -> Self {
         self.with(|plan| plan.echo = on)
     }
 
-    /// Accepts further printable ASCII characters in inbound IDs. Default: ASCII letters,
-    /// digits, `-`, `_` and `.`; a wide alphabet lets clients write secrets and e-mail
+    /// Accepts more printable ASCII characters in inbound IDs. Default: ASCII letters,
+    /// digits, `-`, `_` and `.`. A wide alphabet lets clients write secrets and e-mail
     /// addresses into your logs.
     pub fn allow_characters(self, extra: fn(u8) -> bool) -> Self {
         self.with(|plan| plan.extra_characters = extra)

@@ -1,11 +1,10 @@
-//! One correlation ID for the whole journey of a request.
+//! One correlation ID for a request through all services.
 //!
-//! [`CorrelationIdLayer`] accepts a valid inbound ID or mints one, puts it on
-//! the request (header and [`RequestContext`](crate::context::RequestContext)
-//! extension), on the request span and on the response.
-//! It also takes part in W3C Trace Context, level 2: every request belongs to a
-//! trace, that of its caller or one of its own.
-//! [`PropagateCorrelationIdLayer`] puts both on outgoing requests.
+//! [`CorrelationIdLayer`] accepts a valid inbound ID or mints one. It sets the ID on the
+//! request (header and [`RequestContext`](crate::context::RequestContext) extension), on
+//! the request span and on the response. It also implements W3C Trace Context, level 2:
+//! every request belongs to its caller's trace or to a new one.
+//! [`PropagateCorrelationIdLayer`] sends both with outgoing requests.
 //!
 //! # Example
 //!
@@ -30,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! At the edge, where clients are strangers, with another header:
+//! At the edge, with untrusted clients and another header:
 //!
 //! ```
 //! use dashcam::correlation::CorrelationIdLayer;
@@ -42,7 +41,7 @@
 //! # let _ = layer;
 //! ```
 //!
-//! What a service calls is in the same trace, and every call has an ID of its own:
+//! Outgoing calls are in the same trace, and every call has its own span ID:
 //!
 //! ```
 //! use dashcam::correlation::{CorrelationIdLayer, TraceParent, headers};
@@ -77,41 +76,39 @@
 //!
 //! # Which ID
 //!
-//! 1. The one value of the header, if it is 1 to 128 of `A-Z a-z 0-9 . _ -`.
+//! 1. The one value of the header, if it has 1 to 128 characters of `A-Z a-z 0-9 . _ -`.
 //! 2. The trace ID of one valid `traceparent`.
-//! 3. A new one, by default a UUIDv7.
+//! 3. A new ID, by default a UUIDv7.
 //!
-//! An invalid or repeated header is replaced; that it was is recorded, its
-//! value never. In [edge mode](CorrelationIdLayer::edge) the ID is always new
-//! and a valid one of the client is kept beside it.
+//! The layer replaces an invalid or repeated header. The exchange has the reason, never the
+//! value. In [edge mode](CorrelationIdLayer::edge) the ID is always new, and the exchange
+//! also has the client's ID if it is valid.
 //!
 //! # Which trace
 //!
-//! One valid `traceparent` is gone on with: its trace ID, the flags *sampled* and
-//! *random*, and the `tracestate`, to which nothing is added. Without one, with an
-//! invalid one or with several a trace starts: its ID is the minted correlation
-//! ID's UUID, else another UUIDv7; *random* is set; *sampled* is not, because
-//! nothing is recorded for a tracing system here; a `tracestate` is dropped. In
-//! edge mode a trace starts in any case.
+//! A request with one valid `traceparent` continues that trace: its trace ID, the flags
+//! *sampled* and *random*, and the unchanged `tracestate`. A request with none, an invalid
+//! one or several starts a trace. Its ID is the minted correlation ID's UUID, else another
+//! UUIDv7; *random* is set; *sampled* is not, because dashcam records nothing for a tracing
+//! system; a `tracestate` is dropped. In edge mode every request starts a trace.
 //!
-//! `baggage` is passed on as it came, within the 64 members and 8,192 bytes that
-//! its specification names; not in edge mode. It and the values of `tracestate`
-//! are in no log line, and in an exchange only where the policy allows the header.
+//! `baggage` is forwarded unchanged, up to the 64 members and 8,192 bytes of its
+//! specification; in edge mode it is not forwarded. No log line contains it or the values
+//! of `tracestate`; an exchange contains them only if the policy allows the header.
 //!
-//! All this needs no OpenTelemetry. Where its layer is there, span ID, flags and the
+//! OpenTelemetry is not required. If its layer is installed, the span ID, the flags and the
 //! ID of a started trace are those of the request's span; see
 //! [`opentelemetry`](crate::opentelemetry).
 //!
 //! # Ordering
 //!
-//! Outermost, so that every answer has the ID: what layers outside of it
-//! answer (a timeout, a body limit, `CatchPanic`) goes without, and so does
-//! what the HTTP implementation answers itself (400 to a malformed request,
-//! 431). In `axum`, `Router::layer` also covers the fallback (404);
-//! `route_layer` does not.
+//! Make it the outermost layer, so that every response has the ID. Responses of layers
+//! outside of it (a timeout, a body limit, `CatchPanic`) do not have it, nor do responses
+//! of the HTTP implementation itself (400 to a malformed request, 431). In `axum`,
+//! `Router::layer` also covers the fallback (404); `route_layer` does not.
 //!
-//! On the side of the client the layer's place matters little: it only adds
-//! headers. Inside of a layer that retries, each attempt has an ID of its own.
+//! On a client the position matters little: the layer only adds headers. Inside a layer
+//! that retries, each attempt has its own span ID.
 #![doc = include_str!("clients.md")]
 
 #[cfg(feature = "axum")]
@@ -123,13 +120,8 @@ mod reqwest;
 #[cfg(feature = "tower-http")]
 mod tower_http;
 
-#[cfg(feature = "axum")]
-pub use self::extract::MissingCorrelationId;
 pub use self::{
     layer::{CorrelationIdLayer, CorrelationIdService},
     propagate::{PropagateCorrelationId, PropagateCorrelationIdLayer, add_headers, headers},
 };
-pub use crate::id::{
-    CorrelationId, InvalidCorrelationId, InvalidTraceContext, MakeCorrelationId, SpanId,
-    TraceContext, TraceFlags, TraceId, TraceParent, TraceState, UuidV7,
-};
+pub use crate::id::{CorrelationId, Error, SpanId, TraceContext, TraceId, TraceParent};

@@ -9,17 +9,17 @@ use tower_service::Service;
 
 const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Puts the current request's identity on outgoing requests: its correlation ID,
-/// a `traceparent` with a fresh ID for the call, and the `tracestate` and
-/// `baggage` that came in; and, to hosts that
+/// Adds the current request's identity to outgoing requests: its correlation ID, a
+/// `traceparent` with a fresh span ID for the call, and the inbound `tracestate` and
+/// `baggage`. To hosts that
 #[cfg_attr(feature = "token", doc = "[`Propagation`](crate::token::Propagation)")]
 #[cfg_attr(not(feature = "token"), doc = "`token::Propagation`")]
-/// allows, that it is verbose.
+/// allows, it also adds the selection of a verbose request.
 ///
-/// For clients: wrap the client service with it. The request is that in whose
-/// code `call` runs; in spawned tasks use
-/// [`in_request`](crate::context::InRequestExt::in_request). A header that is
-/// there already stays; where that is a `traceparent`, no `tracestate` is added.
+/// Wrap a client service with it. The current request is the one in whose code `call` runs;
+/// in spawned tasks use [`in_request`](crate::context::InRequestExt::in_request). The layer
+/// does not replace a header that the call already has. If the call has a `traceparent`,
+/// the layer adds no `tracestate`.
 ///
 /// ```
 /// use dashcam::correlation::PropagateCorrelationIdLayer;
@@ -34,7 +34,7 @@ const DEFAULT_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// # let _ = client;
 /// ```
 ///
-/// A `tonic` channel is such a service, too. Clients that are none take
+/// A `tonic` channel is such a service, too. For clients that are not services, use
 /// [`headers`].
 #[derive(Clone, Debug)]
 #[must_use]
@@ -42,7 +42,7 @@ pub struct PropagateCorrelationIdLayer {
     pub(super) sent: Sent,
 }
 
-/// What is put on outgoing requests.
+/// The headers that outgoing requests get.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
     header: HeaderName,
@@ -59,7 +59,7 @@ impl Sent {
         }
     }
 
-    /// `target` is where the call goes, if that is known.
+    /// Adds the headers. `target` is the URI of the call, if it is known.
     pub(super) fn put(
         &self,
         context: &RequestContext,
@@ -85,7 +85,8 @@ impl Sent {
 }
 
 impl PropagateCorrelationIdLayer {
-    /// Header `x-request-id`, W3C Trace Context and W3C Baggage.
+    /// Starts with the defaults: the header `x-request-id`, W3C Trace Context and W3C
+    /// Baggage.
     pub fn new() -> Self {
         Self { sent: Sent::all() }
     }
@@ -96,15 +97,15 @@ impl PropagateCorrelationIdLayer {
         self
     }
 
-    /// Sets whether calls carry `traceparent` and `tracestate`. Default: `true`; `false`
-    /// where a tracing library of the service sends them.
+    /// Sets whether calls carry `traceparent` and `tracestate`. Default: `true`. Use
+    /// `false` if a tracing library of the service sends them.
     pub fn trace_context(mut self, on: bool) -> Self {
         self.sent.trace = on;
         self
     }
 
-    /// Sets whether calls carry `baggage`. Default: `true`; `false` for calls to services
-    /// of others, who must not read it.
+    /// Sets whether calls carry `baggage`. Default: `true`. Use `false` for calls to third
+    /// parties that must not read it.
     pub fn baggage(mut self, on: bool) -> Self {
         self.sent.baggage = on;
         self
@@ -157,17 +158,16 @@ where
     }
 }
 
-/// The headers that carry the current request's identity to one outgoing call
-/// to `uri`, for any client that takes headers; none outside of a request.
+/// Returns the headers that carry the current request's identity to one outgoing call to
+/// `uri`, for any client that accepts headers. Outside of a request the map is empty.
 ///
-/// They are what [`PropagateCorrelationIdLayer`] sends. Where the target is not known,
-/// `Uri::default()` leaves out what is meant for some targets only. Ask for each call: the
-/// ID in `traceparent` is that of the call. The name of the correlation ID's
-/// header is `x-request-id`, whatever the layer's header is.
+/// They are the headers that [`PropagateCorrelationIdLayer`] adds. Call it for each
+/// request, because the span ID in `traceparent` is that of the call. If the target is not
+/// known, pass `Uri::default()`: it leaves out the headers that are for some targets only.
+/// The correlation ID is always in `x-request-id`, whatever the layer's header is.
 ///
-/// With `reqwest` it is `client.get(url).headers(correlation::headers(&uri))`. Where the
-/// call may have headers of its own under these names, [`add_headers`] leaves
-/// them.
+/// With `reqwest`: `client.get(url).headers(correlation::headers(&uri))`. To keep headers
+/// that the call already has under these names, use [`add_headers`].
 ///
 /// ```
 /// let mut request = http::Request::get("http://stock/items/7").body(())?;
@@ -182,8 +182,8 @@ pub fn headers(uri: &Uri) -> HeaderMap {
     headers
 }
 
-/// Adds [`headers`] to the headers of a call, where it has none of these
-/// names.
+/// Adds [`headers`] to the headers of a call. Does not replace headers that are already
+/// there.
 ///
 /// ```
 /// use dashcam::correlation::add_headers;

@@ -6,10 +6,10 @@ use reqwest_middleware::{
     reqwest::{Request, Response},
 };
 
-/// For clients of `reqwest-middleware`, with the feature `reqwest-middleware`.
+/// Middleware for clients of `reqwest-middleware` (feature `reqwest-middleware`).
 ///
-/// The request is that in whose code the call is polled first. Put it after
-/// middleware that retries, so that every attempt has an ID of its own.
+/// The current request is the one in whose code the call is first polled. Add it after
+/// middleware that retries, so that every attempt has its own span ID.
 ///
 /// ```
 /// use axum::{Router, routing::get};

@@ -1,10 +1,10 @@
 use crate::id::CorrelationId;
 use tower_http::request_id::RequestId;
 
-/// For code that takes the request ID of tower-http 0.7.
+/// Converts to the request ID of tower-http 0.7.
 ///
-/// Where that is to be among the request's extensions, `SetRequestIdLayer` inside
-/// of the correlation layer puts it there: it finds the ID in the header.
+/// To have that type in the request's extensions, add `SetRequestIdLayer` inside the
+/// correlation layer: it reads the ID from the header.
 ///
 /// ```
 /// use dashcam::correlation::CorrelationId;

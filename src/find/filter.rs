@@ -2,7 +2,7 @@ use super::value::Sought;
 use crate::{
     exchange::{Exchange, KeepReason},
     export::json_lines::Entry,
-    redact::{Key, KeySource, PolicyError},
+    redact::{Key, Policy},
     selection::Glob,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -91,16 +91,10 @@ impl Filter {
         Ok(())
     }
 
-    /// Sets the service's key of pseudonyms, to match facts, headers and values that are
-    /// written as hashes. The key is read now. It needs an `id`, which is not compared.
-    /// Default: no key.
-    ///
-    /// # Errors
-    ///
-    /// The key cannot be read, or is too short for a policy.
-    pub fn key(&mut self, key: &KeySource) -> Result<(), PolicyError> {
-        self.key = Some(key.read()?);
-        Ok(())
+    /// Finds facts, headers and values also where they are written as hashes under the key
+    /// of this policy, with its scope. Default: no key.
+    pub fn key(&mut self, policy: &Policy) {
+        self.key = Some(policy.key().clone());
     }
 
     /// Matches only exchanges before which failures like it were only counted

@@ -5,12 +5,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub(crate) static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
-/// What the specification says has to be passed on (section `Limits`).
+/// The limits up to which the specification requires propagation (section `Limits`).
 const MAX_MEMBERS: usize = 64;
 const MAX_LEN: usize = 8192;
 
-/// All `baggage` fields as one, in their order. Members without the form
-/// `key=…` are left out, and so is what is over the limits, whole members only.
+/// Joins all `baggage` fields in order. Leaves out members that do not have the form
+/// `key=…`, and whole members that are over the limits.
 pub(super) fn from_headers(headers: &HeaderMap) -> Option<HeaderValue> {
     headers.get(&BAGGAGE)?;
     let fields = headers.get_all(&BAGGAGE).iter();
@@ -31,15 +31,15 @@ pub(super) fn from_headers(headers: &HeaderMap) -> Option<HeaderValue> {
             break;
         }
     }
-    // What the buffer grew by would stay as long as the request does.
+    // Spare capacity would stay allocated as long as the request.
     let text = text.into_boxed_slice();
     (members > 0)
         .then(|| HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).ok())
         .flatten()
 }
 
-/// A key, an equals sign, and text. What stands after the sign is the business
-/// of those who use it.
+/// A key, an equals sign, and text. Only the users of the member interpret the text after
+/// the sign.
 fn is_member(member: &[u8]) -> bool {
     let Some(sign) = member.iter().position(|&b| b == b'=') else {
         return false;

@@ -1,82 +1,80 @@
-use super::room;
+use super::{Error, error::Kind, room};
 use bytes::Bytes;
 use http::HeaderValue;
 use std::fmt;
 
-/// The ID of a request's whole journey through services.
+/// The ID that a request keeps through all services.
 ///
-/// Always 1 to 128 characters of `A-Z a-z 0-9 . _ -`, so it can be written
-/// into a header, a log line, a URL or a file name without escaping. Cloning
-/// it counts a reference.
+/// It has 1 to 128 characters of `A-Z a-z 0-9 . _ -`, so headers, log lines, URLs and file
+/// names need no escaping;
+/// [`allow_characters`](crate::correlation::CorrelationIdLayer::allow_characters) lets inbound IDs have
+/// others. Cloning increments a reference count.
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub struct CorrelationId(pub(super) HeaderValue);
 
 impl CorrelationId {
-    /// The longest ID that is accepted, in bytes.
+    /// The length of the longest valid ID, in bytes.
     pub const MAX_LEN: usize = 128;
 
-    /// Checks and takes a text as an ID.
+    /// Makes an ID from a text.
     ///
     /// # Errors
     ///
-    /// [`InvalidCorrelationId`] says which rule the text breaks.
-    pub fn new(text: &str) -> Result<Self, InvalidCorrelationId> {
+    /// Returns [`Error`] if the text is empty, is longer than [`MAX_LEN`](Self::MAX_LEN),
+    /// or has a character outside of the alphabet.
+    pub fn new(text: &str) -> Result<Self, Error> {
         check(text.as_bytes(), |_| false)?;
         Self::from_checked(Bytes::from_owner(Box::<[u8]>::from(text.as_bytes())))
     }
 
-    /// The ID as text.
+    /// Returns the ID as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // Only ASCII gets in, so the fallback is never taken.
+        // The ID is ASCII, so the fallback is never used.
         std::str::from_utf8(self.0.as_bytes()).unwrap_or_default()
     }
 
-    /// The ID as a header value; cloning it does not copy the text.
+    /// Returns the ID as a header value. Cloning the value does not copy the text.
     #[must_use]
     pub fn as_header_value(&self) -> &HeaderValue {
         &self.0
     }
 
-    /// Takes a copy of an inbound header value: the value itself keeps the whole
-    /// buffer alive that the server read the request into. `extra` widens the
-    /// alphabet; header syntax still holds, since it is a header value.
-    pub(crate) fn from_header(
-        value: &HeaderValue,
-        extra: fn(u8) -> bool,
-    ) -> Result<Self, InvalidCorrelationId> {
+    /// Copies an inbound header value: the value itself would keep the server's whole read
+    /// buffer alive. `extra` widens the alphabet; the text stays a valid header value.
+    pub(crate) fn from_header(value: &HeaderValue, extra: fn(u8) -> bool) -> Result<Self, Error> {
         check(value.as_bytes(), extra)?;
         Self::from_checked(room::copy(value.as_bytes()))
     }
 
-    /// The ID of a trace as that of the request.
-    pub(crate) fn of_trace(trace_id: super::TraceId) -> Result<Self, InvalidCorrelationId> {
+    /// Makes a correlation ID from a trace ID.
+    pub(crate) fn of_trace(trace_id: super::TraceId) -> Result<Self, Error> {
         Self::from_checked(room::copy(&trace_id.to_hex()))
     }
 
-    pub(super) fn from_checked(text: Bytes) -> Result<Self, InvalidCorrelationId> {
+    pub(super) fn from_checked(text: Bytes) -> Result<Self, Error> {
         HeaderValue::from_maybe_shared(text)
             .map(Self)
-            .map_err(|_| InvalidCorrelationId::Character)
+            .map_err(|_| Error(Kind::Character))
     }
 }
 
-fn check(text: &[u8], extra: fn(u8) -> bool) -> Result<(), InvalidCorrelationId> {
+fn check(text: &[u8], extra: fn(u8) -> bool) -> Result<(), Error> {
     if text.is_empty() {
-        return Err(InvalidCorrelationId::Empty);
+        return Err(Error(Kind::Empty));
     }
     if text.len() > CorrelationId::MAX_LEN {
-        return Err(InvalidCorrelationId::TooLong);
+        return Err(Error(Kind::TooLong));
     }
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    // An ID must stay text: whatever `extra` allows, only printable ASCII does.
+    // An ID must stay text: only printable ASCII is accepted, whatever `extra` allows.
     if text
         .iter()
         .all(|&b| plain(b) || (b.is_ascii_graphic() && extra(b)))
     {
         Ok(())
     } else {
-        Err(InvalidCorrelationId::Character)
+        Err(Error(Kind::Character))
     }
 }
 
@@ -101,52 +99,12 @@ impl AsRef<str> for CorrelationId {
 }
 
 impl std::str::FromStr for CorrelationId {
-    type Err = InvalidCorrelationId;
+    type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::new(text)
     }
 }
-
-/// Why a text is not a correlation ID. Never holds the text itself.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum InvalidCorrelationId {
-    /// There is no text.
-    Empty,
-    /// It is longer than [`CorrelationId::MAX_LEN`].
-    TooLong,
-    /// It has a character outside of the alphabet.
-    Character,
-    /// The header occurs more than once.
-    Repeated,
-}
-
-impl InvalidCorrelationId {
-    /// The stable name that exchanges use.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::TooLong => "too_long",
-            Self::Character => "character",
-            Self::Repeated => "repeated",
-        }
-    }
-}
-
-impl fmt::Display for InvalidCorrelationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "the correlation ID is empty",
-            Self::TooLong => "the correlation ID is longer than 128 bytes",
-            Self::Character => "the correlation ID has a character outside of its alphabet",
-            Self::Repeated => "the correlation ID header occurs more than once",
-        })
-    }
-}
-
-impl std::error::Error for InvalidCorrelationId {}
 
 #[cfg(test)]
 mod tests {
@@ -155,16 +113,16 @@ mod tests {
     #[test]
     fn alphabet_and_length() {
         assert_eq!(CorrelationId::new("aZ09._-").unwrap().as_str(), "aZ09._-");
-        assert_eq!(CorrelationId::new(""), Err(InvalidCorrelationId::Empty));
+        assert_eq!(CorrelationId::new(""), Err(Error(Kind::Empty)));
         assert!(CorrelationId::new(&"a".repeat(128)).is_ok());
         assert_eq!(
             CorrelationId::new(&"a".repeat(129)),
-            Err(InvalidCorrelationId::TooLong)
+            Err(Error(Kind::TooLong))
         );
         for bad in ["a b", "a/b", "é", "a@b.c", "a\nb", "a=b"] {
             assert_eq!(
                 CorrelationId::new(bad),
-                Err(InvalidCorrelationId::Character),
+                Err(Error(Kind::Character)),
                 "{bad}"
             );
         }

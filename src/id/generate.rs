@@ -4,39 +4,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Makes the correlation ID of a request that brings none.
+/// Makes the correlation ID of a request that has none.
+pub(crate) type MakeId = dyn Fn() -> CorrelationId + Send + Sync;
+
+/// UUID version 7 (RFC 9562, section 5.7), as 36 lower-case characters.
 ///
-/// Implemented for closures. Called on the request path: it must be fast and
-/// must not block.
-pub trait MakeCorrelationId: Send + Sync + 'static {
-    /// Makes a new ID.
-    fn make_correlation_id(&self) -> CorrelationId;
-}
-
-impl<F> MakeCorrelationId for F
-where
-    F: Fn() -> CorrelationId + Send + Sync + 'static,
-{
-    fn make_correlation_id(&self) -> CorrelationId {
-        self()
-    }
-}
-
-/// The default generator: UUID version 7 (RFC 9562, section 5.7), as 36
-/// lower-case characters.
-///
-/// The random bits come from a generator of the thread, not from the operating
-/// system, because a system call per ID costs more than everything else the
-/// layer does. The IDs are unique, not secret.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct UuidV7;
-
-impl MakeCorrelationId for UuidV7 {
-    fn make_correlation_id(&self) -> CorrelationId {
-        mint(SystemTime::now())
-    }
-}
-
+/// The random bits come from a thread-local generator, because a system call per ID costs
+/// more than everything else the layer does. The IDs are unique, not secret.
 fn mint(now: SystemTime) -> CorrelationId {
     id_of(uuid(now))
 }
@@ -49,7 +23,7 @@ fn id_of(uuid: uuid::Uuid) -> CorrelationId {
     CorrelationId::from_checked(text).unwrap_or_else(|_| CorrelationId::unavailable())
 }
 
-/// A fresh UUIDv7 as text, for IDs that are not correlation IDs.
+/// Returns a fresh UUIDv7 as text, for IDs that are not correlation IDs.
 pub(crate) fn now_v7_text() -> impl fmt::Display {
     uuid(SystemTime::now()).hyphenated()
 }
@@ -74,7 +48,7 @@ impl CorrelationId {
         mint(now)
     }
 
-    /// The same, and the trace ID that is the same UUID.
+    /// Mints a UUIDv7 as a correlation ID and as a trace ID.
     pub(crate) fn mint_with_trace(now: SystemTime) -> (Self, TraceId) {
         let uuid = uuid(now);
         (id_of(uuid), TraceId::from_uuid(uuid))
@@ -82,8 +56,8 @@ impl CorrelationId {
 }
 
 impl TraceId {
-    /// A UUIDv7 for a trace that starts at `now`. Its last 62 bits are random,
-    /// more than the flag *random* asks for.
+    /// Mints a UUIDv7 for a trace that starts at `now`. Its last 62 bits are random; the
+    /// flag *random* requires 56.
     pub(crate) fn mint_at(now: SystemTime) -> Self {
         Self::from_uuid(uuid(now))
     }
@@ -98,7 +72,7 @@ mod tests {
     fn version_variant_time_and_uniqueness() {
         let mut seen = HashSet::new();
         for _ in 0..10_000 {
-            let id = UuidV7.make_correlation_id();
+            let id = mint(SystemTime::now());
             let text = id.as_str().to_owned();
             assert_eq!(text.len(), 36);
             assert_eq!(text.as_bytes()[14], b'7');
@@ -111,7 +85,7 @@ mod tests {
     fn threads_do_not_share_a_sequence() {
         let make = || {
             (0..1_000)
-                .map(|_| UuidV7.make_correlation_id().to_string())
+                .map(|_| mint(SystemTime::now()).to_string())
                 .collect::<Vec<_>>()
         };
         let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(make)).collect();

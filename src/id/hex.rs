@@ -21,8 +21,8 @@ pub(super) fn decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// Writes two digits for each byte, as far as there is room. Four bytes at a
-/// time, because every log line has 24 of them.
+/// Writes two digits for each byte until `out` is full. Works on four bytes at a time,
+/// because every log line has 24 bytes of IDs.
 pub(super) fn encode(bytes: &[u8], digits: &mut [u8]) {
     let (places, rest) = digits.as_chunks_mut::<8>();
     let (words, last) = bytes.as_chunks::<4>();
@@ -37,18 +37,18 @@ pub(super) fn encode(bytes: &[u8], digits: &mut [u8]) {
 
 fn eight(word: u32) -> [u8; 8] {
     const EACH: u64 = 0x0101_0101_0101_0101;
-    // Each digit's four bits go into a byte of their own.
+    // Spread each digit's four bits into a byte of its own.
     let mut bits = u64::from(word);
     bits = (bits | bits << 16) & 0x0000_ffff_0000_ffff;
     bits = (bits | bits << 8) & 0x00ff_00ff_00ff_00ff;
     bits = (bits | bits << 4) & (0x0f * EACH);
-    // A digit from ten on carries into the fifth bit by six more.
+    // Adding six makes a digit of ten or more carry into the fifth bit.
     let letters = (bits + 6 * EACH) >> 4 & EACH;
     let to_letter = u64::from(b'a' - b'0' - 10);
     (bits + u64::from(b'0') * EACH + letters * to_letter).to_be_bytes()
 }
 
-/// Shows text that is ASCII by construction.
+/// Writes text that is ASCII by construction.
 pub(super) fn show(text: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.pad(std::str::from_utf8(text).unwrap_or_default())
 }

@@ -1,27 +1,28 @@
-//! Who a request is, as its layers find it.
+//! The identity of a request, as its layers determine it.
 
-use super::{CorrelationId, InvalidCorrelationId, TraceContext};
+use super::{CorrelationId, Error, TraceContext};
 use std::sync::OnceLock;
 
-/// What one layer found, or made.
+/// The identity that one layer read from the headers or made.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Identity {
     pub(crate) id: Option<CorrelationId>,
     pub(crate) from_header: bool,
     pub(crate) client_id: Option<CorrelationId>,
-    pub(crate) rejected: Option<InvalidCorrelationId>,
-    /// Its place in its trace; every context is made with one.
+    pub(crate) rejected: Option<Error>,
+    /// The position in the trace; every context has one.
     pub(crate) trace: Option<TraceContext>,
 }
 
-/// This room's part of a request.
+/// This room's part of a request's state.
 #[derive(Debug, Default)]
 pub(crate) struct Identified {
     own: Identity,
-    /// What a correlation layer further in found, where the layer that began
-    /// the request was none and identified it by the defaults.
+    /// The identity that an inner correlation layer determined, if the layer that began the
+    /// request is not a correlation layer and used the defaults.
     adopted: OnceLock<Identity>,
-    /// Its place in its trace as its span says it, where a tracing library has one.
+    /// The position in the trace according to the request's span, if a tracing library has
+    /// one.
     traced: OnceLock<TraceContext>,
 }
 
@@ -38,7 +39,7 @@ impl Identified {
         let _ = self.adopted.set(identity);
     }
 
-    /// Its place in its trace; `None` only before it began.
+    /// Returns the position in the trace; `None` only before the request begins.
     pub(crate) fn trace(&self) -> Option<&TraceContext> {
         self.traced.get().or_else(|| self.get().trace.as_ref())
     }
@@ -47,7 +48,7 @@ impl Identified {
         self.traced.get().is_some()
     }
 
-    /// Takes the place that the request's span has.
+    /// Sets the position to that of the request's span.
     #[cfg(feature = "opentelemetry")]
     pub(crate) fn note_traced(&self, trace: TraceContext) {
         let _ = self.traced.set(trace);

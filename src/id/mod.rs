@@ -1,10 +1,11 @@
-//! Identifiers: the correlation ID and its generator, and the request's place in
-//! a W3C trace.
+//! Identifiers: the correlation ID and its generator, and the request's position in a W3C
+//! trace.
 
 mod baggage;
 #[cfg(test)]
 mod cases;
 mod correlation_id;
+mod error;
 mod generate;
 mod hex;
 mod identity;
@@ -17,17 +18,20 @@ mod trace_id;
 mod traceparent;
 mod tracestate;
 
-pub(crate) use self::generate::now_v7_text;
+#[cfg(test)]
+use self::tracestate::TraceState;
 pub use self::{
-    correlation_id::{CorrelationId, InvalidCorrelationId},
-    generate::{MakeCorrelationId, UuidV7},
+    correlation_id::CorrelationId,
+    error::Error,
     trace_context::TraceContext,
-    trace_id::{InvalidTraceContext, SpanId, TraceFlags, TraceId},
+    trace_id::{SpanId, TraceId},
     traceparent::TraceParent,
-    tracestate::TraceState,
 };
 pub(crate) use self::{
+    error::Kind,
+    generate::{MakeId, now_v7_text},
     identity::{Identified, Identity},
     put::put_new,
     trace_context::Carried,
+    trace_id::TraceFlags,
 };

@@ -1,7 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
 
-/// Adds a field where there is none of this name, and says whether it did. Headers that
-/// are as many as there can be stay as they are.
+/// Adds a field if there is none of this name, and returns whether it did. A full header
+/// map stays as it is.
 pub(crate) fn put_new(
     headers: &mut HeaderMap,
     name: &HeaderName,

@@ -1,17 +1,17 @@
-//! Where the texts of IDs are: many share one allocation.
+//! Storage for the texts of IDs: many share one allocation.
 
 use bytes::{Bytes, BytesMut};
 use std::cell::Cell;
 
-/// What an ID that somebody keeps holds at most.
+/// The most bytes that an ID keeps allocated.
 const SIZE: usize = 1024;
 
 thread_local! {
     static ROOM: Cell<Option<BytesMut>> = const { Cell::new(None) };
 }
 
-/// Copies a text into the room of this thread. A room that is full is used again
-/// as soon as its IDs are gone, which mostly they are by then.
+/// Copies a text into the buffer of this thread. A full buffer is reused as soon as its IDs
+/// are gone, which is usually the case by then.
 pub(super) fn copy(text: &[u8]) -> Bytes {
     let room = ROOM.try_with(Cell::take).ok().flatten();
     let mut room = room.unwrap_or_else(|| BytesMut::with_capacity(SIZE));

@@ -150,15 +150,10 @@ fn a_started_trace_is_random_where_it_says_so() {
 }
 
 #[test]
-fn the_state_is_read_by_key_and_not_shown() {
+fn the_state_goes_on_and_is_not_shown() {
     let context = with(&format!("00-{TRACE}-{PARENT}-01"), Some("foo=1, bar= 2"));
-    let state = context.trace_state().unwrap();
-    assert_eq!(
-        state.iter().collect::<Vec<_>>(),
-        [("foo", "1"), ("bar", " 2")]
-    );
-    assert_eq!((state.get("bar"), state.get("baz")), (Some(" 2"), None));
-    let shown = format!("{state:?} {context:?}");
+    assert_eq!(context.trace_state().unwrap(), "foo=1,bar= 2");
+    let shown = format!("{context:?}");
     assert!(!shown.contains("foo") && shown.contains(TRACE), "{shown}");
 }
 

@@ -1,21 +1,23 @@
 use super::{
-    SpanId, TraceFlags, TraceId, TraceParent, TraceState, baggage, baggage::BAGGAGE, put_new,
-    traceparent::TRACEPARENT, tracestate::TRACESTATE,
+    SpanId, TraceFlags, TraceId, TraceParent, baggage,
+    baggage::BAGGAGE,
+    put_new,
+    traceparent::TRACEPARENT,
+    tracestate::{TRACESTATE, TraceState},
 };
 use http::{HeaderMap, HeaderValue};
 use std::{fmt, sync::Arc};
 
-/// A request's place in its trace: W3C Trace Context, level 2.
+/// A request's position in its trace: W3C Trace Context, level 2.
 ///
-/// A request with a valid `traceparent` goes on with the trace it names, its
-/// flags and its `tracestate`. Any other request starts one, with the flag
-/// *random* and without *sampled*: dashcam is no tracing system and records no
-/// trace data, so it decides nothing and leaves a caller's decision as it is. A
-/// started trace ID is a UUIDv7; where the correlation ID was minted here, both
-/// are the same UUID.
+/// A request with a valid `traceparent` continues that trace, with its flags and its
+/// `tracestate`. Any other request starts a trace, with the flag *random* and without
+/// *sampled*. dashcam records no trace data, so it makes no sampling decision and does not
+/// change the caller's. The ID of a started trace is a UUIDv7. If dashcam also minted the
+/// correlation ID, both are the same UUID.
 ///
-/// Beside OpenTelemetry (feature `opentelemetry`) the ID of a started trace, the
-/// span ID and *sampled* are those of the request's span.
+/// With OpenTelemetry (feature `opentelemetry`), the ID of a started trace, the span ID and
+/// *sampled* are those of the request's span.
 #[derive(Clone)]
 pub struct TraceContext {
     trace_id: TraceId,
@@ -24,30 +26,31 @@ pub struct TraceContext {
     flags: TraceFlags,
     /// Most requests carry nothing.
     carried: Option<Arc<Carried>>,
-    /// Where a tracing library has a span for it, whose IDs these are: asks for the
-    /// innermost one of a trace that is current.
+    /// Returns the innermost current span of the trace, if a tracing library has a span for
+    /// the request; the IDs are then that span's.
     innermost: Option<Innermost>,
 }
 
-/// Which span of this trace is the innermost one that is current, and its flags.
+/// Returns the innermost current span of this trace, and its flags.
 pub(crate) type Innermost = fn(TraceId) -> Option<(SpanId, TraceFlags)>;
 
-/// What goes on to other services as it came.
+/// Inbound headers that are forwarded unchanged.
 #[derive(Debug, Default)]
 pub(crate) struct Carried {
     state: Option<TraceState>,
     baggage: Option<HeaderValue>,
-    /// The parent that a stranger sent, which goes nowhere.
+    /// The parent that an untrusted client sent; never forwarded.
     client: Option<TraceParent>,
 }
 
 impl Carried {
-    /// What a caller with this `traceparent` sent to be passed on, where there is any.
+    /// Returns the headers to forward for a caller with this `traceparent`, if there are
+    /// any.
     pub(crate) fn from_headers(
         headers: &HeaderMap,
         parent: Option<TraceParent>,
     ) -> Option<Arc<Self>> {
-        // Without a valid parent the list must not even be looked at.
+        // Without a valid parent, the specification forbids parsing the list.
         let state = parent.and_then(|_| TraceState::from_headers(headers));
         let baggage = baggage::from_headers(headers);
         (state.is_some() || baggage.is_some()).then(|| {
@@ -61,8 +64,7 @@ impl Carried {
 }
 
 impl TraceContext {
-    /// Goes on with the trace of `parent`, or starts one with the ID that
-    /// `trace_id` makes.
+    /// Continues the trace of `parent`, or starts one with the ID that `trace_id` makes.
     pub(crate) fn inbound(
         parent: Option<TraceParent>,
         carried: Option<Arc<Carried>>,
@@ -97,7 +99,7 @@ impl TraceContext {
         }
     }
 
-    /// Starts a trace where a stranger's parent is not believed.
+    /// Starts a trace for an untrusted client, and keeps its parent for the record.
     pub(crate) fn restart(trace_id: TraceId, client: Option<TraceParent>) -> Self {
         let carried = client.map(|client| {
             Arc::new(Carried {
@@ -111,8 +113,8 @@ impl TraceContext {
         }
     }
 
-    /// The same place, where a tracing library records it as a span and has chosen
-    /// its IDs and flags. `state` is what a sampler made of the list.
+    /// The same position with the IDs and flags of the span with which a tracing library
+    /// records it. `state` is the list that the sampler returned.
     #[cfg(feature = "opentelemetry")]
     pub(crate) fn with_span(
         &self,
@@ -143,7 +145,7 @@ impl TraceContext {
         this
     }
 
-    /// The place of a request that is a part of this one.
+    /// The position of a request that is a part of this one.
     pub(crate) fn within(self) -> Self {
         Self {
             parent_id: Some(self.span_id),
@@ -152,59 +154,68 @@ impl TraceContext {
         }
     }
 
-    /// The valid parent that a client outside sent, in edge mode.
+    /// Returns the valid `traceparent` that the client sent, in [edge
+    /// mode](crate::correlation::CorrelationIdLayer::edge).
     #[must_use]
     pub fn client_parent(&self) -> Option<TraceParent> {
         self.carried.as_ref()?.client
     }
 
-    /// Who called, as the one valid `traceparent` says.
+    /// Returns the caller's position: the one valid `traceparent`.
     pub(crate) fn parent(headers: &HeaderMap) -> Option<TraceParent> {
         TraceParent::from_headers(headers)
     }
 
-    /// The trace.
+    /// Returns the ID of the trace.
     #[must_use]
     pub fn trace_id(&self) -> TraceId {
         self.trace_id
     }
 
-    /// The operation of the caller; none where the trace was started here.
+    /// Returns the span ID of the caller, or `None` if the trace was started here.
     #[must_use]
     pub fn parent_id(&self) -> Option<SpanId> {
         self.parent_id
     }
 
-    /// The request's own operation.
+    /// Returns the span ID of the request itself.
     #[must_use]
     pub fn span_id(&self) -> SpanId {
         self.span_id
     }
 
-    /// The flags of the trace, those of the caller where there is one.
+    /// Returns whether the flag *sampled* is set. It is the caller's flag, or that of
+    /// OpenTelemetry's span.
     #[must_use]
-    pub fn flags(&self) -> TraceFlags {
+    pub fn is_sampled(&self) -> bool {
+        self.flags.is_sampled()
+    }
+
+    pub(crate) fn flags(&self) -> TraceFlags {
         self.flags
     }
 
-    /// What tracing systems say of the trace, where a valid `tracestate` came
-    /// with a valid `traceparent`.
+    /// Returns the inbound `tracestate` as dashcam forwards it, if a valid one came with a
+    /// valid `traceparent`: 1 to 32 entries, at most 2,048 bytes. If the list is longer,
+    /// dashcam leaves out entries of more than 128 bytes first, then others, each time the
+    /// last one.
     #[must_use]
-    pub fn trace_state(&self) -> Option<&TraceState> {
-        self.carried.as_ref()?.state.as_ref()
+    pub fn trace_state(&self) -> Option<&HeaderValue> {
+        let state = self.carried.as_ref()?.state.as_ref();
+        state.map(TraceState::as_header_value)
     }
 
-    /// The inbound W3C Baggage as it is passed on: at most 64 members and 8,192
+    /// Returns the inbound W3C Baggage as dashcam forwards it: at most 64 members and 8,192
     /// bytes.
     #[must_use]
     pub fn baggage(&self) -> Option<&HeaderValue> {
         self.carried.as_ref()?.baggage.as_ref()
     }
 
-    /// The `traceparent` of an outgoing call, with a fresh ID for that call.
+    /// Returns the `traceparent` for an outgoing call, with a fresh span ID for that call.
     ///
-    /// Where OpenTelemetry records the request, the call's parent is the innermost
-    /// span of the request that is current, so that it is found in the trace.
+    /// If OpenTelemetry records the request, the span ID is that of the request's innermost
+    /// current span, so that the call has its parent in the trace.
     #[must_use]
     pub fn child(&self) -> TraceParent {
         if let Some(innermost) = self.innermost {
@@ -215,7 +226,7 @@ impl TraceContext {
         TraceParent::new(self.trace_id, SpanId::random(), self.flags)
     }
 
-    /// The place of an outgoing call, which `sent` names where it is of this trace.
+    /// The position of an outgoing call: the one that `sent` names, if it is in this trace.
     pub(crate) fn of_call(&self, sent: Option<TraceParent>) -> Self {
         let sent = sent.filter(|sent| sent.trace_id == self.trace_id);
         Self {
@@ -228,13 +239,13 @@ impl TraceContext {
         }
     }
 
-    /// The request's own place as a `traceparent`.
+    /// Returns the request's own position as a `traceparent`.
     #[must_use]
     pub fn own(&self) -> TraceParent {
         TraceParent::new(self.trace_id, self.span_id, self.flags)
     }
 
-    /// Its own place as a metric of the header `Server-Timing`.
+    /// The request's own position as a metric of the header `Server-Timing`.
     pub(crate) fn server_timing(&self) -> HeaderValue {
         let text = format!("trace;desc=\"{}\"", self.own());
         // Digits, hyphens and quotes are header text; the fallback is never taken.
@@ -242,23 +253,23 @@ impl TraceContext {
             .unwrap_or_else(|_| HeaderValue::from_static("trace"))
     }
 
-    /// Puts `traceparent` and `tracestate` of an outgoing call among its headers.
-    /// A parent that is there stays, and then the state is that parent's.
+    /// Adds `traceparent` and `tracestate` to the headers of an outgoing call. A parent
+    /// that is already there stays, and so does its state.
     pub(crate) fn propagate(&self, headers: &mut HeaderMap) {
         let is_ours = put_new(headers, &TRACEPARENT, || self.child().to_header_value());
         if let Some(state) = self.trace_state().filter(|_| is_ours) {
-            put_new(headers, &TRACESTATE, || state.as_header_value().clone());
+            put_new(headers, &TRACESTATE, || state.clone());
         }
     }
 
-    /// Puts the baggage among the headers of an outgoing call that has none.
+    /// Adds the baggage to the headers of an outgoing call that has none.
     pub(crate) fn propagate_baggage(&self, headers: &mut HeaderMap) {
         if let Some(baggage) = self.baggage() {
             put_new(headers, &BAGGAGE, || baggage.clone());
         }
     }
 
-    /// Replaces what a stranger sent, for code that hands the headers on.
+    /// Replaces the headers of an untrusted client, for code that forwards them.
     pub(crate) fn replace_in(&self, headers: &mut HeaderMap) {
         let own = || self.own().to_header_value();
         if headers.contains_key(&TRACEPARENT) && headers.try_insert(&TRACEPARENT, own()).is_err() {

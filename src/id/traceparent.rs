@@ -1,26 +1,28 @@
 use super::{
+    Error,
+    error::Kind,
     hex,
-    trace_id::{InvalidTraceContext, SpanId, TraceFlags, TraceId},
+    trace_id::{SpanId, TraceFlags, TraceId},
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::{fmt, str::FromStr};
 
 pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The length of a header of version 00.
+/// The length of a header of version 00, in bytes.
 const LEN: usize = 55;
 
-/// The value of a `traceparent` header: W3C Trace Context, level 2, section
-/// `traceparent` header.
+/// The value of a `traceparent` header (W3C Trace Context, level 2, section `traceparent`
+/// header).
 ///
-/// Shown as version 00, whichever version was read.
+/// `Display` writes version 00, whichever version was parsed.
 ///
 /// ```
 /// use dashcam::correlation::TraceParent;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let parent: TraceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse()?;
-/// assert!(parent.flags.is_sampled());
+/// assert!(parent.is_sampled());
 /// // What a later version adds is not understood, and left out.
 /// let later = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff-more";
 /// let later: TraceParent = later.parse()?;
@@ -31,18 +33,15 @@ const LEN: usize = 55;
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub struct TraceParent {
-    /// The trace.
+    /// The ID of the trace.
     pub trace_id: TraceId,
-    /// The operation that sends it.
+    /// The span ID of the sender; the specification calls it `parent-id`.
     pub parent_id: SpanId,
-    /// The flags of version 00.
-    pub flags: TraceFlags,
+    pub(crate) flags: TraceFlags,
 }
 
 impl TraceParent {
-    /// Puts one together.
-    #[must_use]
-    pub const fn new(trace_id: TraceId, parent_id: SpanId, flags: TraceFlags) -> Self {
+    pub(crate) const fn new(trace_id: TraceId, parent_id: SpanId, flags: TraceFlags) -> Self {
         Self {
             trace_id,
             parent_id,
@@ -50,7 +49,21 @@ impl TraceParent {
         }
     }
 
-    /// The one valid `traceparent` field; several, or an invalid one, are none.
+    /// Returns whether the flag *sampled* is set: the sender may have recorded trace data.
+    #[must_use]
+    pub const fn is_sampled(self) -> bool {
+        self.flags.is_sampled()
+    }
+
+    /// Returns whether the flag *random* is set: the right-most seven bytes of the trace ID
+    /// are random.
+    #[must_use]
+    pub const fn is_random(self) -> bool {
+        self.flags.is_random()
+    }
+
+    /// Returns the one valid `traceparent` field; `None` if there are several, or an
+    /// invalid one.
     pub(super) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(&TRACEPARENT).iter();
         let value = values.next()?;
@@ -60,27 +73,27 @@ impl TraceParent {
         Self::parse(value.as_bytes()).ok()
     }
 
-    /// Reads a field value; blanks and tabs around it are ignored.
+    /// Parses a field value; ignores spaces and tabs around it.
     ///
     /// # Errors
     ///
-    /// [`InvalidTraceContext`] where the trace has to be started anew: version
-    /// 00 is exactly 55 characters, a later one may go on after a hyphen, `ff`
-    /// is no version, digits are lower case, IDs are not zero.
-    pub fn parse(text: &[u8]) -> Result<Self, InvalidTraceContext> {
-        use InvalidTraceContext::Form;
+    /// Returns [`Error`] if the specification requires to start a new trace. A valid value
+    /// of version 00 has exactly 55 characters; a later version may have more after a
+    /// hyphen; `ff` is not a version; digits are lower case; IDs are not all zeros.
+    pub fn parse(text: &[u8]) -> Result<Self, Error> {
+        let bad = Error(Kind::Form);
         let text = trim_ows(text);
-        let part = |range| text.get(range).ok_or(Form);
-        let [version] = hex::decode(part(0..2)?).ok_or(Form)?;
+        let part = |range| text.get(range).ok_or(bad);
+        let [version] = hex::decode(part(0..2)?).ok_or(bad)?;
         let ends = match text.get(LEN) {
             None => version != 0xff,
             Some(next) => !matches!(version, 0 | 0xff) && *next == b'-',
         };
         let hyphens = [2, 35, 52].iter().all(|&at| text.get(at) == Some(&b'-'));
         if !ends || !hyphens {
-            return Err(Form);
+            return Err(bad);
         }
-        let [flags] = hex::decode(part(53..LEN)?).ok_or(Form)?;
+        let [flags] = hex::decode(part(53..LEN)?).ok_or(bad)?;
         Ok(Self {
             trace_id: TraceId::parse(part(3..35)?)?,
             parent_id: SpanId::parse(part(36..52)?)?,
@@ -88,7 +101,7 @@ impl TraceParent {
         })
     }
 
-    /// The field value.
+    /// Returns the field value.
     #[must_use]
     pub fn to_header_value(self) -> HeaderValue {
         // Digits and hyphens are header text, so the fallback is never taken.
@@ -110,7 +123,7 @@ impl TraceParent {
 }
 
 impl FromStr for TraceParent {
-    type Err = InvalidTraceContext;
+    type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::parse(text.as_bytes())
@@ -123,7 +136,7 @@ impl fmt::Display for TraceParent {
     }
 }
 
-/// Optional white space of HTTP is blanks and tabs, nothing else.
+/// Optional white space in HTTP is spaces and tabs (RFC 9110, section 5.6.3).
 pub(super) fn trim_ows(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;

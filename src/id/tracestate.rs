@@ -8,29 +8,28 @@ pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate")
 const MAX_ENTRIES: usize = 32;
 /// The longest key, and the longest value.
 const MAX_PART: usize = 256;
-/// Longer entries are the first to go where there is no room.
+/// Longer entries are left out first if the list is too long.
 const LARGE: usize = 128;
 
-/// What tracing systems along the way say of a trace, as it came: W3C Trace
-/// Context, level 2, section `tracestate` header.
+/// The inbound `tracestate` list (W3C Trace Context, level 2, section `tracestate` header).
 ///
-/// A valid list of 1 to 32 entries and at most [`MAX_LEN`](Self::MAX_LEN) bytes,
-/// in the order in which it came. dashcam adds no entry of its own. The values
-/// are other systems' data, so `Debug` does not show them.
+/// A valid list of 1 to 32 entries and at most [`MAX_LEN`](Self::MAX_LEN) bytes, in its
+/// original order. dashcam adds no entry. The values are other systems' data, so `Debug`
+/// does not show them.
 #[derive(Clone, Eq, PartialEq)]
-pub struct TraceState(HeaderValue);
+pub(crate) struct TraceState(HeaderValue);
 
 impl TraceState {
-    /// The longest list that is passed on, in bytes with its commas. The
-    /// specification asks for 512 at least. Of a longer one entries of more than
-    /// 128 bytes are left out first, then others, the last ones first.
-    pub const MAX_LEN: usize = 2048;
+    /// The longest list that is forwarded, in bytes, commas included. The specification
+    /// requires at least 512. A longer list loses entries of more than 128 bytes first,
+    /// then others, each time the last one.
+    pub(crate) const MAX_LEN: usize = 2048;
 
-    /// Reads all `tracestate` fields as one list.
+    /// Parses all `tracestate` fields as one list.
     ///
-    /// `None` where there is no entry, and where the list cannot be read: an
-    /// entry has not the form `key=value`, or there are more than 32. Of entries
-    /// with equal keys the first, which is the latest, stays.
+    /// Returns `None` if there is no entry or the list is invalid: an entry does not have
+    /// the form `key=value`, or there are more than 32. The first of several entries with
+    /// equal keys stays, because it is the latest.
     pub(super) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut fields = headers.get_all(&TRACESTATE).iter().peekable();
         fields.peek()?;
@@ -49,7 +48,7 @@ impl TraceState {
         entries.join().map(Self)
     }
 
-    /// Reads a list that is in one piece.
+    /// Parses a list that is in one field.
     #[cfg(feature = "opentelemetry")]
     pub(super) fn from_text(text: &str) -> Option<Self> {
         let mut headers = HeaderMap::with_capacity(1);
@@ -57,36 +56,15 @@ impl TraceState {
         Self::from_headers(&headers)
     }
 
-    /// The list, as it is sent.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        // Only ASCII gets in, so the fallback is never taken.
-        std::str::from_utf8(self.0.as_bytes()).unwrap_or_default()
-    }
-
-    /// The list as a header value; cloning it does not copy the text.
-    #[must_use]
-    pub fn as_header_value(&self) -> &HeaderValue {
+    /// The list as it is sent; cloning it does not copy the text.
+    pub(crate) fn as_header_value(&self) -> &HeaderValue {
         &self.0
-    }
-
-    /// The entries, the latest first.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.as_str().split(',').filter_map(|e| e.split_once('='))
-    }
-
-    /// The value of a key.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 }
 
 impl fmt::Debug for TraceState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TraceState")
-            .field("entries", &self.iter().count())
-            .finish_non_exhaustive()
+        f.debug_struct("TraceState").finish_non_exhaustive()
     }
 }
 
@@ -97,7 +75,7 @@ struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// Reads a list member, which may be empty.
+    /// Parses a list member, which may be empty.
     fn parse(member: &'a [u8]) -> Option<Option<Self>> {
         let text = trim_ows(member);
         if text.is_empty() {
@@ -120,14 +98,14 @@ fn is_key(key: &[u8]) -> bool {
     key.len() <= MAX_PART && key.first().is_some_and(first) && key.iter().all(other)
 }
 
-/// `0*255( chr ) nblk-chr`: printable ASCII without comma and equals sign. It
-/// does not end with a blank, because those were trimmed.
+/// `0*255( chr ) nblk-chr`: printable ASCII without comma and equals sign. It does not end
+/// with a space, because spaces are already trimmed.
 fn is_value(value: &[u8]) -> bool {
     let allowed = |b: &u8| matches!(b, b' '..=b'~') && !matches!(b, b',' | b'=');
     (1..=MAX_PART).contains(&value.len()) && value.iter().all(allowed)
 }
 
-/// Entries where they came, without a copy.
+/// Entries that borrow from the header fields.
 #[derive(Default)]
 struct Entries<'a> {
     list: [Entry<'a>; MAX_ENTRIES],
@@ -161,7 +139,7 @@ impl<'a> Entries<'a> {
         text + self.len.saturating_sub(1)
     }
 
-    /// Leaves out whole entries until the list has at most so many bytes.
+    /// Leaves out whole entries until the list has at most `limit` bytes.
     fn fit(&mut self, limit: usize) {
         while self.bytes() > limit {
             let large = self.all().iter().rposition(|e| e.text.len() > LARGE);

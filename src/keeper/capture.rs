@@ -1,5 +1,4 @@
-//! What is captured of a request that begins: both heads and both bodies, as far
-//! as options and limits go.
+//! Captures both heads and both bodies of a request, within options and limits.
 
 use super::Keeper;
 use crate::{
@@ -16,8 +15,8 @@ use http::{HeaderMap, Uri, header, request, response};
 use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
 impl Keeper {
-    /// Copies the request head and starts the capture of the request body. `client` is
-    /// whose request it is, zero where that is not known.
+    /// Copies the request head and starts the capture of the request body. `client`
+    /// identifies the peer; zero if it is not known.
     pub(crate) fn request(
         &self,
         context: &RequestContext,
@@ -62,8 +61,8 @@ impl Keeper {
         self.counters.in_flight.fetch_add(1, Relaxed) + 1
     }
 
-    /// Copies the response head and starts the capture of the response body. A
-    /// classifier that panics has no opinion.
+    /// Copies the response head and starts the capture of the response body. If the
+    /// classifier panics, the response is not a failure.
     pub(crate) fn response(
         &self,
         context: &RequestContext,
@@ -99,7 +98,7 @@ impl Keeper {
             }
             Box::new(end_frame)
         });
-        // A client that asked for a status makes one of any answer that has none.
+        // A client that expects a gRPC status derives one from any response without one.
         plan.of_call = asked_as_call || grpc::is_call(content_type);
         if plan.of_call {
             plan.status = grpc_status(&head.headers);
@@ -115,7 +114,7 @@ impl Keeper {
         foreign::run(|| classify.head(head.status, &head.headers)).flatten()
     }
 
-    /// Classifies the trailers of a response whose head was no failure.
+    /// Classifies the trailers of a response whose head is not a failure.
     pub(crate) fn trailers(
         &self,
         context: &RequestContext,
@@ -126,9 +125,9 @@ impl Keeper {
         foreign::run(|| classify.trailers(trailers)).flatten()
     }
 
-    /// What a response that ended says of itself behind its head, where that was no
-    /// failure. `lengths` are the least and the most that `content-length` said, `whole` whether the service
-    /// ended the body itself.
+    /// Returns the failure that a response reports after its head, if the head is not one.
+    /// `lengths` are the least and the greatest `content-length`; `whole` says that the
+    /// service ended the body itself.
     pub(crate) fn response_end(
         &self,
         context: &RequestContext,
@@ -143,14 +142,14 @@ impl Keeper {
             (call_end, tee.seen(), complete, whole && tee.lacks_status())
         };
         if let Some(fields) = call_end
-            // No code of the service where a second panic would end the process.
+            // Run no code of the service where a second panic would abort the process.
             && !std::thread::panicking()
             && let Some(classify) = self.settings.classify.get()
             && let Some(failure) = foreign::run(|| classify.trailers(&fields)).flatten()
         {
             return Some(failure);
         }
-        // A server cuts what is too long, and asks for no more of it then.
+        // A server cuts a body that is too long, and then stops polling it.
         let wrong = |(least, most)| seen > least || complete && seen != most;
         if lengths.is_some_and(wrong) {
             return Some(Failure::BodyLength);
@@ -158,7 +157,7 @@ impl Keeper {
         lacks_status.then_some(Failure::NoStatus)
     }
 
-    /// What is said of this request before it reaches the service.
+    /// Returns the options that apply before the request reaches the service.
     fn options(&self, head: &request::Parts, uri: &Uri, route: Option<&Route>) -> CaptureOptions {
         let mut options = self.settings.options.clone();
         for (pattern, of_path) in &self.settings.paths {
@@ -201,7 +200,7 @@ impl Keeper {
     }
 }
 
-/// Whether a content coding hides what is in the body.
+/// Returns whether a content coding makes the body unreadable.
 fn is_coded(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(header::CONTENT_ENCODING);
     let mut codings = codings.iter();

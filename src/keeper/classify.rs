@@ -5,16 +5,18 @@ use crate::{
 use http::{HeaderMap, StatusCode};
 use std::fmt;
 
-/// Decides which responses are failures.
+/// Classifies responses as failures.
 ///
-/// Called on the request path: it must be fast and must not block.
+/// Closures over the response head implement it. It runs on the request path: it must be
+/// fast and must not block.
 pub trait Classify: Send + Sync + 'static {
-    /// Looks at the response head.
+    /// Returns the failure that the response head reports, if any.
     fn head(&self, status: StatusCode, headers: &HeaderMap) -> Option<Failure>;
 
-    /// Looks at the trailers of a response whose head was no failure. Of gRPC-Web they
-    /// are those in the last frame of the body; of a stream of Connect they are
-    /// `grpc-status` alone, with the number that its code has in gRPC.
+    /// Returns the failure that the trailers report, if any. Called if the head is not a
+    /// failure. Trailers of gRPC-Web come from the last frame of the body; those of a
+    /// Connect stream are `grpc-status` alone, with the number of its code in gRPC.
+    /// Default: none.
     fn trailers(&self, trailers: &HeaderMap) -> Option<Failure> {
         let _ = trailers;
         None
@@ -30,17 +32,17 @@ where
     }
 }
 
-/// The default: HTTP status 5xx, a final status 1xx but 101 (in place of which servers send
-/// 500 or a reset), and the gRPC status codes that mean the server's fault (UNKNOWN,
-/// DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS), as OpenTelemetry's
-/// conventions for server spans have it. A status that is none of gRPC's is UNKNOWN, as
-/// clients have it; of several the server's fault counts.
+/// The default classifier. Failures are HTTP status 5xx, a final status 1xx other than 101
+/// (servers send 500 or a reset instead), and the gRPC status codes for server faults
+/// (UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS), as in
+/// OpenTelemetry's conventions for server spans. An invalid gRPC status counts as UNKNOWN,
+/// as in gRPC clients. If there are several, a server fault takes precedence.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerErrors;
 
 impl Classify for ServerErrors {
     fn head(&self, status: StatusCode, headers: &HeaderMap) -> Option<Failure> {
-        // It announces a final one, and is none itself.
+        // An interim status announces a final one.
         let interim = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
         if status.is_server_error() || interim {
             return Some(Failure::Status(status.as_u16()));

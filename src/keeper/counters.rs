@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-/// What happened so far, over all requests.
+/// Counters over all requests.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) in_flight: AtomicU64,
@@ -21,19 +21,20 @@ pub(crate) struct Counters {
     pub(crate) exported: AtomicU64,
     pub(crate) exporter_panics: AtomicU64,
     pub(crate) flushes_failed: AtomicU64,
-    /// Exchanges that the exporter took since it last flushed, where it then failed to.
+    /// Exchanges that the exporter accepted since its last flush, if it failed to flush
+    /// them.
     pub(crate) unflushed: AtomicU64,
     pub(crate) replays: AtomicU64,
     pub(crate) replayed_events: AtomicU64,
     pub(crate) replay_suppressed: AtomicU64,
     pub(crate) replay_queue_full: AtomicU64,
     pub(crate) replay_panics: AtomicU64,
-    /// Whether a request had a peer who is known, and whether one had none.
+    /// Whether any request had a known peer, and whether any had none.
     pub(crate) known_peer: AtomicBool,
     pub(crate) unknown_peer: AtomicBool,
     health: Mutex<Told>,
     backlog: Mutex<Backlog>,
-    /// What was said of losses so far.
+    /// The losses that the log has reported.
     report: Mutex<Said>,
 }
 
@@ -46,30 +47,30 @@ pub(crate) struct Backlog {
     pub(crate) lost: u64,
 }
 
-/// How the exporter is doing, and what of it the log says already.
+/// The exporter's health, and the part of it that the log has reported.
 #[derive(Debug, Default)]
 struct Told {
     health: Health,
     told: bool,
-    /// Where exchanges go.
+    /// The directory of the exchanges.
     directory: Option<String>,
     directory_told: bool,
-    /// What else the exporter says, and the last of it that the log says.
+    /// The exporter's warnings, and those that the log has reported.
     warnings: Vec<String>,
     warnings_told: Vec<String>,
 }
 
-/// What the log said of losses.
+/// The losses that the log has reported.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) lost: Lost,
-    /// Exchanges that were not out when somebody said goodbye.
+    /// Exchanges that were not written at the last farewell.
     pub(super) waiting: u64,
-    /// The last thing that went wrong on the way to where exchanges belong.
+    /// The last failure of the exporter.
     pub(super) why: Option<String>,
 }
 
-/// Exchanges that should be somewhere and are not.
+/// Exchanges that should have been written and were not.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Lost {
     pub(super) suppressed: u64,
@@ -102,32 +103,32 @@ impl Lost {
     }
 }
 
-/// What was replayed so far, and what was not though it should have been.
+/// Counts of replays, and of replays that did not happen.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Replays {
-    /// Replays, of which a request may have two: while it runs, and at its end.
+    /// Replays. A request may have two: while it runs, and at its end.
     pub replays: u64,
-    /// Events in them that came to the layers, whose own filters may refuse them.
+    /// Events in these replays. A layer's own filter may still reject them.
     pub events: u64,
-    /// Requests over the limits of [`Replay`](crate::capture::Replay); the next
-    /// replay of the same signature tells how many.
+    /// Requests over the limits of [`Replay`](crate::capture::Replay). The next replay of
+    /// the same signature has their number.
     pub suppressed: u64,
     /// Replays dropped because too many were waiting.
     pub queue_full: u64,
-    /// Replays in which a layer panicked; what was left of them is lost.
+    /// Replays in which a layer panicked. The rest of each is lost.
     pub panics: u64,
 }
 
-/// Exchanges that should have been kept and were not, by reason.
+/// Counts of exchanges that should have been kept and were not, by reason.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Dropped {
-    /// The failure-storm budget: counted, and told in the next exchange of the
-    /// same signature.
+    /// Over the limits of [`StormLimits`](crate::capture::StormLimits). The next exchange
+    /// of the same signature has their number.
     pub suppressed: u64,
-    /// Of the baseline sample, over its own budget
-    /// ([`SampleLimits`](crate::capture::SampleLimits)).
+    /// Of the baseline sample, and over its own limits
+    /// ([`Limits::baseline_per_second`](crate::capture::Limits), half of the queue).
     pub sampled_out: u64,
     /// The queue to the exporter was full.
     pub queue_full: u64,
@@ -136,7 +137,7 @@ pub struct Dropped {
 }
 
 impl Counters {
-    /// Notes how the exporter is doing.
+    /// Records the exporter's health.
     pub(super) fn note_health(&self, health: Health) {
         let mut known = self.known();
         known.told &= !health.is_ok();
@@ -147,36 +148,35 @@ impl Counters {
         self.known().warnings = warnings;
     }
 
-    /// What the exporter says of its set-up, and what shows once there are requests: the
-    /// log is told here.
+    /// Returns the exporter's warnings, and those that follow from the requests so far.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = self.known().warnings.clone();
         warnings.extend(self.strangers());
         warnings
     }
 
-    /// Notes whether it is known who made a request.
+    /// Records whether a request's peer is known.
     #[inline]
     pub(super) fn note_peer(&self, is_known: bool) {
         let seen = match is_known {
             true => &self.known_peer,
             false => &self.unknown_peer,
         };
-        // Written once: each request reads it.
+        // Written once, because each request reads it.
         if !seen.load(Relaxed) {
             seen.store(true, Relaxed);
         }
     }
 
-    /// That it is never known who makes requests, and what that means.
+    /// Returns a warning if no request has a known peer.
     fn strangers(&self) -> Option<String> {
         const ENOUGH: u64 = 100;
         let never = self.unknown_peer.load(Relaxed) && !self.known_peer.load(Relaxed);
         (never && self.finished.load(Relaxed) >= ENOUGH).then(|| {
-            "no request so far says whose it is, so failures of different clients cannot be told \
-             apart: one who fails often takes the places of all others in what is kept; serve \
-             with `into_make_service_with_connect_info::<SocketAddr>()`, or put \
-             `selection::Peer` into requests, as behind a proxy"
+            "no request so far has a known client, so all clients share the limits on kept \
+             failures, and one that fails often displaces the others: serve with \
+             `into_make_service_with_connect_info::<SocketAddr>()`, or, behind a proxy, insert \
+             `selection::Peer` into the request's extensions"
                 .to_owned()
         })
     }
@@ -186,10 +186,9 @@ impl Counters {
         self.known().directory = directory;
     }
 
-    /// Tells the log where exchanges go, once, each time the exporter gets worse, and what
-    /// else it warns of.
-    /// Before there is a subscriber, nobody can be told: a layer is often built, with
-    /// its exporter, before tracing is set up.
+    /// Logs the directory once, each degradation of the exporter, and each new warning.
+    /// Does nothing before there is a subscriber: a layer and its exporter are often built
+    /// before tracing is set up.
     pub(crate) fn tell(&self) {
         if !tracing::dispatcher::has_been_set() {
             return;
@@ -210,7 +209,7 @@ impl Counters {
             (directory, why)
         };
         if let Some(directory) = directory {
-            tracing::info!(target: crate::targets::STATUS_TARGET, directory, "exchanges go to this directory");
+            tracing::info!(target: crate::targets::STATUS_TARGET, directory, "exchanges are written to this directory");
         }
         if let Some(why) = why {
             tracing::warn!(target: crate::targets::STATUS_TARGET, "the exporter is degraded: {why}");
@@ -236,7 +235,7 @@ impl Counters {
         *self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The last thing that the exporter said of a failure.
+    /// Returns the exporter's last error.
     pub(crate) fn exporter_error(&self) -> Option<String> {
         self.report().why.clone()
     }

@@ -1,4 +1,4 @@
-//! Whether an exchange is kept, decided when all is known.
+//! Decides whether an exchange is kept, at its end.
 
 use super::{
     Counters, Ended, Finished, Job, Keeper, Kept, NotKept, assemble,
@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// How long the last exchange of a process waits for room.
+/// How long the last exchange of a process waits for room in the queue.
 const LAST_ROOM: Duration = Duration::from_millis(500);
 
 /// Counts a request as finished when it is dropped, whatever happens before.
@@ -33,26 +33,26 @@ impl Drop for CountsAsFinished<'_> {
 }
 
 impl Keeper {
-    /// Ends the exchange: keeps it where there is a reason, and says whether. Where it
-    /// is not kept though there is one, why not.
+    /// Ends the exchange, and keeps it if there is a reason. Returns whether it is kept, or
+    /// why it is not although there is a reason.
     ///
-    /// Called once for every request, possibly from a drop while the thread
-    /// unwinds: it only decides and hands over.
+    /// Called once for every request, possibly from a drop while the thread unwinds: it
+    /// only decides and queues.
     pub(crate) fn finish(
         self: &Arc<Self>,
         context: &RequestContext,
         mut ended: Ended,
     ) -> Result<bool, NotKept> {
         let shared = context.shared();
-        // Last, so that who sees a request finished finds it queued.
+        // Last, so that a request that counts as finished is already queued.
         let _finished = CountsAsFinished(&self.counters);
-        // Code of others, which might keep what is the last from being written.
+        // Foreign code, which could prevent the last exchange from being written.
         let span = if ended.last { None } else { shared.take_span() };
         let recorded = span.map(|span| {
             let left = ended.outcome == Outcome::Abandoned && is_stream(context);
             (span, ended.outcome.clone(), ended.status, left)
         });
-        // The ticket holds a span: closing that is code of the service's layers.
+        // The ticket holds a span: closing it runs code of the service's layers.
         let ticket = self
             .replayer
             .as_ref()
@@ -64,7 +64,7 @@ impl Keeper {
         let calls = shared.has_calls().then(|| shared.notes().calls.take());
         let reasons = self.reasons(context, &ended, off, slow);
         let caller = ended.caller.take();
-        // A condition that was asked may have said so.
+        // The `keep_when` closure may have called `keep`.
         let off = off || reasons.is_some() && shared.captured.heads().options.is_off();
         let not_kept = off && reasons.is_some();
         let decided = if let Some((reasons, asked)) = reasons.filter(|_| !off) {
@@ -86,8 +86,8 @@ impl Keeper {
             }
             self.keep(kept, signature, asked).map(Some)
         } else {
-            // Log lines that wait, and tasks that go on, may hold the context for
-            // long; its events nobody wants any more.
+            // Waiting log lines and running tasks may hold the context for long, but no
+            // longer need its events.
             shared.recording().reset();
             if let Some(caller) = caller {
                 self.leave_to(&caller, context, ended, slow);
@@ -116,7 +116,7 @@ impl Keeper {
         decided.map(|kept| kept.is_some())
     }
 
-    /// Keeps what there is of a request that still runs, where there is a reason.
+    /// Keeps an interim exchange of a running request, if there is a reason.
     pub(crate) fn interim(&self, context: &RequestContext, mut ended: Ended, failed: bool) {
         let shared = context.shared();
         let (off, slow, _) = self.judge(context, &ended);
@@ -142,7 +142,7 @@ impl Keeper {
         }
     }
 
-    /// Learns which method of an RPC there is.
+    /// Learns an RPC method from the response.
     fn learn(&self, context: &RequestContext, direction: Direction) {
         let shared = context.shared();
         let (status, has_message) = {
@@ -155,7 +155,7 @@ impl Keeper {
             .learn(direction, &heads, called, shared.route());
     }
 
-    /// Leaves it to the request in whose code the call was made.
+    /// Leaves the decision to the request that made the call.
     fn leave_to(
         self: &Arc<Self>,
         caller: &RequestContext,
@@ -183,8 +183,8 @@ impl Keeper {
         self.waiting.relieve();
     }
 
-    /// Queues an exchange as far as the budget allows, and says how much of it, and
-    /// whether that is of the sample.
+    /// Queues an exchange if the limits allow. Returns its depth, and whether it is of the
+    /// sample.
     fn keep(
         &self,
         mut kept: Kept,
@@ -194,7 +194,7 @@ impl Keeper {
         if kept.sampled {
             match self.offer_sample(kept) {
                 Ok(()) => return Ok((Depth::Full, true)),
-                // What has other reasons, too, has its chance among those.
+                // An exchange with other reasons, too, is also tried under their limits.
                 Err(over) if over.reasons.len() > 1 => {
                     kept = over;
                     kept.sampled = false;
@@ -205,7 +205,7 @@ impl Keeper {
             }
         }
         let now = Instant::now();
-        // A call is made for whoever made the request.
+        // A call counts for the peer of the request.
         let by = kept.caller.as_ref().unwrap_or(&kept.context);
         let peer = { by.shared().captured.heads().client };
         let (admission, admitted) = {
@@ -215,8 +215,8 @@ impl Keeper {
         };
         (kept.depth, kept.suppressed_before) = match admission {
             Admission::Full { suppressed } => (Depth::Full, suppressed),
-            // The content is not written, but it says what must be hidden in
-            // the texts that are, and on log lines that wait for their writer.
+            // The content is not written, but its values must be hidden in texts that are,
+            // and in waiting log lines.
             Admission::Heads { suppressed } => (Depth::Heads, suppressed),
             Admission::Count => {
                 self.counters.suppressed.fetch_add(1, Relaxed);
@@ -251,7 +251,7 @@ impl Keeper {
         let (bytes, last) = (kept.bytes(), kept.ended.last);
         let job = Job::Keep(Box::new(kept));
         let queued = match self.worker.offer_holding(job, bytes) {
-            // There is no other time, and nobody else to keep waiting.
+            // There is no later time, and no other request that waits.
             Err(job) if last => {
                 self.worker.flush(LAST_ROOM);
                 self.worker.offer_holding(job, bytes).is_ok()
@@ -266,7 +266,7 @@ impl Keeper {
         result
     }
 
-    /// Queues one of the sample, which leaves room for failures; it comes back where it
+    /// Queues an exchange of the sample, which leaves room for failures. Returns it if it
     /// is over its limits.
     #[allow(clippy::result_large_err, reason = "it goes on where it came from")]
     fn offer_sample(&self, kept: Kept) -> Result<(), Kept> {
@@ -296,8 +296,7 @@ impl Keeper {
         self.sample.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the service wants nothing of it kept, whether it was slow, and whether it
-    /// is a call of an RPC.
+    /// Whether capture is off for it, whether it was slow, and whether it is an RPC call.
     fn judge(&self, context: &RequestContext, ended: &Ended) -> (bool, bool, bool) {
         let shared = context.shared();
         let heads = shared.captured.heads();
@@ -307,8 +306,8 @@ impl Keeper {
         (heads.options.is_off(), slow, heads.is_call)
     }
 
-    /// The reasons to keep it, and whether one of them was asked for. Where the service
-    /// wants nothing of it kept (`off`), nothing is asked or drawn.
+    /// Returns the reasons to keep it, and whether one of them was asked for. If capture is
+    /// off, no closure is called and no sample drawn.
     fn reasons(
         &self,
         context: &RequestContext,
@@ -318,13 +317,13 @@ impl Keeper {
     ) -> Option<(Vec<KeepReason>, bool)> {
         let shared = context.shared();
         let mut reasons = Vec::new();
-        // What a request gives up of its calls is its own affair: it fails, or it does
-        // without.
+        // A call that its request gave up is no failure on its own: the request fails, or
+        // works without the call.
         let mut given_up = false;
         let went_wrong = match ended.outcome {
             Outcome::Completed | Outcome::Open => false,
-            // Leaving is how clients end a stream of events, and callers read
-            // as much of an answer as they want.
+            // Clients end an event stream by leaving, and callers read only as much of a
+            // response as they need.
             Outcome::Abandoned if ended.direction == Direction::Client => {
                 let unanswered = shared.captured.heads().response.at.is_none();
                 given_up = unanswered && ended.caller.is_some();
@@ -364,22 +363,22 @@ impl Keeper {
         }
         let asked = reasons.len() > automatic || ended.last;
         if reasons.is_empty() && notes.interim.is_some() && ended.outcome != Outcome::Open {
-            // What began has an end.
+            // An interim exchange needs a final one.
             return Some((vec![KeepReason::Interim], true));
         }
         drop(notes);
-        // Also where it is kept for something else, which may be over its budget.
+        // Also if it has another reason, which may be over its limits.
         if !failed && ended.outcome != Outcome::Open && !off && self.settings.in_baseline() {
             reasons.push(KeepReason::Baseline);
         }
         (!reasons.is_empty()).then_some((reasons, asked))
     }
 
-    /// Asks the service; a condition that panics has no opinion.
+    /// Calls the `keep_when` closure. A closure that panics has no reason.
     fn condition(&self, context: &RequestContext, ended: &Ended) -> Option<String> {
         let condition = self.settings.keep_when.as_ref().and_then(Foreign::get)?;
-        // No code of the service where a second panic would end the process, or end it
-        // too soon.
+        // Run no code of the service where a second panic would abort the process, or end
+        // it too soon.
         if std::thread::panicking() || ended.last {
             return None;
         }
@@ -416,7 +415,7 @@ fn is_stream(context: &RequestContext) -> bool {
     assemble::is_stream(heads.response.fields.text("content-type"))
 }
 
-/// Whether all that it is kept for is a rule that wants no bodies.
+/// Returns whether its only reason is a rule that excludes bodies.
 fn is_bodiless(context: &RequestContext, reasons: &[KeepReason]) -> bool {
     matches!(reasons, [KeepReason::Selected { .. }]) && {
         let notes = context.shared().notes();
@@ -424,17 +423,18 @@ fn is_bodiless(context: &RequestContext, reasons: &[KeepReason]) -> bool {
     }
 }
 
-/// Copies what keeps a whole buffer of the server alive: it may have to wait.
+/// Copies data that keeps a whole buffer of the server alive, because the exchange may wait
+/// for long.
 fn own(context: &RequestContext) {
     let shared = context.shared();
     own_uri(&mut shared.captured.heads().request.uri);
     let request = shared.captured.request_body().own_content();
     let response = shared.captured.response_body().own_content();
-    // Somebody else's code, which may log, so nothing is locked.
+    // Foreign code, which may log, so nothing is locked.
     drop((request, response));
 }
 
-/// Part by part: printed as a whole, it may be read as another one.
+/// Part by part: the URI printed as a whole may parse differently.
 fn own_uri(uri: &mut Uri) {
     let own = || {
         let mut parts = uri::Parts::default();

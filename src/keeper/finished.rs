@@ -6,8 +6,8 @@ use crate::{
 use http::{Method, StatusCode, Uri};
 use std::{borrow::Cow, fmt, time::Duration};
 
-/// A request at its end, or at an interim exchange, as
-/// [`keep_when`](crate::capture::CaptureLayerBuilder::keep_when) is asked about it.
+/// A request at its end, or at an interim exchange: the argument of
+/// [`keep_when`](crate::capture::CaptureLayerBuilder::keep_when)'s closure.
 #[derive(Debug)]
 pub struct Finished<'a> {
     context: &'a RequestContext,
@@ -21,7 +21,7 @@ pub struct Finished<'a> {
 }
 
 impl<'a> Finished<'a> {
-    /// All is copied, so that nothing is locked while the service's code runs.
+    /// Copies everything, so that nothing is locked while the service's code runs.
     pub(super) fn new(context: &'a RequestContext, ended: &'a Ended) -> Self {
         let shared = context.shared();
         let (method, uri, head_after, in_head) = {
@@ -52,33 +52,33 @@ impl<'a> Finished<'a> {
         }
     }
 
-    /// Whether the service answered the request, or made it.
+    /// Returns whether the service received the request or made it.
     #[must_use]
     pub fn direction(&self) -> Direction {
         self.ended.direction
     }
 
-    /// How it ended; [`Outcome::Open`] where it still runs.
+    /// Returns how the request ended; [`Outcome::Open`] if it still runs.
     #[must_use]
     pub fn outcome(&self) -> &Outcome {
         &self.ended.outcome
     }
 
-    /// The status, where there was a response.
+    /// Returns the status, if there was a response.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.ended.status
     }
 
-    /// The gRPC status, from the trailers, of gRPC-Web and of streams of Connect from the
-    /// last frame of the body, or, where there were none, the head.
+    /// Returns the gRPC status: from the trailers, from the last frame of the body
+    /// (gRPC-Web, Connect streams), or else from the head.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u16> {
         self.grpc_status
     }
 
-    /// The first value of this header of the response, as far as heads are captured
-    /// ([`Limits::head`](crate::capture::Limits::head), 8 KiB by default).
+    /// Returns the first value of this response header, if it is within the captured part
+    /// of the head ([`Limits::head`](crate::capture::Limits::head), 8 KiB by default).
     ///
     /// ```
     /// # use dashcam::capture::CaptureLayer;
@@ -92,67 +92,67 @@ impl<'a> Finished<'a> {
         heads.response.fields.text(name).map(str::to_owned)
     }
 
-    /// From the request's arrival to its end.
+    /// Returns the time from the request's arrival to its end.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.ended.duration
     }
 
-    /// From the request's arrival to the response head, where there was one.
+    /// Returns the time from the request's arrival to the response head, if there was one.
     #[must_use]
     pub fn head_after(&self) -> Option<Duration> {
         self.head_after
     }
 
-    /// The method.
+    /// Returns the method.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The path, without the query.
+    /// Returns the path, without the query.
     #[must_use]
     pub fn path(&self) -> &str {
         self.uri.path()
     }
 
-    /// The route template, where the router told it.
+    /// Returns the route template, if the router provides it.
     #[must_use]
     pub fn route(&self) -> Option<&str> {
         self.context.shared().route()
     }
 
-    /// Requests in flight when it arrived, itself included.
+    /// Returns how many requests were in flight when it arrived, including itself.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         self.ended.in_flight
     }
 
-    /// Bytes of the request body that passed by, captured or not.
+    /// Returns how many bytes of the request body passed, captured or not.
     #[must_use]
     pub fn request_bytes(&self) -> u64 {
         self.request_bytes
     }
 
-    /// Bytes of the response body that passed by, captured or not.
+    /// Returns how many bytes of the response body passed, captured or not.
     #[must_use]
     pub fn response_bytes(&self) -> u64 {
         self.response_bytes
     }
 
-    /// The request's context, such as for its correlation ID.
+    /// Returns the request's context, which has its correlation ID.
     #[must_use]
     pub fn context(&self) -> &RequestContext {
         self.context
     }
 }
 
-/// The service's own reason to keep a request.
+/// The service's own reason to keep a request, if any.
 pub(crate) trait KeepWhen: Send + Sync {
     fn why(&self, finished: &Finished<'_>) -> Option<Cow<'static, str>>;
 }
 
-/// A closure that answers with any text.
+/// A closure that returns any text.
 pub(super) struct Asked<F>(pub(super) F);
 
 impl<F, R> KeepWhen for Asked<F>

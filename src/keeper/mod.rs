@@ -1,4 +1,4 @@
-//! Decides which exchanges are kept, and turns them into their record.
+//! Decides which exchanges are kept, and builds their records.
 
 mod assemble;
 mod capture;
@@ -17,7 +17,7 @@ pub use self::{
     classify::{Classify, ServerErrors},
     counters::{Dropped, Replays},
     finished::Finished,
-    settings::{Limits, Replay, SampleLimits, StormLimits},
+    settings::{Limits, Replay, StormLimits},
 };
 pub(crate) use self::{
     counters::{Backlog, Counters},
@@ -40,11 +40,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Everything that one set of layers shares to keep exchanges.
+/// The state that one set of layers shares to keep exchanges.
 pub(crate) struct Keeper {
     settings: Settings,
-    /// Bodies and events have budgets of their own: whoever fills one with
-    /// slow uploads must not switch the recording off for the rest.
+    /// Bodies and events have separate budgets: a client that fills one with slow uploads
+    /// must not turn recording off for the others.
     bodies: Arc<MemoryBudget>,
     events: Arc<MemoryBudget>,
     waiting: Arc<waiting::Waiting>,
@@ -53,12 +53,12 @@ pub(crate) struct Keeper {
     methods: grpc::Methods,
     sample: Mutex<sample::Sample>,
     worker: Worker<Job>,
-    /// The process that has its threads.
+    /// The process with its threads.
     process: u32,
     replayer: Option<Arc<Replayer>>,
 }
 
-/// How one request ended, as the lifecycle saw it.
+/// How one request ended, as seen by `lifecycle`.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
@@ -74,20 +74,20 @@ pub(crate) struct Ended {
     pub(crate) last: bool,
 }
 
-/// Why an exchange is not kept though there is a reason to.
+/// Why an exchange is not kept although there is a reason to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum NotKept {
-    /// The service said so ([`CaptureOptions::off`](crate::capture::CaptureOptions::off)).
+    /// [`CaptureOptions::off`](crate::capture::CaptureOptions::off).
     Options,
-    /// Over the budget of failures.
+    /// Over the limits of failures.
     FailureStorm,
-    /// Asked for, and over the budget of the second.
+    /// Asked for, and over the limit per second.
     PerSecond,
-    /// Of the sample, and over its budget.
+    /// Of the sample, and over its limits.
     SampleBudget,
-    /// Too many wait for the exporter.
+    /// The exporter's queue is full.
     QueueFull,
-    /// The exporter's thread is another process's.
+    /// The exporter's thread belongs to the parent process.
     Forked,
 }
 
@@ -107,41 +107,41 @@ impl NotKept {
 /// Work for the exporter thread.
 pub(crate) enum Job {
     Keep(Box<Kept>),
-    /// Something that must not run where it was found, such as logging while
-    /// the thread unwinds.
+    /// A function that must not run on the thread that found it, such as logging while that
+    /// thread unwinds.
     Run(Box<dyn FnOnce() + Send>),
 }
 
-/// An exchange that waits for its export.
+/// An exchange that waits for export.
 pub(crate) struct Kept {
     pub(crate) id: String,
-    /// The interim exchange before it.
+    /// The previous interim exchange.
     pub(crate) continues: Option<String>,
     pub(crate) context: RequestContext,
-    /// The request in whose code it is a call.
+    /// The request that makes this call.
     pub(crate) caller: Option<RequestContext>,
     pub(crate) ended: Ended,
     pub(crate) slow: bool,
     pub(crate) reasons: Vec<KeepReason>,
-    /// Whether all of that is the sample, of this request or the one that made it.
+    /// Whether the only reason is the sample, of this request or of the one that made it.
     pub(crate) sampled: bool,
     pub(crate) depth: Depth,
-    /// Whether the rule that it is kept for wants no bodies.
+    /// Whether the rule that it is kept for excludes bodies.
     pub(crate) bodiless: bool,
     pub(crate) suppressed_before: u64,
-    /// When the first and the last of them ended.
+    /// When the first and the last suppressed one ended.
     pub(crate) suppressed_between: Option<(SystemTime, SystemTime)>,
-    /// One in so many like it is kept.
+    /// One in this many like it is kept.
     pub(crate) one_in: u64,
-    /// The request's span, where it is to have the bodies.
+    /// The request's span, if bodies are recorded on it.
     pub(crate) span: Option<Box<dyn TracedSpan>>,
-    /// Calls of the request that are not kept though it is.
+    /// Calls of the request that are not kept although it is.
     pub(crate) calls_lost: u32,
     pub(crate) recording: Arc<Recording>,
 }
 
 impl Kept {
-    /// Bytes of heads, bodies and events that wait with it.
+    /// Returns the bytes of its heads, bodies and events.
     fn bytes(&self) -> usize {
         let shared = self.context.shared();
         let heads = {
@@ -173,7 +173,7 @@ impl Keeper {
             None => None,
         };
         let limits = &settings.limits;
-        // What one request needs is that of both of its bodies.
+        // One request needs room for both of its bodies.
         let bodies = MemoryBudget::new(limits.memory / 4 * 3, limits.body.saturating_mul(2));
         let bodies = Arc::new(bodies);
         let events = MemoryBudget::new(limits.memory / 4, limits.recording);
@@ -189,7 +189,7 @@ impl Keeper {
             events: Arc::new(events),
             storm: Mutex::new(storm::Storm::new(settings.storm)),
             methods: grpc::Methods::default(),
-            sample: Mutex::new(sample::Sample::new(settings.sample)),
+            sample: Mutex::new(sample::Sample::new(&settings.limits)),
             worker,
             process: std::process::id(),
             counters,
@@ -213,10 +213,10 @@ impl Keeper {
         &self.settings
     }
 
-    /// Exchanges that wait for their export.
+    /// Returns how many exchanges wait for export.
     pub(crate) fn queued(&self) -> usize {
         if self.forked().is_some() {
-            // What was queued is the parent's, as is perhaps the lock.
+            // The queue belongs to the parent, and the lock may be held there.
             return 0;
         }
         self.worker.len()
@@ -229,14 +229,14 @@ impl Keeper {
         }
     }
 
-    /// Where this is a child of the process that it was made in, which has no thread but
-    /// the one that forked: what that means.
+    /// Returns a warning if this process is a fork of the one that made the keeper: it then
+    /// has only the thread that forked.
     pub(crate) fn forked(&self) -> Option<String> {
         let Self { process, .. } = *self;
         (process != std::process::id()).then(|| {
             format!(
-                "this process was forked from process {process}, in which dashcam was built, and \
-                 has none of its threads: exchanges and log lines are not written; build it \
+                "this process was forked from process {process}, which built dashcam, and does \
+                 not have its threads, so it writes no exchanges or log lines: build dashcam \
                  after the fork"
             )
         })
@@ -246,10 +246,11 @@ impl Keeper {
         self.worker.panics() + self.counters.exporter_panics.load(Relaxed)
     }
 
-    /// Waits until everything offered so far is where it belongs, and was shown to the
-    /// service's own layers where it is replayed; whether it is.
+    /// Waits until every exchange offered so far is written, and every replay done. Returns
+    /// whether they are.
     pub(crate) fn flush(&self, deadline: Duration) -> bool {
-        // Nobody would answer, and whoever held a lock then holds it for good.
+        // There is no thread to respond, and a lock that was held during the fork stays
+        // locked.
         if self.forked().is_some() {
             return false;
         }
@@ -262,7 +263,7 @@ impl Keeper {
         exported
     }
 
-    /// What the request needs to be replayed, where that is on.
+    /// Gives the request a ticket for replay, if replay is on.
     pub(crate) fn issue_ticket(
         &self,
         context: &RequestContext,
@@ -282,28 +283,28 @@ impl Keeper {
         context.shared().notes().ticket = Some(ticket);
     }
 
-    /// Runs `f` on the exporter thread, or drops it where the queue is full.
+    /// Runs `f` on the exporter thread, or drops it if the queue is full.
     pub(crate) fn run_elsewhere(&self, f: Box<dyn FnOnce() + Send>) {
         let _ = self.worker.offer(Job::Run(f));
     }
 
-    /// Takes the request for this keeper; `false` where it is taken already.
+    /// Claims the request for this keeper. Returns `false` if a keeper already has it.
     pub(crate) fn claim(&self, context: &RequestContext) -> bool {
         context.shared().captured.claim(self.key())
     }
 
-    /// Whether a request is nobody else's.
+    /// Returns whether no other keeper has the request.
     pub(crate) fn may_join(&self, context: &RequestContext) -> bool {
         let by = context.shared().captured.by();
         by == 0 || by == self.key()
     }
 
-    /// Whether a request is this keeper's.
+    /// Returns whether this keeper has the request.
     pub(crate) fn has(&self, context: &RequestContext) -> bool {
         context.shared().captured.by() == self.key()
     }
 
-    /// Tells keepers apart; never zero.
+    /// Identifies a keeper; never zero.
     fn key(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }

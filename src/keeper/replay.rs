@@ -1,5 +1,5 @@
-//! Shows the recorded events of requests that went wrong to the service's own
-//! layers, on a thread of its own.
+//! Replays the recorded events of requests that went wrong to the service's own tracing
+//! layers, on a separate thread.
 
 use super::{
     Counters, Replay, StormLimits,
@@ -23,29 +23,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Decides which requests are replayed, and hands them to the thread.
+/// Decides which requests are replayed, and queues them for the thread.
 pub(super) struct Replayer {
     storm: Mutex<Storm>,
-    /// Whether a request is live after a reason to keep it.
+    /// Whether a request becomes live at a reason to keep it.
     live: bool,
-    /// What it shows then.
+    /// Which events it then shows.
     record: Arc<Recorded>,
     counters: Arc<Counters>,
     worker: Worker<Playback>,
 }
 
-/// A request on its way to the layers.
+/// A request that waits for its replay.
 struct Playback {
     context: RequestContext,
     ticket: Ticket,
-    /// `None` where the request still runs, and is replayed up to now.
+    /// `None` if the request still runs, and is replayed up to now.
     recording: Option<Arc<Recording>>,
-    /// Requests like it that were not replayed since the last one that was.
+    /// How many requests like it were not replayed since the last replay.
     suppressed_before: u64,
 }
 
 impl Replayer {
-    /// `record` is what a request records: it is what it shows once it is live.
+    /// `record` is what a request records, and shows once it is live.
     pub(super) fn new(
         settings: Replay,
         record: Arc<Recorded>,
@@ -73,7 +73,7 @@ impl Replayer {
         })
     }
 
-    /// Replays a request that has ended, where that is due.
+    /// Replays a request that has ended, if it is due.
     pub(super) fn at_end(
         &self,
         context: &RequestContext,
@@ -86,7 +86,7 @@ impl Replayer {
         let suppressed_before = if !recording.has_unshown() {
             None
         } else if shared.is_replayed() {
-            // What began while it ran goes on to its end.
+            // A replay that began while it ran is completed.
             Some(0)
         } else if is_due(reasons) && shared.claim(Aspect::Replay) {
             self.admit(signature, false)
@@ -107,8 +107,8 @@ impl Replayer {
         }
     }
 
-    /// Whether a request like this may be replayed, and how many like it were
-    /// not since the last one.
+    /// Returns whether such a request may be replayed, and how many like it were not since
+    /// the last replay.
     fn admit(&self, signature: Signature, asked: bool) -> Option<u64> {
         match self.storm().admit(signature, 0, asked, Instant::now()) {
             Admission::Full { suppressed } => Some(suppressed),
@@ -128,7 +128,7 @@ impl Replayer {
     }
 }
 
-/// Whether requests that are kept for these reasons are replayed.
+/// Returns whether requests with these reasons are replayed.
 fn is_due(reasons: &[KeepReason]) -> bool {
     use KeepReason::{Asked, Condition, ErrorEvent, Outcome, RequestBody, Slow};
     let due = |reason: &_| {
@@ -140,11 +140,11 @@ fn is_due(reasons: &[KeepReason]) -> bool {
     reasons.iter().any(due)
 }
 
-/// Makes a request live, and replays it so far, once there is a reason.
+/// Makes a request live and replays its events so far, at the first reason to keep it.
 impl OnReason for Replayer {
     fn reason(&self, context: &RequestContext, asked: bool) {
         let shared = context.shared();
-        // Otherwise its end decides, when all that it hides is known.
+        // Otherwise the replay is at its end, when all its hidden values are known.
         if !self.live || !shared.claim(Aspect::Replay) {
             return;
         }
@@ -158,7 +158,7 @@ impl OnReason for Replayer {
         }
         let ticket = shared.notes().ticket.clone();
         let Some(ticket) = ticket else { return };
-        // Where it cannot be queued the end of the request shows all of it.
+        // If it cannot be queued, the replay at the end shows all events.
         let _ = self.worker.offer(Playback {
             context: context.clone(),
             ticket,
@@ -181,13 +181,13 @@ impl Handler<Playback> for Player {
         if !in_subscriber(&dispatch, || self.play(&playback)) {
             self.counters.replay_panics.fetch_add(1, Relaxed);
         }
-        // With it the request's span closes, which is code of the layers.
+        // Dropping it closes the request's span, which runs code of the layers.
         in_subscriber(&dispatch, || foreign::discard(playback));
     }
 }
 
 impl Player {
-    /// What a request hides, as far as it has come.
+    /// Returns the values that a request hides so far.
     fn secrets(&mut self, context: &RequestContext, recording: &Recording) -> Scrubber {
         let mut redactor = Redactor::only_to_remember(&self.policy, Decisions::default())
             .of(context.shared().hiding.salt())
@@ -197,7 +197,7 @@ impl Player {
         redactor.into_scrubber()
     }
 
-    /// Shows the events; `false` where a layer panicked meanwhile.
+    /// Replays the events. Returns `false` if a layer panicked.
     fn play(&mut self, playback: &Playback) -> bool {
         let so_far = || {
             let mut recording = playback.context.shared().recording();
@@ -225,7 +225,7 @@ impl Player {
                 }
             });
             set_replayed(None);
-            // Not while this thread unwinds: a second panic would end the process.
+            // Not while this thread unwinds: a second panic would abort the process.
             stage.close() && played.is_some()
         })
     }

@@ -1,4 +1,4 @@
-//! What was lost, in the log; and counters, for the `metrics` facade.
+//! Reports losses in the log, and counters to the `metrics` facade.
 
 use super::counters::{Backlog, Counters, Lost};
 use crate::{export::Health, foreign};
@@ -8,31 +8,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The log tells of losses at most this often.
+/// The shortest time between two reports in the log.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// What was told so far; on the exporter thread.
+/// The reports so far; on the exporter thread.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     logged_at: Option<Instant>,
-    /// When it was last said that exchanges wait with the exporter.
+    /// When the log last reported exchanges that wait in the exporter.
     held_at: Option<Instant>,
     #[cfg(feature = "metrics")]
     sent: Sent,
 }
 
-/// What is left at the end of exchanges that were kept.
+/// Kept exchanges that are not written at the end.
 #[derive(Debug)]
 pub(crate) struct Farewell {
-    /// Kept, and neither given up nor, as far as the exporter says, where they belong.
+    /// Kept, and neither given up nor written.
     waiting: u64,
-    /// Given up, and not told yet.
+    /// Given up, and not yet reported.
     lost: u64,
     why: String,
 }
 
 impl Farewell {
-    /// What is to be said when a process may end, or a keeper does; each loss once.
+    /// Returns the report for the end of the process or of a keeper. Each loss is reported
+    /// once.
     pub(super) fn of(counters: &Counters, backlog: Backlog) -> Option<Self> {
         let lost = Lost::so_far(counters);
         let through = counters.exported.load(Relaxed) + lost.export_failed;
@@ -56,7 +57,7 @@ impl Farewell {
         new.then_some(this)
     }
 
-    /// Says it in the log; where there is none, on standard error.
+    /// Logs the report, or writes it to standard error if there is no log.
     pub(crate) fn say(&self) {
         let Self { waiting, lost, why } = self;
         let log = || {
@@ -65,26 +66,26 @@ impl Farewell {
                 waiting,
                 lost,
                 why,
-                "exchanges that were kept are not written; those that wait are lost if the \
-                 process ends now"
+                "kept exchanges are not written yet; those in `waiting` are lost if the process \
+                 ends now"
             );
         };
-        // Nor is there one where its filters refuse this.
+        // Filters may reject the event, which counts as no log.
         let shown =
             || tracing::enabled!(target: crate::targets::STATUS_TARGET, tracing::Level::WARN);
         let shown = tracing::dispatcher::has_been_set() && foreign::run(shown) == Some(true);
         if !shown || foreign::run(log).is_none() {
             let _ = writeln!(
                 io::stderr(),
-                "dashcam: exchanges that were kept are not written ({waiting} wait and are lost \
-                 if the process ends now, {lost} are lost): {why}"
+                "dashcam: kept exchanges are not written ({waiting} wait and are lost if the \
+                 process ends now, {lost} are lost): {why}"
             );
         }
     }
 }
 
 impl Counters {
-    /// What is to be said of exchanges that were kept and are not written.
+    /// Returns the report on kept exchanges that are not written, if there is news.
     pub(crate) fn farewell(&self) -> Option<Farewell> {
         Farewell::of(self, self.backlog())
     }
@@ -115,7 +116,7 @@ impl Report {
                 tracing::warn!(
                     target: crate::targets::STATUS_TARGET,
                     suppressed,
-                    // Few services have a sample.
+                    // Most services have no sample.
                     sampled_out = (sampled_out > 0).then_some(sampled_out),
                     queue_full,
                     export_failed,
@@ -129,7 +130,7 @@ impl Report {
         self.measure(counters);
     }
 
-    /// Says that exchanges wait: whoever kills the process learns of it before.
+    /// Logs that exchanges wait, before an operator ends the process.
     fn tell_held(&mut self, counters: &Counters, now: Instant) {
         let held = counters.backlog().held;
         if held == 0 {
@@ -149,7 +150,7 @@ impl Report {
                 target: crate::targets::STATUS_TARGET,
                 held,
                 why,
-                "exchanges that were kept wait in memory and are lost if the process ends"
+                "kept exchanges wait in memory and are lost if the process ends"
             );
         }
     }
@@ -168,7 +169,7 @@ impl Report {
     }
 }
 
-/// What the facade was told: it gets differences, so that several layers of one
+/// The values that the facade has: it gets differences, so that several layers of one
 /// process add up.
 #[cfg(feature = "metrics")]
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,43 +6,49 @@ use crate::{exchange::Service, foreign::Foreign, recorder::CaptureOptions, redac
 use http::HeaderName;
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
-/// Bounds on memory. All sizes are bytes.
+/// Limits on memory, and on the sample of healthy requests. All sizes are in bytes.
 ///
-/// With *r* requests in flight, calls of clients included, and *t* worker threads,
-/// what is held is at most
+/// With *r* requests in flight, calls of clients included, and *t* worker threads, dashcam
+/// holds at most
 ///
 /// ```text
 /// held    = min(memory, r × (recording + 2 × body)) + (r + queue) × 4 × head
-/// pooled ≤ t × 64 × about 180 KiB, in practice what the pool's requests needed
+/// pooled ≤ (64 × t + 512) × about 180 KiB, in practice what the pool's requests needed
 /// ```
 ///
-/// and the exchange being written. A finished call counts until its request ends
-/// where it is not kept on its own, up to 16 per request; where memory is short, bodies of
-/// such calls are given up first. Nothing is sized by what a client announces.
+/// and the exchange that is being written. A finished call that is not kept on its own
+/// counts until its request ends, up to 16 per request; if memory is short, the bodies of
+/// such calls are dropped first. No size depends on what a client announces.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Captured of each body; default 64 KiB.
+    /// Bytes captured of each body. Default: 64 KiB.
     pub body: usize,
-    /// Captured of each head, and of trailers; default 8 KiB.
+    /// Bytes captured of each head, and of trailers. Default: 8 KiB.
     pub head: usize,
-    /// Events of one request; default 64 KiB.
+    /// Bytes of recorded events of one request. Default: 64 KiB.
     pub recording: usize,
-    /// Bodies (three quarters) and events (a quarter) of all requests in flight
-    /// and of all exchanges that wait for their export; default 64 MiB. Above
-    /// it heads, and the newest 4 KiB of events of each request, are kept. Half of
-    /// it is anybody's; of the rest each peer has a share, so behind a proxy double it.
+    /// Bytes of bodies (three quarters) and events (a quarter) of all requests in flight
+    /// and all exchanges that wait for export. Default: 64 MiB. Above it, only heads and
+    /// the newest 4 KiB of events of each request are recorded. Half of it is shared by
+    /// all; of the rest each peer has a share, so double it behind a proxy.
     pub memory: usize,
-    /// Exchanges that may wait for their export; default 1,024.
+    /// Exchanges that may wait for export. Default: 1,024.
     pub queue: usize,
-    /// Bytes of heads, bodies and events that they may hold; default 64 MiB. One
-    /// exchange that holds more waits where no other does.
+    /// Bytes of heads, bodies and events of the exchanges that wait. Default: 64 MiB. A
+    /// larger exchange is accepted only if no other one waits.
     pub queue_bytes: usize,
-    /// Items captured of a stream (server-sent events, lines of NDJSON, gRPC
-    /// messages), beside the limit in bytes; default 1,000. All are counted.
+    /// Items captured of a stream (server-sent events, lines of NDJSON, gRPC messages), in
+    /// addition to the limit in bytes. Default: 1,000. All items are counted.
     pub stream_items: u64,
-    /// How long a stream is captured from its first byte on; default 60 s.
+    /// How long a stream is captured, from its first byte. Default: 60 s.
     pub stream_time: Duration,
+    /// Exchanges per second of the sample of healthy requests
+    /// ([`baseline`](crate::capture::CaptureLayerBuilder::baseline)). Default: unlimited.
+    pub baseline_per_second: u64,
+    /// Bytes of heads, bodies and events per second of that sample, as held in memory.
+    /// Default: unlimited. A single larger exchange is kept alone.
+    pub baseline_bytes_per_second: usize,
 }
 
 impl Default for Limits {
@@ -56,42 +62,45 @@ impl Default for Limits {
             queue_bytes: 64 * 1024 * 1024,
             stream_items: 1000,
             stream_time: Duration::from_secs(60),
+            baseline_per_second: u64::MAX,
+            baseline_bytes_per_second: usize::MAX,
         }
     }
 }
 
-/// How much of a failure storm is kept. A signature is what failures have in
-/// common: route, outcome, status, and the site of the panic or first ERROR event; of
-/// calls that the service makes the route of the request that made them, and host, method
-/// and path, without numbers and the like. What clients or other services may choose
-/// (methods of gRPC, names of a classifier, hosts, paths) is told apart while there is room
-/// for it in its route.
+/// Limits on what is kept of a failure storm. Failures with the same signature count
+/// together: route, outcome, status, and the location of the panic or of the first ERROR
+/// event. For outgoing calls it is the route of the request that made them, and host,
+/// method and path without numbers and the like. Parts that clients or other services
+/// choose (gRPC methods, names of a classifier, hosts, paths) are distinguished as long as
+/// their route has room for them.
 ///
-/// Where the [`Peer`](crate::selection::Peer) of requests is known, each (of IPv6 its /64) has
-/// places of his own: as many of a signature as [`full`](Self::full) says, of 256 together
-/// in a window. To the second one of a peer three quarters of these are open, to the third
-/// half; a failure is forgotten after three quarters of a window. Beyond, the chance is
-/// halved with every 32 more. A quarter of `per_second` is open to everybody; of the rest,
-/// the more went wrong for somebody of late, the less. While others fail, too, a peer has
-/// half of what is open to him at most. What clients abandon themselves has half of it.
+/// If the [`Peer`](crate::selection::Peer) of requests is known, each peer (IPv6: each /64)
+/// has places of its own: [`full`](Self::full) per signature, out of 256 for all peers in a
+/// window. The second failure of a peer may use three quarters of these 256, the third
+/// half; a failure is forgotten after three quarters of a window. Beyond the 256, the
+/// chance is halved with every 32 more. A quarter of `per_second` is open to all peers; of
+/// the rest, a peer with more recent failures may use less. While others fail too, a peer
+/// may use at most half of it. Requests that clients abandon may use half of it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct StormLimits {
-    /// The window after which a signature counts anew; default 60 s.
+    /// The window after which the count of a signature restarts. Default: 60 s.
     pub window: Duration,
-    /// Exchanges of one signature kept in full in a window, of whomever, and beside them
-    /// of one peer; default 3.
+    /// Exchanges of one signature kept in full per window: of all peers, and in addition of
+    /// each peer. Default: 3.
     pub full: u64,
-    /// Exchanges of one signature kept without bodies and debug events after
-    /// that; default 20. The rest are counted.
+    /// Further exchanges of one signature kept per window without bodies and debug events.
+    /// Default: 20. The rest are counted.
     pub heads: u64,
-    /// Exchanges of one signature kept in full beyond that, drawn at random over the
-    /// window, each with the chance that its record says; default 10, twice as many at
-    /// most. The chance follows from the rate so far, from a sixteenth of the window on.
+    /// Further exchanges of one signature kept in full, drawn at random over the window;
+    /// each record has its chance. Default: 10; at most twice as many. The chance is
+    /// computed from the rate so far, beginning after a sixteenth of the window.
     pub sample: u64,
-    /// Exchanges kept per second over all signatures; default 50. As many again, or 50,
-    /// may be the first of their route, or of a signature that nobody can make up, in a
-    /// window. Those that were asked for (`keep`, rules, headers) are bounded by this alone.
+    /// Exchanges kept per second over all signatures. Default: 50. As many again, or 50,
+    /// may be the first in a window of their route, or of a signature that clients cannot
+    /// choose. For requests that were asked for (`keep`, rules, headers) this is the only
+    /// limit.
     pub per_second: u64,
 }
 
@@ -107,74 +116,42 @@ impl Default for StormLimits {
     }
 }
 
-/// How much of the sample of healthy requests ([`baseline`]) is kept.
+/// Replays recorded events of requests that go wrong to the service's own tracing layers.
+/// The exchange has them anyway.
 ///
-/// By default all of it, up to what the exporter takes: the sample fills half of the
-/// queue at most, so that it takes no place from a failure. What is over is counted
-/// ([`Dropped::sampled_out`](crate::capture::Dropped::sampled_out)). The limits of
-/// failure storms have no part in it.
+/// A *replay* sends the events through the subscriber in order, with their metadata and the
+/// types of their values, redacted, each once. It omits events that the layers saw when
+/// they were emitted. The events are in a span named `replay`, a child of the request's
+/// span. The first one has the target `dashcam::replay` and says how many follow and how
+/// many were lost.
 ///
-/// The sample is written where failures are. Where files have a total size, one that is
-/// large takes their room, too: give it an exporter of its own
-/// ([`Exporter::filter`](crate::export::Exporter::filter)), or a limit here.
+/// Requests are replayed if they went wrong, were slow, had an ERROR event, or were kept by
+/// [`keep`](crate::keep); not those that a rule only records, nor the baseline sample. The
+/// replay runs on a separate thread, which also closes the request's span: a layer that
+/// measures the span's duration includes the replay.
 ///
-/// [`baseline`]: crate::capture::CaptureLayerBuilder::baseline
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct SampleLimits {
-    /// Exchanges kept per second; default any number.
-    pub per_second: u64,
-    /// Bytes of heads, bodies and events kept per second, before they are written; a
-    /// single exchange that has more is kept alone. Default any number.
-    pub bytes_per_second: usize,
-}
-
-impl Default for SampleLimits {
-    fn default() -> Self {
-        Self {
-            per_second: u64::MAX,
-            bytes_per_second: usize::MAX,
-        }
-    }
-}
-
-/// How recorded events of requests that go wrong are shown to the service's own
-/// layers, beside being in the exchange.
-///
-/// A *replay* goes through the subscriber as the events themselves would have:
-/// with their metadata, the types of their values, and in order; redacted; each
-/// once, and not those that were shown when they were emitted. It is inside a
-/// span named `replay`, a child of the request's span, and begins with an event
-/// of target `dashcam::replay` that says how many follow and how many were lost.
-///
-/// Requests are replayed that went wrong, were slow, had an ERROR event, or asked
-/// for it ([`keep`](crate::keep)); not those that a rule only records, nor the
-/// baseline sample. It happens on a thread of its own, which also closes the span
-/// of a replayed request: a layer that measures until then measures the replay.
-///
-/// This budget is not that of [`StormLimits`]: a request can be replayed of which
-/// only heads are kept. Layers whose own filters refuse DEBUG events see the
-/// `dashcam::replay` event only.
+/// The limits are independent of [`StormLimits`]: a request can be replayed although only
+/// its heads are kept. A layer whose own filter rejects DEBUG events sees only the
+/// `dashcam::replay` event.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Replay {
-    /// Whether a request is live from the first reason to keep it on, while it
-    /// still runs: an ERROR event, or [`keep`](crate::keep). What was recorded up
-    /// to there is replayed at once. Live events reach layers as the service
-    /// emits them: only [`JsonLayer`](crate::log) redacts those. Otherwise all
-    /// is replayed at the end of the request, redacted. Default true.
+    /// Whether a running request becomes live at the first reason to keep it: an ERROR
+    /// event, or [`keep`](crate::keep). The events recorded so far are then replayed at
+    /// once, and later ones reach the layers as the service emits them: only
+    /// [`JsonLayer`](crate::log) redacts those. If `false`, all events are replayed at the
+    /// end of the request, redacted. Default: `true`.
     pub live: bool,
-    /// The window after which a signature counts anew; default 60 s.
+    /// The window after which the count of a signature restarts. Default: 60 s.
     pub window: Duration,
-    /// Requests of one failure signature replayed in a window; default 3. A
-    /// signature is route, outcome, status, and the place of the panic or of the
-    /// first ERROR event.
+    /// Requests of one failure signature replayed per window. Default: 3. A signature is
+    /// route, outcome, status, and the location of the panic or of the first ERROR event.
     pub per_signature: u64,
-    /// Requests replayed per second over all signatures; default 10. As many again, or
-    /// 50, may be the first of their signature.
+    /// Requests replayed per second over all signatures. Default: 10. As many again, or 50,
+    /// may be the first of their signature.
     pub per_second: u64,
-    /// Requests that may wait for their replay; default 64. Further ones are
-    /// dropped, and counted.
+    /// Requests that may wait for their replay. Default: 64. Further ones are not replayed,
+    /// and are counted.
     pub queue: usize,
 }
 
@@ -190,31 +167,30 @@ impl Default for Replay {
     }
 }
 
-/// Everything a keeper is told once.
+/// The settings of a keeper.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) service: Service,
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
     pub(crate) storm: StormLimits,
-    pub(crate) sample: SampleLimits,
     pub(crate) slow: Duration,
     pub(crate) classify: Foreign<Arc<dyn Classify>>,
     /// Share of healthy requests that are kept, 0 to 1.
     pub(crate) baseline: f64,
     /// The service's own reason.
     pub(crate) keep_when: Option<Foreign<Arc<dyn KeepWhen>>>,
-    /// After how long a request that still runs is written.
+    /// After what time an interim exchange of a running request is written.
     pub(crate) interim: Option<Duration>,
     pub(crate) options: CaptureOptions,
-    /// By path or route, `*` at the end for any rest.
+    /// By path or route; `*` at the end matches any rest.
     pub(crate) paths: Vec<(String, CaptureOptions)>,
-    /// Header whose value is the correlation ID and may be written.
+    /// The header with the correlation ID, whose value may be written.
     pub(crate) correlation_header: HeaderName,
     pub(crate) replay: Option<Replay>,
-    /// How much of a kept body goes onto the request's span.
+    /// How many bytes of a kept body go onto the request's span.
     pub(crate) span_bodies: Option<usize>,
-    /// What requests record, which is what they show once they are live.
+    /// Which events requests record, and show once they are live.
     pub(crate) record: Arc<crate::selection::Recorded>,
 }
 
@@ -225,7 +201,6 @@ impl Default for Settings {
             policy: Policy::strict(),
             limits: Limits::default(),
             storm: StormLimits::default(),
-            sample: SampleLimits::default(),
             slow: Duration::from_secs(5),
             classify: Foreign::new(Arc::new(ServerErrors)),
             baseline: 0.0,
@@ -255,36 +230,38 @@ impl Settings {
     }
 }
 
-/// The setters of every builder that has `settings`.
+/// The setters of each builder that has `settings`.
 macro_rules! settings_setters {
     () => {
-        /// Sets what may be written. Default:
+        /// Sets the redaction policy. Default:
         /// [`Policy::strict`](crate::redact::Policy::strict).
         pub fn policy(mut self, policy: crate::redact::Policy) -> Self {
             self.settings.policy = policy;
             self
         }
 
-        /// Sets the bounds on memory. Default: [`Limits::default`](crate::capture::Limits).
+        /// Sets the limits on memory and on the baseline sample. Default:
+        /// [`Limits::default`](crate::capture::Limits).
         pub fn limits(mut self, limits: crate::keeper::Limits) -> Self {
             self.settings.limits = limits;
             self
         }
 
-        /// Sets how much of a failure storm is kept. Default:
+        /// Sets the limits on what is kept of a failure storm. Default:
         /// [`StormLimits::default`](crate::capture::StormLimits).
         pub fn storm(mut self, limits: crate::keeper::StormLimits) -> Self {
             self.settings.storm = limits;
             self
         }
 
-        /// Sets after how long a response head is slow, which keeps the request. Default: 5 s.
+        /// Sets the time to the response head from which a request is slow, and kept.
+        /// Default: 5 s.
         pub fn slow(mut self, threshold: std::time::Duration) -> Self {
             self.settings.slow = threshold;
             self
         }
 
-        /// Sets what counts as a failure. Default:
+        /// Sets which responses are failures. Default:
         /// [`ServerErrors`](crate::capture::ServerErrors).
         pub fn classify(mut self, classify: impl crate::keeper::Classify) -> Self {
             let classify: std::sync::Arc<dyn crate::keeper::Classify> =
@@ -293,15 +270,15 @@ macro_rules! settings_setters {
             self
         }
 
-        /// Asks errors of this type for what caused them, in this whole process: those of
-        /// services, of bodies and of calls that clients make.
+        /// Records the sources of errors of this type, in the whole process: errors of
+        /// services, of bodies and of outgoing calls.
         ///
-        /// An error reaches a layer as a type that can be shown, and no more. The causes
-        /// are known of boxed errors, and of those of `std`, `http`, axum, hyper, hyper-util,
-        /// `reqwest` and `reqwest-middleware` (the last ones with their features). Of others
-        /// an exchange has the error's own text, and says so
-        /// ([`Losses::causes_unknown`](crate::exchange::Losses::causes_unknown)). Name
-        /// those that the service's clients have:
+        /// A layer knows of an error only that it implements `Display`. The sources are
+        /// known for boxed errors and for errors of `std`, `http`, axum, hyper, hyper-util,
+        /// `reqwest` and `reqwest-middleware` (the last two with their features). For other
+        /// types an exchange has the error's own text, and
+        /// [`Losses::causes_unknown`](crate::exchange::Losses::causes_unknown) is set. Add
+        /// the error types of your clients:
         ///
         /// ```
         /// # use dashcam::capture::CaptureLayer;
@@ -315,14 +292,14 @@ macro_rules! settings_setters {
             self
         }
 
-        /// Shows the recorded events of requests that go wrong to the service's own
-        /// layers, too. Default: off.
+        /// Replays the recorded events of requests that go wrong to the service's own
+        /// tracing layers. Default: off.
         pub fn replay(mut self, replay: crate::keeper::Replay) -> Self {
             self.settings.replay = Some(replay);
             self
         }
 
-        /// Puts the bodies of kept requests onto their spans, redacted, each cut at
+        /// Records the bodies of kept requests on their spans, redacted, each cut at
         /// `limit` bytes. Default: off. See [`opentelemetry`](crate::opentelemetry).
         #[cfg(feature = "opentelemetry")]
         pub fn bodies_on_spans(mut self, limit: usize) -> Self {
@@ -330,12 +307,11 @@ macro_rules! settings_setters {
             self
         }
 
-        /// Keeps requests for which this closure has a reason, beside the others.
-        /// It is asked once at the end of each, on the request path: it must be
-        /// fast and must not block. The reason is redacted, and cut at 256 bytes.
-        /// A closure that panics has none; none is asked while a thread unwinds. The
-        /// limits per signature of [`StormLimits`](crate::capture::StormLimits) hold for
-        /// what it keeps.
+        /// Also keeps requests for which this closure returns a reason. Default: none. The
+        /// closure runs once at the end of each request, on the request path: it must be
+        /// fast and must not block. It does not run while the thread unwinds; if it panics,
+        /// there is no reason. The reason is redacted, and cut at 256 bytes. The limits per
+        /// signature of [`StormLimits`](crate::capture::StormLimits) apply.
         ///
         /// ```
         /// # use dashcam::capture::CaptureLayer;
@@ -356,16 +332,17 @@ macro_rules! settings_setters {
             self
         }
 
-        /// How much of each request is captured, beside the limits; see
-        /// [`CaptureOptions`](crate::capture::CaptureOptions) for what wins over it.
+        /// Sets how much of each request is captured, within the limits. Default:
+        /// [`CaptureOptions::new`](crate::capture::CaptureOptions::new), whose page says
+        /// what overrides it.
         pub fn options(mut self, options: crate::recorder::CaptureOptions) -> Self {
             self.settings.options = options;
             self
         }
 
-        /// How much is captured of requests whose path or route template is
-        /// `pattern`, or begins with it where it ends in `*`: `/health`,
-        /// `/static/*`. Patterns are tried in turn, so a few of them cost nothing.
+        /// Sets how much is captured of requests whose path or route template is `pattern`,
+        /// or begins with it if it ends in `*`: `/health`, `/static/*`. Patterns are tried
+        /// one after the other, so add only a few.
         pub fn for_path(
             mut self,
             pattern: impl Into<String>,
@@ -375,29 +352,32 @@ macro_rules! settings_setters {
             self
         }
 
-        /// Writes an interim exchange of a request that still runs after this
-        /// time, where there is a reason to keep it by then, and another one each
-        /// time the age has doubled; default none. Its outcome is `open`, and the
-        /// exchange of the end says which one it continues.
+        /// Writes an interim exchange of a request that still runs after this time, if
+        /// there is a reason to keep it by then, and another one each time its age has
+        /// doubled. Default: none. The outcome of an interim exchange is `open`. Each later
+        /// exchange of the request names the one that it continues.
         ///
-        /// It is noticed when the service or the response body waits, not by a
-        /// timer: nothing is written of a request that nobody polls.
+        /// The layer checks the age when the service or the response body returns
+        /// `Pending`; there is no timer. A request that is not polled leaves no interim
+        /// exchange.
         pub fn interim(mut self, after: std::time::Duration) -> Self {
             self.settings.interim = Some(after);
             self
         }
 
-        /// Keeps this share (0 to 1) of healthy requests too, in full; default none.
-        /// The budget of failures has no part in it: see
-        /// [`SampleLimits`](crate::capture::SampleLimits).
+        /// Also keeps this share of healthy requests, 0 to 1, in full. Default: 0.
+        ///
+        /// The sample fills half of the queue at most, so that it takes no place from a
+        /// failure. [`Limits::baseline_per_second`](crate::capture::Limits) and
+        /// `baseline_bytes_per_second` limit it further; the limits of failure storms do
+        /// not. What is over a limit is counted
+        /// ([`Dropped::sampled_out`](crate::capture::Dropped::sampled_out)).
+        ///
+        /// The exporter gets the sample and the failures. If the files have a total size, a
+        /// large sample takes room from failures: set a limit, or give it an exporter of its
+        /// own ([`Exporter::filter`](crate::export::Exporter::filter)).
         pub fn baseline(mut self, share: f64) -> Self {
             self.settings.baseline = share;
-            self
-        }
-
-        /// How much of the baseline sample is kept; default all that the exporter takes.
-        pub fn baseline_limits(mut self, limits: crate::keeper::SampleLimits) -> Self {
-            self.settings.sample = limits;
             self
         }
     };

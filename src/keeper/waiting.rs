@@ -1,5 +1,5 @@
-//! Bodies of finished calls that wait until it is known whether their request is kept:
-//! where memory is short, they are given up before those of what runs.
+//! Bodies of finished calls that wait for the decision on their request. If memory is
+//! short, they are dropped before those of running requests.
 
 use crate::{
     context::RequestContext,
@@ -14,19 +14,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Calls whose bodies wait at the same time; the oldest are given up for more.
+/// How many calls with bodies may wait; beyond it the oldest bodies are dropped.
 const MOST: usize = 4096;
 
-/// For so long bodies wait where a quarter of the memory is in use.
+/// How long bodies wait if a quarter of the memory is in use.
 const LONG: Duration = Duration::from_secs(10);
 
-/// So many of the oldest are looked at for one of a peer that has much.
+/// How many of the oldest are checked to find one of a peer that holds much.
 const LOOKED_AT: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Waiting {
     bodies: Arc<MemoryBudget>,
-    /// How many wait.
+    /// The number of waiting calls.
     length: AtomicUsize,
     queue: Mutex<Queue>,
 }
@@ -34,8 +34,8 @@ pub(super) struct Waiting {
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
-    /// By number, the oldest first. One that waits no more leaves nothing behind, however
-    /// long those before it wait.
+    /// By number, the oldest first. A call that no longer waits leaves no entry, however
+    /// long the ones before it wait.
     calls: BTreeMap<u64, Call>,
 }
 
@@ -46,7 +46,7 @@ struct Call {
     context: RequestContext,
 }
 
-/// A call whose bodies may be given up until this is dropped.
+/// A call whose bodies may be dropped while this exists.
 #[derive(Debug)]
 pub(super) struct Held {
     waiting: Arc<Waiting>,
@@ -74,7 +74,7 @@ impl Waiting {
         }
     }
 
-    /// Notes a call that has ended, where it has bodies.
+    /// Registers a call that has ended, if it has bodies.
     pub(super) fn hold(self: &Arc<Self>, call: &RequestContext, now: Instant) -> Option<Held> {
         let shared = call.shared();
         let none = shared.captured.request_body().kept() == 0;
@@ -100,8 +100,8 @@ impl Waiting {
         })
     }
 
-    /// Gives up the oldest bodies where memory is short, they have waited for long, or
-    /// they are too many. Nothing may be locked: buffers of the service are dropped.
+    /// Drops the oldest bodies if memory is short, they have waited long, or there are too
+    /// many. Call it with nothing locked: it drops buffers of the service.
     pub(super) fn relieve(&self) {
         let length = self.length.load(Relaxed);
         if length == 0 || length <= MOST && !self.bodies.is_filled(2) {
@@ -117,8 +117,8 @@ impl Waiting {
         }
     }
 
-    /// Those of peers that have much go before anybody is refused a share, and others
-    /// where there is next to nothing left.
+    /// Bodies of peers that hold much are dropped before a peer is refused its share;
+    /// others only if almost no memory is left.
     fn next_to_go(&self, now: Instant) -> Option<RequestContext> {
         let mut queue = self.queue();
         let any = queue.calls.len() > MOST || self.bodies.is_filled(7);

@@ -1,4 +1,4 @@
-use super::{Dashcam, DashcamHandle};
+use super::{Dashcam, DashcamHandle, Error};
 use crate::{
     correlation::CorrelationIdLayer,
     exchange::Service,
@@ -18,7 +18,7 @@ use tracing::level_filters::LevelFilter;
 
 type AddSource = Box<dyn FnOnce(Steering) -> io::Result<Steering> + Send>;
 
-/// Settings of a [`Dashcam`]; every one has a safe default.
+/// Builder of a [`Dashcam`]. Every setting has a safe default.
 #[must_use]
 pub struct DashcamBuilder {
     settings: Settings,
@@ -90,41 +90,41 @@ impl DashcamBuilder {
         self
     }
 
-    /// Keeps the newest `capacity` exchanges in memory and writes no file.
+    /// Keeps the newest `capacity` exchanges in memory instead of writing files.
     pub fn in_memory(self, capacity: usize) -> Self {
         self.exporter(Memory::new(capacity))
     }
 
-    /// Sets header, generator and trust of the correlation ID, as this layer has them.
-    /// Default: [`CorrelationIdLayer::new`].
+    /// Takes the settings of the correlation ID from this layer. Default:
+    /// [`CorrelationIdLayer::new`].
     pub fn correlation(mut self, layer: CorrelationIdLayer) -> Self {
         self.correlation = layer.into_plan();
         self.settings.correlation_header = self.correlation.header.clone();
         self
     }
 
-    /// Sets which events of every request are recorded, beside those that the base filter
-    /// shows: a level, or levels per target (`my_service=debug`). Default: `debug`.
-    /// [`build`](Self::build) returns an error if it cannot read the text.
+    /// Sets which events of every request are recorded, in addition to those that the base
+    /// filter shows: a level, or levels per target (`my_service=debug`). Default: `debug`.
+    /// [`build`](Self::build) returns an error if it cannot parse the text.
     pub fn record_level(mut self, directives: &str) -> Self {
         self.record = directives.parse().map(Some);
         self
     }
 
-    /// Records nothing. Disabled events then cost what they cost without this crate.
+    /// Turns recording off. A disabled event then costs what it costs without this crate.
     pub fn record_off(mut self) -> Self {
         self.record = Ok(None);
         self
     }
 
-    /// Sets the rules that say who is verbose, at most 100. Default: none.
+    /// Sets the rules that select verbose requests, at most 100. Default: none.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = rules;
         self
     }
 
-    /// Adds a source that gives rules while the service runs. Its rules come after those of
-    /// [`rules`](Self::rules) and of the sources that were added before.
+    /// Adds a source that provides rules while the service runs. Its rules come after those
+    /// of [`rules`](Self::rules) and of the sources that were added before.
     pub fn rule_source(mut self, source: impl RuleSource) -> Self {
         self.sources
             .push(Box::new(|steering| steering.source(source)));
@@ -138,14 +138,14 @@ impl DashcamBuilder {
         self.rule_source(crate::selection::RulesFile::new(path))
     }
 
-    /// Sets how much all rules, tokens and headers together may make verbose. Default:
-    /// [`Budget::overall`].
+    /// Sets the budget for verbose requests of all rules, tokens and headers together.
+    /// Default: [`Budget::overall`].
     pub fn verbose_budget(mut self, budget: Budget) -> Self {
         self.verbose_budget = budget;
         self
     }
 
-    /// Sets the key by which samples of rules are drawn. Default: a public one, so that
+    /// Sets the key with which rules draw samples. Default: a public key, with which
     /// clients can compute who is in a sample.
     pub fn sample_key(mut self, key: SampleKey) -> Self {
         self.sample_key = key;
@@ -160,14 +160,14 @@ impl DashcamBuilder {
         self
     }
 
-    /// Sets which calls take the selection of their request along. Default: none.
+    /// Sets which outgoing calls carry the selection of their request. Default: none.
     #[cfg(feature = "token")]
     pub fn propagate_selection(mut self, propagation: crate::token::Propagation) -> Self {
         self.propagation = Some(propagation);
         self
     }
 
-    /// Sets whether *anybody who can send a request* can make it verbose by the header
+    /// Sets whether *any client* can make its request verbose with the header
     /// `x-dashcam-verbose: <directives>`. Default: `false`. For development only.
     pub fn insecure_plain_header(mut self, on: bool) -> Self {
         self.plain_header = on;
@@ -176,32 +176,36 @@ impl DashcamBuilder {
 
     crate::keeper::settings_setters!();
 
-    /// Sets whether each request ends with a line in the log. Default: `true`.
+    /// Sets whether each request ends with one log line. Default: `true`.
     pub fn request_line(mut self, on: bool) -> Self {
         self.request_line = on;
         self
     }
 
-    /// Sets the longest line of the JSON log in bytes, as it is written and with its
-    /// newline. Default: 16 KiB; at least 2 KiB. See [`JsonLayer::max_line`](crate::log::JsonLayer::max_line).
+    /// Sets the length of the longest line of the JSON log in bytes, as written, including
+    /// its newline. Default: 16 KiB; at least 2 KiB. See
+    /// [`JsonLayer::max_line`](crate::log::JsonLayer::max_line).
     pub fn max_log_line(mut self, bytes: usize) -> Self {
         self.max_log_line = bytes;
         self
     }
 
-    /// Starts the exporter's thread.
+    /// Starts the exporter's thread and returns the [`Dashcam`].
     ///
-    /// A file is written to the directory, and deleted, to see whether it can be used.
-    /// Where it cannot that is no error: exchanges stay in memory, one warning is
-    /// logged, [`Dashcam::status`](super::DashcamHandle::status) says so, and it is tried again. One line of the log
-    /// says where the directory is, and so does the status.
+    /// The exporter tests the directory by writing and deleting a file. If that fails,
+    /// `build` still succeeds: exchanges stay in memory, one warning is logged,
+    /// [`Dashcam::status`](super::DashcamHandle::status) reports it, and the exporter tries
+    /// again. One log line and the status name the directory.
     ///
     /// # Errors
     ///
-    /// The directives cannot be read, there are more than 100 rules, or the operating
-    /// system gives no thread.
-    pub fn build(self) -> Result<Dashcam, BuildError> {
-        let recorded = Arc::new(Recorded::new(self.record.map_err(BuildError::Directives)?));
+    /// Returns an error if [`record_level`](Self::record_level) cannot be parsed, there are
+    /// more than 100 rules, or the operating system cannot start a thread.
+    pub fn build(self) -> Result<Dashcam, Error> {
+        let recorded =
+            Arc::new(Recorded::new(self.record.map_err(|error| {
+                Error::InvalidSetting(format!("record_level: {error}"))
+            })?));
         if self.plain_header {
             raise_live(LevelFilter::TRACE);
         }
@@ -211,11 +215,11 @@ impl DashcamBuilder {
             tokens.service_is(&self.settings.service.name)
         });
         if let Some(why) = self.rules.too_many() {
-            return Err(BuildError::Rules(why));
+            return Err(Error::InvalidSetting(format!("rules: {why}")));
         }
         let mut steering = Steering::with(self.verbose_budget, self.sample_key).rules(self.rules);
         for add in self.sources {
-            steering = add(steering).map_err(BuildError::Thread)?;
+            steering = add(steering).map_err(Error::Thread)?;
         }
         let exporter = self.exporter.unwrap_or_else(|| {
             let directory = self
@@ -231,10 +235,10 @@ impl DashcamBuilder {
         let mut settings = self.settings;
         settings.record = Arc::clone(&recorded);
         if settings.replay.is_some_and(|replay| replay.live) {
-            // Requests that are live already stay so where recording is switched off.
+            // Requests that are already live stay live when recording is turned off.
             raise_live(recorded.max_level());
         }
-        let keeper = Arc::new(Keeper::new(settings, exporter).map_err(BuildError::Thread)?);
+        let keeper = Arc::new(Keeper::new(settings, exporter).map_err(Error::Thread)?);
         let plan = Plan {
             direction: crate::exchange::Direction::Server,
             correlation: Some(self.correlation),
@@ -270,40 +274,5 @@ impl fmt::Debug for DashcamBuilder {
         f.debug_struct("DashcamBuilder")
             .field("settings", &self.settings)
             .finish_non_exhaustive()
-    }
-}
-
-/// A [`Dashcam`] could not be built.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The text given to [`record_level`](DashcamBuilder::record_level).
-    Directives(InvalidDirectives),
-    /// The rules given to [`rules`](DashcamBuilder::rules): what is wrong with them.
-    Rules(String),
-    /// The operating system gave no thread.
-    Thread(io::Error),
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Directives(error) => write!(f, "record_level: {error}"),
-            Self::Rules(why) => write!(f, "rules: {why}"),
-            Self::Thread(error) => write!(
-                f,
-                "cannot start the thread of the exporter or of a rule source: {error}"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for BuildError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Directives(error) => Some(error),
-            Self::Rules(_) => None,
-            Self::Thread(error) => Some(error),
-        }
     }
 }

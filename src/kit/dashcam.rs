@@ -17,24 +17,23 @@ use std::{
     time::Duration,
 };
 
-/// The ready-made stack, and the guard that flushes it.
+/// The complete stack, and the guard that flushes it.
 ///
-/// Keep it until the service ends: dropping it waits, at most two seconds, for
-/// what was kept and logged to be written. The layers go on working after that. What
-/// could not be written by then is told, with its number and the reason, in one line: in
-/// the log where there is one, else on standard error.
+/// Keep it until the service ends: dropping it waits at most two seconds until exchanges
+/// and log lines are written. The layers keep working after that. If exchanges are not
+/// written by then, one line has their number and the reason: in the log, or on standard
+/// error if there is no log.
 ///
-/// A runtime that is shut down drops the requests in flight *after* the locals
-/// of `main`: shut the server down gracefully first, or their exchanges are
-/// lost with the process.
+/// A runtime that shuts down drops the requests in flight *after* the locals of `main`.
+/// Shut the server down gracefully first, or their exchanges are lost.
 ///
-/// It has all methods of [`DashcamHandle`], such as [`status`](DashcamHandle::status) and
-/// [`flush`](DashcamHandle::flush).
+/// It dereferences to [`DashcamHandle`], which has methods such as
+/// [`status`](DashcamHandle::status) and [`flush`](DashcamHandle::flush).
 #[must_use = "dropping it flushes; keep it until the service ends"]
 pub struct Dashcam {
     plan: Arc<Plan>,
     handle: DashcamHandle,
-    /// Whether the log says already what is wrong with the set-up.
+    /// Whether the log has reported problems of the set-up.
     told: AtomicBool,
     max_log_line: usize,
 }
@@ -51,24 +50,22 @@ impl Dashcam {
         }
     }
 
-    /// Installs a panic hook, which then calls the hook that was there before, for a
-    /// service that has a subscriber of its own: [`init_tracing`](Self::init_tracing)
-    /// does it, too. There is one for the process, whose work is that of each `Dashcam`
-    /// this was called of.
+    /// Installs a panic hook that then calls the previous hook. Call it if you install your
+    /// own subscriber; [`init_tracing`](Self::init_tracing) does it, too. The process has
+    /// one such hook, which serves each `Dashcam` that this was called on.
     ///
-    /// It notes where a request panicked. Where the panic ends the process, because the
-    /// build has `panic = "abort"` or nothing may unwind there, it writes what there is
-    /// of the request (outcome `panicked`, and its line in the log) and what is queued,
-    /// on threads of its own: the process ends when that is done, after about two
-    /// seconds at most. What of a process's end leaves what is in
-    /// `docs/panic-abort.md`.
+    /// The hook records where a request panicked. If the panic ends the process, because
+    /// the build has `panic = "abort"` or the code must not unwind, the hook writes the
+    /// request so far (outcome `panicked`, and its log line) and the queue, on separate
+    /// threads. The process ends when that is done, after about two seconds at most.
+    /// `docs/panic-abort.md` lists what each way of ending leaves behind.
     ///
-    /// A hook that is set later has to call the one that it takes the place of. The
-    /// default hook prints the panic message to standard error as it is, unredacted.
+    /// A hook that is set later must call the one that it replaces. The default hook prints
+    /// the panic message to standard error, unredacted.
     ///
     /// # Panics
     ///
-    /// Called by a thread that panics.
+    /// Panics if the calling thread is panicking.
     pub fn install_panic_hook(&self) {
         let lines = Arc::downgrade(&self.handle.lines);
         let flush_log = move |deadline| {
@@ -79,9 +76,9 @@ impl Dashcam {
         install_hook(&self.plan, Arc::new(flush_log));
     }
 
-    /// The layer for `Router::layer` or a `ServiceBuilder`. Where there is a
-    /// subscriber by then, and [`status`](super::DashcamHandle::status) knows of something wrong
-    /// with it, a warning says so, once.
+    /// Returns the layer for `Router::layer` or a `ServiceBuilder`. If a subscriber is
+    /// installed and [`status`](super::DashcamHandle::status) reports a problem with it,
+    /// logs one warning.
     pub fn layer(&self) -> DashcamLayer {
         if tracing::dispatcher::has_been_set() {
             self.self_test();
@@ -89,13 +86,13 @@ impl Dashcam {
         DashcamLayer::new(Arc::clone(&self.plan))
     }
 
-    /// The layer for the clients of the service: calls that a request makes are
-    /// kept with it; see [`CaptureLayer::client`].
+    /// Returns the layer for the service's clients: calls of a request are kept with it;
+    /// see [`CaptureLayer::client`].
     pub fn client_layer(&self) -> CaptureLayer {
         CaptureLayer::client_of(&self.handle.keeper)
     }
 
-    /// Tells once in the log where exchanges go, and what is wrong with the set-up.
+    /// Logs once where exchanges go, and problems of the set-up.
     pub(super) fn self_test(&self) {
         self.handle.steering.tell();
         foreign::run(|| self.handle.keeper.counters().tell());
@@ -103,7 +100,7 @@ impl Dashcam {
             return;
         }
         let status = self.status();
-        // The log is told those of the exporter by its own thread.
+        // The exporter's thread logs its own.
         let of_exporter = self.handle.keeper.counters().warnings();
         let mut problems = status.warnings;
         problems.retain(|problem| !of_exporter.contains(problem));
@@ -112,21 +109,21 @@ impl Dashcam {
         }
         if !problems.is_empty() && !self.told.swap(true, Relaxed) {
             for problem in problems {
-                // A layer that panics must not keep the service from starting.
+                // A tracing layer that panics must not prevent the service from starting.
                 foreign::run(|| tracing::warn!(target: crate::targets::STATUS_TARGET, "{problem}"));
             }
         }
     }
 
-    /// The gate over this base filter, for a registry of the service's own: a level,
-    /// `Targets`, [`Directives`](crate::selection::Directives) or, with the feature
-    /// `env-filter`, an `EnvFilter`; see [`BaseFilter`].
+    /// Returns the gate for your own registry. The base filter is a level, `Targets`,
+    /// [`Directives`](crate::selection::Directives) or, with the feature `env-filter`, an
+    /// `EnvFilter`; see [`BaseFilter`].
     #[must_use]
     pub fn gate(&self, base: impl Into<BaseFilter>) -> Gate {
         Gate::new(base).switched_by(&self.handle.recording)
     }
 
-    /// The JSON line layer to standard output, for a registry of the service's own.
+    /// Returns a layer for your own registry that writes JSON lines to standard output.
     ///
     /// # Errors
     ///
@@ -135,8 +132,8 @@ impl Dashcam {
         self.json_log_to(io::stdout())
     }
 
-    /// The JSON line layer to another output. Its options are on the layer, such
-    /// as [`JsonLayer::flatten_fields`].
+    /// Returns a layer that writes JSON lines to this output. The layer has further
+    /// settings, such as [`JsonLayer::flatten_fields`].
     ///
     /// # Errors
     ///
@@ -152,7 +149,7 @@ impl Dashcam {
         Ok(layer)
     }
 
-    /// A cheap clone with the same questions and switches, for the state of a service.
+    /// Returns a cheap clone with the same methods, for axum state or a health endpoint.
     /// Dropping it does nothing.
     #[must_use]
     pub fn handle(&self) -> DashcamHandle {
@@ -170,7 +167,7 @@ impl Deref for Dashcam {
 
 impl Drop for Dashcam {
     fn drop(&mut self) {
-        // Nothing of it can be waited for; the parent writes what was its own.
+        // A forked child has no threads to wait for; the parent writes its own exchanges.
         if self.handle.keeper.forked().is_some() {
             return;
         }
@@ -181,11 +178,11 @@ impl Drop for Dashcam {
             farewell.say();
         }
         if !self.handle.flush_log(left()) {
-            // What is stuck is the log.
+            // The log itself is stuck, so this goes to standard error.
             let _ = writeln!(
                 io::stderr(),
-                "dashcam: the log output is stuck; what waits for it is lost if the process ends \
-                 now"
+                "dashcam: the log output is stuck; log lines that wait for it are lost if the \
+                 process ends now"
             );
         }
     }

@@ -12,8 +12,8 @@ use std::{
 };
 use tracing::level_filters::LevelFilter;
 
-/// Asks a [`Dashcam`](super::Dashcam) how it is doing, from anywhere: cheap to clone, for the
-/// state of a service. Dropping it does nothing.
+/// The status and the switches of a [`Dashcam`](super::Dashcam), for axum state or a health
+/// endpoint. Cheap to clone; dropping it does nothing.
 #[derive(Clone, Debug)]
 pub struct DashcamHandle {
     pub(super) keeper: Arc<Keeper>,
@@ -24,11 +24,11 @@ pub struct DashcamHandle {
     pub(super) lines: Arc<Mutex<Vec<JsonHandle>>>,
 }
 
-const SECOND_GATE: &str = "the registry has more than one gate: the outermost records, the others only \
-     filter; leave one of them out";
+const SECOND_GATE: &str = "the registry has more than one gate: the outermost one records, the others \
+     only filter; remove all but one";
 
 impl DashcamHandle {
-    /// What is going on; cheap enough for a health endpoint.
+    /// Returns the current status. Cheap enough for a health endpoint.
     #[must_use]
     pub fn status(&self) -> Status {
         let level = self.recording.recorded().max_level();
@@ -58,30 +58,30 @@ impl DashcamHandle {
         status
     }
 
-    /// The switch for what is recorded, beginning with what
-    /// [`record_level`](super::DashcamBuilder::record_level) says.
+    /// Returns the switch for recording. Its initial value is that of
+    /// [`record_level`](super::DashcamBuilder::record_level).
     ///
-    /// It reaches the gates made by [`Dashcam::gate`](super::Dashcam::gate) and
+    /// It switches the gates made by [`Dashcam::gate`](super::Dashcam::gate) and
     /// [`Dashcam::init_tracing`](super::Dashcam::init_tracing). Requests that begin after a
-    /// change are recorded by it whichever gate is installed.
+    /// change follow it, whichever gate is installed.
     #[must_use]
     pub fn recording(&self) -> &RecordSwitch {
         &self.recording
     }
 
-    /// The rules in use, their sources, and the switch that turns everything
-    /// verbose off: [`Steering::switch_off`].
+    /// Returns the steering: the rules in use, their sources, and [`Steering::switch_off`],
+    /// which makes no request verbose.
     #[must_use]
     pub fn steering(&self) -> &Steering {
         &self.steering
     }
 
-    /// Waits until everything kept and logged so far was written, at most until
-    /// the deadline; whether it was. `false` where something still waits, in the queue
-    /// or with the exporter, and where the exporter could not flush: its health in the
-    /// [`status`](Self::status) says why. What it refused or gave up waits no more; it is
-    /// counted there. Blocks: in async code call it from
-    /// `spawn_blocking`, or at the end only.
+    /// Waits, at most this long, until all exchanges and log lines so far are written, and
+    /// returns whether they are. Returns `false` if something still waits in the queue or
+    /// in the exporter, or if the exporter cannot flush; its health in the
+    /// [`status`](Self::status) has the reason. Exchanges that the exporter refused or gave
+    /// up no longer wait; the status counts them. Blocks: in async code, call it from
+    /// `spawn_blocking`, or only at the end.
     #[must_use]
     pub fn flush(&self, deadline: Duration) -> bool {
         let began = std::time::Instant::now();
@@ -106,35 +106,35 @@ fn handles(lines: &Mutex<Vec<JsonHandle>>) -> Vec<JsonHandle> {
     lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Whether all of them are out.
+/// Flushes all log layers, and returns whether all have.
 pub(super) fn flush_lines(lines: &Mutex<Vec<JsonHandle>>, deadline: Duration) -> bool {
     let began = std::time::Instant::now();
     let left = || deadline.saturating_sub(began.elapsed());
-    // All of them are flushed.
+    // Not `all`, which stops at the first failure.
     let lines = handles(lines);
     lines.iter().filter(|lines| !lines.flush(left())).count() == 0
 }
 
-/// What this process cannot keep, or does without.
+/// Returns warnings about panics that leave no record.
 fn ends() -> Vec<String> {
     let mut warnings = Vec::new();
     if cfg!(panic = "abort") {
         let kept = if is_installed() {
-            "of the request that panics its exchange and line are written"
+            "dashcam writes the exchange and the log line of the request that panics"
         } else {
-            "call `init_tracing` or `install_panic_hook`, or nothing of it is written"
+            "call `init_tracing` or `install_panic_hook` to have the request that panics written"
         };
         warnings.push(format!(
-            "this build has panic = \"abort\": a panic is not answered and ends all requests, of \
-             which those under way leave nothing; {kept}"
+            "this build has panic = \"abort\": a panic gets no response and ends the process, \
+             and other requests in flight leave no exchange; {kept}"
         ));
     }
     let unplaced = unplaced();
     if unplaced > 0 {
         warnings.push(format!(
-            "{unplaced} panics of requests came without their place: a panic hook was set later \
-             and does not call the one before it, as dashcam's is, or they were resumed \
-             (`resume_unwind`) without a panic"
+            "{unplaced} panics of requests have no location: a panic hook was set later and does \
+             not call dashcam's, or code resumed them (`resume_unwind`) without a panic; make \
+             the later hook call the previous one"
         ));
     }
     warnings

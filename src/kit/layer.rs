@@ -19,9 +19,9 @@ impl DashcamLayer {
         }
     }
 
-    /// Notes panics of the service and lets them go on, for an outer layer
-    /// that answers them or for a process that should end. Also for services
-    /// whose response body cannot be made from bytes.
+    /// Records panics of the service and lets them propagate, for an outer layer that
+    /// handles them or for a process that should end. Also for services whose response body
+    /// does not implement `From<Bytes>`.
     pub fn propagate_panics(self) -> DashcamLayer<Observe> {
         DashcamLayer {
             plan: self.plan,
@@ -31,9 +31,9 @@ impl DashcamLayer {
 }
 
 impl<P> DashcamLayer<P> {
-    /// Answers panics of the service in a form of its own, such as its error envelope:
-    /// see [`PanicResponse`](crate::lifecycle::PanicResponse). Where the answer cannot
-    /// be made, because that code panics itself, it is that of [`ProblemJson`].
+    /// Sets the response to a panic of the service, such as your own error format; see
+    /// [`PanicResponse`](crate::lifecycle::PanicResponse). Default: [`ProblemJson`], which
+    /// is also the response if this code panics itself.
     ///
     /// ```
     /// use axum::{Json, body::Body, http::{Response, StatusCode}, response::IntoResponse};
@@ -82,7 +82,7 @@ impl<S, P: Clone> Layer<S> for DashcamLayer<P> {
 }
 
 layer_service! {
-    /// The service of [`DashcamLayer`]. `P` says what becomes of a panic of the inner
-    /// service: [`ProblemJson`] answers 500, [`Observe`] lets it go on.
+    /// The service of [`DashcamLayer`]. `P` handles a panic of the inner service:
+    /// [`ProblemJson`] responds with status 500, [`Observe`] lets the panic propagate.
     DashcamService<S, P>
 }

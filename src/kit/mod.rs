@@ -1,4 +1,4 @@
-//! The ready-made stack: [`Dashcam`].
+//! Everything in one layer: [`Dashcam`].
 //!
 //! ```no_run
 //! use dashcam::Dashcam;
@@ -13,7 +13,7 @@
 //! # }
 //! ```
 //!
-//! With settings, in a registry of the service's own, beside a `fmt` layer:
+//! With settings, in your own registry, with a `fmt` layer:
 //!
 //! ```no_run
 //! use dashcam::Dashcam;
@@ -40,34 +40,35 @@
 //! | what | default |
 //! |---|---|
 //! | correlation ID | header `x-request-id`, valid inbound IDs trusted, echoed |
-//! | recording | DEBUG and above of every request, 64 KiB each, kept only if the request goes wrong |
-//! | kept | classified failures (5xx), panics, body errors, abandoned requests, ERROR events, heads slower than 5 s, `keep("why")`, selected requests |
-//! | a panic | answered 500 `application/problem+json` |
+//! | recording | events from DEBUG up of every request, 64 KiB each, kept only if the request goes wrong |
+//! | kept | failures (5xx, gRPC server faults), panics, body errors, abandoned requests, ERROR events, heads slower than 5 s, `keep("why")`, selected requests |
+//! | a panic | becomes a response 500 `application/problem+json` |
 //! | redaction | [`Policy::strict`](crate::redact::Policy::strict) |
-//! | exporter | JSON Lines in `$DASHCAM_DIR`, else `./dashcam`; 256 MiB in all; tried at the start |
+//! | exporter | JSON Lines in `$DASHCAM_DIR`, else `./dashcam`; 256 MiB in total; tested at the start |
 //! | memory | 64 MiB over all requests |
 //!
 //! # Ordering
 //!
-//! Last on the router (`Router::layer` wraps what was added before), so that it
-//! is outermost: every answer has an ID and every failure is seen. An outer
-//! `CatchPanicLayer` sees no panics of the service, because the layer answers
-//! them; to let it answer instead, take
-//! [`dashcam.layer().propagate_panics()`](DashcamLayer::propagate_panics). An answer of
-//! the service's own form is given to [`DashcamLayer::panic_response`].
+//! Add the layer last on the router (`Router::layer` wraps what was added before), so that
+//! it is outermost: every response then has an ID and every failure is recorded. The layer
+//! turns panics of the service into responses, so an outer `CatchPanicLayer` sees none; to
+//! let it respond, use
+//! [`dashcam.layer().propagate_panics()`](DashcamLayer::propagate_panics). To respond in
+//! your own format, use [`DashcamLayer::panic_response`].
 
 mod builder;
 mod dashcam;
+mod error;
 mod handle;
 mod layer;
 mod status;
 mod tracing_setup;
 
 pub use self::{
-    builder::{BuildError, DashcamBuilder},
+    builder::DashcamBuilder,
     dashcam::Dashcam,
+    error::Error,
     handle::DashcamHandle,
     layer::{DashcamLayer, DashcamService},
     status::{Recording, Status},
-    tracing_setup::InitError,
 };

@@ -7,22 +7,21 @@ use crate::{
 use serde::Serialize;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// What a [`Dashcam`](super::Dashcam) is doing, at one moment. All counts are
-/// since the start of the process.
+/// The status of a [`Dashcam`](super::Dashcam) at one moment. All counts are since the
+/// start of the process.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Status {
-    /// Whether events are recorded.
+    /// Whether events are recorded, and if not, why.
     pub recording: Recording,
-    /// What is set up in a way that nobody means, in words; nothing stops
-    /// working because of it.
+    /// Probable mistakes in the set-up, as text. They stop nothing from working.
     pub warnings: Vec<String>,
-    /// What rules make verbose, and where they come from.
+    /// The rules, their sources, and the verbose requests.
     pub verbose: VerboseStatus,
-    /// What became of tokens in headers.
+    /// Counts of accepted and refused tokens.
     #[cfg(feature = "token")]
     pub tokens: crate::token::TokenStatus,
-    /// Requests that have begun and not ended.
+    /// Requests in flight.
     pub in_flight: u64,
     /// Requests that have ended.
     pub finished: u64,
@@ -33,7 +32,7 @@ pub struct Status {
     pub memory_refused: u64,
     /// Exchanges handed to the exporter.
     pub kept: u64,
-    /// Exchanges that wait for the exporter.
+    /// Exchanges in the exporter's queue.
     pub queued: usize,
     /// Exchanges that the exporter accepted, [`held`](Self::held) and [`lost`](Self::lost)
     /// ones included.
@@ -41,36 +40,36 @@ pub struct Status {
     pub(crate) backlog: Backlog,
     /// Exchanges that should have been kept and were not.
     pub dropped: Dropped,
-    /// What was shown again to the service's own layers, and what was not.
+    /// Replays to the service's own tracing layers.
     pub replays: Replays,
-    /// Events that came after their request had ended.
+    /// Events that were emitted after their request had ended.
     pub late_events: u64,
-    /// Log lines dropped because the output was behind.
+    /// Log lines dropped because the output was too slow.
     pub log_lines_dropped: u64,
-    /// Log lines without the texts of theirs that came at run time: there was more to
-    /// be looked for in their request than the limits allow.
+    /// Log lines written without their run-time texts, because their request had more
+    /// values to hide than the limits allow.
     pub log_lines_withheld: u64,
-    /// Log lines that the output refused.
+    /// Log lines that failed to be written to the output.
     pub log_lines_failed: u64,
-    /// The directory that exchanges are written to, absolute; none where the exporter
-    /// writes to another place.
+    /// The absolute path of the directory that exchanges are written to; `None` if the
+    /// exporter writes elsewhere.
     pub directory: Option<String>,
-    /// How the exporter is doing.
+    /// The exporter's health.
     pub exporter: Health,
-    /// What the exporter said, or that it panicked, when it last failed to take an
-    /// exchange or to flush.
+    /// The exporter's last error, of accepting an exchange or of a flush; a panic counts,
+    /// too.
     pub exporter_error: Option<String>,
-    /// Flushes that the exporter could not do; [`exporter`](Self::exporter) says why the
-    /// last one failed, until one succeeds.
+    /// Flushes of the exporter that failed. [`exporter`](Self::exporter) has the reason of
+    /// the last one until one succeeds.
     pub exporter_flushes_failed: u64,
-    /// Panics of the exporter; each lost at most one exchange.
+    /// Panics of the exporter. Each lost at most one exchange.
     pub exporter_panics: u64,
-    /// Panics of the service's own closures, layers, buffers and destructors, of the
-    /// whole process, that were caught and changed nothing. One that a request ended
-    /// with is in its exchange.
+    /// Caught panics of the service's closures, tracing layers, buffers and destructors
+    /// that changed nothing, of the whole process. A panic that ended a request is in its
+    /// exchange.
     pub caught_panics: u64,
-    /// What caught panics left behind and could not be dropped, because that panicked
-    /// again and again: it leaks.
+    /// Payloads of caught panics that leaked, because dropping them panicked again and
+    /// again.
     pub leaked_payloads: u64,
 }
 
@@ -79,13 +78,13 @@ pub struct Status {
 #[serde(tag = "state", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Recording {
-    /// They are.
+    /// Events are recorded.
     On,
-    /// Switched off by configuration.
+    /// Recording is turned off.
     Off,
-    /// They cannot be.
+    /// Recording is on, and something prevents it.
     Impossible {
-        /// What stands in the way, and what to do about it.
+        /// The obstacle, and how to remove it.
         why: String,
     },
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 pin_project! {
-    /// The response future of [`Lifecycle`](super::Lifecycle).
+    /// The response future of all layers of this crate.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, P> {

@@ -1,20 +1,19 @@
-//! How a request begins and ends, and how its context is carried.
+//! The service under all layers: the begin and the end of a request, and its context.
 //!
-//! All layers of this crate are configurations of the one service here: its
-//! future and its two body wrappers know when a request begins, that its
-//! context is current whenever its code runs, and how it ended. Who creates
-//! the context finishes it; a layer further in finds it in the request's
-//! extensions and joins.
+//! All layers of this crate are configurations of one service. Its future and its two body
+//! wrappers make the request's context current while its code runs, and determine how the
+//! request ends. The layer that creates the context ends the request; an inner layer finds
+//! the context in the request's extensions and joins.
 //!
 //! # Guarantees
 //!
-//! - The error type, every frame, trailer and error of both bodies, their
-//!   `size_hint` and `is_end_stream`, and readiness pass unchanged; no body is
-//!   polled that the service or the client does not poll.
-//! - The end is seen once, whichever comes first: at the end when wrapped, end
-//!   of stream, trailers, error, `is_end_stream` after a frame, or drop.
-//! - The context is current in `call`, in polls of the future and of both
-//!   bodies, and in their drops.
+//! - The error type, every frame, trailer and error of both bodies, their `size_hint` and
+//!   `is_end_stream`, and readiness pass unchanged. A body is polled only when the service
+//!   or the client polls it.
+//! - The end of a body is recorded once, at the first of: already at its end when wrapped,
+//!   end of stream, trailers, error, `is_end_stream` after a frame, drop.
+//! - The context is current in `call`, in polls of the future and of both bodies, and in
+//!   their drops.
 
 mod begin;
 mod capture;

@@ -6,33 +6,32 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use std::sync::Arc;
 
-/// What becomes of a panic of the service: [`Observe`], [`ProblemJson`], or an answer
-/// of the service's own, which `DashcamLayer::panic_response` takes and shows an
-/// example of.
+/// Handles a panic of the service: [`Observe`], [`ProblemJson`], or your own implementation
+/// for [`DashcamLayer::panic_response`](crate::kit::DashcamLayer::panic_response), which
+/// has an example.
 pub trait PanicResponse<B> {
-    /// Whether a panic is answered, as it is by default; if not, it goes on.
+    /// Returns whether a panic becomes a response. If `false`, the panic propagates.
+    /// Default: `true`.
     fn answers(&self) -> bool {
         true
     }
 
-    /// The answer. `id` is the request's correlation ID, whose request is
-    /// [current](crate::current) here.
+    /// Makes the response. `id` is the request's correlation ID; the request is
+    /// [current](crate::current).
     ///
-    /// It is called after a panic, at most once for a request, where the panic was
-    /// noted and what the service left is dropped, and before anything was answered.
-    /// Nothing of dashcam is locked meanwhile. It runs on the thread of the request,
-    /// which waits for it as for a handler's code, and so do others of that thread: it
-    /// makes a response and waits for nothing. What it gives goes out as any other response, with the correlation
-    /// ID in its header; the exchange says that the request panicked, whatever the
-    /// status is. Nothing says what the panic's message was, so that nothing of it
-    /// gets out.
+    /// It is called at most once per request, if the panic comes before the response: after
+    /// the panic is recorded and the service's future is dropped. It runs on the request's
+    /// thread and must not block; nothing of dashcam is locked. The response is sent as any
+    /// other, with the correlation ID in its header. The exchange has the outcome
+    /// `panicked`, whatever the status is. The panic message is not available here, so that
+    /// it cannot leak.
     ///
-    /// Where it panics, or returns `None` though it [`answers`](Self::answers), the
-    /// answer is that of [`ProblemJson`].
+    /// If it panics, or returns `None` although [`answers`](Self::answers) is `true`, the
+    /// response is that of [`ProblemJson`].
     fn respond(&self, id: &CorrelationId) -> Option<Response<B>>;
 }
 
-/// Notes a panic and lets it go on, as if the layer were not there.
+/// Records a panic and lets it propagate, as without the layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Observe;
 
@@ -46,11 +45,11 @@ impl<B> PanicResponse<B> for Observe {
     }
 }
 
-/// Answers a panic with status 500 and an `application/problem+json` body
-/// (RFC 9457) that holds the correlation ID and nothing of the panic.
+/// Responds to a panic with status 500 and an `application/problem+json` body (RFC 9457)
+/// that has the correlation ID and nothing of the panic.
 ///
-/// A panic while the response body streams cannot be answered any more: it is
-/// noted and goes on.
+/// A panic while the response body streams comes too late for a response: it is recorded
+/// and propagates.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProblemJson;
 
@@ -60,7 +59,7 @@ impl<B: From<Bytes>> PanicResponse<B> for ProblemJson {
     }
 
     fn respond(&self, id: &CorrelationId) -> Option<Response<B>> {
-        // The ID's alphabet needs no escaping; wider ones may.
+        // The default alphabet of IDs needs no escaping; a wider one may.
         let id: String = id
             .as_str()
             .chars()
@@ -82,8 +81,7 @@ impl<B: From<Bytes>> PanicResponse<B> for ProblemJson {
     }
 }
 
-/// An answer of the service's own. It is code of strangers: what it may do to the
-/// request ends here.
+/// Wraps a [`PanicResponse`] of the service, so that its own panics do not propagate.
 #[derive(Debug)]
 pub struct Guarded<P>(Arc<Foreign<P>>);
 
@@ -93,7 +91,7 @@ impl<P> Guarded<P> {
     }
 }
 
-/// Made for every request, so it does not ask the code of strangers.
+/// Every request clones it, so the clone must not run foreign code.
 impl<P> Clone for Guarded<P> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))

@@ -1,8 +1,7 @@
 use crate::{
     foreign::{self, Foreign},
     id::{
-        Carried, CorrelationId, Identity, InvalidCorrelationId, MakeCorrelationId, TraceContext,
-        TraceId, TraceParent,
+        Carried, CorrelationId, Error, Identity, Kind, MakeId, TraceContext, TraceId, TraceParent,
     },
     keeper::Keeper,
     recorder::MemoryBudget,
@@ -51,7 +50,7 @@ pub(crate) struct CorrelationPlan {
     pub(crate) server_timing: bool,
     pub(crate) extra_characters: fn(u8) -> bool,
     /// `None` is UUIDv7 from the time of arrival.
-    pub(crate) make: Option<Foreign<Arc<dyn MakeCorrelationId>>>,
+    pub(crate) make: Option<Foreign<Arc<MakeId>>>,
 }
 
 impl Default for CorrelationPlan {
@@ -112,7 +111,7 @@ impl CorrelationPlan {
     fn identity(
         &self,
         (parent, carried): (Option<TraceParent>, Option<Arc<Carried>>),
-        inbound: Option<Result<CorrelationId, InvalidCorrelationId>>,
+        inbound: Option<Result<CorrelationId, Error>>,
         now: SystemTime,
     ) -> Identity {
         let rejected = inbound.as_ref().and_then(|id| id.as_ref().err().copied());
@@ -148,14 +147,14 @@ impl CorrelationPlan {
     fn inbound<'v>(
         &self,
         mut values: impl Iterator<Item = &'v HeaderValue>,
-    ) -> Option<Result<CorrelationId, InvalidCorrelationId>> {
+    ) -> Option<Result<CorrelationId, Error>> {
         let first = values.next()?;
         Some(if values.next().is_some() {
-            Err(InvalidCorrelationId::Repeated)
+            Err(Error(Kind::Repeated))
         } else {
             let extra = self.extra_characters;
             foreign::run(|| CorrelationId::from_header(first, extra))
-                .unwrap_or(Err(InvalidCorrelationId::Character))
+                .unwrap_or(Err(Error(Kind::Character)))
         })
     }
 
@@ -166,7 +165,7 @@ impl CorrelationPlan {
             .make
             .as_ref()
             .and_then(Foreign::get)
-            .and_then(|make| foreign::run(|| make.make_correlation_id()));
+            .and_then(|make| foreign::run(|| make()));
         if let Some(id) = made {
             return (id, None);
         }

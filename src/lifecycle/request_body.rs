@@ -14,8 +14,8 @@ use std::{
 };
 
 pin_project! {
-    /// The request body as the service sees it: the client's own, frame by
-    /// frame, with the request's context current whenever it is polled.
+    /// The request body that the service gets: the client's body, frame by frame unchanged.
+    /// The request's context is current whenever it is polled.
     #[derive(Debug)]
     pub struct RequestBody<B> {
         // An option, so that the body can be dropped inside the context.

@@ -16,8 +16,8 @@ use std::{
 };
 
 pin_project! {
-    /// The response body as the client sees it: the service's own, frame by
-    /// frame, with the request's context current whenever it is polled.
+    /// The response body that the client gets: the service's body, frame by frame
+    /// unchanged. The request's context is current whenever it is polled.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         // An option, so that the body can be dropped inside the context.

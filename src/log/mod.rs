@@ -75,7 +75,7 @@
 //! | `per_second` | a rule, a token, a header or the service asked for it, and more were kept in this second than [`StormLimits`](crate::capture::StormLimits) allows |
 //! | `queue_full` | too many exchanges wait for the exporter ([`Limits::queue`](crate::capture::Limits::queue)) |
 //! | `options` | the service set such requests not to be kept ([`CaptureOptions::off`](crate::capture::CaptureOptions::off)) |
-//! | `sample_budget` | it is healthy and in the baseline sample, and exceeded the sample's budget ([`SampleLimits`](crate::capture::SampleLimits)) |
+//! | `sample_budget` | it is healthy and in the baseline sample, and exceeded the sample's budget ([`Limits::baseline_per_second`](crate::capture::Limits)) |
 //! | `forked` | the process was forked from the one in which `Dashcam` was built, and has none of its threads |
 //!
 //! A reason that only cuts what is kept, such as the memory limit, is in the exchange.

@@ -44,7 +44,7 @@ pub(crate) fn start(span: &Span, request: &RequestContext, arrival: &Arrival<'_>
         return;
     }
     let trace = request.trace_context();
-    let state = trace.trace_state().map(ours::TraceState::as_str);
+    let state = trace.trace_state().and_then(|state| state.to_str().ok());
     let state = state.and_then(|state| state.parse::<TraceState>().ok());
     let sent = state.as_ref().map(TraceState::header);
     let _ = span.set_parent(parent(trace, state));

@@ -1,24 +1,24 @@
 use std::sync::Arc;
 
-/// How much of some requests is captured: of all, of those of a path, of a route,
-/// or of the one that a handler answers.
+/// How much of a request is captured: of all requests, of those with a path, of a route, or
+/// of a single request.
 ///
-/// What is not said is as it would be without. One value serves everywhere:
+/// A setting that is not made keeps its previous value. Use the options as
 ///
-/// - [`options`](crate::capture::CaptureLayerBuilder::options) for all requests,
-///   and [`for_path`](crate::capture::CaptureLayerBuilder::for_path) for some;
-/// - a layer on a route, inside or outside of the capturing layer:
+/// - a setting: [`options`](crate::capture::CaptureLayerBuilder::options) for all requests,
+///   [`for_path`](crate::capture::CaptureLayerBuilder::for_path) for some;
+/// - a layer on a route, inside or outside of the capture layer:
 ///   `.route_layer(CaptureOptions::off())`;
-/// - an extension of the request, put there by a layer further out;
+/// - an extension of the request, inserted by an outer layer;
 /// - an extension of the response: `(Extension(CaptureOptions::off()), body)`.
 ///
-/// What comes later in this list wins, setting by setting. Bytes that were
-/// captured before a setting was known are given back where it forbids them.
+/// Later entries of this list override earlier ones, setting by setting. Bytes that were
+/// captured before a setting was known are dropped if it excludes them.
 ///
 /// # Ordering
 ///
-/// As a layer it acts before the service inside of it reads the body. Of a
-/// response, what a handler says acts before the body is sent.
+/// A layer takes effect before its inner service reads the body. An extension of the
+/// response takes effect before the body is sent.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[must_use]
 pub struct CaptureOptions {
@@ -30,7 +30,7 @@ pub struct CaptureOptions {
 }
 
 impl CaptureOptions {
-    /// Changes nothing yet.
+    /// Starts with no setting.
     pub const fn new() -> Self {
         Self {
             off: false,
@@ -41,10 +41,10 @@ impl CaptureOptions {
         }
     }
 
-    /// No exchange, whatever happens, even where the service asks with
-    /// [`keep`](crate::keep): for health checks, static files, and what nobody
-    /// may store. The request is still counted, and has its ID and its line in
-    /// the log. No later setting turns it on again.
+    /// Keeps no exchange, whatever happens, even if the service calls
+    /// [`keep`](crate::keep). For health checks, static files, and data that must not be
+    /// stored. The request is still counted, and has its ID and its log line. No later
+    /// setting turns capture on again.
     pub const fn off() -> Self {
         Self {
             off: true,
@@ -55,40 +55,43 @@ impl CaptureOptions {
         }
     }
 
-    /// Heads, and no byte of a body. Log lines cannot hide values that they only
-    /// know from a body then.
+    /// Captures heads and no bodies. Log lines then cannot hide values that occur only in a
+    /// body.
     pub const fn heads() -> Self {
         Self::new().body(0)
     }
 
-    /// Bytes captured of each body, instead of
+    /// Sets how many bytes of each body are captured. Default:
     /// [`Limits::body`](crate::capture::Limits::body).
     pub const fn body(self, limit: usize) -> Self {
         self.request_body(limit).response_body(limit)
     }
 
-    /// Bytes captured of the request body.
+    /// Sets how many bytes of the request body are captured. Default:
+    /// [`Limits::body`](crate::capture::Limits::body).
     pub const fn request_body(mut self, limit: usize) -> Self {
         self.request_body = Some(limit);
         self
     }
 
-    /// Bytes captured of the response body.
+    /// Sets how many bytes of the response body are captured. Default:
+    /// [`Limits::body`](crate::capture::Limits::body).
     pub const fn response_body(mut self, limit: usize) -> Self {
         self.response_body = Some(limit);
         self
     }
 
-    /// Bytes captured of each head that is seen from here on, and of trailers,
-    /// instead of [`Limits::head`](crate::capture::Limits::head). The request
-    /// head has been seen when a route is known.
+    /// Sets how many bytes of each later head, and of trailers, are captured. Default:
+    /// [`Limits::head`](crate::capture::Limits::head). As a layer on a route it comes too
+    /// late for the request head.
     pub const fn head(mut self, limit: usize) -> Self {
         self.head = Some(limit);
         self
     }
 
-    /// Captures only bodies of these media types, such as `application/json` or
-    /// `text/*`, and those that name none. Without parameters, in any case.
+    /// Captures only bodies of these media types, such as `application/json` or `text/*`,
+    /// and bodies without a content type. Default: all. Give types without parameters; case
+    /// is ignored.
     pub fn content_types<T: Into<String>>(mut self, types: impl IntoIterator<Item = T>) -> Self {
         let types = types.into_iter().map(|name| {
             let mut name: String = name.into();

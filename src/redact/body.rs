@@ -1,4 +1,4 @@
-//! Bodies, by their media type.
+//! Redaction of bodies, by their media type.
 //!
 //! | media type | what is written |
 //! |---|---|
@@ -6,9 +6,9 @@
 //! | `application/x-ndjson`, `jsonl`, `json-seq` | line by line |
 //! | `text/event-stream` | event by event: its data as JSON, or as one value |
 //! | `application/x-www-form-urlencoded` | as it is, with values replaced |
-//! | `multipart/*` | fields as in forms, of files what a placeholder says |
+//! | `multipart/*` | fields as in forms; a placeholder for each file |
 //! | `application/xml`, `+xml`, `text/xml` | as it is, with values replaced |
-//! | `text/plain` | `by_name` only: without what a detector finds |
+//! | `text/plain` | `by_name` only: without parts in which a detector matches |
 //! | everything else | its length and a keyed hash |
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
 use crate::exchange::Content;
 
 impl Redactor<'_> {
-    /// The captured prefix of a body; `ended` where that is all of it.
+    /// Redacts the captured prefix of a body. `ended` says that it is the whole body.
     pub(crate) fn body(
         &mut self,
         content_type: Option<&str>,
@@ -48,7 +48,7 @@ fn body(
     #[cfg(feature = "compression")]
     if let Some(decoded) = super::inflate::decode(&codings, bytes) {
         let ended = ended && decoded.left == 0;
-        // Anything can be decoded as something: what is text was not compressed.
+        // Almost any bytes can be decoded as something: a text counts as not compressed.
         if std::str::from_utf8(bytes).is_ok() {
             r.quietly(|r| drop(plain(r, content_type, bytes, ended)));
         }
@@ -60,7 +60,7 @@ fn body(
             Content::Opaque { why, .. } => opaque(r, bytes, why.as_deref().unwrap_or(FORMAT)),
         };
     }
-    // Not decoded: unless it is text after all, there are no words to be remembered.
+    // Not decoded: unless it is text after all, there are no words to remember.
     r.quietly(|r| drop(plain(r, content_type, bytes, ended)));
     opaque(r, bytes, CODING)
 }
@@ -79,8 +79,8 @@ fn opaque(r: &Redactor<'_>, bytes: &[u8], why: &str) -> Content {
     }
 }
 
-/// Codings that nobody named which are looked into, on top of each other: a body
-/// can be made that decodes to itself.
+/// How many nested codings without a header are decoded: a body can be constructed that
+/// decodes to itself.
 #[cfg(feature = "compression")]
 const UNNAMED: u8 = 3;
 
@@ -89,7 +89,7 @@ fn plain(r: &mut Redactor<'_>, content_type: Option<&str>, bytes: &[u8], ended: 
     inside(r, content_type, bytes, ended, 0)
 }
 
-/// A body inside of so many codings that nobody named.
+/// Redacts a body inside this many codings without a header.
 fn inside(
     r: &mut Redactor<'_>,
     content_type: Option<&str>,
@@ -99,15 +99,15 @@ fn inside(
 ) -> Content {
     #[cfg(not(feature = "compression"))]
     let _ = unnamed;
-    // First of all: compressed bytes may begin with a piece of the text, in which
-    // another format finds something.
+    // Check this first: compressed bytes may begin with a piece of the text, which another
+    // format could match.
     #[cfg(feature = "compression")]
     if unnamed < UNNAMED
         && let Some(coding) = super::inflate::look(bytes)
         && std::str::from_utf8(bytes).is_err()
         && let Some(decoded) = super::inflate::decode(&[coding], bytes)
     {
-        // Compressed without a word about it.
+        // Compressed without a header that says so.
         r.quietly(|r| drop(inside(r, content_type, &decoded.bytes, false, unnamed + 1)));
         return opaque(r, bytes, CODING);
     }
@@ -124,7 +124,7 @@ fn inside(
         Media::Form => form::body(r, bytes, ended),
         Media::Multipart(boundary) => multipart::body(r, &boundary, bytes),
         Media::Xml => xml::body(r, bytes, ended),
-        // Brackets in a document may hold anything, so JSON would be one, too.
+        // Brackets in a document may hold anything, so JSON would match, too.
         Media::GraphQl if json::is_object(bytes) => json::body(r, bytes, ended),
         Media::GraphQl => graphql::body(r, bytes, ended),
         Media::Text if r.is_answering(Answer::Http) && bytes.len() <= OWN_WORDS => {
@@ -132,8 +132,8 @@ fn inside(
         }
         Media::Text => text(r, bytes, ended),
     });
-    // What is not understood is not written, and its words not either, where
-    // the service repeats them.
+    // Data in an unknown format is not written, nor are its words in texts of the service
+    // that repeat them.
     let unknown = match &content {
         None => bytes.len(),
         Some(Content::Text { unparsed, .. }) => usize::try_from(*unparsed).unwrap_or(0),
@@ -142,24 +142,24 @@ fn inside(
     let tail = bytes.len().saturating_sub(unknown);
     let mut rest = bytes.get(tail..).unwrap_or_default();
     if rest.contains(&0) {
-        // Of wide characters the first byte may have been taken for one.
+        // The first byte of a wide character may have been read as a character.
         rest = bytes;
     }
     if content.is_none() && matches!(rest.trim_ascii_start().first(), Some(b'{' | b'[')) {
-        // Most likely JSON, whatever it is said to be.
+        // Most likely JSON, whatever the content type is.
         r.quietly(|r| drop(json::body(r, rest, ended)));
     }
     r.remember_words(rest);
     content.unwrap_or_else(|| opaque(r, bytes, why))
 }
 
-/// The longest text that is the service's own words, in bytes.
+/// The longest text that counts as the service's own message, in bytes.
 const OWN_WORDS: usize = 4096;
 
-/// A text in which the service says what went wrong.
+/// Redacts a text in which the service reports a failure.
 fn own_words(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
     let known = prefix(bytes, ended)?;
-    // Formats have values, and what stays of them may say what is hidden elsewhere.
+    // Formats have values, and their visible parts may repeat what is hidden elsewhere.
     let content = match known.trim_start().bytes().next() {
         Some(b'{' | b'[') => json::body(r, bytes, ended)?,
         Some(b'<') => xml::body(r, bytes, ended)?,
@@ -179,7 +179,7 @@ fn own_words(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content>
     }
 }
 
-/// Text of which nothing is known, under the policy that writes it.
+/// Redacts text of an unknown kind, under the policy that writes it.
 fn text(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
     if r.policy().is_strict() {
         return None;
@@ -192,7 +192,7 @@ fn text(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
         }
         Err(_) => return None,
     };
-    // Formats that tell more than detectors can.
+    // Formats that reveal more than detectors can find.
     match known.trim_start().bytes().next() {
         Some(b'{' | b'[') => return json::body(r, bytes, ended),
         Some(b'<') => return xml::body(r, bytes, ended),
@@ -205,8 +205,8 @@ fn text(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
     })
 }
 
-/// A prefix without its last words: they may be the start of what a detector
-/// would find, had it not been cut.
+/// Returns a prefix without its last words: they may be the cut start of what a detector
+/// would match.
 fn settled(text: &str) -> &str {
     const LAST: usize = 64;
     let line = text.rfind('\n').map_or(0, |at| at + 1);

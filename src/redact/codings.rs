@@ -1,13 +1,13 @@
-//! Content codings, by whatever name they come.
+//! Names of content codings, and their aliases.
 
-/// The most codings that are told apart.
+/// The most codings that are distinguished.
 const MOST: usize = 8;
 
-/// What stands for a coding that is not known.
+/// The name of an unknown coding.
 pub(crate) const OTHER: &str = "other";
 
-/// The registered names of the codings in a field's value, or in the list of several, in
-/// the order in which they were applied. Those of HTTP's identity are left out.
+/// Returns the registered names of the codings in a field's value, or in several, in the
+/// order in which they were applied, without `identity`.
 pub(crate) fn of(list: &str) -> Vec<&'static str> {
     let codings: Vec<_> = names(list).take(MOST + 1).map(registered).collect();
     if codings.len() > MOST {
@@ -16,12 +16,12 @@ pub(crate) fn of(list: &str) -> Vec<&'static str> {
     codings
 }
 
-/// Whether there is any, other than the identity.
+/// Returns whether there is a coding other than `identity`.
 pub(crate) fn is_coded(list: &str) -> bool {
     names(list).next().is_some()
 }
 
-/// Whether all of them are known, however many.
+/// Returns whether all codings are known, however many.
 pub(super) fn are_known(list: &str) -> bool {
     names(list).all(|name| registered(name) != OTHER)
 }
@@ -32,7 +32,7 @@ fn names(list: &str) -> impl Iterator<Item = &str> {
         .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"))
 }
 
-/// RFC 9110, section 8.4.1, has recipients take the names with `x-` for the same.
+/// RFC 9110, section 8.4.1: recipients treat the names with `x-` as aliases.
 fn registered(name: &str) -> &'static str {
     const KNOWN: [&str; 7] = ["br", "compress", "dcb", "dcz", "deflate", "gzip", "zstd"];
     let short = name.get(..2).filter(|x| x.eq_ignore_ascii_case("x-"));

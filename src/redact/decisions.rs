@@ -1,33 +1,33 @@
-//! What was decided about names, which repeat: in lists of objects, and from
-//! one body to the next.
+//! A cache of decisions about names, which repeat in lists of objects and from body to
+//! body.
 
 use super::policy::Rule;
 
-/// The longest name of which a decision is kept, in bytes.
+/// The longest name that is cached, in bytes.
 const LONGEST: usize = 24;
 
-/// Names of which decisions are kept.
+/// How many names are cached.
 const SLOTS: usize = 256;
 
-/// Places that a name may have. Two names that share their first one would
-/// otherwise drive each other out, object after object.
+/// How many slots a name may use. With one, two names with the same slot would evict each
+/// other in every object.
 const PLACES: usize = 4;
 
-/// What a name says.
+/// The decision about a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Decision {
-    /// Whether it may itself be written.
+    /// Whether the name itself may be written.
     pub(super) stays: bool,
     pub(super) rule: Rule,
     pub(super) part: Part,
 }
 
-/// What a member of a JSON object is to those beside it.
+/// The role of a member of a JSON object for its siblings.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum Part {
     #[default]
     None,
-    /// It names what another one, behind it, has: `{"name":"pin","value":1234}`.
+    /// It names a later member's value: `{"name":"pin","value":1234}`.
     Name,
     /// It has the value of such a name.
     Value,
@@ -35,7 +35,7 @@ pub(super) enum Part {
     Query,
 }
 
-/// Members that name what another one is the value of.
+/// Members that name the value of another member.
 #[rustfmt::skip]
 const NAMES: &[&str] = &[
     "name", "key", "id", "field", "param", "parameter", "header", "path", "pointer", "type", "kind",
@@ -64,7 +64,7 @@ impl Part {
     }
 }
 
-/// What was decided about names under one policy.
+/// Decisions about names under one policy.
 #[derive(Default)]
 pub(crate) struct Decisions {
     pub(super) keys: Cache,
@@ -77,14 +77,14 @@ impl Decisions {
     }
 }
 
-/// Decisions by name. Without a slot until there is the first one.
+/// Decisions by name. Empty until the first decision.
 ///
-/// Bodies of one kind have their keys in one order, so each slot knows which
-/// came next: then a key is known without being read.
+/// Bodies of one kind have their keys in the same order. Each slot knows the slot of the
+/// next key, which then needs no parsing.
 #[derive(Default)]
 pub(super) struct Cache {
     slots: Vec<Slot>,
-    /// Where the last name is.
+    /// The slot of the last name.
     last: usize,
 }
 
@@ -92,15 +92,15 @@ pub(super) struct Cache {
 struct Slot {
     name: Name,
     decision: Decision,
-    /// Where the name is that came next.
+    /// The slot of the name that came next.
     next: u8,
-    /// Whether JSON writes the name as it is.
+    /// Whether JSON writes the name without escapes.
     plain: bool,
 }
 
 impl Cache {
-    /// The name that is expected, where a text starts with it and a quote: its
-    /// length, and what was decided about it.
+    /// Returns the length of the expected name and the decision about it, if the text
+    /// starts with it and a quote.
     pub(super) fn expect(&mut self, text: &[u8]) -> Option<(usize, Decision)> {
         let next = usize::from(self.slots.get(self.last)?.next);
         let slot = self.slots.get(next)?;
@@ -147,7 +147,7 @@ impl Cache {
         decision
     }
 
-    /// Notes which name came next.
+    /// Records which name came next.
     fn follow(&mut self, place: usize) {
         if let Some(slot) = self.slots.get_mut(self.last) {
             // There are 256, so the cast loses nothing.
@@ -157,16 +157,16 @@ impl Cache {
     }
 }
 
-/// A short name, to be compared at once: its bytes, and zeros behind them.
+/// A short name for one comparison: its bytes, padded with zeros.
 #[derive(Clone, Copy, Default, PartialEq)]
 struct Name {
     words: [u64; 3],
-    /// Zero where there is none.
+    /// Zero if there is none.
     length: u8,
 }
 
 impl Name {
-    /// `None` for one that is empty or too long.
+    /// Returns `None` for an empty or too long name.
     fn of(name: &[u8]) -> Option<Self> {
         if name.is_empty() {
             return None;
@@ -179,7 +179,7 @@ impl Name {
         })
     }
 
-    /// Whether a text starts with it.
+    /// Returns whether a text starts with it.
     fn starts(&self, text: &[u8]) -> bool {
         let length = usize::from(self.length);
         let Some(start) = text.first_chunk() else {
@@ -207,7 +207,7 @@ fn words(bytes: &[u8; LONGEST]) -> [u64; 3] {
     words
 }
 
-/// By length, the bits of a name in its words.
+/// The mask of a name's bits in its words, by length.
 const MASKS: [[u64; 3]; LONGEST + 1] = {
     let mut masks = [[0; 3]; LONGEST + 1];
     let mut length = 0;
@@ -242,7 +242,8 @@ mod tests {
             for name in names.iter().chain(&names) {
                 let text = format!("{name}\"{behind}");
                 if let Some((length, expected)) = cache.expect(text.as_bytes()) {
-                    // What JSON would read there, which is not always the whole name.
+                    // The string that JSON would parse there, which is not always the whole
+                    // name.
                     let read = text.split('"').next().unwrap();
                     prop_assert_eq!(length, read.len());
                     prop_assert_eq!(expected, decision(read));
@@ -268,7 +269,7 @@ mod tests {
         for name in names.iter().chain(&names) {
             know(name);
         }
-        // What has no slot is passed over; what is escaped is never expected.
+        // A name without a slot is skipped; an escaped name is never expected.
         assert_eq!(names.map(know), [true, true, false, false, true, true]);
     }
 

@@ -1,8 +1,8 @@
-//! Reading what others encoded, and encoding it again.
+//! Decoding and encoding of values.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
 
-/// What RFC 3986 leaves unreserved stays.
+/// Keeps the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -28,8 +28,8 @@ pub(super) fn push_percent(bytes: &[u8], out: &mut String) {
     out.extend(percent_encode(bytes, RESERVED));
 }
 
-/// Decodes base64 in either alphabet, as far as it goes; `None` where a
-/// character is in neither. Not a validator.
+/// Decodes base64 in either alphabet as far as possible. Returns `None` if a character is
+/// in neither. It does not validate.
 pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 2);
     let (mut bits, mut held) = (0_u32, 0_u32);
@@ -53,8 +53,8 @@ pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The inside of a JSON string, decoded; `None` where an escape is wrong.
-/// `cut` allows an incomplete escape at the end. Lone surrogates become U+FFFD.
+/// Decodes the inside of a JSON string. Returns `None` if an escape is invalid. `cut`
+/// allows an incomplete escape at the end. Lone surrogates become U+FFFD.
 pub(super) fn json(raw: &[u8], cut: bool, out: &mut Vec<u8>) -> Option<()> {
     out.clear();
     let mut rest = raw;
@@ -88,7 +88,7 @@ pub(super) fn json(raw: &[u8], cut: bool, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// JSON's and Rust's escapes, read leniently: whatever is wrong stays.
+/// Decodes escapes of JSON and Rust leniently: invalid ones stay.
 pub(super) fn escapes(bytes: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut rest = bytes;

@@ -3,9 +3,9 @@
 use super::{Redactor, decisions::Part, decode, url};
 use crate::exchange::Content;
 
-/// `None` where this is no form.
+/// Returns `None` if this is not a form.
 pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
-    // What has other bytes was not written by an encoder of forms.
+    // An encoder of forms writes no other bytes.
     let text = std::str::from_utf8(bytes).ok()?;
     if !text.bytes().all(url::is_query) {
         return None;
@@ -22,7 +22,7 @@ pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
                 out.push('=');
                 push_value(r, rule, value, cut, &mut out);
             }
-            // Without a name it is a value.
+            // A part without a name is a value.
             None => {
                 let rule = r.policy().field_rule("");
                 push_value(r, rule, pair, cut, &mut out);

@@ -1,12 +1,12 @@
-//! GraphQL documents: names and structure stay, literals do not.
+//! GraphQL documents: keeps names and structure, hides literals.
 
 use super::{Redactor, detect, names};
 use crate::exchange::Content;
 
-/// The most brackets in brackets.
+/// The deepest nesting of brackets.
 const DEPTH: usize = 128;
 
-/// A body that is a document.
+/// Redacts a body that is a document.
 pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
     let text = std::str::from_utf8(bytes).ok().filter(|_| ended)?;
     Some(Content::Text {
@@ -18,9 +18,9 @@ pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
 /// The words that start definitions.
 const STARTS: [&str; 4] = ["query", "mutation", "subscription", "fragment"];
 
-/// A whole executable document, redacted; `None` where this is none. What is
-/// no token of the language, or no balanced document, does not come through:
-/// this also looks at texts that only may be one.
+/// Redacts a whole executable document. Returns `None` for a text with anything that is not
+/// a token of the language, or that is not a balanced document: callers also pass texts
+/// that are only perhaps a document.
 pub(super) fn query(r: &mut Redactor<'_>, text: &str) -> Option<String> {
     if !is_document(text) {
         return None;
@@ -62,8 +62,8 @@ pub(super) fn query(r: &mut Redactor<'_>, text: &str) -> Option<String> {
     Some(out)
 }
 
-/// A literal without its quotes, which are one or three on each side: those
-/// that are escaped belong to it.
+/// Returns a literal without its quotes, one or three on each side. Escaped quotes belong
+/// to the literal.
 fn inside(token: &str) -> &str {
     ["\"\"\"", "\""]
         .iter()
@@ -71,10 +71,10 @@ fn inside(token: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// A literal is known with its escapes and without.
+/// A literal is remembered with its escapes and without.
 fn remember_escaped(r: &mut Redactor<'_>, inner: &str) {
     if inner.contains('\n') {
-        // Of a block, services take the indentation away.
+        // Services remove the indentation of a block string.
         inner.lines().for_each(|line| r.remember(line));
     }
     let mut plain = Vec::new();
@@ -87,11 +87,12 @@ fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Whether a text is definitions with balanced brackets, each with a selection.
+/// Returns whether a text consists of definitions with balanced brackets, each with a
+/// selection.
 fn is_document(text: &str) -> bool {
     let mut open = Vec::new();
-    // Whether a definition has begun, whether it has had its selection, and
-    // words in it so far outside of brackets.
+    // Whether a definition has begun, whether its selection is over, and its words so far
+    // outside of brackets.
     let (mut begun, mut selections, mut words) = (false, 0_usize, 0_usize);
     for token in Tokens(text) {
         let Some(token) = token else { return false };
@@ -143,7 +144,8 @@ fn is_document(text: &str) -> bool {
     open.is_empty() && !begun && selections > 0
 }
 
-/// The tokens of a text, white space among them; `None` for what is none.
+/// Iterates over the tokens of a text, including white space; `None` for anything that is
+/// not a token.
 struct Tokens<'t>(&'t str);
 
 impl<'t> Iterator for Tokens<'t> {

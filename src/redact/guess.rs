@@ -1,26 +1,25 @@
 //! Which values could be guessed.
 
-/// The longest value that is looked at, in bytes. Dates with their time and zone
-/// are no longer.
+/// The longest value that is checked, in bytes. A date with time and zone fits.
 const LONGEST: usize = 64;
 
-/// From here on there are too many possibilities to try them.
+/// From this number on there are too many possibilities to try.
 const MANY: u64 = 1 << 31;
 
-/// Digits that numbers of people and things have: phones, personal and account
-/// numbers, times in milliseconds. Fewer of them are in use than could be written.
+/// The most digits of numbers that identify people and things: phone, personal and account
+/// numbers, times in milliseconds. Only a part of the possible numbers is in use.
 const NUMBER: usize = 15;
 
-/// The digits of a date with its time, fractions and zone.
+/// The most digits of a date with time, fraction and zone.
 const TIME: usize = 24;
 
-/// The longest word that only says what a number is.
+/// The longest word that only labels a number.
 const WORD: usize = 12;
 
-/// How often digits and letters touch in dates and times, such as 19900512T0417Z.
+/// How often digits and letters may be adjacent in dates and times, such as 19900512T0417Z.
 const CHANGES: usize = 5;
 
-/// What stands between the digits of dates and times, by its length in bytes.
+/// Separators of digits in dates and times, by their length in bytes.
 const WORDS: [&[&str]; 10] = [
     &[],
     &["t", "z"],
@@ -37,17 +36,17 @@ const WORDS: [&[&str]; 10] = [
     &["september", "wednesday"],
 ];
 
-/// Whether a value has so few possibilities, by its shape, that they could be tried.
+/// Returns whether a value's shape has so few possibilities that they could be tried.
 ///
-/// It has when
-/// - it is a number of at most 15 digits, zeros at its ends not counted, whatever
-///   separates them, and with at most one word beside them;
+/// It has, if
+/// - it is a number of at most 15 digits, zeros at its ends not counted, with any
+///   separators, and with at most one word beside them;
 /// - it is a date or a time;
-/// - its letters and digits make fewer than 2³¹ values of its kind: at most six
-///   letters, seven hexadecimal digits, the like.
+/// - its letters and digits have fewer than 2³¹ combinations of its kind: at most six
+///   letters, seven hexadecimal digits, and so on.
 ///
-/// What is longer than 64 bytes has many. A word out of a list has the
-/// possibilities of its letters: a shape does not tell that it is one.
+/// A value of more than 64 bytes has many. A dictionary word counts by its letters: its
+/// shape does not show that it is a word.
 pub(super) fn few(value: &[u8]) -> bool {
     if value.len() > LONGEST {
         return false;
@@ -63,8 +62,8 @@ pub(super) fn few(value: &[u8]) -> bool {
     told.unwrap_or_else(|| Shape::of(text).is_few())
 }
 
-/// The answer, where counting suffices for it: most values are short numbers, names,
-/// addresses and tokens.
+/// The result, if counting suffices: most values are short numbers, names, addresses and
+/// tokens.
 fn by_counts(value: &[u8]) -> Option<bool> {
     let (mut digits, mut zeros, mut letters, mut changes) = (0, 0, 0, 0);
     let mut before = Kind::Other;
@@ -83,12 +82,13 @@ fn by_counts(value: &[u8]) -> Option<bool> {
     if letters == 0 && digits <= NUMBER || digits == 0 && letters <= 6 {
         return Some(true);
     }
-    // Of more than nine letters and digits few are numbers and times only.
+    // With more than nine letters and digits, only numbers and times have few
+    // possibilities.
     let many = digits == 0 || digits - zeros > TIME || changes > CHANGES;
     (many && digits + letters > 9).then_some(false)
 }
 
-/// A text in another coding, or none: each byte could be one of many.
+/// Not UTF-8 text: each byte has many possibilities.
 fn few_bytes(value: &[u8]) -> bool {
     let many = |b: &u8| match b {
         b'0'..=b'9' => 10,
@@ -115,18 +115,18 @@ impl Kind {
         }
     }
 
-    /// Whether letters and digits touch.
+    /// Whether letters and digits are adjacent.
     fn touches(self, before: Self) -> bool {
         self != before && self != Self::Other && before != Self::Other
     }
 }
 
-/// What a text is made of.
+/// Counts of a text's characters.
 #[derive(Debug, Default)]
 struct Shape {
-    /// How many values are written so: ten for a digit, 26 for a letter.
+    /// How many values have this shape: ten for a digit, 26 for a letter.
     written: u64,
-    /// The same, where all could be hexadecimal digits.
+    /// The same, if all could be hexadecimal digits.
     hexadecimal: u64,
     /// The digits, without zeros in front.
     digits: usize,
@@ -134,13 +134,13 @@ struct Shape {
     zeros: usize,
     /// The lengths of the first three groups of digits.
     groups: [usize; 3],
-    /// Words that dates do not have.
+    /// Whether there are words that dates do not have.
     words: usize,
-    /// How often letters and digits touch.
+    /// How often letters and digits are adjacent.
     changes: usize,
-    /// Such a word touches digits, or is long.
+    /// Whether such a word is adjacent to digits, or long.
     mixed: bool,
-    /// Two digits stand behind a colon.
+    /// Whether two digits follow a colon.
     clock: bool,
 }
 
@@ -212,7 +212,7 @@ impl Shape {
         self.digits > 0 && digits <= NUMBER && self.is_plain()
     }
 
-    /// Whether what stands beside the digits says no more than what they are.
+    /// Returns whether the other characters only label the digits.
     fn is_plain(&self) -> bool {
         self.words <= 1 && !self.mixed && self.changes <= CHANGES
     }
@@ -305,7 +305,7 @@ mod tests {
             proptest::prop_assert_eq!(few(value.as_bytes()), slow, "{}", value);
         }
 
-        /// A PIN does not become safe by what stands around it.
+        /// Other characters around a PIN do not make it safe.
         #[test]
         fn separators_change_nothing(
             value in "[0-9]{1,15}",

@@ -1,4 +1,4 @@
-//! Header fields.
+//! Redaction of header fields.
 
 use super::{
     Action, Redactor, decode, detect, members, names,
@@ -9,7 +9,7 @@ use super::{
     url,
 };
 
-/// Authentication schemes, whose names stay.
+/// Authentication schemes whose names are kept.
 const SCHEMES: &[&str] = &[
     "apikey",
     "aws4-hmac-sha256",
@@ -30,7 +30,7 @@ const SCHEMES: &[&str] = &[
     "vapid",
 ];
 
-/// Those that have parameters behind their name.
+/// Schemes with parameters behind their name.
 const PARAMETERS: &[&str] = &[
     "aws4-hmac-sha256",
     "digest",
@@ -43,19 +43,19 @@ const PARAMETERS: &[&str] = &[
     "vapid",
 ];
 
-/// Parameters of media types that are needed to read a body.
+/// Parameters of media types that are needed to parse a body.
 const MEDIA: &[&str] = &["boundary", "charset"];
 
-/// Those of which numbers stay, and no more than a version has.
+/// Parameters whose numbers are kept, if not longer than a version.
 const VERSIONS: &[&str] = &["level", "q", "v", "version"];
 
-/// The longest of these.
+/// The longest such number.
 const VERSION: usize = 5;
 
 /// The shortest part of a list that is remembered on its own.
 const PART: usize = 3;
 
-/// Words that lists in headers have, and texts too.
+/// Words that occur in lists in headers, and in texts.
 const WORDS: &[&str] = &["http", "https", "max", "none", "null", "true", "false"];
 
 /// Headers whose values are credentials, whatever the policy says.
@@ -67,10 +67,9 @@ const CREDENTIALS: &[&str] = &[
 ];
 
 impl Redactor<'_> {
-    /// One header field. `sensitive` is what the header value says of itself.
+    /// Redacts one header field. `sensitive` is `HeaderValue::is_sensitive`.
     ///
-    /// Of credentials the scheme stays, of cookies the names and the
-    /// attributes.
+    /// Keeps the scheme of credentials, and the names and attributes of cookies.
     pub(crate) fn header(&mut self, name: &str, value: &[u8], sensitive: bool) -> String {
         header(self, name, value, sensitive)
     }
@@ -88,8 +87,8 @@ fn header(r: &mut Redactor<'_>, name: &str, value: &[u8], sensitive: bool) -> St
 
 fn by_rule(r: &mut Redactor<'_>, lower: &str, rule: Rule, value: &[u8]) -> String {
     let Ok(text) = std::str::from_utf8(value) else {
-        // Services that read it anyway read it as Latin-1 or lossily, and take it
-        // apart as they do others.
+        // Services that use it nevertheless read it as Latin-1 or lossily, and split it as
+        // other values.
         let latin: String = value.iter().map(|&b| char::from(b)).collect();
         let lossy = String::from_utf8_lossy(value);
         r.quietly(|r| {
@@ -136,7 +135,7 @@ fn by_rule(r: &mut Redactor<'_>, lower: &str, rule: Rule, value: &[u8]) -> Strin
     }
 }
 
-/// What a failed call says, in the percent-encoding of gRPC.
+/// The message of a failed call, in the percent-encoding of gRPC.
 fn grpc_message(r: &mut Redactor<'_>, text: &str) -> String {
     let decoded = decode::percent(text);
     let plain = String::from_utf8_lossy(&decoded);
@@ -154,7 +153,7 @@ fn grpc_message(r: &mut Redactor<'_>, text: &str) -> String {
     out
 }
 
-/// Hides what is in a list, or a value as a whole.
+/// Hides the values of a list, or the value as a whole.
 fn taken_apart(r: &mut Redactor<'_>, header: &str, text: &str) -> String {
     match members::list_of(header) {
         Some(list) => {
@@ -165,7 +164,7 @@ fn taken_apart(r: &mut Redactor<'_>, header: &str, text: &str) -> String {
     }
 }
 
-/// A media type without the values of parameters that no media type has.
+/// Returns a media type without the values of unknown parameters.
 fn media(r: &mut Redactor<'_>, text: &str) -> String {
     let known = |piece: &str| {
         let (name, value) = piece.split_once('=').unwrap_or_default();
@@ -194,8 +193,7 @@ fn media(r: &mut Redactor<'_>, text: &str) -> String {
     out
 }
 
-/// What a program says of itself; in its comments, values that it gives a name are
-/// not its own.
+/// Redacts a `user-agent`: values with a name in its comments are not the program's own.
 fn agent(r: &mut Redactor<'_>, text: &str) -> String {
     let (mut depth, mut from) = (0_usize, 0);
     let mut values = Vec::new();
@@ -231,21 +229,21 @@ fn agent(r: &mut Redactor<'_>, text: &str) -> String {
     out
 }
 
-/// Hides a value and remembers its parts too.
+/// Hides a value, and remembers its parts, too.
 fn hide(r: &mut Redactor<'_>, text: &str) -> String {
     hide_as(r, Action::Pseudonym, text)
 }
 
 fn hide_as(r: &mut Redactor<'_>, how: Action, text: &str) -> String {
     if text.contains('%') {
-        // Such as `grpc-message`, whose text is in the service's log as it is.
+        // For example `grpc-message`, whose text is in the service's log as it is.
         r.remember(&String::from_utf8_lossy(&decode::percent(text)));
     }
     r.remember_parts(text);
     for part in text.split([',', ';', ' ']) {
         let part = part.trim();
         let (name, value) = part.split_once('=').unwrap_or(("", part));
-        // As in `bearer.` before a token, for lack of a header.
+        // For example `bearer.` before a token, where clients cannot set a header.
         let last = value.rsplit_once('.').map_or("", |(_, last)| last);
         for part in [part, value.trim_matches('"'), last] {
             let word = WORDS.iter().any(|word| word.eq_ignore_ascii_case(part));
@@ -286,7 +284,7 @@ fn credentials(r: &mut Redactor<'_>, text: &str) -> String {
     format!("{scheme} {}", hide(r, token))
 }
 
-/// Applies a function to the text inside the white space around it.
+/// Applies a function to the trimmed text, and keeps the white space around it.
 fn around(text: &str, inner: impl FnOnce(&str) -> String) -> String {
     let trimmed = text.trim();
     let (left, right) = text.split_once(trimmed).unwrap_or(("", ""));
@@ -296,7 +294,7 @@ fn around(text: &str, inner: impl FnOnce(&str) -> String) -> String {
     format!("{left}{}{right}", inner(trimmed))
 }
 
-/// One `name=value`; what has no name is a value.
+/// Redacts one `name=value`; a part without a name is a value.
 fn cookie(r: &mut Redactor<'_>, pair: &str) -> String {
     let Some((name, value)) = pair.split_once('=') else {
         return hide(r, pair);
@@ -322,7 +320,7 @@ fn cookie(r: &mut Redactor<'_>, pair: &str) -> String {
     r.remember(bare);
     let decoded = String::from_utf8_lossy(&decoded);
     r.remember(&decoded);
-    // Some encode twice.
+    // Some clients encode twice.
     r.remember_parts(&decoded);
     format!("{name}={}", hide_as(r, rule.how(), value))
 }
@@ -347,9 +345,9 @@ fn set_cookie(r: &mut Redactor<'_>, text: &str) -> String {
     out
 }
 
-/// What is written in the place of the value of an attribute, where not itself;
-/// `None` where there is no such attribute, or the value is none that it has.
-// Outer: is it one; inner: has it to be replaced.
+/// Returns the replacement for an attribute's value, if it needs one; `None` if there is no
+/// such attribute, or it cannot have this value.
+// Outer: whether it is one; inner: whether it must be replaced.
 #[allow(clippy::option_option)]
 fn attribute(r: &mut Redactor<'_>, name: &str, value: &str) -> Option<Option<String>> {
     let one_of = |words: &[&str]| words.iter().any(|w| w.eq_ignore_ascii_case(value));
@@ -375,7 +373,7 @@ fn attribute(r: &mut Redactor<'_>, name: &str, value: &str) -> Option<Option<Str
     Some((!stays).then(|| hide(r, value)))
 }
 
-/// The W3C form, which a detector would take for a token.
+/// The W3C form, which a detector would match as a token.
 fn is_traceparent(text: &str) -> bool {
     let mut parts = text.split('-');
     let mut hex = |length: usize| {

@@ -1,4 +1,4 @@
-//! This room's part of a request: what its texts hide, and how.
+//! This room's part of a request's state: the values that its texts hide.
 
 use super::{Known, Salt};
 use std::sync::{
@@ -10,12 +10,12 @@ use std::sync::{
 pub(crate) struct Hiding {
     /// The salt of its hashes; zero until it is needed.
     salt: AtomicU64,
-    /// What texts of this request must hide, as far as it has come.
+    /// The values that texts of this request must hide, so far.
     known: Mutex<Known>,
 }
 
 impl Hiding {
-    /// The salt of the hashes that hold within this request only.
+    /// Returns the salt of the hashes that are valid within this request only.
     pub(crate) fn salt(&self) -> Salt {
         if let Some(salt) = Salt::from_bits(self.salt.load(Relaxed)) {
             return salt;
@@ -30,7 +30,7 @@ impl Hiding {
         }
     }
 
-    /// Makes a call's hashes those of the request that makes it.
+    /// Gives a call the salt of the request that makes it.
     pub(crate) fn take_salt_of(&self, caller: &Self) {
         self.salt.store(caller.salt().to_bits(), Relaxed);
     }

@@ -1,19 +1,19 @@
-//! Which names certainly have no suspicious word in them.
+//! A filter for names that certainly contain no suspicious word.
 //!
 //! Without it redaction of JSON takes 37 % (small bodies) to 45 % (catalogues) more
 //! instructions.
 
-/// Letters, the most frequent first.
+/// Letters by frequency, the most frequent first.
 const FREQUENT: &[u8; 26] = b"etaoinsrhdlucmfywgpbvkxqjz";
 
-/// Three letters that many other words have, too.
+/// Triples of letters that many other words have, too.
 const COMMON: [&[u8; 3]; 20] = [
     b"ard", b"ass", b"car", b"con", b"cov", b"cre", b"cur", b"dep", b"dev", b"ect", b"ial", b"ing",
     b"ken", b"mon", b"nic", b"ras", b"rti", b"ser", b"ver", b"wor",
 ];
 
-/// Three letters of each word, as a set. A name without any of them needs no
-/// closer look, and almost no name has one.
+/// One triple of letters of each word, as a set. A name without any of them needs no exact
+/// check, and almost no name has one.
 #[derive(Clone)]
 pub(super) struct Hints(Box<[u64; PLACES / 64]>);
 
@@ -21,11 +21,11 @@ pub(super) struct Hints(Box<[u64; PLACES / 64]>);
 const PLACES: usize = 1 << 15;
 
 impl Hints {
-    /// Of folded words.
+    /// Builds the set of folded words.
     pub(super) fn of<'w>(words: impl Iterator<Item = &'w str>) -> Self {
         let mut hints = Self(Box::new([0; PLACES / 64]));
         for word in words {
-            // A name with anything else gets the closer look anyway.
+            // A name with any other byte is checked exactly.
             let Some(codes) = word.bytes().map(code).collect::<Option<Vec<u8>>>() else {
                 continue;
             };
@@ -50,8 +50,8 @@ impl Hints {
         hints
     }
 
-    /// Whether one of the words may be in a name; of one that is not ASCII, or
-    /// has a backslash that may be an escape, always.
+    /// Returns whether one of the words may be in a name. Always `true` if the name is not
+    /// ASCII, or has a backslash that may be an escape.
     pub(super) fn may_be_in(&self, name: &[u8]) -> bool {
         let mut place = 0;
         name.iter().any(|&b| match CODES[usize::from(b)] {
@@ -65,8 +65,8 @@ impl Hints {
         })
     }
 
-    /// Where, from a place on, a word of a text may have one of the words in it; in a
-    /// word beyond ASCII, always.
+    /// Returns where, from a position on, a word of a text may contain one of the words; a
+    /// word that is not ASCII always counts.
     pub(super) fn next_in(&self, text: &[u8], from: usize) -> Option<usize> {
         let mut place = 0;
         let rest = text.get(from..)?;
@@ -89,7 +89,7 @@ impl Hints {
     }
 }
 
-/// Bytes that are no part of a folded name.
+/// Bytes that are not part of a folded name.
 const NOTHING: u8 = 0;
 const DIGIT: u8 = 27;
 const UNCLEAR: u8 = 32;
@@ -109,12 +109,12 @@ const CODES: [u8; 256] = {
     codes
 };
 
-/// Stands between words.
+/// Separates words.
 const GAP: u8 = 28;
-/// May stand inside of one.
+/// May be inside a word.
 const INSIDE: u8 = 33;
 
-/// The same for texts, in which names stand.
+/// The same for texts that contain names.
 const IN_TEXT: [u8; 256] = {
     let mut codes = CODES;
     let mut b = 0;

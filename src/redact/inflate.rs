@@ -1,4 +1,4 @@
-//! Bodies with a content coding, decoded as far as they go.
+//! Decodes bodies with a content coding, as far as possible and within limits.
 
 use crate::foreign;
 use brotli_decompressor::{
@@ -8,16 +8,16 @@ use flate2::{Decompress, FlushDecompress, Status};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use std::{cell::Cell, io::Read, rc::Rc};
 
-/// The most bytes that are decoded of one body, however small it came.
+/// The most decoded bytes of one body, however small it is.
 const MOST: usize = 256 * 1024;
 
-/// The most codings on top of each other.
+/// The most nested codings.
 const LAYERS: usize = 3;
 
-/// Bytes that are taken from a decoder at once.
+/// How many bytes are taken from a decoder at once.
 const PART: usize = 8192;
 
-/// Bytes that are given to one at once, where it is watched.
+/// How many bytes a decoder gets at once, if its memory is limited.
 const STEP: usize = 512;
 
 /// The largest window of zstd in HTTP, in bytes (RFC 9659).
@@ -25,12 +25,12 @@ const WINDOW: u64 = 8 << 20;
 
 pub(super) struct Decoded {
     pub(super) bytes: Vec<u8>,
-    /// Bytes, at least, that were not decoded: 0 where all of it was.
+    /// At least how many bytes were not decoded; 0 if all were.
     pub(super) left: usize,
 }
 
-/// Decodes what codings, by their registered names in the order in which they were
-/// applied, made of a body. `None` where one is not known or nothing comes out.
+/// Decodes a body. `codings` are registered names in the order in which they were applied.
+/// Returns `None` if one is unknown or nothing can be decoded.
 pub(super) fn decode(codings: &[&str], bytes: &[u8]) -> Option<Decoded> {
     if codings.len() > LAYERS {
         return None;
@@ -41,7 +41,7 @@ pub(super) fn decode(codings: &[&str], bytes: &[u8]) -> Option<Decoded> {
     };
     for (n, coding) in codings.iter().rev().enumerate() {
         let input = if n == 0 { bytes } else { &decoded.bytes };
-        // The decoders are safe code, but not ours.
+        // The decoders are foreign code, although safe.
         let (bytes, left) = foreign::run(|| one(coding, input)).flatten()?;
         if bytes.is_empty() {
             return None;
@@ -54,7 +54,7 @@ pub(super) fn decode(codings: &[&str], bytes: &[u8]) -> Option<Decoded> {
     Some(decoded)
 }
 
-/// The coding of bytes that start as its do.
+/// Returns the coding whose magic bytes these start with.
 pub(super) fn look(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x1f, 0x8b, 8, ..] => Some("gzip"),
@@ -80,7 +80,7 @@ fn one(coding: &str, mut input: &[u8]) -> Option<(Vec<u8>, usize)> {
     Some((out, left))
 }
 
-/// With the wrapper that the coding has, or without, as some send it.
+/// With the coding's wrapper, or without it, as some clients send it.
 fn deflate(input: &mut &[u8]) -> (Vec<u8>, bool) {
     let wrapped = match **input {
         [method, flags, ..] => {
@@ -108,14 +108,14 @@ fn deflate(input: &mut &[u8]) -> (Vec<u8>, bool) {
     }
 }
 
-/// Bits of a window that holds what is decoded.
+/// The bits of a window for the most decoded bytes.
 const BROTLI: u8 = 18;
 
-/// The most that tables for one body may take, in bytes: a few bytes of input can ask
-/// for a megabyte of them, over and over.
+/// The most bytes of tables for one body: a few bytes of input can request a megabyte of
+/// them, again and again.
 const TABLES: usize = 8 << 20;
 
-/// Counts what the decoder asks for.
+/// Counts the decoder's allocations.
 #[derive(Clone)]
 struct Counted(Rc<Cell<usize>>);
 
@@ -133,12 +133,12 @@ impl<T: Clone + Default> Allocator<T> for Counted {
     }
 }
 
-/// The decoder fills a window before it gives out a byte, up to 16 MiB for a body of
-/// some 50 bytes. So it is told of one that is as large as what is decoded: until
-/// that is full, it makes no difference.
+/// The decoder fills a window before it returns a byte, up to 16 MiB for a body of some 50
+/// bytes. The header is rewritten to a window of the most decoded bytes, which makes no
+/// difference until it is full.
 fn brotli(input: &mut &[u8]) -> Option<(Vec<u8>, bool)> {
     let (first, rest) = input.split_first()?;
-    // Large windows are an extension, and no part of the coding.
+    // Large windows are an extension, not part of the coding.
     if first & 0x7f == 0x11 {
         return None;
     }
@@ -155,7 +155,7 @@ fn brotli(input: &mut &[u8]) -> Option<(Vec<u8>, bool)> {
     let mut part = [0; PART];
     let (first, mut rest) = ([first], rest);
     let mut next: &[u8] = &first;
-    // Beyond its window it would take distances for words of its dictionary.
+    // Beyond its window it would read distances as words of its dictionary.
     let most = (1 << BROTLI) - 16;
     let whole = loop {
         let room = part.len().min(most - out.len());
@@ -188,11 +188,11 @@ fn brotli(input: &mut &[u8]) -> Option<(Vec<u8>, bool)> {
     Some((out, whole))
 }
 
-/// The most blocks of one body: each may bring tables, and hold next to nothing.
+/// The most blocks of one body: each may have tables and almost no data.
 const BLOCKS: usize = 1024;
 
-/// Its decoder gives out nothing that is still in the window; so it is told that there
-/// is none, and keeps what was decoded until it is taken.
+/// Its decoder does not return data that is still in the window. The header is rewritten to
+/// no window, so that the decoder keeps decoded data only until it is taken.
 fn zstd(input: &mut &[u8]) -> Option<(Vec<u8>, bool)> {
     let frame = Frame::of(input)?;
     if frame.window > WINDOW {
@@ -218,7 +218,7 @@ fn zstd(input: &mut &[u8]) -> Option<(Vec<u8>, bool)> {
     Some((out, whole))
 }
 
-/// What comes out, and whether that is all.
+/// Returns the decoded bytes, and whether they are all.
 fn read(mut from: impl Read) -> (Vec<u8>, bool) {
     let mut out = Vec::new();
     let mut part = [0; PART];
@@ -238,7 +238,7 @@ fn read(mut from: impl Read) -> (Vec<u8>, bool) {
 
 /// The head of a zstd frame (RFC 8878, section 3.1.1.1).
 struct Frame {
-    /// Its length.
+    /// The length of the head.
     head: usize,
     window: u64,
     /// The same head for a frame of one segment of no length.

@@ -1,4 +1,4 @@
-//! The key of the pseudonyms, and what is made of it.
+//! The key of the pseudonyms, and the hashes and keys derived from it.
 
 use std::{
     fmt,
@@ -14,11 +14,11 @@ use std::{
 /// Hex digits of the keyed hash in a placeholder.
 pub(super) const HASH: usize = 16;
 
-/// Stands where a hash would, when there is no key.
+/// Written in place of a hash if there is no key.
 pub(super) const UNKEYED: &str = "unkeyed";
 
-/// What keys are made for, so that none of them is another one. They are part of
-/// the recipe in `docs/redaction.md`: another text is another recipe.
+/// Purposes of derived keys, so that keys differ. They are part of the recipe in
+/// `docs/redaction.md`: another text changes the recipe.
 const KEY: &str = "dashcam 2026-11-30 pseudonyms key";
 const SCOPE: &str = "dashcam 2026-11-30 pseudonyms scope";
 const EXCHANGE: &str = "dashcam 2026-11-30 pseudonyms exchange";
@@ -27,8 +27,8 @@ const EXCHANGE: &str = "dashcam 2026-11-30 pseudonyms exchange";
 #[derive(Clone)]
 pub(crate) struct Key {
     id: Arc<str>,
-    /// `None` where the system gave no random bytes. A hash under a guessable
-    /// key could be tried out, so then there are no hashes.
+    /// `None` if the system has no random bytes. Hashes under a guessable key could be
+    /// tried, so there are none then.
     key: Option<[u8; 32]>,
 }
 
@@ -64,7 +64,7 @@ impl Key {
         }
     }
 
-    /// Another key for every scope, made of this one.
+    /// Derives the key of a scope.
     pub(super) fn scoped(&self, scope: &str) -> Self {
         Self {
             id: format!("{}/{scope}", self.id).into(),
@@ -76,7 +76,7 @@ impl Key {
         &self.id
     }
 
-    /// The hashes that a value has in an exchange of this salt: the one that can be
+    /// Returns the hashes of a value in an exchange with this salt: the one that can be
     /// joined, and the one of this exchange alone.
     pub(crate) fn hashes(&self, value: &[u8], salt: Option<Salt>) -> [Option<String>; 2] {
         let hash = |key: [u8; 32]| {
@@ -111,15 +111,15 @@ fn derive(purpose: &str, key: &[u8; 32], of: &[u8]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// Makes the hashes of one request, and of its calls, others than those of all
-/// other requests, for values that could be guessed. No secret, but never chosen
-/// by a client: who repeats a salt can try guesses.
+/// Makes hashes of values that could be guessed differ between requests; a request and its
+/// calls share a salt. It is not secret, but a client must not choose it: repeating a salt
+/// allows trying guesses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Salt(NonZeroU64);
 
 impl Salt {
-    /// One that was not there before. Cheap, because requests that log, or make
-    /// captured calls, need one while they run.
+    /// Makes a new, unique salt. Cheap, because requests that log, or make captured calls,
+    /// need one while they run.
     pub(crate) fn fresh() -> Self {
         static START: LazyLock<u64> = LazyLock::new(|| {
             let mut start = [0; 8];
@@ -129,7 +129,7 @@ impl Salt {
             }
         });
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        // SplitMix64: far apart, and none twice.
+        // SplitMix64: spread out, and no value repeats.
         let step = NEXT
             .fetch_add(1, Relaxed)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -147,13 +147,13 @@ impl Salt {
         NonZeroU64::new(bits).map(Self)
     }
 
-    /// The key of the exchanges that have this salt.
+    /// Derives the key of the exchanges with this salt.
     pub(super) fn key(self, key: &[u8; 32]) -> [u8; 32] {
         derive(EXCHANGE, key, &self.0.get().to_be_bytes())
     }
 }
 
-/// As exchanges have it.
+/// The form in exchanges.
 impl fmt::Display for Salt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)

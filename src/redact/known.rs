@@ -1,33 +1,33 @@
 use super::{Decisions, Salt, Scrubber};
 use std::{collections::VecDeque, sync::Arc};
 
-/// The most bytes of what stood in hidden fields of a request's log lines.
+/// The most bytes that are remembered of hidden fields of a request's log lines.
 const TOLD: usize = 4 * 1024;
 
-/// How often all that a request and its calls have may be read, and how many bytes
-/// beside that, for those that grow slowly.
+/// How often all data of a request and its calls may be read, and how many bytes in
+/// addition, for those that grow slowly.
 const READINGS: usize = 4;
 const READING: usize = 256 * 1024;
 
-/// What the texts of its log lines may cost to search, in bytes of plain text.
+/// The cost limit for searching the texts of its log lines, in bytes of plain text.
 const SEARCHING: u64 = 512 * 1024;
 
-/// Requests of which a thread still knows what they hide.
+/// How many requests a thread remembers the hidden values of.
 const RECENT: usize = 16;
 
-/// The most bytes of values that it knows beside those of the last one.
+/// The most bytes of values that it remembers in addition to those of the last one.
 const RECENT_BYTES: usize = 2 << 20;
 
-/// What may still be done to know what the texts of one request must hide.
+/// The remaining budget for determining what the texts of one request must hide.
 #[derive(Debug)]
 pub(crate) struct Known {
-    /// Bytes that were read to know it.
+    /// Bytes read so far.
     read: usize,
     searching: u64,
-    /// What stood in fields of log lines that their names hide.
+    /// Values of log line fields that are hidden because of their names.
     told: Vec<String>,
     told_bytes: usize,
-    /// Whether one of its lines said something of it.
+    /// Whether one of its lines reported the limit.
     asked: bool,
 }
 
@@ -44,7 +44,7 @@ impl Default for Known {
 }
 
 impl Known {
-    /// Remembers what stood in a hidden field, as far as there is room.
+    /// Remembers the value of a hidden field, if there is room.
     pub(crate) fn tell(&mut self, value: &str) {
         if self.told_bytes + value.len() <= TOLD && !self.told.iter().any(|told| told == value) {
             self.told_bytes += value.len();
@@ -56,7 +56,7 @@ impl Known {
         &self.told
     }
 
-    /// Whether all of it, so many bytes, may be read again.
+    /// Returns whether all data, this many bytes, may be read again.
     pub(crate) fn read(&mut self, all: usize) -> bool {
         let read = self.read.saturating_add(all);
         let may = read <= all.saturating_mul(READINGS).saturating_add(READING);
@@ -66,7 +66,7 @@ impl Known {
         may
     }
 
-    /// Whether a line said something of the request before.
+    /// Returns whether an earlier line reported the limit.
     pub(crate) fn asks_again(&mut self) -> bool {
         std::mem::replace(&mut self.asked, true)
     }
@@ -75,7 +75,7 @@ impl Known {
         self.searching
     }
 
-    /// Notes what a scrubber has left.
+    /// Records the remaining budget of a scrubber.
     pub(crate) fn searched(&mut self, scrubber: &Scrubber) {
         self.searching = self.searching.min(scrubber.work_left());
     }
@@ -93,7 +93,7 @@ impl Known {
     }
 }
 
-/// What a thread knows of the requests that it last worked for, and of names.
+/// A thread's cache of hidden values of its last requests, and of names.
 #[derive(Default)]
 pub(crate) struct Recent {
     pub(crate) decisions: Decisions,
@@ -101,7 +101,7 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    /// What cleans the texts of this request, where it has come no further since.
+    /// Returns the scrubber of this request, if the request has no new data since.
     pub(crate) fn get(&self, request: Salt, at: u64) -> Option<Arc<Scrubber>> {
         let same = |(salt, known, _): &&(Salt, u64, _)| *salt == request && *known == at;
         self.requests.iter().find(same).map(|(.., s)| Arc::clone(s))

@@ -1,4 +1,4 @@
-//! Bodies that are a line, or an event, after the other.
+//! Bodies of lines or events.
 
 use super::{
     Redactor, json,
@@ -7,9 +7,9 @@ use super::{
 };
 use crate::exchange::Content;
 
-/// JSON texts in lines, or each behind a record separator.
+/// Redacts JSON texts in lines, or each behind a record separator.
 pub(super) fn json(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
-    // As text it is written, so as text it has to be read.
+    // It is written as text, so it must be read as text.
     let text = prefix(bytes, ended)?;
     let mut out = String::with_capacity(text.len() + text.len() / 4);
     let mut lines = push_mark(text, &mut out)
@@ -28,7 +28,7 @@ pub(super) fn json(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
     })
 }
 
-/// One line: as JSON, or hidden as a whole.
+/// Redacts one line as JSON, or hides it as a whole.
 fn push_json(r: &mut Redactor<'_>, line: &str, open: bool, out: &mut String) {
     if line.trim().is_empty() {
         return;
@@ -47,7 +47,7 @@ fn push_json(r: &mut Redactor<'_>, line: &str, open: bool, out: &mut String) {
     }
 }
 
-/// Writes the mark of UTF-8 that a text starts with; returns the rest.
+/// Writes the byte order mark at the start of a text, and returns the rest.
 fn push_mark<'t>(text: &'t str, out: &mut String) -> &'t str {
     match text.strip_prefix('\u{feff}') {
         Some(rest) => {
@@ -60,16 +60,16 @@ fn push_mark<'t>(text: &'t str, out: &mut String) -> &'t str {
 
 /// One line of an event stream.
 struct Line<'t> {
-    /// The name with its colon and the space behind it.
+    /// The name, with its colon and the space after it.
     head: &'t str,
     name: &'t str,
     value: &'t str,
-    /// How it ends; empty where the text does.
+    /// The line end; empty at the end of the text.
     end: &'t str,
 }
 
 impl<'t> Line<'t> {
-    /// The first line of a text, and what follows it.
+    /// Splits off the first line of a text.
     fn first(text: &'t str) -> Option<(Self, &'t str)> {
         let end = text.find(['\n', '\r']).unwrap_or(text.len());
         let (line, rest) = text.split_at_checked(end)?;
@@ -90,7 +90,7 @@ impl<'t> Line<'t> {
     }
 }
 
-/// Server-sent events. The data of one event is one text, in however many lines.
+/// Redacts server-sent events. The data lines of one event are one text.
 pub(super) fn events(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
     let known = prefix(bytes, ended)?;
     let mut out = String::with_capacity(known.len() + known.len() / 4);
@@ -129,7 +129,7 @@ fn push_data(r: &mut Redactor<'_>, data: &[Line<'_>], open: bool, out: &mut Stri
             redacted.clone_from(&text);
         }
         Some('{' | '[' | '"' | '-' | '0'..='9') => push_json(r, &text, open, &mut redacted),
-        // Each line may be what the service says again.
+        // The service may repeat each line.
         Some(_) if r.policy().is_strict() || open => {
             for line in values {
                 r.remember(line);
@@ -139,7 +139,7 @@ fn push_data(r: &mut Redactor<'_>, data: &[Line<'_>], open: bool, out: &mut Stri
         }
         Some(_) => redacted = without_findings(r, &text),
     }
-    // A value that spans lines leaves fewer of them, and each as it was.
+    // Hiding a value that spans lines leaves fewer lines; the others keep their form.
     let mut lines = redacted.split('\n').zip(data).peekable();
     while let Some((text, line)) = lines.next() {
         let line_end = if lines.peek().is_some() {
@@ -153,8 +153,8 @@ fn push_data(r: &mut Redactor<'_>, data: &[Line<'_>], open: bool, out: &mut Stri
     }
 }
 
-/// A line that is not data. Names of events are fields; IDs and comments are
-/// values, and what has a name that is none is one as a whole.
+/// Redacts a line that is not data. Event names are fields; IDs and comments are values; a
+/// line with an unknown name is one value.
 fn push_field(r: &mut Redactor<'_>, line: &Line<'_>, open: bool, out: &mut String) {
     let (name, value) = (line.name, line.value);
     let rule = r.policy().field_rule(name);

@@ -1,7 +1,7 @@
 //! Media types, and the parameters of header values.
 
-/// Whether each value of a body of this type is a piece of its bytes, where those
-/// have no escapes.
+/// Returns whether each value of a body of this type is a piece of its bytes, if they have
+/// no escapes.
 pub(crate) fn is_in_one_piece(content_type: Option<&str>) -> bool {
     matches!(
         content_type.map(Media::of),
@@ -9,11 +9,11 @@ pub(crate) fn is_in_one_piece(content_type: Option<&str>) -> bool {
     )
 }
 
-/// A media type that is understood, in UTF-8.
+/// A supported media type, in UTF-8.
 #[derive(Debug, PartialEq)]
 pub(super) enum Media {
     Json,
-    /// JSON texts, one after the other.
+    /// A sequence of JSON texts.
     Lines,
     /// Server-sent events.
     Events,
@@ -58,13 +58,13 @@ impl Media {
     }
 }
 
-/// A parameter of a header value, without its quotes.
+/// Returns a parameter of a header value, without its quotes.
 pub(super) fn parameter(header: &str, name: &str) -> Option<String> {
     let mut rest = header.split_once(';')?.1;
     loop {
         rest = rest.trim_start_matches([' ', '\t', ';']);
         let (key, value) = rest.split_once('=')?;
-        // Before it there may be parameters without a value.
+        // Parameters without a value may come before it.
         let key = key.rsplit(';').next().unwrap_or(key);
         let (value, after) = if let Some(quoted) = value.strip_prefix('"') {
             let mut plain = String::new();
@@ -76,8 +76,8 @@ pub(super) fn parameter(header: &str, name: &str) -> Option<String> {
                         end = at + 1;
                         break;
                     }
-                    // Browsers escape quotes as `%22`, so a backslash before
-                    // anything else is one.
+                    // Browsers escape quotes as `%22`, so a backslash before any other
+                    // character is literal.
                     '\\' if quoted
                         .get(at + 1..)
                         .is_some_and(|r| r.starts_with(['"', '\\'])) =>

@@ -1,12 +1,12 @@
-//! Header values that are lists, of members and of parameters with names.
+//! Header values that are lists of members and of named parameters.
 
 use super::{Redactor, decode, detect, names, url};
 
-/// What stays of one kind of list.
+/// The visible parts of one kind of list.
 pub(super) struct List {
-    /// The names that stay; without them, all that look like identifiers.
+    /// The names that are kept. Without such a list, all that look like identifiers are.
     pub(super) names: Option<&'static [&'static str]>,
-    /// Words that stay, alone and as values.
+    /// Words that are kept, alone and as values.
     pub(super) words: &'static [&'static str],
 }
 
@@ -61,7 +61,7 @@ pub(super) const CREDENTIALS: List = List {
     ],
 };
 
-/// The lists that are taken apart, by the name of their header.
+/// The kinds of lists, by header name.
 pub(super) fn list_of(header: &str) -> Option<List> {
     let words: &[&str] = match header {
         "baggage" | "tracestate" | "x-forwarded-for" => &[],
@@ -93,7 +93,7 @@ pub(super) fn list_of(header: &str) -> Option<List> {
     Some(List { names: None, words })
 }
 
-/// A list without its values. Each of them is remembered by itself.
+/// Redacts a list. Remembers each value separately.
 pub(super) fn without_values(r: &mut Redactor<'_>, text: &str, list: &List) -> String {
     let mut out = String::with_capacity(text.len());
     for piece in pieces(text) {
@@ -110,8 +110,8 @@ pub(super) fn without_values(r: &mut Redactor<'_>, text: &str, list: &List) -> S
     out
 }
 
-/// What separators set apart, and the separators. Quotes and angle brackets hold
-/// theirs; what is not closed goes on to the end.
+/// Splits a list into parts and separators. Separators inside quotes and angle brackets do
+/// not count; an unclosed one extends to the end.
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -186,15 +186,15 @@ fn member(r: &mut Redactor<'_>, member: &str, list: &List, out: &mut String) {
     }
 }
 
-/// Hides the value of a parameter, and remembers what services make of it.
+/// Hides the value of a parameter, and remembers the forms in which services use it.
 fn hide(r: &mut Redactor<'_>, name: &str, raw: &str) -> String {
     remember(r, name, raw);
     r.hide(raw.as_bytes())
 }
 
-/// Remembers what services make of the value of a parameter: without the escapes of
-/// quoted strings, percent-decoded, behind the charset and the language that extended
-/// parameters have, and, of the name of a file, without its end.
+/// Remembers the forms in which services use the value of a parameter: without the escapes
+/// of quoted strings, percent-decoded, without the charset and the language of extended
+/// parameters, and file names without their extension.
 pub(super) fn remember(r: &mut Redactor<'_>, name: &str, raw: &str) {
     let is_file = name.trim_end_matches('*').eq_ignore_ascii_case("filename");
     let plain = raw

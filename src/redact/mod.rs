@@ -1,10 +1,9 @@
-//! What is written of a value, and what is not.
+//! Redaction: which values are written, and how the others are replaced.
 //!
-//! A [`Policy`] decides which values of an exchange stay. Everything else is
-//! replaced, before anything is written, by a placeholder that hides the value
-//! and keeps what a search for a bug needs: whether it was empty, how long it
-//! was, what it was made of, and where else it occurred. What is not
-//! understood is not written.
+//! A [`Policy`] decides which values of an exchange are kept. Before anything is written, a
+//! placeholder replaces every other value. It hides the value and keeps what debugging
+//! needs: whether the value was empty, its length, its kinds of characters, and where else
+//! it occurs. Data in an unknown format is not written.
 //!
 //! # Placeholders
 //!
@@ -18,64 +17,63 @@
 //! mask        = "****" [ last four characters ]
 //! ```
 //!
-//! `[~3f9a1c2b7d4e5a60 len=12 ascii alnum]` stands for a text of twelve ASCII
-//! letters and digits. The hash is the start of the keyed BLAKE3 of the value
-//! under the policy's key: under one key, equal values have equal hashes
-//! wherever they occur. For values that could be guessed, such as dates and PINs,
-//! the key is one of their request, so that nobody finds them by sending guesses;
-//! [`Action::Join`] is the exception. `docs/redaction.md` has the recipe. Booleans and
-//! empty values have none, nor has what a policy hides by [`Action::Shape`].
-//! [`Action::Mask`] and [`Action::Drop`] leave less.
+//! `[~3f9a1c2b7d4e5a60 len=12 ascii alnum]` replaces a text of twelve ASCII letters and
+//! digits. The hash is the start of the keyed BLAKE3 hash of the value under the policy's
+//! key: under one key, equal values have equal hashes wherever they occur. Values that
+//! could be guessed, such as dates and PINs, are hashed under a key of their request, so
+//! that nobody can find them by sending guesses; [`Action::Join`] is the exception.
+//! `docs/redaction.md` has the recipe. Booleans, empty values and values hidden by
+//! [`Action::Shape`] have no hash. [`Action::Mask`] and [`Action::Drop`] leave less.
 //!
-//! - `len` counts characters; `bytes` follows where it differs. `binary` is no UTF-8.
-//! - `digits`, `alpha`, `alnum` and `mixed` say what all characters are.
-//! - `control`: control characters occur. `space-edge`: white space at an end.
-//! - `num` is a number: negative (`neg`), with *n* digits before the point,
-//!   a fraction (`frac`), an exponent (`exp`).
-//! - `cut`: the value went on where the captured prefix ended.
+//! - `len` counts characters; `bytes` follows if it differs. `binary` is not UTF-8.
+//! - `digits`, `alpha`, `alnum` and `mixed` describe all characters.
+//! - `control`: there are control characters. `space-edge`: white space at an end.
+//! - `num` is a number, with *n* digits before the point; it may be negative (`neg`), and
+//!   have a fraction (`frac`) or an exponent (`exp`).
+//! - `cut`: the captured prefix ended inside the value.
 //!
 //! In JSON every placeholder is a string; in queries and forms it is
 //! percent-encoded. In free text it is short: `[~3f9a1c2b7d4e5a60]`.
 //!
 //! # Free text
 //!
-//! Messages, errors and event fields are searched for what looks like a credential, a
-//! card or account number or an address, and for every value that was hidden elsewhere
-//! in the same request or its calls, however the text says it: escaped or encoded, up to
-//! three times, in another case or normal form, wrapped anew, cut, joined with others,
-//! as a number, in base64 or as a list of bytes. Of values of ten letters and digits or
-//! more each piece of ten is found; shorter ones are found whole, where a word starts and
-//! ends; from six on inside of longer words, too. Values of one or two are not looked for.
+//! Redaction searches messages, errors and event fields for text that looks like a
+//! credential, a card or account number or an address. It also searches them for every
+//! value that is hidden elsewhere in the same request or its calls, in any of these forms:
+//! escaped or encoded up to three times, in another case or Unicode normal form, with other
+//! line breaks, cut, joined with other text, as a number, in base64 or as a list of bytes.
+//! It finds each piece of ten letters and digits of a longer value. It finds shorter values
+//! as whole words, and from six letters and digits on also inside longer words. It does not
+//! search for values of one or two.
 //!
-//! What the program itself says stays: a literal cannot be a value. Linux tells the two
-//! apart; elsewhere all text is taken for what came at run time.
+//! String literals of the program are kept, because they cannot contain a value. Literals
+//! are detected on Linux only; on other systems all text counts as run-time text.
 //!
-//! Under [`Policy::strict`] a value that is hidden only because all are is not looked for
-//! where it is one ordinary word, such as `open`, `eur` or `admin`, or digits only and
-//! fewer than five. At most 1 MiB of values is remembered, and the work is bounded; past
-//! that a text loses all that came at run time, which is counted and said.
+//! [`Policy::strict`] hides nearly every string. If only this default hides a string, and
+//! it is one ordinary word, such as `open`, `eur` or `admin`, or fewer than five digits,
+//! free text is not searched for it. At most 1 MiB of values is remembered, and the work is
+//! bounded. Beyond that, a text loses its run-time parts, and the record counts it.
 //!
-//! In answers that are failures (4xx, 5xx, gRPC other than OK), plain text of at most
-//! 4 KiB, `grpc-message` and the members `error`, `message`, `detail`, `title`, `reason`
-//! and `description` of JSON are free text, too; [`Policy::own_words`] adds others.
+//! In responses that are failures (4xx, 5xx, gRPC other than OK), plain text of at most 4
+//! KiB, `grpc-message` and the JSON members `error`, `message`, `detail`, `title`, `reason`
+//! and `description` are also free text; [`Policy::own_words`] adds members.
 //!
 //! # Suspicious names
 //!
-//! Values stay under no policy when their name is suspicious. Names are
-//! compared in lower case, without anything but letters and digits. A name is
-//! suspicious when it contains the usual words for passwords, secrets, keys,
-//! tokens, sessions, cookies, signatures, one-time codes, card and account
-//! numbers; when it contains `auth`, unless as in `author`; or when one of its
-//! words is `pin`, `pan`, `otp`, `mfa`, `ssn`, `sid`, `sig` or the like. In
-//! JSON this covers everything below the name.
+//! No policy keeps a value with a suspicious name. Names are compared *folded*: in lower
+//! case, letters and digits only. A name is suspicious if it contains a usual word for
+//! passwords, secrets, keys, tokens, sessions, cookies, signatures, one-time codes, card or
+//! account numbers; if it contains `auth`, except as in `author`; or if one of its words is
+//! `pin`, `pan`, `otp`, `mfa`, `ssn`, `sid`, `sig` or similar. In JSON this hides
+//! everything below the name.
 //!
 //! # Limits
 //!
-//! Names are data of the service, not of its users: header names, cookie
-//! names and JSON keys that look like identifiers are written. Numbers that no
-//! name or detector gives away stay. A value that text says compressed, encrypted,
-//! hashed, translated or in other words is not found, nor is a piece of fewer than ten
-//! letters and digits of a longer one.
+//! Names count as data of the service, not of its users: header names, cookie names and
+//! JSON keys that look like identifiers are written. Numbers are kept unless their name is
+//! suspicious or a detector matches. Free text is not searched for values in compressed,
+//! encrypted, hashed, translated or paraphrased form, nor for pieces of fewer than ten
+//! letters and digits of a longer value.
 
 mod action;
 mod body;
@@ -128,7 +126,7 @@ mod tests_text;
 pub(crate) use self::key::Key;
 pub use self::{
     action::Action,
-    policy::{Base, KeySource, Policy, PolicyError, PolicyModel},
+    policy::{Policy, PolicyError},
 };
 pub(crate) use self::{
     decisions::Decisions,
@@ -142,7 +140,7 @@ pub(crate) use self::{
     search::{Probes, is_plain},
 };
 
-/// Whether a text is one placeholder and nothing else.
+/// Returns whether a text is exactly one placeholder.
 #[cfg(test)]
 pub(crate) fn is_placeholder(text: &str) -> bool {
     pseudonym::placeholder(text) == Some(text.len())

@@ -1,5 +1,5 @@
-//! Multipart bodies: fields as in forms; of files their length, a hash and the
-//! type, and nothing of their content.
+//! Multipart bodies: fields as in forms; for files the length, a hash and the type, and no
+//! content.
 
 use super::{
     Redactor, decode, detect, json,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::exchange::Content;
 
-/// The boundary that is written where the client's own is not: it may be anything.
+/// The boundary that replaces the client's own, which may contain anything.
 const BOUNDARY: &str = "dashcam";
 
 /// The longest boundary, in bytes (RFC 2046).
@@ -18,7 +18,7 @@ const LONGEST: usize = 70;
 /// The most bytes of the head of a part.
 const HEAD: usize = 4096;
 
-/// Types of files that are written; others are the client's own words.
+/// File types that are written; others are data of the client.
 const PLAIN: &[&str] = &[
     "application",
     "audio",
@@ -29,18 +29,19 @@ const PLAIN: &[&str] = &[
     "video",
 ];
 
-/// `None` where no part can be read.
+/// Returns `None` if no part can be parsed.
 pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option<Content> {
     if boundary.is_empty() || boundary.len() > LONGEST {
         return None;
     }
     let delimiter = format!("--{boundary}");
     let delimiter = delimiter.as_bytes();
-    // What is before the first delimiter is for nobody.
+    // Recipients ignore the preamble before the first delimiter.
     let mut at = next(bytes, 0, delimiter, true)?;
     r.remember_words(bytes.get(..at.start).unwrap_or_default());
     let mut out = String::new();
-    // Where the boundary goes: what else the request hides is known behind the last part.
+    // Where the boundary goes: after the last part all other hidden values of the body are
+    // known.
     let mut marks = Vec::new();
     let mut known = at.start;
     loop {
@@ -48,7 +49,7 @@ pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option
             .get(at.end..)
             .is_some_and(|rest| rest.starts_with(b"--"))
         {
-            // So is what is behind the last.
+            // Recipients also ignore the epilogue.
             out.push_str("--");
             marks.push(out.len());
             out.push_str("--\r\n");
@@ -96,14 +97,14 @@ pub(super) fn body(r: &mut Redactor<'_>, boundary: &str, bytes: &[u8]) -> Option
     })
 }
 
-/// Whether it is a boundary as RFC 2046 has it, without spaces.
+/// Returns whether it is a boundary of RFC 2046, without spaces.
 fn is_plain(boundary: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(&b);
     boundary.bytes().all(plain)
 }
 
-/// A boundary that is not in the body: what stays of it must not end a part. Nobody who
-/// makes bodies knows the hash.
+/// Returns a boundary that is not in the body: visible text must not end a part. Clients
+/// cannot predict the hash.
 fn absent(r: &Redactor<'_>, bytes: &[u8]) -> String {
     let own = format!("--{BOUNDARY}");
     if r.only_remembers() || memchr::memmem::find(bytes, own.as_bytes()).is_none() {
@@ -112,20 +113,20 @@ fn absent(r: &Redactor<'_>, bytes: &[u8]) -> String {
     format!("{BOUNDARY}-{}", r.content_hash(bytes))
 }
 
-/// The boundary with which a body was written.
+/// Returns the boundary with which a body was written.
 pub(crate) fn boundary_of(written: &str) -> Option<&str> {
     let line = written.split("\r\n").next()?.strip_prefix("--")?;
-    // Of a body without parts there is only its end.
+    // A body without parts has only the closing delimiter.
     let only = written.len() == line.len() + 4;
     Some(line.strip_suffix("--").filter(|_| only).unwrap_or(line))
 }
 
-/// Whether what is shown of a media type has its boundary.
+/// Returns whether the visible part of a media type has its boundary.
 pub(crate) fn shows_boundary(shown: &str, media: &str) -> bool {
     parameter(shown, "boundary") == parameter(media, "boundary")
 }
 
-/// A media type with another boundary; `None` where it has none, or this one.
+/// Returns a media type with another boundary; `None` if it has none, or this one.
 pub(crate) fn with_boundary(media: &str, boundary: &str) -> Option<String> {
     if parameter(media, "boundary")? == boundary {
         return None;
@@ -145,7 +146,7 @@ pub(crate) fn with_boundary(media: &str, boundary: &str) -> Option<String> {
     Some(out)
 }
 
-/// The next delimiter at the start of a line: from the line break before it.
+/// Finds the next delimiter at the start of a line, including the line break before it.
 fn next(
     bytes: &[u8],
     from: usize,
@@ -158,7 +159,7 @@ fn next(
         let found = at + rest.windows(delimiter.len()).position(|w| w == delimiter)?;
         let end = found + delimiter.len();
         let before = bytes.get(..found)?;
-        // Some write lines with `\n` alone.
+        // Some clients end lines with `\n` alone.
         let start = if before.ends_with(b"\r\n") {
             Some(found - 2)
         } else if before.ends_with(b"\n") {
@@ -179,7 +180,7 @@ fn next(
     }
 }
 
-/// Where the line after a delimiter ends.
+/// Finds the end of the line after a delimiter.
 fn line_end(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
     let end = rest.iter().position(|b| *b == b'\n')?;
@@ -189,15 +190,15 @@ fn line_end(bytes: &[u8], from: usize) -> Option<usize> {
         .then_some(from + end + 1)
 }
 
-/// What the head of a part says.
+/// The head of a part.
 #[derive(Default)]
 struct Head {
     name: Option<String>,
     filename: Option<String>,
     content_type: Option<String>,
-    /// The name is not clear, or more than the name is suspicious.
+    /// The name is ambiguous, or something besides the name is suspicious.
     unclear: bool,
-    /// The content is in no form that can be looked into.
+    /// The content is in a form that cannot be parsed.
     encoded: bool,
 }
 
@@ -205,7 +206,7 @@ fn push_part(r: &mut Redactor<'_>, part: &[u8], cut: bool, out: &mut String) -> 
     let (head, content) = split(part)?;
     let head = read(r, std::str::from_utf8(head).ok()?);
     out.push_str("\r\nContent-Disposition: form-data");
-    // What has no name, or more than one, may be anything.
+    // A part with no name, or with several, may be anything.
     let mut rule = Rule::default();
     if let Some(name) = &head.name {
         rule = r.policy().field_rule(name);
@@ -223,9 +224,9 @@ fn push_part(r: &mut Redactor<'_>, part: &[u8], cut: bool, out: &mut String) -> 
     rule.suspicious |= head.name.is_none() || head.unclear;
     let media = head.content_type.as_deref();
     if let Some(filename) = &head.filename {
-        // Its name is data of the client, whatever the policy says of names.
+        // A file name is data of the client, whatever the policy has for the name.
         r.remember(&String::from_utf8_lossy(&decode::percent(filename)));
-        // Services name things after it.
+        // Services derive other names from it.
         r.remember_file(filename);
         out.push_str("; filename=\"");
         out.push_str(&r.hide_by(rule, filename.as_bytes(), false));
@@ -259,7 +260,7 @@ fn push_part(r: &mut Redactor<'_>, part: &[u8], cut: bool, out: &mut String) -> 
     Some(())
 }
 
-/// Hides the content of a part, and remembers what the service may repeat of it.
+/// Hides the content of a part, and remembers what the service may repeat.
 fn hide(r: &mut Redactor<'_>, rule: Rule, content: &[u8], cut: bool, out: &mut String) {
     r.remember_words(content);
     if content.len() <= 1024 {
@@ -269,7 +270,7 @@ fn hide(r: &mut Redactor<'_>, rule: Rule, content: &[u8], cut: bool, out: &mut S
         out.push_str(&r.hide_by(rule, content, cut));
         return;
     }
-    // Nobody repeats a whole file.
+    // No service repeats a whole file.
     if !r.only_remembers() {
         r.pseudonyms().push(rule.how(), content, cut, out);
     }
@@ -297,7 +298,7 @@ fn split(part: &[u8]) -> Option<(&[u8], &[u8])> {
 fn read(r: &mut Redactor<'_>, head: &str) -> Head {
     let mut read = Head::default();
     let mut dispositions = 0;
-    // Long lines go on in the next one, behind white space.
+    // A long line continues in the next one, after white space.
     let head = head
         .replace("\r\n", "\n")
         .replace("\n ", " ")
@@ -327,7 +328,7 @@ fn read(r: &mut Redactor<'_>, head: &str) -> Head {
                 }
             }
             "content-type" => {
-                // Of it the essence is written, or hidden as one value.
+                // Only the essence is written, or hidden as one value.
                 if let Some((_, parameters)) = value.split_once(';') {
                     r.remember_words(parameters.as_bytes());
                 }
@@ -345,7 +346,7 @@ fn read(r: &mut Redactor<'_>, head: &str) -> Head {
     read
 }
 
-/// The media type of a part, where it looks like one.
+/// Returns the media type of a part, if it looks like one.
 fn essence(r: &mut Redactor<'_>, media: &str) -> String {
     let essence = media.split(';').next().unwrap_or_default().trim();
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/+-.".contains(&b);

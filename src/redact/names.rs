@@ -1,15 +1,14 @@
-//! Which names are suspicious, and the names that are not.
+//! Suspicious names, and names whose values are kept.
 //!
-//! Names are compared folded: lower-cased, with everything that is not a
-//! letter or digit removed, so that `apiKey`, `api_key` and `X-Api-Key` meet
-//! the same entry.
+//! Names are compared folded: lower-cased, without everything that is not a letter or
+//! digit, so that `apiKey`, `api_key` and `X-Api-Key` match the same entry.
 
 use super::hints::Hints;
 
 /// Suspicious wherever they occur in a folded name.
 #[rustfmt::skip]
 const ANYWHERE: &[&str] = &[
-    // Passwords and what people call them.
+    // Passwords and their synonyms.
     "password", "passwd", "pwd", "passphrase", "passcode", "passkey", "passwort", "kennwort",
     "motdepasse", "contraseña", "contrasena", "userpass", "dbpass",
     // Secrets, keys and tokens.
@@ -23,14 +22,14 @@ const ANYWHERE: &[&str] = &[
     // One-time codes.
     "totp", "pincode", "pinnumber", "onetimecode", "verificationcode", "securitycode",
     "recoverycode", "backupcode",
-    // Cards, accounts, and numbers that name a person.
+    // Cards, accounts, and numbers that identify a person.
     "cvv", "cvc", "cardnumber", "cardno", "ccnumber", "creditcard", "debitcard", "iban",
     "accountnumber", "accountno", "routingnumber", "socialsecurity", "nationalid",
     "passportnumber", "passportno", "taxid", "driverlicense", "driverslicense",
 ];
 
-/// Suspicious as a whole word of a name only: as a part of longer words they
-/// are harmless (`shipping`, `company`, `className`, `design`).
+/// Suspicious only as a whole word of a name: inside longer words they are harmless
+/// (`shipping`, `company`, `className`, `design`).
 #[rustfmt::skip]
 const WORDS: &[&str] = &[
     "pin", "pins", "pan", "sig", "sid", "otp", "mfa", "ssn", "pass", "passw", "pw", "psk", "sas",
@@ -39,7 +38,7 @@ const WORDS: &[&str] = &[
 /// Suspicious at the start or the end of a folded name.
 const EDGES: &[&str] = &["ssn", "otp", "mfa"];
 
-/// Headers whose values stay (folded).
+/// Headers whose values are kept (folded).
 #[rustfmt::skip]
 pub(super) const HEADERS: &[&str] = &[
     "accept", "acceptencoding", "acceptlanguage", "acceptranges", "age", "allow", "cachecontrol",
@@ -50,7 +49,7 @@ pub(super) const HEADERS: &[&str] = &[
     "useragent", "vary", "via", "xdashcamverbose",
 ];
 
-/// Query keys whose values stay (folded).
+/// Query keys whose values are kept (folded).
 #[rustfmt::skip]
 pub(super) const QUERY: &[&str] = &[
     "asc", "desc", "direction", "fields", "format", "include", "lang", "language", "limit",
@@ -58,7 +57,7 @@ pub(super) const QUERY: &[&str] = &[
     "sortby", "status",
 ];
 
-/// Fields whose values stay where they look like one of a few (folded).
+/// Fields whose values are kept if they look like those of an enumeration (folded).
 #[rustfmt::skip]
 pub(super) const FIELDS: &[&str] = &[
     "action", "category", "channel", "country", "countrycode", "currency", "currencycode",
@@ -68,7 +67,7 @@ pub(super) const FIELDS: &[&str] = &[
     "units", "version",
 ];
 
-/// Fields in which services say what went wrong (folded).
+/// Fields in which services report what went wrong (folded).
 pub(super) const MESSAGES: &[&str] = &[
     "description",
     "detail",
@@ -107,18 +106,19 @@ impl Names {
         Hints::of(parts.copied().chain(denied.iter().map(String::as_str)))
     }
 
-    /// Whether a name may be suspicious: almost always it is not, and this is
-    /// the cheapest way to know. The name may be as JSON writes it.
+    /// Returns whether a name may be suspicious. Almost no name is, and this is the
+    /// cheapest check. The name may have JSON escapes.
     pub(super) fn may_be_suspicious(&self, name: &[u8]) -> bool {
         self.hints.may_be_in(name)
     }
 
-    /// Where, from a place on, a word of a text may be suspicious.
+    /// Returns where, from a position on, a word of a text may be suspicious.
     pub(super) fn next_in(&self, text: &[u8], from: usize) -> Option<usize> {
         self.hints.next_in(text, from)
     }
 
-    /// Whether a value of this name has to go. `folded` receives the folded name.
+    /// Returns whether a value of this name must be hidden. `folded` receives the folded
+    /// name.
     pub(super) fn suspicious(&self, name: &str, folded: &mut String) -> bool {
         fold(name, folded);
         if folded.is_empty() || !self.may_be_suspicious(name.as_bytes()) {
@@ -183,8 +183,8 @@ fn class(b: u8) -> Class {
     }
 }
 
-/// Whether one of the words of a name, told apart by separators, digits and
-/// capitals, is one of [`WORDS`].
+/// Returns whether one of the words of a name, split at separators, digits and capitals, is
+/// one of [`WORDS`].
 fn has_word(name: &str) -> bool {
     let mut before = Class::Other;
     let mut start = 0;
@@ -212,7 +212,7 @@ fn is_word(word: Option<&str>) -> bool {
     word.is_some_and(|word| WORDS.iter().any(|w| w.eq_ignore_ascii_case(word)))
 }
 
-/// Whether a name may itself be written: a short identifier, not data.
+/// Returns whether a name itself may be written: a short identifier, not data.
 pub(super) fn identifier_like(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 64
@@ -228,7 +228,7 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::LazyLock;
 
-    /// The same, with and without a look at the hints first.
+    /// The same result, with and without the hints.
     fn suspicious(name: &str) -> bool {
         static NAMES: LazyLock<Names> = LazyLock::new(Names::new);
         let found = NAMES.suspicious(name, &mut String::new());

@@ -3,7 +3,7 @@
 use super::{Redactor, json, policy::Rule};
 
 impl Redactor<'_> {
-    /// Remembers what is in a value that is JSON: services take it apart.
+    /// Remembers the values inside a value that is JSON, because services parse it.
     pub(super) fn remember_json(&mut self, value: &str) {
         if value.trim_start().starts_with(['{', '[']) {
             let rule = Rule {
@@ -14,10 +14,10 @@ impl Redactor<'_> {
         }
     }
 
-    /// Whether a value that stays as a text stays as JSON, too, should it be some.
-    /// What was not looked into to its end stays where its own name lets it.
+    /// Returns whether a value that is kept as text is also kept if it is parsed as JSON. A
+    /// value that is not checked to its end is kept if its own name allows it.
     pub(super) fn json_stays(&mut self, text: &str) -> bool {
-        // Without a quote nothing in it has a name.
+        // Without a quote it has no names.
         if !text.trim_start().starts_with(['{', '[']) || !text.contains('"') {
             return true;
         }

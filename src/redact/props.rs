@@ -1,4 +1,4 @@
-//! Secrets planted everywhere never come out; structure does.
+//! Secrets planted everywhere are never written; structure is.
 
 use super::{
     decode, is_placeholder,
@@ -31,7 +31,7 @@ fn secret() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Names that have to hide their values under every policy.
+/// Names whose values every policy hides.
 fn hiding_name() -> impl Strategy<Value = String> {
     let names = [
         "password",
@@ -65,7 +65,7 @@ fn escaped(text: &str, every: usize) -> String {
     out + "\""
 }
 
-/// Everything that a reader may make of an output.
+/// All forms in which a reader may decode an output.
 fn readings(text: &str) -> Vec<String> {
     let percent = String::from_utf8_lossy(&decode::percent(text)).into_owned();
     let form = String::from_utf8_lossy(&decode::form(text)).into_owned();
@@ -120,7 +120,7 @@ fn values() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 32, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            // None is suspicious: below one, the keys go too.
+            // No name is suspicious: below one, keys are hidden, too.
             prop::collection::btree_map("[a-h][0-9]{0,6}", inner, 0..6)
                 .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
@@ -203,8 +203,8 @@ proptest! {
                     absent(&secret, &scrubber.text(&text))?;
                 }
             }
-            // Broken somewhere, and labelled as something else. By name only,
-            // a name that broke says nothing.
+            // Broken somewhere, and labelled as another type. `by_name` does not recognise
+            // a broken name.
             if lax {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Pseudonyms: what is written in the place of a value.
+//! Pseudonyms: the placeholders of hidden values.
 
 use super::{
     Action,
@@ -7,7 +7,7 @@ use super::{
 };
 use std::{collections::HashSet, sync::OnceLock};
 
-/// The most values that are joined though they could be guessed.
+/// The most guessable values whose hash is joined.
 const JOINED: usize = 1024;
 
 /// The longest content whose hash is not joined, in bytes.
@@ -15,17 +15,17 @@ const CONTENT: usize = 64;
 
 /// Makes the placeholders of one request.
 ///
-/// A hash can be joined with those of other requests, unless the value could be
-/// guessed: then it holds in this one only.
+/// A hash can be joined across requests, unless the value could be guessed: then it is
+/// valid in this request only.
 #[derive(Clone)]
 pub(super) struct Pseudonyms {
     key: Option<[u8; 32]>,
-    /// `None`: one that nothing else has.
+    /// `None` is a salt that nothing else has.
     salt: Option<Salt>,
     /// The key of this request, made when it is needed.
     own: OnceLock<[u8; 32]>,
-    /// What could be guessed and stood where the policy joins: it has one hash
-    /// wherever it is said from there on.
+    /// Guessable values at a place where the policy joins: each has the joined hash from
+    /// there on, wherever it occurs.
     joined: HashSet<Box<[u8]>>,
 }
 
@@ -39,7 +39,7 @@ impl Pseudonyms {
         }
     }
 
-    /// Those of the request that has this salt, and of its calls.
+    /// For the request with this salt, and its calls.
     #[must_use]
     pub(super) fn of(mut self, salt: Salt) -> Self {
         self.salt = Some(salt);
@@ -47,12 +47,12 @@ impl Pseudonyms {
         self
     }
 
-    /// Where no salt was given, takes another one; whether one was used.
+    /// Takes another salt if none was given. Returns whether one was used.
     pub(super) fn renew(&mut self) -> bool {
         self.own.take().is_some()
     }
 
-    /// Notes what is done with a value, for when it is said again.
+    /// Records the action for a value, for its later occurrences.
     pub(super) fn note(&mut self, how: Action, value: &[u8]) {
         if how == Action::Join && self.joined.len() < JOINED && few(value) {
             self.joined.insert(value.into());
@@ -65,8 +65,8 @@ impl Pseudonyms {
         self.push_under(joins, value, out);
     }
 
-    /// Appends the hash of a content of many values, such as a body that is not
-    /// understood. Short ones may be known but for one of them.
+    /// Appends the hash of a content with many values, such as a body in an unknown format.
+    /// A short content may be known except for one value.
     pub(super) fn push_content(&self, content: &[u8], out: &mut String) {
         self.push_under(content.len() > CONTENT, content, out);
     }
@@ -98,7 +98,7 @@ impl Pseudonyms {
         self.push(Action::Pseudonym, value, cut, out);
     }
 
-    /// What stands in the place of a text.
+    /// Returns the replacement of a text.
     pub(super) fn push(&self, how: Action, value: &[u8], cut: bool, out: &mut String) {
         match how {
             Action::Drop => return out.push_str(DROPPED),
@@ -117,7 +117,7 @@ impl Pseudonyms {
         out.push_str(if cut { " cut]" } else { "]" });
     }
 
-    /// What stands in the place of a number, given as its text.
+    /// Returns the replacement of a number, given as its text.
     pub(super) fn push_number(&self, how: Action, text: &str, cut: bool, out: &mut String) {
         match how {
             Action::Drop => return out.push_str(DROPPED),
@@ -148,15 +148,15 @@ impl Pseudonyms {
     }
 }
 
-/// What is left of a value that is dropped.
+/// The replacement of a dropped value.
 pub(super) const DROPPED: &str = "[~ dropped]";
 
-/// Characters of a value whose last four may be shown.
+/// The fewest characters of a value whose last four may be shown.
 const MASKED: usize = 12;
 
 fn push_mask(value: &[u8], cut: bool, out: &mut String) {
     out.push_str("****");
-    // The end of what was cut is not its end.
+    // The end of a cut value is not the end of the value.
     let text = std::str::from_utf8(value).ok().filter(|_| !cut);
     let end = text.filter(|text| text.chars().nth(MASKED - 1).is_some());
     let start = end.and_then(|text| text.char_indices().rev().nth(3));
@@ -166,7 +166,7 @@ fn push_mask(value: &[u8], cut: bool, out: &mut String) {
     }
 }
 
-/// The placeholder of a boolean. It has no hash: there are only two.
+/// Returns the placeholder of a boolean. It has no hash, because there are only two values.
 pub(super) const BOOL: &str = "[~ bool]";
 
 fn push_count(n: usize, out: &mut String) {
@@ -244,10 +244,10 @@ const FACTS: &[&str] = &[
     "cut",
 ];
 
-/// The length of the placeholder that `text` starts with.
+/// Returns the length of the placeholder that `text` starts with.
 ///
-/// Strict, because what is recognised here is written unchanged: only the
-/// words of the grammar, and few of them.
+/// Strict, because a recognised placeholder is written unchanged: only the words of the
+/// grammar, and few of them.
 pub(super) fn placeholder(text: &str) -> Option<usize> {
     let body = text.strip_prefix("[~")?;
     let inner = body.as_bytes().iter().take(160).position(|&b| b == b']')?;

@@ -11,52 +11,52 @@ use super::{
 };
 use std::sync::{Arc, LazyLock};
 
-/// The longest value of which pieces are remembered, in bytes.
+/// The longest value whose pieces are remembered, in bytes.
 const WORD: usize = 128;
 
-/// Letters and digits of such a piece.
+/// The letters and digits of such a piece.
 const PIECE: std::ops::RangeInclusive<usize> = 3..=9;
 
-/// The longest end of a file's name or of the name of a host, in bytes.
+/// The longest file extension or host name ending, in bytes.
 const END: usize = 4;
 
-/// Fewer digits than this are a year, a month or a count.
+/// A number with fewer digits is a year, a month or a count.
 const DIGITS: usize = 5;
 
-/// Redacts the parts of one exchange, and remembers every value it hid.
+/// Redacts the parts of one exchange, and remembers every hidden value.
 ///
-/// Structured parts come first; [`into_scrubber`](Self::into_scrubber) then
-/// gives what cleans the free text.
+/// Redact structured parts first; [`into_scrubber`](Self::into_scrubber) then returns the
+/// scrubber for free text.
 pub(crate) struct Redactor<'p> {
     policy: &'p Policy,
     hidden: Index,
     decisions: Decisions,
     pseudonyms: Pseudonyms,
-    /// Whether only what is remembered matters, not what is returned.
+    /// Whether only the remembered values matter, not the results.
     only_remembers: bool,
-    /// What is asked for, where nothing else has to be remembered.
+    /// The values asked for, if no others need to be remembered.
     asked: Option<&'p Probes>,
-    /// The correlation ID, which is written everywhere, so that nobody looks for it.
+    /// The correlation ID, which is visible everywhere, so texts are not searched for it.
     id: String,
-    /// Why it hides what has no rule of its own.
+    /// Why a value without a rule of its own is hidden.
     why: Why,
-    /// What the texts of an answer are that says what went wrong.
+    /// How the texts of a failed response are treated.
     voice: Voice<'p>,
     keeps_boundary: bool,
 }
 
-/// What the messages in an answer are, which says what went wrong.
+/// How messages in a failed response are treated.
 #[derive(Clone, Copy)]
 pub(crate) enum Voice<'p> {
-    /// Values as others: the answer is no failure.
+    /// As other values: the response is not a failure.
     Values,
-    /// The service's own words, which are not looked at yet.
+    /// As the service's own messages, which are skipped for now.
     Unheard(Answer),
-    /// The service's own words, of which goes what this hides.
+    /// As the service's own messages, cleaned by this scrubber.
     Heard(Answer, &'p Scrubber),
 }
 
-/// Where an answer says what went wrong.
+/// Where a response has its message.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Answer {
     /// In its body.
@@ -81,17 +81,17 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// One for an answer that says what went wrong, after all else.
+    /// Makes one for a failed response, after everything else.
     pub(crate) fn hearing(policy: &'p Policy, answer: Answer, scrubber: &'p Scrubber) -> Self {
         let mut this = Self::new(policy);
         this.pseudonyms = scrubber.pseudonyms().clone();
         this.voice = Voice::Heard(answer, scrubber);
-        // All that it hides is known already.
+        // All values that it hides are known already.
         static NOTHING: LazyLock<Probes> = LazyLock::new(Probes::default);
         this.asked(&NOTHING)
     }
 
-    /// One for what belongs to the request that has this salt.
+    /// Sets the salt of the request.
     #[must_use]
     pub(crate) fn of(mut self, salt: Salt) -> Self {
         let fresh = Pseudonyms::new(self.policy.key());
@@ -99,15 +99,15 @@ impl<'p> Redactor<'p> {
         self
     }
 
-    /// One for a request that has this correlation ID.
+    /// Sets the correlation ID of the request.
     #[must_use]
     pub(crate) fn named(mut self, id: &str) -> Self {
         id.clone_into(&mut self.id);
         self
     }
 
-    /// One whose answers are empty: it only collects what has to be hidden,
-    /// which spares the hashes. The decisions are those of the last one.
+    /// Makes one with empty results: it only collects the values to hide, without hashing.
+    /// It uses the decisions of the last one.
     pub(crate) fn only_to_remember(policy: &'p Policy, decisions: Decisions) -> Self {
         Self {
             policy,
@@ -123,12 +123,12 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// Gives the decisions to the next one under the same policy.
+    /// Passes the decisions to the next redactor under the same policy.
     pub(crate) fn take_decisions(&mut self) -> Decisions {
         std::mem::take(&mut self.decisions)
     }
 
-    /// Says whether the boundary of the next multipart body stays: where its head shows
+    /// Sets whether the boundary of the next multipart body is kept, because its head shows
     /// it.
     pub(crate) fn keep_boundary(&mut self, keep: bool) {
         self.keeps_boundary = keep;
@@ -142,7 +142,7 @@ impl<'p> Redactor<'p> {
         self.only_remembers
     }
 
-    /// Lets it see something of which nothing is written.
+    /// Passes data of which nothing is written.
     pub(crate) fn quietly<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
         let before = std::mem::replace(&mut self.only_remembers, true);
         let result = f(self);
@@ -150,20 +150,20 @@ impl<'p> Redactor<'p> {
         result
     }
 
-    /// One that remembers only what may be asked for.
+    /// Makes one that remembers only values that texts may contain.
     #[must_use]
     pub(crate) fn asked(mut self, probes: &'p Probes) -> Self {
         self.asked = Some(probes);
         self
     }
 
-    /// Whether nothing of a value is asked for.
+    /// Returns whether no text can contain any part of a value.
     fn is_unasked(&self, value: &[u8]) -> bool {
         let asked = |probes: &Probes| !is_plain(value) || probes.may_be_in(value);
         !self.asked.is_none_or(asked)
     }
 
-    /// Lets it hide what has no rule of its own for this reason.
+    /// Hides values without a rule of their own for this reason, while `f` runs.
     pub(super) fn because<R>(&mut self, why: Why, f: impl FnOnce(&mut Self) -> R) -> R {
         let before = std::mem::replace(&mut self.why, why);
         let result = f(self);
@@ -171,7 +171,7 @@ impl<'p> Redactor<'p> {
         result
     }
 
-    /// Lets it see an answer that says what went wrong.
+    /// Passes a failed response.
     pub(crate) fn answering<R>(&mut self, voice: Voice<'p>, f: impl FnOnce(&mut Self) -> R) -> R {
         let before = std::mem::replace(&mut self.voice, voice);
         let result = f(self);
@@ -179,7 +179,7 @@ impl<'p> Redactor<'p> {
         result
     }
 
-    /// Whether the messages in what it sees are the service's own words.
+    /// Returns whether messages count as the service's own.
     pub(super) fn is_answering(&self, with: Answer) -> bool {
         match self.voice {
             Voice::Values => false,
@@ -187,8 +187,8 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// The service's own words, as far as they may be written; none of them where
-    /// they are not looked at yet.
+    /// Returns the service's own message without what must be hidden; nothing while
+    /// messages are skipped.
     pub(super) fn own_words(&self, text: &str, cut: bool) -> String {
         let all = 0..text.len();
         match self.voice {
@@ -198,7 +198,7 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// What the name of a header says about its value.
+    /// Returns the rule for a header's name.
     pub(super) fn header_rule(&mut self, name: &str) -> Rule {
         let policy = self.policy;
         let decide = || Decision {
@@ -212,8 +212,8 @@ impl<'p> Redactor<'p> {
         self.policy
     }
 
-    /// A fact: the value where it may stay, or its placeholder, which joins: facts
-    /// are what requests are found by.
+    /// Redacts a fact. Its placeholder can be joined, because requests are searched by
+    /// facts.
     pub(crate) fn fact(&mut self, name: &str, value: &str) -> String {
         let rule = self.policy.field_rule(name);
         if self.policy.string_stays(rule, value) && self.json_stays(value) {
@@ -224,14 +224,14 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// Makes the scrubber look for a value that was hidden elsewhere.
+    /// Makes the scrubber search for a value that is hidden elsewhere.
     pub(crate) fn remember(&mut self, value: &str) {
         if value != self.id && !self.is_unasked(value.as_bytes()) {
             self.hidden.add(value, self.why);
         }
     }
 
-    /// Whether a text says what was hidden so far.
+    /// Returns whether a text contains a value that is hidden so far.
     pub(super) fn hides(&self, text: &str) -> bool {
         let (mut work, mut found) = (Work::new(u64::MAX), Vec::new());
         let whole = 0..text.len();
@@ -239,8 +239,8 @@ impl<'p> Redactor<'p> {
         done.is_err() || !found.is_empty()
     }
 
-    /// Remembers the parts of a value between the separators of URLs, lists and
-    /// JSON, which services say alone.
+    /// Remembers the parts of a value between the separators of URLs, lists and JSON,
+    /// because services write them alone.
     pub(super) fn remember_parts(&mut self, value: &str) {
         if self.is_unasked(value.as_bytes()) {
             return;
@@ -256,23 +256,23 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// Remembers the short pieces between the separators of a value that is one word,
-    /// such as the names in an address: services say one of them alone. Longer pieces
-    /// are found as a part of the value.
+    /// Remembers the short pieces between the separators of a value that is one word, such
+    /// as the names in an address, because services write them alone. Longer pieces are
+    /// found as parts of the value.
     pub(super) fn remember_pieces(&mut self, value: &str) {
         let separates = |c: char| c.is_ascii_punctuation();
         let separated = value.len() <= WORD && value.bytes().any(|b| b.is_ascii_punctuation());
         if !separated || value.contains(char::is_whitespace) {
             return;
         }
-        // What no person is called by.
+        // Words that are no name of a person.
         if detect::is_uuid(value) || detect::is_time(value.as_bytes()) {
             return;
         }
         let (all, mut before) = (symbols(value), "");
         for piece in value.split_inclusive(separates) {
             let bare = piece.trim_end_matches(separates);
-            // The ends of files and of names of hosts are words that all use.
+            // File extensions and host name endings are common words.
             let end = before.ends_with('.') && bare.len() <= END && bare.is_ascii();
             before = piece;
             let digits = bare.bytes().all(|b| b.is_ascii_digit());
@@ -283,8 +283,8 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// Remembers the name of a file without its directory and its ends: services name
-    /// things after it.
+    /// Remembers a file name without directory and extensions, because services derive
+    /// other names from it.
     pub(super) fn remember_file(&mut self, name: &str) {
         let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
         let stems = [name.rsplit_once('.'), name.split_once('.')];
@@ -307,7 +307,7 @@ impl<'p> Redactor<'p> {
         self.remember_json(value);
     }
 
-    /// Remembers the words of text in no known format.
+    /// Remembers the words of text in an unknown format.
     pub(super) fn remember_words(&mut self, bytes: &[u8]) {
         if self.is_unasked(bytes) {
             return;
@@ -325,7 +325,7 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// The keyed hash of a content of which nothing is written.
+    /// Returns the keyed hash of a content of which nothing is written.
     pub(super) fn content_hash(&self, bytes: &[u8]) -> String {
         let mut out = String::new();
         if !self.only_remembers {
@@ -334,7 +334,7 @@ impl<'p> Redactor<'p> {
         out
     }
 
-    /// The placeholders of what is not remembered.
+    /// Returns the placeholders of values that are not remembered.
     pub(super) fn pseudonyms(&self) -> &Pseudonyms {
         &self.pseudonyms
     }
@@ -351,25 +351,25 @@ impl<'p> Redactor<'p> {
         Scrubber::new(policy, pseudonyms, [self.into_hidden()])
     }
 
-    /// The placeholder of a value, which is remembered.
+    /// Returns the placeholder of a value, and remembers it.
     pub(super) fn hide(&mut self, value: &[u8]) -> String {
         self.hide_as(Action::Pseudonym, value, false)
     }
 
-    /// What stands in the place of a value that goes by this rule, which is remembered.
+    /// Returns the replacement of a value under this rule, and remembers the value.
     pub(super) fn hide_by(&mut self, rule: Rule, value: &[u8], cut: bool) -> String {
         self.because(rule.why(), |r| r.hide_as(rule.how(), value, cut))
     }
 
-    /// What stands in the place of a value, which is remembered.
+    /// Returns the replacement of a value, and remembers the value.
     pub(super) fn hide_as(&mut self, how: Action, value: &[u8], cut: bool) -> String {
         let mut out = String::new();
         self.push_hidden(how, value, cut, &mut out);
         out
     }
 
-    /// Remembers what stands behind a suspicious name, or in front of a host, inside
-    /// of a longer value that was hidden: services say it without the rest.
+    /// Remembers the parts behind a suspicious name, or in front of a host, inside a longer
+    /// hidden value, because services write them without the rest.
     fn remember_named(&mut self, value: &str) {
         if memchr::memchr3(b'=', b':', b'@', value.as_bytes()).is_none() {
             return;
@@ -389,7 +389,7 @@ impl<'p> Redactor<'p> {
         out
     }
 
-    /// Appends what stands in the place of a value, which is remembered.
+    /// Appends the replacement of a value, and remembers the value.
     pub(super) fn push_hidden(&mut self, how: Action, value: &[u8], cut: bool, out: &mut String) {
         match std::str::from_utf8(value) {
             Ok(text) => self.remember_hidden(text),
@@ -401,7 +401,7 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// As [`push_hidden`](Self::push_hidden), of a whole text.
+    /// As [`push_hidden`](Self::push_hidden), for a whole text.
     pub(super) fn push_hidden_text(&mut self, how: Action, text: &str, out: &mut String) {
         self.remember_hidden(text);
         self.pseudonyms.note(how, text.as_bytes());
@@ -427,8 +427,8 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// The replacement of a scalar that is written without quotes, where it
-    /// has to be replaced: numbers, booleans and null are told by their look.
+    /// Returns the replacement of an unquoted scalar, if it must be replaced: numbers,
+    /// booleans and null are recognised by their form.
     pub(super) fn scalar(&mut self, rule: Rule, value: &[u8], cut: bool) -> Option<String> {
         if let Ok(text) = std::str::from_utf8(value)
             && !cut
@@ -446,13 +446,13 @@ impl<'p> Redactor<'p> {
         Some(self.hide_by(rule, value, cut))
     }
 
-    /// The key that a text, behind its quote, starts with, where it is the one
-    /// that is expected: its length, and what it says.
+    /// Returns the length and the decision of the expected key, if a text behind its quote
+    /// starts with it.
     pub(super) fn expected_key(&mut self, text: &[u8]) -> Option<(usize, Decision)> {
         self.decisions.keys.expect(text)
     }
 
-    /// What a key says of itself and of its values.
+    /// Returns the decision about a key and its values.
     pub(super) fn key(&mut self, key: &str) -> Decision {
         let policy = self.policy;
         self.decisions.keys.get(key, || decide(key, policy))
@@ -466,7 +466,7 @@ impl Drop for Redactor<'_> {
     }
 }
 
-/// Letters and digits of a text: a piece that has them all says no less than it.
+/// Counts letters and digits: a piece that has them all is equivalent to the text.
 fn symbols(text: &str) -> usize {
     text.chars().filter(|c| c.is_alphanumeric()).count()
 }
@@ -479,5 +479,5 @@ fn decide(key: &str, policy: &Policy) -> Decision {
     }
 }
 
-/// The placeholder of a boolean, as a JSON string.
+/// Returns the placeholder of a boolean, as a JSON string.
 pub(super) const BOOL: &str = pseudonym::BOOL;

@@ -14,28 +14,28 @@ use std::{
     },
 };
 
-/// What the texts of one exchange may cost to search, in bytes of plain text.
+/// The cost limit for searching the texts of one exchange, in bytes of plain text.
 const WORK: u64 = 1 << 20;
 
-/// What the end of a text that was cut may still begin, in bytes: nine letters,
-/// however they are written.
+/// How much of a cut text's end may be the start of a value, in bytes: nine letters,
+/// however they are encoded.
 pub(crate) const TAIL: usize = 128;
 
-/// Digits of a number that may be a value, where it is not known which are.
+/// The fewest digits of a number that may be a value, if the values are not known.
 const FEW: usize = 3;
 
 /// Cleans the free text of one exchange.
 ///
-/// It replaces, by the short form of a placeholder, what the detectors find and
-/// what was hidden elsewhere in the exchange, however the text says it. What is
-/// a literal of the program stays. [`search`](super::search) says what is found.
+/// It replaces matches of detectors and values hidden elsewhere in the exchange, in
+/// whatever encoding, with the short form of a placeholder. It keeps literals of the
+/// program. [`search`](super::search) describes what is found.
 pub(crate) struct Scrubber {
     policy: Policy,
     pseudonyms: Pseudonyms,
-    /// `None` where more was hidden than can be looked for.
+    /// `None` if more values are hidden than can be searched for.
     known: Option<Vec<Arc<Index>>>,
     hiding: u64,
-    /// What may still be spent.
+    /// The remaining work budget.
     work: AtomicU64,
     given_up: AtomicU64,
 }
@@ -47,19 +47,19 @@ fn fresh() -> u64 {
 
 impl fmt::Debug for Scrubber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // It holds what must not be written.
+        // `Debug` shows no value, because the values must not be written.
         f.write_str("Scrubber")
     }
 }
 
-/// A part of a text that goes, and what stands in its place where that is known.
+/// A part of a text to replace, and its replacement if that is known.
 struct Span {
     range: Range<usize>,
     short: Option<String>,
 }
 
 impl Scrubber {
-    /// One that looks for what is in any of these.
+    /// Makes one that searches for the values of all of these.
     pub(super) fn new(
         policy: Policy,
         pseudonyms: Pseudonyms,
@@ -87,7 +87,7 @@ impl Scrubber {
         }
     }
 
-    /// One that lets nothing through that came at run time.
+    /// Makes one that keeps no run-time text.
     pub(crate) fn hiding_all(policy: Policy) -> Self {
         Self {
             pseudonyms: Pseudonyms::new(policy.key()),
@@ -99,7 +99,7 @@ impl Scrubber {
         }
     }
 
-    /// One that looks for this, too.
+    /// Adds a value to search for.
     pub(crate) fn with(&self, more: Arc<Index>) -> Self {
         let (policy, pseudonyms) = (self.policy.clone(), self.pseudonyms.clone());
         match &self.known {
@@ -109,15 +109,15 @@ impl Scrubber {
         }
     }
 
-    /// Lets what is said from now on have other hashes, where it could be guessed:
-    /// for texts that belong to no request.
+    /// Changes the hashes of guessable values from now on, for texts that belong to no
+    /// request.
     pub(crate) fn renew(&mut self) {
         if self.pseudonyms.renew() && self.hiding != 0 {
             self.hiding = fresh();
         }
     }
 
-    /// Bytes of what it looks for.
+    /// Returns the bytes of the values that it searches for.
     pub(super) fn bytes(&self) -> usize {
         let known = self.known.iter().flatten();
         known.map(|index| index.len_bytes()).sum()
@@ -127,37 +127,37 @@ impl Scrubber {
         &self.pseudonyms
     }
 
-    /// What may be spent on its texts.
+    /// Sets the work budget for its texts.
     pub(crate) fn with_work(mut self, work: u64) -> Self {
         *self.work.get_mut() = work;
         self
     }
 
-    /// What may still be spent.
+    /// Returns the remaining work budget.
     pub(crate) fn work_left(&self) -> u64 {
         self.work.load(Relaxed)
     }
 
-    /// A number that two scrubbers of one policy share only where they hide
-    /// the same.
+    /// Returns a number that two scrubbers of one policy share only if they hide the same
+    /// values.
     pub(crate) fn hiding(&self) -> u64 {
         self.hiding
     }
 
-    /// Texts that were hidden as a whole, because there was more to be looked for,
-    /// or more to be done, than the limits allow.
+    /// Returns how many texts were hidden as a whole, because values or work were over the
+    /// limits.
     pub(crate) fn given_up(&self) -> u64 {
         self.given_up.load(Relaxed)
     }
 
-    /// As [`said`](Self::said), of a text that came at run time.
+    /// As [`said`](Self::said), for run-time text.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.said(text, std::slice::from_ref(&(0..text.len())))
     }
 
-    /// As [`said`](Self::said), of a text that was cut at its end: what it ends in
-    /// may be the beginning of anything, so as much of it goes.
+    /// As [`said`](Self::said), for a text that is cut at its end: the end may be the start
+    /// of a value, so it is hidden.
     pub(crate) fn cut<'t>(&self, text: &'t str, runtime: &[Range<usize>]) -> Cow<'t, str> {
         let mut end = text.len().saturating_sub(TAIL);
         while !text.is_char_boundary(end) {
@@ -175,8 +175,8 @@ impl Scrubber {
         self.written(text.get(..end).unwrap_or_default(), spans)
     }
 
-    /// A text without what must not be written. `runtime` are the parts of it that
-    /// came at run time, in order: nothing else can be a value.
+    /// Returns a text without what must be hidden. `runtime` are its run-time parts, in
+    /// order: only they can contain values.
     pub(crate) fn said<'t>(&self, text: &'t str, runtime: &[Range<usize>]) -> Cow<'t, str> {
         match self.find(text, runtime) {
             Ok(spans) => self.written(text, spans),
@@ -184,8 +184,8 @@ impl Scrubber {
         }
     }
 
-    /// As [`said`](Self::said) or, where it was [`cut`](Self::cut), as that and with
-    /// a mark at its end.
+    /// As [`said`](Self::said), or as [`cut`](Self::cut) with a mark at the end if the text
+    /// is cut.
     pub(crate) fn shown(
         &self,
         text: &str,
@@ -199,7 +199,7 @@ impl Scrubber {
         self.said(text, &runtime).into_owned()
     }
 
-    /// Whether there is nothing that texts are searched for.
+    /// Returns whether there is no value to search for.
     pub(crate) fn knows_nothing(&self) -> bool {
         self.known.as_ref().is_some_and(Vec::is_empty)
     }
@@ -238,7 +238,7 @@ impl Scrubber {
         Ok(())
     }
 
-    /// Only the program's own words, where not all could be looked at.
+    /// Returns only the program's literals, if the text could not be searched completely.
     fn give_up(&self, text: &str, runtime: &[Range<usize>]) -> String {
         self.given_up.fetch_add(1, Relaxed);
         if matches!(runtime, [all] if *all == (0..text.len())) {
@@ -277,20 +277,21 @@ impl Scrubber {
         &self.policy
     }
 
-    /// The placeholder of a text.
+    /// Returns the placeholder of a text.
     pub(crate) fn placeholder(&self, text: &str) -> String {
         let mut out = String::new();
         self.pseudonyms.push_value(text.as_bytes(), false, &mut out);
         out
     }
 
-    /// Whether a whole number, given without its sign, may stay by its look.
+    /// Returns whether a whole number, given without its sign, may be kept because of its
+    /// form.
     pub(crate) fn integer_stays(n: u64) -> bool {
         !detect::integer(n)
     }
 
-    /// The placeholder of a number that was hidden elsewhere; of any with some digits,
-    /// where it is not known what was.
+    /// Returns the placeholder of a number that is hidden elsewhere; if the hidden values
+    /// are not known, of any number with enough digits.
     pub(crate) fn known_number(
         &self,
         number: impl Into<Number> + Display + Copy,
@@ -309,8 +310,8 @@ impl Scrubber {
         })
     }
 
-    /// The placeholder of a number that is hidden by its name, or that looks
-    /// like one that has to be.
+    /// Returns the placeholder of a number with a suspicious name, or whose form must be
+    /// hidden.
     pub(crate) fn number(&self, hidden: bool, value: &impl Display) -> Option<String> {
         let text = value.to_string();
         (hidden || detect::number(&text)).then(|| {
@@ -322,7 +323,7 @@ impl Scrubber {
     }
 }
 
-/// The placeholders that a text already has.
+/// Returns the placeholders that a text already has.
 fn placeholders(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
@@ -337,7 +338,7 @@ fn placeholders(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Joins overlapping spans. What is more than one value is a text of its own.
+/// Joins overlapping spans. A joined span of several values counts as a text of its own.
 fn merge(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort_by_key(|s| {
         (
@@ -363,8 +364,8 @@ fn merge(mut spans: Vec<Span>) -> Vec<Span> {
     merged
 }
 
-/// Takes the placeholders out of the spans, unless the hash in one is itself
-/// a hidden value: then it was not made here.
+/// Removes the placeholders from the spans, unless the hash in one is itself a hidden
+/// value: then dashcam did not make it.
 fn around(spans: Vec<Span>, placeholders: &[Range<usize>]) -> Vec<Span> {
     let mut out = Vec::with_capacity(spans.len());
     let mut holes = placeholders.iter().peekable();

@@ -1,9 +1,9 @@
-//! The forms that the values of well-known headers have. Their names let values stay;
-//! what is something else under such a name does not.
+//! The forms of values of well-known headers. A value under an allowed name is kept only if
+//! it has the header's form.
 
 use super::{codings, detect, url};
 
-/// The words that dates have beside numbers.
+/// The words in dates.
 #[rustfmt::skip]
 const DATES: &[&str] = &[
     "mon", "tue", "wed", "thu", "fri", "sat", "sun", "monday", "tuesday", "wednesday",
@@ -11,7 +11,7 @@ const DATES: &[&str] = &[
     "jul", "aug", "sep", "oct", "nov", "dec", "gmt", "utc",
 ];
 
-/// Whether a value has the form that its header, in lower case, says.
+/// Returns whether a value has the form of its header (in lower case).
 pub(super) fn fits(header: &str, value: &str) -> bool {
     match header {
         _ if value.is_empty() => true,
@@ -40,13 +40,13 @@ pub(super) fn fits(header: &str, value: &str) -> bool {
     }
 }
 
-/// A number without a fraction, of not more digits than sizes and seconds have.
+/// A whole number with at most the digits of sizes and seconds.
 fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     (1..=12).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// A date as HTTP has it, in the old forms and in that of JSON, too.
+/// A date in the forms of HTTP, old ones included, and of JSON.
 pub(super) fn is_date(text: &str) -> bool {
     let word = |word: &str| {
         (word.len() <= 4 && word.bytes().all(|b| b.is_ascii_digit()))
@@ -57,7 +57,7 @@ pub(super) fn is_date(text: &str) -> bool {
         || (text.len() <= 40 && words.clone().count() >= 6 && words.all(word))
 }
 
-/// A language as BCP 47 has it, with its weight.
+/// A language tag (BCP 47), with its weight.
 fn is_language(item: &str) -> bool {
     let (tag, weight) = item.split_once(';').unwrap_or((item, ""));
     let part = |part: &str| {
@@ -85,7 +85,7 @@ fn is_range(value: &str) -> bool {
             .all(|b| b.is_ascii_digit() || b"-,/*= ".contains(&b))
 }
 
-/// Entity tags: no white space but between them, and nothing beyond ASCII.
+/// Entity tags: white space only between them, and ASCII only.
 fn is_tags(value: &str) -> bool {
     value.split(',').all(|tag| {
         let tag = tag.trim();

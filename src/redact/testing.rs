@@ -1,9 +1,9 @@
-//! For the tests of services: do their secrets stay out of what is written?
+//! Support for tests that secrets do not leak into the output.
 //!
-//! [`Secrets`] makes values that occur nowhere by chance, or takes the
-//! service's own. A test sends them through the service, and the kit looks for
-//! them in everything that came out: as they are, and behind percent-encoding,
-//! JSON escapes, base64, hexadecimal digits and compression, one inside another.
+//! [`Secrets`] makes unique values, or takes the service's own. A test sends them through
+//! the service, and [`Secrets`] searches the output for them: as they are, and behind
+//! percent-encoding, JSON escapes, base64, hexadecimal digits and compression, nested in
+//! each other.
 //!
 //! ```
 //! use axum::{Router, extract::Path, http::{Request, StatusCode}, routing::get};
@@ -33,11 +33,11 @@
 //! # }
 //! ```
 //!
-//! Values that a test writes as literals, and gives to the service without copying
-//! them (`Body::from("…")`), are the program's own words, which stay in events: take
-//! values that are made at run time, as `plant` does.
+//! Use values that are made at run time, as `plant` makes them. A string literal that a
+//! test passes to the service without a copy (`Body::from("…")`) is text of the program,
+//! which events keep.
 //!
-//! It finds what a policy lets through:
+//! It finds values that a policy keeps:
 //!
 //! ```
 //! use dashcam::redact::testing::Secrets;
@@ -53,33 +53,36 @@ use super::{Policy, Redactor};
 use crate::exchange::{Content, Exchange};
 use std::{borrow::Cow, collections::HashSet, fmt, fmt::Write};
 
-/// What every planted value starts and ends with.
+/// The start and the end of every planted value.
 const MARK: &str = "zqj";
 
-/// Encodings inside of encodings that are looked into.
+/// How deep nested encodings are searched.
 const DEPTH: u8 = 3;
 
-/// The most bytes that are looked through for one output.
+/// The most bytes that are searched for one output.
 const MOST: usize = 32 << 20;
 
-/// What is written of a body under a policy.
-///
-/// ```
-/// use dashcam::{exchange::Content, redact::{Policy, testing::redacted_body}};
-///
-/// let body = br#"{"status":"paid","name":"Zoe"}"#;
-/// let Content::Text { text, .. } = redacted_body(&Policy::strict(), "application/json", body)
-/// else {
-///     panic!("JSON is understood");
-/// };
-/// assert!(text.starts_with(r#"{"status":"paid","name":"[~"#), "{text}");
-/// ```
-#[must_use]
-pub fn redacted_body(policy: &Policy, content_type: &str, body: &[u8]) -> Content {
-    Redactor::new(policy).body(Some(content_type), None, body, true)
+impl Policy {
+    /// Redacts a body as in an exchange with this policy.
+    ///
+    /// ```
+    /// use dashcam::{exchange::Content, redact::Policy};
+    ///
+    /// let body = br#"{"status":"paid","name":"Zoe"}"#;
+    /// let Content::Text { text, .. } = Policy::strict().redacted_body("application/json", body)
+    /// else {
+    ///     panic!("JSON is understood");
+    /// };
+    /// assert!(text.starts_with(r#"{"status":"paid","name":"[~"#), "{text}");
+    /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+    #[must_use]
+    pub fn redacted_body(&self, content_type: &str, body: &[u8]) -> Content {
+        Redactor::new(self).body(Some(content_type), None, body, true)
+    }
 }
 
-/// Values that must not come out.
+/// Values that must not be in the output.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets(Vec<Secret>);
 
@@ -87,7 +90,7 @@ pub struct Secrets(Vec<Secret>);
 struct Secret {
     name: String,
     value: String,
-    /// What is looked for: the value, and its ends where they are unique.
+    /// The texts to search for: the value, and its ends if they are unique.
     parts: Vec<String>,
 }
 
@@ -97,16 +100,16 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A secret that came out.
+/// A secret that was found in the output.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Leak {
-    /// The name that it was given.
+    /// The name of the secret.
     pub name: String,
-    /// The encodings in which it was found, outermost first, such as
-    /// `json > base64`; `raw` where there is none.
+    /// The encodings in which it was found, outermost first, such as `json > base64`; `raw`
+    /// if there is none.
     pub encoding: String,
-    /// Where it was found: some characters around it.
+    /// The characters around it in the output.
     pub near: String,
 }
 
@@ -117,21 +120,20 @@ impl fmt::Display for Leak {
 }
 
 impl Secrets {
-    /// None yet.
+    /// Starts without secrets.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes a value of 24 lower-case letters that occurs nowhere else, and
-    /// looks for it, and for each end of it, from now on. A part that was left
-    /// by a cut is found by that, too.
+    /// Adds a new value of 24 lower-case letters that occurs nowhere else, and returns it.
+    /// Each of its ends is also searched for, so that a cut value is found.
     ///
-    /// No detector is needed to hide it, and none knows it: it stands for what
-    /// has to be hidden because of where it is.
+    /// No detector matches the value: it tests values that must be hidden because of their
+    /// place.
     pub fn plant(&mut self, name: impl Into<String>) -> String {
         let mut value = MARK.to_owned();
-        // Nothing but letters: to the detectors it is a word.
+        // Letters only: detectors take it for a word.
         value.extend((0..18).map(|_| fastrand::lowercase()));
         value.push_str(MARK);
         let ends = [value.get(..9), value.get(15..)];
@@ -145,16 +147,16 @@ impl Secrets {
         value
     }
 
-    /// Looks for this value as a whole.
+    /// Adds a value, which is searched for as a whole.
     ///
     /// # Panics
     ///
-    /// When it has fewer than four characters, which are found by chance.
+    /// Panics if it has fewer than four characters, which occur by chance.
     pub fn add(&mut self, name: impl Into<String>, value: impl Into<String>) {
         let (name, value) = (name.into(), value.into());
         assert!(
             value.chars().nth(3).is_some(),
-            "{name} is too short to be looked for"
+            "the secret {name} is too short: it needs at least four characters"
         );
         self.0.push(Secret {
             name,
@@ -163,12 +165,12 @@ impl Secrets {
         });
     }
 
-    /// The values, in the order in which they came.
+    /// Returns the values in the order in which they were added.
     pub fn values(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|secret| secret.value.as_str())
     }
 
-    /// Where they are in an output, in any encoding: each secret once.
+    /// Returns the secrets that are in an output, in any encoding, each once.
     #[must_use]
     pub fn leaks(&self, output: &[u8]) -> Vec<Leak> {
         let mut leaks = Vec::new();
@@ -194,22 +196,26 @@ impl Secrets {
         leaks
     }
 
-    /// Asserts that none is in an output: a file, a log, a response.
+    /// Asserts that no secret is in an output: a file, a log, a response.
     ///
     /// # Panics
     ///
-    /// When one is, with all that were found and where.
+    /// Panics if one is. The message has all that were found, and where.
     #[track_caller]
     pub fn assert_absent(&self, output: impl AsRef<[u8]>) {
         let leaks = self.leaks(output.as_ref());
-        assert!(leaks.is_empty(), "secrets came out:\n{}", list(&leaks));
+        assert!(
+            leaks.is_empty(),
+            "secrets are in the output:\n{}",
+            list(&leaks)
+        );
     }
 
-    /// Asserts that none is in an exchange.
+    /// Asserts that no secret is in an exchange.
     ///
     /// # Panics
     ///
-    /// When one is, with all that were found and where.
+    /// Panics if one is. The message has all that were found, and where.
     #[track_caller]
     pub fn assert_absent_from(&self, exchange: &Exchange) {
         self.assert_absent(serde_json::to_vec(exchange).unwrap_or_default());
@@ -233,7 +239,7 @@ fn near(text: &str, at: usize) -> String {
         .collect()
 }
 
-/// Calls a function with an output and everything that it can be read as.
+/// Calls `look` with an output and with each of its decoded forms.
 pub(crate) fn read(output: &[u8], look: &mut dyn FnMut(&[u8], &str)) {
     let mut left = MOST;
     let mut seen = Vec::new();
@@ -475,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "secrets came out:\n  a (raw): …x ")]
+    #[should_panic(expected = "secrets are in the output:\n  a (raw): …x ")]
     fn a_leak_is_named() {
         let mut secrets = Secrets::new();
         let value = secrets.plant("a");

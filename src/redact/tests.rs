@@ -71,7 +71,7 @@ fn policies_tell_their_names_and_not_their_keys() {
     assert_eq!(error, PolicyError::KeyTooShort { length: 5 });
     assert_eq!(
         error.to_string(),
-        "the key has 5 bytes and needs at least 16"
+        "the key has 5 bytes; it needs at least 16"
     );
 }
 

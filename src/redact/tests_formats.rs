@@ -1,4 +1,4 @@
-//! Formats beside JSON and forms, content codings, and the actions of a policy.
+//! Formats other than JSON and forms, content codings, and the actions of a policy.
 
 use super::{
     tests::{by_name, plain, strict},
@@ -19,7 +19,7 @@ fn whole(policy: &Policy, kind: &str, body: &str) -> String {
     part(policy, kind, body, true)
 }
 
-/// Whether a text that repeats a value is cleaned once a body was seen.
+/// Returns whether a text that repeats a value is cleaned after a body was redacted.
 fn knows(kind: &str, body: &[u8], said: &str) -> bool {
     let policy = strict();
     let mut r = Redactor::new(&policy);
@@ -46,7 +46,7 @@ fn json_log() {
         ),
         "\u{1e}{\"a\":1}\n\u{1e}{\"b\":2}\n"
     );
-    // A line that is none goes as a whole, and the next is read again.
+    // An invalid line is hidden as a whole, and the next one is parsed again.
     assert_eq!(
         whole(
             &p,
@@ -308,7 +308,7 @@ fn json_in_json_strings() {
         ),
         r#"{"raw":"{\"pin\":\"[~# len=3 ascii alpha]\",\"n\":[1]}"}"#
     );
-    // What is in it is known though it is hidden, cut or broken.
+    // Its values are remembered although it is hidden, cut or broken.
     for body in [
         r#"{"raw":"{\"a\":\"hunter2\"}"}"#,
         r#"{"password":"{\"a\":\"hunter2\"}"}"#,
@@ -321,7 +321,7 @@ fn json_in_json_strings() {
             "{body}"
         );
     }
-    // Deep nesting ends, and hides.
+    // Deep nesting is not parsed further, and is hidden.
     let mut deep = "\"hunter2\"".to_owned();
     for _ in 0..8 {
         deep = serde_json::to_string(&format!("[{deep}]")).unwrap();
@@ -389,7 +389,7 @@ fn actions() {
         ),
         r#"{"a":1,"note":"[~ dropped]""#
     );
-    // Dropped values are known all the same.
+    // Dropped values are remembered, too.
     let mut r = Redactor::new(&p);
     r.body(
         Some("application/json"),
@@ -566,7 +566,7 @@ mod coded {
 
     #[test]
     fn what_decodes_without_end_is_left() {
-        // Each is the one before it, stored, without a checksum.
+        // Each layer stores the previous one uncompressed, without a checksum.
         let mut bytes = BODY.to_vec();
         while let Ok(length) = u16::try_from(bytes.len()) {
             let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 1];
@@ -580,7 +580,7 @@ mod coded {
         assert!(knows("text/html", &gzip(&gzip(BODY)), "hunter2"));
     }
 
-    /// How many bytes of a body were not understood.
+    /// Returns how many bytes of a body could not be parsed.
     fn unparsed(coding: &str, bytes: &[u8]) -> u64 {
         let kind = Some("application/json");
         match Redactor::new(&strict()).body(kind, Some(coding), bytes, true) {
@@ -603,7 +603,7 @@ mod coded {
             assert!(unparsed(coding, cut) > 0, "{coding}");
             let more = [&bytes[..], b"abcde"].concat();
             let counted = unparsed(coding, &more);
-            // What reads gzip looks for another member there.
+            // A gzip reader looks for another member there.
             let expected = if coding == "gzip" { 1..=5 } else { 5..=5 };
             assert!(expected.contains(&counted), "{coding}: {counted}");
         }

@@ -1,4 +1,4 @@
-//! What a client sends to get a value past the policy, or the process down.
+//! Attacks: requests that try to leak a value or to stop the process.
 
 use super::{
     tests::{by_name, plain, strict},
@@ -13,7 +13,7 @@ fn whole(policy: &Policy, kind: &str, body: &str) -> String {
     }
 }
 
-/// Whether a text that repeats a value is cleaned once something was seen.
+/// Returns whether a text that repeats a value is cleaned after something was redacted.
 fn knows(said: &str, see: impl FnOnce(&mut Redactor<'_>)) -> bool {
     let policy = strict();
     let mut r = Redactor::new(&policy);
@@ -197,7 +197,7 @@ fn xml_in_pieces() {
             "{body}"
         );
     }
-    // What declares no namespace is data.
+    // An attribute that declares no namespace is data.
     assert_eq!(
         xml("<a xmlns='urn:a' xmlns:q='hunter2x' xmlnsname='hunter2x'/>"),
         "<a xmlns='urn:a' xmlns:q='[~# len=8 ascii alnum]' xmlnsname='[~# len=8 ascii alnum]'/>"

@@ -1,4 +1,4 @@
-//! Values that once got through, each in the place where it was found.
+//! Values that leaked once, each in its place.
 
 use super::{
     tests::{by_name, plain, strict},
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::exchange::Content;
 
-/// What is written of a request, and of a text of its service.
+/// Returns what is written of a request, and of a text of its service.
 struct Shown {
     body: String,
     text: String,
@@ -410,7 +410,7 @@ fn values_that_another_member_names() {
     }
     let query = Redactor::new(&by_name()).query("value=482913&name=pin");
     assert!(!query.contains("482913"), "{query}");
-    // What nothing says of stays.
+    // Text without a suspicious name is kept.
     for (kind, text) in [
         (
             "application/json",
@@ -504,7 +504,7 @@ fn json_that_is_not_whole_where_a_name_lets_it_stay() {
         let fact = r.fact("data", text);
         assert!(!fact.contains("123498"), "{fact}");
     }
-    // What only looks like the beginning of some stays.
+    // Text that only looks like the beginning of one is kept.
     let policy = by_name();
     let mut r = Redactor::new(&policy);
     assert_eq!(r.header("host", b"[::1]:8080", false), "[::1]:8080");

@@ -1,4 +1,4 @@
-//! Free text, and what it must not repeat.
+//! Free text, and values that it must not repeat.
 
 use super::{
     tests::{by_name, hash, plain, salt, strict},
@@ -179,7 +179,7 @@ fn hostile_bodies_take_linear_time() {
 
 #[test]
 fn many_nested_values_take_linear_time() {
-    // Every one of these is a suffix of the next, and all end everywhere.
+    // Each of these is a suffix of the next, and all end everywhere.
     let policy = strict();
     let mut r = Redactor::new(&policy);
     for n in 6..1200 {
@@ -196,7 +196,7 @@ fn the_scrubber_goes_to_other_threads() {
     check::<Policy>();
 }
 
-/// A text of which these parts came at run time.
+/// A text with these run-time parts.
 fn said(scrubber: &Scrubber, text: &str, made: &[&str]) -> String {
     let runs: Vec<_> = made
         .iter()
@@ -258,7 +258,7 @@ fn texts_of_no_request_have_hashes_of_their_own() {
     assert_eq!(scrubber.text("482913"), before);
     scrubber.renew();
     assert_ne!(scrubber.text("482913"), before);
-    // What was written before may not be copied.
+    // Placeholders in the input must not be copied.
     assert_ne!(scrubber.hiding(), hiding);
     let long = "a text that nobody guesses";
     let joined = scrubber.text(long).into_owned();

@@ -1,8 +1,8 @@
-//! Text of no format.
+//! Plain text.
 
 use super::{Redactor, detect, search::Why};
 
-/// The text of a prefix, which may end inside of a character.
+/// Returns the text of a prefix, which may end inside a character.
 pub(super) fn prefix(bytes: &[u8], ended: bool) -> Option<&str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text),
@@ -13,7 +13,7 @@ pub(super) fn prefix(bytes: &[u8], ended: bool) -> Option<&str> {
     }
 }
 
-/// A text without what a detector finds in it.
+/// Returns a text without parts in which a detector matches.
 pub(super) fn without_findings(r: &mut Redactor<'_>, text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut done = 0;

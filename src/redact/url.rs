@@ -1,22 +1,22 @@
-//! Paths, queries, and the URLs in headers.
+//! Redaction of paths, queries, and URLs in headers.
 
 use super::{
     Action, Redactor, decisions::Part, decode, detect, json, names, policy::Rule, search::Why,
 };
 
 impl Redactor<'_> {
-    /// A path without its query. With a route template the literals stay and
-    /// parameters are fields of their name; without one segments are data.
+    /// Redacts a path without its query. With a route template, literals are kept and
+    /// parameters are fields of their name; without one, segments are data.
     pub(crate) fn path(&mut self, path: &str, route: Option<&str>) -> String {
         self::path(self, path, route)
     }
 
-    /// A query string without `?`; the result is one too.
+    /// Redacts a query string without `?`. The result is a query string.
     pub(crate) fn query(&mut self, query: &str) -> String {
         self::query(self, query)
     }
 
-    /// Remembers the user before the host of a URI, of which nothing is written.
+    /// Remembers the user information of a URI, of which nothing is written.
     pub(crate) fn user_of(&mut self, uri: &http::Uri) {
         let authority = uri.authority().map_or("", |authority| authority.as_str());
         if let Some((user, _)) = authority.rsplit_once('@') {
@@ -45,7 +45,7 @@ fn path(r: &mut Redactor<'_>, path: &str, route: Option<&str>) -> String {
     out
 }
 
-/// What the route says of a segment.
+/// The kind of a segment in the route.
 #[derive(Clone, Copy)]
 enum Step<'t> {
     Literal,
@@ -53,8 +53,8 @@ enum Step<'t> {
     Unknown,
 }
 
-/// Pairs the segments of a path with those of its route; `None` where the
-/// path is not one of the route.
+/// Pairs the segments of a path with those of its route. Returns `None` if the path does
+/// not match the route.
 fn pair_up<'t>(path: &'t str, route: &'t str) -> Option<Vec<(&'t str, Step<'t>)>> {
     let mut pairs = Vec::new();
     let mut segments = path.split('/');
@@ -85,7 +85,7 @@ fn catch_all(template: &str) -> Option<&str> {
     inner.unwrap_or(template).strip_prefix('*')
 }
 
-/// The name of a parameter: `{name}`, `:name`, or one inside literal text.
+/// Returns the name of a parameter: `{name}`, `:name`, or one inside literal text.
 fn parameter(template: &str) -> Option<&str> {
     if let Some(name) = template.strip_prefix(':') {
         return Some(name);
@@ -95,7 +95,7 @@ fn parameter(template: &str) -> Option<&str> {
     (!name.starts_with('{') && !before.ends_with('{')).then_some(name)
 }
 
-/// The replacement of a segment, where it has to be replaced.
+/// Returns the replacement of a segment, if it must be replaced.
 fn segment(r: &mut Redactor<'_>, raw: &str, part: Step<'_>) -> Option<String> {
     if raw.is_empty() {
         return None;
@@ -124,7 +124,7 @@ fn step(r: &mut Redactor<'_>, raw: &str, part: Step<'_>, rule: Rule) -> Option<S
     };
     if replaced.is_some() {
         r.remember(raw);
-        // Matrix parameters, verbs behind a colon, the end of a file's name.
+        // Matrix parameters, verbs behind a colon, file extensions.
         let text = String::from_utf8_lossy(&decoded);
         r.remember_parts(&text);
         r.remember_file(&text);
@@ -153,7 +153,7 @@ fn query(r: &mut Redactor<'_>, query: &str) -> String {
                 out.push('=');
                 query_value(r, rule, value, &mut out);
             }
-            // Without a name it is a value.
+            // A part without a name is a value.
             None => {
                 let rule = r.policy().query_rule(pair);
                 query_value(r, rule, pair, &mut out);
@@ -163,7 +163,8 @@ fn query(r: &mut Redactor<'_>, query: &str) -> String {
     out
 }
 
-/// Whether a pair of a query or a form names what another one has, and that is secret.
+/// Returns whether a pair of a query or a form names the value of another pair, and the
+/// name is suspicious.
 pub(super) fn names_secret(r: &Redactor<'_>, text: &str) -> bool {
     let secret = |pair: &str| {
         let (key, value) = pair.split_once('=')?;
@@ -175,7 +176,7 @@ pub(super) fn names_secret(r: &Redactor<'_>, text: &str) -> bool {
     may && text.split('&').any(|pair| secret(pair) == Some(true))
 }
 
-/// Writes a key of a query or a form, and says what its name means.
+/// Writes a key of a query or a form, and returns the rule for its name.
 pub(super) fn key_rule(
     r: &mut Redactor<'_>,
     raw: &str,
@@ -190,7 +191,7 @@ pub(super) fn key_rule(
             ..Rule::default()
         };
     };
-    // Brackets are how keys nest in queries.
+    // Keys nest with brackets in queries.
     let plain = key.replace(['[', ']'], "_");
     let stays = (key.is_empty() || names::identifier_like(&plain))
         && !detect::is_sensitive(key, r.policy().names());
@@ -230,7 +231,7 @@ pub(super) fn hide_encoded(
     if std::str::from_utf8(decoded).is_err() {
         r.remember(raw);
     }
-    // Not everybody takes `+` for a space.
+    // Not every decoder treats `+` as a space.
     if raw.contains('+') {
         r.remember(&String::from_utf8_lossy(&decode::percent(raw)));
     }
@@ -239,7 +240,7 @@ pub(super) fn hide_encoded(
     decode::push_percent(placeholder.as_bytes(), out);
 }
 
-/// Writes an encoded text as it came where that is valid, else encoded anew.
+/// Writes an encoded text unchanged if it is valid, else encodes it again.
 pub(super) fn push_kept(raw: &str, decoded: &[u8], out: &mut String) {
     let stays = |b: u8| b.is_ascii_graphic() && !matches!(b, b'&' | b'"' | b'<' | b'>' | b'#');
     if raw.bytes().all(stays) {
@@ -249,12 +250,12 @@ pub(super) fn push_kept(raw: &str, decoded: &[u8], out: &mut String) {
     }
 }
 
-/// The bytes of a query string, and what browsers leave in it.
+/// The bytes of a query string, and those that browsers do not encode.
 pub(super) fn is_query(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"-._~%+&=!$'()*,;:@/?[]|".contains(&b)
 }
 
-/// Schemes without a host, which stay.
+/// Schemes without a host that are kept.
 const OPAQUE: &[&str] = &[
     "about:",
     "blob:",
@@ -272,8 +273,7 @@ const OPAQUE: &[&str] = &[
 /// The longest scheme.
 const SCHEME: usize = 32;
 
-/// The length of the scheme that a URL starts with (RFC 3986, section 3.1), with its
-/// colon.
+/// Returns the length of a URL's scheme (RFC 3986, section 3.1), with its colon.
 fn scheme(url: &str) -> usize {
     let bytes = url.as_bytes();
     let rest = |b: &u8| b.is_ascii_alphanumeric() || b"+-.".contains(b);
@@ -286,7 +286,7 @@ fn scheme(url: &str) -> usize {
     }
 }
 
-/// A URL: scheme and host stay, the rest as in a request without a route.
+/// Redacts a URL: scheme and host are kept, the rest as in a request without a route.
 pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
     let (url, fragment) = whole
         .split_once('#')
@@ -300,7 +300,7 @@ pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
     let (authority, path) = match slashes {
         "//" => rest.split_at(rest.find('/').unwrap_or(rest.len())),
         _ if scheme.is_empty() => ("", url),
-        // What is behind it is for whoever knows the scheme.
+        // Only the scheme's specification defines the rest.
         _ => {
             r.remember_parts(whole);
             let known = OPAQUE
@@ -326,7 +326,7 @@ pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
         None => authority,
     };
     if !is_host(host) {
-        // Where the host ends is unclear, so what follows it is too.
+        // The end of the host is unclear, so the rest is unclear, too.
         r.remember_parts(whole);
         return r.hide(whole.as_bytes());
     }
@@ -342,7 +342,7 @@ pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
     }
     if let Some(fragment) = fragment {
         out.push('#');
-        // Implicit grants put tokens here, as a query.
+        // Implicit grants put tokens here, in the form of a query.
         for value in fragment.split('&').filter_map(|p| p.split_once('=')) {
             r.remember(value.1);
             r.remember(&String::from_utf8_lossy(&decode::percent(value.1)));
@@ -357,7 +357,7 @@ pub(super) fn url(r: &mut Redactor<'_>, whole: &str) -> String {
     out
 }
 
-/// What stands before the host: a name, and a password behind a colon.
+/// The user information: a name, and a password after a colon.
 pub(super) fn remember_user(r: &mut Redactor<'_>, user: &str) {
     r.because(Why::Told, |r| {
         for part in user.split(':') {
@@ -367,7 +367,7 @@ pub(super) fn remember_user(r: &mut Redactor<'_>, user: &str) {
     });
 }
 
-/// A name or an address, with a port or without: no `user:pass`.
+/// A name or an address, with or without a port: not `user:pass`.
 pub(super) fn is_host(host: &str) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, port),

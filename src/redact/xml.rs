@@ -1,17 +1,18 @@
-//! XML: elements and attributes stay, and of their texts those that may.
+//! XML: keeps elements and attributes, and their texts by the policy.
 //!
-//! The tokeniser is our own. That of `quick-xml` stops at a bare `&`, cuts texts at
-//! references though values are hidden as a whole, takes any characters for a name, and does
-//! not say where the quotes of attributes are. It could search for `-->`, `]]>` and `?>`.
+//! The crate has its own tokeniser. That of `quick-xml` stops at a bare `&`, cuts texts at
+//! references although values are hidden as a whole, accepts any characters as a name, and
+//! does not report where the quotes of attributes are. It could only search for `-->`,
+//! `]]>` and `?>`.
 
 use super::{Redactor, decisions::Part, detect, names, policy::Rule, text::prefix};
 use crate::exchange::Content;
 use std::ops::Range;
 
-/// Elements in elements that are followed.
+/// The deepest nesting of elements that is tracked.
 const DEPTH: usize = 128;
 
-/// `None` where nothing of it is XML.
+/// Returns `None` if nothing of it is XML.
 pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
     let text = prefix(bytes, ended)?;
     let mark = text.len() - text.trim_start_matches('\u{feff}').len();
@@ -43,21 +44,21 @@ pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
 struct Machine<'t, 'r, 'p> {
     r: &'r mut Redactor<'p>,
     text: &'t str,
-    /// Input up to here is understood and written.
+    /// Input up to here is parsed and written.
     at: usize,
     out: String,
     stack: Vec<Rule>,
-    /// The text of the element so far, and of how many parts it is.
+    /// The text of the element so far, and the number of its parts.
     joined: String,
     parts: usize,
-    /// Whether the element names those beside it, as `key` does in a list.
+    /// Whether the element names its siblings, as `key` does in a list.
     naming: bool,
-    /// Elements around those that were given a suspicious name.
+    /// Parents of elements that were given a suspicious name.
     named: Option<usize>,
 }
 
 impl<'t> Machine<'t, '_, '_> {
-    /// One text or one tag. `None` where the rest is not understood.
+    /// Redacts one text or one tag. Returns `None` if the rest cannot be parsed.
     fn step(&mut self, ended: bool) -> Option<()> {
         let rest = self.text.get(self.at..)?;
         if !rest.starts_with('<') {
@@ -94,7 +95,7 @@ impl<'t> Machine<'t, '_, '_> {
             self.at += end;
             return Some(());
         }
-        // Entities can make names and texts of anything.
+        // Entities can expand to any names and texts.
         if rest.starts_with("<!") {
             return None;
         }
@@ -124,8 +125,7 @@ impl<'t> Machine<'t, '_, '_> {
         let element = self.rule(name).below(above, None);
         let mut attributes = Vec::new();
         let (closed, end) = read(rest, 1 + name.len(), &mut attributes)?;
-        // The text of `<field name="password">` and the `value` beside it have
-        // that name.
+        // The text of `<field name="password">` and a sibling `value` have that name.
         let mut content = element;
         let local = name.rsplit(':').next().unwrap_or(name);
         self.naming = Part::of(local) == Part::Name && !closed;
@@ -170,7 +170,7 @@ impl<'t> Machine<'t, '_, '_> {
     }
 
     fn rule(&self, name: &str) -> Rule {
-        // Without the prefix of its namespace.
+        // Returns a name without its namespace prefix.
         let local = name.rsplit(':').next().unwrap_or(name);
         self.r.policy().field_rule(local)
     }
@@ -184,7 +184,7 @@ impl<'t> Machine<'t, '_, '_> {
         }
     }
 
-    /// The text of an element is over. In parts, it is a value as a whole.
+    /// Ends the text of an element. Its parts are one value together.
     fn join(&mut self) {
         if self.parts > 1 {
             self.r.remember(&self.joined);
@@ -208,7 +208,7 @@ impl<'t> Machine<'t, '_, '_> {
         }
         self.joined.push_str(&unescape(text));
         self.parts += 1;
-        // A part of a value tells nothing of the whole, such as of a card number.
+        // A part does not show what the whole value is, such as a card number.
         let goes_on = after.starts_with("<!") || after.starts_with("<?");
         let goes_on = goes_on || !(after.is_empty() || after.starts_with('<'));
         rule.suspicious |= goes_on || self.parts > 1;
@@ -227,14 +227,15 @@ impl<'t> Machine<'t, '_, '_> {
     }
 }
 
-/// An attribute: from its name to the end of its value, without the quote.
+/// An attribute, from its name to the end of its value, without the quote.
 struct Attribute<'t> {
     name: &'t str,
     value: &'t str,
     at: Range<usize>,
 }
 
-/// The attributes of a start tag; whether it also is the end, and where it ends.
+/// Parses the attributes of a start tag. Returns whether it is also the end tag, and where
+/// it ends.
 fn read<'t>(
     rest: &'t str,
     from: usize,
@@ -270,7 +271,7 @@ fn read<'t>(
     }
 }
 
-/// Whether an attribute declares a namespace, and its value is the name of one.
+/// Returns whether an attribute declares a namespace, and its value is a namespace name.
 fn is_namespace(name: &str, value: &str) -> bool {
     (name == "xmlns" || name.starts_with("xmlns:"))
         && ["http://", "https://", "urn:"]
@@ -282,7 +283,7 @@ fn is_namespace(name: &str, value: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-._~:/#+".contains(&b))
 }
 
-/// Whether an instruction is the declaration, and nothing else is in it.
+/// Returns whether an instruction is the XML declaration and has nothing else.
 fn is_declaration(text: &str) -> bool {
     let inner = text
         .strip_prefix("<?xml ")
@@ -331,14 +332,14 @@ fn space(text: &str, from: usize) -> usize {
     rest.len() - rest.trim_start().len()
 }
 
-/// The name that starts here.
+/// Returns the name that starts here.
 fn word(text: &str, from: usize) -> Option<&str> {
     let rest = text.get(from..)?;
     let end = rest.find(|c: char| !(c.is_alphanumeric() || "_-.:".contains(c)))?;
     rest.get(..end).filter(|name| !name.is_empty())
 }
 
-/// Resolves the references that XML knows by itself, and numbers.
+/// Resolves the predefined entities of XML, and character references.
 pub(super) fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

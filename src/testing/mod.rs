@@ -1,9 +1,8 @@
-//! For the tests of services that use this crate: what was kept, in memory.
+//! Support for tests of services that use this crate: keeps exchanges in memory.
 //!
-//! Every [`TestDashcam`] keeps for itself, so tests run in parallel. Events are
-//! recorded through one gate for the whole test process, which the first
-//! [`TestDashcam`] installs; where the tests install a global subscriber of
-//! their own, it needs a [`Gate`].
+//! Every [`TestDashcam`] has its own exchanges, so tests can run in parallel. The first one
+//! installs a global subscriber with a [`Gate`] for the whole test process. If your tests
+//! install their own global subscriber, it needs a [`Gate`].
 //!
 //! ```
 //! use axum::{Router, http::{Request, StatusCode}, routing::get};
@@ -50,7 +49,7 @@ use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, util::Subscr
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A [`Dashcam`] that keeps in memory; see the [module page](self).
+/// A [`Dashcam`] that keeps exchanges in memory; see the [module page](self).
 #[derive(Debug)]
 pub struct TestDashcam {
     dashcam: Dashcam,
@@ -58,21 +57,21 @@ pub struct TestDashcam {
 }
 
 impl TestDashcam {
-    /// With the defaults.
+    /// Makes one with the defaults.
     ///
     /// # Panics
     ///
-    /// Where no thread is to be had: this is for tests.
+    /// Panics if the operating system cannot start a thread.
     #[must_use]
     pub fn new() -> Self {
         Self::with(|builder| builder)
     }
 
-    /// With changed settings; the exporter is set afterwards.
+    /// Makes one with changed settings. The exporter is set afterwards.
     ///
     /// # Panics
     ///
-    /// Where the settings cannot be built: this is for tests.
+    /// Panics if [`build`](DashcamBuilder::build) returns an error.
     #[must_use]
     pub fn with(change: impl FnOnce(DashcamBuilder) -> DashcamBuilder) -> Self {
         install_gate();
@@ -80,27 +79,27 @@ impl TestDashcam {
         let builder = Dashcam::builder().service("test", "0.0.0");
         let dashcam = match change(builder).exporter(kept.clone()).build() {
             Ok(dashcam) => dashcam,
-            Err(error) => panic!("the settings of the test: {error}"),
+            Err(error) => panic!("cannot build the settings of the test: {error}"),
         };
         Self { dashcam, kept }
     }
 
-    /// Everything kept so far, oldest first.
+    /// Returns the exchanges kept so far, oldest first.
     ///
     /// # Panics
     ///
-    /// Where the exporter does not get ready within ten seconds.
+    /// Panics if the exporter does not finish within ten seconds.
     #[must_use]
     pub fn kept(&self) -> Vec<Exchange> {
         assert!(self.dashcam.flush(DEADLINE), "the exporter is stuck");
         self.kept.exchanges()
     }
 
-    /// The one exchange that was kept.
+    /// Returns the only exchange that was kept.
     ///
     /// # Panics
     ///
-    /// Where none or several were.
+    /// Panics if none or several were kept.
     #[must_use]
     pub fn only(&self) -> Exchange {
         let mut kept = self.kept();
@@ -123,13 +122,13 @@ impl Deref for TestDashcam {
     }
 }
 
-/// One gate for the process: a gate belongs to no [`Dashcam`].
+/// One gate for the process: a gate is not tied to a [`Dashcam`].
 fn install_gate() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if !installed() {
             let gate = Gate::new(LevelFilter::INFO);
-            // A global subscriber of the tests' own stays.
+            // A global subscriber of the tests stays.
             let _ = tracing_subscriber::registry().with(gate).try_init();
         }
     });

@@ -8,7 +8,7 @@ use axum::{
 };
 use dashcam::{
     Dashcam,
-    capture::{CaptureOptions, Limits, SampleLimits, StormLimits},
+    capture::{CaptureOptions, Limits, StormLimits},
     exchange::{Depth, Exchange, KeepReason},
     export::{ExportError, Exporter, Memory},
     kit::DashcamBuilder,
@@ -104,9 +104,9 @@ async fn what_is_kept_for_something_else_is_of_the_sample_too() {
     }
     assert_eq!(dashcam.status().dropped, Default::default());
     // Over its own budget it has the chance of the others.
-    let mut sample = SampleLimits::default();
-    sample.per_second = 0;
-    let dashcam = all(|builder| builder.baseline_limits(sample).slow(Duration::ZERO));
+    let mut limits = Limits::default();
+    limits.baseline_per_second = 0;
+    let dashcam = all(|builder| builder.limits(limits).slow(Duration::ZERO));
     send(&dashcam, "/asked", 3).await;
     let kept = dashcam.kept();
     assert_eq!(kept.len(), 3);
@@ -117,9 +117,9 @@ async fn what_is_kept_for_something_else_is_of_the_sample_too() {
 
 #[tokio::test]
 async fn what_is_over_its_own_limits_is_counted_under_its_own_name() {
-    let mut limits = SampleLimits::default();
-    limits.per_second = 5;
-    let dashcam = all(|builder| builder.baseline_limits(limits));
+    let mut limits = Limits::default();
+    limits.baseline_per_second = 5;
+    let dashcam = all(|builder| builder.limits(limits));
     let began = Instant::now();
     send(&dashcam, "/ok", 200).await;
     let seconds = began.elapsed().as_secs() + 1;
@@ -137,9 +137,9 @@ async fn what_is_over_its_own_limits_is_counted_under_its_own_name() {
         (200 - sampled, 0)
     );
 
-    let mut limits = SampleLimits::default();
-    limits.bytes_per_second = 1;
-    let dashcam = all(|builder| builder.baseline_limits(limits));
+    let mut limits = Limits::default();
+    limits.baseline_bytes_per_second = 1;
+    let dashcam = all(|builder| builder.limits(limits));
     send(&dashcam, "/ok", 50).await;
     assert!(dashcam.status().dropped.sampled_out > 0);
 }

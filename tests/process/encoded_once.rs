@@ -210,8 +210,12 @@ async fn what_no_line_was_made_of_is_in_no_other_line() {
     let answer = app.oneshot(Request::new(Body::empty())).await.unwrap();
     // What is in hand of the request's events is at the address of those outside.
     for n in 0..6 {
-        let _entered = (n % 2 == 1).then(|| REQUEST.get().unwrap().enter());
-        let panicked = std::panic::catch_unwind(|| turn(n)).is_err();
+        let turn = || std::panic::catch_unwind(|| turn(n)).is_err();
+        let panicked = if n % 2 == 1 {
+            REQUEST.get().unwrap().in_scope(turn)
+        } else {
+            turn()
+        };
         assert_eq!(panicked, n == 3);
     }
     axum::body::to_bytes(answer.into_body(), 100).await.unwrap();

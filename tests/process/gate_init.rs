@@ -1,7 +1,7 @@
 //! `init_tracing`, in a process of its own for each environment.
 
 use crate::{support_alone::command, support_gate::Fixture};
-use dashcam::kit::{InitError, Recording};
+use dashcam::kit::{Error, Recording};
 use serde_json::Value;
 
 /// Runs [`child`] in another process; what it wrote to standard output.
@@ -38,7 +38,7 @@ fn child() {
     println!();
     assert_eq!(fixture.dashcam.status().recording, Recording::On);
     let again = fixture.dashcam.init_tracing();
-    let Err(InitError::Installed(_)) = &again else {
+    let Err(Error::AlreadyInstalled(_)) = &again else {
         panic!("{again:?}");
     };
     let said = again.unwrap_err().to_string();

@@ -10,7 +10,7 @@ use axum::{
 };
 use dashcam::{
     Dashcam,
-    capture::{CaptureOptions, Limits, SampleLimits, StormLimits},
+    capture::{CaptureOptions, Limits, StormLimits},
     exchange::Exchange,
     export::{ExportError, Exporter, Memory},
 };
@@ -41,8 +41,7 @@ async fn the_line_of_a_failure_that_is_not_kept_says_why() {
     storm.window = Duration::from_millis(1);
     let mut limits = Limits::default();
     limits.queue = 2;
-    let mut sample = SampleLimits::default();
-    sample.per_second = 0;
+    limits.baseline_per_second = 0;
     let (release, open) = channel();
     let kept = Memory::new(100);
     let built = |storm, baseline| {
@@ -51,7 +50,7 @@ async fn the_line_of_a_failure_that_is_not_kept_says_why() {
             .limits(limits)
             .storm(storm);
         let builder = builder.for_path("/off*", CaptureOptions::off());
-        builder.baseline(baseline).baseline_limits(sample)
+        builder.baseline(baseline)
     };
     let dashcam = built(storm, 0.0)
         .exporter(Stalled(open, kept.clone()))

@@ -423,7 +423,7 @@ async fn selected_requests_are_sampled_and_others_obey_the_parent() {
         assert_eq!(seen.span.is_some(), sampled, "{headers:?}");
         // What goes out says what was decided, and the IDs are the span's.
         let sent: dashcam::correlation::TraceParent = seen.sent().parse().unwrap();
-        assert_eq!(sent.flags.is_sampled(), sampled, "{headers:?}");
+        assert_eq!(sent.is_sampled(), sampled, "{headers:?}");
         assert_eq!(seen.line["trace_id"], *sent.trace_id.to_string());
         assert_eq!(seen.line["span_id"], *sent.parent_id.to_string());
         if headers.contains(&debug) {

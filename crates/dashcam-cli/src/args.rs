@@ -3,7 +3,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use dashcam::{
     find::{Filter, InvalidFilter},
-    redact::KeySource,
+    redact::Policy,
     selection::{Glob, Network, When},
 };
 use jiff::SignedDuration;
@@ -207,10 +207,12 @@ impl FilterArgs {
             }
         }
         if let Some(file) = &self.key_file {
-            let mut source = KeySource::file("--key-file", file);
-            source.scope.clone_from(&self.scope);
-            let key = filter.key(&source);
-            key.map_err(|error| Failure::cannot(error.to_string()))?;
+            let policy = Policy::strict().with_key_file("--key-file", file);
+            let mut policy = policy.map_err(|error| Failure::cannot(error.to_string()))?;
+            if let Some(scope) = &self.scope {
+                policy = policy.with_scope(scope);
+            }
+            filter.key(&policy);
         }
         Ok(filter)
     }

@@ -146,7 +146,7 @@ fn broken_states() -> Vec<Case> {
     ]
 }
 
-/// So many short entries, from number `from` on.
+/// This many short entries, from number `from` on.
 fn entries(from: usize, to: usize) -> String {
     let entries: Vec<_> = (from..=to).map(|n| format!("bar{n:02}={n:02}")).collect();
     entries.join(",")
@@ -168,7 +168,7 @@ fn long_states() -> Vec<Case> {
     for n in 1..=32 {
         fields = fields.state(entries(n, n));
     }
-    // Six of 257 bytes fit beside 480 of short ones, seven do not.
+    // Six entries of 257 bytes fit beside 480 bytes of short ones, seven do not.
     let large = |n: usize| value(&format!("l{n}"), 254);
     let short = (0..4)
         .map(|n| value(&format!("s{n}"), 117))

@@ -1,4 +1,4 @@
-//! The bodies of an exchange.
+//! Builds the bodies of an exchange.
 
 use crate::{
     exchange::{Body, BodyState, Content, Depth, Missing, Outcome},
@@ -62,7 +62,7 @@ pub(super) fn body(
     body.kept = tee.kept;
     body.items = tee.items;
     body.declared = tee.declared;
-    // Clients choose it, so it passes the policy like the header itself.
+    // Clients choose it, so the policy applies as to the header itself.
     let shown = content_type.map(|value| {
         let sensitive = head.is_sensitive("content-type");
         redactor.header("content-type", value.as_bytes(), sensitive)
@@ -75,7 +75,7 @@ pub(super) fn body(
     body.content_encoding = content_encoding.map(coding);
     if tee.kept > 0 {
         let ended = body.state == BodyState::Complete;
-        // Always, so that the redactor sees the values to hide elsewhere.
+        // Always, so that the redactor learns the values to hide elsewhere.
         let content = redactor.body(content_type, content_encoding, &tee.prefix, ended);
         let unwanted = match kept.depth {
             Depth::Heads => Some("failure_storm"),
@@ -92,7 +92,7 @@ pub(super) fn body(
         }
     } else if let Some(why) = tee.skipped
         && !matches!(body.state, BodyState::Error { .. })
-        // Of a buffer that panicked not even the length is known.
+        // If a buffer panicked, not even its length is known.
         && (why == PANICKED || tee.seen > 0 && body.state != BodyState::None)
     {
         body.state = BodyState::Skipped {
@@ -102,7 +102,7 @@ pub(super) fn body(
     body
 }
 
-/// Makes the head say the boundary with which the body is written.
+/// Sets the boundary in the head to the one with which the body is written.
 pub(super) fn fit(headers: &mut [(String, String)], body: &Body) {
     let media = body.content_type.as_deref().unwrap_or_default();
     if !media.starts_with("multipart/") {
@@ -149,7 +149,7 @@ fn coding(list: &str) -> String {
     codings.join(", ")
 }
 
-/// The media type without parameters but `charset`: others are free text.
+/// Returns the media type with no parameter other than `charset`: others are free text.
 fn media_type(value: &str) -> String {
     let mut parts = value.split(';').map(str::trim);
     let mut kept = parts.next().unwrap_or_default().to_ascii_lowercase();

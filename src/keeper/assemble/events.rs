@@ -1,4 +1,4 @@
-//! The events and decisions of an exchange.
+//! Builds the events and decisions of an exchange.
 
 use super::{Depth, Redactor, since};
 use crate::{
@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use std::time::Instant;
 use tracing::{Level, Metadata};
 
-/// Shows the redactor every field that its name forbids to write: such a value
-/// may stand in the text of another event.
+/// Passes every field with a suspicious name to the redactor, because another event's text
+/// may contain its value.
 pub(in crate::keeper) fn remember_fields(
     redactor: &mut Redactor<'_>,
     recording: &Recording,
@@ -82,7 +82,7 @@ fn event(
     };
     let mut map = fields.to_map();
     let (mut target, mut file, mut line) = (None, None, None);
-    // Records of the `log` crate carry where they came from as fields.
+    // Records of the `log` crate have their source location as fields.
     if site.logged {
         let mut text = |name: &str| match map.remove(name) {
             Some(Value::String(text)) => Some(text),
@@ -129,8 +129,8 @@ fn decision(
     started: Instant,
     sites: &mut Sites,
 ) -> Decision {
-    // The first of that name is the macro's own: a literal of the service's source, so
-    // it needs no redaction, and no client can make it unreadable.
+    // The first field of that name is the macro's own: a literal of the service's source,
+    // so it needs no redaction, and clients cannot influence it.
     let own = raw(record.metadata, record.values).find(|(name, _)| *name == "decision");
     let name = match own {
         Some((_, Visited::Text { text, .. })) => Some(text.as_str().to_owned()),
@@ -147,7 +147,7 @@ fn decision(
     if name.is_some() {
         map.remove("decision");
     }
-    // A decision has no text beside its fields.
+    // A decision without a message has only its fields.
     if let Some(message) = fields.message() {
         let mut free = "message".to_owned();
         while map.contains_key(&free) {

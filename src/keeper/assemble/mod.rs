@@ -1,5 +1,5 @@
-//! From what a request left in memory to its redacted exchange. Runs on the
-//! exporter thread.
+//! Builds the redacted exchange from a request's data in memory. Runs on the exporter
+//! thread.
 
 mod body;
 mod events;
@@ -34,11 +34,11 @@ use std::{
     time::Instant,
 };
 
-/// What the texts of an exchange may cost to search where others wait, in bytes of
-/// plain text.
+/// The cost limit for searching the texts of an exchange if others wait, in bytes of plain
+/// text.
 const LITTLE: u64 = 64 * 1024;
 
-/// Headers of an answer that stay, and may say anything.
+/// Response headers that are kept and may contain anything.
 const SAYS: [&str; 8] = [
     "accept-ranges",
     "allow",
@@ -50,7 +50,7 @@ const SAYS: [&str; 8] = [
     "via",
 ];
 
-/// The exporter thread's side of a keeper.
+/// The part of a keeper on the exporter thread.
 pub(super) struct Assembler {
     settings: Settings,
     exporter: Box<dyn Exporter>,
@@ -58,9 +58,9 @@ pub(super) struct Assembler {
     waiting: Arc<Waiting>,
     environment: Environment,
     report: Report,
-    /// Why the last flush failed, where it did.
+    /// Why the last flush failed, if it did.
     not_flushed: Option<String>,
-    /// Exchanges that it had taken when it last flushed.
+    /// How many exchanges the exporter had accepted at its last flush.
     flushed: u64,
     shares: Shares,
     recent: Recent,
@@ -90,7 +90,7 @@ impl Assembler {
             recent: Recent::default(),
             sites: Sites::new(),
         };
-        // So that `status` knows of an unusable exporter from the start.
+        // Makes an unusable exporter visible in `status` from the start.
         let begin = || {
             this.counters.note_directory(this.exporter.directory());
             this.note_health();
@@ -101,13 +101,13 @@ impl Assembler {
         this
     }
 
-    /// Calls the exporter; what it says, or why it failed, is known afterwards.
+    /// Calls the exporter, and records its result or its error.
     fn call(
         &mut self,
         call: impl FnOnce(&mut dyn Exporter) -> Result<(), ExportError>,
     ) -> Result<(), String> {
         let result = foreign::run(|| {
-            // What it says of an error is its own code, as is what drops it.
+            // The `Display` and the drop of its error are foreign code.
             call(&mut *self.exporter).map_err(|error| text_of(&error))
         });
         let result = result.unwrap_or_else(|| {
@@ -120,7 +120,7 @@ impl Assembler {
         result
     }
 
-    /// Follows the exporter's health.
+    /// Updates the exporter's health.
     fn note_health(&self) {
         let backlog = Backlog {
             held: self.exporter.held(),
@@ -138,8 +138,8 @@ impl Assembler {
 
     fn exchange(&mut self, kept: &Kept) -> Exchange {
         let shared = kept.context.shared();
-        // Redaction takes its time, and what is left of the request may still
-        // run: all is copied or taken first, so that nobody waits for a lock.
+        // Redaction takes time, and other code of the request may still run: everything is
+        // copied or taken first, so that no thread waits for a lock.
         let salt = shared.hiding.salt();
         let mut redactor = Redactor::new(&self.settings.policy)
             .of(salt)
@@ -157,7 +157,7 @@ impl Assembler {
                 notes.keep.clone(),
             )
         };
-        // First, so that the hash of a fact is that of the same value elsewhere.
+        // First, so that a fact has the same hash as the same value elsewhere.
         let mut facts: BTreeMap<String, Value> = facts
             .into_iter()
             .map(|(name, value)| {
@@ -196,7 +196,7 @@ impl Assembler {
         note_memory(&mut missing, "request.body", &request_body);
 
         let head = &heads.response;
-        // What the service says of a failure is looked at when all is known.
+        // The service's messages about a failure come when all values are known.
         let answer = says_what_failed(kept.ended.direction, head, &response_body);
         let mut response = if let Some(answer) = answer {
             redactor.answering(Voice::Unheard(answer), |redactor| {
@@ -253,7 +253,7 @@ impl Assembler {
         let response_error = ending_text(&response_body);
 
         events::remember_fields(&mut redactor, recording, &mut self.sites);
-        // From here on every value that has to be hidden is known.
+        // From here on all values to hide are known.
         let waited = started.elapsed().saturating_sub(kept.ended.duration);
         let mut scrubber = Self::scrubber(&mut self.recent, redactor, kept);
         if !self.shares.may_have(client(kept), waited) {
@@ -268,7 +268,7 @@ impl Assembler {
             let (text, cut) = (said.text(), said.is_cut());
             scrubber.shown(text.as_str(), text.runtime(), cut)
         };
-        // A name that stays for its place may be a value that was hidden elsewhere.
+        // A name that is kept because of its place may be a value that is hidden elsewhere.
         if !is_known(&heads.request.method) {
             name_at(&scrubber, &mut request.method);
         }
@@ -280,7 +280,7 @@ impl Assembler {
             });
             request.path = parts.collect::<Vec<_>>().join("/");
         }
-        // So may a fact that stays.
+        // So may a fact that is kept.
         for fact in facts.values_mut() {
             if let Value::String(fact) = fact {
                 let (text, cut) = shown_of_fact(fact);
@@ -366,7 +366,7 @@ impl Assembler {
                 *why = scrubber.shown(text.as_str(), text.runtime(), cut);
             }
         }
-        // A list that lets `server` stay knows nothing of what was put there.
+        // The allow-list keeps `server`, whatever its value is.
         if let Some(response) = &mut exchange.response {
             for (name, value) in response.headers.iter_mut().chain(&mut response.trailers) {
                 if SAYS.contains(&name.as_str()) {
@@ -409,7 +409,8 @@ impl Assembler {
         Some(response)
     }
 
-    /// What cleans the texts of the exchange: a request and its calls hide the same.
+    /// Returns the scrubber of the exchange's texts: a request and its calls hide the same
+    /// values.
     fn scrubber(recent: &mut Recent, mut redactor: Redactor<'_>, kept: &Kept) -> Scrubber {
         match &kept.caller {
             Some(caller) => {
@@ -436,7 +437,7 @@ impl Assembler {
         fields
             .iter()
             .map(|(name, value, sensitive)| {
-                // The accepted ID is public; anything else under its name is not.
+                // Only the accepted ID is public; another value of its header is not.
                 let ours =
                     name == self.settings.correlation_header.as_str() && value == id.as_bytes();
                 let value = if ours {
@@ -454,7 +455,7 @@ impl Handler<Job> for Assembler {
     fn handle(&mut self, job: Job) {
         let kept = match job {
             Job::Keep(kept) => kept,
-            // No panic of the exporter.
+            // Not a panic of the exporter.
             Job::Run(f) => return foreign::run(f).unwrap_or_default(),
         };
         let began = Instant::now();
@@ -464,7 +465,7 @@ impl Handler<Job> for Assembler {
         if let (Some(span), Some(limit)) = (&kept.span, self.settings.span_bodies) {
             span.add_bodies(&exchange, limit);
         }
-        // What the request held is given back before the exporter may block.
+        // The request's memory is released before the exporter may block.
         drop(kept);
         add(match self.call(|exporter| exporter.export(&exchange)) {
             Ok(()) => &self.counters.exported,
@@ -502,7 +503,7 @@ impl Handler<Job> for Assembler {
             self.exporter.tick();
             self.note_health();
         };
-        // What was lost is told whatever the exporter does.
+        // Losses are reported whatever the exporter does.
         if foreign::run(tick).is_none() {
             add(&self.counters.exporter_panics);
         }
@@ -518,9 +519,9 @@ fn add(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);
 }
 
-/// What failed, and why, for a log line.
+/// Returns the failure and its sources, for a log line.
 fn text_of(error: &ExportError) -> String {
-    /// An error may be its own cause.
+    /// An error may be its own source.
     const CAUSES: usize = 8;
 
     let mut text = error.to_string();
@@ -532,7 +533,7 @@ fn text_of(error: &ExportError) -> String {
     text
 }
 
-/// Whose request it is, or is a call of.
+/// The peer of the request, or of the request that made the call.
 fn client(kept: &Kept) -> u128 {
     let context = kept.caller.as_ref().unwrap_or(&kept.context);
     context.shared().captured.heads().client
@@ -578,8 +579,7 @@ fn mode(shared: &Shared) -> Mode {
     Mode::Off
 }
 
-/// Methods that are registered (RFC 9110, section 16.1), and those that caches and
-/// devices have.
+/// Registered methods (RFC 9110, section 16.1), and those of caches and devices.
 const METHODS: [&str; 46] = [
     "ACL",
     "BASELINE-CONTROL",
@@ -629,8 +629,9 @@ const METHODS: [&str; 46] = [
     "VERSION-CONTROL",
 ];
 
-/// The method as it came; one that no standard is likely to name is a client's own text.
-/// In lower case registered ones are others to a router, but nobody's secret.
+/// Returns the method as received; one that no standard is likely to name is text of the
+/// client. A router treats registered names in lower case as other methods, but they are
+/// not secret.
 fn method(redactor: &mut Redactor<'_>, method: &Method) -> String {
     let text = method.as_str();
     let likely = text.len() <= 20 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
@@ -646,7 +647,7 @@ fn is_known(method: &Method) -> bool {
     METHODS.iter().any(|known| known.eq_ignore_ascii_case(text))
 }
 
-/// The placeholder of a name that says what was hidden elsewhere.
+/// Returns the placeholder of a name that is a value hidden elsewhere.
 fn name_at(scrubber: &Scrubber, name: &mut String) {
     if !name.is_empty() && !name.starts_with("[~") {
         *name = scrubber.shown(name, iter::once(0..name.len()), false);
@@ -658,7 +659,7 @@ fn scheme(uri: &Uri) -> Option<String> {
     matches!(scheme, "http" | "https").then(|| scheme.to_owned())
 }
 
-/// Host and port, under the rules for the header `host`; no user information.
+/// Returns host and port by the rules for the header `host`, without user information.
 fn authority(redactor: &mut Redactor<'_>, uri: &Uri) -> Option<String> {
     redactor.user_of(uri);
     let host = uri.host()?;
@@ -673,7 +674,7 @@ fn version(version: Version) -> String {
     format!("{version:?}")
 }
 
-/// A panic, and the one that came while it unwound.
+/// Builds the record of a panic, and of the one during its unwinding.
 fn panic_of(note: PanicNote, said: &impl Fn(&Said) -> String) -> Panic {
     Panic {
         message: note

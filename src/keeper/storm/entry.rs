@@ -1,16 +1,16 @@
-//! What was kept of failures that are one and the same, and what was not.
+//! Counts of kept and suppressed failures of one signature.
 
 use super::{Place, StormLimits, is_drawn, open, peers::Met, signature::Names};
 use std::time::{Duration, Instant};
 
-/// Exchanges of one signature that are kept in full in a window of peers that had none of
-/// it. For each that he had a peer finds a quarter less.
+/// Exchanges of one signature kept in full per window of peers without such a failure. For
+/// each failure that a peer had, a quarter fewer are open to it.
 const PLACES: u64 = 256;
 const QUARTERS: u64 = 4;
-/// Of those beyond, so many each time the chance is halved.
+/// Beyond those, the chance is halved each time after this many.
 const MORE: u64 = 32;
 
-/// Exchanges that were not kept, until one that is tells of them.
+/// Suppressed exchanges that no kept one has reported yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Untold {
     pub(super) count: u64,
@@ -43,7 +43,7 @@ pub(super) struct Entry {
     full: u64,
     heads: u64,
     sampled: u64,
-    /// When one was kept last.
+    /// When the last one was kept.
     pub(super) kept_at: Option<Instant>,
     pub(super) untold: Untold,
 }
@@ -66,7 +66,7 @@ impl Entry {
         now.saturating_duration_since(self.since) >= window
     }
 
-    /// Counts one more, in a new window where the last one is over.
+    /// Counts one more, in a new window if the last one is over.
     pub(super) fn see(&mut self, window: Duration, now: Instant) {
         if self.is_stale(window, now) {
             *self = Self {
@@ -78,8 +78,8 @@ impl Entry {
         self.seen += 1;
     }
 
-    /// The place for one of a peer who had so many like it of late, drawn from a crowd, and
-    /// one in how many gets it.
+    /// Returns the place for a peer with this many recent failures of this kind, and one in
+    /// how many gets it.
     pub(super) fn place(
         &self,
         limits: StormLimits,
@@ -118,11 +118,11 @@ impl Entry {
         }
     }
 
-    /// At the rate so far, the sample takes all of the window to fill.
+    /// At the rate so far, the sample fills over the whole window.
     fn sample_one_in(&self, limits: StormLimits, now: Instant) -> Option<u64> {
         let most = limits.sample.saturating_mul(2);
         let passed = now.saturating_duration_since(self.since);
-        // Before that nobody knows the rate.
+        // Before that the rate is not known.
         if passed < limits.window / 16 {
             return None;
         }
@@ -151,7 +151,7 @@ impl Entry {
         }
     }
 
-    /// Where another window has begun in between, there is none to give back.
+    /// If another window has begun meanwhile, there is no place to give back.
     pub(super) fn give_back(&mut self, place: Place) {
         self.kept_at = None;
         if let Some(taken) = self.taken(place) {

@@ -1,6 +1,5 @@
-//! Which failures are kept when there are many. Places are shared between signatures, and
-//! between those who made the requests: the more went wrong for somebody of late, the
-//! fewer places are open to him.
+//! Decides which failures are kept in a failure storm. Places are shared between
+//! signatures, and between peers: a peer with more recent failures has fewer places.
 
 mod entry;
 mod peers;
@@ -29,7 +28,7 @@ use std::{
 
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// What of a request is kept; `suppressed` like it were only counted before.
+/// How much of a request is kept; `suppressed` like it were only counted before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Admission {
     Full { suppressed: u64 },
@@ -37,7 +36,7 @@ pub(super) enum Admission {
     Count,
 }
 
-/// Rations exchanges when everything fails at once.
+/// Limits exchanges if everything fails at once.
 #[derive(Debug)]
 pub(super) struct Storm {
     limits: StormLimits,
@@ -47,7 +46,7 @@ pub(super) struct Storm {
     last: Admitted,
 }
 
-/// More of the last admission.
+/// An admission: the places that it uses, and the counts that it reports.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Admitted {
     key: Key,
@@ -58,13 +57,13 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// When the first and the last of those were suppressed that it tells of.
+    /// When the first and the last of the suppressed ones that it reports ended.
     pub(super) fn between(&self) -> Option<(Instant, Instant)> {
         self.untold.between
     }
 }
 
-/// What an exchange takes up.
+/// The places that an exchange uses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Place {
     Full,
@@ -73,15 +72,15 @@ enum Place {
     None,
 }
 
-/// How many of all places are open to one who had so many: a quarter of them, and a part
-/// of the rest that is the smaller the more he had.
+/// Returns how many of all places are open to a peer with this many failures: a quarter,
+/// and a part of the rest that shrinks with their number.
 fn open(all: u64, had: u64) -> u64 {
-    /// Who had so many finds half of the rest; who had a few nearly all of it.
+    /// A peer with this many has half of the rest; one with a few has nearly all of it.
     const SOME: u128 = 8;
     let quarter = all / 4;
     let had = u128::from(had);
     let rest = u128::from(all - quarter) * SOME * SOME / (had * had + SOME * SOME);
-    // No more than the rest.
+    // At most the rest.
     quarter + u64::try_from(rest).unwrap_or(0)
 }
 
@@ -105,7 +104,7 @@ impl Storm {
         }
     }
 
-    /// What is kept of a request like this, of this peer; zero where it is not known.
+    /// Returns how much is kept of such a request of this peer; a zero peer is not known.
     pub(super) fn admit(
         &mut self,
         signature: Signature,
@@ -116,7 +115,7 @@ impl Storm {
         let limits = self.limits;
         self.second.turn(now);
         let kind = if asked { Kind::Asked } else { signature.kind };
-        // Of a crowd not all are counted either: they would fill the cells of others.
+        // Of a crowd not all are counted either: they would fill other peers' cells.
         let crowd = self.second.crowd(limits.per_second);
         let drawn = is_drawn(crowd);
         let met = self.peers.meet(peer, kind, drawn, now);
@@ -155,18 +154,18 @@ impl Storm {
         }
     }
 
-    /// How long none was kept before one is the first again. Not the window where that is
-    /// nothing: each would be the first.
+    /// After how long without a kept one the next counts as the first. Not the window if
+    /// that is zero: each would be the first.
     fn quiet(&self) -> Duration {
         self.limits.window.max(Duration::from_secs(1))
     }
 
-    /// More of the last admission.
+    /// Returns the last admission.
     pub(super) fn last(&self) -> Admitted {
         self.last
     }
 
-    /// Takes an admission back: there was no room, so nothing was kept.
+    /// Reverts an admission: there was no room, so nothing was kept.
     pub(super) fn take_back(&mut self, admitted: Admitted, now: Instant) {
         let Admitted {
             key, place, untold, ..

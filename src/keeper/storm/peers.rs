@@ -1,4 +1,4 @@
-//! How much went wrong of late for whom.
+//! Counts of recent failures by peer.
 
 use super::{KEYS, signature::Kind};
 use std::{
@@ -6,54 +6,54 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// More is not told apart.
+/// Higher counts are not distinguished.
 pub(super) const MANY: u64 = 32;
 
-/// Of all that a peer did so many are counted, so that whoever goes on with more than is
-/// forgotten has many at any moment.
+/// The most failures of a peer that are counted, so that a peer that fails faster than
+/// counts decay has many at any moment.
 const MOST: u64 = 2 * MANY;
 
-/// Of one signature no more are counted: what is over is soon forgotten.
+/// The most failures of one signature that are counted: the rest soon decays.
 const ALIKE: u64 = 8;
 
-/// A wide network of IPv6 may have so many times what one peer may.
+/// How many times the count of one peer a wide IPv6 network may have.
 const OF_NETWORK: u64 = 256;
 
-/// What counts for the wide network: of one peer no more than so many at once.
+/// The most failures of one peer that count for the wide network at once.
 const FEW: u64 = 2;
 
-/// Every count is in one cell of each row. Others share some of them, seldom all.
+/// A count has one cell in each row. Other keys share some of them, seldom all.
 const ROWS: usize = 4;
 const CELLS: usize = 8192;
 
-/// Counts of failures that leak away: each is forgotten after its time, one after another.
-/// Whoever fails once in that time has none; whoever fails more often has ever more.
+/// Leaky counts of failures: they decay one by one, each after its time. A peer that fails
+/// once in that time has none; one that fails more often has more and more.
 ///
-/// A sketch, because it holds any number of peers in the same memory, and nobody can push
-/// another one out of it.
+/// A sketch, because it holds any number of peers in the same memory, and no peer can evict
+/// another one.
 #[derive(Debug)]
 pub(super) struct Peers {
     start: Instant,
     window: Duration,
-    /// Until when the cell is not empty, in nanoseconds; none before a peer is known.
+    /// Until when each cell is not empty, in nanoseconds. No cells before a peer is known.
     cells: Vec<u64>,
-    /// The last two that differ.
+    /// The last two different peers.
     last: [Option<(u128, Instant)>; 2],
 }
 
-/// What is known of the one who made a request.
+/// The recent failures of a request's peer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Met {
-    /// Zero where it is not known.
+    /// Zero if it is not known.
     pub(super) peer: u128,
-    /// Failures of his of late, any.
+    /// Its recent failures, of any kind.
     pub(super) lately: u64,
-    /// There are others whose requests go wrong.
+    /// Whether requests of other peers fail, too.
     pub(super) others: bool,
 }
 
 impl Met {
-    /// Nothing went wrong for him of late, as far as anybody knows.
+    /// Returns whether the peer is known and has no recent failure.
     pub(super) fn is_new(&self) -> bool {
         self.peer != 0 && self.lately == 0
     }
@@ -70,12 +70,12 @@ impl Peers {
         }
     }
 
-    /// What went wrong of late for a peer, which is zero where it is not known. One more is
-    /// counted, but where it is not drawn from a crowd.
+    /// Returns the recent failures of a peer (zero if not known), and counts one more,
+    /// unless it is of a crowd and not drawn.
     pub(super) fn meet(&mut self, peer: u128, kind: Kind, drawn: bool, now: Instant) -> Met {
         let others = self.others(peer, now);
         if peer == 0 {
-            // Nobody knows how many they are. Where others are known, they are one.
+            // Unknown peers may be any number. If others are known, they count as one.
             let lately = if others { MANY } else { 0 };
             return Met {
                 peer,
@@ -85,7 +85,7 @@ impl Peers {
         }
         let each = nanos(self.window / 6);
         let key = (peer, kind);
-        // Who has a wide network has any number of those that count as one peer.
+        // The owner of a wide network has any number of addresses that count as peers.
         let lately = match network(peer) {
             Some(network)
                 if self.count(key, each, 0, now) < FEW
@@ -102,9 +102,11 @@ impl Peers {
         }
     }
 
-    /// Counts one of a signature, and says how many of it this peer had of late.
+    /// Counts one failure of a signature, and returns how many of it this peer had
+    /// recently.
     pub(super) fn like(&mut self, met: &Met, signature: u64, now: Instant) -> u64 {
-        // Who has many has no place of his own anyway, and would fill the cells of others.
+        // A peer with many has no place of its own anyway, and would fill other peers'
+        // cells.
         if met.peer == 0 || met.lately >= MANY {
             return MANY;
         }
@@ -112,7 +114,7 @@ impl Peers {
         self.count((met.peer, signature), each, ALIKE, now)
     }
 
-    /// How many there are of a key, and counts one more, up to so many.
+    /// Returns the count of a key, and counts one more, up to a maximum.
     fn count(&mut self, key: impl Hash, each: u64, most: u64, now: Instant) -> u64 {
         let hash = KEYS.hash_one(key);
         if self.cells.is_empty() {
@@ -133,7 +135,7 @@ impl Peers {
         lately.min(MANY)
     }
 
-    /// Whether there are others who are known, and notes this one.
+    /// Returns whether there are other known peers, and records this one.
     fn others(&mut self, peer: u128, now: Instant) -> bool {
         if peer != 0 {
             if !matches!(self.last, [Some((last, _)), _] if last == peer) {
@@ -147,7 +149,7 @@ impl Peers {
     }
 }
 
-/// The /48 that a /64 is in, of what `Address::site` says.
+/// Returns the /48 of a /64, from `Address::site`.
 fn network(site: u128) -> Option<u128> {
     (site >> 64 == 1).then_some(site >> 16)
 }

@@ -1,13 +1,13 @@
-//! What was kept in this second, whatever it is of.
+//! Counts of exchanges kept in this second, over all signatures.
 
 use super::{Met, open, signature::Kind};
 use std::time::Instant;
 
-/// Where others want places, too, a peer has one in so many of those that are open to him.
+/// If other peers want places, too, a peer has one in this many of those open to it.
 const PART: u64 = 2;
-/// What is the first of its kind may be so many at least.
+/// At least this many first ones of their kind are kept.
 const FIRSTS: u64 = 50;
-/// Peers whose part is counted.
+/// How many peers' shares are counted.
 const PEERS: usize = 16;
 
 #[derive(Debug, Default)]
@@ -15,11 +15,12 @@ pub(super) struct Second {
     start: Option<Instant>,
     kept: u64,
     abandoned: u64,
-    /// Kept beside the others, because nothing like them was for long.
+    /// Kept in addition, because none like them was kept for long.
     firsts: u64,
-    /// What each peer had.
+    /// The places of each peer.
     had: Vec<(u128, u64)>,
-    /// Peers who wanted a place and had no failures before, now and in the second before.
+    /// Peers without earlier failures that wanted a place, in this second and the previous
+    /// one.
     new: u64,
     new_before: u64,
 }
@@ -40,18 +41,18 @@ impl Second {
         }
     }
 
-    /// One in how many is drawn of peers who had no failures before: all, unless they are
-    /// a crowd.
+    /// One in how many peers without earlier failures is drawn: all, unless they are a
+    /// crowd.
     pub(super) fn crowd(&self, most: u64) -> u64 {
         self.new_before.div_ceil(most.max(1)).max(1)
     }
 
-    /// Counts one who had no failures before.
+    /// Counts a peer without earlier failures.
     pub(super) fn meet_new(&mut self) {
         self.new += 1;
     }
 
-    /// Whether one more is kept. What is the first of its kind has places of its own.
+    /// Returns whether one more is kept. The first of a kind has separate places.
     pub(super) fn admit(&mut self, most: u64, kind: Kind, met: &Met, first: bool) -> bool {
         let abandons = kind == Kind::Abandoned;
         let open = |all| open(all, met.lately);

@@ -1,4 +1,4 @@
-//! What failures have in common, by which they are counted together.
+//! Signatures: failures with the same signature count together.
 
 use super::{super::Ended, KEYS};
 use crate::{
@@ -10,25 +10,25 @@ use crate::{
 use http::Uri;
 use std::hash::{BuildHasher, Hash, Hasher};
 
-/// What failures that are one and the same have in common.
+/// The signature of a failure.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::keeper) struct Signature {
-    /// The route of the service that it is of, or that made the call.
+    /// The route of the service that failed, or that made the call.
     pub(super) route: u64,
-    /// What it has in common with others of the route, the most exact first. Each is told
-    /// apart while there is room for its kind of names.
+    /// Its names within the route, the most exact first. Each is distinguished while there
+    /// is room for its kind of names.
     pub(super) names: [Option<(Names, u64)>; 3],
     pub(super) kind: Kind,
 }
 
-/// What tells failures of a route apart.
+/// Kinds of names that distinguish failures of a route.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Names {
-    /// Outcomes, statuses and places in the code.
+    /// Outcomes, statuses and code locations.
     None = 0,
     /// Hosts that are called.
     Hosts = 1,
-    /// What whoever asks or answers may choose: methods of RPC, failures that the
+    /// Names that clients or other services choose: RPC methods, failures that the
     /// service's classifier names, targets of calls.
     Chosen = 2,
 }
@@ -36,7 +36,7 @@ pub(super) enum Names {
 pub(super) const NAMES: usize = 3;
 
 impl Names {
-    /// How many of a route, and of all, are told apart.
+    /// How many are distinguished in a route, and in total.
     const MOST: [(usize, usize); NAMES] = [(32, 1024), (16, 128), (64, 384)];
 
     pub(super) fn most(self) -> (usize, usize) {
@@ -44,22 +44,22 @@ impl Names {
     }
 }
 
-/// Whose doing it is. What a peer had of one kind does not count for another one.
+/// The cause. A peer's count of one kind does not apply to another.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Kind {
     Failed,
     /// The client went away.
     Abandoned,
-    /// A call that the service made.
+    /// A call of the service failed.
     Call,
     Asked,
 }
 
-/// What requests that run, and have a reason to be kept, have in common.
+/// The signature of running requests with a reason to keep them.
 pub(in crate::keeper) fn signature_so_far(context: &RequestContext) -> Signature {
     let shared = context.shared();
     let notes = shared.notes();
-    // Not for what: that is free text, and each would be a signature.
+    // Without the reason: it is free text, and each would be a signature.
     let plain = (notes.error_site, notes.keep.is_empty());
     Signature::new(
         shared.began.route.as_ref(),
@@ -90,8 +90,8 @@ impl Signature {
     }
 }
 
-/// What failures that are one and the same have in common. A call is of the route whose
-/// request made it: what that can be made to call takes no room from others.
+/// Returns the signature of a failure. A call belongs to the route whose request made it,
+/// so that a client that controls its targets takes no room from other routes.
 pub(in crate::keeper) fn signature(
     context: &RequestContext,
     caller: Option<&RequestContext>,
@@ -117,11 +117,11 @@ pub(in crate::keeper) fn signature(
     let signature = {
         let notes = shared.notes();
         let plain = (
-            // Without a name, which may be any text.
+            // Without the name, which may be any text.
             custom.is_none().then_some(&ended.outcome),
             ended.status.map(|status| status.as_u16()),
             (slow, ended.upload_broke),
-            // Not the message: that is free text, and each would be a signature.
+            // Without the message: it is free text, and each would be a signature.
             notes.panic.as_ref().map(|panic| panic.location.as_ref()),
             notes.error_site,
         );
@@ -146,9 +146,9 @@ pub(in crate::keeper) fn signature(
     signature.named(Names::Chosen, (method, custom))
 }
 
-/// What is called: method, and path without what differs from call to call.
+/// The target of a call: method, and path without parts that differ between calls.
 pub(super) fn target(uri: &Uri, method: &str) -> u64 {
-    /// Parts of a path that are told apart.
+    /// How many parts of a path are used.
     const PARTS: usize = 8;
     let mut hasher = KEYS.build_hasher();
     method.hash(&mut hasher);
@@ -159,7 +159,7 @@ pub(super) fn target(uri: &Uri, method: &str) -> u64 {
     hasher.finish()
 }
 
-/// Whether a part of a path is a number, a UUID, a hash or another value.
+/// Returns whether a part of a path is a number, a UUID, a hash or another value.
 fn is_value(part: &str) -> bool {
     let digits = part.bytes().filter(u8::is_ascii_digit).count();
     let hex = part.bytes().all(|b| b.is_ascii_hexdigit());

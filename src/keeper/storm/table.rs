@@ -1,4 +1,4 @@
-//! What is told apart: routes, which the service has, and in each of them signatures.
+//! The table of the service's routes, and of the signatures of each route.
 
 use super::{
     Place,
@@ -10,17 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Routes, each for what it is asked and for what it calls.
+/// Routes, each separately for requests and for calls.
 pub(super) const MAX_ROUTES: usize = 1024;
-/// All routes that there is no room for.
+/// One entry for all routes without room of their own.
 const OTHERS: u64 = 0;
 
-/// How long nobody looks again for what is stale.
+/// The shortest time between two searches for stale entries.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Every route has an entry of its own, which nothing of another one can take: what fails
-/// is counted there where there is no room for its signature, and what of it was not told
-/// when its signature is forgotten. So the counts of a route add up.
+/// Every route has its own entry, which no other route can use. It counts failures without
+/// room for their signature, and the unreported ones of dropped signatures. So the counts
+/// of a route add up.
 #[derive(Debug)]
 pub(super) struct Table {
     window: Duration,
@@ -34,7 +34,7 @@ pub(super) struct Table {
 #[derive(Debug)]
 struct Route {
     rest: Entry,
-    /// Of signatures that are forgotten.
+    /// Unreported failures of dropped signatures.
     left: Untold,
     /// When one was kept last.
     kept_at: Option<Instant>,
@@ -56,7 +56,7 @@ impl Route {
     }
 }
 
-/// Where something is counted.
+/// The entry that counts a failure.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Key {
     pub(super) route: u64,
@@ -86,7 +86,7 @@ impl Table {
         }
     }
 
-    /// Where to count something: by the most exact name that there is room for.
+    /// Returns the entry for a failure: that of the most exact name with room.
     pub(super) fn find(&mut self, signature: &Signature, now: Instant) -> Key {
         if !self.make_room_for_route(signature.route, now) {
             return Key::NONE;
@@ -119,8 +119,8 @@ impl Table {
         }
     }
 
-    /// Whether nothing like it was kept for so long: of the route, or of a signature that
-    /// nobody makes up.
+    /// Returns whether nothing like it was kept for this long: of the route, or of a
+    /// signature that clients cannot choose.
     pub(super) fn is_first(&mut self, key: Key, quiet: Duration, now: Instant) -> bool {
         let over = |at| now.saturating_duration_since(at) >= quiet;
         let of_route = self.routes.get(&key.route).and_then(|route| route.kept_at);
@@ -128,7 +128,7 @@ impl Table {
         of_route.is_none_or(over) || entry.names == Names::None && entry.kept_at.is_none_or(over)
     }
 
-    /// Takes a place, and what is to be told with it.
+    /// Takes a place, and the unreported counts for its record.
     pub(super) fn take(&mut self, key: Key, place: Place, now: Instant) -> Untold {
         let entry = self.entry(key, now);
         entry.take(place, now);
@@ -140,7 +140,7 @@ impl Table {
         untold
     }
 
-    /// Nothing was kept: what was to be told is not, nor is what was to tell it.
+    /// Nothing was kept: the counts are unreported again, and the failure is one of them.
     pub(super) fn give_back(&mut self, key: Key, place: Place, untold: Untold, now: Instant) {
         let known = self.routes.contains_key(&key.route);
         let key = if known { key } else { Key::NONE };
@@ -210,8 +210,8 @@ impl Table {
         may
     }
 
-    /// Forgets signatures whose window is over, also where some were not told: else
-    /// whoever makes many of them holds the table for good. Their route tells of those.
+    /// Drops signatures whose window is over, even with unreported failures: otherwise a
+    /// client that makes up many could occupy the table. Their route reports those.
     fn forget_stale(&mut self, now: Instant) {
         let Self { window, routes, .. } = self;
         routes
@@ -239,7 +239,7 @@ impl Table {
         });
     }
 
-    /// What was not told yet.
+    /// The unreported failures.
     #[cfg(test)]
     pub(super) fn untold(&self) -> std::collections::BTreeMap<u64, u64> {
         let mut all = std::collections::BTreeMap::new();

@@ -24,7 +24,7 @@ impl Signature {
     }
 }
 
-/// Of nobody who is known.
+/// Of an unknown peer.
 fn admit(storm: &mut Storm, signature: u64, asked: bool, now: Instant) -> Admission {
     storm.admit(signature.into(), 0, asked, now)
 }
@@ -71,7 +71,7 @@ fn the_second_bounds_all_and_the_first_of_each() {
         .map(|route| kept(admit(&mut storm, route, false, now)))
         .sum();
     assert_eq!(firsts, 50);
-    // What was not kept is the first of its kind still.
+    // A failure that is not kept is still the first of its kind.
     let next = now + Duration::from_secs(1);
     assert_eq!(
         admit(&mut storm, 99, false, next),
@@ -129,13 +129,13 @@ fn what_was_taken_back_is_as_if_it_was_only_counted() {
     assert_eq!(heads, Admission::Heads { suppressed: 1 });
 }
 
-/// Plays requests, and counts what becomes of them.
+/// Plays requests, and counts the results.
 struct World {
     storm: Storm,
     start: Instant,
     requests: BTreeMap<u64, u64>,
     accounted: BTreeMap<u64, u64>,
-    /// Of each second.
+    /// For each second.
     kept: BTreeMap<u64, u64>,
 }
 
@@ -150,7 +150,7 @@ impl World {
         }
     }
 
-    /// Whether it is kept in full, and one in how many is.
+    /// Returns whether it is kept in full, and one in how many is.
     fn request(&mut self, at: u64, signature: Signature, peer: u128, asked: bool) -> Option<u64> {
         let now = self.start + Duration::from_millis(at);
         let route = signature.route;
@@ -165,7 +165,7 @@ impl World {
         full.then_some(self.storm.last().one_in)
     }
 
-    /// Kept, told and not told yet are all, of each route.
+    /// For each route, kept, reported and unreported failures add up.
     #[track_caller]
     fn assert_adds_up(&self) {
         let mut accounted = self.accounted.clone();
@@ -185,19 +185,19 @@ impl World {
 /// When attackers send, on which routes.
 #[derive(Clone, Copy, Debug)]
 enum Attack {
-    /// So many requests a second, in turn.
+    /// This many requests a second, in turn.
     Even(u64),
-    /// Everybody at once, so many each, every so many milliseconds.
+    /// All at once, this many each, every this many milliseconds.
     Bursts(u64, u64),
-    /// Each alone, one after another, for so many milliseconds, a thousand a second.
+    /// One after another, each for this many milliseconds, a thousand a second.
     Rotating(u64),
-    /// Everybody once over five seconds, and again so many milliseconds later, and so on.
+    /// All once over five seconds, and again this many milliseconds later, and so on.
     Rounds(u64),
-    /// So many at once, and the next ones so many milliseconds later.
+    /// This many at once, and the next ones this many milliseconds later.
     Groups(u64, u64),
-    /// The same, beside four who have a thousand requests a second.
+    /// The same, with four others at a thousand requests a second.
     Beside(u64, u64),
-    /// So many, at any time of each minute.
+    /// This many, at any time of each minute.
     Random(u64),
 }
 
@@ -241,15 +241,15 @@ impl Attack {
     }
 }
 
-/// `DASHCAM_LONG=1` plays all there is.
+/// `DASHCAM_LONG=1` plays all patterns.
 fn is_long() -> bool {
     std::env::var_os("DASHCAM_LONG").is_some_and(|v| v == "1")
 }
 
 const CUSTOMERS: u64 = 20;
 
-/// How many of twenty customers are kept in full in each of some minutes, who fail once in
-/// each on each of their routes, at any second of it.
+/// Returns, for some minutes, how many of twenty customers are kept in full. Each fails
+/// once a minute on each of their routes, at any second.
 fn customers_kept(attackers: u64, attack: Attack, routes: u64, each: u64, seed: u64) -> Vec<u64> {
     let mut rng = Rng::with_seed(seed);
     fastrand::seed(seed);
@@ -290,7 +290,7 @@ fn customers_kept(attackers: u64, attack: Attack, routes: u64, each: u64, seed: 
     kept
 }
 
-/// Every pattern there is.
+/// All patterns.
 fn attacks() -> impl Iterator<Item = Attack> {
     let even = [1, 5, 20, 50, 215, 1_000].map(Attack::Even);
     let bursts = [
@@ -322,7 +322,7 @@ fn attacks() -> impl Iterator<Item = Attack> {
     even.into_iter().chain(bursts).chain(others)
 }
 
-/// Of these all with `DASHCAM_LONG`, or else one.
+/// All of these with `DASHCAM_LONG`, else one.
 fn some<T: Copy>(all: &[T], of: usize) -> Vec<T> {
     match is_long() {
         true => all.to_vec(),
@@ -366,12 +366,12 @@ fn a_wide_network_is_no_crowd() {
             kept += u64::from(world.request(at, 1.into(), customer, false).is_some());
         }
     }
-    // But for those of the first moment.
+    // Except those of the first moment.
     assert!(kept >= 16, "{kept}");
     world.assert_adds_up();
 }
 
-/// Where everybody fails, each has a chance, and the records say which.
+/// If all fail, each has a chance, and the records have it.
 #[test]
 fn of_a_crowd_some_are_kept_with_a_known_chance() {
     fastrand::seed(1);
@@ -406,7 +406,7 @@ fn of_many_by_one_a_sample_of_the_window_is_kept() {
     assert!((3_000..200_000).contains(&stands), "{stands}");
 }
 
-/// Who is not known has all places alone, and leaves some to those who are known.
+/// Unknown peers have all places if they are alone, and leave some to known peers.
 #[test]
 fn who_is_not_known_is_one_of_those_who_are() {
     let mut world = World::new(StormLimits::default());
@@ -448,8 +448,7 @@ fn what_clients_leave_has_half_of_a_second() {
     assert_eq!((left, failed), (5, 5));
 }
 
-/// What a stranger makes up is counted with its route, and has no part in what is kept of
-/// others.
+/// Names that a client makes up count with their route, and do not affect other routes.
 #[test]
 fn names_take_no_room_from_what_the_service_knows() {
     let mut world = World::new(StormLimits::default());
@@ -469,7 +468,7 @@ fn names_take_no_room_from_what_the_service_knows() {
         assert_eq!(first, Some(1));
     }
     assert!(world.storm.table.len() <= 1024 + 128 + 384 + 500);
-    // Over the next windows all is told by exchanges of the same route.
+    // Exchanges of the same route report all of them over the next windows.
     for minute in 1..5 {
         for route in 1..21 {
             for name in 0..100 {
@@ -550,7 +549,7 @@ fn what_is_forgotten_makes_room_for_what_is_new() {
         admit(&mut storm, route, false, now);
     }
     let later = |n: u64| now + Duration::from_secs(120 + n);
-    // Of those that were told nothing is left; the others wait for one that tells.
+    // Reported ones are gone; the others wait for an exchange that reports them.
     for route in 1..=MAX_ROUTES as u64 {
         admit(&mut storm, route, false, later(route));
     }

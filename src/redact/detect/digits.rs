@@ -6,7 +6,7 @@ use std::ops::Range;
 /// Digits of a card number.
 const CARD: std::ops::RangeInclusive<usize> = 13..=19;
 
-/// More digits than any number that is a quantity or an identifier has.
+/// More digits than any quantity or identifier has.
 const LONG: usize = 64;
 
 pub(super) fn scan(text: &[u8], out: &mut Vec<Range<usize>>) {
@@ -30,8 +30,8 @@ pub(super) fn scan(text: &[u8], out: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Whether a number, as JSON writes it, may be a card number or is too long
-/// to be a number at all.
+/// Returns whether a number in the form of JSON may be a card number or is too long for a
+/// number.
 pub(in crate::redact) fn number(text: &str) -> bool {
     if text.len() < *CARD.start() {
         return false;
@@ -43,7 +43,7 @@ pub(in crate::redact) fn number(text: &str) -> bool {
     text.len() > LONG || card(whole) || (mantissa.len() != text.len() && card(mantissa))
 }
 
-/// As [`number`], of a whole number without its sign.
+/// As [`number`], for a whole number without its sign.
 pub(in crate::redact) fn integer(n: u64) -> bool {
     let mut digits = [b'0'; 20];
     let (mut rest, mut first) = (n, digits.len());
@@ -59,10 +59,10 @@ pub(in crate::redact) fn integer(n: u64) -> bool {
     digits.get(first..).is_some_and(is_card)
 }
 
-/// Looks at the run of digit groups that starts here; returns its end.
+/// Checks the run of digit groups that starts here, and returns its end.
 fn cards(text: &[u8], from: usize, out: &mut Vec<Range<usize>>) -> usize {
     let mut digits = Vec::new();
-    // For each group: the digits before it, and its place in the text.
+    // For each group: the number of digits before it, and its position in the text.
     let mut groups: Vec<(usize, Range<usize>)> = Vec::new();
     let mut at = from;
     loop {
@@ -94,17 +94,16 @@ fn cards(text: &[u8], from: usize, out: &mut Vec<Range<usize>>) -> usize {
     at
 }
 
-/// Thirteen digits or more that start as cards of their length do, and pass the
-/// Luhn check.
+/// Thirteen digits or more that start as cards of their length, and pass the Luhn check.
 fn is_card(digits: impl AsRef<[u8]>) -> bool {
     let digits = digits.as_ref();
     is_issued(digits) && luhn(digits)
 }
 
-/// Whether some issuer has numbers of this length that start so. Of a tenth of all
-/// numbers the last digit fits: of timestamps, identifiers and the ends of the ranges
-/// of integers, too. Sixteen digits are what almost all cards have, so there everything
-/// goes but what starts as timestamps in microseconds do.
+/// Returns whether some issuer has numbers of this length with this start. A tenth of all
+/// numbers pass the Luhn check, including timestamps, identifiers and integer limits.
+/// Almost all cards have sixteen digits, so any start is hidden there except that of
+/// timestamps in microseconds.
 fn is_issued(digits: &[u8]) -> bool {
     if !CARD.contains(&digits.len()) {
         return false;
@@ -138,7 +137,7 @@ fn luhn(digits: &[u8]) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// Whether a position is the start of one of the groups of a UUID.
+/// Returns whether a group of a UUID starts at a position.
 fn uuid_around(text: &[u8], at: usize) -> bool {
     [0, 9, 14, 19, 24].iter().any(|offset| {
         at.checked_sub(*offset)
@@ -146,7 +145,7 @@ fn uuid_around(text: &[u8], at: usize) -> bool {
     })
 }
 
-/// Whether a UUID (8-4-4-4-12 hex digits) starts here.
+/// Returns whether a UUID (8-4-4-4-12 hex digits) starts here.
 pub(super) fn uuid(text: &[u8], from: usize) -> bool {
     let place = |(n, b): (usize, &u8)| match n {
         8 | 13 | 18 | 23 => *b == b'-',
@@ -158,7 +157,7 @@ pub(super) fn uuid(text: &[u8], from: usize) -> bool {
         && !before(text, from).is_ascii_alphanumeric()
 }
 
-/// Whether a text is a UUID and nothing else.
+/// Returns whether a text is exactly one UUID.
 pub(in crate::redact) fn is_uuid(text: &str) -> bool {
     text.len() == 36 && uuid(text.as_bytes(), 0)
 }
@@ -190,7 +189,7 @@ fn phone(text: &[u8], first: usize) -> Option<usize> {
     (8..=15).contains(&digits).then_some(end)
 }
 
-/// An IBAN, in one piece or in groups: its end.
+/// Returns the end of an IBAN, in one piece or in groups.
 fn iban(text: &[u8], from: usize) -> Option<usize> {
     let head = text.get(from..from + 4)?;
     let (country, check) = head.split_at_checked(2)?;

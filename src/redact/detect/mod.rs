@@ -1,7 +1,7 @@
-//! Finds what looks like a credential, a card number or an address in text.
+//! Detectors for credentials, card numbers and addresses in text.
 //!
-//! Scanners by hand, each linear in the length of the text: every one either
-//! moves on by what it consumed or looks a bounded distance ahead.
+//! Hand-written scanners, each linear in the length of the text: each one advances by what
+//! it consumed or looks ahead a bounded distance.
 
 mod digits;
 mod named;
@@ -16,7 +16,7 @@ use std::ops::Range;
 
 pub(super) use self::digits::{integer, is_uuid, number};
 
-/// The sensitive parts of a text: in order, not overlapping, on character
+/// Returns the sensitive parts of a text: in order, not overlapping, on character
 /// boundaries.
 pub(super) fn find(text: &str, names: &Names) -> Vec<Range<usize>> {
     let signs = Signs::of(text.as_bytes());
@@ -30,12 +30,12 @@ pub(super) fn find(text: &str, names: &Names) -> Vec<Range<usize>> {
     merge(text, found)
 }
 
-/// Whether [`find`] finds anything.
+/// Returns whether [`find`] finds anything.
 pub(super) fn is_sensitive(text: &str, names: &Names) -> bool {
     has_findings(text, Signs::of(text.as_bytes()), names)
 }
 
-/// As [`is_sensitive`], of a value, which as JSON can say names in escapes.
+/// As [`is_sensitive`], for a value, which as JSON may have names in escapes.
 pub(super) fn is_sensitive_value(text: &str, names: &Names) -> bool {
     let signs = Signs::of(text.as_bytes());
     has_findings(text, signs, names)
@@ -58,7 +58,7 @@ fn has_findings(text: &str, signs: Signs, names: &Names) -> bool {
     })
 }
 
-/// Each looks where there is a sign of what it finds, the cheapest first.
+/// Each detector runs only if its signs are in the text, the cheapest first.
 const DETECTORS: [fn(&str, Signs, &Names, &mut Vec<Range<usize>>); 5] = [
     |text, signs, _, out| {
         if signs.addresses() {
@@ -87,8 +87,8 @@ const DETECTORS: [fn(&str, Signs, &Names, &mut Vec<Range<usize>>); 5] = [
     },
 ];
 
-/// Whether a text is a date and a time, as JSON has them, which is no address and
-/// no pair.
+/// Returns whether a text is a date and time in the form of JSON, which is neither an
+/// address nor a pair.
 pub(super) fn is_time(text: &[u8]) -> bool {
     let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
     let is = |at: usize, b: u8| text.get(at) == Some(&b);
@@ -132,7 +132,7 @@ fn merge(text: &str, mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     merged
 }
 
-/// The byte before a position, or 0.
+/// Returns the byte before a position, or 0.
 fn before(text: &[u8], at: usize) -> u8 {
     at.checked_sub(1)
         .and_then(|at| text.get(at))
@@ -140,19 +140,19 @@ fn before(text: &[u8], at: usize) -> u8 {
         .unwrap_or(0)
 }
 
-/// Where the run of bytes of one kind that starts here ends.
+/// Returns the end of the run of bytes of one kind that starts here.
 fn run(text: &[u8], from: usize, kind: impl Fn(u8) -> bool) -> usize {
     let rest = text.get(from..).unwrap_or_default();
     from + rest.iter().position(|&b| !kind(b)).unwrap_or(rest.len())
 }
 
-/// Where the run of bytes of one kind that ends here starts.
+/// Returns the start of the run of bytes of one kind that ends here.
 fn run_back(text: &[u8], to: usize, kind: impl Fn(u8) -> bool) -> usize {
     let rest = text.get(..to).unwrap_or_default();
     rest.iter().rposition(|&b| !kind(b)).map_or(0, |at| at + 1)
 }
 
-/// Whether a text starts with a word of ASCII lower case, in any case.
+/// Returns whether a text starts with a word (given in ASCII lower case), ignoring case.
 fn starts_with(text: &[u8], from: usize, word: &[u8]) -> bool {
     text.get(from..from + word.len())
         .is_some_and(|t| t.eq_ignore_ascii_case(word))

@@ -1,26 +1,26 @@
-//! Values beside suspicious names where no operator stands between them: elements,
-//! tuples, flags, members that name one another, and words.
+//! Values beside suspicious names without an operator between them: elements, tuples,
+//! flags, members that name one another, and words.
 
 use super::{before, pairs, run, run_back, starts_with};
 use crate::redact::names::Names;
 use std::ops::Range;
 
-/// The longest name that is looked at, in bytes.
+/// The longest name that is checked, in bytes.
 const NAME: usize = 64;
 
-/// How far a tag, the steps before a name, or a member before the one with it go.
+/// How far back a tag, the steps before a name, or the previous member may extend.
 const NEAR: usize = 256;
 
-/// Members that have the value of a name beside it.
+/// Members that have the value of a sibling name.
 const VALUES: &[&[u8]] = &[
     b"value", b"val", b"values", b"v", b"content", b"data", b"text", b"to", b"new", b"old",
 ];
 
-/// How `<` and `>` are written.
+/// Encodings of `<` and `>`.
 const OPEN: &[&[u8]] = &[b"<", b"&lt;", b"\\u003c", b"%3c"];
 const CLOSE: &[&[u8]] = &[b">", b"&gt;", b"\\u003e", b"%3e"];
 
-/// Fields that stand beside passwords in lists of names.
+/// Fields that occur beside passwords in lists of names.
 const FIELDS: &[&[u8]] = &[
     b"email",
     b"id",
@@ -32,7 +32,7 @@ const FIELDS: &[&[u8]] = &[
     b"username",
 ];
 
-/// What parsers say before a token that is none of ours.
+/// Words of parsers before a syntax token.
 const PARSERS: &[&[u8]] = &[
     b"expected",
     b"found",
@@ -65,7 +65,7 @@ const PROSE: &[&[u8]] = &[
     b"without",
 ];
 
-/// Whether a text may have a suspicious name in it.
+/// Returns whether a text may contain a suspicious name.
 pub(super) fn may_be_in(text: &[u8], names: &Names) -> bool {
     names.next_in(text, 0).is_some()
 }
@@ -74,7 +74,7 @@ pub(super) fn scan(text: &str, names: &Names, out: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
     let mut folded = String::new();
     let mut at = 0;
-    // A value that was found is not looked into.
+    // A value that was found is not searched.
     let mut free = 0;
     while let Some(hit) = names.next_in(bytes, at) {
         let before = bytes.get(..hit).unwrap_or_default();
@@ -92,7 +92,7 @@ pub(super) fn scan(text: &str, names: &Names, out: &mut Vec<Range<usize>>) {
         if fits
             && let Some(name) = text.get(start..end)
             && names.may_be_suspicious(name.as_bytes())
-            // First, as a value may go on to the end of the text.
+            // First, because a value may extend to the end of the text.
             && names.suspicious(name, &mut folded)
             && let Some(value) = beside(text, start..end)
             && !value.is_empty()
@@ -121,13 +121,13 @@ fn one_of(words: &[&[u8]], word: &[u8]) -> bool {
     words.iter().any(|w| w.eq_ignore_ascii_case(word))
 }
 
-/// The value that stands beside a name.
+/// Returns the value beside a name.
 fn beside(text: &str, name: Range<usize>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     if let Some(value) = element(bytes, &name) {
         return Some(value);
     }
-    // Outward of the name: the steps of a pointer, an atom's colon, quotes.
+    // Around the name: the steps of a pointer, an atom's colon, quotes.
     let far = name.start.saturating_sub(NEAR);
     let near = bytes.get(far..).unwrap_or_default();
     let steps = |b: u8| is_name(b) || b == b'/';
@@ -172,7 +172,7 @@ fn element(bytes: &[u8], name: &Range<usize>) -> Option<Range<usize>> {
             starts_with(bytes, start, mark).then_some(start)
         })
     };
-    // Behind the prefix of a namespace.
+    // After the prefix of a namespace.
     let mut first = name.start;
     if before(bytes, first) == b':' {
         first = run_back(bytes, first - 1, is_name);
@@ -181,7 +181,7 @@ fn element(bytes: &[u8], name: &Range<usize>) -> Option<Range<usize>> {
         let (open, close) = tag_end(bytes, name.end)?;
         (before(bytes, open) != b'/').then_some(close)?
     } else if ends(name.start, CLOSE).is_some() && mark(bytes, name.end, OPEN).is_some() {
-        // The end of this element, and the start of the next.
+        // The end of this element and the start of the next.
         let (_, end) = tag_end(bytes, name.end)?;
         let next = run(bytes, end, |b| b.is_ascii_whitespace());
         mark(bytes, next, OPEN)?;
@@ -192,19 +192,19 @@ fn element(bytes: &[u8], name: &Range<usize>) -> Option<Range<usize>> {
     Some(inside(bytes, content))
 }
 
-/// The mark that starts here, and its length.
+/// Returns the mark that starts here, and its length.
 fn mark(bytes: &[u8], at: usize, marks: &[&[u8]]) -> Option<usize> {
     let found = marks.iter().find(|mark| starts_with(bytes, at, mark));
     found.map(|mark| mark.len())
 }
 
-/// Where the tag ends that this is in: before its mark, and behind it.
+/// Returns where the tag around this ends: before its mark, and after it.
 fn tag_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
     let to = (from + NEAR).min(bytes.len());
     (from..to).find_map(|at| Some((at, at + mark(bytes, at, CLOSE)?)))
 }
 
-/// The text of an element, up to the next tag.
+/// Returns the text of an element, up to the next tag.
 fn inside(bytes: &[u8], from: usize) -> Range<usize> {
     const DATA: &[u8] = b"<![cdata[";
     let from = run(bytes, from, |b| b.is_ascii_whitespace());
@@ -221,8 +221,8 @@ fn inside(bytes: &[u8], from: usize) -> Range<usize> {
     from..run_back(bytes, end, |b| b.is_ascii_whitespace()).max(from)
 }
 
-/// The name is itself the value of a member: `name="password">x`, a field of a form
-/// in parts, or another member has what it names.
+/// The name is itself the value of a member: `name="password">x`, a field of a multipart
+/// form, or another member has the named value.
 fn member(text: &str, from: usize, to: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let operator = run_back(bytes, from, is_blank);
@@ -247,7 +247,7 @@ fn member(text: &str, from: usize, to: usize) -> Option<Range<usize>> {
     {
         return Some(pairs::value(text, after, false));
     }
-    // What has its value may stand before it.
+    // The member with the value may come first.
     let marks = |b: u8| is_quote(b) || b == b'\\';
     let key = run_back(bytes, operator, |b| matches!(b, b'=' | b':' | b'>'));
     let key = run_back(bytes, run_back(bytes, key, is_blank), marks);
@@ -276,7 +276,7 @@ fn member(text: &str, from: usize, to: usize) -> Option<Range<usize>> {
     found
 }
 
-/// Behind the operator of a member that has a value, where one starts here.
+/// Returns the position after the operator of a member with the value, if one starts here.
 fn value_name(bytes: &[u8], from: usize) -> Option<usize> {
     let quote = |b: u8| is_quote(b) || b == b'\\';
     let start = run(bytes, from, quote);
@@ -286,7 +286,7 @@ fn value_name(bytes: &[u8], from: usize) -> Option<usize> {
     (is && one_of(VALUES, bytes.get(start..end)?)).then_some(operator + 1)
 }
 
-/// `("password", "x")`: two and no more, or it is a list of names.
+/// `("password", "x")`: exactly two; more are a list of names.
 fn tuple(bytes: &[u8], from: usize, after: usize) -> Option<Range<usize>> {
     let opens = matches!(
         before(bytes, from),
@@ -310,7 +310,7 @@ fn constructor(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
     pairs::text(bytes, at).or((is_type && !digits.is_empty()).then_some(digits))
 }
 
-/// `Secret { inner: "x" }`, but not `AuthError { .. }`, which is about one.
+/// `Secret { inner: "x" }`, but not `AuthError { .. }`, which only mentions one.
 fn structure(text: &str, name: &Range<usize>, open: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let word = bytes.get(name.clone())?;
@@ -375,7 +375,7 @@ fn words(text: &str, name: &Range<usize>, at: usize) -> Option<Range<usize>> {
     (word.len() >= 6 && turns(word) > if upper { 0 } else { 2 }).then_some(value)
 }
 
-/// What is in quotes, or a word without the punctuation of a sentence.
+/// Returns the text in quotes, or a word without punctuation.
 fn said(bytes: &[u8], at: usize) -> Range<usize> {
     let end = run(bytes, at, |b| {
         !b.is_ascii_whitespace() && !matches!(b, b'"' | b'<' | b'>' | b'`' | b',' | b';')
@@ -384,7 +384,7 @@ fn said(bytes: &[u8], at: usize) -> Range<usize> {
     pairs::text(bytes, at).unwrap_or(at..end.max(at))
 }
 
-/// How often letters and digits follow each other; of digits alone, once.
+/// Counts changes between letters and digits; digits alone count once.
 fn turns(word: &[u8]) -> usize {
     let kind = |b: &u8| (b.is_ascii_digit(), b.is_ascii_alphabetic());
     let digits = word.iter().all(u8::is_ascii_digit);

@@ -4,10 +4,10 @@ use super::{before, run, run_back, starts_with};
 use crate::redact::{names::Names, pseudonym};
 use std::ops::Range;
 
-/// The longest name that is looked at, in bytes.
+/// The longest name that is checked, in bytes.
 const NAME: usize = 64;
 
-/// Values that say that there is no value, or which of two it is.
+/// Values that mean "no value", or one of two.
 const NOTHING: &[&[u8]] = &[
     b"none",
     b"null",
@@ -18,13 +18,13 @@ const NOTHING: &[&[u8]] = &[
     b"()",
 ];
 
-/// Rust's Debug form of what may be absent.
+/// Rust's `Debug` form of optional values.
 const WRAPPERS: &[&[u8]] = &[b"Some(", b"Ok(", b"Err("];
 
 /// Quotes as HTML writes them.
 const QUOTES: &[&[u8]] = &[b"&quot;", b"&#34;", b"&#39;", b"&apos;", b"&#x27;"];
 
-/// Words that say something of a value, and are none.
+/// Words that describe a value and are not one.
 const SAYS: &[&[u8]] = &[
     b"cannot",
     b"digit",
@@ -54,7 +54,7 @@ const SAYS: &[&[u8]] = &[
     b"wrong",
 ];
 
-/// Credentials name their scheme first.
+/// Credentials start with their scheme.
 const SCHEMES: &[&[u8]] = &[
     b"bearer",
     b"basic",
@@ -100,7 +100,7 @@ fn is_name(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b >= 0x80 || matches!(b, b'_' | b'-' | b'.' | b'$' | b'[' | b']')
 }
 
-/// Whether the name before the operator at `at` is suspicious.
+/// Returns whether the name before the operator at `at` is suspicious.
 fn named(text: &str, at: usize, names: &Names, folded: &mut String) -> bool {
     let bytes = text.as_bytes();
     let mut end = at;
@@ -141,7 +141,7 @@ fn named(text: &str, at: usize, names: &Names, folded: &mut String) -> bool {
         if encoded(text, end, names, folded) {
             return true;
         }
-        // The digits of an encoded separator are no part of the name.
+        // The digits of an encoded separator are not part of the name.
         start = (start + 2).min(end);
         while !text.is_char_boundary(start) {
             start += 1;
@@ -154,7 +154,7 @@ fn named(text: &str, at: usize, names: &Names, folded: &mut String) -> bool {
     if names.suspicious(name, folded) {
         return true;
     }
-    // `api key: x`: the two words together say what neither says alone.
+    // `api key: x`: only the two words together are suspicious.
     if quoted || before(bytes, start) != b' ' {
         return false;
     }
@@ -167,7 +167,7 @@ fn named(text: &str, at: usize, names: &Names, folded: &mut String) -> bool {
     !names.suspicious(alone, folded) && names.suspicious(both, folded)
 }
 
-/// Whether the name that ends here is suspicious once it is percent-decoded.
+/// Returns whether the name that ends here is suspicious after percent-decoding.
 fn encoded(text: &str, end: usize, names: &Names, folded: &mut String) -> bool {
     let bytes = text.as_bytes();
     let near = bytes.get(end.saturating_sub(3 * NAME)..end);
@@ -176,12 +176,12 @@ fn encoded(text: &str, end: usize, names: &Names, folded: &mut String) -> bool {
     let raw = near.get(start..).unwrap_or_default();
     let plain: Vec<u8> = percent_encoding::percent_decode(raw).collect();
     let plain = String::from_utf8_lossy(&plain);
-    // Other characters that were encoded end what stands before the name.
+    // Other encoded characters end the text before the name.
     let name = plain.rsplit(|c: char| c.is_ascii() && !is_name(c as u8));
     name.take(1).any(|name| names.suspicious(name, folded))
 }
 
-/// The value after an operator; its end is where to go on, also when empty.
+/// Returns the value after an operator. Scanning continues at its end, even if it is empty.
 pub(super) fn value(text: &str, from: usize, whole_line: bool) -> Range<usize> {
     let bytes = text.as_bytes();
     let operator = run(bytes, from, |b| matches!(b, b'=' | b'>' | b':' | b'~')).min(from + 2);
@@ -189,7 +189,7 @@ pub(super) fn value(text: &str, from: usize, whole_line: bool) -> Range<usize> {
     if let Some(block) = block(bytes, at) {
         return block;
     }
-    // As PHP dumps a text.
+    // The form of a text in PHP dumps.
     if starts_with(bytes, at, b"string(") {
         let digits = run(bytes, at + 7, |b| b.is_ascii_digit());
         if starts_with(bytes, digits, b") \"") {
@@ -208,7 +208,7 @@ pub(super) fn value(text: &str, from: usize, whole_line: bool) -> Range<usize> {
     if NOTHING.iter().any(|n| n.eq_ignore_ascii_case(word)) && bytes.get(literal).is_none_or(ends) {
         return literal..literal;
     }
-    // `pin: invalid type`, as those say it who check values.
+    // `pin: invalid type`, a message of a validator.
     let said = before(bytes, from) == b':' && bytes.get(from) == Some(&b' ');
     if said
         && SAYS.iter().any(|w| w.eq_ignore_ascii_case(word))
@@ -238,7 +238,7 @@ pub(super) fn value(text: &str, from: usize, whole_line: bool) -> Range<usize> {
     if SCHEMES.iter().any(|s| s.eq_ignore_ascii_case(word)) && bytes.get(end) == Some(&b' ') {
         let at = run(bytes, end, |b| b == b' ');
         let last = unquoted(text, at);
-        // Behind `token_type=bearer` comes another pair.
+        // After `token_type=bearer` comes another pair.
         let name = run(bytes, at, is_name);
         if name > at
             && name < last
@@ -252,7 +252,8 @@ pub(super) fn value(text: &str, from: usize, whole_line: bool) -> Range<usize> {
     at..end
 }
 
-/// Where a value starts, behind white space and Rust's Debug form of what may be absent.
+/// Returns the start of a value, after white space and Rust's `Debug` form of optional
+/// values.
 pub(super) fn unwrapped(bytes: &[u8], from: usize) -> usize {
     let mut at = run(bytes, from, |b| b.is_ascii_whitespace());
     for _ in 0..6 {
@@ -267,7 +268,7 @@ pub(super) fn unwrapped(bytes: &[u8], from: usize) -> usize {
     at
 }
 
-/// The inside of a quoted text, with the letter that may be before it.
+/// Returns the inside of a quoted text, which may have a letter before the quote.
 pub(super) fn text(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let prefix = usize::from(
         matches!(bytes.get(at), Some(b'b' | b'r' | b'u'))
@@ -276,7 +277,7 @@ pub(super) fn text(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     quoted(bytes, at + prefix)
 }
 
-/// A block of YAML: the lines behind `|` or `>` that are indented.
+/// A YAML block: the indented lines after `|` or `>`.
 fn block(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     if !matches!(bytes.get(at), Some(b'|' | b'>')) {
         return None;
@@ -289,7 +290,7 @@ fn block(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     (end > start).then_some(start + 1..end)
 }
 
-/// The inside of a quoted value, up to the quote at the same level of escaping.
+/// Returns the inside of a quoted value, up to the quote at the same level of escaping.
 fn quoted(text: &[u8], from: usize) -> Option<Range<usize>> {
     let open = run(text, from, |b| b == b'\\');
     let level = open - from;
@@ -298,7 +299,7 @@ fn quoted(text: &[u8], from: usize) -> Option<Range<usize>> {
         return None;
     }
     let mut start = open + 1;
-    // Three of them, as TOML and Python have for texts of several lines.
+    // Three quotes, as for multi-line texts in TOML and Python.
     if level == 0
         && text
             .get(start..start + 2)
@@ -326,7 +327,7 @@ fn quoted(text: &[u8], from: usize) -> Option<Range<usize>> {
     Some(start..text.len())
 }
 
-/// A bracketed value, with the type's name before it, up to the closing bracket.
+/// A bracketed value, with the type name before it, up to the closing bracket.
 pub(super) fn nested(text: &str, from: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     if text.get(from..).and_then(pseudonym::placeholder).is_some() {
@@ -361,8 +362,8 @@ pub(super) fn nested(text: &str, from: usize) -> Option<Range<usize>> {
     Some(from..bytes.len())
 }
 
-/// Where a value without quotes ends. Punctuation ends it only where it
-/// cannot be a part of it.
+/// Returns the end of an unquoted value. Punctuation ends it only if it cannot be part of
+/// the value.
 fn unquoted(text: &str, from: usize) -> usize {
     let bytes = text.as_bytes();
     let mut at = from;

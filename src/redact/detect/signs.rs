@@ -1,17 +1,17 @@
-//! What a text has that a detector starts from, told in one pass that is much
-//! cheaper than all detectors. Most of what services write has nothing of it.
+//! Finds the characters from which detectors start, in one pass that is much cheaper than
+//! all detectors. Most texts of services have none.
 
 use super::{Names, before, named, starts_with};
 
-/// The shortest run without white space, quotes, commas and brackets that a
-/// token could be in.
+/// The shortest run without white space, quotes, commas and brackets that can contain a
+/// token.
 const SHORTEST_TOKEN: usize = 13;
 
-/// Fewer digits than this are in no card or phone number, nor in any account
-/// number that is not a long run, too.
+/// The fewest digits in card and phone numbers, and in account numbers that are not also a
+/// long run.
 const FEWEST_DIGITS: usize = 8;
 
-/// Fewer digits than this are in no number that the detectors know.
+/// The fewest digits in any number that the detectors find.
 const FEWEST_OF_ALL: usize = 2;
 
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ impl Signs {
         let (mut signs, mut digits, mut since) = (0, 0, 0);
         for (at, &b) in text.iter().enumerate() {
             let kind = KINDS[usize::from(b)];
-            // Letters are most of all text.
+            // Most text is letters.
             if kind == 0 {
                 continue;
             }
@@ -50,20 +50,20 @@ impl Signs {
         Self { signs, digits }
     }
 
-    /// Whether no detector finds anything in this text, which has these signs.
+    /// Returns whether no detector can match a text with these signs.
     pub(super) fn none_beside(self, text: &str, names: &Names) -> bool {
         self.signs & !(BACKSLASH | NAMED | BLANK) == 0
             && self.digits < FEWEST_DIGITS
             && !(self.names() && named::may_be_in(text.as_bytes(), names))
     }
 
-    /// Whether a value may stand beside a name.
+    /// Returns whether there may be a value beside a name.
     pub(super) fn names(self) -> bool {
         self.signs & (NAMED | HYPHENS | PERCENT | BACKSLASH) != 0
             || (self.digits > 0 && self.signs & BLANK != 0)
     }
 
-    /// Whether a character may be written as an escape.
+    /// Returns whether there may be an escaped character.
     pub(super) fn escapes(self) -> bool {
         self.signs & BACKSLASH != 0
     }
@@ -85,12 +85,12 @@ impl Signs {
     }
 }
 
-/// Whether the word for a scheme of credentials ends so.
+/// Returns whether the name of a credentials scheme may end with this byte.
 fn ends_scheme(b: u8) -> bool {
     matches!(b, b'r' | b'R' | b'c' | b'C')
 }
 
-/// Whether the word that ends here is a scheme of credentials.
+/// Returns whether the word that ends here is a credentials scheme.
 #[inline(never)]
 fn is_scheme(text: &[u8], end: usize) -> bool {
     let scheme: &[u8] = match before(text, end) {
@@ -106,20 +106,20 @@ fn is_scheme(text: &[u8], end: usize) -> bool {
 const PAIR: u16 = 1;
 const PERCENT: u16 = 1 << 1;
 const AT: u16 = 1 << 2;
-/// Only with digits behind it a sign of something; but then of fewer.
+/// A sign only if digits follow; then fewer digits suffice.
 const PLUS: u16 = 1 << 3;
-/// Two of them, as private keys begin.
+/// Two of them start a private key.
 const HYPHENS: u16 = 1 << 4;
-/// A scheme of credentials. Of the kinds of bytes: white space, which ends it.
+/// A credentials scheme. As a kind of byte: white space, which ends one.
 const SCHEME: u16 = 1 << 5;
 const SPACE: u16 = SCHEME;
-/// A long run. Of the kinds of bytes: what ends one.
+/// A long run. As a kind of byte: one that ends a run.
 const LONG: u16 = 1 << 6;
 const GAP: u16 = LONG;
 const DIGIT: u16 = 1 << 7;
-/// Nothing that a detector starts from, but what it stands for may be.
+/// Not a start for a detector itself, but the character that it encodes may be.
 const BACKSLASH: u16 = 1 << 8;
-/// What may be between a name and its value, where no operator is.
+/// May separate a name from its value without an operator.
 const NAMED: u16 = 1 << 9;
 const BLANK: u16 = 1 << 10;
 

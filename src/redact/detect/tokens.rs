@@ -1,10 +1,10 @@
-//! Tokens: by their prefix, by their form, by their look.
+//! Tokens, by prefix, by format and by randomness.
 
 use super::{before, run, starts_with};
 use crate::redact::decode;
 use std::ops::Range;
 
-/// Prefixes of issued keys, and the fewest characters that follow.
+/// Prefixes of issued keys, and the fewest characters after them.
 const PREFIXES: &[(&[u8], usize)] = &[
     (b"AKIA", 16),
     (b"ASIA", 16),
@@ -39,7 +39,7 @@ const PREFIXES: &[(&[u8], usize)] = &[
     (b"dop_v1_", 30),
 ];
 
-/// The shortest token that is told by its look.
+/// The shortest token that is found by its randomness.
 const LONG: usize = 20;
 
 /// Words that follow "bearer" in prose.
@@ -120,7 +120,7 @@ fn pem(text: &[u8], from: usize) -> Option<usize> {
     Some(run(text, last, |b| b == b'-'))
 }
 
-/// Three or more base64url parts, the first of which starts as `{"` does.
+/// Three or more base64url parts, the first of which starts with an encoded `{"`.
 fn jwt(text: &[u8], from: usize) -> Option<usize> {
     if text.get(from + 1) != Some(&b'y') || is_base64url(before(text, from)) {
         return None;
@@ -147,7 +147,7 @@ const FIRST: [bool; 256] = {
     first
 };
 
-/// A key told by its prefix.
+/// A key with a known prefix.
 fn key(text: &[u8], from: usize) -> Option<usize> {
     if !FIRST[usize::from(*text.get(from)?)] {
         return None;
@@ -165,7 +165,7 @@ fn key(text: &[u8], from: usize) -> Option<usize> {
     fits.then(|| run(text, start, tail))
 }
 
-/// Whether there is more than lower-case words close behind a short prefix.
+/// Returns whether more than lower-case words follow a short prefix closely.
 fn distinct(text: &[u8], from: usize) -> bool {
     let near = text.get(from..(from + 48).min(text.len()));
     let near = near.unwrap_or_default();
@@ -174,7 +174,7 @@ fn distinct(text: &[u8], from: usize) -> bool {
         .any(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
 }
 
-/// What follows `Bearer` and `Basic`.
+/// The credentials after `Bearer` and `Basic`.
 fn schemes(text: &[u8], from: usize, out: &mut Vec<Range<usize>>) {
     let word = |b: u8| is_token(b) || matches!(b, b'.' | b'~' | b'=' | b'%' | b':');
     let gap = |at: usize| Some(run(text, at, |b| matches!(b, b' ' | b'\t'))).filter(|&g| g > at);
@@ -208,7 +208,7 @@ fn schemes(text: &[u8], from: usize, out: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Looks at one run of token characters; returns where to go on.
+/// Checks one run of token characters, and returns where to continue.
 fn look(text: &[u8], from: usize, end: usize, out: &mut Vec<Range<usize>>) -> usize {
     let padding = run(text, end, |b| b == b'=') - end;
     let padded = (1..=2).contains(&padding)
@@ -217,7 +217,7 @@ fn look(text: &[u8], from: usize, end: usize, out: &mut Vec<Range<usize>>) -> us
             .is_some_and(u8::is_ascii_alphanumeric);
     if end - from >= LONG {
         let (mut first, mut last, mut random) = (None, from, 0);
-        // Segments with capitals next to random ones: more of the same token.
+        // Segments with capitals beside random ones are more of the same token.
         let (mut before, mut after) = (from, true);
         let mut at = from;
         while at < end {
@@ -250,7 +250,7 @@ fn look(text: &[u8], from: usize, end: usize, out: &mut Vec<Range<usize>>) -> us
     end
 }
 
-/// How many characters of one path segment look random.
+/// Counts the random-looking characters of one path segment.
 fn segment(text: &[u8]) -> usize {
     let mut text = text;
     let mut seen = [false; 256];
@@ -277,7 +277,7 @@ fn segment(text: &[u8]) -> usize {
             }
         }
     }
-    // Short hexadecimal identifiers are everywhere.
+    // Short hexadecimal identifiers are common.
     if hex >= LONG || random > 0 {
         random += hex;
     }
@@ -289,7 +289,7 @@ fn segment(text: &[u8]) -> usize {
     }
 }
 
-/// Whether a piece is a word, a number, or a word with a number at one end.
+/// Returns whether a piece is a word, a number, or a word with a number at one end.
 fn plain(piece: &[u8]) -> bool {
     let (mut turns, mut humps) = (0, 0);
     for pair in piece.windows(2) {

@@ -1,9 +1,9 @@
-//! E-mail addresses and the user part of URLs.
+//! E-mail addresses and user information of URLs.
 
 use super::{run, run_back, starts_with};
 use std::ops::Range;
 
-/// How far a password with a `/` in it is looked for.
+/// How far ahead a password with a `/` is searched for.
 const FAR: usize = 256;
 
 pub(super) fn scan(text: &[u8], out: &mut Vec<Range<usize>>) {
@@ -29,8 +29,8 @@ fn is_domain(b: u8) -> bool {
 
 /// An address around the `@` at `at..after`.
 fn address(text: &[u8], at: usize, after: usize, out: &mut Vec<Range<usize>>) {
-    // `%` is a local character, and an `%40` further left ends nothing, so the
-    // way back is bounded: longer local parts are not delivered.
+    // `%` is a character of local parts, and an `%40` further left does not end one, so the
+    // way back is bounded: longer local parts are not deliverable.
     let floor = at.saturating_sub(FAR);
     let near = text.get(floor..at).unwrap_or_default();
     let start = floor + run_back(near, near.len(), is_local);
@@ -46,7 +46,7 @@ fn address(text: &[u8], at: usize, after: usize, out: &mut Vec<Range<usize>>) {
     }
 }
 
-/// The user part of the authority that starts here.
+/// Returns the user information of the authority that starts here.
 fn user(text: &[u8], from: usize, out: &mut Vec<Range<usize>>) {
     let to = (from + FAR).min(text.len());
     let near = text.get(..to).unwrap_or_default();
@@ -57,7 +57,7 @@ fn user(text: &[u8], from: usize, out: &mut Vec<Range<usize>>) {
         part.iter().rposition(|&b| b == b'@').map(|at| from + at)
     };
     let at = last(authority).or_else(|| {
-        // `user:pass/word@host`: what follows the colon is no port.
+        // `user:pass/word@host`: the text after the colon is not a port.
         let part = near.get(from..authority)?;
         let colon = part.iter().position(|&b| b == b':')?;
         let port = part.get(colon + 1..)?;
@@ -69,7 +69,7 @@ fn user(text: &[u8], from: usize, out: &mut Vec<Range<usize>>) {
     if let Some(at) = at {
         out.push(from..at);
     } else if to < text.len() && authority == to {
-        // An authority this long is none.
+        // Not an authority: too long.
         out.push(from..to);
     }
 }

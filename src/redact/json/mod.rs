@@ -1,5 +1,5 @@
-//! JSON: copied as it is, with the strings, numbers and keys that must not be
-//! written replaced.
+//! JSON: copied as it is, with replacements for the strings, numbers and keys that must be
+//! hidden.
 
 #[cfg(test)]
 mod props;
@@ -18,15 +18,15 @@ use super::{
 use crate::exchange::Content;
 use std::convert::Infallible;
 
-/// Containers in containers that are followed.
+/// The deepest nesting of containers that is tracked.
 const DEPTH: usize = 128;
 
-/// The longest text that may be the name of something, in bytes as they are read.
+/// The longest text that may be a name, in bytes of input.
 const LONGEST_NAME: usize = 64;
 
-/// `None` where nothing of it is JSON.
+/// Returns `None` if nothing of it is JSON.
 pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Content> {
-    // It is no part of JSON, and often what went wrong with some.
+    // A byte order mark is not part of JSON, and often the mistake in one.
     let (mark, bytes) = match bytes.strip_prefix(b"\xef\xbb\xbf") {
         Some(bytes) => ("\u{feff}", bytes),
         None => ("", bytes),
@@ -44,15 +44,14 @@ pub(super) fn body(r: &mut Redactor<'_>, bytes: &[u8], ended: bool) -> Option<Co
     })
 }
 
-/// Whether a text begins as an object with a member does.
+/// Returns whether a text begins like an object with a member.
 pub(super) fn is_object(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let inner = bytes.trim_ascii_start().strip_prefix(b"{");
     inner.is_some_and(|inner| inner.trim_ascii_start().starts_with(b"\""))
 }
 
-/// JSON as a part of something else. `whole` where the paths of the policy
-/// start at it.
+/// Redacts JSON inside something else. `whole` says that the policy's paths start at it.
 pub(super) fn part(
     r: &mut Redactor<'_>,
     bytes: &[u8],
@@ -65,11 +64,11 @@ pub(super) fn part(
 }
 
 pub(super) struct Done {
-    /// Empty where the redactor only remembers.
+    /// Empty if the redactor only remembers.
     pub(super) text: String,
     /// Whether the text differs from the input.
     pub(super) replaced: bool,
-    /// Whether there was nothing but white space.
+    /// Whether there was only white space.
     pub(super) blank: bool,
     pub(super) unparsed: usize,
     /// One JSON value and nothing else.
@@ -89,70 +88,70 @@ struct Frame<'a, 'p> {
     object: bool,
     rule: Rule,
     node: Option<Node<'p>>,
-    /// Which element of a list comes next.
+    /// The index of the next element of a list.
     index: usize,
-    /// What a member names, as in `{"name":"pin","value":1234}`.
+    /// The name that a member gives to a sibling, as in `{"name":"pin","value":1234}`.
     named: Option<&'a [u8]>,
 }
 
-/// Whether a string, as JSON writes it, is a suspicious name.
+/// Whether a string, with its JSON escapes, is a suspicious name.
 fn names_secret(policy: &Policy, raw: &[u8]) -> bool {
     let mut name = Vec::new();
-    // Each character may be an escape.
+    // Each character may be escaped.
     raw.len() <= 6 * LONGEST_NAME
         && policy.may_hide_field(raw)
         && decode::json(raw, false, &mut name).is_some()
         && name.len() <= LONGEST_NAME
         && std::str::from_utf8(&name).is_ok_and(|name| {
-            // Of a pointer, where it ends.
+            // The last step of a pointer.
             let last = name.rsplit('/').next().unwrap_or(name);
             policy.field_rule(last).suspicious
         })
 }
 
-/// Where a value was that a member behind it may name.
+/// The place of a value that a later member may name.
 struct Mark<'p> {
-    /// Containers around it.
+    /// The number of containers around it.
     depth: usize,
-    /// Where it starts, in the input and in what is written.
+    /// Its start, in the input and in the output.
     at: usize,
     out: usize,
     rule: Rule,
     node: Option<Node<'p>>,
 }
 
-/// How often the input is read again, at the most, because a name came behind its value.
+/// How often the input may be read again because a name followed its value.
 const AGAIN: usize = 4;
 
 struct Machine<'a, 'r, 'p> {
     r: &'r mut Redactor<'p>,
     input: &'a [u8],
-    /// The same, checked once, where all of it is UTF-8.
+    /// The same as text, checked once, if all of it is UTF-8.
     text: Option<&'a str>,
     at: usize,
-    /// Input up to here is in `out`, as it was or replaced.
+    /// Input up to here is in `out`, unchanged or replaced.
     copied: usize,
     out: String,
-    /// Whether something that stays could not be written.
+    /// Whether something visible could not be written.
     unreadable: bool,
     replaced: bool,
     stack: Vec<Frame<'a, 'p>>,
-    /// Whether there was a whole value.
+    /// Whether there was a complete value.
     done: bool,
-    /// What is said of the value that comes next: by its name and by its place.
+    /// The rule for the next value, by its name and by its path.
     rule: Rule,
     node: Option<Node<'p>>,
-    /// What that value is to those beside it.
+    /// The role of that value for its siblings.
     part: Part,
-    /// Values whose names may come.
+    /// Values whose names may follow.
     marks: Vec<Mark<'p>>,
-    /// Bytes that were read again.
+    /// How many bytes were read again.
     again: usize,
-    /// The container that goes as a whole: containers around it, and what had
-    /// been written before it.
+    /// The container that is hidden as a whole: the number of containers around it, and the
+    /// output before it.
     dropping: Option<(usize, usize)>,
-    /// Where the last scalar or key that stays starts, until what follows it
-    /// shows that it is one: `4111 1111` is no number followed by an error.
+    /// The start of the last visible scalar or key, until the next token confirms it: `4111
+    /// 1111` is not a number followed by an error.
     open: Option<usize>,
     ended: bool,
     level: u8,
@@ -227,7 +226,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         }
     }
 
-    /// Reads one scalar or empty container, and what opens before it.
+    /// Reads one scalar or empty container, and the containers that open before it.
     fn value(&mut self) -> Result<(), Halt> {
         loop {
             match self.next()? {
@@ -251,7 +250,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         }
     }
 
-    /// Goes on behind a value, to where the next one starts.
+    /// Continues after a value, to the start of the next one.
     fn behind(&mut self) -> Result<(), Halt> {
         loop {
             let Some(frame) = self.stack.last() else {
@@ -276,7 +275,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         }
     }
 
-    /// Skips white space; what comes then stays the next one.
+    /// Skips white space, and returns the next byte without consuming it.
     fn next(&mut self) -> Result<u8, Halt> {
         match self.input.get(self.at) {
             Some(&b) if b > b' ' => Ok(b),
@@ -314,7 +313,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         Ok(())
     }
 
-    /// Comes to the next element of a list.
+    /// Advances to the next element of a list.
     fn element(&mut self) {
         let Some(frame) = self.stack.last_mut() else {
             return;
@@ -352,7 +351,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         Ok(())
     }
 
-    /// Copies the input up to here, unless it was replaced.
+    /// Copies the input up to here, unless it is replaced.
     fn copy(&mut self, to: usize) {
         if self.r.only_remembers() {
             return;
@@ -364,7 +363,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         self.copied = self.copied.max(to);
     }
 
-    /// Writes in the place of everything from here on that it was dropped.
+    /// Replaces everything from here on by the mark for dropped data.
     fn drop_from(&mut self, from: usize) {
         self.replaced = true;
         if !self.r.only_remembers() {
@@ -375,7 +374,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         }
     }
 
-    /// A part of the input between ASCII characters.
+    /// Returns a part of the input between ASCII characters.
     fn text(&self, from: usize, to: usize) -> Option<&'a str> {
         match self.text {
             Some(text) => text.get(from..to),
@@ -388,7 +387,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         self.at = end;
     }
 
-    /// Reads the string at the current place.
+    /// Reads the string at the current position.
     fn scan(&mut self) -> Result<(Scan, &'a [u8]), Halt> {
         let scan = scan::string(self.input, self.at + 1);
         if scan.stop == Stop::Control {
@@ -401,7 +400,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         Ok((scan, raw))
     }
 
-    /// Reads a key and the colon behind it.
+    /// Reads a key and the colon after it.
     fn key(&mut self) -> Result<(), Halt> {
         if self.next()? != b'"' {
             return Err(Halt::Error);
@@ -430,7 +429,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         Ok(())
     }
 
-    /// Notes where the value starts that comes next: its name may follow.
+    /// Records where the next value starts, because its name may follow.
     fn mark(&mut self) {
         self.copy(self.at);
         self.marks.push(Mark {
@@ -442,15 +441,15 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         });
     }
 
-    /// Takes note of a name that a member gives to those beside it. Those that came
-    /// before it are read again, unless that was done too often.
+    /// Applies a name that a member gives to its siblings. Earlier siblings are read again,
+    /// up to a limit.
     fn names(&mut self, raw: &'a [u8]) -> Result<bool, Halt> {
         let depth = self.stack.len();
         let policy = self.r.policy();
         let Some(frame) = self.stack.last_mut() else {
             return Ok(false);
         };
-        // A second name makes nothing of the first undone.
+        // A second name does not revert the first.
         if frame.named.is_none_or(|named| !names_secret(policy, named)) {
             frame.named = Some(raw);
         }
@@ -482,7 +481,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         Ok(true)
     }
 
-    /// Whether the string that ends here is the first of two in a list, and a name.
+    /// Returns whether the string that ends here is the first of two in a list, and a name.
     fn heads_pair(&self, raw: &[u8], end: usize) -> bool {
         let first = self.stack.last().is_some_and(|f| !f.object && f.index == 1);
         if !first || raw.contains(&b' ') || !names_secret(self.r.policy(), raw) {
@@ -502,7 +501,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         self.input.get(over).is_none_or(|b| *b == b']')
     }
 
-    /// A key that is not the one that was expected.
+    /// Handles a key other than the expected one.
     fn other_key(&mut self) -> Result<(Scan, Option<Action>), Halt> {
         let (scan, _) = self.scan()?;
         let decoded = std::mem::take(&mut self.decoded);
@@ -513,7 +512,7 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         };
         let decision = match key {
             Some(key) => self.r.key(key),
-            // What cannot be read may be any name.
+            // A key that cannot be decoded may be any name.
             None => Decision {
                 rule: Rule::hiding(Action::Pseudonym),
                 ..Decision::default()
@@ -528,12 +527,12 @@ impl<'a, 'r, 'p> Machine<'a, 'r, 'p> {
         Ok((scan, hidden))
     }
 
-    /// Takes over what a key says of its value; how it is itself hidden, where
-    /// it must not be written.
+    /// Applies a key's decision to its value. Returns the key's replacement, if it must be
+    /// hidden.
     fn take_over(&mut self, decision: Decision, key: Option<&str>) -> Option<Action> {
         let frame = self.stack.last()?;
         let mut above = frame.rule;
-        // Below a suspicious name the keys may be what it names.
+        // Keys below a suspicious name may be its values.
         let stays = decision.stays && !above.suspicious;
         let hidden = if stays { None } else { Some(above.how()) };
         if decision.part == Part::Value

@@ -1,4 +1,4 @@
-//! JSON against what it should be, told slowly.
+//! JSON redaction against a slow reference implementation.
 
 use super::{Rule, body};
 use crate::{
@@ -21,11 +21,11 @@ enum Doc {
     Number(String),
     Text(Written),
     List(Vec<Self>),
-    /// In their order, twice where they are there twice.
+    /// In order, including duplicates.
     Object(Vec<(Written, Self)>),
 }
 
-/// A text, and how JSON writes it.
+/// A text, and its JSON form.
 #[derive(Clone, Debug)]
 struct Written {
     text: String,
@@ -71,7 +71,7 @@ fn any_key() -> impl Strategy<Value = Written> {
     ];
     let text = prop_oneof![
         4 => prop::sample::select(known.to_vec()).prop_map(str::to_owned),
-        // Next to each other they say something.
+        // Pairs of them are a name and its value.
         2 => prop::sample::select(vec!["name", "value"]).prop_map(str::to_owned),
         1 => "[ab_]{1,3}|[a-z]{8}|[ -~]{0,26}",
     ];
@@ -98,7 +98,7 @@ fn any_text() -> impl Strategy<Value = Written> {
     let text = prop_oneof![
         2 => prop::sample::select(known.to_vec()).prop_map(str::to_owned),
         1 => prop::sample::select(vec!["token", "sort"]).prop_map(str::to_owned),
-        // No braces and brackets: what starts with one may be JSON itself.
+        // No braces and brackets: a text that starts with one may be JSON itself.
         1 => "[ -Z^-z]{0,20}|[a-z@:. é\"\\\\/]{0,12}",
     ];
     (text, prop::bool::weighted(0.1)).prop_map(|(text, escaped)| written(text, escaped))
@@ -127,7 +127,7 @@ fn any_doc() -> impl Strategy<Value = Doc> {
     })
 }
 
-/// What is between two brackets.
+/// The text between two brackets.
 fn inside(gap: &str, parts: impl Iterator<Item = String>) -> String {
     let all = parts.collect::<Vec<_>>().join(",");
     if all.is_empty() { gap.to_owned() } else { all }
@@ -154,13 +154,13 @@ fn pseudonyms(policy: &Policy) -> Pseudonyms {
     Pseudonyms::new(policy.key()).of(salt())
 }
 
-/// Whether a text is the name of something secret, or a pointer to it.
+/// Returns whether a text is a suspicious name, or a pointer to one.
 fn is_secret(policy: &Policy, name: &str) -> bool {
     let last = name.rsplit('/').next().unwrap();
     name.len() <= super::LONGEST_NAME && policy.field_rule(last).suspicious
 }
 
-/// What should be written of it.
+/// Returns the expected output.
 fn redacted(policy: &Policy, doc: &Doc, gap: &str, rule: Rule, node: Option<Node<'_>>) -> String {
     let hidden = |text: &str, how: Action| {
         let mut out = String::from("\"");
@@ -187,7 +187,7 @@ fn redacted(policy: &Policy, doc: &Doc, gap: &str, rule: Rule, node: Option<Node
         Doc::Text(text) if policy.string_stays(rule, &text.text) => format!("\"{}\"", text.raw),
         Doc::Text(text) => hidden(&text.text, rule.how()),
         Doc::List(all) => {
-            // Of two, the first may be the name of the other.
+            // In a list of two, the first may be the name of the second.
             let pair = match all.as_slice() {
                 [Doc::Text(name), _] | [Doc::Text(name), Doc::List(_) | Doc::Object(_), ..] => {
                     !name.raw.contains(' ') && is_secret(policy, &name.text)
@@ -201,7 +201,7 @@ fn redacted(policy: &Policy, doc: &Doc, gap: &str, rule: Rule, node: Option<Node
                     suspicious: rule.suspicious || (pair && n > 0),
                     ..rule
                 };
-                // Without paths an element is under the very rule of its list.
+                // Without paths an element has the rule of its list.
                 let rule = node.map_or(rule, |_| rule.below(Rule::default(), path));
                 redacted(policy, value, gap, rule, within)
             };
@@ -271,8 +271,7 @@ proptest! {
     fn documents_are_written_as_they_should_be(
         docs in prop::collection::vec(any_doc(), 4), gap in "|[ \n\t\r]{1,2}",
     ) {
-        // Under the same policies all the time, so that what was decided about
-        // one is there for the next.
+        // Always with the same policies, so that cached decisions are reused.
         static POLICIES: LazyLock<Vec<Policy>> = LazyLock::new(policies);
         for policy in &*POLICIES {
             for doc in &docs {

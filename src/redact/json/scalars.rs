@@ -13,10 +13,10 @@ use crate::redact::{
     redactor::{Answer, BOOL},
 };
 
-/// JSON in strings of JSON that is followed.
+/// The deepest nesting of JSON in strings that is parsed.
 const LEVELS: u8 = 4;
 
-/// Whether a text starts as an object or a list does.
+/// Returns whether a text starts like an object or a list.
 fn starts_like_json(text: &str) -> bool {
     match text.bytes().next() {
         Some(b'{' | b'[') => true,
@@ -74,7 +74,7 @@ impl Machine<'_, '_, '_> {
     pub(super) fn string(&mut self) -> Result<(), Halt> {
         let (scan, raw) = self.scan()?;
         if self.part == Part::Name && self.names(raw)? {
-            // From the value on that the name is for.
+            // From the value that the name belongs to.
             return self.value();
         }
         let pair = !self.rule.suspicious && self.heads_pair(raw, scan.after());
@@ -101,7 +101,7 @@ impl Machine<'_, '_, '_> {
         Ok(())
     }
 
-    /// A string whose content can be read. False where it must be hidden.
+    /// Handles a string that can be decoded. Returns `false` if it must be hidden.
     fn content(&mut self, text: &str, scan: Scan) -> Result<bool, Halt> {
         let whole = scan.stop == Stop::Quote;
         let json = starts_like_json(text);
@@ -123,7 +123,7 @@ impl Machine<'_, '_, '_> {
         {
             return self.own_words(text, false, scan);
         }
-        // By name alone, what may be JSON that was not looked into does not stay.
+        // Under `by_name`, a string that may be unparsed JSON is not kept.
         let unseen = json && !self.r.policy().is_strict();
         let stays = whole && !unseen && self.r.policy().string_stays(self.rule, text);
         if stays {
@@ -132,8 +132,8 @@ impl Machine<'_, '_, '_> {
         Ok(stays)
     }
 
-    /// A text in which the service says what went wrong; `changed` where it is not what
-    /// stands there.
+    /// Handles a text in which the service reports a failure. `changed` says that it
+    /// differs from the input.
     fn own_words(&mut self, text: &str, changed: bool, scan: Scan) -> Result<bool, Halt> {
         let said = self.r.own_words(text, false);
         if *said == *text && !changed {
@@ -143,17 +143,18 @@ impl Machine<'_, '_, '_> {
         self.replace_json(scan, &said)
     }
 
-    /// Whether the value may be the text of a GraphQL query.
+    /// Returns whether the value may be the text of a GraphQL query.
     fn may_be_query(&self) -> bool {
         self.part == Part::Query && self.stack.len() <= 2
     }
 
-    /// JSON in a string, or what starts like it. False where it must be hidden.
+    /// Handles JSON in a string, or a text that starts like it. Returns `false` if it must
+    /// be hidden.
     fn embedded(&mut self, text: &str, scan: Scan) -> Result<bool, Halt> {
         let whole = scan.stop == Stop::Quote;
         let (rule, level) = (self.rule, self.level + 1);
         if !whole || rule.suspicious {
-            // What is in it is known from here on, though it goes as a whole.
+            // Its values are remembered, although it is hidden as a whole.
             self.r.quietly(|r| {
                 let done = Machine::new(r, text.as_bytes(), whole, level, rule, None).run();
                 if done.is_none_or(|done| done.unparsed > 0) {
@@ -169,7 +170,7 @@ impl Machine<'_, '_, '_> {
         }
         let inner = Machine::new(self.r, text.as_bytes(), true, level, rule, None).run();
         let stays = match inner.filter(|i| i.complete) {
-            // Its numbers and names may say what is hidden elsewhere.
+            // Its numbers and names may be values that are hidden elsewhere.
             Some(inner) if rule.own_words && self.r.is_answering(Answer::Http) => {
                 let text = if inner.replaced { &inner.text } else { text };
                 return self.own_words(text, inner.replaced, scan);
@@ -188,7 +189,7 @@ impl Machine<'_, '_, '_> {
         Ok(stays)
     }
 
-    /// Writes a text, quoted, in the place of the string.
+    /// Replaces the string by a quoted text.
     fn replace_json(&mut self, scan: Scan, text: &str) -> Result<bool, Halt> {
         let quoted = serde_json::to_string(text).map_err(|_| Halt::Error)?;
         let quoted = quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"'));
@@ -196,7 +197,7 @@ impl Machine<'_, '_, '_> {
         Ok(true)
     }
 
-    /// Replaces the string at the current place.
+    /// Replaces the string at the current position.
     pub(super) fn hide_by(&mut self, rule: Rule, scan: Scan) {
         let how = rule.how();
         if !scan.escaped
@@ -211,7 +212,7 @@ impl Machine<'_, '_, '_> {
         }
     }
 
-    /// What is escaped, cut, or no UTF-8.
+    /// Escaped, cut, or invalid UTF-8.
     fn hide_odd(&mut self, rule: Rule, scan: Scan) {
         let raw = self.input.get(self.at + 1..scan.end).unwrap_or_default();
         let cut = scan.stop == Stop::Cut;
@@ -237,7 +238,7 @@ impl Machine<'_, '_, '_> {
         });
     }
 
-    /// Writes a string in the place of the token that ends at `end`.
+    /// Replaces the token that ends at `end` by a string.
     fn replace_by(&mut self, end: usize, push: impl FnOnce(&mut Redactor<'_>, &mut String)) {
         self.replaced = true;
         self.copy(self.at);

@@ -1,26 +1,26 @@
-//! The tokens of JSON.
+//! Scanning of JSON tokens.
 
 /// Why a string ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Stop {
     Quote,
-    /// The input ended in it.
+    /// The input ended inside it.
     Cut,
-    /// A control character, which JSON has escaped only.
+    /// A control character, which JSON requires to be escaped.
     Control,
 }
 
 /// One string.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Scan {
-    /// Where its content ends.
+    /// The end of its content.
     pub(super) end: usize,
     pub(super) stop: Stop,
     pub(super) escaped: bool,
 }
 
 impl Scan {
-    /// A whole string that is written as it is.
+    /// A complete string without escapes.
     pub(super) fn plain(end: usize) -> Self {
         Self {
             end,
@@ -29,13 +29,13 @@ impl Scan {
         }
     }
 
-    /// Where what follows the string starts.
+    /// The position after the string.
     pub(super) fn after(self) -> usize {
         self.end + usize::from(self.stop == Stop::Quote)
     }
 }
 
-/// The same byte in every lane.
+/// Repeats a byte in every lane.
 const fn lanes(b: u8) -> u64 {
     u64::from_le_bytes([b; 8])
 }
@@ -47,8 +47,8 @@ pub(super) fn string(input: &[u8], from: usize) -> Scan {
     let end = |end, stop, escaped| Scan { end, stop, escaped };
     loop {
         while let Some(word) = input.get(at..).and_then(|rest| rest.first_chunk()) {
-            // A set high bit marks a byte that needs a look. Borrows reach
-            // only lanes above a true one, so the lowest is always right.
+            // A set high bit marks a byte to check. Borrows reach only lanes above a true
+            // one, so the lowest is always correct.
             let word = u64::from_le_bytes(*word);
             let quote = word ^ lanes(b'"');
             let slash = word ^ lanes(b'\\');
@@ -84,7 +84,7 @@ pub(super) fn space(input: &[u8], from: usize) -> usize {
     at
 }
 
-/// Where the number that starts here ends.
+/// Returns the end of the number that starts here.
 pub(super) fn number(input: &[u8], from: usize) -> Option<usize> {
     let digits = |from: usize| {
         let mut at = from;
@@ -108,7 +108,7 @@ pub(super) fn number(input: &[u8], from: usize) -> Option<usize> {
     Some(at)
 }
 
-/// Where the characters of numbers end.
+/// Returns the end of the characters of numbers.
 pub(super) fn number_like(input: &[u8], from: usize) -> usize {
     let mut at = from;
     while matches!(
@@ -120,7 +120,7 @@ pub(super) fn number_like(input: &[u8], from: usize) -> usize {
     at
 }
 
-/// Where a number or a word ends.
+/// Returns the end of a number or a word.
 pub(super) fn bare(input: &[u8], from: usize) -> usize {
     let mut at = number_like(input, from);
     while input.get(at).is_some_and(u8::is_ascii_alphabetic) {
@@ -129,7 +129,7 @@ pub(super) fn bare(input: &[u8], from: usize) -> usize {
     at
 }
 
-/// Whether a text is one JSON number.
+/// Returns whether a text is one JSON number.
 pub(in crate::redact) fn is_number(text: &str) -> bool {
     number(text.as_bytes(), 0) == Some(text.len())
 }

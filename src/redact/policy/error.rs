@@ -1,21 +1,21 @@
 use std::{error, fmt};
 
-/// Why a [`Policy`](super::Policy) could not be made.
+/// A [`Policy`](super::Policy) is invalid.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum PolicyError {
     /// The key has fewer than 16 bytes.
     KeyTooShort {
-        /// The bytes it has.
+        /// Its length in bytes.
         length: usize,
     },
-    /// A field of the model, or the text it was read from, is wrong.
+    /// An entry of the policy, or the text that it is parsed from, is invalid.
     Invalid {
-        /// The line in the text, counted from 1, where there is one.
+        /// The line in the text, counted from 1, if there is a text.
         line: Option<usize>,
-        /// The field, such as `headers.x-tenant`; empty where it is the whole.
+        /// The entry, such as `headers.x-tenant`; empty if it is the whole text.
         field: String,
-        /// What is wrong, or what was expected.
+        /// What is wrong, or what is expected.
         message: String,
     },
 }
@@ -35,7 +35,7 @@ impl fmt::Display for PolicyError {
         match self {
             Self::KeyTooShort { length } => {
                 let least = super::KEY;
-                write!(f, "the key has {length} bytes and needs at least {least}")
+                write!(f, "the key has {length} bytes; it needs at least {least}")
             }
             Self::Invalid {
                 line,

@@ -1,4 +1,4 @@
-//! Which values stay, and what happens to those that do not.
+//! Which values are kept, and how the others are written.
 
 mod error;
 mod model;
@@ -8,10 +8,8 @@ mod tests;
 #[cfg(feature = "config")]
 mod toml;
 
-pub use self::{
-    error::PolicyError,
-    model::{Base, KeySource, PolicyModel},
-};
+pub use self::error::PolicyError;
+use self::model::{Base, KeySource, PolicyModel};
 pub(super) use self::{
     model::{Allowed, Rule},
     paths::{Node, Paths},
@@ -25,29 +23,31 @@ use super::{
 use std::{
     collections::HashMap,
     fmt,
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
-/// The shortest key that [`Policy::with_key`] takes, in bytes.
+/// The length of the shortest key, in bytes.
 const KEY: usize = 16;
 
-/// The most characters of a string that stays because of its field's name.
+/// The most characters of a string that is kept because of its field's name.
 const SHORT: usize = 64;
 
 /// Decides which values are written as they are and which as placeholders.
 ///
-/// [`Policy::strict`], the default, writes what is on its allow-lists;
-/// [`Policy::by_name`] writes what is not on its deny-list. Under both, values
-/// of a suspicious name, and values that look like a credential, a card number
-/// or an address, never stay.
+/// [`Policy::strict`], the default, keeps the values on its allow-lists.
+/// [`Policy::by_name`] keeps the values that are not on its deny-list. Neither keeps a
+/// value that has a suspicious name or that looks like a credential, a card number or an
+/// address.
 ///
-/// A policy is data: [`model`](Self::model) gives it, [`PolicyModel`] makes one,
-/// and with the feature `config` it is read from TOML. Each method here is
-/// one entry of the model.
+/// A policy implements [`Serialize`](serde::Serialize) and
+/// [`Deserialize`](serde::Deserialize) in the form that `docs/redaction.md` describes; with
+/// the feature `config`, [`from_toml`](Self::from_toml) parses it. Each setter is one entry
+/// of that form. The form names where the key is and never contains the key.
 ///
-/// The key of the pseudonyms is random and made once per process, so that
-/// equal values can be joined within one process only; see
-/// [`with_key`](Self::with_key). Cloning is cheap.
+/// By default the key of the pseudonyms is random for each process, so that equal values
+/// can be joined within one process only; see [`with_key`](Self::with_key). Cloning is
+/// cheap.
 ///
 /// ```
 /// use dashcam::redact::{Action, Policy};
@@ -83,7 +83,7 @@ struct Inner {
     warm: Warm,
 }
 
-/// What the last redactor decided about names; nothing in a changed copy.
+/// The last redactor's decisions about names; empty in a changed copy.
 #[derive(Default)]
 struct Warm(Mutex<Decisions>);
 
@@ -94,7 +94,7 @@ impl Clone for Warm {
 }
 
 impl Policy {
-    /// For a change, after which nothing that was decided before holds.
+    /// Returns the data for a change, and drops the decisions made before it.
     fn inner(&mut self) -> &mut Inner {
         let inner = Arc::make_mut(&mut self.0);
         inner.warm = Warm::default();
@@ -121,52 +121,39 @@ impl Policy {
         }))
     }
 
-    /// What is not known to be harmless is replaced.
+    /// Returns the policy that replaces everything not known to be harmless.
     ///
-    /// Header and query values stay by an allow-list of names. In bodies and in
-    /// facts, numbers, booleans and null stay unless their name or value is
-    /// suspicious; strings stay only under an allowed field name, up to 64
-    /// characters, when no detector objects. Text in no known format is not
-    /// written.
+    /// It keeps header and query values by an allow-list of names. In bodies and facts it
+    /// keeps numbers, booleans and null unless their name or value is suspicious; it keeps
+    /// strings only under an allowed field name, up to 64 characters, and if no detector
+    /// matches. Text in an unknown format is not written.
     #[must_use]
     pub fn strict() -> Self {
         Self::base(Base::Strict)
     }
 
-    /// What is not known to be harmful stays: an opening, to be taken on purpose.
+    /// Returns the policy that keeps everything not known to be harmful. Choose it on
+    /// purpose: it keeps personal data.
     ///
-    /// Values of suspicious names, and values in which a detector finds
-    /// something, are replaced; every other string is written as it is, names
-    /// of people and free text included. Path segments stay by the same rule.
+    /// It replaces values with suspicious names, and values in which a detector matches. It
+    /// keeps every other string, including names of people and free text. The same rule
+    /// holds for path segments.
     #[must_use]
     pub fn by_name() -> Self {
         Self::base(Base::ByName)
     }
 
-    /// Reads a policy from its plain form.
-    ///
-    /// # Errors
-    ///
-    /// When a name or a path is empty, malformed or given twice, when
-    /// [`Action::Keep`] is set for a suspicious name, where it would do nothing,
-    /// and when the key cannot be had.
-    pub fn from_model(model: &PolicyModel) -> Result<Self, PolicyError> {
-        model::compile(model)
-    }
-
-    /// The plain form of this policy. The key itself is not in it; a key that
-    /// was given to [`with_key`](Self::with_key) is left out.
-    #[must_use]
-    pub fn model(&self) -> &PolicyModel {
+    /// The plain form. It has no key that was given to [`with_key`](Self::with_key), and
+    /// none with two scopes.
+    pub(crate) fn model(&self) -> &PolicyModel {
         &self.0.model
     }
 
-    /// What happens to the values of one header.
+    /// Sets how the values of a header are written.
     ///
-    /// [`Action::Keep`] lets them stay, apart from what a detector finds in
-    /// them; suspicious names stay hidden. The default list keeps the headers of
-    /// content negotiation, caching, framing and tracing; `location` and
-    /// `referer` are redacted as the URLs they are.
+    /// [`Action::Keep`] keeps them, except parts in which a detector matches; suspicious
+    /// names stay hidden. Default: headers of content negotiation, caching, framing and
+    /// tracing are kept; `location` and `referer` are redacted as URLs.
     #[must_use]
     pub fn header(mut self, name: &str, action: Action) -> Self {
         let inner = self.inner();
@@ -175,11 +162,11 @@ impl Policy {
         self
     }
 
-    /// What happens to the values of one query key.
+    /// Sets how the values of a query key are written.
     ///
-    /// [`Action::Keep`] lets values of up to 64 characters stay, when no detector
-    /// objects; suspicious names stay hidden. The default list keeps the usual
-    /// keys of paging, sorting and formats.
+    /// [`Action::Keep`] keeps values of up to 64 characters if no detector matches;
+    /// suspicious names stay hidden. Default: the usual keys of paging, sorting and formats
+    /// are kept.
     #[must_use]
     pub fn query(mut self, key: &str, action: Action) -> Self {
         let inner = self.inner();
@@ -188,10 +175,10 @@ impl Policy {
         self
     }
 
-    /// What happens to the values of one cookie, sent or set.
+    /// Sets how the values of a cookie are written, sent or set.
     ///
-    /// [`Action::Keep`] lets values of up to 64 characters stay, when no detector
-    /// objects; suspicious names stay hidden. By default no cookie stays.
+    /// [`Action::Keep`] keeps values of up to 64 characters if no detector matches;
+    /// suspicious names stay hidden. Default: no cookie is kept.
     #[must_use]
     pub fn cookie(mut self, name: &str, action: Action) -> Self {
         let inner = self.inner();
@@ -200,20 +187,18 @@ impl Policy {
         self
     }
 
-    /// What happens to the values of one field, and to everything below it
-    /// where they are not kept.
+    /// Sets how the values of a field are written, and, if they are not kept, everything
+    /// below it.
     ///
-    /// A field is a JSON key at any depth, a form key, a part of a multipart
-    /// form, an XML element or attribute, a path parameter or a fact.
-    /// [`Action::Keep`] lets strings of up to 64 characters stay, when no
-    /// detector objects; suspicious names stay hidden. The default list has
-    /// fields such as `status` and `currency`, whose values stay only while they
-    /// look like one of a few: ASCII words with at most five digits.
+    /// A field is a JSON key at any depth, a form key, a part of a multipart form, an XML
+    /// element or attribute, a path parameter or a fact. [`Action::Keep`] keeps strings of
+    /// up to 64 characters if no detector matches; suspicious names stay hidden. Default:
+    /// fields such as `status` and `currency` are kept while their values look like those
+    /// of an enumeration: ASCII words with at most five digits.
     ///
-    /// A name is no place. What is one, as for [`path`](Self::path), is taken for
-    /// one; anything else with a `.` or `[` in it, such as `card.number`, hides every
-    /// field of its last name, `number`, and keeps none.
-    /// [`from_model`](Self::from_model) refuses it.
+    /// A name that is a path as in [`path`](Self::path) works as one. Any other name with a
+    /// `.` or `[`, such as `card.number`, hides every field with its last name, `number`,
+    /// and never keeps one. Deserializing a policy with such a name is an error.
     #[must_use]
     pub fn field(mut self, name: &str, action: Action) -> Self {
         if name.starts_with('$')
@@ -238,16 +223,16 @@ impl Policy {
         self
     }
 
-    /// What happens to one place in JSON bodies: `$.card.number`,
+    /// Sets how the value at a path in JSON bodies is written: `$.card.number`,
     /// `$.items[*].note`, `$[0].name`, `$.*.id`.
     ///
-    /// Names are compared folded. Where several rules meet, one that hides wins
-    /// over one that keeps, and the path over the name.
+    /// Names are compared folded. If several rules match, one that hides overrides one that
+    /// keeps, and a path overrides a name.
     ///
     /// # Errors
     ///
-    /// When the path is malformed: it starts with `$`, and `.name`, `.*`,
-    /// `[n]` and `[*]` follow.
+    /// Returns an error if the path is malformed. A path is `$`, then 1 to 32 of `.name`,
+    /// `.*`, `[n]` and `[*]`.
     pub fn path(mut self, path: &str, action: Action) -> Result<Self, PolicyError> {
         let inner = self.inner();
         inner.paths.insert(path, action)?;
@@ -258,8 +243,8 @@ impl Policy {
     /// Makes a name suspicious everywhere: headers, query, fields, and
     /// `name=value` in free text.
     ///
-    /// It matches every name that contains it once both are folded. Suspicious
-    /// names, these and the built-in ones, beat [`Action::Keep`].
+    /// It matches every name that contains it, once both are folded. Suspicious names,
+    /// these and the built-in ones, override [`Action::Keep`].
     #[must_use]
     pub fn deny_name(mut self, name: &str) -> Self {
         let inner = self.inner();
@@ -268,13 +253,13 @@ impl Policy {
         self
     }
 
-    /// Makes the texts of a field the service's own words, in answers that are
+    /// Treats the texts of a field as the service's own messages, in responses that are
     /// failures: 4xx, 5xx, and gRPC calls that did not end with OK.
     ///
-    /// Such texts are written like an event's: without what the request hides
-    /// elsewhere and without what a detector finds. Built in are `error`, `message`,
-    /// `detail`, `title`, `reason` and `description` in JSON. Suspicious names and
-    /// fields with an action of their own are not affected.
+    /// Such texts are redacted as those of events: without values that the request hides
+    /// elsewhere and without parts in which a detector matches. Default: `error`,
+    /// `message`, `detail`, `title`, `reason` and `description` in JSON. Suspicious names,
+    /// and fields with an action of their own, are not affected.
     #[must_use]
     pub fn own_words(mut self, name: &str) -> Self {
         let inner = self.inner();
@@ -287,25 +272,26 @@ impl Policy {
         self
     }
 
-    /// Lets the path of a request without a route template stay, apart from
-    /// segments in which a detector finds something.
+    /// Keeps the path of a request without a route template, except segments in which a
+    /// detector matches.
     ///
-    /// By default every segment of such a path is replaced, short numbers excepted.
+    /// Default: every segment of such a path is replaced, except short numbers.
     #[must_use]
     pub fn allow_unmatched_paths(mut self) -> Self {
         self.inner().model.unmatched_paths = true;
         self
     }
 
-    /// Makes pseudonyms under this key, so that they can be joined across
-    /// processes and restarts that share it. `dashcam key new` makes one.
+    /// Sets the key of the pseudonyms, so that they can be joined across processes and
+    /// restarts with the same key. Default: a random key for each process. `dashcam key
+    /// new` makes a key.
     ///
-    /// `key_id` is written into every exchange; the key never is. Who has the
-    /// key can test guesses against pseudonyms, so treat it as a secret. To
-    /// rotate it, give a new key a new ID: pseudonyms of the two cannot be joined.
+    /// `key_id` is written into every exchange; the key never is. Treat the key as a
+    /// secret, because it allows testing guesses against pseudonyms. To rotate it, give the
+    /// new key a new ID: pseudonyms of the two cannot be joined.
     ///
     /// # Errors
-    /// When the key is shorter than 16 bytes.
+    /// Returns an error if the key is shorter than 16 bytes.
     pub fn with_key(mut self, key_id: impl Into<String>, key: &[u8]) -> Result<Self, PolicyError> {
         if key.len() < KEY {
             return Err(PolicyError::KeyTooShort { length: key.len() });
@@ -316,20 +302,62 @@ impl Policy {
         Ok(self)
     }
 
-    /// Limits what can be joined: under one key, values of different scopes have
-    /// different pseudonyms.
+    /// Reads the key of [`with_key`](Self::with_key) from an environment variable, now.
     ///
-    /// Services that may not be joined with each other, or purposes, are scopes.
-    /// The scope follows the key ID in exchanges, behind a `/`. It applies to the
-    /// key that is set, so it comes after [`with_key`](Self::with_key).
+    /// # Errors
+    ///
+    /// Returns an error if the variable is not set, the key is shorter than 16 bytes, or
+    /// `key_id` is empty.
+    pub fn with_key_env(
+        self,
+        key_id: impl Into<String>,
+        variable: impl Into<String>,
+    ) -> Result<Self, PolicyError> {
+        self.with_source(KeySource::env(key_id.into(), variable.into()))
+    }
+
+    /// Reads the key of [`with_key`](Self::with_key) from a file, now: a regular file, or a
+    /// link to one, of at most 64 KiB. White space at its end is not part of the key.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read, the key is shorter than 16 bytes, or
+    /// `key_id` is empty.
+    pub fn with_key_file(
+        self,
+        key_id: impl Into<String>,
+        file: impl Into<PathBuf>,
+    ) -> Result<Self, PolicyError> {
+        self.with_source(KeySource::file(key_id.into(), file.into()))
+    }
+
+    fn with_source(mut self, source: KeySource) -> Result<Self, PolicyError> {
+        let key = source.read()?;
+        let inner = self.inner();
+        inner.key = key;
+        inner.model.key = Some(source);
+        Ok(self)
+    }
+
+    /// Sets the scope of the pseudonyms: under one key, pseudonyms of different scopes
+    /// cannot be joined. Default: none.
+    ///
+    /// Use a scope for each service or purpose whose data must not be joined. Exchanges
+    /// have the scope after the key ID, behind a `/`. It applies to the current key, so
+    /// call it after [`with_key`](Self::with_key).
     #[must_use]
     pub fn with_scope(mut self, scope: &str) -> Self {
         let inner = self.inner();
         inner.key = inner.key.scoped(scope);
+        // The form has one scope.
+        match &mut inner.model.key {
+            Some(source) if source.scope.is_none() => source.scope = Some(scope.to_owned()),
+            key => *key = None,
+        }
         self
     }
 
-    /// `strict` or `by_name`.
+    /// Returns `strict` or `by_name`.
     #[must_use]
     pub fn name(&self) -> &str {
         match self.0.model.base {
@@ -338,9 +366,9 @@ impl Policy {
         }
     }
 
-    /// Names the key of the pseudonyms: the name given with it, or
-    /// `process-xxxxxxxx` for the random key of this process. It is `unkeyed`
-    /// where the system had no random bytes; then pseudonyms have no hash.
+    /// Returns the ID of the key: the one given with it, or `process-xxxxxxxx` for the
+    /// random key of this process. It is `unkeyed` if the system has no random bytes;
+    /// pseudonyms then have no hash.
     #[must_use]
     pub fn key_id(&self) -> &str {
         self.0.key.id()
@@ -361,7 +389,7 @@ impl Policy {
         }
     }
 
-    pub(super) fn key(&self) -> &Key {
+    pub(crate) fn key(&self) -> &Key {
         &self.0.key
     }
 
@@ -393,12 +421,13 @@ impl Policy {
         self.rule(name, &[], &self.0.cookies)
     }
 
-    /// Whether values of event fields of this name are never written.
+    /// Returns whether values of event fields with this name are never written.
     pub(crate) fn hides_field(&self, name: &str) -> bool {
         self.field_rule(name).suspicious
     }
 
-    /// Whether a field of this name, as JSON writes it, may be one whose value goes.
+    /// Returns whether the value of a field with this name, as written in JSON, may be
+    /// hidden.
     pub(super) fn may_hide_field(&self, name: &[u8]) -> bool {
         self.0.hides_fields || self.0.names.may_be_suspicious(name)
     }
@@ -435,7 +464,7 @@ impl Policy {
         }
     }
 
-    /// Whether a string of a field may be written.
+    /// Returns whether a string of a field may be written.
     pub(super) fn string_stays(&self, rule: Rule, value: &str) -> bool {
         if rule.suspicious {
             return false;
@@ -449,13 +478,13 @@ impl Policy {
         named && !detect::is_sensitive_value(value, &self.0.names)
     }
 
-    /// Whether a query value may be written.
+    /// Returns whether a query value may be written.
     pub(super) fn query_stays(&self, rule: Rule, value: &str) -> bool {
         let empty = value.is_empty() && rule.allowed == Allowed::Default && !rule.suspicious;
         empty || self.string_stays(rule, value)
     }
 
-    /// Whether the value of a cookie may be written.
+    /// Returns whether the value of a cookie may be written.
     pub(super) fn cookie_stays(&self, rule: Rule, value: &str) -> bool {
         rule.allowed == Allowed::Explicit && self.string_stays(rule, value)
     }
@@ -469,8 +498,8 @@ fn insert(map: &mut HashMap<String, Action>, name: &str, action: Action) {
     }
 }
 
-/// Whether a value looks like one of an enumeration, not like data. Five
-/// digits let an SQLSTATE or an error number through, but no one-time code.
+/// Returns whether a value looks like one of an enumeration, not like data. Five digits
+/// allow an SQLSTATE or an error number, but not a one-time code.
 fn one_of_few(value: &str) -> bool {
     !value.is_empty()
         && value.len() <= SHORT

@@ -5,17 +5,16 @@ use crate::{
     plain_file,
     redact::{key::Key, search::Why},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{collections::BTreeMap, path::PathBuf};
 
-/// Larger files are no keys.
+/// A larger file is not a key.
 const MAX_KIB: u64 = 64;
 
-/// Where a policy starts.
+/// The policy to start from.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Base {
+pub(crate) enum Base {
     /// [`Policy::strict`].
     #[default]
     Strict,
@@ -23,86 +22,80 @@ pub enum Base {
     ByName,
 }
 
-/// A [`Policy`] as plain data: what `docs/redaction.md` describes.
+/// A [`Policy`] as plain data, in the form that `docs/redaction.md` describes.
 ///
-/// Names are compared folded, so that `x-tenant` and `X_Tenant` are one; to
-/// give a name twice is an error.
+/// Names are compared folded, so that `x-tenant` and `X_Tenant` are equal; giving a name
+/// twice is an error.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct PolicyModel {
-    /// Where it starts; `strict` unless said otherwise.
-    pub base: Base,
-    /// Names that are suspicious beside the built-in ones.
+pub(crate) struct PolicyModel {
+    /// The policy to start from. Default: `strict`.
+    pub(super) base: Base,
+    /// Names that are suspicious in addition to the built-in ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub deny: Vec<String>,
-    /// Fields whose texts are the service's own words in answers that are failures,
-    /// beside the built-in ones.
+    pub(super) deny: Vec<String>,
+    /// Fields whose texts are the service's own messages in responses that are failures, in
+    /// addition to the built-in ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub own_words: Vec<String>,
-    /// Whether paths of requests without a route stay.
+    pub(super) own_words: Vec<String>,
+    /// Whether paths of requests without a route are kept.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub unmatched_paths: bool,
+    pub(super) unmatched_paths: bool,
     /// By header.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, Action>,
+    pub(super) headers: BTreeMap<String, Action>,
     /// By query key.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub query: BTreeMap<String, Action>,
+    pub(super) query: BTreeMap<String, Action>,
     /// By cookie.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub cookies: BTreeMap<String, Action>,
-    /// By field; what starts with `$` is a path in JSON bodies.
+    pub(super) cookies: BTreeMap<String, Action>,
+    /// By field; a name that starts with `$` is a path in JSON bodies.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub fields: BTreeMap<String, Action>,
-    /// The key of the pseudonyms; without one it is random per process.
+    pub(super) fields: BTreeMap<String, Action>,
+    /// Where the key of the pseudonyms is. Default: a random key for each process.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<KeySource>,
+    pub(super) key: Option<KeySource>,
 }
 
-/// Where the key of the pseudonyms comes from. The key itself is no part of it,
-/// so that a policy can be shown to anybody.
+/// Where the key of the pseudonyms is. It does not contain the key, so that a policy may be
+/// public.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct KeySource {
+pub(super) struct KeySource {
     /// Written into every exchange. A new key needs a new ID.
-    pub id: String,
+    pub(super) id: String,
     /// The scope, as in [`Policy::with_scope`].
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub scope: Option<String>,
-    /// The environment variable that has the key.
+    pub(super) scope: Option<String>,
+    /// The environment variable with the key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub env: Option<String>,
-    /// The file that has the key: a regular file, or a link to one, of at most 64 KiB.
-    /// White space at its end is no part of it.
+    pub(super) env: Option<String>,
+    /// The file with the key: a regular file, or a link to one, of at most 64 KiB. White
+    /// space at its end is not part of the key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
 }
 
 impl KeySource {
-    /// A key in an environment variable.
-    #[must_use]
-    pub fn env(id: impl Into<String>, variable: impl Into<String>) -> Self {
+    pub(super) fn env(id: String, variable: String) -> Self {
         Self {
-            id: id.into(),
-            env: Some(variable.into()),
+            id,
+            env: Some(variable),
             ..Self::default()
         }
     }
 
-    /// A key in a regular file of at most 64 KiB.
-    #[must_use]
-    pub fn file(id: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+    pub(super) fn file(id: String, file: PathBuf) -> Self {
         Self {
-            id: id.into(),
-            file: Some(file.into()),
+            id,
+            file: Some(file),
             ..Self::default()
         }
     }
 
-    /// The key, as a policy has it. A file is a regular one of 64 KiB at most.
-    pub(crate) fn read(&self) -> Result<Key, PolicyError> {
+    /// Reads the key.
+    pub(super) fn read(&self) -> Result<Key, PolicyError> {
         if self.id.is_empty() {
             let message = "expected a name for the key, such as a date";
             return Err(PolicyError::invalid("key.id", message));
@@ -110,7 +103,7 @@ impl KeySource {
         let key = match (&self.env, &self.file) {
             (Some(variable), None) => std::env::var_os(variable)
                 .ok_or_else(|| {
-                    let message = format!("the environment has no {variable}");
+                    let message = format!("the environment variable {variable} is not set");
                     PolicyError::invalid("key.env", message)
                 })?
                 .into_encoded_bytes(),
@@ -131,15 +124,15 @@ impl KeySource {
     }
 }
 
-/// What a name says about its values.
+/// How values of a name are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(in crate::redact) struct Rule {
-    /// The value goes, and everything below it.
+    /// The value is hidden, and everything below it.
     pub(in crate::redact) suspicious: bool,
     pub(in crate::redact) allowed: Allowed,
-    /// How it goes, where the policy says so.
+    /// How it is hidden, if the policy has an action for it.
     pub(in crate::redact) hide: Option<Action>,
-    /// In answers that are failures, a text of it is the service's own.
+    /// In responses that are failures, its text is the service's own message.
     pub(in crate::redact) own_words: bool,
 }
 
@@ -147,7 +140,7 @@ pub(in crate::redact) struct Rule {
 pub(in crate::redact) enum Allowed {
     #[default]
     No,
-    /// By the crate's own list: only values that look like one of a few.
+    /// By the built-in list: only values that look like those of an enumeration.
     Default,
     /// By the service.
     Explicit,
@@ -163,7 +156,7 @@ impl Rule {
         }
     }
 
-    /// Why a value goes that goes by this.
+    /// Returns why this rule hides a value.
     pub(in crate::redact) fn why(self) -> Why {
         if self.suspicious || self.hide.is_some() {
             Why::Told
@@ -176,8 +169,8 @@ impl Rule {
         self.hide.unwrap_or(Action::Pseudonym)
     }
 
-    /// What holds for a value below one of the rule `above`, at a place of which
-    /// a path says something.
+    /// Returns the rule for a value below one with the rule `above`, with the action of a
+    /// matching path.
     pub(in crate::redact) fn below(self, above: Self, path: Option<Action>) -> Self {
         let hide = path.filter(|a| *a != Action::Keep);
         Self {
@@ -223,17 +216,15 @@ pub(super) fn compile(model: &PolicyModel) -> Result<Policy, PolicyError> {
                 policy = policy.path(name, *action)?;
                 continue;
             }
-            // A place without its `$` would be a name that nothing has.
+            // A path without its `$` would be a name that no field has.
             if kind == "fields" && name.contains(['.', '[']) {
-                let message = format!(
-                    "expected `$.{name}` for a place, or a name without `.` and `[`, which \
-                     are not compared"
-                );
+                let message =
+                    format!("expected `$.{name}` for a path, or a name without `.` and `[`");
                 return Err(PolicyError::invalid(field, message));
             }
             let folded = folded(&field, name)?;
             if let Some(before) = seen.insert(folded, name) {
-                let message = format!("is the same name as {before:?}");
+                let message = format!("is the same name as {before:?}; give it once");
                 return Err(PolicyError::invalid(field, message));
             }
             if *action == Action::Keep && policy.names().suspicious(name, &mut String::new()) {
@@ -243,13 +234,25 @@ pub(super) fn compile(model: &PolicyModel) -> Result<Policy, PolicyError> {
             policy = set(policy, name, *action);
         }
     }
-    if let Some(source) = &model.key {
-        let key = source.read()?;
-        let inner = policy.inner();
-        inner.key = key;
-        inner.model.key = Some(source.clone());
+    match &model.key {
+        Some(source) => policy.with_source(source.clone()),
+        None => Ok(policy),
     }
-    Ok(policy)
+}
+
+impl Serialize for Policy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.model().serialize(serializer)
+    }
+}
+
+/// Also reads the key, if the form names where it is. The error has the text of
+/// [`PolicyError`].
+impl<'de> Deserialize<'de> for Policy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let model = PolicyModel::deserialize(deserializer)?;
+        compile(&model).map_err(de::Error::custom)
+    }
 }
 
 fn folded(field: &str, name: &str) -> Result<String, PolicyError> {

@@ -1,4 +1,4 @@
-//! Places in JSON bodies.
+//! Paths in JSON bodies.
 
 use super::{Action, PolicyError, names};
 use std::collections::BTreeMap;
@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 /// The most steps of a path.
 const STEPS: usize = 32;
 
-/// All paths of a policy, as a tree. Exact steps have what wildcards beside
-/// them have, too, so that following a path needs one place at a time.
+/// All paths of a policy, as a tree. Exact steps also contain what sibling wildcards
+/// contain, so that following a path needs one node at a time.
 #[derive(Clone, Debug, Default)]
 pub(in crate::redact) struct Paths {
     root: Tree,
@@ -23,7 +23,7 @@ struct Tree {
     any_index: Option<Box<Self>>,
 }
 
-/// A place in the tree.
+/// A node of the tree.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::redact) struct Node<'p>(&'p Tree);
 
@@ -38,7 +38,7 @@ enum Step {
 impl Paths {
     pub(super) fn insert(&mut self, path: &str, action: Action) -> Result<(), PolicyError> {
         self.given.push((parse(path)?, action));
-        // Exact ones last, so that they win over wildcards.
+        // Exact steps last, so that they override wildcards.
         let wild = |steps: &[Step]| {
             let wild = |s: &&Step| matches!(s, Step::AnyName | Step::AnyIndex);
             std::cmp::Reverse(steps.iter().filter(wild).count())
@@ -46,7 +46,7 @@ impl Paths {
         let mut given = self.given.clone();
         given.sort_by_key(|(steps, _)| wild(steps));
         self.root = Tree::default();
-        // All places first, so that a wildcard reaches every one beside it.
+        // All nodes first, so that a wildcard reaches every sibling.
         for (steps, _) in &given {
             self.root.grow(steps);
         }
@@ -56,7 +56,7 @@ impl Paths {
         Ok(())
     }
 
-    /// The whole body; `None` where there are no paths.
+    /// Returns the node of the whole body; `None` if there are no paths.
     pub(in crate::redact) fn root(&self) -> Option<Node<'_>> {
         (!self.given.is_empty()).then_some(Node(&self.root))
     }
@@ -114,7 +114,7 @@ impl Tree {
 
     fn set(&mut self, steps: &[Step], action: Action) {
         let Some((step, rest)) = steps.split_first() else {
-            // One that hides wins over one that keeps.
+            // An action that hides overrides one that keeps.
             if action != Action::Keep || self.action.is_none() {
                 self.action = Some(action);
             }

@@ -1,8 +1,8 @@
-use super::*;
+use super::{model::compile, *};
 use crate::redact::Salt;
 
 fn error(model: &PolicyModel) -> String {
-    Policy::from_model(model).unwrap_err().to_string()
+    compile(model).unwrap_err().to_string()
 }
 
 #[test]
@@ -16,11 +16,17 @@ fn the_builder_and_the_model_are_one() {
         .unwrap()
         .deny_name("nickname")
         .allow_unmatched_paths();
-    let read = Policy::from_model(built.model()).unwrap();
+    let read = compile(built.model()).unwrap();
     assert_eq!(read.model(), built.model());
-    let json = serde_json::to_string(built.model()).unwrap();
-    let model: PolicyModel = serde_json::from_str(&json).unwrap();
-    assert_eq!(&model, built.model(), "{json}");
+    let json = serde_json::to_string(&built).unwrap();
+    let read: Policy = serde_json::from_str(&json).unwrap();
+    assert_eq!(read.model(), built.model(), "{json}");
+    let wrong = serde_json::from_str::<Policy>(r#"{"fields":{"password":"keep"}}"#);
+    let error = wrong.unwrap_err().to_string();
+    assert!(
+        error.starts_with("fields.password: a suspicious"),
+        "{error}"
+    );
     assert_eq!(Policy::strict().model(), &PolicyModel::default());
 }
 
@@ -41,13 +47,15 @@ fn what_is_wrong_is_named() {
     };
     assert_eq!(
         error(&model_of_a_place),
-        "fields.card.note: expected `$.card.note` for a place, or a name without `.` and `[`, \
-         which are not compared"
+        "fields.card.note: expected `$.card.note` for a path, or a name without `.` and `[`"
     );
     assert_eq!(error(&model), "fields.$: expected 1 to 32 steps behind `$`");
     model.fields.clear();
     model.headers = [("x-a".into(), Action::Keep), ("X_A".into(), Action::Drop)].into();
-    assert_eq!(error(&model), "headers.x-a: is the same name as \"X_A\"");
+    assert_eq!(
+        error(&model),
+        "headers.x-a: is the same name as \"X_A\"; give it once"
+    );
     model.headers.clear();
     model.deny = vec!["-".into()];
     assert_eq!(
@@ -60,10 +68,13 @@ fn what_is_wrong_is_named() {
         error(&model),
         "key.id: expected a name for the key, such as a date"
     );
-    model.key = Some(KeySource::env("k", "DASHCAM_NO_SUCH_VARIABLE"));
+    model.key = Some(KeySource::env(
+        "k".into(),
+        "DASHCAM_NO_SUCH_VARIABLE".into(),
+    ));
     assert_eq!(
         error(&model),
-        "key.env: the environment has no DASHCAM_NO_SUCH_VARIABLE"
+        "key.env: the environment variable DASHCAM_NO_SUCH_VARIABLE is not set"
     );
 }
 
@@ -72,12 +83,16 @@ fn keys_come_from_files_and_have_scopes() {
     let file = std::env::temp_dir().join(format!("dashcam-key-{}", std::process::id()));
     std::fs::write(&file, "0123456789abcdef\n").unwrap();
     let mut model = PolicyModel::default();
-    let mut source = KeySource::file("2026-11", &file);
+    let mut source = KeySource::file("2026-11".into(), file.clone());
     source.scope = Some("payments".into());
     model.key = Some(source);
-    let read = Policy::from_model(&model);
+    let read = compile(&model);
+    let by_setter = Policy::strict().with_key_file("2026-11", &file);
     std::fs::remove_file(&file).unwrap();
     let read = read.unwrap();
+    let by_setter = by_setter.unwrap().with_scope("payments");
+    assert_eq!(by_setter.model(), read.model());
+    assert_eq!(by_setter.key_id(), read.key_id());
     let built = || Policy::strict().with_key("2026-11", b"0123456789abcdef");
     let scoped = built().unwrap().with_scope("payments");
     assert_eq!(read.key_id(), "2026-11/payments");
@@ -160,7 +175,7 @@ fn the_sample_is_a_policy() {
     let mut model = PolicyModel::from_toml(sample).unwrap();
     let key = model.key.take().unwrap();
     assert_eq!(key.env.as_deref(), Some("DASHCAM_REDACTION_KEY"));
-    let policy = Policy::from_model(&model).unwrap();
+    let policy = compile(&model).unwrap();
     assert_eq!(policy.model().headers["x-tenant"], Action::Keep);
     let body = concat!(
         r#"{"sku":"A-7","nickname":"zz","birthday":"1990-01-01","price":7,"#,
@@ -197,7 +212,7 @@ fn a_field_that_looks_like_a_place_hides_no_less() {
     };
     let hidden = |name: &str| {
         let policy = Policy::by_name().field(name, Action::Drop);
-        assert!(Policy::from_model(policy.model()).is_ok(), "{name}");
+        assert!(compile(policy.model()).is_ok(), "{name}");
         let text = shown(&policy);
         ["7", "8", "9"].map(|n| !text.contains(n))
     };

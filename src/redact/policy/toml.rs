@@ -1,10 +1,13 @@
 //! Policies as TOML.
 
-use super::{Policy, PolicyError, PolicyModel};
+use super::{
+    Policy, PolicyError,
+    model::{PolicyModel, compile},
+};
 use std::ops::Range;
 
 impl Policy {
-    /// Reads a policy from TOML, as `docs/redaction.md` describes it.
+    /// Parses a policy from TOML in the form that `docs/redaction.md` describes.
     ///
     /// ```
     /// use dashcam::redact::Policy;
@@ -27,10 +30,12 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// What is wrong, in which line and field, and what was expected; as
-    /// [`from_model`](Self::from_model) besides.
+    /// Returns an error if the text is not such a form, a name or a path is empty,
+    /// malformed or given twice, [`Action::Keep`](super::Action::Keep) is set for a
+    /// suspicious name, or the key cannot be read. The error names the line and the entry,
+    /// and what is expected.
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
-        Self::from_model(&PolicyModel::from_toml(text)?).map_err(|error| match error {
+        compile(&PolicyModel::from_toml(text)?).map_err(|error| match error {
             PolicyError::Invalid { field, message, .. } => PolicyError::Invalid {
                 line: find(text, &field),
                 field,
@@ -42,12 +47,7 @@ impl Policy {
 }
 
 impl PolicyModel {
-    /// Reads the plain form from TOML.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong, in which line and field, and what was expected.
-    pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
+    pub(super) fn from_toml(text: &str) -> Result<Self, PolicyError> {
         let line = |span: Option<Range<usize>>| span.map(|span| line(text, span.start));
         let from = toml::Deserializer::parse(text).map_err(|e| PolicyError::Invalid {
             line: line(e.span()),
@@ -71,7 +71,7 @@ fn line(text: &str, at: usize) -> usize {
     before.iter().filter(|b| **b == b'\n').count() + 1
 }
 
-/// The line of a field that was read and found wrong afterwards.
+/// Returns the line of an entry that was parsed and is invalid.
 fn find(text: &str, field: &str) -> Option<usize> {
     let document = toml::de::DeTable::parse(text).ok()?;
     let (table, name) = field.split_once('.').unwrap_or((field, ""));

@@ -1,47 +1,47 @@
-//! Escapes that are made of letters or digits, undone.
+//! Undoes escapes that consist of letters or digits.
 //!
-//! Those that only put a mark before a mark need nothing: marks do not count. Wide
-//! letters and other spaces are written as usual ones first, as escapes, numbers and
-//! other alphabets are made of those.
+//! Escapes of punctuation by punctuation need nothing, because punctuation does not count.
+//! Wide letters and other spaces are normalised first, because escapes, numbers and other
+//! alphabets consist of the usual ones.
 
 use super::source::{Read, Source};
 use memchr::{memchr, memchr2, memchr2_iter};
 
-/// The most encodings of one text that are undone, one inside the other.
+/// The most nested encodings of one text that are undone.
 const PASSES: usize = 3;
 
-/// What a text was written from.
+/// The decoded form of a text.
 pub(super) struct Undone {
     pub(super) text: Option<Read>,
-    /// The other ways to read it, where what looks like an escape may be none, as in
-    /// `C:\bob`, or another one.
+    /// Other readings, in which an apparent escape is not one, as in `C:\bob`, or is
+    /// another one.
     pub(super) others: Vec<Read>,
-    /// The bytes that were looked at.
+    /// How many bytes were read.
     pub(super) work: usize,
 }
 
-/// How to read what may be several things.
+/// How to read ambiguous escapes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reading {
-    /// As an escape, and rather of a character than of a byte.
+    /// As an escape, preferably of a character rather than of a byte.
     Escapes,
-    /// As it is.
+    /// Literally.
     Signs,
-    /// As it is, but for what may be a character: that is a byte.
+    /// Literally, except that a possible character is a byte.
     Bytes,
 }
 
-/// Which readings a text may have beside the first one.
+/// The readings of a text in addition to the first one.
 #[derive(Clone, Copy, Default)]
 struct Unsure {
     signs: bool,
     bytes: bool,
 }
 
-/// Up to this length bytes are looked at one by one.
+/// Up to this length, bytes are read one by one.
 const SHORT: usize = 256;
 
-/// What begins an escape, with what an entity has, and what may.
+/// Bytes that begin an escape, bytes of an entity, and bytes that may begin one.
 const ESCAPE: u8 = 1;
 const ENTITY: u8 = 2;
 const END: u8 = 4;
@@ -58,7 +58,7 @@ const KINDS: [u8; 256] = {
     kinds
 };
 
-/// Whether nothing in it could be an escape.
+/// Returns whether nothing in it can be an escape.
 pub(super) fn is_plain(bytes: &[u8]) -> bool {
     let kinds = if bytes.len() <= SHORT {
         bytes.iter().fold(0, |all, b| all | KINDS[usize::from(*b)])
@@ -77,11 +77,11 @@ pub(super) fn is_plain(bytes: &[u8]) -> bool {
     kinds & MAYBE == 0 || memchr2_iter(b'=', 0, bytes).all(|at| !may_be_quoted(bytes, at))
 }
 
-/// Whether quoted-printable may begin here, or a zero.
+/// Returns whether quoted-printable, or a zero, may begin here.
 fn may_be_quoted(bytes: &[u8], at: usize) -> bool {
     match bytes.get(at..) {
         Some([0, ..] | [b'=', b'\n', ..] | [b'=', b'\r', b'\n', ..]) => true,
-        // The second byte of a letter comes behind the first.
+        // The second byte of a letter follows the first.
         Some([b'=', a, b, next @ ..]) => {
             quoted(*a, *b, next.first() == Some(&b'=')).is_some_and(|b| !(0x80..0xc0).contains(&b))
         }
@@ -141,7 +141,7 @@ fn passes(
         }
         read = Some(pass.out);
     }
-    // Kept as it is, that is the other way to read it.
+    // Reading it literally is the other reading.
     if reading != Reading::Escapes && read.is_none() {
         read = Some(Read::default());
         if let Some(read) = &mut read {
@@ -151,7 +151,7 @@ fn passes(
     read
 }
 
-/// Without other forms, which may stand inside of escapes.
+/// Without variant forms, which may be inside escapes.
 fn usual(source: Source<'_>) -> Option<Read> {
     let bytes = source.bytes;
     let (mut out, mut from, ascii) = (None::<Read>, 0, bytes.is_ascii());
@@ -169,14 +169,13 @@ fn usual(source: Source<'_>) -> Option<Read> {
     out
 }
 
-/// What is written in another form than the usual one, or is only there for lines to
-/// be short.
+/// A variant form of a character, or a soft line break.
 struct Form {
     usual: Option<u8>,
     length: usize,
 }
 
-/// The next of them, from a place on.
+/// Finds the next one, from a position on.
 fn next_form(bytes: &[u8], mut from: usize, ascii: bool) -> Option<(usize, Form)> {
     loop {
         let rest = bytes.get(from..)?;
@@ -197,13 +196,13 @@ fn next_form(bytes: &[u8], mut from: usize, ascii: bool) -> Option<(usize, Form)
 
 fn form(before: &[u8], bytes: &[u8]) -> Option<Form> {
     let (usual, length) = match *bytes {
-        // Lines that end inside of an escape.
+        // Lines that end inside an escape.
         [b'\n', ref next @ ..] if is_begun(before) && is_continued(next) => (None, 1),
         [b'\n', 0x80..0xc0, ..] if before.last() >= Some(&0x80) => (None, 1),
         // Soft line breaks of quoted-printable.
         [b'=', b'\n', ..] => (None, 2),
         [b'=', b'\r', b'\n', ..] => (None, 3),
-        // What became of them where white space was.
+        // Remains of soft line breaks where white space was changed.
         [b'=', b' ', b'=', a, b, ..] if pair(a, b) >= Some(0x80) => (None, 2),
         [b'=', b'=', a, b, ..] if pair(a, b) >= Some(0x80) => (None, 1),
         [0xef, high @ (0xbc | 0xbd), low, ..] => {
@@ -218,7 +217,7 @@ fn form(before: &[u8], bytes: &[u8]) -> Option<Form> {
     Some(Form { usual, length })
 }
 
-/// Whether these end in a part of an escape.
+/// Returns whether these bytes end with a part of an escape.
 fn is_begun(bytes: &[u8]) -> bool {
     let bytes = bytes.last_chunk::<9>().map_or(bytes, |last| last);
     let Some(at) = bytes.iter().rposition(|b| matches!(b, b'\\' | b'%')) else {
@@ -243,7 +242,7 @@ fn is_begun(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether these may be the rest of one.
+/// Returns whether these bytes may be the rest of an escape.
 fn is_continued(bytes: &[u8]) -> bool {
     bytes
         .first()
@@ -256,18 +255,18 @@ struct Pass<'a> {
     reading: Reading,
     unsure: Unsure,
     changed: bool,
-    /// Where the last escape of a byte ended, and its sign.
+    /// Where the last escape of a byte ended, and its introducer.
     run: (usize, u8),
 }
 
-/// What stands at a place.
+/// The unit at a position.
 enum Token {
-    /// So many bytes for one byte of the text.
+    /// This many bytes encode one byte of the text.
     Byte(u8, usize),
     Char(char, usize),
-    /// For something that is no symbol.
+    /// Encodes a character that is not a symbol.
     Gap(usize),
-    /// A sign and a letter, for something that is no symbol: `\n`.
+    /// An introducer and a letter encode a character that is not a symbol: `\n`.
     Letter(usize),
     Not,
 }
@@ -290,7 +289,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Reads what begins here. How long it is.
+    /// Reads the unit that begins here, and returns its length.
     fn one(&mut self, at: usize) -> usize {
         let bytes = self.from.bytes.get(at..).unwrap_or_default();
         let sign = bytes.first().copied().unwrap_or_default();
@@ -319,7 +318,7 @@ impl Pass<'_> {
                 let next = bytes.get(length..).unwrap_or_default();
                 let last = !(next.first() == Some(&sign) && is_byte(next));
                 let alone = !before && last;
-                // The sign itself escaped, or an escape in it: `%2548`.
+                // The introducer itself is escaped, or an escape is inside it: `%2548`.
                 if sign == b'%' && length > 3 && last {
                     self.unsure.signs = true;
                     if keep {
@@ -328,7 +327,7 @@ impl Pass<'_> {
                         return 3;
                     }
                 }
-                // Few texts have a single byte escaped so: `=` often stands before digits.
+                // Few texts escape a single byte in this way: `=` often precedes digits.
                 let rare = sign == b'=' && (alone || byte < 0x80);
                 self.unsure.signs |= alone || rare;
                 let stays = alone && !rare && !(either && self.reading == Reading::Bytes);
@@ -358,7 +357,7 @@ impl Pass<'_> {
                 self.unsure.signs |= matches!(token, Token::Letter(_));
                 self.changed = true;
                 if sign != 0 {
-                    // Line breaks may be soft ones.
+                    // Line breaks may be soft.
                     let gap = match (&token, bytes.get(length - 1)) {
                         (Token::Letter(_), Some(b'n' | b'N')) => b'\n',
                         (Token::Letter(_), Some(b'r' | b'R')) => b'\r',
@@ -376,7 +375,7 @@ impl Pass<'_> {
     }
 }
 
-/// Whether a byte is escaped here.
+/// Returns whether a byte is escaped here.
 fn is_byte(bytes: &[u8]) -> bool {
     let token = match bytes.first() {
         Some(b'\\') => backslash(bytes),
@@ -386,13 +385,13 @@ fn is_byte(bytes: &[u8]) -> bool {
     matches!(token, Token::Byte(..))
 }
 
-/// How many backslashes this begins with.
+/// Counts the backslashes at the start.
 fn signs(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|b| **b == b'\\').count()
 }
 
-/// The number of a character behind signs and nothing else, as CSS and SQL have it:
-/// `\44f ` and `\00eb`. It may be something else.
+/// The number of a character directly after the introducer, as in CSS and SQL: `\44f ` and
+/// `\00eb`. It is ambiguous.
 fn bare(bytes: &[u8]) -> Option<Token> {
     let n = signs(bytes);
     let rest = bytes.get(n..)?;
@@ -401,7 +400,7 @@ fn bare(bytes: &[u8]) -> Option<Token> {
         .take(7)
         .take_while(|b| b.is_ascii_hexdigit())
         .count();
-    // A space ends it where it is short, and may be escaped again.
+    // A space ends a short one, and may itself be escaped.
     let space = match rest.get(run..) {
         Some([b' ' | b'+', ..]) => 1,
         Some([b'%', b'2', b'0', ..]) => 3,
@@ -412,7 +411,7 @@ fn bare(bytes: &[u8]) -> Option<Token> {
         [b'0', ..] if run >= 4 => 4,
         [b'0', b'0'..=b'7', b'0'..=b'7', ..] => return None,
         _ if space > 0 && (1..7).contains(&run) => run,
-        // Bytes in octal digits do not end behind the first of a letter.
+        // Bytes in octal digits do not end after the first byte of a letter.
         [b'3', ..] if run >= 4 => 4,
         [b'0'..=b'3', b'0'..=b'7', b'0'..=b'7', ..] => return None,
         _ if (3..7).contains(&run) => run,
@@ -429,7 +428,7 @@ fn backslash(bytes: &[u8]) -> Token {
         return Token::Not;
     };
     let read = match rest {
-        // Capitals, too: texts are written in capitals as a whole.
+        // Capitals, too, because whole texts are changed to capitals.
         [b'x' | b'u' | b'X' | b'U', b'{', digits @ ..] => braced(digits, n + 2),
         [b'x' | b'X', a, b, ..] => pair(*a, *b).map_or(Token::Not, |byte| Token::Byte(byte, n + 3)),
         [b'u', digits @ ..] => unit(digits, n, n + 1),
@@ -449,10 +448,10 @@ fn backslash(bytes: &[u8]) -> Token {
         [b'0', ..] => Token::Byte(0, n + 1),
         _ => Token::Not,
     };
-    // The signs before what is none are passed at once. Behind them may be one that is
-    // itself escaped.
+    // Introducers before a byte that is not an escape are skipped at once. An escaped
+    // introducer may follow.
     match (read, rest) {
-        // Zeros go. This may be inside of a number, of a list or of another escape.
+        // Zeros are removed. This may be inside a number, a list or another escape.
         (Token::Not, [b'\'', b'0'..=b'9', ..]) => Token::Char('\0', n),
         (Token::Not, [b, ..]) if b.is_ascii_punctuation() && !b"\"'".contains(b) => {
             Token::Char('\0', n)
@@ -463,7 +462,7 @@ fn backslash(bytes: &[u8]) -> Token {
     }
 }
 
-/// `{e9}` behind a sign.
+/// `{e9}` after an introducer.
 fn braced(digits: &[u8], before: usize) -> Token {
     let length = digits
         .iter()
@@ -476,7 +475,7 @@ fn braced(digits: &[u8], before: usize) -> Token {
     }
 }
 
-/// Four digits, or twice four behind signs of the same kind.
+/// Four digits, or twice four after introducers of the same kind.
 fn unit(digits: &[u8], signs: usize, before: usize) -> Token {
     let Some(high) = number(digits, 4) else {
         return Token::Not;
@@ -495,7 +494,7 @@ fn unit(digits: &[u8], signs: usize, before: usize) -> Token {
     }
 }
 
-/// `%41`, and however often that was escaped again.
+/// `%41`, escaped any number of times.
 fn percent(bytes: &[u8]) -> Token {
     let mut n = 1;
     while bytes.get(n..n + 2) == Some(b"25")
@@ -520,8 +519,8 @@ fn percent(bytes: &[u8]) -> Token {
     }
 }
 
-/// `=C3`, of an ASCII byte only where that needs it, in small letters only beside
-/// others.
+/// `=C3`. For an ASCII byte only if that needs escaping; in small letters only beside other
+/// escapes.
 fn equals(bytes: &[u8], before: bool) -> Token {
     match bytes {
         [_, a, b, next @ ..] => quoted(*a, *b, before || next.first() == Some(&b'='))
@@ -538,7 +537,7 @@ fn quoted(a: u8, b: u8, beside: bool) -> Option<u8> {
     })
 }
 
-/// `&eacute;`, `&#233;`, `&#xe9;`, and however often that was escaped again.
+/// `&eacute;`, `&#233;`, `&#xe9;`, escaped any number of times.
 fn entity(bytes: &[u8]) -> Token {
     let mut n = 1;
     while bytes.get(n..n + 4) == Some(b"amp;") {
@@ -560,14 +559,14 @@ fn entity(bytes: &[u8]) -> Token {
     };
     match c {
         Some(c) => Token::Char(c, end),
-        // What is escaped is itself an escape.
+        // The escaped text is itself an escape.
         None if n > 1 && matches!(rest.first(), Some(b'%' | b'\\')) => Token::Char('&', n),
         None if n > 1 => Token::Gap(n),
         None => Token::Not,
     }
 }
 
-/// What names of entities say about their first letter. It is dropped anyway.
+/// Suffixes of entity names that describe their first letter; dropped.
 const MARKS: [&[u8]; 8] = [
     b"acute", b"grave", b"circ", b"uml", b"tilde", b"ring", b"cedil", b"caron",
 ];
@@ -595,7 +594,7 @@ fn named(name: &[u8]) -> Option<char> {
     Some(c)
 }
 
-/// The number that so many digits are.
+/// Parses this many digits.
 fn number(digits: &[u8], length: usize) -> Option<u32> {
     let digits = digits.get(..length).filter(|d| !d.is_empty())?;
     digits
@@ -605,7 +604,7 @@ fn number(digits: &[u8], length: usize) -> Option<u32> {
         .and_then(|()| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok())
 }
 
-/// The byte of two digits.
+/// Parses a byte of two digits.
 pub(super) fn pair(a: u8, b: u8) -> Option<u8> {
     let digit = |b: u8| char::from(b).to_digit(16);
     Some((digit(a)? << 4 | digit(b)?) as u8)

@@ -1,4 +1,4 @@
-//! Where a text says what is hidden.
+//! Finds the hidden values in one text.
 
 use super::{
     Found, Index, Spent, Work, escapes,
@@ -10,20 +10,20 @@ use super::{
 };
 use std::{cmp::Reverse, ops::Range};
 
-/// The most alphabets that are looked through, one inside the other.
+/// The most nested alphabets that are searched.
 const DEPTH: usize = 3;
 
-/// So many parts have to follow each other.
+/// How many consecutive parts make a match.
 const RUN: usize = 3;
 
-/// A run below this many symbols ends where words do, in the text or in the value.
+/// A shorter match must end at word boundaries, in the text or in the value.
 const CLEAN: usize = 16;
 
-/// The most work on one text: so much for each byte, and some for all.
+/// The most work on one text: an amount for each byte, and a fixed one.
 const PER_BYTE: u64 = 8;
 const AT_LEAST: u64 = 4096;
 
-/// Finds all that is hidden in one text.
+/// Finds all hidden values in one text.
 pub(super) fn find(
     index: &Index,
     text: &str,
@@ -54,8 +54,8 @@ pub(super) fn find(
     Ok(())
 }
 
-/// Sorts, and makes one of what overlaps. It is the value that covers the rest, if one
-/// does.
+/// Sorts and joins overlapping matches. The result has the value that covers the rest, if
+/// there is one.
 fn joined(mut all: Vec<Found>) -> Vec<Found> {
     all.sort_unstable_by_key(|f| (f.range.start, Reverse(f.range.end), f.value.is_none()));
     let mut joined: Vec<Found> = Vec::with_capacity(all.len());
@@ -73,7 +73,7 @@ fn joined(mut all: Vec<Found>) -> Vec<Found> {
     joined
 }
 
-/// What a match costs, in bytes of text.
+/// The cost of a match, in bytes of text.
 const EACH_HIT: usize = 4;
 
 struct Search<'a> {
@@ -100,7 +100,7 @@ impl Search<'_> {
         others.try_for_each(|other| self.read(other.source(), depth))
     }
 
-    /// Looks through bytes, and through what they say in other alphabets.
+    /// Searches bytes, and their decoded forms in other alphabets.
     fn read(&mut self, text: Source<'_>, depth: usize) -> Result<(), Spent> {
         self.flat(text, depth > 0, true)?;
         if depth == DEPTH {
@@ -115,7 +115,7 @@ impl Search<'_> {
         })
     }
 
-    /// Looks for values as they are, `all` of them or only the long ones.
+    /// Searches for values without decoding: `all` of them or only the long ones.
     fn flat(&mut self, source: Source<'_>, decoded: bool, all: bool) -> Result<(), Spent> {
         self.spend(source.bytes.len())?;
         let index = self.index;
@@ -126,7 +126,7 @@ impl Search<'_> {
             shorts(&index.shorts, &folded, &mut hits);
             if !hits.is_empty() {
                 edges(&index.shorts, &mut folded, &mut hits);
-                // Each was looked up, is put in order and written.
+                // Each match costs a look-up, the sorting and the output.
                 self.spend(hits.len() * EACH_HIT)?;
             }
             if !index.numbers.is_empty() {
@@ -161,7 +161,7 @@ impl Search<'_> {
         self.report(source, &places, Some(value));
     }
 
-    /// Reports one match, as far as it came at run time.
+    /// Reports the run-time part of one match.
     fn report(&mut self, source: Source<'_>, places: &[(usize, usize)], value: Option<u32>) {
         let before = self.found.len();
         let (mut open, mut first, mut last) = (None::<Range<usize>>, false, false);
@@ -177,7 +177,7 @@ impl Search<'_> {
             last = at + 1 == places.len();
             match &mut open {
                 Some(open) => {
-                    // In some encodings bytes come in another order.
+                    // In some encodings bytes are in another order.
                     open.start = open.start.min(range.start);
                     open.end = open.end.max(range.end);
                 }
@@ -205,7 +205,7 @@ impl Search<'_> {
         }
     }
 
-    /// Where marks of a value begin that stand before a place.
+    /// Returns where the punctuation of a value before a position begins.
     fn marks_before(&self, mut start: usize, marks: &str) -> usize {
         for mark in marks.chars().rev() {
             let range = start.saturating_sub(mark.len_utf8())..start;
@@ -218,7 +218,7 @@ impl Search<'_> {
         start
     }
 
-    /// Where marks of a value end that stand behind a place.
+    /// Returns where the punctuation of a value after a position ends.
     fn marks_behind(&self, mut end: usize, marks: &str) -> usize {
         for mark in marks.chars() {
             let range = end..end + mark.len_utf8();
@@ -236,7 +236,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether a range has something of these, which are sorted.
+/// Returns whether a range overlaps one of these sorted ranges.
 pub(super) fn touches(ranges: &[Range<usize>], range: &Range<usize>) -> bool {
     let next = ranges.partition_point(|r| r.end <= range.start);
     ranges.get(next).is_some_and(|r| r.start < range.end)
@@ -249,11 +249,11 @@ fn runs(index: &Index, folded: &Folded, clean: bool, hits: &mut Vec<Found>) {
         return;
     }
     let get = |at: usize| gram(&index.grams, symbols, at);
-    // Where the next part starts of which nothing is known.
+    // Where the next unknown part starts.
     let (mut known, mut at) = (0, 0);
     while at + GRAM <= symbols.len() {
         if at < known || get(at).is_none() {
-            // Of so many in a row one is asked.
+            // One of this many consecutive parts is looked up.
             at += RUN;
             continue;
         }
@@ -281,7 +281,7 @@ fn gram(grams: &Grams, symbols: &[u8], at: usize) -> Option<u32> {
     grams.get(u64::from_le_bytes(*gram))
 }
 
-/// A short run without what is inside of a word both in the text and in the value.
+/// A short match, trimmed to word boundaries of the text or of the value.
 fn ends(
     index: &Index,
     folded: &Folded,
@@ -304,7 +304,7 @@ fn ends(
     (run.len() >= GRAM + RUN - 1).then_some(run)
 }
 
-/// Finds short values at boundaries, and those that are not so short everywhere.
+/// Finds short values at word boundaries, and the longer of them everywhere.
 fn shorts(shorts: &Shorts, folded: &Folded, hits: &mut Vec<Found>) {
     if shorts.is_empty() {
         return;
@@ -321,7 +321,7 @@ fn shorts(shorts: &Shorts, folded: &Folded, hits: &mut Vec<Found>) {
     }
 }
 
-/// The longest short value that starts at a place.
+/// Returns the longest short value that starts at a position.
 fn longest(shorts: &Shorts, folded: &Folded, at: usize, lengths: u8) -> Option<Found> {
     (SHORTEST..=LONGEST)
         .rev()
@@ -329,7 +329,7 @@ fn longest(shorts: &Shorts, folded: &Folded, at: usize, lengths: u8) -> Option<F
         .find_map(|length| short(shorts, folded, at..at + length))
 }
 
-/// The value that stands at a place, if it ends where a word does.
+/// Returns the value at a position, if it ends at a word boundary.
 fn short(shorts: &Shorts, folded: &Folded, range: Range<usize>) -> Option<Found> {
     let symbols = folded.symbols.get(range.clone())?;
     let word = folded.flags.get(range.end).is_none_or(|flag| *flag != 0);
@@ -340,7 +340,7 @@ fn short(shorts: &Shorts, folded: &Folded, range: Range<usize>) -> Option<Found>
     Some(Found { range, value })
 }
 
-/// What is found sets apart what stands beside it.
+/// A match is a word boundary for its neighbours.
 fn edges(shorts: &Shorts, folded: &mut Folded, hits: &mut Vec<Found>) {
     let mark = |folded: &mut Folded, range: &Range<usize>| {
         [range.start, range.end].map(|at| {

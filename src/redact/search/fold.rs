@@ -1,15 +1,15 @@
-//! What is left of a text when only letters and digits count.
+//! Folds a text to its letters and digits.
 //!
-//! Everything else is dropped; that something stood there is one bit of the symbol
-//! behind it. So quotes, white space and separators need no rule of their own.
+//! Everything else is dropped and leaves one bit in the next symbol. So quotes, white space
+//! and separators need no rules of their own.
 
 use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
-/// Something that is no symbol stands before this one, or nothing at all.
+/// A dropped character, or the start of the text, is before this symbol.
 pub(super) const GAP: u8 = 1;
-/// A word begins by its look: `userName`, `name42`.
+/// A word begins here by its form: `userName`, `name42`.
 pub(super) const WEAK: u8 = 2;
-/// What was found begins or ends here.
+/// A match begins or ends here.
 pub(super) const EDGE: u8 = 4;
 
 const NONE: u8 = 0;
@@ -38,7 +38,7 @@ const KINDS: [u8; 256] = {
     kinds
 };
 
-/// What stands between two symbols, by the kinds of both.
+/// The boundary between two symbols, by their kinds.
 const BETWEEN: [u8; 64] = {
     let mut between = [0; 64];
     let mut at = 0;
@@ -60,12 +60,12 @@ const BETWEEN: [u8; 64] = {
 #[derive(Clone, Default)]
 pub(super) struct Folded {
     pub(super) symbols: Vec<u8>,
-    /// What stands before each.
+    /// The flags of each symbol.
     pub(super) flags: Vec<u8>,
-    /// Where each came from, where that was asked for.
+    /// The source position of each symbol, if requested.
     pub(super) places: Vec<(usize, usize)>,
     last: u8,
-    /// Characters that came before, by their last bits.
+    /// A cache of characters, by their last bits.
     known: Vec<Known>,
 }
 
@@ -79,16 +79,15 @@ struct Known {
     dropped: bool,
 }
 
-/// The most symbols of a character. Some stand for whole sentences: three bytes of
-/// those would cost as much as twenty others.
+/// The most symbols of a character. Some expand to whole sentences: three bytes would cost
+/// as much as twenty others.
 const MOST: usize = 4;
 
-/// How many characters are remembered.
+/// How many characters are cached.
 const KNOWN: usize = 128;
 
 impl Folded {
-    /// Folds a text of ASCII, or any other. Where each symbol came from is told on
-    /// demand only.
+    /// Folds a text. Records source positions only on request.
     pub(super) fn fill(&mut self, bytes: &[u8], places: bool) {
         self.symbols.clear();
         self.flags.clear();
@@ -122,7 +121,7 @@ impl Folded {
         for &b in bytes {
             let kind = KINDS[usize::from(b)];
             if n < symbols.len() && n < flags.len() {
-                // Digits have this bit already.
+                // Digits already have this bit.
                 symbols[n] = b | 0x20;
                 flags[n] = BETWEEN[usize::from((last << 3 | kind) & 63)];
             }
@@ -155,7 +154,7 @@ impl Folded {
         }
     }
 
-    /// Whether it was dropped as if it was not there.
+    /// Returns whether it is dropped without leaving a mark.
     fn beyond_ascii(&mut self, c: char, place: Option<(usize, usize)>) -> bool {
         let at = u32::from(c) as usize % KNOWN;
         if let Some(known) = self.known.get(at).filter(|known| known.c == c).copied() {
@@ -188,7 +187,7 @@ impl Folded {
         dropped
     }
 
-    /// Leaves so many symbols.
+    /// Truncates to this many symbols.
     fn shorten(&mut self, symbols: usize) {
         if self.symbols.len() > symbols {
             self.symbols.truncate(symbols);
@@ -201,7 +200,7 @@ impl Folded {
         let cp = u32::from(c);
         match cp {
             0x3400..0xa000 if !(0x4dc0..0x4e00).contains(&cp) => return self.wide(cp, place),
-            // Syllables are their letters.
+            // Syllables become their letters.
             0xac00..0xd7a4 => {
                 let s = cp - 0xac00;
                 let (vowel, tail) = (0x1161 + s / 28 % 21, 0x11a7 + s % 28);
@@ -261,14 +260,14 @@ fn narrow(cp: u32) -> u8 {
     0x80 | (cp & 0x7f) as u8
 }
 
-/// Ideographs and kana: few of them say much.
+/// Ideographs and kana: a few of them carry much information.
 fn is_wide(cp: u32) -> bool {
     matches!(cp, 0x3005..0x3008 | 0x3021..0x3030 | 0x3041..0x3100 | 0x3105..0x3130
         | 0x31a0..0x3200 | 0x3400..0x4dc0 | 0x4e00..0xa4d0 | 0xf900..0xfb00
         | 0x17000..0x19000 | 0x1b000..0x1b300 | 0x20000..0x40000)
 }
 
-/// What nobody sees: soft hyphens, zero widths, variation selectors.
+/// Invisible characters: soft hyphens, zero widths, variation selectors.
 fn is_ignored(c: char) -> bool {
     matches!(u32::from(c), 0 | 0xad | 0x34f | 0x61c | 0x180b..0x1810 | 0x200b..0x2010
         | 0x202a..0x202f | 0x2060..0x2070 | 0xfe00..0xfe10 | 0xfeff | 0xe0000..0xe1000)

@@ -1,14 +1,14 @@
-//! Finds hidden values in text, in the many ways there are to say them; those that are
-//! not found are in `docs/threat-model.md`.
+//! Finds hidden values in text, in many encodings. `docs/threat-model.md` lists those that
+//! are not found.
 //!
-//! Texts and values are compared by their letters and digits alone, in one case and
-//! without marks ([`fold`]), once escapes that are made of letters or digits are undone
-//! ([`escapes`]) and what is written in another alphabet is read ([`tokens`]). A value
-//! of ten symbols or more is found by its parts, so halves, cuts and joins are found,
-//! too; a shorter one where a word starts and ends ([`sets`]). Numbers are compared as
-//! numbers ([`numbers`]).
+//! Texts and values are compared by their letters and digits only, in one case and without
+//! diacritics ([`fold`]), after escapes that consist of letters or digits are undone
+//! ([`escapes`]) and other alphabets such as base64 are decoded ([`tokens`]). A value of
+//! ten symbols or more is found by its parts, so that halves, cuts and joins are found,
+//! too; a shorter one only as a whole word ([`sets`]). Numbers are compared as numbers
+//! ([`numbers`]).
 //!
-//! Everything is linear in the text, whatever is hidden, and counted as [`Work`].
+//! The work is linear in the text, whatever is hidden, and counted as [`Work`].
 
 mod escapes;
 mod find;
@@ -44,35 +44,35 @@ use self::{
 };
 use std::{borrow::Cow, ops::Range};
 
-/// The most bytes of values, with something for each of them.
+/// The most bytes of values, including [`EACH`] for each value.
 const BYTES: usize = 1 << 20;
 
-/// What a value costs beside its bytes.
+/// The cost of a value in addition to its bytes.
 const EACH: usize = 16;
 
-/// The fewest digits of a number that is hidden because all are.
+/// The fewest digits of a number that is searched for although only the default hides it.
 const DIGITS: usize = 5;
 
 /// Why a value is hidden.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Why {
-    /// By its name, a detector or the policy: looked for from three symbols on.
+    /// By its name, a detector or the policy: searched for if it has three symbols or more.
     Told,
-    /// Only because everything is: not looked for where it is an ordinary word or has
-    /// fewer than five digits and nothing else.
+    /// Only by the default: not searched for if it is an ordinary word or has fewer than
+    /// five digits and nothing else.
     All,
 }
 
-/// The hidden values that texts are searched for.
+/// The hidden values to search texts for.
 #[derive(Clone, Default)]
 pub(crate) struct Index {
-    /// The values one behind the other, and where each is.
+    /// The concatenated values, and the position of each.
     arena: String,
     values: Vec<(u32, u32)>,
     shorts: Shorts,
     /// The parts of long values.
     grams: Grams,
-    /// Which value long symbols are.
+    /// Values by their long symbols.
     wholes: Hashed<u32>,
     numbers: Hashed<u32>,
     /// Parts of values without letters and digits.
@@ -83,21 +83,21 @@ pub(crate) struct Index {
     folded: Folded,
 }
 
-/// A part of a text that has to go.
+/// A part of a text to hide.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Found {
     pub(super) range: Range<usize>,
-    /// The value that it is, where it is a whole one.
+    /// The value, if it is a complete one.
     pub(super) value: Option<u32>,
 }
 
-/// How much may still be looked at: about a byte of text for each unit.
+/// The remaining work budget: about one unit for each byte of text.
 #[derive(Clone, Debug)]
 pub(crate) struct Work {
     left: u64,
 }
 
-/// There was more to do than could be done.
+/// The budget is exhausted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Spent;
 
@@ -110,7 +110,7 @@ impl Work {
         self.left
     }
 
-    /// Takes so much away. What is too much leaves nothing.
+    /// Consumes a part of the budget. If it is too much, nothing is left.
     pub(super) fn spend(&mut self, units: u64) -> Result<(), Spent> {
         let left = self.left.checked_sub(units);
         self.left = left.unwrap_or(0);
@@ -131,21 +131,21 @@ impl Index {
         self.number_of(value, why, id, &mut place);
     }
 
-    /// Adds a value that may be no UTF-8: as what it can be.
+    /// Adds a value that may not be UTF-8, in its possible encodings.
     pub(super) fn add_bytes(&mut self, value: &[u8], why: Why) {
         for reading in readings(value) {
             self.add(&reading, why);
         }
     }
 
-    /// As [`add_words`](Self::add_words), of a text that may be no UTF-8.
+    /// As [`add_words`](Self::add_words), for a text that may not be UTF-8.
     pub(super) fn add_words_of(&mut self, text: &[u8], why: Why) {
         for reading in readings(text) {
             self.add_words(&reading, why);
         }
     }
 
-    /// Adds a text of which nothing is known: its parts, and short words and cells.
+    /// Adds a text in an unknown format: its parts, and short words and cells.
     pub(super) fn add_words(&mut self, text: &str, why: Why) {
         let undone = escapes::undo(Source::of(text.as_bytes()));
         let read = undone.text.as_ref().map_or(text.as_bytes(), |t| &t.bytes);
@@ -167,7 +167,7 @@ impl Index {
                 if word.len() < cell.len() {
                     self.short_text(word, from, SHORTEST + 1, why);
                 }
-                // The next one stands behind a character of any length.
+                // The next one starts after a character of any length.
                 from += word.len();
                 let rest = self.arena.get(from..).and_then(|t| t.chars().next());
                 from += rest.map_or(0, char::len_utf8);
@@ -176,7 +176,7 @@ impl Index {
         }
     }
 
-    /// A cell or a word of a text that is stored.
+    /// Adds a cell or a word of a stored text.
     fn short_text(&mut self, text: &str, at: usize, least: usize, why: Why) {
         if text.len() < least || text.len() > 256 {
             return;
@@ -195,26 +195,26 @@ impl Index {
         self.bytes == 0 && !self.full
     }
 
-    /// Whether there was too much, so that nothing is known any more.
+    /// Returns whether there were too many values, so that none is known any more.
     pub(super) fn is_full(&self) -> bool {
         self.full
     }
 
-    /// The bytes of all values, with something for each.
+    /// Returns the bytes of all values, including [`EACH`] for each value.
     pub(super) fn len_bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The text of a value.
+    /// Returns the text of a value.
     pub(super) fn value(&self, id: u32) -> Option<&str> {
         let (from, to) = *self.values.get(usize::try_from(id).ok()?)?;
         self.arena.get(from as usize..to as usize)
     }
 
-    /// Adds where a text says what is hidden, as far as that came at run time.
+    /// Adds the ranges of hidden values in the run-time parts of a text.
     ///
-    /// The whole text is searched: what the program itself says takes part in escapes.
-    /// The ranges are sorted, and so is what is added; nothing overlaps.
+    /// The whole text is searched, because literals of the program can be part of escapes.
+    /// The given ranges are sorted. The added ones are sorted and do not overlap.
     pub(super) fn find(
         &self,
         text: &str,
@@ -231,17 +231,17 @@ impl Index {
         find::find(self, text, runtime, work, out)
     }
 
-    /// The hidden value that a number is.
+    /// Returns the hidden value that equals a number.
     pub(super) fn number(&self, number: Number) -> Option<u32> {
         self.numbers.get(&number.key(self.seeds)).copied()
     }
 
-    /// The value that these symbols are.
+    /// Returns the value with these symbols.
     fn whole(&self, symbols: &[u8]) -> Option<u32> {
         self.wholes.get(&self.seeds.bytes(symbols)).copied()
     }
 
-    /// Adds one way to read a value.
+    /// Adds one reading of a value.
     fn view(
         &mut self,
         bytes: &[u8],
@@ -319,7 +319,7 @@ impl Index {
         }
     }
 
-    /// A value that has neither letters nor digits.
+    /// Adds a value without letters and digits.
     fn signs(&mut self, bytes: &[u8], value: &str, why: Why) {
         let least = if why == Why::All { DIGITS } else { SHORTEST };
         if value.chars().count() < least || !self.count(value.len()) {
@@ -352,7 +352,7 @@ impl Index {
         }
     }
 
-    /// Counts so many bytes. Past the limit nothing is kept.
+    /// Counts bytes. Past the limit all values are dropped.
     fn count(&mut self, bytes: usize) -> bool {
         self.bytes += bytes + EACH;
         if self.full || self.bytes > BYTES {
@@ -364,7 +364,7 @@ impl Index {
         !self.full
     }
 
-    /// Keeps a text. Where it starts.
+    /// Stores a text, and returns its position.
     fn store(&mut self, text: &str) -> Option<usize> {
         if !self.count(text.len()) {
             return None;
@@ -374,7 +374,7 @@ impl Index {
         Some(start)
     }
 
-    /// The number of a new value, kept where it is already or behind the others.
+    /// Returns the number of a new value, stored where it already is or after the others.
     fn id(&mut self, value: &str, place: &mut Option<usize>) -> Option<u32> {
         let start = match *place {
             Some(start) => self.count(0).then_some(start)?,
@@ -388,8 +388,8 @@ impl Index {
     }
 }
 
-/// What bytes may be as text: UTF-16 or UTF-32 where the zeros say so, else UTF-8 or,
-/// where they are not that, what services take them for.
+/// Decodes bytes to text: as UTF-16 or UTF-32 if the zeros indicate it, else as UTF-8, or,
+/// if they are invalid, as services usually do.
 fn readings(bytes: &[u8]) -> Vec<Cow<'_, str>> {
     let mut readings = Vec::new();
     let zeros = bytes.iter().filter(|b| **b == 0).count();
@@ -406,7 +406,7 @@ fn readings(bytes: &[u8]) -> Vec<Cow<'_, str>> {
     readings
 }
 
-/// UTF-16 or UTF-32, by where the zeros are.
+/// Decodes UTF-16 or UTF-32, by the positions of zeros.
 fn wide(bytes: &[u8], zeros: usize) -> String {
     let last_zero = |width: usize| bytes.chunks_exact(width).filter(|c| c.last() == Some(&0));
     if zeros * 8 >= bytes.len() * 5 {

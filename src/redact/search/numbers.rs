@@ -1,14 +1,13 @@
-//! Numbers, however they are written.
+//! Comparison of numbers in any notation.
 
 use super::sets::Seeds;
 use memchr::memchr2;
 use std::{io::Write, ops::Range};
 
-/// The most digits that are told apart.
+/// The most significant digits.
 const DIGITS: usize = 38;
 
-/// A number without its sign: its digits without zeros at either end, and how often
-/// they are multiplied by ten.
+/// A number without its sign: its digits without zeros at either end, and a power of ten.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Number {
     digits: u128,
@@ -21,7 +20,7 @@ impl Number {
             exponent = 0;
         }
         let digits = match u64::try_from(digits) {
-            // Cheaper than wide ones.
+            // Cheaper than wide integers.
             Ok(mut digits) => {
                 while digits != 0 && digits.is_multiple_of(10) {
                     digits /= 10;
@@ -41,7 +40,7 @@ impl Number {
         Self { digits, exponent }
     }
 
-    /// How many digits it has, without any behind the point that are zero.
+    /// Returns the number of digits, without trailing zeros after the point.
     pub(super) fn figures(self) -> usize {
         let digits = self.digits.checked_ilog10().map_or(0, |n| n + 1);
         digits as usize + usize::try_from(self.exponent).unwrap_or(0)
@@ -95,7 +94,7 @@ impl From<i64> for Number {
 
 impl From<f64> for Number {
     fn from(n: f64) -> Self {
-        // At most 17 digits, a point, and five symbols for the power.
+        // At most 17 digits, a point, and five characters for the exponent.
         let mut text = [0; 32];
         let mut rest = text.as_mut_slice();
         let _ = write!(rest, "{:e}", n.abs());
@@ -105,7 +104,7 @@ impl From<f64> for Number {
     }
 }
 
-/// Reads a number with this byte for its point; others set digits apart.
+/// Parses a number with this byte as decimal point; others separate digits.
 fn read(text: &[u8], point: u8) -> Option<Number> {
     let (mantissa, power) = match memchr2(b'e', b'E', text) {
         Some(at) => (text.get(..at)?, text.get(at + 1..)?),
@@ -133,7 +132,7 @@ fn read(text: &[u8], point: u8) -> Option<Number> {
     Some(Number::new(digits, power - i32::try_from(behind).ok()?))
 }
 
-/// Tells every number of a text, in each way that it can be read.
+/// Reports every number of a text, in each possible reading.
 pub(super) fn each(text: &[u8], mut tell: impl FnMut(Range<usize>, Number)) {
     let mut at = 0;
     while let Some(next) = text
@@ -192,7 +191,7 @@ fn plain(digits: &[u8]) -> Option<Number> {
     Some(digits.iter().fold(0, digit).into())
 }
 
-/// Where a number ends.
+/// Returns the end of a number.
 fn end(text: &[u8], start: usize, marks: &mut u8) -> usize {
     let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
     let mut at = start;
@@ -205,7 +204,7 @@ fn end(text: &[u8], start: usize, marks: &mut u8) -> usize {
             Some(b',') if digit(at + 1) => *marks |= COMMA,
             Some(b'.') if digit(at + 1) => *marks |= POINT,
             Some(b'_' | b'\'') if digit(at + 1) => *marks |= OTHER,
-            // A space, or what a form has for one, only between threes.
+            // A space, or a form's `+` for one, only between groups of three.
             Some(b' ' | b'+')
                 if at - group <= 3 && (1..4).all(|n| digit(at + n)) && !digit(at + 4) =>
             {

@@ -1,9 +1,9 @@
-//! Words that say nothing of anybody.
+//! Ordinary words, which reveal nothing about a person.
 //!
-//! Where a value is hidden for no other reason than that everything is, and it is
-//! one of these, texts are not searched for it: they would lose their own words.
+//! If only the default hides a value, and it is one of these, texts are not searched for
+//! it: they would lose ordinary words.
 
-/// In the form of folded texts: letters and digits only, sorted.
+/// Folded: letters and digits only, sorted.
 #[rustfmt::skip]
 const WORDS: &[&str] = &[
     "accepted", "account", "active", "added", "address", "admin", "administrator",
@@ -54,10 +54,10 @@ const WORDS: &[&str] = &[
     "yes", "zar", "zhcn", "zip",
 ];
 
-/// The symbols of the longest of them.
+/// The number of symbols of the longest one.
 const LONGEST: usize = 13;
 
-/// Whether folded symbols are one ordinary word.
+/// Returns whether folded symbols are one ordinary word.
 pub(super) fn is_ordinary(symbols: &[u8]) -> bool {
     symbols.len() <= LONGEST
         && symbols.iter().all(u8::is_ascii_lowercase)

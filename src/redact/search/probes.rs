@@ -1,8 +1,8 @@
-//! What texts ask of raw bytes, before anything of them is read.
+//! A quick check whether raw bytes can contain a value that texts contain, before the bytes
+//! are parsed.
 //!
-//! A value of plain bytes is a piece of them, but for what is no symbol. So where a
-//! text says it, three symbols that follow each other in the text follow each other in
-//! the bytes.
+//! A value in plain bytes is a substring, apart from non-symbols. So if a text contains the
+//! value, three consecutive symbols of the text are also consecutive in the bytes.
 
 use super::{
     escapes, find,
@@ -15,23 +15,22 @@ use super::{
 use memchr::memchr2_iter;
 use std::ops::Range;
 
-/// The most that is asked.
+/// The most probes.
 const MOST: usize = 48;
 
-/// How far the places may be apart at which long matches are asked for: every
-/// substring that is looked for has one of them.
+/// The greatest distance between probes of long matches: every substring that is searched
+/// for has one.
 const STEP: usize = SUBSTRING - 2;
 
-/// How many are looked for at once: each has one bit in three parts of a word, and one
+/// How many probes are checked at once: each has one bit in three parts of a word, and one
 /// bit is left.
 const AT_ONCE: usize = 21;
 const FIRSTS: u64 = (1 << AT_ONCE) - 1;
 const LASTS: u64 = FIRSTS << (2 * AT_ONCE);
-/// No symbol.
+/// Not a symbol.
 const GAP: u64 = 1 << 63;
 
-/// For each byte, of which that are asked for it is the first symbol, the second and the
-/// third.
+/// For each byte, the probes in which it is the first, second and third symbol.
 type Table = [u64; 256];
 
 const NOTHING: Table = {
@@ -46,20 +45,21 @@ const NOTHING: Table = {
     table
 };
 
-/// A superset of what texts and numbers could say of values in plain bytes.
+/// Probes for a superset of the values in plain bytes that texts and numbers can contain.
 #[derive(Default)]
 pub(crate) struct Probes {
-    /// Three symbols each, which follow each other.
+    /// Three consecutive symbols each.
     asked: Vec<[u8; 3]>,
-    /// The same, in as many as it takes; more may be left of what was asked before.
+    /// The same in lanes. Further lanes may be left over from earlier probes.
     tables: Vec<Table>,
     numbers: bool,
-    /// Some were left out that plain bytes never have.
+    /// Some probes were left out because plain bytes never match them.
     beyond: bool,
     folded: Folded,
 }
 
-/// Whether three symbols of one of them follow each other, whatever else stands between.
+/// Returns whether three symbols of a probe are consecutive, ignoring everything else
+/// between them.
 fn is_in(table: &Table, raw: &[u8]) -> bool {
     let mut may_follow = FIRSTS;
     raw.chunks(64).any(|part| {
@@ -76,19 +76,19 @@ fn is_in(table: &Table, raw: &[u8]) -> bool {
 }
 
 impl Probes {
-    /// Forgets what was asked.
+    /// Removes all probes.
     pub(crate) fn clear(&mut self) {
         self.asked.clear();
         (self.numbers, self.beyond) = (false, false);
     }
 
-    /// Whether nothing is asked, so that no value has it.
+    /// Returns whether there are no probes, so that no value matches.
     pub(crate) fn is_empty(&self) -> bool {
         self.asked.is_empty() && !self.beyond
     }
 
-    /// Adds what a text asks as far as it came at run time. `false` where that cannot
-    /// be told: then the text has to be searched.
+    /// Adds probes for the run-time parts of a text. Returns `false` if there are none for
+    /// it: then the text must be searched.
     pub(crate) fn fill(&mut self, text: &str, runtime: &[Range<usize>]) -> bool {
         if runtime.iter().all(Range::is_empty) {
             return true;
@@ -130,7 +130,7 @@ impl Probes {
                 continue;
             }
             if !inside {
-                // What begins before and goes on here.
+                // A value that begins before this part and continues in it.
                 (1..=2.min(at)).for_each(|n| self.gram(folded, at - n));
             }
             let word = folded.flags.get(at).is_some_and(|flag| *flag != 0);
@@ -149,7 +149,7 @@ impl Probes {
     }
 
     fn ask(&mut self, symbols: [u8; 3]) {
-        // Nothing else is in plain bytes.
+        // Plain bytes contain nothing else.
         self.beyond |= !symbols.is_ascii();
         if !symbols.is_ascii() || self.asked.contains(&symbols) {
             return;
@@ -170,7 +170,7 @@ impl Probes {
         }
     }
 
-    /// Adds what a number asks.
+    /// Adds probes for a number.
     pub(crate) fn number(&mut self, number: Number) {
         if let Some(first) = number.first() {
             self.numbers = true;
@@ -178,7 +178,7 @@ impl Probes {
         }
     }
 
-    /// Whether plain bytes may have a value that something asked for says.
+    /// Returns whether plain bytes may contain a value that matches a probe.
     pub(crate) fn may_be_in(&self, raw: &[u8]) -> bool {
         if self.asked.len() > MOST || (self.numbers && has_power(raw)) {
             return true;
@@ -188,12 +188,12 @@ impl Probes {
     }
 }
 
-/// Whether bytes are plain: a value in them is a piece of them, however it is written.
+/// Returns whether bytes are plain: each value in them is a substring.
 pub(crate) fn is_plain(raw: &[u8]) -> bool {
     raw.is_ascii() && escapes::is_plain(raw)
 }
 
-/// Whether something that came at run time may be written in another alphabet.
+/// Returns whether run-time text may be in another alphabet.
 fn is_encoded(bytes: &[u8], runtime: &[Range<usize>]) -> bool {
     let source = Source::of(bytes);
     let told = tokens::each(bytes, |token| {
@@ -208,7 +208,7 @@ fn is_encoded(bytes: &[u8], runtime: &[Range<usize>]) -> bool {
     told.is_err()
 }
 
-/// Whether something may be a value without letters and digits.
+/// Returns whether there may be a value without letters and digits.
 fn has_signs(bytes: &[u8], runtime: &[Range<usize>]) -> bool {
     let mut some = false;
     symbols::each(bytes, |_, places| {
@@ -219,9 +219,9 @@ fn has_signs(bytes: &[u8], runtime: &[Range<usize>]) -> bool {
     some
 }
 
-/// Whether a number in it has an exponent.
+/// Returns whether a number in it has an exponent.
 fn has_power(raw: &[u8]) -> bool {
-    // Almost no text has such bytes, and that is seen many at a time.
+    // Almost no text has such bytes, and the check reads many at a time.
     let threes = raw.iter().zip(raw.iter().skip(1)).zip(raw.iter().skip(2));
     let some = threes.fold(false, |some, ((a, e), b)| {
         let power = b.is_ascii_digit() | (*b == b'+') | (*b == b'-');
@@ -230,7 +230,8 @@ fn has_power(raw: &[u8]) -> bool {
     some && memchr2_iter(b'e', b'E', raw).any(|at| is_power(raw, at))
 }
 
-/// Whether the exponent of a number begins here: its digits are not those of the number.
+/// Returns whether the exponent of a number begins here: its digits are not those of the
+/// number.
 fn is_power(raw: &[u8], at: usize) -> bool {
     let (before, after) = raw.split_at(at);
     if !before.last().is_some_and(u8::is_ascii_digit) {

@@ -1,4 +1,4 @@
-//! What is looked for: short values as they are, long ones by all their parts.
+//! The sets of values: short values as they are, long ones by all their parts.
 
 use super::fold::GAP;
 use std::{
@@ -7,17 +7,17 @@ use std::{
     sync::LazyLock,
 };
 
-/// The symbols of a part.
+/// The number of symbols of a part.
 pub(super) const GRAM: usize = 8;
 
-/// The symbols of the shortest and of the longest short value.
+/// The number of symbols of the shortest and of the longest short value.
 pub(super) const SHORTEST: usize = 3;
 pub(super) const LONGEST: usize = 9;
 
 /// The fewest slots of a set of parts.
 const LEAST: usize = 512;
 
-/// A short value of this many symbols is found inside of words, too.
+/// A short value with at least this many symbols is also found inside words.
 pub(super) const SUBSTRING: usize = 6;
 
 static SEEDS: LazyLock<(u64, u64)> = LazyLock::new(|| {
@@ -25,7 +25,7 @@ static SEEDS: LazyLock<(u64, u64)> = LazyLock::new(|| {
     (state.hash_one(1), state.hash_one(2) | 1)
 });
 
-/// A hash that nobody can choose values for: seeded once per process.
+/// A hash seeded once per process, so that clients cannot construct collisions.
 #[derive(Clone, Copy)]
 pub(super) struct Seeds(u64, u64);
 
@@ -63,7 +63,7 @@ impl Seeds {
     }
 }
 
-/// A map whose keys are hashes already.
+/// A map whose keys are already hashes.
 pub(super) type Hashed<V> = HashMap<u64, V, BuildHasherDefault<Same>>;
 
 #[derive(Default)]
@@ -85,7 +85,7 @@ impl Hasher for Same {
     }
 }
 
-/// A set of parts: 30 bits of a hash, and what the value has beside the part.
+/// A set of parts: 30 bits of a hash, and the boundaries beside the part in the value.
 #[derive(Clone, Default)]
 pub(super) struct Grams {
     slots: Vec<u32>,
@@ -93,7 +93,7 @@ pub(super) struct Grams {
     seeds: Seeds,
 }
 
-/// The value has a boundary before the part, or behind it.
+/// The value has a boundary before the part, or after it.
 pub(super) const BEFORE: u32 = 1;
 pub(super) const BEHIND: u32 = 2;
 
@@ -103,11 +103,11 @@ impl Grams {
     }
 
     fn at(&self, print: u32) -> usize {
-        // The place is made of the upper bits of the print, so that slots can move.
+        // The slot comes from the upper bits of the print, so that slots can move.
         ((u64::from(print) * self.slots.len() as u64) >> 30) as usize
     }
 
-    /// Where a print is, or where it would be.
+    /// Returns the slot of a print, or the one for it.
     fn slot(&self, print: u32) -> (usize, u32) {
         let mut at = self.at(print);
         loop {
@@ -125,13 +125,13 @@ impl Grams {
         ((self.seeds.mix(gram) >> 34) as u32).max(1)
     }
 
-    /// Whether a part is in the set, and what stands beside it.
+    /// Returns whether a part is in the set, and the boundaries beside it.
     pub(super) fn get(&self, gram: u64) -> Option<u32> {
         let (_, slot) = self.slot(self.print(gram));
         (slot != 0).then_some(slot & 3)
     }
 
-    /// Makes room for so many more.
+    /// Reserves room for more parts.
     pub(super) fn reserve(&mut self, more: usize) {
         let needed = (self.len + more) * 8 / 5 + 8;
         if needed <= self.slots.len() {
@@ -147,7 +147,7 @@ impl Grams {
         }
     }
 
-    /// Adds a part, for which there has to be room.
+    /// Adds a part. There must be room for it.
     pub(super) fn insert(&mut self, gram: u64, beside: u32) {
         let print = self.print(gram);
         let (at, old) = self.slot(print);
@@ -162,7 +162,7 @@ impl Grams {
 #[derive(Clone, Default)]
 pub(super) struct Shorts {
     values: Hashed<Short>,
-    /// Which lengths there are, by the first three symbols.
+    /// The existing lengths, by the first three symbols.
     starts: Vec<u8>,
     seeds: Seeds,
 }
@@ -170,13 +170,13 @@ pub(super) struct Shorts {
 #[derive(Clone, Copy)]
 struct Short {
     id: u32,
-    /// Before which symbols the value has a gap.
+    /// The symbols with a gap before them in the value.
     gaps: u16,
     start: u32,
     lengths: u8,
 }
 
-/// The lengths that are found inside of words.
+/// The lengths that are found inside words.
 pub(super) const INSIDE: u8 = !((1 << (SUBSTRING - SHORTEST)) - 1);
 
 impl Shorts {
@@ -189,7 +189,7 @@ impl Shorts {
         first.wrapping_mul(self.seeds.1 as u32).swap_bytes()
     }
 
-    /// The lengths that values with these first symbols have: a bit for each.
+    /// Returns the lengths of values with these first symbols, a bit for each.
     pub(super) fn lengths(&self, first: u32) -> u8 {
         let start = self.start(first) as usize;
         let known = self.starts.get(start & self.starts.len().wrapping_sub(1));
@@ -217,7 +217,7 @@ impl Shorts {
         }
     }
 
-    /// The value of these symbols, if there is one.
+    /// Returns the value with these symbols, if there is one.
     pub(super) fn id(&self, symbols: &[u8]) -> Option<u32> {
         let short = self.values.get(&self.seeds.short(symbols))?;
         Some(short.id)
@@ -230,8 +230,8 @@ impl Shorts {
         }
     }
 
-    /// The value that these symbols are, if it has every gap that they have, or each
-    /// of them stands alone.
+    /// Returns the value with these symbols, if it has all of their gaps, or each symbol is
+    /// separate.
     pub(super) fn get(&self, symbols: &[u8], flags: &[u8]) -> Option<u32> {
         let short = self.values.get(&self.seeds.short(symbols))?;
         let gaps = gaps(flags);
@@ -246,7 +246,7 @@ pub(super) fn first(symbols: &[u8]) -> u32 {
     first.fold(0, |first, b| first << 8 | u32::from(*b))
 }
 
-/// Before which symbols but the first there is a gap.
+/// Returns the symbols, except the first, with a gap before them.
 fn gaps(flags: &[u8]) -> u16 {
     let all = flags.iter().take(LONGEST).enumerate();
     all.fold(0, |gaps, (at, flag)| gaps | u16::from(flag & GAP) << at) & !1

@@ -1,14 +1,14 @@
-//! Bytes, and where in the text each of them came from.
+//! Bytes, and the position of each in the text.
 
-/// Bytes that are looked through: the text itself, or what it was written from.
+/// The bytes to search: the text itself, or its decoded form.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) bytes: &'a [u8],
-    /// Nothing where they are the text itself.
+    /// Empty if they are the text itself.
     places: Option<&'a [(u32, u32)]>,
 }
 
-/// Bytes that a text was written from.
+/// The decoded bytes of a text.
 #[derive(Default)]
 pub(super) struct Read {
     pub(super) bytes: Vec<u8>,
@@ -23,7 +23,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The part of the text that some of the bytes came from.
+    /// Returns the part of the text that a range of the bytes came from.
     pub(super) fn span(&self, from: usize, to: usize) -> (u32, u32) {
         let place = |at: usize| match self.places {
             Some(places) => places.get(at).copied().unwrap_or_default(),
@@ -41,7 +41,7 @@ impl Read {
         }
     }
 
-    /// One byte. Zeros stand between the letters of wider encodings and go at once.
+    /// Adds one byte. Drops zeros, which are between the letters of wide encodings.
     pub(super) fn push(&mut self, byte: u8, place: (u32, u32)) {
         if byte != 0 {
             self.bytes.push(byte);
@@ -55,7 +55,7 @@ impl Read {
         }
     }
 
-    /// Some of the bytes as they are.
+    /// Adds a range of the bytes unchanged.
     pub(super) fn copy(&mut self, source: Source<'_>, from: usize, to: usize) {
         self.bytes
             .extend_from_slice(source.bytes.get(from..to).unwrap_or_default());

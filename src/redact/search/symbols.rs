@@ -1,7 +1,7 @@
-//! Values without a letter or digit.
+//! Values without letters and digits.
 
-/// Tells every three signs that follow each other, without white space, quotes and
-/// backslashes, and where they are.
+/// Reports every three consecutive signs, without white space, quotes and backslashes, and
+/// their positions.
 pub(super) fn each(bytes: &[u8], mut tell: impl FnMut(u64, &[(usize, usize)])) {
     let (mut gram, mut count, mut places) = (0_u64, 0, [(0, 0); 3]);
     let mut at = 0;

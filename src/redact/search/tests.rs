@@ -26,7 +26,7 @@ pub(super) fn found_at(
     Ok(out)
 }
 
-/// The text with a star for what was found.
+/// The text with a star for each match.
 pub(super) fn shown(index: &Index, text: &str) -> String {
     starred(text, &found(index, text))
 }
@@ -41,7 +41,7 @@ pub(super) fn starred(text: &str, found: &[Found]) -> String {
     out + &text[at..]
 }
 
-/// All of a text came at run time.
+/// All of the text is run-time text.
 pub(super) fn whole(text: &str) -> Vec<Range<usize>> {
     std::iter::once(0..text.len()).collect()
 }
@@ -69,7 +69,7 @@ fn every_way_is_found() {
     let mut missed = Vec::new();
     for value in VALUES {
         for (name, way) in WAYS.iter().chain(RARE) {
-            // Nothing tells that such bytes are letters.
+            // Nothing shows that such bytes are letters.
             if name.starts_with("UTF-16") && "王山서".contains(|c| value.starts_with(c)) {
                 continue;
             }
@@ -78,7 +78,7 @@ fn every_way_is_found() {
             let shown = shown(&index, &text);
             let left: String = shown.replace("cannot serve", "").replace("now", "");
             let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
-            // A mark alone is no symbol, but in escapes.
+            // A mark alone is not a symbol, except in escapes.
             if letters(&left) > 4 + letters(&way("")) {
                 missed.push(format!("{name}: {text} -> {shown}"));
             }
@@ -92,7 +92,7 @@ fn every_way_is_found() {
     );
 }
 
-/// A text with the places that came at run time in brackets.
+/// A text with its run-time parts in brackets.
 fn pieces(marked: &str) -> (String, Vec<Range<usize>>) {
     let (mut text, mut runtime) = (String::new(), Vec::new());
     for (at, piece) in marked.split(['⟨', '⟩']).enumerate() {
@@ -117,7 +117,7 @@ fn only_what_came_at_run_time_goes() {
     clipped(&["order"], "an order of ⟨order⟩", "an order of *");
     clipped(&["order"], "an order of ⟨nobody⟩", "an order of nobody");
     clipped(&["order"], "an order", "an order");
-    // What the program wrote between swallows nothing of its own words.
+    // A literal between two parts of a value is kept.
     clipped(&["Ada Lovelace"], "⟨Ada⟩ ⟨Lovelace⟩", "*");
     clipped(&["Ada M. Lovelace"], "⟨Ada⟩ M. ⟨Lovelace⟩", "* M. *");
     clipped(&["Zo"], "[⟨90⟩, ⟨111⟩]", "[90, 111]");
@@ -168,7 +168,7 @@ fn short_values_stand_where_words_do() {
         ("userName of USER and user42", "*Name of * and *42"),
         ("usermanual", "usermanual"),
         ("kermuellerin", "ker*in"),
-        // What is found sets apart what stands beside it.
+        // A match is a word boundary for its neighbours.
         ("zoemueller", "**"),
         ("muellerzoe", "**"),
         ("born 850312", "born *"),
@@ -189,7 +189,7 @@ fn parts_of_long_values_are_found() {
         ("for trophilia Moltrin!", "for *!"),
         ("xxQuvexastrophilia Moltrinburgxx", "xx*xx"),
         ("quvexastrophiliaMOLTRINburg_deliverablescompleted", "*_*"),
-        // Inside of a word both here and there.
+        // Inside a word in both.
         ("preliverablesque", "preliverablesque"),
     ] {
         assert_eq!(shown(&index, text), expected, "{text}");
@@ -337,7 +337,7 @@ proptest! {
         value in "[a-zäöüßéA-Z0-9 '\"&<>,;.ЖжΣσ中文가나-]{0,24}",
         ways in prop::collection::vec(0_usize..WAYS.len(), 1..4),
     ) {
-        // Only what escapes, not what says it in other letters or with more of them.
+        // Escapes only, not other letters or more of them.
         let escapes = |at: &usize| {
             let name = WAYS[*at].0;
             let others = ["base64", "hex", "HEX", "list", "quoted", "SQL LIKE"];
@@ -345,9 +345,9 @@ proptest! {
         };
         let mut ways = ways;
         ways.retain(escapes);
-        // What takes signs away, or changes the case, comes first.
+        // Transformations that remove signs or change the case come first.
         ways.sort_by_key(|at| !["slug", "snake", "lower", "upper"].contains(&WAYS[*at].0));
-        // What looks like an escape in the value is one.
+        // An apparent escape in the value is one.
         prop_assume!(!value.contains('&') || !value.contains(';'));
         let said = ways.iter().fold(value.clone(), |said, way| WAYS[*way].1(&said));
         prop_assert_eq!(symbols(&said), symbols(&value), "{}", said);

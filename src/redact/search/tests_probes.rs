@@ -1,9 +1,9 @@
-//! Whatever is found was asked for.
+//! Every match has a probe.
 
 use super::{tests::index, *};
 use proptest::prelude::*;
 
-/// A value in a body that is plain.
+/// A value in a plain body.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z]{3,9}",
@@ -18,7 +18,7 @@ fn value() -> impl Strategy<Value = String> {
     ]
 }
 
-/// How a text says it.
+/// The form of the value in a text.
 fn said(value: &str, way: usize, cut: usize, cuts: bool) -> String {
     let ends: Vec<usize> = value.char_indices().map(|(at, _)| at).collect();
     let value = match (ends.get(cut % ends.len().max(1)), cuts) {
@@ -82,7 +82,7 @@ proptest! {
             let said = said(values[at.index(values.len())], way, cut, cuts);
             let start = text.len();
             text.push_str(&said);
-            // Some of it may be the program's.
+            // Parts of it may be literals of the program.
             let mut middle = start + if split < 4 { said.len() / 2 } else { said.len().min(2) };
             while !text.is_char_boundary(middle) {
                 middle += 1;
@@ -90,7 +90,7 @@ proptest! {
             runtime.push(match split {
                 0 => start..middle,
                 1 => middle..text.len(),
-                // With letters before it that came at run time.
+                // With run-time letters before it.
                 3 | 4 => start - literal.len()..middle,
                 _ => start..text.len(),
             });

@@ -1,4 +1,4 @@
-//! How much is found of what is said in several ways at once.
+//! How much is found of values in several encodings at once.
 
 use super::{
     tests::{index, shown},
@@ -18,8 +18,8 @@ impl Dice {
     }
 }
 
-/// What nothing can find: signs of an escape taken away, digits of base64 in another
-/// case, letters in UTF-16 that share no byte.
+/// Encodings that cannot be found: escapes without their introducers, base64 in another
+/// case, UTF-16 letters that share no byte.
 fn is_known(value: &str, ways: &[&str]) -> bool {
     let encodes = |name: &&str| {
         ![
@@ -54,7 +54,7 @@ fn stacks_of_ways_are_found() {
         if is_known(value, &names) {
             continue;
         }
-        // A cut, or a neighbour, of what is long enough.
+        // A cut, or a neighbour, of a value that is long enough.
         let symbols = value.chars().filter(|c| c.is_alphanumeric()).count();
         let mut value = value.to_owned();
         match dice.below(4) {

@@ -1,4 +1,4 @@
-//! Ways in which texts say a value.
+//! Encodings of a value in texts.
 
 use std::fmt::Write;
 use unicode_normalization::UnicodeNormalization;
@@ -189,7 +189,7 @@ pub(super) const WAYS: &[Way] = &[
     }),
 ];
 
-/// Ways that few services have, or that read other texts in another way, too.
+/// Encodings that few services use, or that are ambiguous.
 pub(super) const RARE: &[Way] = &[
     ("wide letters", wide),
     ("wide letters of percent", |v| wide(&percent(v, "", false))),
@@ -293,7 +293,7 @@ fn inside(json: &str) -> String {
     format!("\"{json}\"")
 }
 
-/// Values of many kinds, none a part of another.
+/// Values of many kinds, none of which is part of another.
 pub(super) const VALUES: &[&str] = &[
     "Quvexastr Moltrin",
     "Zoë Vüllerbach-Kräntz",

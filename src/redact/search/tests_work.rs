@@ -1,4 +1,4 @@
-//! What looking costs, counted.
+//! The counted work of searches.
 
 use super::{
     tests::{index, whole},
@@ -45,7 +45,7 @@ const KINDS: &[(&str, fn(usize) -> String)] = &[
     ("slashes", |n| "Ab1/".repeat(n / 4)),
 ];
 
-/// Digits of an alphabet without a pattern.
+/// Random digits of an alphabet.
 fn noise(n: usize, of: usize) -> String {
     let all = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/";
     let mut state = 7_u64;
@@ -91,7 +91,7 @@ fn work_grows_with_the_text_alone() {
             })
             .collect();
         if let [Some(first), .., Some(last)] = work[..] {
-            // What is looked at of noise depends on it.
+            // The work on random text depends on the text.
             assert!(last <= first * 3 + 100, "{name}: {work:?}");
         }
     }

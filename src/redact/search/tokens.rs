@@ -1,4 +1,4 @@
-//! Bytes that a text has in another alphabet: base64, hex digits, lists of numbers.
+//! Decodes other alphabets in a text: base64, hex digits, lists of numbers.
 
 use super::{
     escapes::pair,
@@ -9,11 +9,11 @@ use std::ops::Range;
 const LOWER: u8 = 1;
 const UPPER: u8 = 2;
 const DIGIT: u8 = 4;
-/// A letter that is no hex digit.
+/// A letter that is not a hex digit.
 const OTHER: u8 = 8;
-/// What base64 has beside letters and digits.
+/// Characters of base64 other than letters and digits.
 const SIGN: u8 = 16;
-/// What may stand between the items of a list.
+/// Separators of items of a list.
 const BETWEEN: u8 = 32;
 
 const ALNUM: u8 = LOWER | UPPER | DIGIT;
@@ -38,19 +38,19 @@ const CLASSES: [u8; 256] = {
     classes
 };
 
-/// From this length on a token may be one that was cut.
+/// From this length on, a token may be cut.
 const CUT: usize = 16;
 
-/// How much of what is read has to be text, in percent, and how much to be looked at
-/// for long values.
+/// How many percent of the decoded bytes must be text, and how many to be searched for long
+/// values.
 const TEXT: usize = 90;
 const MIXED: usize = 60;
 
-/// The fewest digits of a token in hex, alone and behind other letters.
+/// The fewest digits of a hex token, alone and after other letters.
 const HEX: usize = 6;
 const GLUED: usize = 12;
 
-/// What may be written in another alphabet.
+/// A part of a text that may be in another alphabet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     Base64(Range<usize>),
@@ -66,7 +66,7 @@ impl Token {
     }
 }
 
-/// Tells every part of a text that may be something in another alphabet.
+/// Reports every part of a text that may be in another alphabet.
 pub(super) fn each<E>(bytes: &[u8], mut tell: impl FnMut(Token) -> Result<(), E>) -> Result<(), E> {
     let class = |at: usize| bytes.get(at).map_or(0, |b| CLASSES[usize::from(*b)]);
     let (mut at, mut list) = (0, Items::default());
@@ -91,7 +91,7 @@ pub(super) fn each<E>(bytes: &[u8], mut tell: impl FnMut(Token) -> Result<(), E>
                 }
                 all |= bits;
                 pieces += 1;
-                // The only piece is told as the whole.
+                // A single piece is reported as the whole.
                 if (piece > start || class(at) & SIGN != 0) && is_base64(digits, bits) {
                     tell(Token::Base64(piece..at))?;
                 }
@@ -110,7 +110,7 @@ pub(super) fn each<E>(bytes: &[u8], mut tell: impl FnMut(Token) -> Result<(), E>
         if pieces > 0 && is_base64(token, all) && (pieces == 1 || all & OTHER != 0) {
             tell(Token::Base64(start..at))?;
         }
-        // One part of a path, with signs of the other alphabet.
+        // A path segment, with characters of the other alphabet.
         let parts = if pieces > 1 {
             memchr::memchr(b'/', token)
         } else {
@@ -148,12 +148,12 @@ fn is_base64(token: &[u8], bits: u8) -> bool {
         return starts_as_text(token)
             && !(kinds == UPPER && token.iter().all(|b| Some(b) == first));
     }
-    // So many digits are of more than one kind, and hex is read as hex only.
+    // This many digits are of more than one kind, and hex is decoded as hex only.
     let mixed = kinds & LOWER != 0 || kinds & DIGIT != 0 && starts_as_text(token);
     mixed && kinds & UPPER != 0 && bits & OTHER != 0
 }
 
-/// Whether the first bytes that are encoded here may be of a text.
+/// Returns whether the first decoded bytes may be text.
 fn starts_as_text(token: &[u8]) -> bool {
     let Some([a, b, c, d]) = token
         .first_chunk()
@@ -162,8 +162,8 @@ fn starts_as_text(token: &[u8]) -> bool {
         return false;
     };
     let [a, b, c] = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
-    // The first is a letter of ASCII, or begins another; with the byte of an alphabet,
-    // or a zero, behind it, it is wide.
+    // The first is an ASCII letter, or begins another one. With the byte of a script, or a
+    // zero, after it, it is wide.
     if matches!(b, 0..0x34) && !is_text(b) {
         return b == 0 || token.len() >= 8;
     }
@@ -174,7 +174,7 @@ fn starts_as_text(token: &[u8]) -> bool {
     a >= 0xc0 && (0x80..0xc0).contains(&b)
 }
 
-/// The digits that a piece is made of, or that stand behind something else in it.
+/// Returns the digits that a piece consists of, or ends with.
 fn hex(piece: &[u8], at: usize, bits: u8) -> Option<Range<usize>> {
     if bits & DIGIT == 0 || piece.len() < HEX {
         return None;
@@ -190,7 +190,7 @@ fn hex(piece: &[u8], at: usize, bits: u8) -> Option<Range<usize>> {
     (piece.len() - from >= least).then(|| at + from..at + piece.len())
 }
 
-/// Decodes as many hex digits as there is room for. How many bytes that are.
+/// Decodes as many hex digits as there is room for, and returns the number of bytes.
 fn decode16(digits: &[u8], out: &mut [u8]) -> usize {
     let (pairs, _) = digits.as_chunks::<2>();
     let mut length = 0;
@@ -201,7 +201,7 @@ fn decode16(digits: &[u8], out: &mut [u8]) -> usize {
     length
 }
 
-/// The items of a list, as far as it goes.
+/// The items of a list, up to its end.
 #[derive(Default)]
 struct Items {
     from: usize,
@@ -210,7 +210,7 @@ struct Items {
 }
 
 impl Items {
-    /// The next item, or something else. The list that ends with it.
+    /// Takes the next item, or something else. Returns the list that ends with it.
     fn item(&mut self, piece: &[u8], range: Range<usize>) -> Option<Range<usize>> {
         if piece.len() > 8
             || (!is_mark(piece) && unit(piece, 10).is_none() && unit(piece, 16).is_none())
@@ -235,13 +235,13 @@ impl Items {
     }
 }
 
-/// What stands before the number of a character: `U+00EB`.
+/// The prefix of a character's number: `U+00EB`.
 fn is_mark(item: &[u8]) -> bool {
     matches!(item, b"U" | b"u")
 }
 
-/// The byte, unit of UTF-16 or number of a character that an item of a list is, to
-/// this base.
+/// Parses an item of a list to this base: a byte, a UTF-16 unit or the number of a
+/// character.
 fn unit(item: &[u8], base: u32) -> Option<u32> {
     let digits = match *item {
         [b'0', b'x' | b'X', ref digits @ ..] if base == 16 => digits,
@@ -260,15 +260,15 @@ fn unit(item: &[u8], base: u32) -> Option<u32> {
 
 /// A step of reading a token.
 pub(super) enum Step {
-    /// So many bytes were looked at.
+    /// This many bytes were read.
     Work(usize),
-    /// A text is written in it, with whatever may be in one.
+    /// It is a text, which may contain anything.
     Text(Read),
     /// Partly one.
     Mixed(Read),
 }
 
-/// Reads a token in every way that it can be read.
+/// Reads a token in every possible way.
 pub(super) fn read<E>(
     source: Source<'_>,
     token: Token,
@@ -290,7 +290,7 @@ pub(super) fn read<E>(
                 let length = decode64(digits, &mut decoded);
                 decoded.truncate(length);
                 let mut share = share(&decoded);
-                // Letters of another alphabet in UTF-16 look like nothing at all.
+                // Letters of another script in UTF-16 have no recognisable form.
                 if share < TEXT && shift == 0 && utf16(&decoded).is_some() {
                     share = TEXT - 1;
                 }
@@ -338,8 +338,8 @@ pub(super) fn read<E>(
                 };
                 let decoded = units.iter().map(|unit| u8::try_from(*unit).ok());
                 let decoded = decoded.collect::<Option<Vec<u8>>>().unwrap_or_default();
-                // A cut may leave half a number at each end, and what stands before may
-                // be no item.
+                // A cut may leave half a number at each end, and the text before may not be
+                // an item.
                 let mut share = share(&decoded);
                 if share < TEXT && decoded.len() >= CUT {
                     let starts = decoded.len().saturating_sub(1);
@@ -356,8 +356,8 @@ pub(super) fn read<E>(
     }
 }
 
-/// Whether digits may say a text, by some at the start and some in the middle. Groups
-/// are of so many digits.
+/// Returns whether digits may encode text, from samples at the start and in the middle.
+/// Groups have this many digits.
 fn sampled(digits: &[u8], group: usize, decode: fn(&[u8], &mut [u8]) -> usize, wide: bool) -> bool {
     let middle = digits.len() / 2 / group * group;
     let mut sample = [0; 12];
@@ -380,7 +380,7 @@ fn list(bytes: &[u8], base: u32) -> Option<(Vec<u32>, Vec<Range<usize>>)> {
     Some((units, places))
 }
 
-/// Characters, or units of UTF-16, unless they are no text at all.
+/// Reports characters, or UTF-16 units, unless they are clearly not text.
 fn characters(units: &[u32], place: impl Fn(usize) -> (u32, u32)) -> Option<Step> {
     let (mut read, mut text, mut high) = (Read::default(), 0, None);
     for (at, unit) in units.iter().enumerate() {
@@ -404,7 +404,7 @@ fn characters(units: &[u32], place: impl Fn(usize) -> (u32, u32)) -> Option<Step
     (text * 100 >= units.len() * TEXT).then_some(Step::Text(read))
 }
 
-/// Tells what decoded bytes are, unless they are no text at all.
+/// Reports decoded bytes, unless they are clearly not text.
 fn content<E>(
     mut decoded: Vec<u8>,
     place: impl Fn(usize) -> (u32, u32),
@@ -434,7 +434,7 @@ fn content<E>(
     })
 }
 
-/// How much of some bytes can be of a text, in percent.
+/// Returns how many percent of the bytes can be text.
 fn share(bytes: &[u8]) -> usize {
     let (mut text, mut zeros, mut high) = (0, 0, 0);
     for b in bytes {
@@ -453,7 +453,7 @@ fn share(bytes: &[u8]) -> usize {
             Ok(_) => true,
             Err(e) => e.error_len().is_none(),
         };
-    // Letters of Latin-1, and the zeros of wide encodings.
+    // Letters of Latin-1, and zeros of wide encodings.
     let good =
         text + if whole || high * 4 <= bytes.len() {
             high
@@ -471,7 +471,7 @@ fn is_text(b: u8) -> bool {
     matches!(b, b' '..0x7f | b'\t' | b'\n' | b'\r')
 }
 
-/// The letters of an alphabet in UTF-16: every other byte is mostly the same.
+/// Letters of one script in UTF-16: every other byte is mostly the same.
 fn utf16(bytes: &[u8]) -> Option<Vec<(usize, char)>> {
     let (pairs, _) = bytes.as_chunks::<2>();
     if pairs.len() < 3 {
@@ -492,7 +492,7 @@ fn utf16(bytes: &[u8]) -> Option<Vec<(usize, char)>> {
     None
 }
 
-/// Decodes base64 of either alphabet, as far as it goes. How many bytes that are.
+/// Decodes base64 of either alphabet as far as possible, and returns the number of bytes.
 fn decode64(token: &[u8], out: &mut [u8]) -> usize {
     let (mut bits, mut have, mut length) = (0_u32, 0, 0);
     for b in token {
