@@ -53,8 +53,8 @@ pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Fail
         if n > 0 {
             out.line(format_args!(""))?;
         }
-        // It has no control characters but line feeds and tabs, and what else is
-        // escaped elsewhere would be sent otherwise here.
+        // Its only unsafe characters are line feeds: `Curl` writes the others so that the
+        // shell restores them.
         out.line(format_args!("{}", curl.to_string().trim_end()))?;
     }
     Ok(Answer::Yes)
