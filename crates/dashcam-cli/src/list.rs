@@ -14,7 +14,7 @@ use dashcam::{
 };
 use std::{collections::VecDeque, ops::ControlFlow, path::Path, thread, time::Duration};
 
-/// How often `tail` looks.
+/// The interval at which `tail` reads.
 const INTERVAL: Duration = Duration::from_millis(300);
 
 pub(super) fn ls(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure> {
@@ -47,8 +47,8 @@ pub(super) fn tail(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure>
     let path = directory(args.path.as_deref());
     if path.is_file() {
         return Err(Failure::cannot(
-            "tail follows a directory, because files are only appended to until they are full; \
-             give the directory",
+            "tail follows a directory, because a full file gets no more lines; give the \
+             directory",
         ));
     }
     let filter = args.filter.filter()?;
@@ -148,7 +148,7 @@ fn line(row: &Row, out: &mut Output) -> Result<(), Failure> {
     let kept = kept.join(", ");
     let kept = out.paint(Ink::Dim, format!("({})", Plain(&kept)));
     let ms = millis(row.duration_us);
-    // To the millisecond: `T…Z` of 27 characters has microseconds.
+    // Cut to milliseconds: `T…Z` of 27 characters has microseconds.
     let started = row.started_at.get(..23).map_or_else(
         || row.started_at.clone(),
         |to_millis| format!("{to_millis}Z"),
@@ -165,7 +165,7 @@ fn line(row: &Row, out: &mut Output) -> Result<(), Failure> {
         0 => String::new(),
         n => {
             let times = top::between(&row.suppressed_first_at, &row.suppressed_last_at);
-            format!(" ({n} like it only counted before{})", Plain(&times))
+            format!(" ({n} more like it were only counted{})", Plain(&times))
         }
     };
     let why = row.panic.as_ref().or(row.error.as_ref());
