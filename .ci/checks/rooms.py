@@ -340,5 +340,5 @@ def wrongs():
 if len(sys.argv) > 1:
     os.chdir(sys.argv[1])
 found = list(wrongs())
-print("\n".join(found) or "the rooms are as ARCHITECTURE.md says, and no files form a circle")
+print("\n".join(found) or "the rooms match ARCHITECTURE.md, and no files form a circle")
 sys.exit(bool(found))

@@ -47,7 +47,7 @@ struct NewOrder {
 struct Customer {
     name: String,
     email: String,
-    /// For those who want an account.
+    /// For customers who want an account.
     password: Option<String>,
 }
 

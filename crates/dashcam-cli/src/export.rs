@@ -12,7 +12,7 @@ use dashcam::find::Search;
 use serde_json::json;
 
 pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Failure> {
-    // `requires` says nothing where another argument excludes what it requires.
+    // `requires` does not apply if another argument excludes the required one.
     if args.har && args.base.is_some() {
         return Err(Failure::cannot("--base is for --curl"));
     }
