@@ -163,7 +163,7 @@ pub(super) struct FilterArgs {
     /// out of the shell's history.
     #[arg(long)]
     value: Vec<String>,
-    /// The service's key for pseudonyms, to find hidden values.
+    /// The file of the service's key for pseudonyms, to find hidden values.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// The scope of the key in the service's policy.
@@ -328,7 +328,7 @@ All conditions must hold. If a condition is repeated, one match is enough.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct NewRuleArgs {
-    /// The name of the rule, which exchanges and the status have.
+    /// The name of the rule; exchanges and the status show it.
     pub(super) name: String,
     /// The time until the rule ends (10m, 2h, 1d).
     #[arg(long = "for", value_name = "TIME", value_parser = lifetime)]
@@ -564,7 +564,7 @@ pub(super) struct MintArgs {
     /// The lifetime of the token; services accept at most 1h, unless configured otherwise.
     #[arg(long = "for", value_name = "TIME", default_value = "15m", value_parser = lifetime)]
     pub(super) lifetime: Duration,
-    /// The name of who asks, which exchanges have.
+    /// The name of the person who asks; exchanges show it.
     #[arg(long, value_name = "WHO")]
     pub(super) subject: Option<String>,
     /// Only for the service with this name.
