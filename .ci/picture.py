@@ -36,7 +36,7 @@ height = len(lines) * LINE + 2 * PAD
 width = int(WIDTH * SIZE * 0.6) + 2 * PAD
 print(
     f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-    f'aria-label="What dashcam kept of one failed request">\n'
+    f'aria-label="A failed request, as dashcam kept it">\n'
     f"<style>text{{font:{SIZE}px ui-monospace,Menlo,Consolas,monospace;fill:#d7dde5;white-space:pre}}"
     ".p{fill:#f2c14e}.d{fill:#6fb3ff}.e{fill:#ff7a70}.h{fill:#8fd694}</style>\n"
     f'<rect width="{width}" height="{height}" rx="8" fill="#171b21"/>'
