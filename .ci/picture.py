@@ -1,4 +1,4 @@
-"""Makes a picture of the first kept exchange that the example prints."""
+"""Draws the first kept exchange that the example prints."""
 
 import html
 import re
@@ -12,7 +12,7 @@ shown = text[start : text.index("losses", start)].rstrip().split("\n")
 
 
 def wrapped(line):
-    """Folds what is too long, with the rest below its text."""
+    """Wraps long lines, with the rest indented below the text."""
     indent = " " * (len(re.match(r" *\S* *", line).group()) if line[:1] != " " else 6)
     while len(line) > WIDTH:
         at = line.rfind(" ", len(indent) + 1, WIDTH)
@@ -23,7 +23,7 @@ def wrapped(line):
 
 
 def painted(line):
-    """Gives pseudonyms, levels and headings colours of their own."""
+    """Colours pseudonyms, levels and headings."""
     line = html.escape(line, quote=False)
     line = re.sub(r"(\[~[0-9a-f]+(?: [^\]]*)?\]?)", r'<tspan class="p">\1</tspan>', line)
     line = re.sub(r"\b(DEBUG)\b", r'<tspan class="d">\1</tspan>', line)
@@ -36,7 +36,7 @@ height = len(lines) * LINE + 2 * PAD
 width = int(WIDTH * SIZE * 0.6) + 2 * PAD
 print(
     f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-    f'aria-label="What dashcam kept of one failed request">\n'
+    f'aria-label="A failed request, as dashcam kept it">\n'
     f"<style>text{{font:{SIZE}px ui-monospace,Menlo,Consolas,monospace;fill:#d7dde5;white-space:pre}}"
     ".p{fill:#f2c14e}.d{fill:#6fb3ff}.e{fill:#ff7a70}.h{fill:#8fd694}</style>\n"
     f'<rect width="{width}" height="{height}" rx="8" fill="#171b21"/>'

@@ -1,10 +1,10 @@
-# Sourced by the checks in this directory: puts tools of other ecosystems under
-# target/ci, each installed once, and prints where they are.
+# Sourced by the checks in this directory. Installs tools of other ecosystems once, under
+# target/ci, and prints their directories.
 ci_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 ci_tools="$ci_root/target/ci"
 
-# pip_tool NAME PACKAGE... : installs into a virtual environment of its own and
-# prints its bin directory.
+# pip_tool NAME PACKAGE... : installs packages into a virtual environment, and prints its
+# bin directory.
 pip_tool() {
     local home="$ci_tools/pip-$1"
     shift
@@ -21,8 +21,8 @@ pip_tool() {
     echo "$home/bin"
 }
 
-# npm_tool NAME PACKAGE... : installs into a directory of its own and prints it;
-# NODE_PATH is its node_modules.
+# npm_tool NAME PACKAGE... : installs packages into a directory, and prints it. NODE_PATH is
+# its node_modules.
 npm_tool() {
     local home="$ci_tools/npm-$1"
     shift

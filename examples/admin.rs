@@ -1,7 +1,6 @@
-//! A service with an admin router on a private port: `docs/admin.md` uses it.
+//! A service with an admin router on a private port. `docs/admin.md` uses it.
 //!
-//! `PORT` and `ADMIN_PORT` are the ports (default 3000 and 9000), `ADMIN_TOKEN` the
-//! token.
+//! `PORT` and `ADMIN_PORT` set the ports (default: 3000 and 9000), `ADMIN_TOKEN` the token.
 
 use axum::{
     Router,
@@ -48,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The tenant would come from authentication; here anybody may say it.
+/// The tenant comes from a header here; in a real service, it comes from authentication.
 async fn order(headers: HeaderMap, Path(id): Path<u32>) -> (StatusCode, &'static str) {
     let tenant = headers
         .get("x-tenant")

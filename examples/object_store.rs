@@ -1,13 +1,12 @@
-//! An exporter for an external store: it sends each exchange to an HTTP server as an
-//! object, as object stores accept them.
+//! An exporter to an object store: it puts each exchange as one object to an HTTP server.
 //!
 //! ```text
 //! cargo run --example object_store
 //! ```
 //!
-//! The store is part of the example and rejects everything for its first two seconds.
-//! Meanwhile nothing is lost and no request waits: `Exporter::retry` holds the exchanges
-//! and exports them again.
+//! The store is part of the example, and refuses everything for its first two seconds.
+//! Meanwhile nothing is lost and no request waits: `Exporter::retry` holds the exchanges and
+//! exports them again.
 
 use axum::{
     Router,
@@ -32,13 +31,13 @@ use tokio::{net::TcpListener, task::spawn_blocking};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Puts exchanges to a store. It runs on the exporter's thread, where it may block:
-/// while it does, exchanges wait in the queue in front of it.
+/// Puts exchanges to a store. It runs on the exporter's thread and may block; meanwhile,
+/// exchanges wait in the queue.
 struct ObjectStore(SocketAddr);
 
 impl ObjectStore {
-    /// The ID is the name: an object that arrived without an answer is put again,
-    /// and is the same object.
+    /// The ID is the object's name, so a retry after a lost response writes the same
+    /// object.
     fn put(&self, id: &str, body: &[u8]) -> io::Result<()> {
         let (store, length) = (self.0, body.len());
         let mut stream = TcpStream::connect_timeout(&store, TIMEOUT)?;
@@ -56,25 +55,25 @@ impl ObjectStore {
             return Ok(());
         }
         let status = String::from_utf8_lossy(&status).into_owned();
-        Err(io::Error::other(format!("the store says {status}")))
+        Err(io::Error::other(format!("the store: {status}")))
     }
 }
 
 impl Exporter for ObjectStore {
     fn export(&mut self, exchange: &Exchange) -> Result<(), ExportError> {
         let body = serde_json::to_vec(exchange).map_err(|error| {
-            ExportError::new("not serialised")
+            ExportError::new("cannot serialize the exchange")
                 .with_source(error)
                 .permanent()
         })?;
         self.put(&exchange.id, &body)
-            .map_err(|error| ExportError::new("putting to the store").with_source(error))
+            .map_err(|error| ExportError::new("cannot put the exchange").with_source(error))
     }
 }
 
 type Objects = Arc<Mutex<Vec<(String, usize)>>>;
 
-/// Stands for the store.
+/// A minimal store.
 async fn store(objects: Objects) -> io::Result<SocketAddr> {
     let opens_at = Instant::now() + Duration::from_secs(2);
     let take = move |State(objects): State<Objects>, Path(id): Path<String>, body: Bytes| async move {
@@ -144,6 +143,6 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    println!("all 5 are in the store");
+    println!("the store has all 5 exchanges");
     Ok(())
 }

@@ -1,14 +1,13 @@
-//! A service with OpenTelemetry: spans by the conventions for HTTP servers, the
-//! debug events of the one request that fails, and none of the others.
+//! A service with OpenTelemetry: spans that follow the conventions for HTTP servers, with
+//! the debug events of the one request that fails, and of no other.
 //!
 //! ```text
 //! cargo run --features full --example opentelemetry
 //! ```
 //!
-//! The spans go where `OTEL_EXPORTER_OTLP_ENDPOINT` says (default
-//! `http://localhost:4318`), the log lines to standard error, and the kept exchange
-//! to `DASHCAM_DIR` (default `./dashcam`). Where no collector listens, lines of
-//! `opentelemetry_sdk` say so.
+//! The spans go to `OTEL_EXPORTER_OTLP_ENDPOINT` (default: `http://localhost:4318`), the log
+//! lines to standard error, and the kept exchange to `DASHCAM_DIR` (default: `./dashcam`).
+//! If no collector listens, `opentelemetry_sdk` logs errors.
 
 #[path = "orders/client.rs"]
 #[allow(dead_code, reason = "another example uses more of it")]
@@ -33,11 +32,11 @@ use tokio::net::TcpListener;
 use tracing::{debug, error, instrument};
 use tracing_subscriber::{filter::LevelFilter, prelude::*};
 
-/// The example's own name is that of a library, whose events are never recorded.
+/// The example has the name of a library whose events are never recorded.
 const SHOP: &str = "shop";
 
 async fn pay(Path(id): Path<u64>, Json(order): Json<Value>) -> Result<Json<Value>, StatusCode> {
-    // Without the customer: of a live request the collector gets what is emitted.
+    // Without the customer: the collector gets the events of a live request unredacted.
     debug!(target: SHOP, id, "looking for the order");
     let cents = order["cents"].as_u64().ok_or(StatusCode::BAD_REQUEST)?;
     let points = points(cents).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
@@ -45,7 +44,7 @@ async fn pay(Path(id): Path<u64>, Json(order): Json<Value>) -> Result<Json<Value
     Ok(Json(json!({ "points": points })))
 }
 
-/// Bug: there are more cents than the type has room for.
+/// Bug: the type is too small for the cents.
 #[instrument(target = "shop")]
 fn points(cents: u64) -> Option<u16> {
     debug!(target: SHOP, "counting points");
@@ -101,7 +100,7 @@ async fn main() -> Result<(), BoxError> {
         );
     }
 
-    // All of it blocks, until the last span is at the collector.
+    // This blocks until the last span is at the collector.
     tokio::task::spawn_blocking(move || {
         let written = dashcam.flush(Duration::from_secs(5));
         println!(
@@ -113,7 +112,7 @@ async fn main() -> Result<(), BoxError> {
         if written {
             Ok(())
         } else {
-            Err("the log is stuck".into())
+            Err("the log was not written in time".into())
         }
     })
     .await?

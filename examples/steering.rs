@@ -1,12 +1,12 @@
-//! Verbose for one tenant by editing a file, for one request by a token, and off
-//! again by itself, while the service is under load.
+//! Makes one tenant verbose by editing a file, and one request by a token, while the
+//! service is under load. Both end by themselves.
 //!
 //! ```text
 //! cargo run --example steering --features config,token
 //! ```
 //!
-//! It shows itself, then goes on serving until ctrl-c, with a rule file to edit and
-//! a token to send; `-- --once` makes it end.
+//! It demonstrates both, then keeps serving until Ctrl-C, with a rules file to edit and a
+//! token to send. With `-- --once` it exits instead.
 
 use axum::{
     Router,
@@ -44,7 +44,7 @@ type Failed = Box<dyn Error + Send + Sync>;
 type HttpClient = Client<HttpConnector, Empty<bytes::Bytes>>;
 
 const TENANTS: [&str; 3] = ["acme", "initech", "globex"];
-/// How long the rule is in force.
+/// The lifetime of the rule.
 const RULE: Duration = Duration::from_secs(4);
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -54,7 +54,7 @@ async fn order(Path(id): Path<u32>) -> String {
     id.to_string()
 }
 
-/// Stands for authentication: from here on it is known whose request it is.
+/// Stands for authentication, which knows the tenant of a request.
 async fn tenant(request: Request, next: Next) -> Response {
     if let Some(tenant) = request.headers().get("x-tenant")
         && let Some(context) = dashcam::current()
@@ -70,8 +70,8 @@ async fn main() -> Result<(), Failed> {
     let directory = env::temp_dir().join(format!("dashcam-steering-{}", std::process::id()));
     fs::create_dir_all(&directory)?;
     let rules = directory.join("rules.toml");
-    fs::write(&rules, "# no rule so far\n")?;
-    // The private half stays with who is on call; the service has the public one.
+    fs::write(&rules, "# no rule yet\n")?;
+    // Whoever is on call has the private half; the service has the public half.
     let key = TokenKey::generate_ed25519("on-call")?;
     let public = key.public().ok_or("an HS256 secret has no public half")?;
 
@@ -117,7 +117,7 @@ async fn main() -> Result<(), Failed> {
     let result = show.all(&key).await;
     if result.is_ok() && !env::args().any(|argument| argument == "--once") {
         let token = key.mint(&Claims::new(Duration::from_secs(3600)))?;
-        println!("\nedit {}, or, for an hour,", rules.display());
+        println!("\nEdit {}, or use this token for an hour:", rules.display());
         println!("curl -i -H 'x-dashcam-verbose: {token}' http://{address}/orders/1");
         tokio::signal::ctrl_c().await?;
     }
@@ -163,9 +163,9 @@ impl Show<'_> {
         println!("{:5.1} s  {text}", self.started.elapsed().as_secs_f64());
     }
 
-    /// Some load that shows nothing.
+    /// Checks that the load shows no debug events.
     async fn quiet(&self, what: &str) -> Result<(), Failed> {
-        // What was live when the rule ended has its last lines.
+        // Requests that were live when the rule ended may still log.
         let deadline = Instant::now() + DEADLINE;
         loop {
             sleep(Duration::from_millis(200)).await;
@@ -178,13 +178,18 @@ impl Show<'_> {
         let requests = self.dashcam.status().finished - before;
         let lines = self.lines()?;
         if !lines.is_empty() {
-            return Err(format!("{} lines were shown: {:?}", lines.len(), lines.first()).into());
+            return Err(format!(
+                "expected no lines, but the log has {}: {:?}",
+                lines.len(),
+                lines.first()
+            )
+            .into());
         }
         self.say(&format!("{what}: {requests} requests, 0 debug lines"));
         Ok(())
     }
 
-    /// One tenant, by editing the file that the service has.
+    /// Makes one tenant verbose by editing the rules file.
     async fn by_file(&self) -> Result<(), Failed> {
         let expires = jiff::Timestamp::now().checked_add(RULE)?;
         let rule = format!(
@@ -212,7 +217,7 @@ impl Show<'_> {
         };
         let requests = tenants().count();
         if tenants().any(|tenant| tenant != "acme") {
-            return Err("requests of others were shown".into());
+            return Err("the log has debug events of other tenants".into());
         }
         self.say(&format!(
             "it has expired: {} debug lines of {requests} requests, all of acme",
@@ -221,7 +226,7 @@ impl Show<'_> {
         Ok(())
     }
 
-    /// One request, by its header.
+    /// Makes one request verbose by its header.
     async fn by_token(&self, key: &TokenKey) -> Result<(), Failed> {
         let claims = Claims::new(Duration::from_secs(600))
             .subject("alice")
@@ -241,7 +246,9 @@ impl Show<'_> {
             let said = response.headers().get("x-dashcam-verbose").cloned();
             let said = said.as_ref().and_then(|value| value.to_str().ok());
             if said != expected {
-                return Err(format!("the response said {said:?}").into());
+                return Err(
+                    format!("unexpected x-dashcam-verbose in the response: {said:?}").into(),
+                );
             }
             response.into_body().collect().await?;
             match said {
@@ -250,7 +257,7 @@ impl Show<'_> {
                     println!("         < x-dashcam-verbose: {said}");
                     lines.iter().for_each(|line| println!("         | {line}"));
                     if lines.len() != 3 {
-                        return Err("there are three debug events in a request".into());
+                        return Err("expected three debug events of the request".into());
                     }
                 }
                 None => {
@@ -269,7 +276,7 @@ impl Show<'_> {
         self.quiet("and nothing is verbose").await
     }
 
-    /// The lines so far, once there are some.
+    /// Waits for lines in the log, and returns them.
     async fn until_shown(&self) -> Result<Vec<Value>, Failed> {
         let deadline = Instant::now() + DEADLINE;
         while Instant::now() < deadline {
@@ -279,13 +286,13 @@ impl Show<'_> {
             }
             sleep(Duration::from_millis(20)).await;
         }
-        Err("nothing was shown".into())
+        Err("the log has no debug events".into())
     }
 
-    /// The lines that are new in the log.
+    /// The new lines of the log.
     fn lines(&self) -> Result<Vec<Value>, Failed> {
         if !self.dashcam.flush(Duration::from_secs(5)) {
-            return Err("the log is stuck".into());
+            return Err("the log was not written in time".into());
         }
         let lines = self.log.take();
         let lines = lines.lines().map(serde_json::from_str);
@@ -293,7 +300,7 @@ impl Show<'_> {
     }
 }
 
-/// One client of one tenant.
+/// Sends requests as one client of one tenant.
 async fn load(client: HttpClient, address: SocketAddr, tenant: &str) -> Result<(), Failed> {
     for id in 0_u32.. {
         let request = http::Request::get(format!("http://{address}/orders/{id}"))

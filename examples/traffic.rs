@@ -1,9 +1,9 @@
-//! A server of every kind of traffic, with and without the layer: what checks
-//! compare, and what load is put on.
+//! A server for every kind of traffic, with and without the layer. Checks compare the two
+//! and put load on them.
 //!
-//! `BARE=1` leaves the layer out, `KEEP=1` keeps every exchange, `STALL=1` lets the
-//! exporter wait for ever, `MEMORY` is the limit of memory in MiB; `PORT` is the port (default 0: any), `DASHCAM_DIR` the
-//! directory of exchanges.
+//! `BARE=1` removes the layer, `KEEP=1` keeps every exchange, and `STALL=1` makes the
+//! exporter wait forever. `MEMORY` sets the limit of memory in MiB, `PORT` the port (default:
+//! 0, any), `DASHCAM_DIR` the directory of exchanges.
 
 use axum::{
     Json, Router,
@@ -84,7 +84,7 @@ async fn serve(app: Router, port: &str) -> Result<(), Box<dyn std::error::Error>
     Ok(())
 }
 
-/// Never comes back.
+/// Never returns from `export`.
 struct Stalled;
 
 impl Exporter for Stalled {
@@ -95,8 +95,8 @@ impl Exporter for Stalled {
     }
 }
 
-/// The peak of resident memory in KiB, where the system tells it, and what the
-/// layer says of itself.
+/// Returns the peak of resident memory in KiB, if the system reports it, and the layer's
+/// status.
 fn memory(handle: Option<&DashcamHandle>) -> Json<serde_json::Value> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let number = |label: &str| {
@@ -126,7 +126,7 @@ fn memory(handle: Option<&DashcamHandle>) -> Json<serde_json::Value> {
     }))
 }
 
-/// Says what came in, and gives it back as it comes.
+/// Describes the request in a header, and returns its body as it arrives.
 async fn echo(method: Method, uri: Uri, headers: HeaderMap, body: Body) -> Response {
     let mut response = Response::new(body);
     let length = headers.len() - usize::from(headers.contains_key("x-request-id"));
@@ -141,7 +141,7 @@ async fn echo(method: Method, uri: Uri, headers: HeaderMap, body: Body) -> Respo
     response
 }
 
-/// Counts and sums what comes in.
+/// Counts and sums the bytes of the body.
 async fn upload(body: Body) -> String {
     let mut body = body.into_data_stream();
     let (mut length, mut sum) = (0, 0_u64);
@@ -159,7 +159,7 @@ struct Size {
     bytes: usize,
 }
 
-/// So many bytes, in chunks.
+/// Returns a number of bytes, in chunks.
 async fn download(Query(size): Query<Size>) -> Response {
     static CHUNK: [u8; 16 * 1024] = [b'x'; 16 * 1024];
     let whole = stream::repeat(Bytes::from_static(&CHUNK)).take(size.bytes / CHUNK.len());
@@ -168,7 +168,7 @@ async fn download(Query(size): Query<Size>) -> Response {
     Body::from_stream(chunks).into_response()
 }
 
-/// The part that was asked for.
+/// Returns the requested range.
 async fn range(headers: HeaderMap) -> Response {
     const TEXT: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
     let asked = headers.get(header::RANGE).and_then(|range| {
@@ -200,7 +200,7 @@ async fn trailers() -> Response {
     (head, Body::new(StreamBody::new(frames))).into_response()
 }
 
-/// Ten events, a moment between them.
+/// Sends ten events, with pauses.
 async fn events() -> Response {
     let events = paced(|n| format!("id: {n}\ndata: {{\"n\":{n}}}\n\n"));
     let head = [(header::CONTENT_TYPE, "text/event-stream")];
@@ -219,7 +219,7 @@ fn paced(item: fn(u32) -> String) -> Body {
     }))
 }
 
-/// Goes on until the client goes away.
+/// Sends data until the client leaves.
 async fn slow() -> Response {
     let items = stream::repeat(()).then(|()| async {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -228,7 +228,7 @@ async fn slow() -> Response {
     Body::from_stream(items).into_response()
 }
 
-/// A WebSocket that sends everything back.
+/// A WebSocket that echoes every message.
 async fn socket(upgrade: WebSocketUpgrade) -> Response {
     upgrade.on_upgrade(|mut socket| async move {
         while let Some(Ok(message)) = socket.recv().await {

@@ -1,14 +1,14 @@
-//! A gateway and a backend, two processes with a log each. One request fails; its
-//! one ID finds it in both logs, and it is one trace.
+//! A gateway and a backend: two processes, each with a log. One request fails. Both logs
+//! have its correlation ID, and it is one trace.
 //!
 //! ```text
-//! cargo run --features full --example two_services             # goes on serving
-//! cargo run --features full --example two_services -- --once   # … or ends
+//! cargo run --features full --example two_services             # keeps serving
+//! cargo run --features full --example two_services -- --once   # exits
 //! ```
 //!
-//! `DASHCAM_DIR` (default `./dashcam`) gets `gateway.log` and `backend.log`, and in
-//! a directory of each the kept exchanges. Where `OTEL_EXPORTER_OTLP_ENDPOINT` names
-//! a collector, both send their spans there.
+//! `DASHCAM_DIR` (default: `./dashcam`) gets `gateway.log` and `backend.log`, and a
+//! directory of exchanges for each. If `OTEL_EXPORTER_OTLP_ENDPOINT` is set, both send
+//! their spans to that collector.
 
 #[path = "orders/client.rs"]
 #[allow(dead_code, reason = "another example uses more of it")]
@@ -43,7 +43,7 @@ fn directory() -> PathBuf {
     env::var_os("DASHCAM_DIR").map_or_else(|| "dashcam".into(), PathBuf::from)
 }
 
-/// What a service needs to be looked into.
+/// The telemetry of a service.
 struct Telemetry {
     dashcam: Dashcam,
     spans: Option<SdkTracerProvider>,
@@ -56,8 +56,8 @@ impl Telemetry {
         let dashcam = Dashcam::builder()
             .service(service, env!("CARGO_PKG_VERSION"))
             .correlation(CorrelationIdLayer::new().server_timing(true))
-            // One key, so that equal values are known as equal in both. A real one is
-            // a secret.
+            // One key for both services, so that equal values have equal pseudonyms. A real
+            // key is a secret.
             .policy(Policy::strict().with_key("example", &[7; 32])?)
             .replay(Replay::default())
             .directory(directory.join(service))
@@ -76,7 +76,7 @@ impl Telemetry {
         Ok(Self { dashcam, spans })
     }
 
-    /// Waits until all of it is where it belongs.
+    /// Flushes exchanges, log and spans.
     async fn end(self) -> Result<(), BoxError> {
         tokio::task::spawn_blocking(move || {
             let written = self.dashcam.flush(Duration::from_secs(5));
@@ -86,7 +86,7 @@ impl Telemetry {
             if written {
                 Ok(())
             } else {
-                Err("the log is stuck".into())
+                Err("the log was not written in time".into())
             }
         })
         .await?
@@ -95,7 +95,7 @@ impl Telemetry {
 
 // ---- the backend
 
-/// Bug: whoever wrote it did not think of amounts of four digits.
+/// Bug: it does not work for amounts of four digits.
 async fn charge(Json(charge): Json<Value>) -> Result<Json<Value>, StatusCode> {
     let cents = charge["cents"].as_u64().ok_or(StatusCode::BAD_REQUEST)?;
     debug!(
@@ -120,7 +120,7 @@ async fn backend() -> Result<(), BoxError> {
         .layer(telemetry.dashcam.layer());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("http://{}/charges", listener.local_addr()?);
-    // It ends with the process that started it.
+    // Stops when the parent process ends.
     let parent = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     axum::serve(
         listener,
@@ -133,7 +133,7 @@ async fn backend() -> Result<(), BoxError> {
     telemetry.end().await
 }
 
-/// The backend in a process of its own, and where it listens.
+/// Starts the backend in a process of its own, and returns its URL.
 fn start_backend() -> Result<(Child, String), BoxError> {
     let mut child = Command::new(env::current_exe()?)
         .arg("backend")
@@ -214,7 +214,7 @@ async fn gateway(once: bool) -> Result<(), BoxError> {
         }
     }
     if !once {
-        println!("\nStill listening; ctrl-c ends it. Try\n");
+        println!("\nStill listening; press Ctrl-C to stop. Try\n");
         println!("  curl -i -H 'content-type: application/json' -d '{{\"cents\":100000}}' {url}");
         tokio::signal::ctrl_c().await?;
     }
@@ -229,7 +229,7 @@ fn header<'a>(answer: &'a Response<axum::body::Bytes>, name: &str) -> &'a str {
     value.and_then(|value| value.to_str().ok()).unwrap_or("-")
 }
 
-/// Joins the two logs by the ID: what `grep` does, or any log system.
+/// Joins the two logs by the ID, as `grep` or any log system does.
 fn tell(id: &str) -> Result<(), BoxError> {
     let mut lines = Vec::new();
     for service in ["gateway", "backend"] {
@@ -242,7 +242,7 @@ fn tell(id: &str) -> Result<(), BoxError> {
         }
     }
     lines.sort_by(|a, b| a.0.cmp(&b.0));
-    println!("\nEverything that both logs have of {id}:\n");
+    println!("\nAll lines of {id} in both logs:\n");
     for (time, service, line) in &lines {
         let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
         let fields = line.get("fields").map(Value::to_string);

@@ -1,12 +1,12 @@
-//! One slow request out of thousands: its debug events are in the log, with the
-//! times at which they were emitted, and those of all other requests are not.
+//! One slow request out of thousands: the log has its debug events, with their original
+//! times, and none of the other requests.
 //!
 //! ```text
 //! cargo run --example verbose 2> verbose.jsonl
 //! ```
 //!
 //! Standard output is a plain `fmt` text layer at `info`; standard error is the
-//! JSON log line. `REQUESTS` is the number of requests (default 3000).
+//! JSON log line. `REQUESTS` sets the number of requests (default: 3000).
 
 use axum::{Router, extract::Path, routing::get};
 use dashcam::{Dashcam, capture::Replay, gate::EventTime};
@@ -22,7 +22,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tracing::{debug, info_span};
 use tracing_subscriber::{filter::LevelFilter, fmt, prelude::*};
 
-/// The item that only production has.
+/// The item whose query is slow.
 const UNLUCKY: u32 = 1234;
 const CLIENTS: u32 = 16;
 
@@ -92,7 +92,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     }
 
     if !dashcam.flush(Duration::from_secs(5)) {
-        return Err("the log is stuck".into());
+        return Err("the log was not written in time".into());
     }
     let status = dashcam.status();
     println!(

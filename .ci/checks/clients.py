@@ -13,7 +13,7 @@ import time
 import websockets
 
 OURS = {"x-request-id", "date"}
-# A connection that nobody closes fails instead of waiting for ever.
+# A connection that nobody closes fails instead of waiting forever.
 socket.setdefaulttimeout(60)
 
 
@@ -31,7 +31,7 @@ def server(program, directory, **env):
 
 
 def heads(text):
-    """Every response head: the status line, and the fields but ours, sorted."""
+    """Every response head: the status line, and the fields except ours, sorted."""
     found = []
     for head in text.replace("\r\n", "\n").split("\n\n"):
         lines = [line for line in head.split("\n") if line]
@@ -42,7 +42,7 @@ def heads(text):
 
 
 def curl(*args, data=None):
-    """What curl prints, the heads it saw, and how it ended."""
+    """The output of curl, the heads that it saw, and its exit code."""
 
     def run(address):
         with tempfile.NamedTemporaryFile() as seen:
@@ -51,7 +51,7 @@ def curl(*args, data=None):
             done = subprocess.run(command + words, input=data, capture_output=True, check=False)
             errors = done.stderr.decode().replace(address, "ADDRESS")
             head = seen.read().decode()
-            # With --head the heads are the output, too.
+            # With --head, the output is the heads, too.
             body = b"" if "--head" in args else done.stdout
             return {"code": done.returncode, "body": body, "heads": heads(head), "errors": errors}
 
@@ -59,7 +59,7 @@ def curl(*args, data=None):
 
 
 def leaves(path, after, version=()):
-    """A client that goes away after some bytes; what it had until then."""
+    """The bytes that a client got before it left after some bytes."""
 
     def run(address):
         command = ["curl", "--silent", "--no-buffer", *version, f"http://{address}{path}"]
@@ -72,7 +72,7 @@ def leaves(path, after, version=()):
 
 
 def half_request(address):
-    """Announces more than it sends, and goes away."""
+    """Announces more than it sends, and leaves."""
     host, port = address.split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(b"POST /upload HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf")
@@ -87,7 +87,7 @@ def half_request(address):
 
 
 def pipelined(address):
-    """Three requests at once over one connection; the answers in order."""
+    """Three requests at once over one connection, and the responses in order."""
     host, port = address.split(":")
     with socket.create_connection((host, int(port))) as connection:
         for path in ("/range", "/empty", "/fails"):
@@ -116,7 +116,7 @@ def websocket(address):
 
 
 def event_stream(address):
-    """The events as a client parses them, and whether they came one by one."""
+    """The events as a client parses them, and whether they arrived one by one."""
     host, port = address.split(":")
     events, arrivals, block = [], [], {}
     with socket.create_connection((host, int(port))) as connection:
@@ -144,7 +144,7 @@ H1, H2 = ("--http1.1",), ("--http2-prior-knowledge",)
 def cases():
     for name, version in (("HTTP/1.1", H1), ("HTTP/2", H2)):
         url = "URL"
-        # Over HTTP/2 nobody answers it, and curl sends the body after a while.
+        # Over HTTP/2 there is no interim response, and curl sends the body after a while.
         wait = "30" if version == H1 else "0.2"
         each = {
             "GET": curl(*version, f"{url}/range"),
@@ -178,7 +178,7 @@ def cases():
             "two requests on one connection": curl(*version, f"{url}/range", f"{url}/echo"),
         }
         if version == H2:
-            # Older versions of curl break over these by themselves.
+            # Older versions of curl fail on these by themselves.
             del each["expect 100, refused"], each["two requests on one connection"]
         for what, run in each.items():
             yield f"{name}: {what}", run

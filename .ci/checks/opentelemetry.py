@@ -20,7 +20,7 @@ def exchanges(directory):
 
 
 def plain(attributes):
-    """Names and values, whose types are those of OTLP."""
+    """Names and values, with the types of OTLP."""
     values = {}
     for attribute in attributes:
         assert attribute["key"] not in values, attribute
@@ -57,13 +57,13 @@ def of_request(correlation_id, name):
 
 
 def check_ids(span, correlation_id, log, header=None):
-    """One answer to who the request is, in every output."""
+    """Checks that every output has the same IDs of the request."""
     mine = [line for line in log if line.get("correlation_id") == correlation_id]
     request = only(line for line in mine if line["message"] == "request")
     for line in mine:
         equal((line["trace_id"], line["span_id"]), (span["traceId"], span["spanId"]))
     if header is not None:
-        # Sampled, and the trace ID is random as W3C Trace Context wants it.
+        # Sampled, and with the random trace ID that W3C Trace Context requires.
         equal(header, f'trace;desc="00-{span["traceId"]}-{span["spanId"]}-03"')
     return request
 
@@ -86,13 +86,13 @@ def check_kept(span, kept):
 
 
 def check_events(span, kept, expected):
-    """The recorded events, each once and with the time it had."""
+    """Checks the recorded events, each once and with its original time."""
     debug = [e for e in span["events"] if plain(e["attributes"])["level"] == "DEBUG"]
     equal([e["name"] for e in debug], expected)
     recorded = {e["message"]: e for e in kept["events"]}
     start, end = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
     for event in debug:
-        # The exchange has microseconds since its start, which is before the span's.
+        # The exchange has microseconds since its own start, which precedes the span's.
         since = (int(event["timeUnixNano"]) - start) / 1000
         at = recorded[event["name"]]["at_us"]
         assert abs(since - at) < 5000, (event, at, since)
@@ -137,7 +137,7 @@ for cents, status, correlation_id, header in visits:
     check_ids(gateway, correlation_id, logs["gateway"], header)
     check_ids(backend, correlation_id, logs["backend"])
 
-    # One trace, through the span in which the gateway calls.
+    # One trace, through the span of the gateway's call.
     call = by_id[backend["parentSpanId"]]
     check_recipe(correlation_id, [gateway, call, backend])
     equal((call["name"], call["kind"]), ("charge", INTERNAL))
@@ -158,7 +158,7 @@ for cents, status, correlation_id, header in visits:
     check_kept(backend, other)
     check_events(backend, other, ["looking at the limit", "wrote the amount"])
     equal(other["correlation"]["parent_id"], call["spanId"])
-    # The customer has one pseudonym everywhere, and no name.
+    # The customer has one pseudonym everywhere, and the name is nowhere.
     looking = only(e for e in backend["events"] if e["name"] == "looking at the limit")
     checking = only(e for e in gateway["events"] if e["name"] == "checking out")
     customer = plain(looking["attributes"])["customer"]

@@ -1,5 +1,5 @@
-"""Reads rustdoc's JSON of the library: counts the public items and finds the crates whose
-types they show."""
+"""Reads rustdoc's JSON of the library: counts the public items, and finds the crates of the
+types in their signatures."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ items, foreign, seen = {}, {}, set()
 
 
 def types_of(node, where):
-    """Notes the crates of all types that a part of the JSON names."""
+    """Collects the crates of all types in a part of the JSON."""
     if isinstance(node, dict):
         if "resolved_path" in node:
             note(node["resolved_path"]["id"], where)
@@ -43,7 +43,7 @@ def note(id_, where):
 
 
 def walk(id_, where):
-    """An item that can be reached from the root, and what belongs to it."""
+    """Adds an item that is reachable from the root, and its members."""
     item = index.get(str(id_))
     if item is None or (id_, where) in seen:
         return
@@ -68,7 +68,7 @@ def walk(id_, where):
     if kind in ("struct", "enum", "trait", "function", "constant", "type_alias", "macro", "union", "static"):
         items.setdefault(id_, f"{kind} {name}")
     if not isinstance(inner, dict):
-        # The text of a macro.
+        # A macro's text.
         return
     types_of({k: v for k, v in inner.items() if k not in ("impls", "implementations")}, name)
     walk_members(inner, kind, name)
@@ -102,7 +102,7 @@ def walk_members(inner, kind, name):
 
 
 def chosen(item):
-    """An implementation that somebody wrote, not the compiler or a blanket one."""
+    """Whether an implementation is hand-written, not by the compiler or a blanket one."""
     impl = item and item["inner"].get("impl")
     return impl and not impl.get("is_synthetic") and not impl.get("blanket_impl") and impl
 
@@ -132,7 +132,7 @@ def walk_all(ids, where):
 root = index[str(doc["root"])]
 walk_all(root["inner"]["module"]["items"], "dashcam")
 for item in index.values():
-    # Also those for types of other crates.
+    # Including those for types of other crates.
     impl = chosen(item)
     if impl:
         types_of([impl["for"], impl["trait"] and impl["trait"]["args"]], "an implementation")

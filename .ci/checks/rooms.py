@@ -1,13 +1,13 @@
-"""Holds the imports of src/ to the table "Rooms" of ARCHITECTURE.md.
+"""Checks the imports of src/ against the table "Rooms" of ARCHITECTURE.md.
 
     rooms.py [DIRECTORY]    the directory that has src/ and ARCHITECTURE.md; default: here
 
-It fails where a room imports one that its row does not name, where a row names one that is
-not imported or stands further down, and where files import each other in a circle.
+It fails if a room imports one that its row does not name, if a row names one that is not
+imported or comes later, or if files import each other in a circle.
 
-It reads `use` and paths such as `crate::a::b`. For circles a name that a file only passes on
-(`pub use`) belongs to the file that defines it, and what a `mod.rs` defines belongs to its
-whole directory. Tests, comments and texts are not read. Calls of methods are no imports.
+It reads `use` and paths such as `crate::a::b`. For circles, a re-exported name (`pub use`)
+belongs to the file that defines it, and items of a `mod.rs` belong to its whole directory. It
+ignores tests, comments and strings. Method calls are not imports.
 """
 
 import os
@@ -16,7 +16,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-# Rooms whose files may form circles, and why.
+# Rooms whose files may form circles, and the reason.
 CIRCLES = {
     "context": "a context holds the calls of its request, which are contexts",
 }
@@ -37,7 +37,7 @@ ITEM = re.compile(
 
 
 def code_of(text):
-    """The text without comments and what stands in quotes, and without tests."""
+    """The text without comments, string contents and tests."""
     out, at = [], 0
     token = re.compile(
         r"//[^\n]*|/\*|b?r(#*)\"|b?\"(?:\\.|[^\"\\])*\"|b?'(?:\\.[^']*|[^'\\])'|\br#(?=[A-Za-z_])", re.S
@@ -63,7 +63,7 @@ def code_of(text):
 
 
 def end_of_item(code, at):
-    """Where the item that starts there ends: at its `;` or its closing brace."""
+    """The end of the item that starts there: its `;` or its closing brace."""
     # A field or a variant ends at its comma, too.
     ends = ";}" if ITEM.match(code, at) else ";},"
     depth = 0
@@ -78,7 +78,7 @@ def end_of_item(code, at):
 
 
 def leaves(tree, before=()):
-    """`a::{b, c as d}` as its paths, each with the name that it has here."""
+    """The paths of `a::{b, c as d}`, each with its local name."""
     tree = tree.strip()
     if "{" in tree:
         head, rest = tree.split("{", 1)
@@ -114,7 +114,7 @@ class Module:
 
     @staticmethod
     def top_level(code):
-        """What stands in no braces."""
+        """The text outside all braces."""
         out, depth = [], 0
         for char in code:
             depth -= char == "}"
@@ -160,7 +160,7 @@ class House:
         self.rooms = {path[:1] for path, module in modules.items() if module.file != root}
 
     def absolute(self, module, path, names=None):
-        """A path from the root of the crate, or None where it is of another one."""
+        """A path from the root of the crate, or None for another crate."""
         names = names or {}
         first, at = path[0], module.path
         if first in ("crate", "$crate"):
@@ -178,7 +178,7 @@ class House:
         return None
 
     def names(self, module):
-        """What the names that a file imports are; None for those of other crates."""
+        """The paths of the names that a file imports; None for other crates."""
         return {
             name: self.absolute(module, path)
             for path, name, _ in module.uses
@@ -186,7 +186,7 @@ class House:
         }
 
     def owner(self, path, seen=frozenset()):
-        """The file that defines what a path from the root names, or None."""
+        """The file that defines the item of a path from the root, or None."""
         if path in seen:
             return None
         seen |= {path}
@@ -194,7 +194,7 @@ class House:
             if path[:cut] in self.modules:
                 break
         module, rest = self.modules[path[:cut]], path[cut:]
-        # A module and a function may have one name: the function is meant.
+        # If a module and a function share a name, the function is meant.
         if not rest and path:
             parent = self.modules.get(path[:-1])
             if parent and parent.path != module.path:
@@ -217,7 +217,7 @@ class House:
         return None
 
     def arrows(self):
-        """Room to room, and file to file, each with the names."""
+        """The imports between rooms and between files, each with the names."""
         rooms, files = defaultdict(set), defaultdict(set)
         for module in self.modules.values():
             names = self.names(module)
@@ -258,7 +258,7 @@ class House:
             return  # The root of the crate only names its rooms.
         if owner.parts[:2] != module.file.parts[:2]:
             return  # Rooms form no circle where each imports only those above it.
-        # What a folder's own file defines belongs to all that is in the folder.
+        # Items of a folder's own file belong to everything in the folder.
         if owner.name != "mod.rs" or owner.parent not in module.file.parents:
             files[str(module.file), str(owner)].add(name)
 
@@ -340,5 +340,5 @@ def wrongs():
 if len(sys.argv) > 1:
     os.chdir(sys.argv[1])
 found = list(wrongs())
-print("\n".join(found) or "the rooms are as ARCHITECTURE.md says, and no files form a circle")
+print("\n".join(found) or "the rooms match ARCHITECTURE.md, and no files form a circle")
 sys.exit(bool(found))

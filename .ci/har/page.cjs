@@ -1,4 +1,4 @@
-// Chromium with the HAR in place of a network: a page gets the recorded answers.
+// Chromium with the HAR instead of a network: a page gets the recorded responses.
 const fs = require('fs')
 const assert = require('assert')
 const { chromium } = require('playwright-core')
@@ -43,7 +43,7 @@ async function main (har, wanted) {
       headers: { 'content-type': 'application/json' },
       body: Buffer.from(sent, 'base64').toString()
     })
-    // What is not in the document is not answered.
+    // Requests that are not in the document get no response.
     await assert.rejects(fetched('/other'))
     console.log('a page got the recorded answers')
   } finally {

@@ -1,4 +1,4 @@
-"""An addon of mitmproxy: compares what it reads with what was sent."""
+"""An addon of mitmproxy: compares what it reads with the sent data."""
 
 import base64
 import json
@@ -17,10 +17,10 @@ class Compare:
         n, self.read = self.read, self.read + 1
         if n >= len(self.wanted):
             return
-        # It leaves the brackets of an IPv6 address out when it writes a URL.
+        # mitmproxy omits the brackets of an IPv6 address in a URL.
         wanted = self.wanted[n]
         wanted["url"] = wanted["url"].replace("[::1]", "::1")
-        # It shows methods in upper case.
+        # mitmproxy shows methods in upper case.
         wanted["method"] = wanted["method"].upper()
         assert flow.response is not None
         found = {

@@ -1,5 +1,5 @@
-//! Fills a directory with so many MiB of exchanges and prints some of their IDs; or says
-//! what writing one costs, or making the indexes of a directory anew.
+//! Fills a directory with exchanges of a total size in MiB and prints some of their IDs. Or
+//! measures writing one, or rebuilding the indexes of a directory.
 
 use dashcam::{
     exchange::Exchange,
@@ -53,7 +53,7 @@ fn exchange() -> Exchange {
     serde_json::from_value(value).unwrap()
 }
 
-/// One more than the last: a time and IDs of its own.
+/// The next exchange, with a time and IDs of its own.
 fn change(exchange: &mut Exchange, n: u64) {
     let (second, micro) = (n / 1000, n % 1000);
     exchange.id = format!("{n:08x}-b951-7855-860a-8959580b34ad");
@@ -74,7 +74,7 @@ fn fill(dir: &Path, mib: u64) {
     let count = mib * 1024 * 1024 / line;
     for n in 0..count {
         change(&mut exchange, n);
-        // As in a storm: of every hundred a thousand more were only counted.
+        // As in a storm: every hundredth has a count of a thousand more.
         exchange.losses.suppressed_before = if n % 100 == 0 { 1000 } else { 0 };
         exporter.export(&exchange).unwrap();
     }
@@ -83,8 +83,8 @@ fn fill(dir: &Path, mib: u64) {
     println!("{:08x} {:08x} {:08x}", 7, count / 2, count - 7);
 }
 
-/// What an exchange costs in this version: serialised, written, and put into the index.
-/// Under callgrind the difference of two numbers of rounds is that of instructions.
+/// Measures an exchange in this version: serialised, written, and put into the index. Under
+/// callgrind, the difference of two numbers of rounds is the instructions.
 fn cost(dir: &Path, rounds: u32) {
     const COUNT: u64 = 4_000;
     let dir = dir.join("cost");
@@ -104,7 +104,7 @@ fn cost(dir: &Path, rounds: u32) {
     println!("an exchange is written in {} ns", rounds.min().unwrap());
 }
 
-/// Deletes the indexes and lets the exporter make them again, without the pauses that it
+/// Deletes the indexes and lets the exporter rebuild them, without the pauses that it
 /// makes in a service.
 fn anew(dir: &Path) {
     let indexes = || -> BTreeMap<_, _> {
@@ -133,7 +133,7 @@ fn anew(dir: &Path) {
             longest = longest.max(began.elapsed().as_micros());
             turns += 1;
         }
-        // A second's work was done, or all.
+        // The work of one second is done, or all of it.
         more = turns - until > 1;
     }
     let took = began.elapsed().as_millis();

@@ -1,5 +1,5 @@
-"""Time and peak memory of the program `dashcam` over a directory: of each command the
-least of seven runs."""
+"""Measures time and peak memory of the program `dashcam` over a directory: the least of
+seven runs of each command."""
 
 import os, sys, time
 

@@ -1,4 +1,4 @@
-//! What dashcam kept of the visitors' requests, told for a terminal.
+//! Prints what dashcam kept of the visitors' requests.
 
 use crate::{
     client::BoxError,
@@ -43,7 +43,7 @@ pub(crate) fn print(
     if let Some(kept) = of(&visits.parallel) {
         tell(&kept.exchange);
     } else if visits.lamps_left >= 0 {
-        println!("The orders did not meet this time; start it again.");
+        println!("The orders did not overlap this time; run the example again.");
     }
 
     println!("\n---- next ----\n");
@@ -53,11 +53,11 @@ pub(crate) fn print(
         println!("Not kept: {:?}", status.dropped);
     }
     if let Health::Degraded { why } = &status.exporter {
-        println!("They cannot be written: {why}");
+        println!("The exporter cannot write: {why}");
     }
     if let Some(Kept { exchange, file }) = of(&visits.ordinary) {
         let (id, file) = (&exchange.correlation.id, file.display());
-        println!("The exchanges are in\n  {file}\nThe events of the first one:");
+        println!("The exchanges are in\n  {file}\nPrint the events of the first one:");
         println!(
             r#"  jq -r 'select(.correlation.id == "{id}") | .events[] | [.at_us, .level, .message] | @tsv' '{file}'"#
         );
@@ -65,12 +65,12 @@ pub(crate) fn print(
     if let Some(base) = base {
         if let Some(Kept { exchange, file }) = of(slice::from_ref(&visits.too_large)) {
             let (id, file) = (&exchange.correlation.id, file.display());
-            println!("The 450 cups fail again, without knowing who wanted them:");
+            println!("Send the order of 450 cups again, without the customer's data:");
             println!(
                 "  cargo run -q -p dashcam-cli -- export --curl --id {id} --base {base} '{file}' | sh"
             );
         }
-        println!("Try these, and look into the file again:");
+        println!("Try these, and read the file again:");
         println!("  curl -i -H 'x-request-id: my-own-id' {base}/panic");
         println!("  curl -i '{base}/echo?delay_ms=6000'");
         println!(
@@ -89,9 +89,9 @@ struct Kept {
 /// The exchange with this correlation ID, and the file it is in.
 fn find(id: &str) -> io::Result<Option<Kept>> {
     let directory = env::var_os("DASHCAM_DIR").map_or_else(|| "dashcam".into(), PathBuf::from);
-    // Whoever needs no file names has `JsonLines::read(directory)`.
+    // `JsonLines::read` reads all files, without their names.
     let Ok(entries) = fs::read_dir(directory) else {
-        return Ok(None); // nothing was written
+        return Ok(None); // no exchange was written
     };
     for entry in entries {
         let file = entry?.path();
@@ -111,7 +111,7 @@ fn find(id: &str) -> io::Result<Option<Kept>> {
 
 fn tell(exchange: &Exchange) {
     let (request, response) = (&exchange.request, exchange.response.as_ref());
-    let status = response.map_or_else(|| "no answer".to_owned(), |r| r.status.to_string());
+    let status = response.map_or_else(|| "no response".to_owned(), |r| r.status.to_string());
     println!("request    {} {} -> {status}", request.method, request.path);
     println!("ID         {}", exchange.correlation.id);
     let keep: Vec<_> = exchange.keep.iter().map(reason).collect();
@@ -132,12 +132,12 @@ fn tell(exchange: &Exchange) {
         let fields = pairs(&decision.fields);
         println!("  {}  {}{fields}", time(decision.at_us), decision.name);
     }
-    println!("events (the log has those at INFO and above only)");
+    println!("events (the log has only those at INFO and above)");
     for event in &exchange.events {
         println!("  {}", line(event));
     }
     if let Some(Content::Text { text, .. }) = &request.body.content {
-        println!("body of the request, as kept\n  {text}");
+        println!("request body, as kept\n  {text}");
     }
     if exchange.losses == Losses::default() && exchange.missing.is_empty() {
         println!("losses     none");

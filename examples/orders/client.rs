@@ -1,5 +1,5 @@
-//! The HTTP client: whatever is sent with it from inside of a request carries
-//! that request's correlation ID and goes on with its trace.
+//! The HTTP client. Requests that it sends from inside a request carry that request's
+//! correlation ID and continue its trace.
 
 use axum::{
     body::Bytes,
@@ -26,7 +26,7 @@ impl HttpClient {
         Self(PropagateCorrelationIdLayer::new().layer(client))
     }
 
-    /// Sends a request and reads the whole answer. Only `http://` works.
+    /// Sends a request and reads the whole response. Only `http://` works.
     pub(crate) async fn send(
         &self,
         request: Request<Full<Bytes>>,

@@ -1,5 +1,5 @@
-//! Where an order goes. It says what it was told as freely as services do, and the
-//! service of maps that it asks is never there.
+//! Delivers orders. It logs its input as carelessly as real services do, and the map
+//! service that it calls is never there.
 
 use crate::client::HttpClient;
 use axum::{
@@ -31,7 +31,7 @@ struct Delivery {
     city: String,
     #[serde(default)]
     note: String,
-    /// What opens the door.
+    /// The code of the door.
     pin: Option<u64>,
 }
 

@@ -1,18 +1,18 @@
 //! An order service with two bugs that its tests did not find, a payment provider
-//! that fails on large amounts, and what dashcam keeps of them.
+//! that fails on large amounts, and the exchanges that dashcam keeps of them.
 //!
 //! ```text
-//! cargo run --example orders             # visits itself, tells what was kept, goes on serving
-//! cargo run --example orders -- --once   # … and ends
+//! cargo run --example orders             # sends requests, prints what was kept, keeps serving
+//! cargo run --example orders -- --once   # the same, but exits
 //! ```
 //!
-//! `PORT` is the port (default 3000, 0 for any), `DASHCAM_DIR` the directory of
-//! the kept exchanges (default `./dashcam`); with the feature `config`,
-//! `RULES_FILE` is a file of rules. The service itself is in `orders.rs`, endpoints to
-//! play with are in `tools.rs`. `docs/walkthrough.md` finds its bugs as one does on call.
+//! `PORT` sets the port (default: 3000; 0 picks a free one). `DASHCAM_DIR` sets the
+//! directory of the exchange files (default: `./dashcam`). With the feature `config`,
+//! `RULES_FILE` sets a rules file. The service is in `orders.rs`, endpoints to try are in
+//! `tools.rs`. `docs/walkthrough.md` finds its bugs, as on call.
 //!
-//! What Rust itself says about a panic goes to standard error as always, and
-//! nobody redacts it: here it names a customer.
+//! Rust's own message about a panic goes to standard error, unredacted. Here it contains
+//! the name of a customer.
 
 mod account;
 mod client;
@@ -42,8 +42,8 @@ use tokio::{net::TcpListener, signal, sync::oneshot, time::timeout};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    // What we sell is no secret, and without it no order can be sent again; and whose
-    // request it was is what somebody on call looks for.
+    // Items are no secret, and without them no order can be sent again. The tenant is what
+    // somebody on call searches for.
     let policy = Policy::strict()
         .field("item", Action::Keep)
         .field("tenant", Action::Keep)
@@ -85,16 +85,16 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let visits = visitors::visit(&base).await?;
     account::print(&dashcam, &visits, (!once).then_some(&*base))?;
     if !once {
-        println!("\nStill listening on {base}; ctrl-c ends it.");
+        println!("\nStill listening on {base}; press Ctrl-C to stop.");
         asked_to_end().await?;
     }
-    // What is under way may end first, but endless streams do not hold it up.
+    // Requests in flight may finish, but endless streams do not delay the end.
     let _ = stop.send(());
     let _ = timeout(Duration::from_secs(1), server).await;
     Ok(())
 }
 
-/// States whose request it is. A real service knows it from authentication.
+/// States the tenant of a request. A real service knows it from authentication.
 async fn tenant(request: Request, next: Next) -> Response {
     let tenant = request.headers().get("x-tenant");
     if let (Some(current), Some(Ok(tenant))) = (dashcam::current(), tenant.map(|t| t.to_str())) {
@@ -103,7 +103,7 @@ async fn tenant(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Ctrl-c, or what a supervisor sends.
+/// Waits for Ctrl-C, or for SIGTERM from a supervisor.
 async fn asked_to_end() -> std::io::Result<()> {
     #[cfg(unix)]
     {

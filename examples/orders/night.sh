@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A night of the example `orders` in some seconds; docs/walkthrough.md looks for the
-# causes. BASE is where it listens. The IDs are what a gateway in front of it would give.
+# Replays a night of the example `orders` in some seconds; docs/walkthrough.md finds the
+# causes. BASE is its URL. The IDs are like those of a gateway in front of it.
 set -euo pipefail
 base=${BASE:-http://127.0.0.1:3000}
 
@@ -13,7 +13,7 @@ order() {
 
 for n in 1 2 3; do order initech "initech-$n" mat 1 'Ada Byron'; done
 for n in 380 400 450; do order globex "globex-$n" cup "$n" 'Grace Hopper'; done
-# A family orders mats, one for each member.
+# A family orders one mat for each member.
 for n in $(seq 28); do order acme "acme-$n" mat 1 'Katarzyna Zielińska'; done
 order acme 5d1e8f20-7f3c-4c8e-9a57-0b1d2e6ac3b4 mat 1 'Agnieszka Zielińska'
 # The first customer has a typo in the address.

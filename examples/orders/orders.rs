@@ -1,4 +1,4 @@
-//! The order service. Nothing in here knows of dashcam but `decision!`.
+//! The order service. Only `decision!` in it belongs to dashcam.
 
 use crate::{
     client::BoxError,
@@ -20,7 +20,7 @@ use std::{
 };
 use tracing::{debug, error, info, instrument};
 
-/// What the label printer takes of a name, in bytes.
+/// The longest name on a label, in bytes.
 const LABEL: usize = 16;
 
 struct Shop {
@@ -47,7 +47,7 @@ struct NewOrder {
 struct Customer {
     name: String,
     email: String,
-    /// For those who want an account.
+    /// For customers who want an account.
     password: Option<String>,
 }
 
@@ -96,7 +96,7 @@ async fn place(
     let total_cents = price(item, new.quantity);
     shop.payments.charge(&new.card, total_cents).await?;
 
-    // Bug: others looked at the same shelf while this one was paying.
+    // Bug: other orders saw the same stock while this one was paying.
     let stock = shop.take(&new.item, quantity);
     debug!(stock, "took it from the shelf");
     if stock < 0 {
@@ -141,7 +141,7 @@ fn label(name: &str) -> &str {
     let cut = name.len() > LABEL;
     decision!("label", cut, bytes = name.len());
     debug!(name, "making the label");
-    // Bug: byte 16 can be in the middle of a character.
+    // Bug: byte 16 can be inside a character.
     if cut { &name[..LABEL] } else { name }
 }
 
@@ -163,7 +163,7 @@ impl Shop {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes something from the shelf; what is left of it.
+    /// Takes items from the shelf, and returns the remaining stock.
     fn take(&self, item: &str, quantity: i64) -> i64 {
         self.shelf().get_mut(item).map_or(0, |item| {
             item.stock -= quantity;
@@ -172,7 +172,7 @@ impl Shop {
     }
 }
 
-/// Why there is no order.
+/// Why the service refuses an order.
 enum Refusal {
     UnknownItem,
     SoldOut,

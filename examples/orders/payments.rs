@@ -1,4 +1,4 @@
-//! The payment provider: a small service of its own, and how to call it.
+//! The payment provider, a small service of its own, and its client.
 
 use crate::client::{BoxError, HttpClient};
 use axum::{Json, Router, http::StatusCode, routing::post};
@@ -14,10 +14,10 @@ struct Charge {
     amount_cents: u64,
 }
 
-/// From this on the provider fails; nobody has told the shop.
+/// The provider fails from this amount on, and the shop does not know.
 const TOO_MUCH_CENTS: u64 = 300_000;
 
-/// Takes its time, declines cards that end in 0002, and fails on large amounts.
+/// Responds slowly, declines cards that end in 0002, and fails on large amounts.
 async fn charge(Json(charge): Json<Charge>) -> StatusCode {
     tokio::time::sleep(Duration::from_millis(100)).await;
     if charge.amount_cents >= TOO_MUCH_CENTS {
@@ -30,7 +30,7 @@ async fn charge(Json(charge): Json<Charge>) -> StatusCode {
     StatusCode::OK
 }
 
-/// The provider, as the order service knows it.
+/// The provider's client in the order service.
 pub(crate) struct Payments {
     client: HttpClient,
     url: String,

@@ -1,4 +1,4 @@
-//! Endpoints to play with: they do on purpose what other services do sometimes.
+//! Endpoints to try. They do on purpose what other services do by accident.
 
 use crate::client::HttpClient;
 use axum::{
@@ -33,7 +33,7 @@ struct Echo {
     delay_ms: Option<u64>,
 }
 
-/// Answers what it was sent, with this status, after this delay.
+/// Returns the request body, with this status, after this delay.
 async fn echo(
     Query(wanted): Query<Echo>,
     headers: HeaderMap,
@@ -61,7 +61,7 @@ async fn panics() {
     panic!("asked for by GET /panic");
 }
 
-/// One event a second until the client leaves.
+/// Sends one event per second until the client leaves.
 async fn events() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let clock = tokio::time::interval(Duration::from_secs(1));
     Sse::new(stream::unfold((clock, 0), |(mut clock, n)| async move {
@@ -80,11 +80,11 @@ struct Call {
     arguments: Value,
 }
 
-/// Calls other services, one after the other, with the ID of this request and in
-/// its trace. Its form is that of the W3C's conformance suite of Trace Context:
+/// Calls other services, one after the other, with the correlation ID and the trace of
+/// this request. The W3C's conformance suite for Trace Context expects this endpoint:
 /// `python test.py http://127.0.0.1:3000/fanout`, from `test/` of
 /// <https://github.com/w3c/trace-context>.
-/// Whoever can reach it can make it call anything: nothing for a public service.
+/// Whoever can reach it can make it call any URL: do not copy it into a public service.
 async fn fanout(State(client): State<HttpClient>, Json(calls): Json<Vec<Call>>) -> StatusCode {
     for call in calls {
         match client.post_json(&call.url, &call.arguments).await {

@@ -1,15 +1,15 @@
-//! A few visitors of the service, over real sockets.
+//! Sends a few requests to the service, over real sockets.
 
 use crate::client::{BoxError, HttpClient};
 use axum::{body::Bytes, http::Response};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
-/// One request and how it was answered.
+/// One request and its response.
 pub(crate) struct Visit {
     pub(crate) what: &'static str,
     pub(crate) status: u16,
-    /// The answer's correlation ID.
+    /// The correlation ID of the response.
     pub(crate) id: String,
 }
 
@@ -17,12 +17,12 @@ pub(crate) struct Visits {
     pub(crate) ordinary: Vec<Visit>,
     /// An order that always fails.
     pub(crate) too_large: Visit,
-    /// The orders for the last lamp, all at the same time.
+    /// The orders of the last lamp, all at the same time.
     pub(crate) parallel: Vec<Visit>,
     pub(crate) lamps_left: i64,
 }
 
-/// An order that meets the bug in the label.
+/// An order that hits the bug in the label.
 fn unlucky() -> Value {
     json!({
         "item": "cup",
@@ -36,7 +36,7 @@ fn unlucky() -> Value {
     })
 }
 
-/// Another one, without secrets, to be shown on a terminal.
+/// Another one, without secrets, for the terminal.
 pub(crate) fn also_unlucky() -> Value {
     let customer = json!({ "name": "Anna-Katharina Öz", "email": "anna@example.com" });
     json!({ "item": "mat", "quantity": 1, "customer": customer, "card": "none" })
@@ -90,7 +90,7 @@ fn visited(what: &'static str, answer: &Response<Bytes>) -> Result<Visit, BoxErr
         what,
         status: answer.status().as_u16(),
         id: id
-            .ok_or("an answer without x-request-id")?
+            .ok_or("a response has no x-request-id")?
             .to_str()?
             .to_owned(),
     })

@@ -1,5 +1,5 @@
-//! Spans over OTLP (HTTP, protobuf) to where the standard environment variables
-//! say: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`,
+//! Exports spans over OTLP (HTTP, protobuf), configured by the standard environment
+//! variables: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`,
 //! `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_RESOURCE_ATTRIBUTES`, …
 
 use dashcam::opentelemetry::{RequestIds, SampleSelected, TrueTimes};
@@ -19,9 +19,9 @@ pub(crate) fn provider(
     let exporter = SpanExporter::builder().with_http().build()?;
     Ok(SdkTracerProvider::builder()
         .with_resource(Resource::builder().with_service_name(service).build())
-        // Who has the correlation ID has the trace.
+        // The trace ID is the correlation ID without hyphens.
         .with_id_generator(RequestIds::default())
-        // A service with much traffic has another sampler here.
+        // A service with much traffic needs another sampler here.
         .with_sampler(SampleSelected::or(Sampler::AlwaysOn))
         .with_batch_exporter(exporter)
         .build())
@@ -38,6 +38,6 @@ where
         .with_tracer(provider.tracer(service))
         .with_location(false)
         .with_threads(false)
-        // Recorded events come with the times at which they were emitted.
+        // Gives recorded events their original times.
         .with_filter(TrueTimes::new())
 }

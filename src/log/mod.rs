@@ -119,8 +119,8 @@
 //!   runtimes split longer lines. [`JsonLayer::max_line`] sets another limit. The longest texts
 //!   are cut first, then fields and spans are left out from the end; `cut` counts both. Time,
 //!   level, target and IDs are always there; a target of more than 256 bytes may be cut.
-//! - Lines of one thread stay in order. A line is written within some milliseconds;
-//!   [`JsonLayer::flush`] waits for it.
+//! - Lines of one thread stay in order. The writer looks for lines every 5 to
+//!   40 ms, less often if few come; [`JsonLayer::flush`] makes it look at once.
 //! - At most 8 MiB of events wait for the writer. Events that do not fit are dropped and
 //!   counted, and a line has their number.
 //! - Texts are redacted as described at [`crate::redact`]: by detectors, and by looking for the

@@ -16,19 +16,19 @@ use std::{
 
 const CODES: &str = "\
 Exit codes:
-  0  done; the answer is yes
-  1  the answer is no: rules have an error, no rule selects, a token is refused, nothing
+  0  yes: the command succeeded
+  1  no: rules have an error, no rule selects the request, a token is refused, or nothing
      was found
-  2  it could not be done: usage, or a file that cannot be read
+  2  error: wrong usage, or a file that cannot be read
 
-DIR is where the service keeps its exchanges: default $DASHCAM_DIR, else ./dashcam.
-Colours are left out where NO_COLOR is set, and where the output is no terminal.";
+DIR is the service's directory of exchanges. Default: $DASHCAM_DIR, else ./dashcam.
+Colours are off if NO_COLOR is set or the output is not a terminal.";
 
-/// Reads what dashcam keeps, and checks rules.
+/// Reads the exchanges that dashcam keeps, and checks rules.
 #[derive(Debug, Parser)]
 #[command(name = "dashcam", version, after_help = CODES, max_term_width = 90)]
 pub(super) struct Args {
-    /// Print JSON, one object a line.
+    /// Print JSON, one object per line.
     #[arg(long, global = true)]
     pub(super) json: bool,
 
@@ -38,30 +38,30 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List kept exchanges, the oldest first.
+    /// List kept exchanges, oldest first.
     #[command(after_help = LS)]
     Ls(ListArgs),
-    /// List the last kept exchanges, and go on as new ones are kept, until ctrl-c.
+    /// List the newest exchanges, and follow new ones until Ctrl-C.
     Tail(ListArgs),
-    /// Group kept failures by what they have in common, the most frequent first.
+    /// Group kept failures by signature, most frequent first.
     #[command(after_help = TOP)]
     Top(TopArgs),
-    /// Show everything about an exchange.
+    /// Show an exchange in full.
     #[command(after_help = SHOW)]
     Show(ShowArgs),
-    /// Write exchanges in a format of other tools.
+    /// Write exchanges in a format for other tools.
     #[command(after_help = EXPORT, override_usage = "dashcam export <--har|--curl> [OPTIONS] [DIR]")]
     Export(ExportArgs),
-    /// Check rules for verbose requests, and ask them.
+    /// Check, test and create rules for verbose requests.
     #[command(subcommand)]
     Rules(RulesCommand),
-    /// Make a key of pseudonyms.
+    /// Create a key for pseudonyms.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Make keys, and tokens that make single requests verbose.
+    /// Create and check tokens for verbose requests, and their keys.
     #[command(subcommand, after_help = TOKEN)]
     Token(TokenCommand),
-    /// Print the completions of a shell.
+    /// Print completions for a shell.
     #[command(after_help = COMPLETIONS)]
     Completions(CompletionsArgs),
     /// Print the manual page.
@@ -78,7 +78,7 @@ Examples:
 const MAN: &str = "\
 Examples:
   dashcam man > dashcam.1
-  dashcam man --out ~/.local/share/man/man1           a page of each command";
+  dashcam man --out ~/.local/share/man/man1           one page per command";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CompletionsArgs {
@@ -88,7 +88,7 @@ pub(super) struct CompletionsArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ManArgs {
-    /// Write this page and one of each command to a directory, which is made where missing.
+    /// Write this page and one page per command to a directory, which is created if missing.
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
 }
@@ -101,23 +101,23 @@ Examples:
   dashcam ls --fact tenant=acme --key-file /etc/orders/dashcam.key
   pass show customer-7 | dashcam ls --value - --key-file /etc/orders/dashcam.key
 
-Most values are written as a keyed hash: with the service's key they are found by what
-they were.";
+Exchanges have most values only as a keyed hash. With the service's key, the original value
+finds them.";
 
 const TOP: &str = "\
 Examples:
   dashcam top --since 1h
   dashcam top --since 1h --method POST --route /orders
 
-Failures of one kind have route, method, outcome, status (or gRPC code), and the place of
-the panic or of the first event at ERROR in common. Of very many only some are kept and the
-rest is counted: COUNTED are those, as far as a later one of their kind was kept; a + says
-that there may be more since the last that was.";
+Failures with the same signature share route, method, outcome, status (or gRPC code), and
+the location of the panic or of the first event at ERROR. If there are many, dashcam keeps
+some and counts the others. COUNTED has their number up to the last kept one; + means that
+more may have been counted since.";
 
 const SHOW: &str = "\
 Examples:
-  dashcam show 01a20747-b884        what begins so, of the ID or the correlation ID
-  dashcam show last                 the newest one
+  dashcam show 01a20747-b884        by the first characters of an ID or correlation ID
+  dashcam show last                 the newest exchange
   dashcam show --json last | jq .request.headers";
 
 const EXPORT: &str = "\
@@ -127,51 +127,51 @@ Examples:
 
 #[derive(Default, Debug, clap::Args)]
 pub(super) struct FilterArgs {
-    /// Only since a time (2026-11-23T12:00:00Z), or so long ago (15m, 2h, 7d).
+    /// Only since a time (2026-11-23T12:00:00Z) or an age (15m, 2h, 7d).
     #[arg(long, value_name = "WHEN", value_parser = condition("since"))]
     since: Option<String>,
-    /// Only before a time, or what is older than so long.
+    /// Only before a time, or older than an age.
     #[arg(long, value_name = "WHEN", value_parser = condition("until"))]
     until: Option<String>,
     /// Only this method.
     #[arg(long)]
     method: Vec<String>,
-    /// Only this route, or routes and paths like a pattern (/orders/*).
+    /// Only this route, or routes and paths that match a pattern (/orders/*).
     #[arg(long, value_parser = condition("route"))]
     route: Vec<String>,
-    /// Only this status (502), class (5xx), or none: no response.
+    /// Only this status (502) or class (5xx), or `none` for no response.
     #[arg(long, value_parser = condition("status"))]
     status: Vec<String>,
-    /// Only what ended so: completed, failed, panicked, body_error, abandoned.
+    /// Only this outcome: completed, failed, panicked, body_error, abandoned.
     #[arg(long, value_parser = condition("outcome"))]
     outcome: Vec<String>,
     /// Only this correlation ID.
     #[arg(long, value_name = "ID")]
     correlation_id: Vec<String>,
-    /// Only what was kept for this: outcome, request_body, slow, error_event, baseline,
+    /// Only this keep reason: outcome, request_body, slow, error_event, baseline,
     /// caller, interim, asked[:WHY], condition[:WHY], selected[:RULE].
     #[arg(long, value_name = "REASON", value_parser = condition("kept_for"))]
     kept_for: Vec<String>,
-    /// Only where the service stated this fact.
+    /// Only with this fact, which the service stated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = condition("fact"))]
     fact: Vec<String>,
-    /// Only with this header, of the request or the response; of credentials, VALUE is what
-    /// follows their scheme.
+    /// Only with this header in the request or the response. For credentials, VALUE is the
+    /// part after the scheme.
     #[arg(long, value_name = "NAME=VALUE", value_parser = condition("header"))]
     header: Vec<String>,
-    /// Only where this value stands, in whatever place; - reads it from standard input,
-    /// so that no list of commands has it.
+    /// Only with this value, in any place. `-` reads it from standard input, which keeps it
+    /// out of the shell's history.
     #[arg(long)]
     value: Vec<String>,
-    /// The service's key of pseudonyms, to find what is not written in the clear.
+    /// The file of the service's key for pseudonyms, to find hidden values.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// The scope that the service's policy gives the key.
+    /// The scope of the key in the service's policy.
     #[arg(long, requires = "key_file")]
     scope: Option<String>,
 }
 
-/// What a condition of this name can have as its value.
+/// Accepts the values of the condition of this name.
 fn condition(name: &'static str) -> impl Fn(&str) -> Result<String, InvalidFilter> + Clone {
     move |value| {
         Filter::new().add(name, value)?;
@@ -180,7 +180,7 @@ fn condition(name: &'static str) -> impl Fn(&str) -> Result<String, InvalidFilte
 }
 
 impl FilterArgs {
-    /// What was asked for. It reads the key, and a value from standard input.
+    /// The filter of all arguments. Reads the key, and a value from standard input.
     pub(super) fn filter(&self) -> Result<Filter, Failure> {
         let mut filter = self.times()?;
         for (name, values) in [
@@ -197,7 +197,7 @@ impl FilterArgs {
             }
         }
         for id in &self.correlation_id {
-            // What somebody copies may have blanks around it; no ID has.
+            // A pasted ID may have blanks around it; no ID has any.
             add(&mut filter, "correlation_id", id.trim())?;
         }
         for value in &self.value {
@@ -217,7 +217,7 @@ impl FilterArgs {
         Ok(filter)
     }
 
-    /// The same, but only its times.
+    /// The filter of the times only.
     pub(super) fn times(&self) -> Result<Filter, Failure> {
         let mut filter = Filter::new();
         for (name, time) in [("since", &self.since), ("until", &self.until)] {
@@ -228,13 +228,13 @@ impl FilterArgs {
         Ok(filter)
     }
 
-    /// Whether it asks for what is not kept unless somebody wants it.
+    /// Whether it asks for requests that are not kept by default.
     pub(super) fn asks_for_healthy(&self) -> bool {
         let healthy = |status: &String| status.starts_with(['1', '2', '3', '4']);
         self.status.iter().any(healthy) || self.outcome.iter().any(|is| is == "completed")
     }
 
-    /// Whether it depends on what is written of a value.
+    /// Whether it depends on how exchanges have a value.
     pub(super) fn asks_for_values(&self) -> bool {
         !(self.fact.is_empty() && self.header.is_empty() && self.value.is_empty())
     }
@@ -258,7 +258,7 @@ pub(super) struct ListArgs {
     /// A directory of exchanges, or one of its files.
     #[arg(value_name = "DIR")]
     pub(super) path: Option<PathBuf>,
-    /// Only the newest N [default: all; tail: 10].
+    /// Only the newest N exchanges [default: all; tail: 10].
     #[arg(short = 'n', long, value_name = "N")]
     pub(super) newest: Option<usize>,
     #[command(flatten)]
@@ -270,7 +270,7 @@ pub(super) struct TopArgs {
     /// A directory of exchanges, or one of its files.
     #[arg(value_name = "DIR")]
     pub(super) path: Option<PathBuf>,
-    /// Only the N most frequent kinds [default: all].
+    /// Only the N most frequent signatures [default: all].
     #[arg(short = 'n', long, value_name = "N")]
     pub(super) most: Option<usize>,
     #[command(flatten)]
@@ -279,7 +279,7 @@ pub(super) struct TopArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
-    /// The beginning of an ID or a correlation ID, else of a trace ID; or `last`.
+    /// The first characters of an ID or correlation ID, else of a trace ID; or `last`.
     pub(super) id: String,
     /// A directory of exchanges, or one of its files.
     #[arg(value_name = "DIR")]
@@ -289,17 +289,17 @@ pub(super) struct ShowArgs {
 #[derive(Debug, clap::Args)]
 #[group(id = "format", required = true, multiple = false, args = ["har", "curl"])]
 pub(super) struct ExportArgs {
-    /// HTTP Archive 1.2: one document.
+    /// Write HTTP Archive 1.2, one document.
     #[arg(long)]
     pub(super) har: bool,
-    /// Commands for curl that send the requests again, redacted as they are.
+    /// Write curl commands that send the redacted requests again.
     #[arg(long)]
     pub(super) curl: bool,
-    /// Only what begins so, of the ID or the correlation ID, else of the trace ID; `last`
-    /// is the newest.
+    /// Only an ID or correlation ID, else a trace ID, with these first characters; `last` is
+    /// the newest exchange.
     #[arg(long)]
     pub(super) id: Option<String>,
-    /// Where curl sends the requests.
+    /// The URL to which curl sends the requests.
     #[arg(long, value_name = "URL", requires = "curl")]
     pub(super) base: Option<String>,
     /// A directory of exchanges, or one of its files.
@@ -311,12 +311,12 @@ pub(super) struct ExportArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RulesCommand {
-    /// Say what is wrong with a file of rules, and what may not be meant.
+    /// Report errors in a rules file, and warn of rules that may not do what you mean.
     Check(CheckArgs),
-    /// Say which rule of a file would select a request, and why the others do not.
+    /// Show which rule of a file selects a request, and why the others do not.
     #[command(after_help = WHY)]
     Why(Box<WhyArgs>),
-    /// Print a rule that ends, for a file of rules or the admin router.
+    /// Print a rule with an end, for a rules file or the admin router.
     #[command(after_help = NEW_RULE)]
     New(Box<NewRuleArgs>),
 }
@@ -326,65 +326,65 @@ Examples:
   dashcam rules new acme --for 10m --route '/orders/{id}' --fact tenant=acme >> rules.toml
   dashcam rules new acme --for 10m --fact tenant=acme --json | curl … -X PUT --data @- $A/rules
 
-Conditions of different kinds must all hold; of one given several times one suffices.";
+All conditions must hold. If a condition is repeated, one match is enough.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct NewRuleArgs {
-    /// Its name, which stands in exchanges and in the status.
+    /// The name of the rule; exchanges and the status show it.
     pub(super) name: String,
-    /// When it ends: so long from now (10m, 2h, 1d).
+    /// The time until the rule ends (10m, 2h, 1d).
     #[arg(long = "for", value_name = "TIME", value_parser = lifetime)]
     pub(super) lifetime: Duration,
     #[command(flatten)]
     pub(super) when: ConditionArgs,
-    /// A header as NAME:VALUE; again for more. Clients control headers.
+    /// A header as NAME:VALUE; repeat for more. Clients control headers.
     #[arg(long, value_name = "NAME:VALUE", value_parser = header)]
     pub(super) header: Vec<(String, String)>,
-    /// A key of the query as KEY=VALUE, not encoded; again for more.
+    /// A query key as KEY=VALUE, not encoded; repeat for more.
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(super) query: Vec<(String, String)>,
-    /// A fact that the service states, as NAME=VALUE; again for more.
+    /// A fact that the service states, as NAME=VALUE; repeat for more.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub(super) fact: Vec<(String, String)>,
-    /// The host, without its port; again for more.
+    /// The host, without its port; repeat for more.
     #[arg(long)]
     pub(super) host: Vec<String>,
-    /// The network or the address of the connection's peer; again for more.
+    /// The network or address of the connection's peer; repeat for more.
     #[arg(long, value_name = "NETWORK")]
     pub(super) client: Vec<Network>,
-    /// Only this share of it, in percent.
+    /// Only this share of the requests, in percent.
     #[arg(long, value_name = "N")]
     pub(super) percent: Option<f64>,
-    /// The key of the share: fact:NAME, header:NAME, client, correlation_id …
+    /// The key of the sample: fact:NAME, header:NAME, client, correlation_id …
     #[arg(long, value_name = "KEY", requires = "percent")]
     pub(super) by: Option<String>,
-    /// What to show: a level, or levels such as info,orders=trace [default: debug].
+    /// The levels to show: a level, or levels such as info,orders=trace [default: debug].
     #[arg(long, value_name = "LEVELS")]
     pub(super) verbose: Option<String>,
-    /// Keep the exchange, and show nothing in the service's own output.
+    /// Keep the exchange, but show nothing in the service's own output.
     #[arg(long)]
     pub(super) record: bool,
     /// Keep no bodies.
     #[arg(long)]
     pub(super) heads: bool,
-    /// At most so many requests a second, on each instance.
+    /// The maximum number of requests per second, on each instance.
     #[arg(long, value_name = "N")]
     pub(super) per_second: Option<NonZeroU32>,
-    /// At most so many requests in all, on each instance.
+    /// The maximum number of requests in all, on each instance.
     #[arg(long, value_name = "N")]
     pub(super) total: Option<NonZeroU64>,
 }
 
-/// Which requests a rule or a token is for.
+/// The requests that a rule or a token selects.
 #[derive(Debug, clap::Args)]
 pub(super) struct ConditionArgs {
-    /// Only this method; again for more.
+    /// Only this method; repeat for more.
     #[arg(long, value_parser = method)]
     pub(super) method: Vec<http::Method>,
-    /// Only this route template, as the router writes it; again for more.
+    /// Only this route template, as the router writes it; repeat for more.
     #[arg(long)]
     pub(super) route: Vec<String>,
-    /// Only paths like this, such as /orders/*; again for more.
+    /// Only paths that match this pattern, such as /orders/*; repeat for more.
     #[arg(long, value_name = "PATTERN")]
     pub(super) path: Vec<Glob>,
 }
@@ -410,14 +410,14 @@ Example:
   dashcam rules why rules.toml --method POST --path /orders/7 --route '/orders/{id}' \
     --fact tenant=acme
 
-Only the router knows which route a path has: without --route no rule for a route holds.
-Budgets and the switch are not asked.";
+Only the router knows the route of a path: without --route, no condition on a route holds.
+This command ignores budgets and the switch.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
     /// TOML, or JSON where the name ends in .json.
     pub(super) file: PathBuf,
-    /// Answer no to warnings, too.
+    /// Exit with 1 on warnings, too.
     #[arg(long)]
     pub(super) strict: bool,
 }
@@ -428,19 +428,19 @@ pub(super) struct WhyArgs {
     pub(super) file: PathBuf,
     #[arg(long, default_value = "GET")]
     pub(super) method: String,
-    /// The path, with its query or without, percent-encoded; or a URI with its host.
+    /// The path, with or without its query, percent-encoded; or a URI with its host.
     #[arg(long)]
     pub(super) path: String,
-    /// The template, as the router writes it.
+    /// The route template, as the router writes it.
     #[arg(long)]
     pub(super) route: Option<String>,
-    /// A header as NAME:VALUE; again for more.
+    /// A header as NAME:VALUE; repeat for more.
     #[arg(long, value_name = "NAME:VALUE", value_parser = header)]
     pub(super) header: Vec<(String, String)>,
-    /// A key of the query as KEY=VALUE, not encoded; again for more.
+    /// A query key as KEY=VALUE, not encoded; repeat for more.
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(super) query: Vec<(String, String)>,
-    /// A fact as NAME=VALUE; again for more. Others count as not stated yet.
+    /// A fact as NAME=VALUE; repeat for more. Other facts count as not stated yet.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     pub(super) fact: Vec<(String, String)>,
     /// The address of the connection's peer.
@@ -449,38 +449,39 @@ pub(super) struct WhyArgs {
     /// The correlation ID, for samples by it.
     #[arg(long, value_name = "ID")]
     pub(super) correlation_id: Option<String>,
-    /// When the request comes [default: now].
+    /// The time of the request [default: now].
     #[arg(long, value_name = "TIME")]
     pub(super) at: Option<String>,
-    /// The service's key of samples, in 32 hexadecimal digits.
+    /// The service's sample key, 32 hexadecimal digits.
     #[arg(long, value_name = "HEX", value_parser = key)]
     pub(super) sample_key: Option<[u8; 16]>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
-    /// Make a key in a new file that only its owner can read; print the lines of a policy
-    /// that use it.
+    /// Create a key in a new file that only its owner can read, and print the lines for the
+    /// policy.
     New(NewPseudonymKeyArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct NewPseudonymKeyArgs {
-    /// The file to make.
+    /// The file to create.
     #[arg(long, value_name = "FILE", default_value = "dashcam.key")]
     pub(super) out: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Make a key in a new file that only its owner can read; print what services need.
+    /// Create a key in a new file that only its owner can read, and print the part for
+    /// services.
     NewKey(NewKeyArgs),
-    /// Print what services need of a key.
+    /// Print the part of a key that services need.
     PublicKey(KeyArgs),
     /// Print a token for the header x-dashcam-verbose.
     #[command(after_help = MINT)]
     Mint(Box<MintArgs>),
-    /// Say whether services would accept a token, what it says, and when it ends.
+    /// Show whether services accept a token, what it asks for, and when it ends.
     #[command(after_help = CHECK_TOKEN)]
     Check(Box<CheckTokenArgs>),
 }
@@ -490,30 +491,29 @@ Examples:
   pbpaste | dashcam token check on-call.public.jwk --service orders
   dashcam token check on-call.jwk < token --method POST --path /orders/7 --route '/orders/{id}'
 
-Without --path nobody asks whether it is for a request, and without --service whether it is
-for that one. Uses that a service has counted
-are not known here. The token itself is never printed, and nothing of what it says before its
-signature was found good.";
+Without --path, the conditions of the token are not checked; without --service, its service
+name is not. Uses that a service has counted are unknown here. The command never prints the
+token, and prints its claims only if the signature is valid.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckTokenArgs {
-    /// The file of a key that the service has, of either half.
+    /// The file of a key that the service has, either half.
     #[arg(value_name = "KEY")]
     pub(super) file: PathBuf,
-    /// The token, or the line of its header; - reads it from standard input, so that no
-    /// list of commands has it.
+    /// The token, or the line of its header. `-` reads it from standard input, which keeps it
+    /// out of the shell's history.
     #[arg(default_value = "-", hide_default_value = true)]
     pub(super) token: String,
-    /// Another key that the service has; again for more.
+    /// Another key that the service has; repeat for more.
     #[arg(long = "key", value_name = "FILE")]
     pub(super) keys: Vec<PathBuf>,
-    /// The name of the service, for tokens that are for one.
+    /// The name of the service, for tokens that name one.
     #[arg(long, value_name = "SERVICE")]
     pub(super) service: Option<String>,
-    /// How far away its end may be, where the service takes more than an hour.
+    /// The longest lifetime that the service accepts [default: 1h].
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
     pub(super) max_lifetime: Option<Duration>,
-    /// The path of a request that it is sent with.
+    /// The path of a request that carries the token.
     #[arg(long)]
     pub(super) path: Option<String>,
     /// The method of that request.
@@ -522,10 +522,10 @@ pub(super) struct CheckTokenArgs {
     /// The route template of that request, as the router writes it.
     #[arg(long, requires = "path")]
     pub(super) route: Option<String>,
-    /// A header of that request as NAME:VALUE; again for more.
+    /// A header of that request as NAME:VALUE; repeat for more.
     #[arg(long, value_name = "NAME:VALUE", value_parser = header, requires = "path")]
     pub(super) header: Vec<(String, String)>,
-    /// The address of that request's peer.
+    /// The peer address of that request.
     #[arg(long, value_name = "ADDRESS", requires = "path")]
     pub(super) client: Option<IpAddr>,
     /// The correlation ID of that request.
@@ -534,8 +534,8 @@ pub(super) struct CheckTokenArgs {
 }
 
 const TOKEN: &str = "\
-Keys are JSON Web Keys. Services hold the public half of an Ed25519 key, which cannot make
-tokens; of an HS256 key there is no such half, and services hold all of it.";
+Keys are JSON Web Keys. Services hold the public half of an Ed25519 key, which cannot create
+tokens. An HS256 key has no public half, so services hold the whole key.";
 
 const MINT: &str = "\
 Example:
@@ -543,12 +543,12 @@ Example:
 
 #[derive(Debug, clap::Args)]
 pub(super) struct NewKeyArgs {
-    /// The file to make.
+    /// The file to create.
     pub(super) file: PathBuf,
-    /// The name of the key, by which services find it.
+    /// The ID of the key, by which services find it.
     #[arg(long)]
     pub(super) id: String,
-    /// A shared secret instead of a pair of keys.
+    /// Create a shared secret instead of a key pair.
     #[arg(long)]
     pub(super) hs256: bool,
 }
@@ -563,24 +563,24 @@ pub(super) struct KeyArgs {
 pub(super) struct MintArgs {
     /// The file of the key.
     pub(super) file: PathBuf,
-    /// How long it is good for; services take an hour at most, where they do not say more.
+    /// The lifetime of the token; services accept at most 1h, unless configured otherwise.
     #[arg(long = "for", value_name = "TIME", default_value = "15m", value_parser = lifetime)]
     pub(super) lifetime: Duration,
-    /// Who asks; it stands in exchanges.
+    /// The name of the person who asks; exchanges show it.
     #[arg(long, value_name = "WHO")]
     pub(super) subject: Option<String>,
-    /// Only for the service of this name.
+    /// Only for the service with this name.
     #[arg(long, value_name = "SERVICE")]
     pub(super) audience: Option<String>,
     #[command(flatten)]
     pub(super) when: ConditionArgs,
-    /// What to show: a level, or levels such as info,orders=trace.
+    /// The levels to show: a level, or levels such as info,orders=trace.
     #[arg(long, value_name = "LEVELS")]
     pub(super) verbose: Option<String>,
-    /// Keep the exchange, and show nothing in the service's own output.
+    /// Keep the exchange, but show nothing in the service's own output.
     #[arg(long)]
     pub(super) record: bool,
-    /// Only for so many requests, on each instance.
+    /// The maximum number of requests, on each instance.
     #[arg(long, value_name = "N")]
     pub(super) uses: Option<NonZeroU32>,
 }

@@ -32,7 +32,9 @@ pub(super) fn check(args: CheckTokenArgs, out: &mut Output) -> Result<Answer, Fa
     };
     let token = without_name(&text);
     if token.is_empty() {
-        return Err(Failure::cannot("there is no token on standard input"));
+        return Err(Failure::cannot(
+            "there is no token; give one, or pipe it to standard input",
+        ));
     }
     let described = match args.path {
         Some(path) => {
@@ -70,7 +72,7 @@ pub(super) fn check(args: CheckTokenArgs, out: &mut Output) -> Result<Answer, Fa
         .as_ref()
         .is_some_and(|of| of.get("aud").is_some());
     if is_for_one && !service_given && inspected.refused.is_none() {
-        out.note("without --service nobody asks whether it is for that service");
+        out.note("without --service, the service name of the token (aud) is not checked");
     }
     Ok(match inspected.refused {
         None => Answer::Yes,
@@ -78,7 +80,7 @@ pub(super) fn check(args: CheckTokenArgs, out: &mut Output) -> Result<Answer, Fa
     })
 }
 
-/// What somebody copies may be the whole line of the header.
+/// Removes the header's name, because a pasted token may be the whole line.
 fn without_name(text: &str) -> &str {
     let text = text.trim();
     match text.split_once(':') {

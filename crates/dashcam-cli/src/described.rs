@@ -1,4 +1,4 @@
-//! A request that somebody describes, for rules and tokens.
+//! A request described by arguments, for rules and tokens.
 
 use super::Failure;
 use dashcam::selection::Described;
@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::net::IpAddr;
 
-/// All but what RFC 3986 calls unreserved.
+/// All characters except the unreserved ones of RFC 3986.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// What the arguments say of a request.
+/// The arguments that describe a request.
 #[derive(Debug, Default)]
 pub(super) struct Words {
     pub(super) method: String,
@@ -52,9 +52,10 @@ impl Words {
             let cannot = |why: &str| Failure::cannot(format!("--header: {name:?} {why}"));
             let header: HeaderName = name
                 .parse()
-                .map_err(|_| cannot("is not the name of a header"))?;
-            let value = HeaderValue::from_str(&value)
-                .map_err(|_| cannot("has a value with characters that headers cannot have"))?;
+                .map_err(|_| cannot("is not a valid header name"))?;
+            let value = HeaderValue::from_str(&value).map_err(|_| {
+                cannot("has a value with characters that are not allowed in headers")
+            })?;
             described = described.header(header, value);
         }
         for (name, value) in self.fact {

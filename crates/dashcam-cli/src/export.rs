@@ -12,7 +12,7 @@ use dashcam::find::Search;
 use serde_json::json;
 
 pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Failure> {
-    // `requires` says nothing where another argument excludes what it requires.
+    // `requires` does not apply if another argument excludes the required one.
     if args.har && args.base.is_some() {
         return Err(Failure::cannot("--base is for --curl"));
     }
@@ -50,8 +50,8 @@ pub(super) fn export(args: &ExportArgs, out: &mut Output) -> Result<Answer, Fail
         if n > 0 {
             out.line(format_args!(""))?;
         }
-        // It has no control characters but line feeds and tabs, and what else is
-        // escaped elsewhere would be sent otherwise here.
+        // Its only unsafe characters are line feeds: the command has the others in a form that
+        // the shell restores.
         out.line(format_args!("{}", curl.trim_end()))?;
     }
     Ok(Answer::Yes)

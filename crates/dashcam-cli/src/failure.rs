@@ -1,11 +1,11 @@
 use std::io;
 
-/// Why a command could not be done.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Nobody reads standard output any more.
+    /// The reader closed standard output.
     Closed,
-    /// In a sentence that says what to do.
+    /// The reason, and what to do.
     Cannot(String),
 }
 
@@ -15,13 +15,13 @@ impl Failure {
     }
 }
 
-/// Of writing to standard output.
+/// An error of writing to standard output.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             Self::Closed
         } else {
-            Self::Cannot(format!("standard output cannot be written: {error}"))
+            Self::Cannot(format!("cannot write to standard output: {error}"))
         }
     }
 }

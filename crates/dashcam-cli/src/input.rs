@@ -1,4 +1,4 @@
-//! What is read of files and of standard input.
+//! Reads files and standard input, up to a limit.
 
 use super::Failure;
 use std::{
@@ -7,19 +7,19 @@ use std::{
     path::Path,
 };
 
-/// No value and no token is larger.
+/// The limit of standard input. No value and no token is larger.
 const MAX_INPUT_KIB: u64 = 1024;
 
-/// Standard input without the end of its line.
+/// Reads standard input, without the line end.
 pub(super) fn standard_input() -> Result<String, Failure> {
     let text = text(io::stdin(), MAX_INPUT_KIB)
-        .map_err(|error| Failure::cannot(format!("standard input cannot be read: {error}")))?;
+        .map_err(|error| Failure::cannot(format!("cannot read standard input: {error}")))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }
 
-/// The text of a regular file of at most so many KiB, or of what standard input has under
-/// its name. A device or a pipe could have no end.
+/// Reads a regular file of at most so many KiB, or standard input as `/dev/stdin`. Other
+/// devices and pipes may have no end.
 pub(super) fn file(path: &Path, kib: u64) -> io::Result<String> {
     let meta = fs::metadata(path)?;
     if meta.is_dir() {

@@ -11,7 +11,7 @@ use super::{
 use dashcam::{exchange::Exchange, find::Search};
 use std::{collections::VecDeque, ops::ControlFlow, path::Path, thread, time::Duration};
 
-/// How often `tail` looks.
+/// The interval at which `tail` reads.
 const INTERVAL: Duration = Duration::from_millis(300);
 
 /// What `ls` holds of an exchange.
@@ -55,8 +55,8 @@ pub(super) fn tail(args: &ListArgs, out: &mut Output) -> Result<Answer, Failure>
     let path = directory(args.path.as_deref());
     if path.is_file() {
         return Err(Failure::cannot(
-            "tail follows a directory, because files are only appended to until they are full; \
-             give the directory",
+            "tail follows a directory, because a full file gets no more lines; give the \
+             directory",
         ));
     }
     let mut search = Search::new(&path).filter(args.filter.filter()?);
@@ -156,7 +156,7 @@ fn line(exchange: &Exchange, out: &Output) -> Result<String, Failure> {
     let kept = kept.join(", ");
     let kept = out.paint(Ink::Dim, format!("({})", Plain(&kept)));
     let ms = millis(exchange.timing.duration_us);
-    // To the millisecond: `T…Z` of 27 characters has microseconds.
+    // Cut to milliseconds: `T…Z` of 27 characters has microseconds.
     let started = exchange.started_at.get(..23).map_or_else(
         || exchange.started_at.clone(),
         |to_millis| format!("{to_millis}Z"),
@@ -175,7 +175,7 @@ fn line(exchange: &Exchange, out: &Output) -> Result<String, Failure> {
         0 => String::new(),
         n => {
             let times = top::between(&losses.suppressed_first_at, &losses.suppressed_last_at);
-            format!(" ({n} like it only counted before{})", Plain(&times))
+            format!(" ({n} more like it were only counted{})", Plain(&times))
         }
     };
     let why = exchange.error_text();

@@ -7,18 +7,17 @@
 //!
 //! It reads the files that [`JsonLines`](dashcam::export::JsonLines) writes, also
 //! while a service writes them, and the rules that
-//! [`RulesFile`](dashcam::selection::RulesFile) reads. It changes neither.
+//! [`RulesFile`](dashcam::selection::RulesFile) reads. It changes neither of them.
 //!
-//! | exit code | means |
+//! | exit code | meaning |
 //! |---|---|
-//! | 0 | done; the answer is yes |
-//! | 1 | the answer is no: rules have an error, no rule selects, a token is refused, nothing was found |
-//! | 2 | it could not be done: usage, or a file that cannot be read |
+//! | 0 | yes: the command succeeded |
+//! | 1 | no: rules have an error, no rule selects the request, a token is refused, or nothing was found |
+//! | 2 | error: wrong usage, or a file that cannot be read |
 //!
-//! With `--json` standard output is JSON: one object per line. Whatever stands in
-//! files is data of clients: control characters and what changes the direction of
-//! text are shown escaped. Colours are used on a terminal only, and not where
-//! `NO_COLOR` is set.
+//! With `--json` standard output is JSON, one object per line. Files contain data of
+//! clients, so the program escapes control characters and direction marks. It uses colours
+//! only on a terminal, and not if `NO_COLOR` is set.
 
 mod args;
 mod check_token;
@@ -46,7 +45,7 @@ use self::{
 use clap::Parser;
 use std::process::ExitCode;
 
-/// How a command that could be done has ended.
+/// The answer of a command that succeeded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Answer {
     Yes,
@@ -57,7 +56,7 @@ fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            // Nobody may be reading.
+            // Standard error may be closed.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -68,7 +67,7 @@ fn main() -> ExitCode {
         Ok(answer)
     });
     match result {
-        // Who closes the pipe has seen enough, as with `| head`.
+        // The reader closed the pipe, as `| head` does.
         Ok(Answer::Yes) | Err(Failure::Closed) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
         Err(Failure::Cannot(why)) => {

@@ -1,4 +1,4 @@
-//! `dashcam completions` and `dashcam man`: what shells and `man` know of the program.
+//! `dashcam completions` and `dashcam man`.
 
 use super::{
     Answer, Failure, Output,
@@ -16,7 +16,7 @@ pub(super) fn completions(args: &CompletionsArgs, out: &mut Output) -> Result<An
 }
 
 pub(super) fn man(args: &ManArgs, out: &mut Output) -> Result<Answer, Failure> {
-    // Its page would not be there.
+    // The `help` command has no page.
     let command = Args::command().disable_help_subcommand(true);
     let Some(dir) = &args.out else {
         let mut page = Vec::new();
@@ -27,7 +27,7 @@ pub(super) fn man(args: &ManArgs, out: &mut Output) -> Result<Answer, Failure> {
     let made = fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(command, dir));
     made.map_err(|error| {
         let dir = dir.display();
-        Failure::cannot(format!("{dir} cannot be written: {error}"))
+        Failure::cannot(format!("cannot write to {dir}: {error}"))
     })?;
     Ok(Answer::Yes)
 }

@@ -11,14 +11,14 @@ use std::{
 
 pub(super) fn new(args: NewRuleArgs, out: &mut Output) -> Result<Answer, Failure> {
     let rules = Rules::new([rule(args)?]);
-    // As it is read again, so that what is printed is what was checked.
+    // Reads the text again, so that the printed rule is the checked one.
     let value = serde_json::to_value(&rules)
-        .map_err(|error| Failure::cannot(format!("no rule can be made of it: {error}")))?;
+        .map_err(|error| Failure::cannot(format!("cannot convert the rule to JSON: {error}")))?;
     let text = toml(&value);
     let read = Rules::from_toml(&text).map_err(|error| Failure::cannot(error.message))?;
-    // Names of conditions may come in another order.
+    // The conditions may be in another order.
     if serde_json::to_value(&read).ok().as_ref() != Some(&value) {
-        return Err(Failure::cannot("the rule cannot be written as text"));
+        return Err(Failure::cannot("cannot write the rule as TOML"));
     }
     for warning in rules.check(SystemTime::now()) {
         out.note(&warning.text);
@@ -33,21 +33,21 @@ pub(super) fn new(args: NewRuleArgs, out: &mut Output) -> Result<Answer, Failure
 
 fn rule(args: NewRuleArgs) -> Result<Rule, Failure> {
     let not = |what: &str, why: &dyn std::fmt::Display| Failure::cannot(format!("{what}: {why}"));
-    // To the next second, so that it ends no earlier than was asked for.
+    // Rounded up to the next second, so that it ends no earlier than requested.
     let second = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs() + 1);
     let ends = Duration::from_secs(second)
         .checked_add(Duration::from_secs(args.lifetime.as_secs().max(1)))
         .and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since))
-        // What RFC 3339 can say.
+        // Times that RFC 3339 can express.
         .filter(|ends| jiff::Timestamp::try_from(*ends).is_ok())
         .ok_or_else(|| not("--for", &"expected a length of time such as 10m"))?;
     let mut when = args.when.when();
     for (name, values) in grouped(args.header) {
         let name: HeaderName = name
             .parse()
-            .map_err(|_| not("--header", &format!("{name:?} is not the name of a header")))?;
+            .map_err(|_| not("--header", &format!("{name:?} is not a valid header name")))?;
         when = when.header(name, values);
     }
     for (key, values) in grouped(args.query) {
@@ -87,7 +87,7 @@ fn rule(args: NewRuleArgs) -> Result<Rule, Failure> {
     Ok(rule.budget(budget))
 }
 
-/// By name, in the order in which they were given.
+/// Groups values by name, in the order of the arguments.
 fn grouped(pairs: Vec<(String, String)>) -> impl Iterator<Item = (String, Text)> {
     let mut all: Vec<(String, Vec<String>)> = Vec::new();
     for (name, value) in pairs {
@@ -100,20 +100,20 @@ fn grouped(pairs: Vec<(String, String)>) -> impl Iterator<Item = (String, Text)>
         .map(|(name, values)| (name, Text::one_of(values)))
 }
 
-/// Rules as TOML: a table of each, with its conditions in a line.
+/// Writes rules as TOML: one table per rule, with its conditions on one line.
 fn toml(rules: &Value) -> String {
     let mut text = String::new();
     let rules = rules.get("rule").and_then(Value::as_array);
     for rule in rules.into_iter().flatten().filter_map(Value::as_object) {
         text.push_str("[[rule]]\n");
-        // In the order of the documentation; `serde_json` sorts.
+        // In the order of the documentation, because `serde_json` sorts.
         const ORDER: [&str; 9] = [
             "name", "from", "expires", "when", "sample", "verbose", "mode", "capture", "budget",
         ];
         for key in ORDER {
             let Some(value) = rule.get(key) else { continue };
             let _ = match value {
-                // A time of TOML's own.
+                // A TOML date-time.
                 Value::String(time) if matches!(key, "from" | "expires") => {
                     writeln!(text, "{key} = {time}")
                 }
@@ -144,12 +144,12 @@ fn inline(value: &Value) -> String {
             let fields: Vec<_> = fields.iter().map(field).collect();
             format!("{{ {} }}", fields.join(", "))
         }
-        // Numbers and truth are the same in both.
+        // Numbers and booleans are the same in both.
         other => other.to_string(),
     }
 }
 
-/// A string of TOML in which nothing steers a terminal.
+/// A TOML string that is safe for a terminal.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {

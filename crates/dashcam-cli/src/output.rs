@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-/// Standard output and standard error, and how to write there.
+/// Standard output and standard error, and their formats.
 pub(super) struct Output {
     out: BufWriter<Stdout>,
     json: bool,
@@ -18,7 +18,7 @@ pub(super) struct Output {
     paint_errors: bool,
 }
 
-/// What a part of a line is for the eye.
+/// The meaning of a coloured part of a line.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ink {
     Bad,
@@ -40,7 +40,7 @@ impl Ink {
     }
 }
 
-/// Something in a colour, or plain where there are none.
+/// A value in a colour, or plain if colours are off.
 #[derive(Debug)]
 pub(super) struct Painted<T>(Option<Ink>, T);
 
@@ -60,7 +60,7 @@ impl<T: fmt::Display> fmt::Display for Painted<T> {
 impl Output {
     pub(super) fn standard(json: bool) -> Self {
         let out = io::stdout();
-        // https://no-color.org: set and not empty, whatever it says.
+        // https://no-color.org: set and not empty, whatever its value.
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && std::env::var_os("TERM").is_none_or(|value| value != "dumb");
         Self {
@@ -79,19 +79,19 @@ impl Output {
         Painted(self.paint.then_some(ink), what)
     }
 
-    /// One line of text, in which nothing unsafe may stand.
+    /// Writes one line of text, which must be safe for a terminal.
     pub(super) fn line(&mut self, line: fmt::Arguments<'_>) -> Result<(), Failure> {
         self.out.write_fmt(line)?;
         self.out.write_all(b"\n")?;
         Ok(())
     }
 
-    /// One line of JSON.
+    /// Writes one line of JSON.
     pub(super) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         self.line(format_args!("{}", json_text(value)?))
     }
 
-    /// Text that holds nothing of a stranger's.
+    /// Writes text that has no data of clients.
     pub(super) fn bytes(&mut self, text: &[u8]) -> Result<(), Failure> {
         self.out.write_all(text)?;
         Ok(())
@@ -101,7 +101,7 @@ impl Output {
         self.out.flush().map_err(Failure::from)
     }
 
-    /// What is beside the answer, on standard error.
+    /// Writes a note beside the answer, to standard error.
     pub(super) fn note(&mut self, note: &str) {
         let word = Painted(self.paint_errors.then_some(Ink::Warn), "note");
         let _ = self.out.flush();
@@ -115,14 +115,14 @@ impl Output {
     }
 }
 
-/// A value as JSON, in which nothing unsafe stands.
+/// Converts a value to JSON without unsafe characters.
 pub(super) fn json_text(value: &impl Serialize) -> Result<String, Failure> {
     let json = serde_json::to_string(value)
-        .map_err(|error| Failure::cannot(format!("no JSON can be made of it: {error}")))?;
+        .map_err(|error| Failure::cannot(format!("cannot convert the result to JSON: {error}")))?;
     Ok(safe_json(&json))
 }
 
-/// Writes a key to a file that was not there, and that nobody else can read.
+/// Writes a key to a new file that only its owner can read.
 pub(super) fn create_private(path: &Path, key: &str) -> Result<(), Failure> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -139,9 +139,9 @@ pub(super) fn create_private(path: &Path, key: &str) -> Result<(), Failure> {
         let path = path.display();
         Failure::cannot(match error.kind() {
             io::ErrorKind::AlreadyExists => {
-                format!("{path} is there already; keys are not overwritten")
+                format!("{path} already exists, and keys are not overwritten; give another file")
             }
-            _ => format!("{path} cannot be made: {error}"),
+            _ => format!("cannot create {path}: {error}"),
         })
     })
 }

@@ -16,14 +16,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Rules, or what is wrong with them; a file that cannot be read at all is
-/// neither.
+/// Reads rules, or the error in them. A file that cannot be read at all is a failure of
+/// the command.
 fn read(file: &Path) -> Result<Result<Rules, RulesError>, Failure> {
     match std::fs::metadata(file) {
         Ok(_) => Ok(RulesFile::read(file)),
         Err(error) => {
             let file = file.display();
-            Err(Failure::cannot(format!("{file} cannot be read: {error}")))
+            Err(Failure::cannot(format!("cannot read {file}: {error}")))
         }
     }
 }
@@ -126,7 +126,7 @@ pub(super) fn why(args: WhyArgs, out: &mut Output) -> Result<Answer, Failure> {
     };
     let without_route = args.route.is_none();
     if args.method.bytes().any(|b| b.is_ascii_lowercase()) {
-        out.note("methods have a case: rules are for methods in capitals");
+        out.note("methods are case-sensitive; rules match methods in capitals");
     }
     let words = Words {
         method: args.method,
@@ -149,7 +149,7 @@ pub(super) fn why(args: WhyArgs, out: &mut Output) -> Result<Answer, Failure> {
     }
     let of_route = |fails: &String| fails.starts_with("route ");
     if without_route && why.rules.iter().any(|rule| rule.fails.iter().any(of_route)) {
-        out.note("without --route no condition on a route holds");
+        out.note("without --route, no condition on a route holds");
     }
     Ok(if why.selected.is_some() {
         Answer::Yes
@@ -169,7 +169,7 @@ fn explain(why: &Why, out: &mut Output) -> Result<(), Failure> {
     for rule in &why.rules {
         let (verdict, ink) = match rule.verdict {
             Verdict::Selects => ("selects it", Ink::Good),
-            Verdict::ComesAfter => ("would select it, but a rule before it does", Ink::Dim),
+            Verdict::ComesAfter => ("would select it, but an earlier rule does", Ink::Dim),
             Verdict::Waits => ("waits for a fact", Ink::Warn),
             _ => ("does not select it", Ink::Dim),
         };

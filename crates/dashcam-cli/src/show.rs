@@ -16,7 +16,7 @@ use dashcam::{
 use serde_json::{Map, Value};
 use std::path::Path;
 
-/// Whether it is no ID, but the newest one is asked for.
+/// Whether this asks for the newest exchange instead of an ID.
 pub(super) fn is_last(id: &str) -> bool {
     id.trim() == "last"
 }
@@ -61,14 +61,14 @@ pub(super) fn show(args: &ShowArgs, out: &mut Output) -> Result<Answer, Failure>
     Ok(Answer::Yes)
 }
 
-/// Those with such an ID, oldest first; the newest one for `last`. An ID as a
-/// whole finds nothing that is only longer.
+/// Finds exchanges by the first characters of an ID, oldest first, or the newest one for
+/// `last`. A complete ID does not find longer ones.
 pub(super) fn find(path: &Path, id: &str, out: &mut Output) -> Result<Vec<Exchange>, Failure> {
-    // What somebody copies may have blanks around it.
+    // A pasted ID may have blanks around it.
     let id = id.trim();
     if id.is_empty() {
         return Err(Failure::cannot(
-            "an empty ID finds everything; `dashcam ls` lists it",
+            "an empty ID matches every exchange; use `dashcam ls` to list them",
         ));
     }
     let search = match is_last(id) {
@@ -77,10 +77,10 @@ pub(super) fn find(path: &Path, id: &str, out: &mut Output) -> Result<Vec<Exchan
     };
     let (mut found, trouble) = store::read(path, &search, Some)?;
     trouble.tell_all(out);
-    // A trace ID is not in the index, so every line is looked at: only for what can be one.
+    // A trace ID is not in the index, so this reads every line: only for what can be one.
     let is_trace = id.len() <= 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
     if found.is_empty() && is_trace {
-        // What cannot be read was told.
+        // The first search noted what cannot be read.
         (found, _) = store::read(path, &begins(path, "trace_id", id)?, Some)?;
     }
     let is = |exchange: &Exchange| exchange.id == id || exchange.correlation.id == id;
@@ -90,7 +90,7 @@ pub(super) fn find(path: &Path, id: &str, out: &mut Output) -> Result<Vec<Exchan
     Ok(found)
 }
 
-/// What has an ID of this kind that begins so.
+/// A search by the first characters of an ID of this kind.
 fn begins(path: &Path, kind: &str, id: &str) -> Result<Search, Failure> {
     let mut filter = Filter::new();
     let added = filter.add(kind, id);
@@ -221,8 +221,8 @@ fn failed(failure: &Failed) -> String {
         Failed::Status(status) => format!("status {status}"),
         Failed::Grpc(code) => format!("gRPC status {code}"),
         Failed::NoStatus => "no gRPC status".to_owned(),
-        Failed::BodyLength => "a body that is not as long as announced".to_owned(),
-        Failed::ServiceError => "the service's error".to_owned(),
+        Failed::BodyLength => "a body that does not match its content-length".to_owned(),
+        Failed::ServiceError => "service error".to_owned(),
         Failed::Custom(name) => name.clone(),
         other => format!("{other:?}"),
     }
@@ -275,7 +275,7 @@ fn event_line(event: &Event, out: &mut Output) -> Result<(), Failure> {
     ))
 }
 
-/// A name that could be read as more than one is quoted.
+/// Quotes a name that is ambiguous.
 fn pair(name: &str, value: &Value) -> String {
     let plain = |c: char| !c.is_whitespace() && !matches!(c, '=' | '"');
     let pair = if !name.is_empty() && name.chars().all(plain) {
@@ -318,12 +318,12 @@ fn body(body: &Body, out: &mut Output) -> Result<(), Failure> {
         BodyState::None => return out.line(format_args!("  no body")),
         BodyState::Complete => "complete".to_owned(),
         BodyState::Truncated => format!("the first {} bytes were captured", body.kept),
-        BodyState::Unread => "nobody read it".to_owned(),
+        BodyState::Unread => "the service did not read it".to_owned(),
         BodyState::PartlyRead => "the service stopped reading it".to_owned(),
         BodyState::Aborted => "dropped before its end".to_owned(),
         BodyState::Error { message } => format!("ended with an error: {message}"),
         BodyState::Skipped { why } => format!("not written: {why}"),
-        BodyState::Open => "still passing by".to_owned(),
+        BodyState::Open => "still open".to_owned(),
         BodyState::Stream => "a stream".to_owned(),
         other => format!("{other:?}"),
     };
@@ -341,7 +341,7 @@ fn body(body: &Body, out: &mut Output) -> Result<(), Failure> {
             out.line(format_args!("  {}", Plain(&readable(text))))?;
             if *unparsed > 0 {
                 out.line(format_args!(
-                    "  ({unparsed} more bytes were not understood)"
+                    "  ({unparsed} more bytes could not be parsed)"
                 ))?;
             }
             Ok(())
@@ -358,13 +358,13 @@ fn body(body: &Body, out: &mut Output) -> Result<(), Failure> {
     }
 }
 
-/// Why nothing of a body is written.
+/// Why the exchange has nothing of a body.
 fn withheld(why: Option<&str>) -> &'static str {
     match why {
         Some("policy") => "withheld by the policy",
         Some("coding") => "in a content coding that was not decoded",
-        Some("broken") => "that are not what their media type says",
-        _ => "of a format that is not known",
+        Some("broken") => "that do not match their media type",
+        _ => "of an unknown format",
     }
 }
 
@@ -388,7 +388,7 @@ fn lost(exchange: &Exchange, out: &mut Output) -> Result<(), Failure> {
         .iter()
         .map(|m| format!("{}: {}", m.what, m.why));
     let suppressed = Some(losses.suppressed_before).filter(|n| *n > 0);
-    let suppressed = suppressed.map(|n| format!("{n} like it only counted before{times}"));
+    let suppressed = suppressed.map(|n| format!("{n} more like it were only counted{times}"));
     let said: Vec<_> = said.chain(suppressed).chain(missing).collect();
     let losses = if said.is_empty() {
         "none".to_owned()

@@ -1,4 +1,4 @@
-//! Where exchanges are read from, and what is said of those that are not found.
+//! Reads exchanges, and explains why none was found.
 
 use super::{Failure, Output, args::FilterArgs};
 use dashcam::{exchange::Exchange, export::json_lines::Torn, find::Search};
@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where the service writes, as far as this process knows.
+/// The directory of exchanges: the argument, `$DASHCAM_DIR` or the default.
 pub(super) fn directory(given: Option<&Path>) -> PathBuf {
     match (given, std::env::var_os("DASHCAM_DIR")) {
         (Some(given), _) => given.to_owned(),
@@ -24,15 +24,15 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failure {
             "give the directory that the service writes to, or set DASHCAM_DIR as it does"
         }
         io::ErrorKind::PermissionDenied => {
-            "files are readable by the service's user only; run this as that user"
+            "only the service's user can read the files; run this command as that user"
         }
         _ => "give a directory of exchanges, or one of its files",
     };
-    Failure::cannot(format!("{path} cannot be read: {error}; {hint}"))
+    Failure::cannot(format!("cannot read {path}: {error}; {hint}"))
 }
 
-/// What `make` makes of the exchanges of a search in this path, in the order of time, and
-/// what could not be read.
+/// Passes the exchanges of a search to `make`, and returns the results in the order of
+/// time, and the lines and files that were skipped.
 pub(super) fn read<T>(
     path: &Path,
     search: &Search,
@@ -50,19 +50,19 @@ pub(super) fn read<T>(
     Ok((found, trouble))
 }
 
-const NOT_KEPT: &str = "healthy and 4xx requests are not kept by default, but where a rule, a \
+const NOT_KEPT: &str = "healthy and 4xx requests are not kept by default, unless a rule, a \
                         token, `keep`, the baseline sample or an event at ERROR is the reason; \
-                        the service's log has a line of each request";
+                        the service's log has a line for each request";
 
-/// Says that nothing was found, where all was asked for or what the filter says, and
-/// why that may be.
+/// Notes that nothing was found, of all exchanges or with this filter, and possible
+/// reasons.
 pub(super) fn explain_none(
     path: &Path,
     filter: &FilterArgs,
     all: bool,
     out: &mut Output,
 ) -> Result<(), Failure> {
-    let like = if all { "" } else { " is like that" };
+    let like = if all { "" } else { " matches the conditions" };
     out.note(&format!("no exchange in {}{like}", path.display()));
     if all {
         out.note(NOT_KEPT);
@@ -70,7 +70,7 @@ pub(super) fn explain_none(
     explain(path, filter, out)
 }
 
-/// Says why nothing may have been found.
+/// Notes possible reasons why nothing was found.
 pub(super) fn explain(path: &Path, filter: &FilterArgs, out: &mut Output) -> Result<(), Failure> {
     if filter.asks_for_healthy() {
         out.note(NOT_KEPT);
@@ -80,16 +80,15 @@ pub(super) fn explain(path: &Path, filter: &FilterArgs, out: &mut Output) -> Res
     }
     if !filter.has_key() {
         out.note(
-            "without --key-file only values are found that are written in the clear, which \
-             few are",
+            "without --key-file, only values in the clear can be found; most values are hidden",
         );
         return Ok(());
     }
     let keys = keys(path, filter)?;
-    // A process may have had many.
+    // There may be one for each process.
     let shown: Vec<&str> = keys.iter().rev().take(5).map(String::as_str).collect();
     out.note(&format!(
-        "a value is found under its key and --scope only; here are exchanges of {}{}",
+        "a value can be found only with its key and --scope; the exchanges here have the keys {}{}",
         shown.join(", "),
         if keys.len() > shown.len() {
             ", …"
@@ -99,14 +98,13 @@ pub(super) fn explain(path: &Path, filter: &FilterArgs, out: &mut Output) -> Res
     ));
     if shown.iter().any(|key| key.starts_with("process-")) {
         out.note(
-            "the key of process-… was random and is gone: with a [key] in the policy values \
-             are found",
+            "a key process-… was random and is gone; add a [key] to the policy to find values",
         );
     }
     Ok(())
 }
 
-/// The keys of pseudonyms under which the exchanges of that time were written.
+/// The keys of the pseudonyms in the exchanges of that time.
 fn keys(path: &Path, filter: &FilterArgs) -> Result<BTreeSet<String>, Failure> {
     let mut keys = BTreeSet::new();
     let search = Search::new(path).filter(filter.times()?);
@@ -114,12 +112,12 @@ fn keys(path: &Path, filter: &FilterArgs) -> Result<BTreeSet<String>, Failure> {
         keys.insert(exchange.redaction.key_id);
         None::<()>
     };
-    // What cannot be read was told.
+    // The first search noted what cannot be read.
     read(path, &search, note)?;
     Ok(keys)
 }
 
-/// What holds no exchange: the first are told, the rest is counted.
+/// Lines and files that were skipped: the first ones are noted, the others counted.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
     lines: u64,
@@ -140,7 +138,7 @@ impl Trouble {
         }
     }
 
-    /// As soon as it is known.
+    /// Notes a skipped line at once.
     pub(super) fn tell(&mut self, torn: &Torn, out: &mut Output) {
         let known = self.first.len();
         self.note(torn);

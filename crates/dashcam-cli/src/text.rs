@@ -1,4 +1,4 @@
-//! Text of strangers, made safe for a terminal.
+//! Makes text of clients safe for a terminal.
 
 use percent_encoding::percent_decode_str;
 use std::{
@@ -6,7 +6,7 @@ use std::{
     fmt::{self, Write},
 };
 
-/// Whether a character steers a terminal, or changes the direction of text.
+/// Whether a character controls a terminal or changes the direction of text.
 pub(super) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -18,7 +18,7 @@ pub(super) fn is_unsafe(c: char) -> bool {
         )
 }
 
-/// Shows a text with what is unsafe escaped as in Rust and JSON.
+/// Shows a text with unsafe characters escaped, as Rust does.
 #[derive(Debug)]
 pub(super) struct Plain<'a>(pub(super) &'a str);
 
@@ -39,8 +39,8 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
-/// JSON in which nothing unsafe stands: outside of strings there is none, and
-/// within them each character may be escaped.
+/// Escapes unsafe characters in JSON. They occur only in strings, where any character may
+/// be escaped.
 pub(super) fn safe_json(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
@@ -56,9 +56,8 @@ pub(super) fn safe_json(json: &str) -> String {
     safe
 }
 
-/// Shows what the redactor has put into a query, a form or a URL as it shows it
-/// elsewhere. In the record it is percent-encoded, because the whole has to stay a query.
-/// What clients have encoded stays as it is.
+/// Decodes the placeholders in a query, a form or a URL. The exchange has them
+/// percent-encoded, so that the whole stays a query. Text that clients encoded stays.
 pub(super) fn readable(text: &str) -> Cow<'_, str> {
     const STARTS: [&str; 2] = ["%5B~", "%2A%2A%2A%2A"];
     let start = |text: &str| STARTS.iter().filter_map(|start| text.find(start)).min();
@@ -69,7 +68,7 @@ pub(super) fn readable(text: &str) -> Cow<'_, str> {
         out.push_str(before);
         let end = match from.strip_prefix("%5B~") {
             Some(inner) => placeholder(inner).map(|end| end + "%5B~".len()),
-            // What of a masked value stays is letters, digits and more stars.
+            // The shown rest of a masked value has letters, digits and more stars.
             None => Some(
                 from.find(|c: char| !(c.is_alphanumeric() || c == '%'))
                     .unwrap_or(from.len()),
@@ -92,8 +91,8 @@ pub(super) fn readable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Where the encoded inside of a placeholder ends, its bracket included: hash and facts,
-/// between spaces.
+/// The end of the encoded inside of a placeholder, including its bracket: hash and facts,
+/// separated by spaces.
 fn placeholder(inner: &str) -> Option<usize> {
     let end = inner.find("%5D")?;
     let facts = inner.get(..end)?.replace("%20", "").replace("%3D", "");
@@ -104,7 +103,7 @@ fn placeholder(inner: &str) -> Option<usize> {
 /// The longest text in a line of a list.
 const SHORT: usize = 160;
 
-/// What fits into a line; `…` stands for the rest.
+/// The part of a text that fits into a line; `…` stands for the rest.
 pub(crate) fn short(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     match line.char_indices().nth(SHORT) {
@@ -135,7 +134,7 @@ mod tests {
                 "https://x/?a=[~36a11ea64f60212b]#f",
             ),
             ("q=%2A%2A%2A%2Aords&b=%2A", "q=****ords&b=%2A"),
-            // Somebody else's.
+            // Not of the redactor.
             ("q=%5B~%0A%1B%5D", "q=%5B~%0A%1B%5D"),
             ("q=%5B~abc", "q=%5B~abc"),
             ("%5B~%5B~ab%5D", "%5B~[~ab]"),

@@ -11,13 +11,13 @@ use dashcam::token::{Claims, TokenKey};
 use serde_json::json;
 use std::{path::Path, time::Duration};
 
-/// Larger files are no keys.
+/// The limit of a key file.
 const MAX_KIB: u64 = 64;
 
-/// The header of requests that has the token.
+/// The request header that carries the token.
 pub(super) const HEADER: &str = "x-dashcam-verbose";
 
-/// What services take by default.
+/// The longest lifetime that services accept by default.
 const USUAL: Duration = Duration::from_secs(3600);
 
 pub(super) fn new_key(args: &NewKeyArgs, out: &mut Output) -> Result<Answer, Failure> {
@@ -35,12 +35,12 @@ pub(super) fn public_key(args: &KeyArgs, out: &mut Output) -> Result<Answer, Fai
     public(&read(&args.file)?, &args.file, out)
 }
 
-/// A JSON Web Key is JSON in any case.
+/// Prints the public half; a JSON Web Key is JSON with and without `--json`.
 fn public(key: &TokenKey, file: &Path, out: &mut Output) -> Result<Answer, Failure> {
     match key.public() {
         Some(public) => out.line(format_args!("{}", public.to_jwk()))?,
         None => out.note(&format!(
-            "an HS256 key has no public half: services need {} itself, and can make tokens with it",
+            "an HS256 key has no public half: services need {} itself, and can create tokens with it",
             file.display()
         )),
     }
@@ -50,7 +50,7 @@ fn public(key: &TokenKey, file: &Path, out: &mut Output) -> Result<Answer, Failu
 pub(super) fn read(file: &Path) -> Result<TokenKey, Failure> {
     let name = file.display();
     let text = input::file(file, MAX_KIB)
-        .map_err(|error| Failure::cannot(format!("{name} cannot be read: {error}")))?;
+        .map_err(|error| Failure::cannot(format!("cannot read {name}: {error}")))?;
     TokenKey::from_jwk(text.trim()).map_err(|error| Failure::cannot(format!("{name}: {error}")))
 }
 
@@ -58,7 +58,8 @@ pub(super) fn mint(args: &MintArgs, out: &mut Output) -> Result<Answer, Failure>
     let key = read(&args.file)?;
     if !key.can_mint() {
         let name = args.file.display();
-        let why = format!("{name} is the public half of a key; tokens are made with the other one");
+        let why =
+            format!("{name} is the public half of a key; use the private half to create tokens");
         return Err(Failure::cannot(why));
     }
     let mut claims = Claims::new(args.lifetime).when(args.when.when());
@@ -83,7 +84,9 @@ pub(super) fn mint(args: &MintArgs, out: &mut Output) -> Result<Answer, Failure>
         out.note(&warning.text);
     }
     if args.lifetime > USUAL {
-        out.note("services refuse what lasts longer than an hour, where they do not say more");
+        out.note(
+            "services refuse tokens that last longer than an hour, unless they set `max_lifetime`",
+        );
     }
     let token = key
         .mint(&claims)

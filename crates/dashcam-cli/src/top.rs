@@ -1,4 +1,4 @@
-//! `dashcam top`: failures by what they have in common.
+//! `dashcam top`: failures by signature.
 
 use super::{
     Answer, Failure, Output,
@@ -14,13 +14,13 @@ use dashcam::{
 use serde::Serialize;
 use std::{collections::HashMap, path::Path};
 
-/// What failures of one kind have in common.
+/// What failures of one kind share.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
 struct Signature {
     service: String,
     direction: Direction,
     method: String,
-    /// The template; where there is none the path, with `*` for what differs.
+    /// The route template, or else the path, with `*` for varying segments.
     route: String,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,7 +31,7 @@ struct Signature {
     grpc_status: Option<u16>,
     slow: bool,
     upload_broke_off: bool,
-    /// Where it panicked, or the first event at ERROR was emitted.
+    /// The location of the panic, or of the first event at ERROR.
     #[serde(skip_serializing_if = "Option::is_none")]
     site: Option<String>,
 }
@@ -70,12 +70,12 @@ impl Signature {
         }
     }
 
-    /// How it ended, in some words.
+    /// The outcome, in a few words.
     fn how(&self) -> String {
         let mut how = match &self.failure {
             Some(Failed::Grpc(code)) => format!("failed (gRPC {code})"),
             Some(Failed::Custom(name)) => format!("failed ({name})"),
-            Some(Failed::ServiceError) => "failed (the service's error)".to_owned(),
+            Some(Failed::ServiceError) => "failed (service error)".to_owned(),
             _ => self.outcome.to_owned(),
         };
         if let (None, Some(code @ 1..)) = (&self.failure, self.grpc_status) {
@@ -90,7 +90,7 @@ impl Signature {
         how
     }
 
-    /// What was asked for, and how it ended.
+    /// The request and its outcome.
     fn words(&self) -> String {
         let Self { method, route, .. } = self;
         let status = self
@@ -102,7 +102,7 @@ impl Signature {
     }
 }
 
-/// A path with `*` for what differs from request to request.
+/// A path with `*` for segments that vary between requests.
 fn alike(path: &str) -> String {
     let segments = path.split('/').map(|segment| {
         let number = !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit());
@@ -121,27 +121,27 @@ struct Kind {
     #[serde(flatten)]
     signature: Signature,
     kept: u64,
-    /// Those that were only counted before one that was kept.
+    /// Failures that were only counted, up to the last kept one.
     counted: u64,
-    /// The last that was kept is without bodies, because they were so many: those after
-    /// it were counted, if there were any, which the next of its kind will say.
+    /// The last kept one has no bodies, because there were so many. Later ones, if any, were
+    /// only counted; the next kept one of the kind will have their number.
     more: bool,
-    /// Those that were only counted are among them, as far as their times are known.
+    /// Times of kept and counted ones, as far as they are known.
     first: String,
     last: String,
     #[serde(skip)]
     newest: String,
-    /// Of some that were only counted no time is known.
+    /// Whether the times of some counted ones are unknown.
     #[serde(skip)]
     untimed: bool,
     #[serde(skip)]
     counted_first: Option<String>,
     #[serde(skip)]
     counted_last: Option<String>,
-    /// Of the newest that was kept, in full where one was.
+    /// Of the newest kept one, preferably one in full.
     id: String,
     correlation_id: String,
-    /// What it said.
+    /// Its panic message or error.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
     #[serde(skip)]
@@ -219,7 +219,7 @@ impl Kinds {
     }
 }
 
-/// Whether it is kept because it went wrong. An interim exchange is not: its end is.
+/// Whether it was kept for a failure. An interim exchange does not count, but its end does.
 fn is_failure(exchange: &Exchange) -> bool {
     let wrong = |reason: &KeepReason| {
         matches!(
@@ -248,7 +248,7 @@ pub(super) fn top(args: &TopArgs, out: &mut Output) -> Result<Answer, Failure> {
     trouble.tell_all(out);
     let mut kinds = kinds.sorted();
     if kinds.is_empty() {
-        let like = if all { "" } else { " is like that" };
+        let like = if all { "" } else { " matches the conditions" };
         out.note(&format!("no failure in {}{like}", path.display()));
         store::explain(&path, &args.filter, out)?;
         return Ok(Answer::No);
@@ -315,7 +315,7 @@ fn seconds(at: &str) -> String {
     cut.unwrap_or_else(|| at.to_owned())
 }
 
-/// When failures ended that were only counted, where that is known.
+/// When the counted failures ended, if known.
 pub(super) fn between(first: &Option<String>, last: &Option<String>) -> String {
     match (first, last) {
         (Some(first), Some(last)) => format!(", {} to {}", seconds(first), seconds(last)),
@@ -323,40 +323,39 @@ pub(super) fn between(first: &Option<String>, last: &Option<String>) -> String {
     }
 }
 
-/// Says that there were more than are shown.
+/// Notes that there were more failures than shown.
 pub(super) fn tell_counted(counted: u64, out: &mut Output) {
     if counted > 0 {
         out.note(&format!(
-            "{counted} more failures like these were only counted; `dashcam top` says of which \
-             kind"
+            "{counted} more failures like these were only counted; `dashcam top` lists their kinds"
         ));
     }
 }
 
-/// So many kinds are told.
+/// The maximum number of kinds to note.
 const KINDS: usize = 5;
 
-/// So many exchanges are looked at that tell of others: in a long storm there are
+/// The maximum number of exchanges to read that have counts of others: a long storm has
 /// thousands.
 const LATEST: usize = 200;
 
-/// Says what it can mean that an ID is not found.
+/// Notes possible reasons why an ID was not found.
 pub(super) fn tell_of_unknown(path: &Path, out: &mut Output) -> Result<(), Failure> {
     out.note(
-        "what is not there may be deleted, be that of another instance, or not have been kept: \
-         healthy requests are not by default. The service's log has a line of each request; in \
-         that of this one \"kept\":false says that it was not, and \"not_kept\" why",
+        "a missing exchange was deleted, is on another instance, or was not kept: by default, \
+         healthy requests are not. The service's log has a line for each request, in which \
+         \"kept\":false means that it was not kept, and \"not_kept\" is the reason",
     );
     tell_of_counted(path, out)
 }
 
-/// Says which failures were only counted: one that is not found may be one of them.
+/// Notes which failures were only counted: a missing one may be one of them.
 fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
     let latest = |filter| Search::new(path).filter(filter).newest(LATEST);
     let brief = |exchange| Some(brief(exchange));
     let mut counted = Filter::new();
     counted.suppressed();
-    // What cannot be read was told.
+    // The first search noted what cannot be read.
     let (found, _) = store::read(path, &latest(counted), brief)?;
     let more = found.len() == LATEST;
     let mut kinds = Kinds::default();
@@ -364,14 +363,14 @@ fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
     let mut kinds = kinds.sorted();
     kinds.sort_by_key(|kind| std::cmp::Reverse(kind.counted));
     let counted: u64 = kinds.iter().map(|kind| kind.counted).sum();
-    // A storm of which no exchange tells yet is among the newest.
+    // A storm whose counts no exchange has yet is among the newest.
     let mut newest = Kinds::default();
     let (found, _) = store::read(path, &latest(Filter::new()), brief)?;
     found.iter().for_each(|exchange| newest.add(exchange));
     let mut untold = newest.sorted();
     untold.retain(|kind| kind.more);
     if counted == 0 && untold.is_empty() {
-        out.note("no exchange here says that others like it were only counted before it");
+        out.note("no exchange here has a count of others like it");
         tell_of_later(out);
         return Ok(());
     }
@@ -380,8 +379,8 @@ fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
     }
     if !untold.is_empty() {
         out.note(
-            "of these there were many at once; others after the last one here may have been only \
-             counted, which the next of their kind will say:",
+            "there were many of these at once; more may have been only counted since, and the next \
+             kept one of a kind will have their number:",
         );
     }
     for kind in untold.iter().take(KINDS) {
@@ -394,7 +393,7 @@ fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is said of an exchange here. Nothing of the rest is, and they are many.
+/// Drops the parts of an exchange that are not needed here, as there are many.
 fn brief(mut exchange: Exchange) -> Exchange {
     let error = exchange
         .events
@@ -416,7 +415,7 @@ fn tell_kinds_counted(kinds: &[Kind], counted: u64, more: bool, out: &mut Output
     let at_least = if more { "at least " } else { "" };
     out.note(&format!(
         "{at_least}{counted} failures here were only counted, because many were alike (\"not_kept\":\
-         \"failure_storm\"), so it may be one of them:"
+         \"failure_storm\"); yours may be one of them:"
     ));
     for kind in kinds.iter().take(KINDS) {
         let (id, words) = (&kind.correlation_id, kind.signature.words());
@@ -431,11 +430,11 @@ fn tell_kinds_counted(kinds: &[Kind], counted: u64, more: bool, out: &mut Output
     }
 }
 
-/// What the files cannot say.
+/// Notes the counts that no file has.
 fn tell_of_later(out: &mut Output) {
     out.note(
-        "after the last kept one of a kind more may have been only counted, of which no file \
-         says anything: the service's status has their number (`dropped.suppressed`), and the \
-         log line of each says \"not_kept\":\"failure_storm\"",
+        "more may have been only counted since the last kept one of a kind, and no file has their \
+         number: the service's status has it (`dropped.suppressed`), and the log line of each \
+         has \"not_kept\":\"failure_storm\"",
     );
 }

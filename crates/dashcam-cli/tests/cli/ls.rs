@@ -77,10 +77,10 @@ fn what_cannot_be_done_is_said() {
             "expected one of completed, failed",
         ),
         (&["export", missing], "--har|--curl"),
-        (&["rules", "check", missing], "cannot be read"),
+        (&["rules", "check", missing], "cannot read"),
         (&["rules", "why", missing], "--path <PATH>"),
         (&["lss"], "a similar subcommand exists: 'ls'"),
-        (&["token", "mint", missing], "cannot be read"),
+        (&["token", "mint", missing], "cannot read"),
     ] {
         let run = run(args, None);
         assert_eq!(run.code, Some(2), "{args:?}");
@@ -247,7 +247,7 @@ fn a_row_says_why() {
     let list = run(&["ls"], Some(&dir.0));
     for part in [
         "POST /orders/1?q=[~36a11ea64f60212b len=3 ascii alpha] (outcome)  index [~36a11ea64f60212b] out",
-        "GET /orders/2 (outcome) (7 like it only counted before, 2026-01-02T02:50:00Z to \
+        "GET /orders/2 (outcome) (7 more like it were only counted, 2026-01-02T02:50:00Z to \
          2026-01-02T03:00:00Z)  no stock …",
         &format!("GET /orders/3 (outcome)  {}…\n", "x".repeat(160)),
         "GET /orders/4 (outcome)  no answer\n",
@@ -269,8 +269,7 @@ fn a_row_says_why() {
     );
     assert_eq!(rows[1]["suppressed_last_at"], "2026-01-02T03:00:00.900000Z");
     let page = run(&["show", "e2"], Some(&dir.0)).out;
-    let line =
-        "losses     7 like it only counted before, 2026-01-02T02:50:00Z to 2026-01-02T03:00:00Z\n";
+    let line = "losses     7 more like it were only counted, 2026-01-02T02:50:00Z to 2026-01-02T03:00:00Z\n";
     assert!(page.contains(line), "{page}");
     // What other programs read is a query still.
     assert!(rows[0]["query"].as_str().unwrap().starts_with("q=%5B~"));

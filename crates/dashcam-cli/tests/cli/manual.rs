@@ -71,5 +71,5 @@ fn the_manual_has_a_page_of_each_command() {
     let file = dir.file("file", "");
     let refused = run(&["man", "--out", file.to_str().unwrap()], None);
     assert_eq!(refused.code, Some(2));
-    assert!(refused.err.contains("cannot be written"), "{}", refused.err);
+    assert!(refused.err.contains("cannot write to"), "{}", refused.err);
 }

@@ -312,7 +312,7 @@ fn slips_are_said_wherever_rules_are_taken() {
     }
     let lower = ["rules", "why", office, "--path", "/", "--method", "get"];
     let lower = run(&lower, None).err;
-    assert!(lower.contains("methods have a case"), "{lower}");
+    assert!(lower.contains("methods are case-sensitive"), "{lower}");
     let json = run(&["rules", "check", "--json", office], None);
     let json: Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!(json["notes"][0]["rule"], "a");
