@@ -227,8 +227,8 @@ pub(super) async fn why(State(shared): Ask, body: Body) -> Answer {
         let steering = shared.handle.steering();
         let why = steering.why(&described);
         Ok(json_answer(&json!({
-            "selected": why.selected,
-            "rules": why.rules,
+            "selected": why.iter().find(|why| why.selects()).map(|why| &why.name),
+            "rules": why,
             "off_by": steering.off_by(),
         })))
     })

@@ -6,7 +6,7 @@ use crate::{
     },
     levels,
     recorder::{InHand, find_literals},
-    selection::{Directives, Recorded},
+    selection::{Directives, Recorded, RulesError},
     targets::{
         AUDIT_TARGET, DECISION_TARGET, PROBE_TARGET, REPLAY_TARGET, REQUEST_TARGET, RULES_TARGET,
         STATUS_TARGET, TOKEN_TARGET, is_own_request,
@@ -82,12 +82,16 @@ impl Gate {
         }
     }
 
-    /// Records what these directives name instead of DEBUG everywhere. Where the
-    /// gate is a [`Dashcam`](crate::Dashcam)'s, that records so from now on.
-    #[must_use]
-    pub fn record(self, directives: Directives) -> Self {
-        self.recorded.set(Some(directives));
-        self
+    /// Sets which events are recorded: a level, or levels per target
+    /// (`info,my_service=trace,sqlx=debug`). Default: `debug`. If the gate is one of a
+    /// [`Dashcam`](crate::Dashcam), it changes what that records.
+    ///
+    /// # Errors
+    ///
+    /// The text is not a list of directives.
+    pub fn record(self, directives: &str) -> Result<Self, RulesError> {
+        self.recorded.set(Some(directives.parse()?));
+        Ok(self)
     }
 
     /// Records nothing: disabled events cost exactly what they cost without a

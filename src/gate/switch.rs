@@ -1,6 +1,6 @@
 use crate::{
     levels,
-    selection::{Directives, Recorded},
+    selection::{Recorded, RulesError},
 };
 use std::sync::Arc;
 
@@ -28,9 +28,16 @@ impl RecordSwitch {
         Self { recorded }
     }
 
-    /// Records what these directives name.
-    pub fn set(&self, directives: Directives) {
+    /// Records the events that these directives name: a level, or levels per target
+    /// (`info,my_service=trace,sqlx=debug`).
+    ///
+    /// # Errors
+    ///
+    /// The text is not a list of directives; what is recorded stays as it is.
+    pub fn set(&self, directives: &str) -> Result<(), RulesError> {
+        let directives = directives.parse()?;
         levels::change(|| self.recorded.set(Some(directives)));
+        Ok(())
     }
 
     /// Records nothing. Where no live request can come either, disabled events

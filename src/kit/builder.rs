@@ -9,7 +9,7 @@ use crate::{
     lifecycle::{CorrelationPlan, Plan, VerbosePlan},
     log::MAX_LINE,
     selection::{
-        Budget, Directives, InvalidDirectives, Recorded, RuleSource, Rules, SampleKey, Steering,
+        Budget, Directives, Recorded, RuleSource, Rules, RulesError, SampleKey, Steering,
         VERBOSE_HEADER,
     },
 };
@@ -23,7 +23,7 @@ type AddSource = Box<dyn FnOnce(Steering) -> io::Result<Steering> + Send>;
 pub struct DashcamBuilder {
     settings: Settings,
     correlation: CorrelationPlan,
-    record: Result<Option<Directives>, InvalidDirectives>,
+    record: Result<Option<Directives>, RulesError>,
     rules: Rules,
     sources: Vec<AddSource>,
     verbose_budget: Budget,
@@ -145,10 +145,11 @@ impl DashcamBuilder {
         self
     }
 
-    /// Sets the key by which samples of rules are drawn. Default: a public one, so that
-    /// clients can compute who is in a sample.
-    pub fn sample_key(mut self, key: SampleKey) -> Self {
-        self.sample_key = key;
+    /// Sets the key by which samples of rules are drawn. Instances of one key draw the same
+    /// samples. Default: the 16 bytes `dashcam-sample-1`, so that clients can compute who is
+    /// in a sample, and choose their keys accordingly.
+    pub fn sample_key(mut self, key: [u8; 16]) -> Self {
+        self.sample_key = SampleKey(key);
         self
     }
 
@@ -213,7 +214,7 @@ impl DashcamBuilder {
         if let Some(why) = self.rules.too_many() {
             return Err(BuildError::Rules(why));
         }
-        let mut steering = Steering::with(self.verbose_budget, self.sample_key).rules(self.rules);
+        let mut steering = Steering::of(self.verbose_budget, self.sample_key).rules(self.rules);
         for add in self.sources {
             steering = add(steering).map_err(BuildError::Thread)?;
         }
@@ -278,7 +279,7 @@ impl fmt::Debug for DashcamBuilder {
 #[non_exhaustive]
 pub enum BuildError {
     /// The text given to [`record_level`](DashcamBuilder::record_level).
-    Directives(InvalidDirectives),
+    Directives(RulesError),
     /// The rules given to [`rules`](DashcamBuilder::rules): what is wrong with them.
     Rules(String),
     /// The operating system gave no thread.

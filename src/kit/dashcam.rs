@@ -119,8 +119,8 @@ impl Dashcam {
     }
 
     /// The gate over this base filter, for a registry of the service's own: a level,
-    /// `Targets`, [`Directives`](crate::selection::Directives) or, with the feature
-    /// `env-filter`, an `EnvFilter`; see [`BaseFilter`].
+    /// `Targets`, a text that is parsed as [`BaseFilter`] or, with the feature `env-filter`,
+    /// an `EnvFilter`.
     #[must_use]
     pub fn gate(&self, base: impl Into<BaseFilter>) -> Gate {
         Gate::new(base).switched_by(&self.handle.recording)

@@ -12,8 +12,8 @@ impl Dashcam {
     /// and JSON lines on standard output. Records of the
     /// `log` crate go there too.
     ///
-    /// `RUST_LOG` is a list of levels and of levels per target, as
-    /// [`Directives`](crate::selection::Directives) are. What of it cannot be read, span
+    /// `RUST_LOG` is a list of levels and of levels per target, which is read as a
+    /// [`BaseFilter`](crate::gate::BaseFilter) is. What of it cannot be read, span
     /// and field filters (`[span{field}]=debug`) included, is left out, and one warning
     /// names it; where nothing is left it is `info`.
     ///

@@ -23,7 +23,7 @@
 //! turns the flag off:
 //!
 //! ```
-//! use dashcam::{open_feature::FlagRules, selection::{Rule, Steering}};
+//! use dashcam::{open_feature::FlagRules, selection::{Rule, Steering, When}};
 //! use http::Method;
 //! use std::time::Duration;
 //!
@@ -33,7 +33,7 @@
 //! let half_an_hour = Duration::from_secs(30 * 60);
 //! let flags = FlagRules::new(client)
 //!     .switch("verbose-checkout", half_an_hour, |end| {
-//!         Rule::new("checkout", end).method(Method::POST).route("/checkout")
+//!         Rule::new("checkout", end).when(When::new().method(Method::POST).route("/checkout"))
 //!     })
 //!     .every(Duration::from_secs(10))
 //!     .timeout(Duration::from_secs(1));

@@ -1,10 +1,11 @@
 use super::value;
 use crate::{
     foreign,
-    selection::{News, Rule, RuleSource, Rules},
+    selection::{Rule, RuleSource, Rules},
 };
 use open_feature::{Client, EvaluationError, EvaluationErrorCode};
 use std::{
+    error::Error,
     fmt, io,
     time::{Duration, SystemTime},
 };
@@ -130,7 +131,7 @@ impl FlagRules {
         self
     }
 
-    fn refresh(&mut self) -> News {
+    fn refresh(&mut self) -> Result<Rules, Box<dyn Error + Send + Sync>> {
         let Self {
             client,
             flags,
@@ -139,7 +140,7 @@ impl FlagRules {
             ..
         } = self;
         if let Err(error) = runtime.ready() {
-            return News::Problem(format!("no runtime to ask on: {error}"));
+            return Err(format!("no runtime to ask on: {error}").into());
         }
         let mut problems = Vec::new();
         for flag in flags.iter_mut() {
@@ -165,9 +166,9 @@ impl FlagRules {
         }
         let rules = Rules::new(flags.iter().flat_map(|flag| flag.last.iter().cloned()));
         if problems.is_empty() {
-            News::Rules(rules)
+            Ok(rules)
         } else {
-            News::Partly(rules, bounded(&problems.join("; ")))
+            Ok(rules.problem(bounded(&problems.join("; "))))
         }
     }
 }
@@ -263,12 +264,12 @@ impl RuleSource for FlagRules {
 
     /// The first time nothing is asked: that is where the service starts, perhaps
     /// inside of its runtime, and nobody there may wait.
-    fn poll(&mut self) -> News {
+    fn poll(&mut self) -> Result<Option<Rules>, Box<dyn Error + Send + Sync>> {
         self.polls = self.polls.saturating_add(1);
         if self.polls == 1 {
-            return News::Nothing;
+            return Ok(None);
         }
-        self.refresh()
+        self.refresh().map(Some)
     }
 
     fn interval(&self) -> Duration {

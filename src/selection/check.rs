@@ -22,17 +22,15 @@ use tracing::level_filters::LevelFilter;
 pub struct Warning {
     /// The rule's name.
     pub rule: String,
-    /// What it is about.
-    pub kind: WarningKind,
-    /// The same in words.
+    pub(super) kind: WarningKind,
+    /// The warning in words.
     pub text: String,
 }
 
 /// What a warning is about.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum WarningKind {
+pub(super) enum WarningKind {
     /// Only what the client says decides: whoever knows the rule can select
     /// himself.
     ClientControlled,
@@ -148,7 +146,54 @@ impl Rules {
     }
 }
 
+impl WarningKind {
+    /// As `serde` writes it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientControlled => "client_controlled",
+            Self::Expired => "expired",
+            Self::FarExpiry => "far_expiry",
+            Self::AllTraffic => "all_traffic",
+            Self::Sample => "sample",
+            Self::Shadowed => "shadowed",
+            Self::Never => "never",
+            Self::Condition => "condition",
+            Self::Budget => "budget",
+            Self::Work => "work",
+            Self::Verbose => "verbose",
+            Self::NoClient => "no_client",
+            Self::NoRoute => "no_route",
+            Self::NoFact => "no_fact",
+        }
+    }
+}
+
 impl Warning {
+    /// Returns what it is about, in one word, as its JSON has it:
+    ///
+    /// | kind | the rule |
+    /// |---|---|
+    /// | `client_controlled` | goes by what clients send alone: whoever knows the rule can select themselves |
+    /// | `expired` | has expired |
+    /// | `far_expiry` | ends later than in seven days |
+    /// | `all_traffic` | has no condition and no sample |
+    /// | `sample` | has a sample of nobody, or of everybody |
+    /// | `shadowed` | comes after a rule that selects everything that it could |
+    /// | `never` | can select nothing |
+    /// | `condition` | has a condition that holds for no request, or that is not in the router's form |
+    /// | `budget` | has a budget that leaves nothing |
+    /// | `work` | has regular expressions that, alone or with those of other rules, take too much work for long values |
+    /// | `verbose` | shows nothing, or not everything that it names |
+    /// | `no_client` | needs the address of the client, and requests came without one |
+    /// | `no_route` | needs the route template, and no request has come with one so far |
+    /// | `no_fact` | waits for a fact that no request has stated so far |
+    ///
+    /// Only a running service knows the last three.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.kind.as_str()
+    }
+
     /// Whether it says what keeps a rule from showing anything, whoever sends.
     pub(crate) fn is_of_every_request(&self) -> bool {
         use WarningKind::{Budget, Condition, Never, Verbose};
@@ -188,7 +233,7 @@ pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
             ),
         );
     }
-    let sampled = rule.sample.as_ref().map(super::Sample::share);
+    let sampled = rule.sample.as_ref().map(super::model::Sample::share);
     if sampled == Some(0.0) {
         warn(
             WarningKind::Sample,
@@ -412,7 +457,7 @@ fn client_says(rule: &Rule) -> Vec<&'static str> {
         return said;
     }
     collect(when, &mut said);
-    match rule.sample.as_ref().map(super::Sample::key) {
+    match rule.sample.as_ref().map(super::model::Sample::key) {
         Some(By::Header(_)) => said.push("key of the sample: header"),
         Some(By::Cookie(_)) => said.push("key of the sample: cookie"),
         Some(By::Query(_)) => said.push("key of the sample: query"),

@@ -1,3 +1,4 @@
+use super::RulesError;
 use std::{fmt, str::FromStr};
 use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::filter::Targets;
@@ -9,7 +10,7 @@ use tracing_subscriber::filter::Targets;
 /// (`debgu`, `warning`) is none of both, and an error; a target of that name says its
 /// level (`tracer=trace`). Compiled once.
 #[derive(Clone, Debug)]
-pub struct Directives {
+pub(crate) struct Directives {
     targets: Targets,
     max: LevelFilter,
     /// The level, where it holds for every target: the usual case is one comparison.
@@ -19,7 +20,7 @@ pub struct Directives {
 impl Directives {
     /// One level for every target.
     #[must_use]
-    pub fn level(level: LevelFilter) -> Self {
+    pub(crate) fn level(level: LevelFilter) -> Self {
         Self {
             targets: Targets::new().with_default(level),
             max: level,
@@ -29,7 +30,7 @@ impl Directives {
 
     /// The most verbose level that is asked for anywhere.
     #[must_use]
-    pub fn max_level(&self) -> LevelFilter {
+    pub(crate) fn max_level(&self) -> LevelFilter {
         self.max
     }
 
@@ -67,14 +68,14 @@ impl Directives {
 }
 
 impl FromStr for Directives {
-    type Err = InvalidDirectives;
+    type Err = RulesError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(level) = level(text.trim()) {
             return Ok(Self::level(level));
         }
         if text.len() > LONGEST {
-            return Err(InvalidDirectives::new(text, None));
+            return Err(invalid(text, None));
         }
         let mut targets = Targets::new();
         // The most that is asked for: a target without a level wants all.
@@ -92,7 +93,7 @@ impl FromStr for Directives {
                 },
             };
             let Some(wanted) = wanted.filter(|_| target.is_none_or(is_target)) else {
-                return Err(InvalidDirectives::new(directive, meant));
+                return Err(invalid(directive, meant));
             };
             targets = match target {
                 Some(target) => targets.with_target(target, wanted),
@@ -196,47 +197,24 @@ fn slips(a: &str, b: &str) -> usize {
     at(&last, b.len()).min(MANY)
 }
 
-/// A text is not a list of directives.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct InvalidDirectives {
-    /// The first 64 characters of the directive that cannot be read.
-    directive: String,
-    /// What was probably meant.
-    meant: Option<String>,
+/// The error of a directive, and what was probably meant.
+fn invalid(directive: &str, meant: Option<String>) -> RulesError {
+    let directive: String = directive.chars().take(64).collect();
+    let meant = meant.filter(|meant| meant.len() <= 64);
+    let hint = match meant {
+        Some(meant) if directive.contains('=') => format!("the level is perhaps `{meant}`"),
+        Some(meant) if meant.contains('=') => format!("`{meant}` was perhaps meant"),
+        Some(meant) => format!(
+            "`{meant}` was perhaps meant; a target of this name has its level beside it, as in \
+             `{directive}=trace`"
+        ),
+        None => format!(
+            "expected a level, a target, or `target=level`, as in `info,my_service=trace`, at \
+             most {LONGEST} bytes in all"
+        ),
+    };
+    RulesError::expected(format!("{directive:?} is no directive: {hint}"))
 }
-
-impl InvalidDirectives {
-    fn new(directive: &str, meant: Option<String>) -> Self {
-        Self {
-            directive: directive.chars().take(64).collect(),
-            meant: meant.filter(|meant| meant.len() <= 64),
-        }
-    }
-}
-
-impl fmt::Display for InvalidDirectives {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { directive, meant } = self;
-        write!(f, "{directive:?} is no directive: ")?;
-        match meant {
-            Some(meant) if directive.contains('=') => write!(f, "the level is perhaps `{meant}`")?,
-            Some(meant) if meant.contains('=') => write!(f, "`{meant}` was perhaps meant")?,
-            Some(meant) => write!(
-                f,
-                "`{meant}` was perhaps meant; a target of this name has its level beside it, as \
-                 in `{directive}=trace`"
-            )?,
-            None => write!(
-                f,
-                "expected a level, a target, or `target=level`, as in `info,my_service=trace`, \
-                 at most {LONGEST} bytes in all"
-            )?,
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for InvalidDirectives {}
 
 #[cfg(test)]
 mod tests {

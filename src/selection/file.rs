@@ -1,6 +1,7 @@
-use super::{News, Rules, RulesError, parse::by_name, source::RuleSource};
+use super::{Rules, RulesError, parse::by_name, source::RuleSource};
 use crate::plain_file;
 use std::{
+    error::Error,
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -73,22 +74,18 @@ impl RulesFile {
         }
     }
 
-    fn news(&self, found: &Found) -> News {
+    fn news(&self, found: &Found) -> Result<Rules, Box<dyn Error + Send + Sync>> {
         match found {
-            Found::Text(text) => match by_name(&self.path, text) {
-                Ok(rules) => News::Rules(rules),
-                Err(error) => News::Problem(error.to_string()),
-            },
-            Found::Missing => {
-                News::Gone("there is no such file; until there is one, it has no rules".to_owned())
-            }
-            Found::Unreadable(why) => News::Problem(why.clone()),
+            Found::Text(text) => Ok(by_name(&self.path, text)?),
+            Found::Missing => Ok(Rules::default()
+                .problem("there is no such file; until there is one, it has no rules")),
+            Found::Unreadable(why) => Err(why.as_str().into()),
         }
     }
 }
 
 fn error(path: &Path, why: &str) -> RulesError {
-    RulesError::of_file(path, why.to_owned())
+    RulesError::expected(why).in_file(path)
 }
 
 impl RuleSource for RulesFile {
@@ -96,18 +93,18 @@ impl RuleSource for RulesFile {
         self.path.display().to_string()
     }
 
-    fn poll(&mut self) -> News {
+    fn poll(&mut self) -> Result<Option<Rules>, Box<dyn Error + Send + Sync>> {
         let found = look(&self.path);
         // At the start nobody can wait for a second look.
         let first = self.last.is_none() && self.settled.is_none();
         let twice = self.last.as_ref() == Some(&found);
         self.last = Some(found.clone());
         if self.settled.as_ref() == Some(&found) || !(twice || first) {
-            return News::Nothing;
+            return Ok(None);
         }
         let news = self.news(&found);
         self.settled = Some(found);
-        news
+        news.map(Some)
     }
 
     fn interval(&self) -> Duration {

@@ -1,7 +1,8 @@
 //! What the log and the status say of the rules in use.
 
 use super::{
-    Rules, Warning, WarningKind,
+    Rules, Warning,
+    check::WarningKind,
     engine::{Entry, Needed, Needs, Set},
     model::Rule,
 };

@@ -11,26 +11,25 @@
 //! Rules in code, and what they make of a request:
 //!
 //! ```
-//! use dashcam::selection::{Described, Rule, Rules, SampleKey};
+//! use dashcam::selection::{Described, Rule, Rules, When};
 //! use http::Method;
 //! use std::time::{Duration, SystemTime};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let one_hour = SystemTime::now() + Duration::from_secs(3600);
+//! let orders = When::new().method(Method::POST).path("/orders/*")?;
 //! let rules = Rules::new([
 //!     Rule::new("acme-checkout", one_hour)
-//!         .method(Method::POST)
-//!         .path("/orders/*".parse()?)
-//!         .fact("tenant", "acme")
+//!         .when(orders.fact("tenant", "acme"))
 //!         .verbose("info,my_service=trace,sqlx=debug")?,
 //! ]);
 //! let request = Described::new(Method::POST, "/orders/7".parse()?);
-//! let why = rules.why(&request, &SampleKey::default());
-//! assert_eq!(why.selected, None);
-//! assert_eq!(why.rules[0].waits, ["fact tenant = \"acme\""]);
+//! let why = rules.why(&request);
+//! assert!(!why[0].selects());
+//! assert_eq!(why[0].waits, ["fact tenant = \"acme\""]);
 //!
-//! let why = rules.why(&request.fact("tenant", "acme"), &SampleKey::default());
-//! assert_eq!(why.selected.as_deref(), Some("acme-checkout"));
+//! let why = rules.why(&request.fact("tenant", "acme"));
+//! assert!(why[0].selects());
 //! # Ok(())
 //! # }
 //! ```
@@ -73,6 +72,7 @@ mod chosen;
 mod conflicts;
 mod directives;
 mod engine;
+mod error;
 #[cfg(feature = "config")]
 mod file;
 mod findings;
@@ -98,31 +98,33 @@ mod work;
 
 #[cfg(feature = "token")]
 pub(crate) use self::engine::Scope;
+#[cfg(feature = "config")]
+pub use self::file::RulesFile;
 pub use self::{
-    check::{Warning, WarningKind},
-    directives::{Directives, InvalidDirectives},
-    model::{
-        Budget, Capture, Glob, InvalidRule, Mode, Network, Rule, Rules, Sample, SampleKey, Text,
-        When,
-    },
+    check::Warning,
+    error::RulesError,
+    model::{Budget, Rule, Rules, Text, When},
     peer::Peer,
-    source::{News, RuleSource},
-    status::{Counts, RuleStatus, SourceStatus, VerboseStatus},
-    steering::{RuleSlot, Steering},
-    switch::{OffBy, VERBOSE_OFF},
-    why::{Described, RuleVerdict, Verdict, Why},
+    source::RuleSource,
+    status::{Counts, RuleStatus, VerboseStatus},
+    steering::Steering,
+    why::{Described, Why},
 };
 pub(crate) use self::{
     chosen::{Chosen, InForce},
+    directives::Directives,
     engine::{Admission, Arrival, Hold, MAX_FACT_LEN, Pending, Seen, Selected, Shortage},
-    model::Address,
+    model::{Address, Capture, Glob, Mode, Network, SampleKey},
     peer::{peer, site},
     recorded::Recorded,
 };
 #[cfg(any(feature = "admin", feature = "token"))]
 pub(crate) use self::{engine::second, guesses::Guesses};
-#[cfg(feature = "config")]
-pub use self::{file::RulesFile, parse::RulesError};
+#[cfg(feature = "admin")]
+pub(crate) use self::{
+    steering::RuleSlot,
+    switch::{OffBy, VERBOSE_OFF},
+};
 
 /// The header by which a request says that it wants to be verbose.
 pub(crate) const VERBOSE_HEADER: http::HeaderName =

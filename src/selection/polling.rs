@@ -1,8 +1,9 @@
 //! The thread that asks a source of rules.
 
 use super::{
-    RuleSlot, Steering,
-    source::{DEFAULT_INTERVAL, News, RuleSource},
+    Rules, Steering,
+    source::{DEFAULT_INTERVAL, RuleSource},
+    steering::RuleSlot,
 };
 use crate::{foreign, targets::RULES_TARGET};
 use std::{io, thread, time::Duration};
@@ -63,7 +64,8 @@ fn name(source: &impl RuleSource) -> String {
     foreign::run(|| source.name()).unwrap_or_else(|| "a source whose name panics".to_owned())
 }
 
-fn ask(source: &mut impl RuleSource) -> News {
-    foreign::run(|| source.poll())
-        .unwrap_or_else(|| News::Problem("the source panicked".to_owned()))
+/// What is new, or why it cannot be used. The error is read and dropped where it may panic.
+fn ask(source: &mut impl RuleSource) -> Result<Option<Rules>, String> {
+    foreign::run(|| source.poll().map_err(|error| error.to_string()))
+        .unwrap_or_else(|| Err("the source panicked".to_owned()))
 }

@@ -1,7 +1,8 @@
 use super::{
-    OffBy, Warning,
+    Warning,
     engine::{Spent, Time},
     model::Rule,
+    switch::OffBy,
 };
 use serde::Serialize;
 use std::{sync::atomic::Ordering::Relaxed, time::SystemTime};
@@ -10,15 +11,13 @@ use std::{sync::atomic::Ordering::Relaxed, time::SystemTime};
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct VerboseStatus {
-    /// Who switched all of it off; `None` where nobody did.
-    pub off_by: Option<OffBy>,
+    pub(super) off_by: Option<OffBy>,
     /// Of all rules and headers since the start, also of rules that are not in use
     /// any more.
     pub spent: Counts,
     /// Of tokens and of the insecure plain header.
     pub by_header: Counts,
-    /// Where rules come from.
-    pub sources: Vec<SourceStatus>,
+    pub(super) sources: Vec<SourceStatus>,
     /// Requests of which not every rule was asked, because that would have been too much
     /// work: such a rule did not select them. `docs/rules.md` says how much it may be.
     pub beyond_work: u64,
@@ -31,16 +30,48 @@ pub struct VerboseStatus {
     pub problem: Option<String>,
 }
 
+impl VerboseStatus {
+    /// Returns whether everything verbose is switched off, by
+    /// [`Steering::switch_off`](super::Steering::switch_off) or by the environment variable
+    /// `DASHCAM_VERBOSE_OFF`. The JSON says by which: `"off_by":"call"` or `"environment"`.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.off_by.is_some()
+    }
+
+    /// Returns the names of the sources of rules, in order, such as the path of a file.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|source| source.name.as_str())
+    }
+
+    /// Returns how many rules of the source of this name are in use; 0 if there is none.
+    #[must_use]
+    pub fn rules_of(&self, source: &str) -> usize {
+        self.of(source).map(|source| source.rules).sum()
+    }
+
+    /// Returns why the newest rules of the source of this name, or a part of them, are not in
+    /// use.
+    #[must_use]
+    pub fn problem_of(&self, source: &str) -> Option<&str> {
+        self.of(source).find_map(|source| source.problem.as_deref())
+    }
+
+    fn of(&self, name: &str) -> impl Iterator<Item = &SourceStatus> {
+        self.sources
+            .iter()
+            .filter(move |source| source.name == name)
+    }
+}
+
 /// A source of rules.
 #[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
-pub struct SourceStatus {
-    /// Its name, such as the path of a file.
-    pub name: String,
+pub(crate) struct SourceStatus {
+    pub(crate) name: String,
     /// How many rules of it are in use.
-    pub rules: usize,
+    pub(crate) rules: usize,
     /// Why its newest version is not in use.
-    pub problem: Option<String>,
+    pub(crate) problem: Option<String>,
 }
 
 /// A rule in use.

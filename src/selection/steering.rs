@@ -1,12 +1,11 @@
 use super::{
-    Budget, OffBy, Rules, SampleKey, Warning,
+    Budget, Rules, SampleKey, Warning,
     check::{of_budget, of_rule},
     engine::{Entry, Overall, Selected, Set, Spent, Terms},
     findings::{Findings, of_set, untold_of},
     model::{Mode, Rule},
-    source::News,
     status::{RuleStatus, SourceStatus, VerboseStatus},
-    switch::Switch,
+    switch::{OffBy, Switch},
 };
 use crate::{foreign, levels::raise_live, targets::RULES_TARGET};
 use arc_swap::{ArcSwap, Guard};
@@ -42,22 +41,41 @@ struct Inner {
 /// What one source has said so far.
 struct Source {
     name: String,
+    /// Whether it is found by its name.
+    is_pushed: bool,
     rules: Rules,
     problem: Option<String>,
     /// Whether the log says so.
     told: bool,
 }
 
+impl Source {
+    fn new(name: String, is_pushed: bool) -> Self {
+        Self {
+            name,
+            is_pushed,
+            rules: Rules::default(),
+            problem: None,
+            told: false,
+        }
+    }
+}
+
 impl Steering {
     /// No rule, [`Budget::overall`], and the default key.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Budget::overall(), SampleKey::default())
+        Self::of(Budget::overall(), SampleKey::default())
     }
 
-    /// No rule, a budget for all of them together, and the key of samples.
+    /// No rule, a budget for all of them together, and the key of samples; see
+    /// [`DashcamBuilder::sample_key`](crate::kit::DashcamBuilder::sample_key).
     #[must_use]
-    pub fn with(overall: Budget, key: SampleKey) -> Self {
+    pub fn with(overall: Budget, sample_key: [u8; 16]) -> Self {
+        Self::of(overall, SampleKey(sample_key))
+    }
+
+    pub(crate) fn of(overall: Budget, key: SampleKey) -> Self {
         Self(Arc::new(Inner {
             set: ArcSwap::default(),
             switch: Arc::new(Switch::from_environment()),
@@ -79,16 +97,39 @@ impl Steering {
         self
     }
 
-    /// A place for rules that somebody hands over when there are new ones.
-    #[must_use]
-    pub fn slot(&self, name: impl Into<String>) -> RuleSlot {
+    /// Replaces the rules of the source of this name. The first call adds the source, behind
+    /// those so far. A [problem](Rules::problem) of the rules is reported by the log and the
+    /// status.
+    ///
+    /// More than 100 rules are refused: the rules from before stay in use, and the log and
+    /// the status report it.
+    pub fn set_rules(&self, source: &str, rules: Rules) {
+        self.pushed(source).set(rules);
+    }
+
+    /// Reports that the newest rules of the source of this name cannot be used, in the log
+    /// and in the status. Those from before stay in use until they expire. The first call adds
+    /// the source, behind those so far.
+    pub fn set_problem(&self, source: &str, problem: impl Into<String>) {
+        self.pushed(source).hear(Err(problem.into()));
+    }
+
+    fn pushed(&self, name: &str) -> RuleSlot {
         let mut sources = self.0.sources();
-        sources.push(Source {
-            name: name.into(),
-            rules: Rules::default(),
-            problem: None,
-            told: false,
-        });
+        let known = |source: &Source| source.is_pushed && source.name == name;
+        match sources.iter().position(known) {
+            Some(source) => RuleSlot::new(&self.0, source),
+            None => {
+                sources.push(Source::new(name.to_owned(), true));
+                RuleSlot::new(&self.0, sources.len() - 1)
+            }
+        }
+    }
+
+    /// A place for the rules of one source, behind those so far.
+    pub(crate) fn slot(&self, name: impl Into<String>) -> RuleSlot {
+        let mut sources = self.0.sources();
+        sources.push(Source::new(name.into(), false));
         RuleSlot::new(&self.0, sources.len() - 1)
     }
 
@@ -99,15 +140,14 @@ impl Steering {
         self.0.switch.off();
     }
 
-    /// Undoes [`switch_off`](Self::switch_off), not
-    /// [`VERBOSE_OFF`](super::VERBOSE_OFF).
+    /// Undoes [`switch_off`](Self::switch_off). Everything verbose stays off if the
+    /// environment variable `DASHCAM_VERBOSE_OFF` says so; see [`is_off`](Self::is_off).
     pub fn switch_on(&self) {
         self.0.switch.on();
     }
 
-    /// Whether everything is off, and by whom.
-    #[must_use]
-    pub fn off_by(&self) -> Option<OffBy> {
+    /// Who switched everything off.
+    pub(crate) fn off_by(&self) -> Option<OffBy> {
         self.0.switch.off_by()
     }
 
@@ -189,7 +229,11 @@ impl Steering {
         &self.0.key
     }
 
-    pub(crate) fn is_off(&self) -> bool {
+    /// Returns whether everything verbose is off, by [`switch_off`](Self::switch_off), or by
+    /// any value of the environment variable `DASHCAM_VERBOSE_OFF` but `0`, `false` and none,
+    /// which is read once, at the start.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
         self.0.switch.is_off()
     }
 
@@ -340,9 +384,9 @@ impl fmt::Debug for Steering {
     }
 }
 
-/// A place for the rules of one source; see [`Steering::slot`].
+/// A place for the rules of one source.
 #[derive(Clone)]
-pub struct RuleSlot {
+pub(crate) struct RuleSlot {
     steering: Weak<Inner>,
     source: usize,
 }
@@ -356,24 +400,23 @@ impl RuleSlot {
     }
 
     /// These rules from now on, instead of those before.
-    pub fn set(&self, rules: Rules) {
-        self.hear(News::Rules(rules));
+    pub(crate) fn set(&self, rules: Rules) {
+        self.hear(Ok(Some(rules)));
     }
 
     /// What a source says. After the last clone of the steering is gone it does
     /// nothing.
-    pub fn hear(&self, news: News) {
+    pub(super) fn hear(&self, news: Result<Option<Rules>, String>) {
         let Some(steering) = self.steering.upgrade() else {
             return;
         };
         match news {
-            News::Nothing => {}
-            News::Rules(rules) => steering.set(self.source, Some(rules), None),
-            News::Partly(rules, problem) => steering.set(self.source, Some(rules), Some(problem)),
-            News::Problem(problem) => steering.set(self.source, None, Some(problem)),
-            News::Gone(problem) => {
-                steering.set(self.source, Some(Rules::default()), Some(problem));
+            Ok(None) => {}
+            Ok(Some(mut rules)) => {
+                let problem = rules.take_problem();
+                steering.set(self.source, Some(rules), problem);
             }
+            Err(problem) => steering.set(self.source, None, Some(problem)),
         }
         if let Some((source, problem)) = steering.untold(self.source) {
             let warn = || tracing::warn!(target: RULES_TARGET, "the rules of {source}: {problem}");

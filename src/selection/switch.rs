@@ -10,13 +10,12 @@ const BY_ENVIRONMENT: u8 = 2;
 
 /// The environment variable that switches all verbose requests off, at the start
 /// of the process and for its life: any value but `0`, `false` and none.
-pub const VERBOSE_OFF: &str = "DASHCAM_VERBOSE_OFF";
+pub(crate) const VERBOSE_OFF: &str = "DASHCAM_VERBOSE_OFF";
 
 /// Who switched verbose requests off.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum OffBy {
+pub(crate) enum OffBy {
     /// A call of [`Steering::switch_off`](super::Steering::switch_off).
     Call,
     /// The environment variable [`VERBOSE_OFF`].

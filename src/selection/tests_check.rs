@@ -1,5 +1,6 @@
 use super::{
-    Rule, Rules, Sample, Steering, WarningKind,
+    Rule, Rules, Steering, When,
+    check::WarningKind,
     engine::Pending,
     tests::{Request, later},
 };
@@ -20,9 +21,9 @@ fn warnings(rest: &str) -> Vec<(WarningKind, String)> {
 fn what_no_rule_in_force_needs_is_seldom_looked_for() {
     let rule = |name: &str| Rule::new(name, later()).from(later() - Duration::from_secs(1));
     for rule in [
-        rule("client").client("10.0.0.0/8".parse().unwrap()),
-        rule("route").route("/orders/{id}"),
-        rule("fact").fact("tenant", "acme"),
+        rule("client").when(When::new().client("10.0.0.0/8").unwrap()),
+        rule("route").when(When::new().route("/orders/{id}")),
+        rule("fact").when(When::new().fact("tenant", "acme")),
     ] {
         let name = rule.name().to_owned();
         let steering = Steering::new().rules(Rules::new([rule]));
@@ -274,29 +275,32 @@ fn rules_in_code() {
     let get = Method::from_bytes(b"get").unwrap();
     for (rule, kind, part) in [
         (
-            Rule::new("a", later).method(get),
+            Rule::new("a", later).when(When::new().method(get)),
             WarningKind::Condition,
             "get is none: GET?",
         ),
         (
-            Rule::new("a", later).from(later).route("/a"),
+            Rule::new("a", later)
+                .from(later)
+                .when(When::new().route("/a")),
             WarningKind::Never,
             "`from` to be before",
         ),
         (
-            Rule::new("", later).route("/a"),
+            Rule::new("", later).when(When::new().route("/a")),
             WarningKind::Never,
             "expected `name`",
         ),
         (
-            Rule::new("a", now - Duration::from_secs(1)).route("/a"),
+            Rule::new("a", now - Duration::from_secs(1)).when(When::new().route("/a")),
             WarningKind::Expired,
             "it expired",
         ),
         (
             Rule::new("a", later)
-                .fact("a", "b")
-                .sample(Sample::percent(0.0).unwrap()),
+                .when(When::new().fact("a", "b"))
+                .sample(0.0)
+                .unwrap(),
             WarningKind::Sample,
             "nobody",
         ),
@@ -331,7 +335,9 @@ fn a_slip_of_a_level_is_an_error() {
 #[test]
 fn more_than_a_hundred_are_refused() {
     let later = SystemTime::now() + Duration::from_secs(3600);
-    let rule = |n: usize| Rule::new(format!("r{n}"), later).fact("tenant", n.to_string());
+    let rule = |n: usize| {
+        Rule::new(format!("r{n}"), later).when(When::new().fact("tenant", n.to_string()))
+    };
     let rules = |count| Rules::new((0..count).map(rule));
     let text = |count| serde_json::to_string(&rules(count)).unwrap();
     assert_eq!(Rules::from_json(&text(100)), Ok(rules(100)));

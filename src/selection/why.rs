@@ -23,6 +23,7 @@ pub struct Described {
     client: Option<IpAddr>,
     correlation_id: String,
     at: SystemTime,
+    sample_key: SampleKey,
 }
 
 impl Described {
@@ -38,6 +39,7 @@ impl Described {
             client: None,
             correlation_id: String::new(),
             at: SystemTime::now(),
+            sample_key: SampleKey::default(),
         }
     }
 
@@ -77,6 +79,14 @@ impl Described {
         self
     }
 
+    /// Sets the key by which the service draws samples; see
+    /// [`DashcamBuilder::sample_key`](crate::kit::DashcamBuilder::sample_key), which has the
+    /// default. [`Steering::why`] does not ask for it, but takes its own.
+    pub fn sample_key(mut self, key: [u8; 16]) -> Self {
+        self.sample_key = SampleKey(key);
+        self
+    }
+
     pub(crate) fn arrival(&self) -> Arrival<'_> {
         Arrival {
             method: &self.method,
@@ -94,83 +104,83 @@ impl Described {
     }
 }
 
-/// What rules make of a request, but for budgets and switches.
+/// What one rule does with a request, and why. Budgets and switches are not asked.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Why {
-    /// The name of the rule that selects it.
-    pub selected: Option<String>,
-    /// Every rule, in order.
-    pub rules: Vec<RuleVerdict>,
-}
-
-/// What one rule makes of it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct RuleVerdict {
-    /// Its name.
+    /// The rule's name.
     pub name: String,
-    /// What it does.
-    pub verdict: Verdict,
-    /// What does not hold, in words.
+    verdict: Verdict,
+    /// The conditions that do not hold, in words.
     pub fails: Vec<String>,
-    /// What waits for a fact, in words.
+    /// The conditions that wait for a fact, in words.
     pub waits: Vec<String>,
-    /// What it needs beside that, and what keeps it from working, in words: the
+    /// What the rule needs beside that, and what keeps it from working, in words: the
     /// address of the client, or what [`Rules::check`] finds in conditions, budget and
     /// directives.
     pub notes: Vec<String>,
 }
 
+impl Why {
+    /// Returns whether the rule selects the request: all its conditions hold, and those of
+    /// no rule before it. At most one rule does.
+    #[must_use]
+    pub fn selects(&self) -> bool {
+        self.verdict == Verdict::Selects
+    }
+
+    /// Returns whether all its conditions hold, even if a rule before it selects the request.
+    #[must_use]
+    pub fn matches(&self) -> bool {
+        matches!(self.verdict, Verdict::Selects | Verdict::ComesAfter)
+    }
+}
+
 /// What a rule does with a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Verdict {
-    /// It selects it.
+enum Verdict {
     Selects,
     /// It would, but a rule before it does.
     ComesAfter,
     /// It would, once the service states what it waits for.
     Waits,
-    /// It does not.
     Fails,
 }
 
 impl Rules {
-    /// What these rules make of a request.
+    /// Returns what each rule does with a request, in the order of the rules.
     #[must_use]
-    pub fn why(&self, request: &Described, key: &SampleKey) -> Why {
-        let mut selected = None;
+    pub fn why(&self, request: &Described) -> Vec<Why> {
+        self.why_by(request, &request.sample_key)
+    }
+
+    fn why_by(&self, request: &Described, key: &SampleKey) -> Vec<Why> {
+        let mut selected = false;
         let rules = self.iter().map(|rule| {
             // Each by itself.
-            let arrival = request.arrival();
-            let mut verdict = judge(rule, &arrival, key);
-            if verdict.verdict == Verdict::Selects {
-                if selected.is_some() {
-                    verdict.verdict = Verdict::ComesAfter;
-                } else {
-                    selected = Some(rule.name.clone());
-                }
+            let mut why = judge(rule, &request.arrival(), key);
+            if why.selects() && std::mem::replace(&mut selected, true) {
+                why.verdict = Verdict::ComesAfter;
             }
-            verdict
+            why
         });
-        let rules = rules.collect();
-        Why { selected, rules }
+        rules.collect()
     }
 }
 
 impl Steering {
-    /// What the rules in use make of a request.
+    /// Returns what each rule in use does with a request, in the order of the rules. Samples
+    /// are drawn by the key of this steering.
     #[must_use]
-    pub fn why(&self, request: &Described) -> Why {
-        let mut why = self.in_use().why(request, self.key());
+    pub fn why(&self, request: &Described) -> Vec<Why> {
+        let mut why = self.in_use().why_by(request, self.key());
         let set = self.set();
-        for (verdict, entry) in why.rules.iter_mut().zip(set.entries()) {
+        for (why, entry) in why.iter_mut().zip(set.entries()) {
             // Rules may have changed meanwhile.
-            if verdict.name == entry.rule().name {
+            if why.name == entry.rule().name {
                 let lacking = of_set(entry.rule(), &set).map(|warning| warning.text);
-                verdict.notes.extend(lacking);
+                why.notes.extend(lacking);
             }
         }
         why
@@ -186,7 +196,7 @@ impl Steering {
     }
 }
 
-fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> RuleVerdict {
+fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> Why {
     let (mut fails, mut waits) = (Vec::new(), Vec::new());
     if !Time::of(rule).contains(arrival.at) {
         fails.push(match rule.from {
@@ -224,7 +234,7 @@ fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> RuleVerdict {
         (true, false) => Verdict::Waits,
         (false, _) => Verdict::Fails,
     };
-    RuleVerdict {
+    Why {
         name: rule.name.clone(),
         verdict,
         fails,

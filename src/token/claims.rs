@@ -1,12 +1,12 @@
 use super::{
-    InvalidToken, TokenKey, jws,
+    TokenError, TokenKey, jws,
     object::read,
     payload::{Ask, rule_of},
     verified::Verified,
 };
 use crate::{
     id::CorrelationId,
-    selection::{Capture, InvalidDirectives, Mode, Rules, Warning, When},
+    selection::{Capture, Mode, Rules, Warning, When},
 };
 use serde::Serialize;
 use std::{
@@ -111,8 +111,8 @@ impl Claims {
     ///
     /// # Errors
     ///
-    /// [`InvalidDirectives`] where the text is not a list of directives.
-    pub fn verbose(mut self, directives: &str) -> Result<Self, InvalidDirectives> {
+    /// The text is not a list of directives.
+    pub fn verbose(mut self, directives: &str) -> Result<Self, TokenError> {
         directives.parse::<crate::selection::Directives>()?;
         self.ask.verbose = Some(directives.to_owned());
         Ok(self)
@@ -157,17 +157,17 @@ impl Claims {
         found
     }
 
-    fn payload(&self, now: SystemTime) -> Result<Vec<u8>, InvalidToken> {
+    fn payload(&self, now: SystemTime) -> Result<Vec<u8>, TokenError> {
         let ends = now.checked_add(self.lifetime).and_then(seconds);
         let (Some(iat), Some(exp)) = (seconds(now), ends) else {
-            return Err(InvalidToken("the lifetime is out of range"));
+            return Err(TokenError::new("the lifetime is out of range"));
         };
         let nbf = match self.not_before {
-            Some(time) => Some(seconds(time).ok_or(InvalidToken("a time is out of range"))?),
+            Some(time) => Some(seconds(time).ok_or(TokenError::new("a time is out of range"))?),
             None => None,
         };
         if exp <= nbf.unwrap_or(iat) {
-            return Err(InvalidToken("it would end before it begins"));
+            return Err(TokenError::new("it would end before it begins"));
         }
         let random;
         let jti = match &self.id {
@@ -188,7 +188,7 @@ impl Claims {
             aud: self.audience.as_deref(),
             dashcam: &self.ask,
         };
-        serde_json::to_vec(&payload).map_err(|_| InvalidToken("the claims cannot be written"))
+        serde_json::to_vec(&payload).map_err(|_| TokenError::new("the claims cannot be written"))
     }
 }
 
@@ -210,27 +210,29 @@ impl TokenKey {
     /// # Errors
     ///
     /// The key is a public one, or no service could accept such a token.
-    pub fn mint(&self, claims: &Claims) -> Result<String, InvalidToken> {
+    pub fn mint(&self, claims: &Claims) -> Result<String, TokenError> {
         self.mint_at(claims, SystemTime::now())
     }
 
-    pub(super) fn mint_at(&self, claims: &Claims, now: SystemTime) -> Result<String, InvalidToken> {
+    pub(super) fn mint_at(&self, claims: &Claims, now: SystemTime) -> Result<String, TokenError> {
         let payload = claims.payload(now)?;
-        let inbound = read(&payload).ok_or(InvalidToken("the claims cannot be read again"))?;
+        let inbound = read(&payload).ok_or(TokenError::new("the claims cannot be read again"))?;
         Verified::new(inbound, b"", self.is_for_calls_only()).map_err(|_| {
-            InvalidToken(
+            TokenError::new(
                 "expected conditions that wait for no fact, and texts of at most 64 bytes \
                  without control characters",
             )
         })?;
         if self.is_for_calls_only() && claims.ask.request.is_none() {
-            return Err(InvalidToken("tokens of this key have to be for a request"));
+            return Err(TokenError::new(
+                "tokens of this key have to be for a request",
+            ));
         }
         let token = self
             .sign(&payload)
-            .ok_or(InvalidToken("a public key cannot mint"))?;
+            .ok_or(TokenError::new("a public key cannot mint"))?;
         if token.len() > jws::MAX_LEN {
-            return Err(InvalidToken("it would be longer than 2,048 bytes"));
+            return Err(TokenError::new("it would be longer than 2,048 bytes"));
         }
         Ok(token)
     }

@@ -1,3 +1,4 @@
+use super::TokenError;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
@@ -43,12 +44,12 @@ impl TokenKey {
     /// # Errors
     ///
     /// The secret is shorter than 32 bytes, or the ID is none.
-    pub fn hs256(id: impl Into<String>, secret: &[u8]) -> Result<Self, InvalidTokenKey> {
+    pub fn hs256(id: impl Into<String>, secret: &[u8]) -> Result<Self, TokenError> {
         if secret.len() < MIN_SECRET {
-            return Err(InvalidTokenKey("expected a secret of at least 32 bytes"));
+            return Err(TokenError::new("expected a secret of at least 32 bytes"));
         }
         let mac = Hmac::new_from_slice(secret)
-            .map_err(|_| InvalidTokenKey("expected a secret of at least 32 bytes"))?;
+            .map_err(|_| TokenError::new("expected a secret of at least 32 bytes"))?;
         Self::new(id.into(), Kind::Hs256(secret.to_vec(), Box::new(mac)))
     }
 
@@ -57,13 +58,13 @@ impl TokenKey {
     /// # Errors
     ///
     /// These bytes are no such key, or the ID is none.
-    pub fn ed25519_public(id: impl Into<String>, key: &[u8]) -> Result<Self, InvalidTokenKey> {
+    pub fn ed25519_public(id: impl Into<String>, key: &[u8]) -> Result<Self, TokenError> {
         let key = <&[u8; 32]>::try_from(key)
             .ok()
             .and_then(|key| VerifyingKey::from_bytes(key).ok())
             // Signatures that fit any message verify under a weak key.
             .filter(|key| !key.is_weak())
-            .ok_or(InvalidTokenKey("expected the 32 bytes of a public key"))?;
+            .ok_or(TokenError::new("expected the 32 bytes of a public key"))?;
         Self::new(id.into(), Kind::Public(Box::new(key)))
     }
 
@@ -72,9 +73,9 @@ impl TokenKey {
     /// # Errors
     ///
     /// The seed has not 32 bytes, or the ID is none.
-    pub fn ed25519_private(id: impl Into<String>, seed: &[u8]) -> Result<Self, InvalidTokenKey> {
+    pub fn ed25519_private(id: impl Into<String>, seed: &[u8]) -> Result<Self, TokenError> {
         let seed = <&[u8; 32]>::try_from(seed)
-            .map_err(|_| InvalidTokenKey("expected the 32 bytes of a private key"))?;
+            .map_err(|_| TokenError::new("expected the 32 bytes of a private key"))?;
         let key = SigningKey::from_bytes(seed);
         Self::new(id.into(), Kind::Private(Box::new(key)))
     }
@@ -84,7 +85,7 @@ impl TokenKey {
     /// # Errors
     ///
     /// The operating system gave no random bytes, or the ID is none.
-    pub fn generate_ed25519(id: impl Into<String>) -> Result<Self, InvalidTokenKey> {
+    pub fn generate_ed25519(id: impl Into<String>) -> Result<Self, TokenError> {
         Self::ed25519_private(id, &random()?)
     }
 
@@ -93,7 +94,7 @@ impl TokenKey {
     /// # Errors
     ///
     /// The operating system gave no random bytes, or the ID is none.
-    pub fn generate_hs256(id: impl Into<String>) -> Result<Self, InvalidTokenKey> {
+    pub fn generate_hs256(id: impl Into<String>) -> Result<Self, TokenError> {
         Self::hs256(id, &random()?)
     }
 
@@ -104,12 +105,12 @@ impl TokenKey {
     ///
     /// It is none, is of another kind, has an `alg` that does not belong to it, or
     /// an `x` that does not belong to `d`.
-    pub fn from_jwk(text: &str) -> Result<Self, InvalidTokenKey> {
+    pub fn from_jwk(text: &str) -> Result<Self, TokenError> {
         let jwk: Jwk = serde_json::from_str(text)
-            .map_err(|_| InvalidTokenKey("expected a JSON Web Key with `kty` and `kid`"))?;
+            .map_err(|_| TokenError::new("expected a JSON Web Key with `kty` and `kid`"))?;
         let bytes = |text: Option<String>, what: &'static str| {
-            let text = text.ok_or(InvalidTokenKey(what))?;
-            Base64UrlUnpadded::decode_vec(&text).map_err(|_| InvalidTokenKey(what))
+            let text = text.ok_or(TokenError::new(what))?;
+            Base64UrlUnpadded::decode_vec(&text).map_err(|_| TokenError::new(what))
         };
         let key = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("oct", None) => {
@@ -125,20 +126,20 @@ impl TokenKey {
                         let seed = bytes(d, "expected `d` in base64url without padding")?;
                         let key = Self::ed25519_private(jwk.kid, &seed)?;
                         if key.verifying() != public.verifying() {
-                            return Err(InvalidTokenKey("`x` is not the public key of `d`"));
+                            return Err(TokenError::new("`x` is not the public key of `d`"));
                         }
                         key
                     }
                 }
             }
             _ => {
-                return Err(InvalidTokenKey(
+                return Err(TokenError::new(
                     "expected `kty` to be `oct`, or `OKP` with `crv` `Ed25519`",
                 ));
             }
         };
         if jwk.alg.is_some_and(|alg| !key.is_algorithm(&alg)) {
-            return Err(InvalidTokenKey("`alg` does not belong to this kind of key"));
+            return Err(TokenError::new("`alg` does not belong to this kind of key"));
         }
         Ok(key)
     }
@@ -201,10 +202,10 @@ impl TokenKey {
         self.calls_only
     }
 
-    fn new(id: String, kind: Kind) -> Result<Self, InvalidTokenKey> {
+    fn new(id: String, kind: Kind) -> Result<Self, TokenError> {
         let printable = |b: u8| b.is_ascii_graphic();
         if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(printable) {
-            return Err(InvalidTokenKey(
+            return Err(TokenError::new(
                 "expected an ID of 1 to 64 printable ASCII characters",
             ));
         }
@@ -295,10 +296,10 @@ fn header(algorithm: &str, key: &str) -> String {
     Base64UrlUnpadded::encode_string(header.to_string().as_bytes())
 }
 
-fn random() -> Result<[u8; 32], InvalidTokenKey> {
+fn random() -> Result<[u8; 32], TokenError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
-        .map_err(|_| InvalidTokenKey("the operating system gave no random bytes"))?;
+        .map_err(|_| TokenError::new("the operating system gave no random bytes"))?;
     Ok(bytes)
 }
 
@@ -328,15 +329,3 @@ impl fmt::Debug for TokenKey {
             .finish_non_exhaustive()
     }
 }
-
-/// A key cannot be used; the text says what was expected, nothing of the key.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct InvalidTokenKey(pub(super) &'static str);
-
-impl fmt::Display for InvalidTokenKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for InvalidTokenKey {}

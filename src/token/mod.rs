@@ -69,6 +69,8 @@
 //! further in which hands headers on does not hand on somebody's token.
 
 mod claims;
+mod error;
+mod host;
 mod inspect;
 mod jws;
 mod key;
@@ -84,23 +86,10 @@ mod verified;
 
 pub use self::{
     claims::Claims,
+    error::TokenError,
     inspect::Inspected,
-    key::{InvalidTokenKey, TokenKey},
-    propagation::{Host, InvalidHost, Propagation},
+    key::TokenKey,
+    propagation::Propagation,
     refusal::{Refusal, TokenStatus},
     tokens::Tokens,
 };
-
-use std::fmt;
-
-/// There is no such token; the text says why.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct InvalidToken(&'static str);
-
-impl fmt::Display for InvalidToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for InvalidToken {}

@@ -1,5 +1,5 @@
 use super::{
-    Refusal, TokenKey, TokenStatus,
+    Refusal, TokenError, TokenKey, TokenStatus,
     jws::{Compact, MAX_LEN},
     key::ED25519,
     memory::{Known, Used},
@@ -101,12 +101,20 @@ impl Tokens {
         self
     }
 
-    /// Only peers in these networks may use tokens; default all. It is the peer of
-    /// the connection, see [`Peer`](crate::selection::Peer); who is not known is in
-    /// none.
-    pub fn clients(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
-        self.clients = networks.into_iter().collect();
-        self
+    /// Sets the networks whose peers may use tokens, in CIDR notation, such as `10.0.0.0/8`,
+    /// or as one address. Default: all. It is the [`Peer`](crate::selection::Peer) of the
+    /// connection; an unknown peer is in none.
+    ///
+    /// # Errors
+    ///
+    /// A text is no address and no network, or its address has bits beyond the prefix.
+    pub fn clients<T: AsRef<str>>(
+        mut self,
+        networks: impl IntoIterator<Item = T>,
+    ) -> Result<Self, TokenError> {
+        let networks = networks.into_iter().map(|network| network.as_ref().parse());
+        self.clients = networks.collect::<Result<_, _>>()?;
+        Ok(self)
     }
 
     /// How many Ed25519 signatures are checked in a second, of tokens that turn out

@@ -7,13 +7,14 @@
 //!
 //! ```
 //! use dashcam::{
-//!     selection::{Rule, Rules},
+//!     selection::{Rule, Rules, When},
 //!     verbose::VerboseLayer,
 //! };
 //! use std::time::{Duration, SystemTime};
 //!
 //! let soon = SystemTime::now() + Duration::from_secs(600);
-//! let layer = VerboseLayer::new().rules(Rules::new([Rule::new("beta", soon).path_prefix("/beta")]));
+//! let beta = Rule::new("beta", soon).when(When::new().path_prefix("/beta"));
+//! let layer = VerboseLayer::new().rules(Rules::new([beta]));
 //! # let _ = layer;
 //! ```
 //!

@@ -337,7 +337,8 @@ async fn two(strips: bool, rules: Rules, message: &'static str) -> Two {
 
     let propagation = Propagation::new(calls.for_calls_only())
         .unwrap()
-        .to(boundary.to_string().parse().unwrap());
+        .to(&boundary.to_string())
+        .unwrap();
     let orders = service(|builder| {
         builder
             .rules(rules)
@@ -462,8 +463,10 @@ async fn what_a_rule_selects_goes_on_as_well() {
     alone!();
     let hour = SystemTime::now() + Duration::from_secs(3600);
     let rules = Rules::new([
-        Rule::new("deep", hour).path_prefix("/layer").record_only(),
-        Rule::new("acme", hour).fact("tenant", "acme"),
+        Rule::new("deep", hour)
+            .when(When::new().path_prefix("/layer"))
+            .record_only(),
+        Rule::new("acme", hour).when(When::new().fact("tenant", "acme")),
     ]);
     let two = two(false, rules, "by rule").await;
     let id = two.ask("/layer", None).await;

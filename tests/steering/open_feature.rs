@@ -3,7 +3,7 @@
 
 use dashcam::{
     open_feature::FlagRules,
-    selection::{Described, Rule, Steering},
+    selection::{Described, Rule, Steering, When},
 };
 use http::Method;
 use open_feature::{
@@ -198,12 +198,15 @@ impl Fixture {
 
     fn problem(&self) -> String {
         let status = self.steering.status();
-        status.sources[0].problem.clone().unwrap_or_default()
+        let name = status.sources().next().unwrap();
+        status.problem_of(name).unwrap_or_default().to_owned()
     }
 
     fn selected(&self) -> Option<String> {
         let request = Described::new(Method::GET, "/x".parse().unwrap()).correlation_id("1");
-        self.steering.why(&request).selected
+        let why = self.steering.why(&request).into_iter();
+        let mut selected = why.filter(dashcam::selection::Why::selects);
+        selected.next().map(|why| why.name)
     }
 
     #[track_caller]
@@ -314,7 +317,7 @@ fn a_switch_ends_by_itself() {
     let lasting = Duration::from_secs(2);
     let fixture = Fixture::new("switch", |f| {
         f.switch("on", lasting, |end| {
-            Rule::new("checkout", end).path("/x".parse().unwrap())
+            Rule::new("checkout", end).when(When::new().path("/x").unwrap())
         })
     });
     let end = || fixture.steering.in_use().iter().next().map(Rule::expires);

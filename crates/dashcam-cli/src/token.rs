@@ -61,7 +61,9 @@ pub(super) fn mint(args: &MintArgs, out: &mut Output) -> Result<Answer, Failure>
         let why = format!("{name} is the public half of a key; tokens are made with the other one");
         return Err(Failure::cannot(why));
     }
-    let mut claims = Claims::new(args.lifetime).when(args.when.when());
+    let when = args.when.when();
+    let when = when.map_err(|error| Failure::cannot(format!("--path: {error}")))?;
+    let mut claims = Claims::new(args.lifetime).when(when);
     if let Some(who) = &args.subject {
         claims = claims.subject(who);
     }

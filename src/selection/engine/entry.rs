@@ -6,8 +6,8 @@ use super::{
     node::Memory,
 };
 use crate::selection::{
-    Sample, SampleKey,
-    model::{By, MAX_CONDITIONS, Rule, in_share},
+    SampleKey,
+    model::{By, MAX_CONDITIONS, Rule, Sample, in_share},
     work::Work,
 };
 use std::{

@@ -361,7 +361,11 @@ impl Needs {
         Node::of(&rule.when)
             .iter()
             .for_each(|node| node.needs(&mut needs));
-        match rule.sample.as_ref().map(crate::selection::Sample::key) {
+        match rule
+            .sample
+            .as_ref()
+            .map(crate::selection::model::Sample::key)
+        {
             Some(By::Client) => needs.client = true,
             Some(By::Fact(name)) => needs.facts.push(name.clone()),
             _ => {}

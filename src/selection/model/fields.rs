@@ -1,7 +1,7 @@
 //! Fields of conditions, and how they are read and written.
 
 use super::{
-    Glob, InvalidRule, Text,
+    Glob, RulesError, Text,
     some::{one_or_all, some_of},
 };
 use http::{HeaderName, Method};
@@ -67,13 +67,13 @@ impl<'de> Deserialize<'de> for PathIs {
 pub(in crate::selection) struct MethodName(pub(in crate::selection) Method);
 
 impl FromStr for MethodName {
-    type Err = InvalidRule;
+    type Err = RulesError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidRule> {
+    fn from_str(text: &str) -> Result<Self, RulesError> {
         let lower = text.bytes().any(|b| b.is_ascii_lowercase());
         match text.parse() {
             Ok(method) if !lower => Ok(Self(method)),
-            _ => Err(InvalidRule::new(
+            _ => Err(RulesError::expected(
                 "expected a method such as `GET`, in capitals",
             )),
         }
@@ -93,11 +93,11 @@ super::serde_as_text!(MethodName, "a method such as `GET`");
 pub(in crate::selection) struct HeaderKey(pub(in crate::selection) HeaderName);
 
 impl FromStr for HeaderKey {
-    type Err = InvalidRule;
+    type Err = RulesError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidRule> {
+    fn from_str(text: &str) -> Result<Self, RulesError> {
         let name = text.parse().map(Self);
-        name.map_err(|_| InvalidRule::new("expected the name of a header"))
+        name.map_err(|_| RulesError::expected("expected the name of a header"))
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{InvalidRule, serde_as_text};
+use super::{RulesError, serde_as_text};
 use std::{fmt, str::FromStr};
 
 /// A pattern of whole paths: `*` is any text within a segment, `**` any text.
@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 /// Paths are compared as clients send them, percent-encoding included. The time
 /// it takes is bounded by the length of the path.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Glob {
+pub(crate) struct Glob {
     text: String,
     /// The bytes before the first star.
     literal: usize,
@@ -38,7 +38,7 @@ const MAX_LEN: usize = 127;
 impl Glob {
     /// Whether the whole path is like this.
     #[must_use]
-    pub fn matches(&self, path: &str) -> bool {
+    pub(crate) fn matches(&self, path: &str) -> bool {
         self.matches_for(path, |_| true)
     }
 
@@ -102,14 +102,16 @@ fn run(tokens: &[Token], path: &[u8], may: impl Fn(usize) -> bool) -> bool {
 }
 
 impl FromStr for Glob {
-    type Err = InvalidRule;
+    type Err = RulesError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidRule> {
+    fn from_str(text: &str) -> Result<Self, RulesError> {
         if text.len() > MAX_LEN {
-            return Err(InvalidRule::new("expected a pattern of at most 127 bytes"));
+            return Err(RulesError::expected(
+                "expected a pattern of at most 127 bytes",
+            ));
         }
         if !text.starts_with(['/', '*']) {
-            return Err(InvalidRule::new(
+            return Err(RulesError::expected(
                 "expected a pattern of whole paths, such as `/orders/*` or `/api/**`",
             ));
         }
@@ -128,14 +130,14 @@ impl FromStr for Glob {
     }
 }
 
-fn tokens(text: &str) -> Result<Vec<Token>, InvalidRule> {
+fn tokens(text: &str) -> Result<Vec<Token>, RulesError> {
     let mut tokens = Vec::new();
     let mut bytes = text.bytes().peekable();
     while let Some(byte) = bytes.next() {
         tokens.push(match byte {
             b'*' if bytes.next_if_eq(&b'*').is_none() => Token::Star,
             b'*' if bytes.peek() == Some(&b'*') => {
-                return Err(InvalidRule::new("expected at most two stars in a row"));
+                return Err(RulesError::expected("expected at most two stars in a row"));
             }
             b'*' => Token::DoubleStar,
             byte => Token::Byte(byte),

@@ -1,6 +1,6 @@
 //! How a regular expression is matched, and how much work that is.
 
-use super::InvalidRule;
+use super::RulesError;
 use crate::selection::work::Work;
 use regex_automata::{
     Anchored, Input,
@@ -29,11 +29,11 @@ pub(super) enum Matcher {
 }
 
 impl Matcher {
-    pub(super) fn new(text: &str) -> Result<Self, InvalidRule> {
+    pub(super) fn new(text: &str) -> Result<Self, RulesError> {
         let expected = |error: regex::Error| {
             let error = error.to_string();
             let last = error.lines().last().unwrap_or_default();
-            InvalidRule::new(format!("expected a regular expression: {last}"))
+            RulesError::expected(format!("expected a regular expression: {last}"))
         };
         // By itself first: it must not close the group around it.
         build(text, SIZE).map_err(expected)?;

@@ -1,11 +1,11 @@
-use super::{InvalidRule, serde_as_text};
+use super::{RulesError, serde_as_text};
 use std::{fmt, net::IpAddr, str::FromStr};
 
 /// A range of addresses in CIDR notation: `10.0.0.0/8`, `2001:db8::/32`, or one
 /// address. A range of IPv4 addresses that is written as one of IPv6 is the range
 /// of IPv4; no other range of IPv6 has IPv4 addresses in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Network {
+pub(crate) struct Network {
     first: Address,
     /// How many bits of an address it leaves open.
     open: u8,
@@ -14,8 +14,7 @@ pub struct Network {
 impl Network {
     /// Whether the address is in it. An IPv4 address that is written as an IPv6
     /// one counts as the IPv4 address.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.has(Address::from(address))
     }
 
@@ -87,11 +86,12 @@ impl Address {
 }
 
 impl FromStr for Network {
-    type Err = InvalidRule;
+    type Err = RulesError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidRule> {
-        let expected =
-            || InvalidRule::new("expected an address or a network such as `10.0.0.0/8` or `::1`");
+    fn from_str(text: &str) -> Result<Self, RulesError> {
+        let expected = || {
+            RulesError::expected("expected an address or a network such as `10.0.0.0/8` or `::1`")
+        };
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -117,7 +117,7 @@ impl FromStr for Network {
             Ok(network)
         } else {
             let masked = network.masked();
-            Err(InvalidRule::new(format!(
+            Err(RulesError::expected(format!(
                 "expected a network without bits beyond its prefix, such as `{masked}`"
             )))
         }

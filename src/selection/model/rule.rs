@@ -1,6 +1,4 @@
-use super::{Budget, Glob, Network, Sample, Text, Verbose, When, fields::MAX_CONDITIONS, time};
-use crate::selection::InvalidDirectives;
-use http::{HeaderName, Method};
+use super::{Budget, RulesError, Sample, Verbose, When, fields::MAX_CONDITIONS, time};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::time::SystemTime;
 
@@ -37,8 +35,7 @@ pub struct Rule {
 /// What a rule does with what it selects.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Mode {
+pub(crate) enum Mode {
     /// Shows it in the service's own output at once, and keeps its exchange.
     #[default]
     Live,
@@ -49,8 +46,7 @@ pub enum Mode {
 /// How much of what a rule selects is kept.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Capture {
+pub(crate) enum Capture {
     /// Heads, bodies, events.
     #[default]
     Full,
@@ -91,66 +87,61 @@ impl Rule {
         self
     }
 
-    /// Only this method, or one of those that were given before.
-    #[must_use]
-    pub fn method(self, method: Method) -> Self {
-        self.change(|when| when.method(method))
-    }
-
-    /// Only this route template, as the router writes it, or one of those that
-    /// were given before.
-    #[must_use]
-    pub fn route(self, template: impl Into<String>) -> Self {
-        self.change(|when| when.route(template))
-    }
-
-    /// Only paths like this.
-    #[must_use]
-    pub fn path(self, glob: Glob) -> Self {
-        self.change(|when| when.path(glob))
-    }
-
-    /// Only paths that begin so.
-    #[must_use]
-    pub fn path_prefix(self, prefix: impl Into<String>) -> Self {
-        self.change(|when| when.path_prefix(prefix))
-    }
-
-    /// Only requests with a header like this. Clients control headers: anybody
-    /// who knows the value selects himself.
-    #[must_use]
-    pub fn header(self, name: HeaderName, value: impl Into<Text>) -> Self {
-        self.change(|when| when.header(name, value))
-    }
-
-    /// Only peers in this network, or in one of those that were given before.
-    #[must_use]
-    pub fn client(self, network: Network) -> Self {
-        self.change(|when| when.client(network))
-    }
-
-    /// Only once the service has stated a fact like this.
-    #[must_use]
-    pub fn fact(self, name: impl Into<String>, value: impl Into<Text>) -> Self {
-        self.change(|when| when.fact(name, value))
-    }
-
     /// Only where these hold, too.
     #[must_use]
-    pub fn when(self, conditions: When) -> Self {
-        self.change(|when| {
-            if when == When::default() {
-                conditions
-            } else {
-                when.and(conditions)
-            }
-        })
+    pub fn when(mut self, conditions: When) -> Self {
+        self.when = if self.when == When::default() {
+            conditions
+        } else {
+            self.when.and(conditions)
+        };
+        self
     }
 
-    /// Only this share of it.
+    /// Selects only this share of the requests, in percent, the same for equal keys: a key
+    /// that is in it stays in it while the share grows. Default: all of them.
+    ///
+    /// The key is the correlation ID, so that a request and what follows from it in other
+    /// services are selected together, unless [`sample_by`](Self::sample_by) sets another one.
+    ///
+    /// ```
+    /// use dashcam::selection::Rule;
+    /// # use std::time::SystemTime;
+    ///
+    /// // Half a percent of the users, each always or never.
+    /// let rule = Rule::new("some", SystemTime::now()).sample(0.5)?.sample_by("fact:user")?;
+    /// # let _ = rule;
+    /// # Ok::<(), dashcam::selection::RulesError>(())
+    /// ```
+    ///
+    /// `docs/rules.md` specifies the hash, so that another language can compute beforehand
+    /// who will be selected.
+    ///
+    /// # Errors
+    ///
+    /// The number is not from 0 to 100.
+    pub fn sample(mut self, percent: f64) -> Result<Self, RulesError> {
+        self.sample = Some(self.sample.unwrap_or_default().percent(percent)?);
+        Ok(self)
+    }
+
+    /// Sets the key of the [`sample`](Self::sample): `fact:NAME`, `header:NAME`,
+    /// `cookie:NAME`, `query:NAME`, `client` (the peer's address) or `correlation_id`.
+    /// Requests without the key are not selected. Default: `correlation_id`.
+    ///
+    /// # Errors
+    ///
+    /// The text is none of these.
+    pub fn sample_by(mut self, key: &str) -> Result<Self, RulesError> {
+        self.sample = Some(self.sample.unwrap_or_default().by(key)?);
+        Ok(self)
+    }
+
+    /// Hashes the key of the [`sample`](Self::sample) with this text: rules with equal seeds
+    /// select the same keys. Default: the rule's name.
     #[must_use]
-    pub fn sample(mut self, sample: Sample) -> Self {
-        self.sample = Some(sample);
+    pub fn sample_seed(mut self, seed: impl Into<String>) -> Self {
+        self.sample = Some(self.sample.unwrap_or_default().seed(seed));
         self
     }
 
@@ -183,8 +174,8 @@ impl Rule {
     ///
     /// # Errors
     ///
-    /// [`InvalidDirectives`] where the text is not a list of directives.
-    pub fn verbose(mut self, directives: &str) -> Result<Self, InvalidDirectives> {
+    /// The text is not a list of directives.
+    pub fn verbose(mut self, directives: &str) -> Result<Self, RulesError> {
         self.verbose = Verbose::new(directives)?;
         Ok(self)
     }
@@ -201,15 +192,10 @@ impl Rule {
         self.expires
     }
 
-    /// What it does with what it selects.
+    /// Returns whether it shows nothing; see [`record_only`](Self::record_only).
     #[must_use]
-    pub fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    fn change(mut self, change: impl FnOnce(When) -> When) -> Self {
-        self.when = change(self.when);
-        self
+    pub fn is_record_only(&self) -> bool {
+        self.mode == Mode::Record
     }
 
     pub(in crate::selection) fn problem(&self) -> Option<&'static str> {

@@ -10,7 +10,10 @@ use std::{fmt, sync::Arc};
 ///
 /// As text a table with the list `rule`; `docs/rules.md` describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rules(Vec<Arc<Rule>>);
+pub struct Rules {
+    all: Vec<Arc<Rule>>,
+    problem: Option<String>,
+}
 
 impl Rules {
     /// So many rules a source has at most.
@@ -30,32 +33,47 @@ impl Rules {
     /// These rules.
     #[must_use]
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
-        Self(rules.into_iter().map(Arc::new).collect())
+        Self {
+            all: rules.into_iter().map(Arc::new).collect(),
+            problem: None,
+        }
+    }
+
+    /// Sets what is wrong with the rest of what their source has. These rules are used; the
+    /// log and the status report the problem. Default: nothing is wrong.
+    #[must_use]
+    pub fn problem(mut self, problem: impl Into<String>) -> Self {
+        self.problem = Some(problem.into());
+        self
+    }
+
+    pub(in crate::selection) fn take_problem(&mut self) -> Option<String> {
+        self.problem.take()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// The rules, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.0.iter().map(AsRef::as_ref)
+        self.all.iter().map(AsRef::as_ref)
     }
 
     pub(in crate::selection) fn shared(&self) -> &[Arc<Rule>] {
-        &self.0
+        &self.all
     }
 
     pub(in crate::selection) fn append(&mut self, other: &Self) {
-        self.0.extend(other.0.iter().cloned());
+        self.all.extend(other.all.iter().cloned());
     }
 }
 
@@ -79,7 +97,10 @@ struct Read {
 
 impl<'de> Deserialize<'de> for Rules {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Read::deserialize(from).map(|read| Self(read.rule.0))
+        Read::deserialize(from).map(|read| Self {
+            all: read.rule.0,
+            problem: None,
+        })
     }
 }
 

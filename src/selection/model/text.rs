@@ -1,4 +1,4 @@
-use super::{InvalidRule, Network, matcher::Matcher};
+use super::{Network, RulesError, matcher::Matcher};
 use crate::{
     host,
     selection::work::{AT_ONCE, Work},
@@ -12,13 +12,12 @@ use std::{fmt, net::IpAddr};
 /// What a value of a request has to be like.
 ///
 /// ```
-/// use dashcam::selection::{Rule, Text};
-/// # use std::time::SystemTime;
+/// use dashcam::selection::{Text, When};
 ///
-/// let rule = Rule::new("acme", SystemTime::now())
+/// let when = When::new()
 ///     .fact("tenant", Text::one_of(["acme", "acme-test"]))
 ///     .fact("user", Text::prefix("qa-"));
-/// # let _ = rule;
+/// # let _ = when;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Text(pub(in crate::selection) Is);
@@ -52,10 +51,21 @@ impl Text {
         Self(Is::Prefix(prefix.into()))
     }
 
-    /// An address in one of these networks.
-    #[must_use]
-    pub fn network(networks: impl IntoIterator<Item = Network>) -> Self {
-        Self(Is::Network(networks.into_iter().collect()))
+    /// Matches an address in one of these networks, in CIDR notation: `10.0.0.0/8`,
+    /// `2001:db8::/32`, or one address. A range of IPv4 addresses that is written as one of
+    /// IPv6 is the range of IPv4; no other range of IPv6 has IPv4 addresses in it.
+    ///
+    /// # Errors
+    ///
+    /// A text is no address and no network, or its address has bits beyond the prefix.
+    pub fn network<T: AsRef<str>>(
+        networks: impl IntoIterator<Item = T>,
+    ) -> Result<Self, RulesError> {
+        let networks = networks.into_iter().map(|network| network.as_ref().parse());
+        networks
+            .collect::<Result<_, _>>()
+            .map(Is::Network)
+            .map(Self)
     }
 
     /// Something of at most 8 KiB that the expression, in the syntax of the crate
@@ -67,7 +77,7 @@ impl Text {
     ///
     /// The text is no such expression, or one that takes more than 64 KiB.
     #[cfg(feature = "config")]
-    pub fn regex(expression: &str) -> Result<Self, InvalidRule> {
+    pub fn regex(expression: &str) -> Result<Self, RulesError> {
         Pattern::new(expression).map(|pattern| Self(Is::Regex(pattern)))
     }
 
@@ -166,7 +176,7 @@ pub(in crate::selection) struct Pattern {
 }
 
 impl Pattern {
-    fn new(text: &str) -> Result<Self, InvalidRule> {
+    fn new(text: &str) -> Result<Self, RulesError> {
         Ok(Self {
             text: text.to_owned(),
             matcher: Matcher::new(text)?,

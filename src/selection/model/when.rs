@@ -1,5 +1,5 @@
 use super::{
-    Glob, Network, Text,
+    Network, RulesError, Text,
     fields::{HeaderKey, MethodName, Named, PathIs},
     some::Some1,
 };
@@ -63,15 +63,30 @@ impl When {
         self
     }
 
-    /// A path like this.
-    #[must_use]
-    pub fn path(mut self, glob: Glob) -> Self {
+    /// Requires a path like this pattern: `*` is any text within a segment, `**` any text,
+    /// all other characters stand for themselves. Repeated calls add alternatives.
+    ///
+    /// Paths are compared as clients send them, percent-encoding included. The time it takes
+    /// is bounded by the length of the path.
+    ///
+    /// # Errors
+    ///
+    /// The pattern begins with neither `/` nor `*`, has more than 127 bytes, or more than two
+    /// stars in a row.
+    pub fn path(mut self, pattern: &str) -> Result<Self, RulesError> {
+        let glob = pattern.parse()?;
         match &mut self.path {
             Some(PathIs::Like(globs)) => globs.push(glob),
             None => self.path = Some(PathIs::Like(vec![glob])),
-            Some(PathIs::Text(_)) => return self.and(Self::new().path(glob)),
+            Some(PathIs::Text(_)) => {
+                let path = Some(PathIs::Like(vec![glob]));
+                return Ok(self.and(Self {
+                    path,
+                    ..Self::default()
+                }));
+            }
         }
-        self
+        Ok(self)
     }
 
     /// A path that begins so.
@@ -116,12 +131,15 @@ impl When {
         self.named(|when| &mut when.cookie, name.into(), value.into())
     }
 
-    /// The peer of the connection is in this network, or in one of those that
-    /// were given before; see [`Peer`](crate::selection::Peer).
-    #[must_use]
-    pub fn client(mut self, network: Network) -> Self {
-        self.client.0.push(network);
-        self
+    /// Requires a [`Peer`](crate::selection::Peer) in this network, which is written as for
+    /// [`Text::network`]. Repeated calls add alternatives.
+    ///
+    /// # Errors
+    ///
+    /// The text is no address and no network, or its address has bits beyond the prefix.
+    pub fn client(mut self, network: &str) -> Result<Self, RulesError> {
+        self.client.0.push(network.parse()?);
+        Ok(self)
     }
 
     /// This media type, parameters left out, or one of those that were given
