@@ -329,7 +329,7 @@ fn a_real_server_that_goes_down_hangs_and_talks_rubbish() {
     until("no problem", || problem().is_empty());
 
     server.signal("-STOP");
-    until("it hangs", || problem().contains("no answer within"));
+    until("it hangs", || problem().contains("did not answer within"));
     println!("it hangs: {}", problem());
     stay("it hangs");
     server.signal("-CONT");

@@ -271,7 +271,10 @@ fn the_last_good_rules_stay_until_they_expire() {
             Does::Fails(general),
             "flag set: connection refused: as told",
         ),
-        (Does::Hangs, "flag set: no answer within 200ms"),
+        (
+            Does::Hangs,
+            "flag set: the provider did not answer within 200ms",
+        ),
         (Does::Says(Value::Int(5)), "flag set: TYPE_MISMATCH"),
         (
             Does::Says(object(&serde_json::json!({ "rule": "?" })).into()),
@@ -281,7 +284,7 @@ fn the_last_good_rules_stay_until_they_expire() {
             Does::Says(object(&serde_json::json!({ far.clone(): 1 })).into()),
             "flag set: x",
         ),
-        (Does::Panics, "flag set: asking for it panicked"),
+        (Does::Panics, "flag set: the provider panicked"),
     ];
     for (n, (does, problem)) in troubles.into_iter().enumerate() {
         fixture.flags.set("set", does);
