@@ -7,20 +7,20 @@ use crate::{id::CorrelationId, selection::Selected};
 use http::{HeaderValue, Uri};
 use std::time::{Duration, SystemTime};
 
-/// Takes the selection of a request along on the calls that it makes.
+/// Propagates the selection of a request to the services that it calls.
 ///
-/// Whether a rule or a token selected the request: calls that go out by
-/// [`PropagateCorrelationIdLayer`](crate::correlation::PropagateCorrelationIdLayer) or
-/// with [`headers`](crate::correlation::headers) to hosts that are allowed
-/// carry a token that is good for some seconds, and only with the correlation ID of
-/// this request. Who is called verifies it like any other. What a client sent goes
-/// nowhere. There is no host that is allowed by itself.
+/// Whether a rule or a token selected the request, its calls carry a new token that is valid
+/// for some seconds, and only with the correlation ID of this request. They do so if they go
+/// to an allowed host, through
+/// [`PropagateCorrelationIdLayer`](crate::correlation::PropagateCorrelationIdLayer) or with
+/// [`headers`](crate::correlation::headers). The called service verifies the token like any
+/// other. The token that a client sent is never forwarded. No host is allowed by default.
 ///
 /// ```
 /// use dashcam::{Dashcam, token::{Propagation, TokenKey, Tokens}};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// // One of its own for each service; those that are called hold the public half.
+/// // Each service has a key of its own. The called services hold its public half.
 /// let key = TokenKey::generate_ed25519("orders")?.for_calls_only();
 /// let orders = Dashcam::builder()
 ///     .propagate_selection(Propagation::new(key.clone())?.to("stock:8080")?);
@@ -39,19 +39,21 @@ pub struct Propagation {
     lifetime: Duration,
 }
 
-/// A token lives in seconds that are whole.
+/// Bounds of the lifetime: tokens have whole seconds.
 const LIFETIMES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
 
 impl Propagation {
-    /// Signs with this key. Those that are called have it, or its public half, in
-    /// their [`Tokens`](super::Tokens).
+    /// Creates a propagation that signs with this key. The called services need the key, or
+    /// its public half, in their [`Tokens`](super::Tokens).
     ///
     /// # Errors
     ///
     /// The key is a public one.
     pub fn new(key: TokenKey) -> Result<Self, TokenError> {
         if !key.can_mint() {
-            return Err(TokenError::new("a public key cannot mint"));
+            return Err(TokenError::new(
+                "a public key cannot mint: take the private key",
+            ));
         }
         Ok(Self {
             key,
@@ -72,8 +74,8 @@ impl Propagation {
         Ok(self)
     }
 
-    /// How long a call may be under way until it arrives: default 30 seconds, at
-    /// least two, at most five minutes.
+    /// Sets how long a call may take to arrive. Default: 30 seconds; at least two seconds, at
+    /// most five minutes.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime.clamp(LIFETIMES.0, LIFETIMES.1);
         self
@@ -83,7 +85,7 @@ impl Propagation {
         self.hosts.iter().any(|host| host.matches(uri))
     }
 
-    /// The header of calls, and when it is due to be made anew.
+    /// Returns the header of calls, and when to make a new one.
     pub(crate) fn header(
         &self,
         selected: &Selected,
@@ -109,7 +111,7 @@ impl Propagation {
     }
 }
 
-/// What selected the request, in so far as a token can say it.
+/// What selected the request, as far as it fits into a token.
 fn subject(by: &str) -> &str {
     let by = by.strip_prefix(PREFIX).unwrap_or(by);
     let mut end = by.len().min(MAX_NAME);

@@ -594,7 +594,7 @@ async fn a_refused_token_is_said() {
         for why in [
             "its signature is not of the key",
             "the service has no key of its `kid`",
-            "it is no JSON Web Token of the compact form",
+            "it is not a JSON Web Token in compact form",
             "it is not for requests like this one",
             "it says no end, or one that is too far away",
             "it is for another service",
