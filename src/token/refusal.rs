@@ -25,7 +25,7 @@ pub enum Refusal {
     Algorithm,
     /// It was not checked: too many bad tokens came in this second.
     Limited,
-    /// The key did not make its signature.
+    /// Its signature is invalid.
     Signature,
     /// Its claims cannot be read.
     Claims,
@@ -130,7 +130,7 @@ impl Refusal {
             Self::Limited => {
                 "it was not checked, because too many bad tokens came in this second: try again"
             }
-            Self::Signature => "the key did not make its signature",
+            Self::Signature => "its signature is invalid",
             Self::Claims => "its claims cannot be read",
             Self::Audience => "it is for another service",
             Self::Lifetime => "it has no end, or one that is too far away",

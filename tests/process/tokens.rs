@@ -592,11 +592,11 @@ async fn a_refused_token_is_said() {
         let said = &lines()[before.len()..];
         // Other tests of this process may have said some, too.
         for why in [
-            "its signature is not of the key",
-            "the service has no key of its `kid`",
+            "its signature is invalid",
+            "no key of the service has its `kid`",
             "it is not a JSON Web Token in compact form",
             "it is not for requests like this one",
-            "it says no end, or one that is too far away",
+            "it has no end, or one that is too far away",
             "it is for another service",
         ] {
             let n = said.iter().filter(|m| m.ends_with(why)).count();

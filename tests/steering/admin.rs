@@ -371,7 +371,7 @@ async fn rules_are_put_and_deleted() {
     let elsewhere = fixture.ask("DELETE", "/rules/fixed", "").await.json(404);
     assert_eq!(
         elsewhere["detail"],
-        "this rule comes from fixed; end it there"
+        "this rule comes from fixed; delete it there"
     );
     fixture.ask("DELETE", "/rules", "").await.json(200);
     assert_eq!(fixture.names(), ["fixed"]);
