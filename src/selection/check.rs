@@ -1,4 +1,4 @@
-//! What rules say that their author may not mean.
+//! Warnings of rules that their author may not mean, or that cannot work.
 
 use super::{
     Budget, Mode, Rules, When,
@@ -15,8 +15,7 @@ use std::{
 };
 use tracing::level_filters::LevelFilter;
 
-/// Something about a rule that its author may not mean, or that keeps it from
-/// selecting anything.
+/// A rule does something that its author may not mean, or cannot select anything.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Warning {
@@ -27,43 +26,23 @@ pub struct Warning {
     pub text: String,
 }
 
-/// What a warning is about.
+/// What a warning is about; [`Warning::kind`] describes each.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum WarningKind {
-    /// Only what the client says decides: whoever knows the rule can select
-    /// himself.
     ClientControlled,
-    /// It has expired.
     Expired,
-    /// It ends later than in seven days.
     FarExpiry,
-    /// It has no condition and no sample: all traffic.
     AllTraffic,
-    /// Its sample selects nobody, or everybody.
     Sample,
-    /// A rule before it selects everything that it could.
     Shadowed,
-    /// It can select nothing.
     Never,
-    /// A condition of it can hold for no request, or is written in a form that is
-    /// not the router's.
     Condition,
-    /// Its budget leaves nothing.
     Budget,
-    /// Its regular expressions, or those of all rules together, are so much work that
-    /// they are not asked of long values.
     Work,
-    /// What it asks for shows nothing, or not all of what it names.
     Verbose,
-    /// It needs the address of the client, and requests came without one. Only a
-    /// running service knows.
     NoClient,
-    /// It needs the route template, and no request has come with one so far. Only a
-    /// running service knows.
     NoRoute,
-    /// It waits for a fact that no request has stated so far. Only a running service
-    /// knows.
     NoFact,
 }
 
@@ -76,13 +55,13 @@ impl fmt::Display for Warning {
 const FAR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Rules {
-    /// What the rules' author may not mean, at this time, and what cannot work.
+    /// Returns what the author of the rules may not mean, and what cannot work, at this time.
     #[must_use]
     pub fn check(&self, now: SystemTime) -> Vec<Warning> {
         self.check_beside(&self.beside(now), now)
     }
 
-    /// The same, where it is known what is said of rules beside others.
+    /// The same, with the warnings of [`beside`](Self::beside).
     pub(super) fn check_beside(
         &self,
         beside: &[(usize, Warning)],
@@ -99,7 +78,7 @@ impl Rules {
         found
     }
 
-    /// What is said of rules beside others, by their place and in order.
+    /// Returns the warnings of rules because of others, with the place of each rule, in order.
     pub(super) fn beside(&self, now: SystemTime) -> Vec<(usize, Warning)> {
         let mut found = self.shadowed();
         found.extend(self.too_much(now));
@@ -107,7 +86,7 @@ impl Rules {
         found
     }
 
-    /// The rule whose expressions are too much work beside those of the rules before it.
+    /// Returns the rule whose expressions, with those of the rules before it, take too much work.
     fn too_much(&self, now: SystemTime) -> Option<(usize, Warning)> {
         let mut before = 0;
         for (n, rule) in self
@@ -131,7 +110,7 @@ impl Rules {
         None
     }
 
-    /// Rules that come after one which leaves them nothing, by their place and in order.
+    /// Returns the rules that an earlier one leaves nothing, with their places, in order.
     fn shadowed(&self) -> Vec<(usize, Warning)> {
         let warning = |(n, rule): (usize, &Rule)| {
             let name = &self
@@ -169,7 +148,7 @@ impl WarningKind {
 }
 
 impl Warning {
-    /// Returns what it is about, in one word, as its JSON has it:
+    /// Returns what the warning is about, in one word, as in JSON:
     ///
     /// | kind | the rule |
     /// |---|---|
@@ -194,7 +173,7 @@ impl Warning {
         self.kind.as_str()
     }
 
-    /// Whether it says what keeps a rule from showing anything, whoever sends.
+    /// Whether it is about every request, whatever the service knows of it.
     pub(crate) fn is_of_every_request(&self) -> bool {
         use WarningKind::{Budget, Condition, Never, Verbose};
         matches!(self.kind, Never | Condition | Budget | Verbose)
@@ -209,7 +188,7 @@ impl Warning {
     }
 }
 
-/// What a rule says by itself.
+/// Returns the warnings of a single rule.
 pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |kind, text: String| warnings.push(Warning::new(rule, kind, text));
@@ -294,17 +273,17 @@ pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
     warnings
 }
 
-/// Values up to this length are usual: expressions that cannot be asked of them are told.
+/// Values up to this length are usual: a warning reports expressions that cannot take them.
 const MUCH: usize = 4 * 1024;
 
-/// How long values may be for expressions that are so much work for each byte.
+/// The longest value for expressions that take this much work for each byte.
 fn longest(weight: usize) -> usize {
     (work::EXPRESSIONS as usize)
         .checked_div(weight)
         .unwrap_or(usize::MAX)
 }
 
-/// How much work its expressions are for each byte of what they are asked of.
+/// The work of all expressions for each byte of a value.
 fn weight(when: &When) -> usize {
     let of = |text: &Text| match &text.0 {
         Is::Regex(pattern) => pattern.weight(),
@@ -327,7 +306,7 @@ fn weight(when: &When) -> usize {
     here.map(of).chain(parts).fold(0, usize::saturating_add)
 }
 
-/// What a budget leaves nothing of.
+/// Returns why a budget leaves nothing.
 pub(super) fn of_budget(budget: &Budget, mode: Mode) -> Option<String> {
     let nothing = [
         ("per_second", budget.per_second == Some(0)),
@@ -357,7 +336,7 @@ pub(super) fn of_budget(budget: &Budget, mode: Mode) -> Option<String> {
             "of {silent} lets live requests show nothing; what is left out is not limited"
         ));
     }
-    // The event that reaches it is shown.
+    // The event that reaches the limit is shown.
     let bytes = budget.bytes_per_second.filter(|bytes| *bytes < SMALLEST);
     bytes.map(|bytes| {
         format!(
@@ -367,10 +346,10 @@ pub(super) fn of_budget(budget: &Budget, mode: Mode) -> Option<String> {
     })
 }
 
-/// No line is smaller, in bytes.
+/// The smallest event, in bytes.
 const SMALLEST: u32 = 32;
 
-/// Which of its directives show nothing.
+/// Returns why directives show nothing.
 fn of_verbose(rule: &Rule) -> Vec<String> {
     let directives = rule.verbose.directives();
     if directives.max_level() == LevelFilter::OFF {
@@ -408,7 +387,7 @@ fn of_verbose(rule: &Rule) -> Vec<String> {
     found
 }
 
-/// A target is the beginning of a path, which may end between two colons.
+/// Whether the colons of a target are not those of a path. A target may end between two colons.
 fn has_odd_colons(target: &str) -> bool {
     let end = target.strip_suffix("::").or(target.strip_suffix(':'));
     let mut parts = end.unwrap_or(target).split("::");
@@ -436,7 +415,7 @@ fn never(when: &When) -> bool {
         || conflict(when)
 }
 
-/// Whether all that a rule can select is selected by one before it.
+/// Whether an earlier rule selects everything that a rule can select.
 fn shadows(before: &Rule, rule: &Rule) -> bool {
     let in_force = before
         .from
@@ -446,13 +425,13 @@ fn shadows(before: &Rule, rule: &Rule) -> bool {
     in_force && same && before.sample.is_none()
 }
 
-/// What a rule goes by that clients choose; empty where something else, which
-/// they do not choose, has to hold, too.
+/// Returns what a rule selects by that clients choose; empty if it also has a condition on
+/// something that they do not choose.
 fn client_says(rule: &Rule) -> Vec<&'static str> {
     let mut said = Vec::new();
     let when = &rule.when;
-    // The route, the method and the path are chosen by clients as well, but are
-    // what the service offers.
+    // Clients choose the route, the method and the path, too, but these are what the service
+    // offers.
     if trusted(when) {
         return said;
     }
@@ -469,7 +448,7 @@ fn client_says(rule: &Rule) -> Vec<&'static str> {
     said
 }
 
-/// Whether something has to hold that clients do not choose.
+/// Whether there is a condition on something that clients do not choose.
 fn trusted(when: &When) -> bool {
     !when.fact.is_empty()
         || !when.client.is_empty()

@@ -2,7 +2,7 @@ use std::{fmt, path::PathBuf};
 
 /// Rules, or a part of a rule such as its levels or a path, cannot be read.
 ///
-/// It is the first error of a text, and knows one of each [other](Self::others) rule.
+/// It is the first error of a text; [`others`](Self::others) has one of each other rule.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RulesError {
@@ -20,7 +20,7 @@ pub struct RulesError {
 }
 
 impl RulesError {
-    /// An error of a part, whose place nobody knows yet.
+    /// Creates an error without a place.
     pub(super) fn expected(message: impl Into<String>) -> Self {
         Self {
             file: None,

@@ -1,14 +1,14 @@
-//! Who is verbose: rules, and what they ask for.
+//! Rules: which requests are verbose, and what they show.
 //!
-//! A [`Rule`] names the traffic it is about, what to show of it, and when it
-//! ends; there is no rule without an end. Rules are evaluated in order when a
-//! request arrives, and the first that matches wins. They are evaluated again when
-//! the service states a [fact](crate::context::RequestContext::fact) that a rule
-//! waits for, which can raise the request to live from there on.
+//! A [`Rule`] has conditions on requests, the events to show, and an end; there is no rule
+//! without an end. Rules are evaluated in order when a request arrives, and the first that
+//! matches wins. They are evaluated again when the service states a
+//! [fact](crate::context::RequestContext::fact) that a rule waits for, which can make the
+//! request live from then on.
 //!
 //! # Examples
 //!
-//! Rules in code, and what they make of a request:
+//! Rules in code, and what they do with a request:
 //!
 //! ```
 //! use dashcam::selection::{Described, Rule, Rules, When};
@@ -34,8 +34,7 @@
 //! # }
 //! ```
 //!
-//! The same as text, which `docs/rules.md` describes field by field, and what an
-//! error looks like:
+//! A rule as text, which `docs/rules.md` describes field by field, and an error in it:
 //!
 #![cfg_attr(feature = "config", doc = "```")]
 #![cfg_attr(not(feature = "config"), doc = "```ignore")]
@@ -57,15 +56,14 @@
 //! # Ok::<(), dashcam::selection::RulesError>(())
 //! ```
 //!
-//! Headers, cookies, the query and the host are set by the client: a rule that
-//! selects by them alone lets clients select themselves, and
-//! [`check`](Rules::check) says so. Prefer facts.
+//! Clients set headers, cookies, the query and the host: a rule that selects by these alone
+//! lets clients select themselves, and [`Rules::check`] warns of it. Prefer facts.
 //!
 //! # Ordering
 //!
-//! Rules see the request as it reaches the layer. Route templates exist only
-//! inside the router (`Router::layer`), facts only after the code that states
-//! them, and [`Peer`] only where the server or an outer layer says it.
+//! Rules see the request as it reaches the layer. A route template exists only inside the
+//! router (`Router::layer`), a fact only after the code that states it, and a [`Peer`] only if
+//! the server or an outer layer adds it.
 
 mod check;
 mod chosen;
@@ -126,7 +124,7 @@ pub(crate) use self::{
     switch::{OffBy, VERBOSE_OFF},
 };
 
-/// The header by which a request says that it wants to be verbose.
+/// The header by which a request asks to be verbose.
 pub(crate) const VERBOSE_HEADER: http::HeaderName =
     http::HeaderName::from_static("x-dashcam-verbose");
 

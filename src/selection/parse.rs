@@ -4,11 +4,11 @@ use super::{Rule, Rules, RulesError};
 use std::ops::Range;
 
 impl Rules {
-    /// Reads TOML, as `docs/rules.md` describes it.
+    /// Reads rules as TOML, which `docs/rules.md` describes.
     ///
     /// # Errors
     ///
-    /// What is wrong, and where.
+    /// The text cannot be read; the error has the place.
     pub fn from_toml(text: &str) -> Result<Self, RulesError> {
         let at = |span: Option<Range<usize>>| span.map(|span| position(text, span.start));
         let read = toml::Deserializer::parse(text)
@@ -24,13 +24,13 @@ impl Rules {
         })
     }
 
-    /// Reads JSON of the same form.
+    /// Reads rules as JSON of the same form.
     ///
     /// # Errors
     ///
-    /// What is wrong, and where.
+    /// The text cannot be read; the error has the place.
     pub fn from_json(text: &str) -> Result<Self, RulesError> {
-        // Editors of some systems mark texts with it, which TOML allows.
+        // A byte order mark, which some editors write, and TOML allows.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut from = serde_json::Deserializer::from_str(text);
         let at =
@@ -47,11 +47,11 @@ impl Rules {
         Ok(rules)
     }
 
-    /// Reads a JSON value of the same form.
+    /// Reads rules as a JSON value of the same form.
     ///
     /// # Errors
     ///
-    /// What is wrong, and in which field.
+    /// The value cannot be read; the error has the field.
     pub fn from_json_value(value: &serde_json::Value) -> Result<Self, RulesError> {
         serde_path_to_error::deserialize(value).map_err(|error| {
             let field = field(error.path());
@@ -61,10 +61,10 @@ impl Rules {
     }
 }
 
-/// How many errors of other rules are looked for.
+/// The most errors of other rules.
 const MOST: usize = 99;
 
-/// Rules but the one that `first` is about, which was read before.
+/// Whether a rule is not the one that the first error is about.
 fn is_other(first: &str, index: usize) -> bool {
     let rest = first.strip_prefix(&format!("rule[{index}]"));
     !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -111,7 +111,7 @@ fn others_in_json(value: &serde_json::Value, first: &str) -> Vec<RulesError> {
     others.filter_map(error).take(MOST).collect()
 }
 
-/// Where a rule is that is wrong as a whole: the parser says where the list is.
+/// Returns the place of a rule that is wrong as a whole; the parser knows that of the list.
 fn rule_span(text: &str, field: &str) -> Option<Range<usize>> {
     let index: usize = field
         .strip_prefix("rule[")?
@@ -131,7 +131,7 @@ fn position(text: &str, at: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// The path without what it says of unknown places.
+/// Returns the path without its marks of unknown places.
 fn field(path: &serde_path_to_error::Path) -> String {
     let text = path.to_string();
     text.trim_matches(['.', '?']).to_owned()
@@ -145,7 +145,7 @@ fn without_position(error: &serde_json::Error) -> String {
     }
 }
 
-/// Reads either, as the name of the file says.
+/// Reads TOML or JSON, by the name of the file.
 pub(super) fn by_name(file: &std::path::Path, text: &str) -> Result<Rules, RulesError> {
     let is_json = file
         .extension()

@@ -1,7 +1,7 @@
 use super::Rules;
 use std::{error::Error, time::Duration};
 
-/// A place that rules come from, and that changes while the service runs.
+/// A source of rules that change while the service runs.
 ///
 /// A thread of its own polls it, so [`poll`](Self::poll) may block. A source that fetches in
 /// the background returns what came in since the last poll. A source that pushes calls

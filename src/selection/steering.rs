@@ -17,13 +17,11 @@ use std::{
 };
 use tracing::subscriber::NoSubscriber;
 
-/// The rules in use, where they come from, what they have spent, and the switch
-/// that ends all of it.
+/// The rules in use, their sources and budgets, and the switch for everything verbose.
 ///
-/// Cheap to clone; all clones are the same. Rules of several sources are one
-/// after the other, in the order in which the sources were added. A new set takes
-/// the place of the old one at once: a request sees one set, also where it waits
-/// for facts.
+/// It is cheap to clone, and all clones share their state. The rules of several sources are in
+/// the order in which the sources were added. New rules of a source replace its old ones at
+/// once: a request sees one set of rules, even while it waits for facts.
 #[derive(Clone)]
 pub struct Steering(Arc<Inner>);
 
@@ -31,21 +29,21 @@ struct Inner {
     set: ArcSwap<Set>,
     switch: Arc<Switch>,
     overall: Arc<Overall>,
-    /// What headers have spent.
+    /// What tokens and headers have spent.
     asked: Arc<Spent>,
     key: SampleKey,
     sources: Mutex<Vec<Source>>,
     findings: Findings,
 }
 
-/// What one source has said so far.
+/// A source of rules.
 struct Source {
     name: String,
-    /// Whether it is found by its name.
+    /// Whether [`Steering::set_rules`] added it, and finds it by its name.
     is_pushed: bool,
     rules: Rules,
     problem: Option<String>,
-    /// Whether the log says so.
+    /// Whether the log has reported the problem.
     told: bool,
 }
 
@@ -62,14 +60,14 @@ impl Source {
 }
 
 impl Steering {
-    /// No rule, [`Budget::overall`], and the default key.
+    /// Starts without a rule, with [`Budget::overall`] and the default key of samples.
     #[must_use]
     pub fn new() -> Self {
         Self::of(Budget::overall(), SampleKey::default())
     }
 
-    /// No rule, a budget for all of them together, and the key of samples; see
-    /// [`DashcamBuilder::sample_key`](crate::kit::DashcamBuilder::sample_key).
+    /// Starts without a rule, with a budget for all rules, tokens and headers together, and
+    /// with a [key of samples](crate::kit::DashcamBuilder::sample_key).
     #[must_use]
     pub fn with(overall: Budget, sample_key: [u8; 16]) -> Self {
         Self::of(overall, SampleKey(sample_key))
@@ -90,7 +88,8 @@ impl Steering {
         }))
     }
 
-    /// Uses these rules, too. More than 100 are refused, as the status says then.
+    /// Adds rules that do not change. More than 100 are refused: the log and the status report
+    /// it, and none is used.
     #[must_use]
     pub fn rules(self, rules: Rules) -> Self {
         self.slot("fixed").set(rules);
@@ -133,9 +132,8 @@ impl Steering {
         RuleSlot::new(&self.0, sources.len() - 1)
     }
 
-    /// Ends everything verbose that rules and headers have begun, and begins
-    /// nothing, whatever they say. Requests in flight show no more; what
-    /// [`Replay`](crate::capture::Replay) does has its own setting.
+    /// Switches everything verbose off, whatever rules, tokens and headers ask for. Requests in
+    /// flight stop being verbose. It does not affect [`Replay`](crate::capture::Replay).
     pub fn switch_off(&self) {
         self.0.switch.off();
     }
@@ -146,12 +144,12 @@ impl Steering {
         self.0.switch.on();
     }
 
-    /// Who switched everything off.
+    /// Returns who switched everything off.
     pub(crate) fn off_by(&self) -> Option<OffBy> {
         self.0.switch.off_by()
     }
 
-    /// The rules in use, in order.
+    /// Returns the rules in use, in order.
     #[must_use]
     pub fn in_use(&self) -> Rules {
         let mut all = Rules::default();
@@ -159,7 +157,7 @@ impl Steering {
         all
     }
 
-    /// What is selected, and how much of it.
+    /// Returns the rules in use, and what they have selected.
     #[must_use]
     pub fn status(&self) -> VerboseStatus {
         let now = SystemTime::now();
@@ -182,9 +180,9 @@ impl Steering {
         }
     }
 
-    /// What is wrong with the rules in use, or what their authors may not mean: what
-    /// [`Rules::check`] says, and what only a running service knows, that requests do
-    /// not bring what a rule needs. The log says each once.
+    /// Returns what is wrong with the rules in use, or not what their authors may mean: the
+    /// warnings of [`Rules::check`], and those that only a running service knows, such as that
+    /// requests lack what a rule needs. The log has each once.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let now = SystemTime::now();
@@ -206,18 +204,18 @@ impl Steering {
         warnings
     }
 
-    /// Tells the log what it does not say yet; where there is no subscriber, later.
+    /// Logs new warnings; if there is no subscriber, it does so later.
     pub(crate) fn tell(&self) {
         self.0.tell();
     }
 
-    /// Whether there is something to tell, as requests ask.
+    /// Whether there are new warnings.
     #[inline]
     pub(crate) fn has_to_tell(&self, set: &Set) -> bool {
         set.watch().is_due() || self.0.findings.is_due()
     }
 
-    /// The sources with their rules, in order.
+    /// Returns the sources with their rules, in order.
     #[cfg(feature = "admin")]
     pub(crate) fn by_source(&self) -> Vec<(SourceStatus, Rules)> {
         let sources = self.0.sources();
@@ -230,20 +228,21 @@ impl Steering {
     }
 
     /// Returns whether everything verbose is off, by [`switch_off`](Self::switch_off), or by
-    /// any value of the environment variable `DASHCAM_VERBOSE_OFF` but `0`, `false` and none,
-    /// which is read once, at the start.
+    /// the environment variable `DASHCAM_VERBOSE_OFF`, which is read when the steering is made:
+    /// any value but `0`, `false` and the empty one.
     #[must_use]
     pub fn is_off(&self) -> bool {
         self.0.switch.is_off()
     }
 
-    /// The set of now.
+    /// Returns the current set.
     pub(crate) fn set(&self) -> Guard<Arc<Set>> {
         self.0.set.load()
     }
 
-    /// What a header asked for that said this, to the end of the request or until
-    /// then. The end of the rule is the header's, which may have been on its way.
+    /// Returns what a header selects, whose content is this rule, until this time, or to the
+    /// end of the request. It ignores the end of the rule: the header may have expired on its
+    /// way.
     pub(crate) fn by_header(&self, rule: &Rule, until: Option<SystemTime>) -> Arc<Selected> {
         let selected = self.0.selected(rule, &self.0.asked, until);
         raise_live(selected.directives.max_level());
@@ -272,8 +271,7 @@ impl Inner {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces what one source said: its rules, where there are new ones, and what
-    /// is wrong.
+    /// Replaces the problem of a source, and its rules if there are new ones.
     fn set(&self, source: usize, rules: Option<Rules>, problem: Option<String>) {
         let (rules, problem) = match rules.as_ref().and_then(Rules::too_many) {
             Some(why) => (
@@ -282,14 +280,14 @@ impl Inner {
             ),
             None => (rules, problem),
         };
-        // Before the rules are in force: their first request must find the room. And
-        // before anything is locked: the service's subscriber is asked for it.
+        // Before the rules are in force, because their first request needs the level. Before
+        // anything is locked, because this calls the service's subscriber.
         let levels = rules.iter().flat_map(Rules::iter);
         let levels = levels.map(|rule| rule.verbose.directives().max_level());
         if let Some(level) = levels.max() {
             raise_live(level);
         }
-        // Held to the end, so that two changes come one after the other.
+        // Held to the end, so that changes do not overlap.
         let mut sources = self.sources();
         let Some(place) = sources.get_mut(source) else {
             return;
@@ -307,7 +305,7 @@ impl Inner {
         self.findings.of(&all, SystemTime::now());
     }
 
-    /// What the log does not know yet. Nothing is locked while it is told.
+    /// Logs new warnings, while nothing is locked.
     fn tell(&self) {
         let nobody = |to: &tracing::Dispatch| to.is::<NoSubscriber>();
         if tracing::dispatcher::get_default(nobody) || std::thread::panicking() {
@@ -316,13 +314,13 @@ impl Inner {
         let set = self.set.load_full();
         let lines = self.findings.take().into_iter().chain(untold_of(&set));
         for line in lines {
-            // Neither a request nor a thread of ours ends with a layer that panics.
+            // A layer that panics must end neither a request nor a thread of ours.
             foreign::run(|| tracing::warn!(target: RULES_TARGET, "{line}"));
         }
     }
 
-    /// The name and the problem of a source that the log knows nothing of yet.
-    /// Before there is a subscriber, nobody can be told.
+    /// Returns the name and the problem of a source if the log has not reported it and there is
+    /// a subscriber.
     fn untold(&self, source: usize) -> Option<(String, String)> {
         if !tracing::dispatcher::has_been_set() {
             return None;
@@ -334,7 +332,7 @@ impl Inner {
         Some((place.name.clone(), problem))
     }
 
-    /// Rules of one name and one end are one rule to their budgets.
+    /// Rules of the same name and end share what they have spent.
     fn compile(&self, rules: &Rules) -> Set {
         let last = self.set.load();
         let before = last.entries().iter().filter_map(|entry| {
@@ -399,13 +397,13 @@ impl RuleSlot {
         }
     }
 
-    /// These rules from now on, instead of those before.
+    /// Replaces the rules.
     pub(crate) fn set(&self, rules: Rules) {
         self.hear(Ok(Some(rules)));
     }
 
-    /// What a source says. After the last clone of the steering is gone it does
-    /// nothing.
+    /// Takes the result of a poll. It does nothing after the last clone of the steering is
+    /// dropped.
     pub(super) fn hear(&self, news: Result<Option<Rules>, String>) {
         let Some(steering) = self.steering.upgrade() else {
             return;
@@ -420,7 +418,7 @@ impl RuleSlot {
         }
         if let Some((source, problem)) = steering.untold(self.source) {
             let warn = || tracing::warn!(target: RULES_TARGET, "the rules of {source}: {problem}");
-            // On a thread of ours, which a layer that panics must not end.
+            // A layer that panics must not end the thread of the source.
             foreign::run(warn);
         }
         steering.tell();

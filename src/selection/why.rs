@@ -1,4 +1,4 @@
-//! Who would be selected, and why not.
+//! Which rule selects a request, and why the others do not.
 
 use super::{
     Rules, SampleKey, Steering, Warning,
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::Serialize;
 use std::{borrow::Cow, net::IpAddr, time::SystemTime};
 
-/// A request as somebody describes it who asks [`why`](Rules::why).
+/// The description of a request, for [`Rules::why`] and [`Steering::why`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Described {
@@ -27,8 +27,8 @@ pub struct Described {
 }
 
 impl Described {
-    /// A request of this method for this path, with its query, or URI. It comes
-    /// now, with nothing else.
+    /// Describes a request of this method for this URI, or path and query, that arrives now and
+    /// has nothing else.
     pub fn new(method: Method, uri: Uri) -> Self {
         Self {
             method,
@@ -43,45 +43,44 @@ impl Described {
         }
     }
 
-    /// The template of its route.
+    /// Sets the template of its route. Default: none.
     pub fn route(mut self, template: impl Into<String>) -> Self {
         self.route = Some(template.into());
         self
     }
 
-    /// One more header.
+    /// Adds a header.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
         self
     }
 
-    /// A fact that the service states. Others count as not stated yet.
+    /// Adds a fact that the service states. Other facts count as not stated yet.
     pub fn fact(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.facts.push((name.into().into(), value.into()));
         self
     }
 
-    /// The peer of its connection.
+    /// Sets the address of its peer. Default: unknown.
     pub fn client(mut self, address: IpAddr) -> Self {
         self.client = Some(address);
         self
     }
 
-    /// Its correlation ID.
+    /// Sets its correlation ID. Default: empty.
     pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
         self.correlation_id = id.into();
         self
     }
 
-    /// When it comes.
+    /// Sets when it arrives. Default: now.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = time;
         self
     }
 
-    /// Sets the key by which the service draws samples; see
-    /// [`DashcamBuilder::sample_key`](crate::kit::DashcamBuilder::sample_key), which has the
-    /// default. [`Steering::why`] does not ask for it, but takes its own.
+    /// Sets the [key of samples](crate::kit::DashcamBuilder::sample_key) of the service.
+    /// Default: the same as there. [`Steering::why`] uses the key of the steering instead.
     pub fn sample_key(mut self, key: [u8; 16]) -> Self {
         self.sample_key = SampleKey(key);
         self
@@ -104,7 +103,7 @@ impl Described {
     }
 }
 
-/// What one rule does with a request, and why. Budgets and switches are not asked.
+/// What one rule does with a request, and why. It does not consider budgets and the switch.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Why {
@@ -115,21 +114,21 @@ pub struct Why {
     pub fails: Vec<String>,
     /// The conditions that wait for a fact, in words.
     pub waits: Vec<String>,
-    /// What the rule needs beside that, and what keeps it from working, in words: the
-    /// address of the client, or what [`Rules::check`] finds in conditions, budget and
-    /// directives.
+    /// What else the rule needs, and what keeps it from working, in words: the address of the
+    /// client, and what [`Rules::check`] finds in conditions, budget and directives.
     pub notes: Vec<String>,
 }
 
 impl Why {
-    /// Returns whether the rule selects the request: all its conditions hold, and those of
-    /// no rule before it. At most one rule does.
+    /// Returns whether the rule selects the request: all its conditions hold, and no earlier
+    /// rule selects it.
     #[must_use]
     pub fn selects(&self) -> bool {
         self.verdict == Verdict::Selects
     }
 
-    /// Returns whether all its conditions hold, even if a rule before it selects the request.
+    /// Returns whether all conditions of the rule hold, even if an earlier rule selects the
+    /// request.
     #[must_use]
     pub fn matches(&self) -> bool {
         matches!(self.verdict, Verdict::Selects | Verdict::ComesAfter)
@@ -141,7 +140,7 @@ impl Why {
 #[serde(rename_all = "snake_case")]
 enum Verdict {
     Selects,
-    /// It would, but a rule before it does.
+    /// It would, but an earlier rule does.
     ComesAfter,
     /// It would, once the service states what it waits for.
     Waits,
@@ -186,7 +185,7 @@ impl Steering {
         why
     }
 
-    /// The rule that the compiled rules select it by.
+    /// Returns the rule that selects it by the compiled rules.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn selects(&self, request: &Described) -> Option<String> {
         let mut pending = super::Pending::default();

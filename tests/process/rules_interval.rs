@@ -44,7 +44,7 @@ fn an_interval_of_nothing_has_a_pause() {
     }
     // No less than the pauses in between.
     assert!(began.elapsed() >= Duration::from_millis(50));
-    let said = "the rules of eager: asked every 10ms, not every 0ns";
+    let said = "the rules of eager: polled every 10ms, not every 0ns";
     let messages = seen.messages();
     assert_eq!(
         messages.iter().filter(|m| *m == said).count(),

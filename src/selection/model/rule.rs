@@ -2,10 +2,7 @@ use super::{Budget, RulesError, Sample, Verbose, When, fields::MAX_CONDITIONS, t
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::time::SystemTime;
 
-/// Selects some traffic for verbose tracing until it expires.
-///
-/// Every condition that is given must hold. Defaults: no condition (all
-/// traffic), live, `debug`, no budget of its own.
+/// Makes some requests verbose until it expires.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub struct Rule {
@@ -18,7 +15,7 @@ pub struct Rule {
     pub(in crate::selection) from: Option<SystemTime>,
     #[serde(with = "time")]
     pub(in crate::selection) expires: SystemTime,
-    /// Required in a file: what lost its end must not select everything.
+    /// Required in a text: one that was cut off must not select everything.
     pub(in crate::selection) when: When,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::selection) sample: Option<Sample>,
@@ -32,25 +29,25 @@ pub struct Rule {
     pub(in crate::selection) budget: Budget,
 }
 
-/// What a rule does with what it selects.
+/// What a rule does with a selected request.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
-    /// Shows it in the service's own output at once, and keeps its exchange.
+    /// Shows its events in the service's own output at once, and keeps its exchange.
     #[default]
     Live,
-    /// Keeps its exchange.
+    /// Only keeps its exchange.
     Record,
 }
 
-/// How much of what a rule selects is kept.
+/// How much of a selected request is kept.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Capture {
     /// Heads, bodies, events.
     #[default]
     Full,
-    /// No bodies, unless there is another reason to keep the request.
+    /// No bodies, unless the request is kept for another reason, too.
     Heads,
 }
 
@@ -63,8 +60,11 @@ impl Capture {
 }
 
 impl Rule {
-    /// A rule of this name that ends at `expires`, also for requests that it has
-    /// selected.
+    /// Creates a rule of this name, of 1 to 128 bytes. At `expires` it stops selecting requests,
+    /// and selected requests stop being verbose.
+    ///
+    /// By default it selects all requests, makes them live, shows `debug`, and has no budget of
+    /// its own.
     #[must_use]
     pub fn new(name: impl Into<String>, expires: SystemTime) -> Self {
         Self {
@@ -80,14 +80,14 @@ impl Rule {
         }
     }
 
-    /// Selects nothing before this time.
+    /// Sets when the rule begins to select requests. Default: at once.
     #[must_use]
     pub fn from(mut self, time: SystemTime) -> Self {
         self.from = Some(time);
         self
     }
 
-    /// Only where these hold, too.
+    /// Adds conditions, which must all hold. Default: none, so the rule selects all requests.
     #[must_use]
     pub fn when(mut self, conditions: When) -> Self {
         self.when = if self.when == When::default() {
@@ -145,54 +145,60 @@ impl Rule {
         self
     }
 
-    /// At most so much.
+    /// Sets the limits of the rule, beside those of all rules together. Default:
+    /// [`Budget::unlimited`].
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
         self
     }
 
-    /// Keeps the exchange of what it selects, but shows nothing in the
-    /// service's own output. What [`verbose`](Self::verbose) names is recorded,
-    /// beside what is recorded of every request.
+    /// Keeps the exchanges of selected requests, and shows nothing in the service's own output.
+    /// Events that [`verbose`](Self::verbose) names are recorded, beside those of every request.
+    /// Default: selected requests are live.
     #[must_use]
     pub fn record_only(mut self) -> Self {
         self.mode = Mode::Record;
         self
     }
 
-    /// Keeps no bodies of what it selects, unless there is another reason to keep
-    /// the request, such as that it failed.
+    /// Keeps no bodies of selected requests, unless a request is kept for another reason, too,
+    /// such as a failure. Default: bodies are kept.
     #[must_use]
     pub fn heads_only(mut self) -> Self {
         self.capture = Capture::Heads;
         self
     }
 
-    /// What to show, or to record: a level, or levels per target. Default
-    /// `debug`.
+    /// Sets which events are shown, or recorded: directives, separated by commas, which are a
+    /// level or a level of a target (`info,my_service=trace,sqlx=debug`). Default: `debug`.
+    ///
+    /// A target includes the targets below it, and has every level if none is given. If two
+    /// targets match, the longer one wins.
     ///
     /// # Errors
     ///
-    /// The text is not a list of directives.
+    /// The text is not a list of directives of at most 16 KiB. A word that was probably meant
+    /// to be a level (`debgu`, `warning`) is an error, too; a target of that name has its level
+    /// beside it (`tracer=trace`).
     pub fn verbose(mut self, directives: &str) -> Result<Self, RulesError> {
         self.verbose = Verbose::new(directives)?;
         Ok(self)
     }
 
-    /// The name, which stands in exchanges and in the status.
+    /// Returns the name, which exchanges and the status show.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// When it ends.
+    /// Returns when the rule ends.
     #[must_use]
     pub fn expires(&self) -> SystemTime {
         self.expires
     }
 
-    /// Returns whether it shows nothing; see [`record_only`](Self::record_only).
+    /// Returns whether the rule is [`record_only`](Self::record_only).
     #[must_use]
     pub fn is_record_only(&self) -> bool {
         self.mode == Mode::Record
@@ -215,7 +221,7 @@ impl Rule {
     }
 }
 
-/// How deep conditions of a text may be in others.
+/// How deep conditions may be nested.
 const MAX_DEPTH: usize = 32;
 
 impl Serialize for Rule {

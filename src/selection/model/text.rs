@@ -9,7 +9,7 @@ use serde::{
 };
 use std::{fmt, net::IpAddr};
 
-/// What a value of a request has to be like.
+/// A condition on a text of a request, such as a header or a fact.
 ///
 /// ```
 /// use dashcam::selection::{Text, When};
@@ -33,19 +33,19 @@ pub(in crate::selection) enum Is {
 }
 
 impl Text {
-    /// Exactly this.
+    /// Matches exactly this value, as a plain text does.
     #[must_use]
     pub fn equals(value: impl Into<String>) -> Self {
         Self(Is::OneOf(vec![value.into()]))
     }
 
-    /// Exactly one of these.
+    /// Matches each of these values.
     #[must_use]
     pub fn one_of<T: Into<String>>(values: impl IntoIterator<Item = T>) -> Self {
         Self(Is::OneOf(values.into_iter().map(Into::into).collect()))
     }
 
-    /// Something that begins so.
+    /// Matches values that begin with this.
     #[must_use]
     pub fn prefix(prefix: impl Into<String>) -> Self {
         Self(Is::Prefix(prefix.into()))
@@ -68,33 +68,33 @@ impl Text {
             .map(Self)
     }
 
-    /// Something of at most 8 KiB that the expression, in the syntax of the crate
-    /// `regex` without Unicode classes, matches as a whole. One that cannot be a table
-    /// of 64 KiB is only asked of shorter values, as [`Rules::check`](super::Rules::check)
-    /// says.
+    /// Matches whole values of at most 8 KiB by an expression in the syntax of the crate
+    /// `regex`, without Unicode classes. An expression that does not compile to a table of
+    /// 64 KiB only matches shorter values; [`Rules::check`](super::Rules::check) warns of it.
     ///
     /// # Errors
     ///
-    /// The text is no such expression, or one that takes more than 64 KiB.
+    /// The text is not such an expression, or takes more than 64 KiB.
     #[cfg(feature = "config")]
     pub fn regex(expression: &str) -> Result<Self, RulesError> {
         Pattern::new(expression).map(|pattern| Self(Is::Regex(pattern)))
     }
 
-    /// Anything.
+    /// Matches every value.
     #[must_use]
     pub fn present() -> Self {
         Self(Is::Present)
     }
 
-    /// Nothing: it must not be there. Of a fact this is never known.
+    /// Matches if there is no value. A rule with an absent fact selects nothing, because a fact
+    /// may still be stated.
     #[must_use]
     pub fn absent() -> Self {
         Self(Is::Absent)
     }
 
-    /// Whether a value, `None` for one that is not there, is like this; not where that
-    /// takes more work than is left.
+    /// Whether it matches a value, `None` if there is none. It does not if that takes more work
+    /// than is left.
     pub(in crate::selection) fn matches(&self, value: Option<&[u8]>, work: &Work) -> bool {
         match (&self.0, value) {
             (Is::Absent, value) => value.is_none(),
@@ -120,12 +120,12 @@ impl Text {
         }
     }
 
-    /// The same of hosts in their one spelling.
+    /// Returns the same condition on hosts in their one spelling.
     pub(in crate::selection) fn of_host(&self) -> Self {
         Self(match &self.0 {
             Is::OneOf(hosts) => {
                 let folded = hosts.iter().map(|host| match host::split(host) {
-                    // The ports that nobody has to say.
+                    // The default ports.
                     (name, Some(80 | 443)) => host::fold(name).into_owned(),
                     _ => host::fold(host).into_owned(),
                 });
@@ -165,7 +165,7 @@ impl fmt::Display for Text {
     }
 }
 
-/// The longest address as text, and more.
+/// The longest address as text, rounded up.
 const ADDRESS: usize = 64;
 
 /// A regular expression of whole values.
@@ -187,7 +187,7 @@ impl Pattern {
         self.matcher.matches(value, work)
     }
 
-    /// How much work a byte of a value is.
+    /// The work of one byte of a value.
     pub(in crate::selection) fn weight(&self) -> usize {
         self.matcher.weight()
     }
@@ -280,7 +280,7 @@ impl<'de> de::Visitor<'de> for Visitor {
     }
 }
 
-/// Errors of the expression are errors of its own field.
+/// Reads an expression, so that its errors are those of its own field.
 struct PatternText(Pattern);
 
 impl<'de> Deserialize<'de> for PatternText {
