@@ -1,4 +1,4 @@
-//! What the log and the status say of the rules in use.
+//! Warnings of the rules in use, for the log and the status.
 
 use super::{
     Rules, Warning,
@@ -18,7 +18,7 @@ use std::{
     time::SystemTime,
 };
 
-/// What is said of a set, and what of it the log does not say yet.
+/// The warnings of a set of rules, and those that the log has not reported yet.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     due: AtomicBool,
@@ -28,12 +28,12 @@ pub(super) struct Findings {
 #[derive(Debug, Default)]
 struct State {
     beside: Arc<[(usize, Warning)]>,
-    /// All of the set; the log says them, or will.
+    /// All warnings of the set, reported or not.
     known: HashSet<Warning>,
     untold: Vec<Warning>,
 }
 
-/// So many lines at once; the status has all.
+/// The most lines at once; the status has all warnings.
 const MOST_LINES: usize = 20;
 
 impl Findings {
@@ -41,7 +41,7 @@ impl Findings {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// There are other rules now.
+    /// Replaces the set of rules.
     pub(super) fn of(&self, rules: &Rules, now: SystemTime) {
         let beside = rules.beside(now);
         let found = rules.check_beside(&beside, now);
@@ -66,7 +66,7 @@ impl Findings {
         self.due.load(Relaxed)
     }
 
-    /// What the log does not say yet.
+    /// Returns the lines that the log does not have yet.
     pub(super) fn take(&self) -> Vec<String> {
         if !self.is_due() || !self.due.swap(false, SeqCst) {
             return Vec::new();
@@ -78,9 +78,7 @@ impl Findings {
             .checked_sub(MOST_LINES)
             .filter(|more| *more > 0)
         {
-            lines.push(format!(
-                "{more} more warnings of rules; the status has them"
-            ));
+            lines.push(format!("{more} more warnings of rules are in the status"));
         }
         lines
     }
@@ -91,13 +89,13 @@ fn line(warning: &Warning) -> String {
     format!("the rule {rule:?}: {text}")
 }
 
-/// How the address of clients comes to be known.
+/// How to make the address of clients known.
 const PEERS: &str = "it is known where the router is served with \
      `into_make_service_with_connect_info::<SocketAddr>()`, or where `selection::Peer` is in the \
      request's extensions";
 
 impl Rule {
-    /// What the rule needs of the service beside facts, in words; `None` for nothing.
+    /// Returns what the rule needs beside facts, in words; `None` if it needs nothing.
     /// [`Rules::check`](super::Rules::check) cannot know whether the service has it.
     #[must_use]
     pub fn needs(&self) -> Option<String> {
@@ -106,8 +104,8 @@ impl Rule {
     }
 }
 
-/// What requests lacked that came while this rule was in force, each with whether the
-/// log says so.
+/// Returns warnings of what requests lacked while this rule was in force, each with the flag
+/// that the log has it.
 fn lacks<'s>(rule: &Rule, set: &'s Set) -> Vec<(&'s AtomicBool, Warning)> {
     let (now, watch) = (SystemTime::now(), set.watch());
     let clients = watch.clients().and_then(|of| Some((of, of.missed()?)));
@@ -146,12 +144,12 @@ fn lacks<'s>(rule: &Rule, set: &'s Set) -> Vec<(&'s AtomicBool, Warning)> {
     found
 }
 
-/// What requests lacked that came while this rule was in force.
+/// Returns warnings of what requests lacked while this rule was in force.
 pub(super) fn of_set(rule: &Rule, set: &Set) -> impl Iterator<Item = Warning> {
     lacks(rule, set).into_iter().map(|(_, warning)| warning)
 }
 
-/// The same, of what the log does not say yet.
+/// Returns the same as lines that the log does not have yet.
 pub(super) fn untold_of(set: &Set) -> Vec<String> {
     if !set.watch().take_due() {
         return Vec::new();
@@ -168,8 +166,8 @@ pub(super) fn untold_of(set: &Set) -> Vec<String> {
             format!(", such as {:?},", entry.rule().name)
         });
         lines.push(format!(
-            "to ask all rules of a request was more work than one may be; rules{such} do not \
-             select such requests, and the status counts them"
+            "evaluating all rules took more work than a request may; rules{such} do not select \
+             such requests, and the status counts them"
         ));
     }
     for entry in set.entries() {

@@ -1,5 +1,4 @@
-//! Conditions that can hold for no request, and forms that are not those of this
-//! crate.
+//! Conditions that hold for no request, and forms of other routers and tools.
 
 use super::{
     When,
@@ -8,7 +7,7 @@ use super::{
 };
 use http::HeaderValue;
 
-/// What is wrong with single conditions, each in words.
+/// Returns what is wrong with single conditions, in words.
 pub(super) fn mistakes(when: &When) -> Vec<String> {
     let mut found = Vec::new();
     collect(when, &mut found);
@@ -107,7 +106,7 @@ fn collect(when: &When, found: &mut Vec<String>) {
     }
 }
 
-/// What a text is, or begins with.
+/// Returns the values that a text equals, or begins with.
 fn texts(is: &Is) -> impl Iterator<Item = &str> {
     let (some, prefix) = match is {
         Is::OneOf(texts) => (texts.as_slice(), None),
@@ -144,7 +143,7 @@ fn of_method(method: &str) -> Option<String> {
     meant.map(|meant| format!("methods have a case and {method} is none: {meant}?"))
 }
 
-/// As the router writes it, which is compared byte by byte.
+/// Routes are compared byte by byte with those of the router.
 fn of_route(route: &str) -> Option<String> {
     if route.contains("://") || route.contains(['?', '#']) {
         return Some(format!(
@@ -174,8 +173,8 @@ fn of_route(route: &str) -> Option<String> {
     None
 }
 
-/// A segment of a route as axum writes it since 0.8: other routers, and axum before,
-/// write parameters in other ways.
+/// Returns a segment of a route as axum 0.8 writes it; other routers, and older versions of
+/// axum, write parameters differently.
 fn segment(segment: &str) -> String {
     let name = |name: &str, default: &str| match name {
         "" => default.to_owned(),
@@ -191,20 +190,20 @@ fn segment(segment: &str) -> String {
     if let Some(rest) = segment.strip_prefix('*').filter(|rest| plain(rest)) {
         return format!("{{*{}}}", name(rest, "rest"));
     }
-    // A colon stands for itself behind something else, as in `/orders:batch`.
+    // A colon after other characters is literal, as in `/orders:batch`.
     if let Some(id) = segment.strip_prefix(':').filter(|id| plain(id)) {
         return format!("{{{}}}", name(id, "id"));
     }
     let angle = segment.strip_prefix('<').and_then(|s| s.strip_suffix('>'));
     if let Some(id) = angle {
         let many = if id.ends_with("..") { "*" } else { "" };
-        // A converter may stand before it.
+        // A converter may come before the name.
         let id = id.trim_end_matches('.').rsplit(':').next();
         return format!("{{{many}{}}}", name(id.unwrap_or_default(), "id"));
     }
     let braces = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
     if let Some((id, _)) = braces.and_then(|inner| inner.split_once(':')) {
-        // An expression for the values, which axum has not.
+        // axum has no expressions for values.
         return format!("{{{}}}", name(id, "id"));
     }
     segment.to_owned()

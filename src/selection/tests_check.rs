@@ -322,10 +322,7 @@ fn a_slip_of_a_level_is_an_error() {
         (error.line, error.field.as_str()),
         (Some(5), "rule[0].verbose")
     );
-    assert!(
-        error.message.contains("`debug` was perhaps meant"),
-        "{error}"
-    );
+    assert!(error.message.contains("did you mean `debug`?"), "{error}");
     let later = SystemTime::now() + Duration::from_secs(3600);
     assert!(Rule::new("a", later).verbose("info,trcae").is_err());
 }

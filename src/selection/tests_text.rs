@@ -153,7 +153,7 @@ fn errors_say_where_and_what() {
         ("when = { any = [] }", "rule[0].when.any: invalid length 0"),
         (
             "when = {}\nverbose = \"a=b=c\"",
-            "5:11: rule[0].verbose: \"a=b=c\" is no directive",
+            "5:11: rule[0].verbose: \"a=b=c\" is not a directive",
         ),
         (
             "when = {}\nmode = \"off\"",

@@ -1,4 +1,4 @@
-//! Fields of conditions, and how they are read and written.
+//! Fields of conditions, as they are read and written.
 
 use super::{
     Glob, RulesError, Text,
@@ -11,10 +11,10 @@ use serde::{
 };
 use std::{fmt, marker::PhantomData, str::FromStr};
 
-/// How many single conditions a rule may have.
+/// The most single conditions of a rule.
 pub(in crate::selection) const MAX_CONDITIONS: usize = 64;
 
-/// What a path has to be like.
+/// A condition on a path.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::selection) enum PathIs {
     Like(Vec<Glob>),
@@ -62,7 +62,7 @@ impl<'de> Deserialize<'de> for PathIs {
     }
 }
 
-/// A method, read as it is written: methods have a case.
+/// A method. Methods are case-sensitive.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(in crate::selection) struct MethodName(pub(in crate::selection) Method);
 
@@ -109,7 +109,7 @@ impl fmt::Display for HeaderKey {
 
 super::serde_as_text!(HeaderKey, "the name of a header");
 
-/// Names and what their values have to be like, in the order they were given.
+/// Names with conditions on their values, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::selection) struct Named<N>(pub(in crate::selection) Vec<(N, Text)>);
 
@@ -139,7 +139,7 @@ impl<'de, N: Deserialize<'de> + PartialEq> Deserialize<'de> for Named<N> {
             type Value = Named<N>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table of names and what their values have to be like")
+                f.write_str("a table of names with conditions on their values")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<N>, A::Error> {

@@ -1,11 +1,7 @@
 use super::{RulesError, serde_as_text};
 use std::{fmt, str::FromStr};
 
-/// A pattern of whole paths: `*` is any text within a segment, `**` any text.
-/// All other characters stand for themselves.
-///
-/// Paths are compared as clients send them, percent-encoding included. The time
-/// it takes is bounded by the length of the path.
+/// A pattern of whole paths; [`When::path`](super::When::path) describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Glob {
     text: String,
@@ -32,18 +28,17 @@ enum Token {
     DoubleStar,
 }
 
-/// As many tokens as a word has bits for, one bit being for the end.
+/// The longest pattern: one bit of a word for each token, and one for the end.
 const MAX_LEN: usize = 127;
 
 impl Glob {
-    /// Whether the whole path is like this.
+    /// Whether the whole path matches.
     #[must_use]
     pub(crate) fn matches(&self, path: &str) -> bool {
         self.matches_for(path, |_| true)
     }
 
-    /// The same, asking beforehand whether that much work may be done; not where it
-    /// may not.
+    /// The same, unless it takes more work than `may` allows: then it does not match.
     pub(in crate::selection) fn matches_for(
         &self,
         path: &str,
@@ -69,13 +64,13 @@ impl Glob {
     }
 }
 
-/// All places in the pattern at once, one bit each: linear, whatever a client
-/// sends.
+/// Tracks all places in the pattern at once, one bit each. It takes linear time, whatever a
+/// client sends.
 fn run(tokens: &[Token], path: &[u8], may: impl Fn(usize) -> bool) -> bool {
     let star = |token: &Token| matches!(token, Token::Star | Token::DoubleStar);
     let bit = |(n, token)| u128::from(star(token)) << n;
     let stars = tokens.iter().enumerate().map(bit).sum::<u128>();
-    // A star may stand for nothing, and none follows on another.
+    // A star may match nothing, and no star follows another one.
     let skip = |at: u128| at | (at & stars) << 1;
     let mut at = skip(1);
     for byte in path {

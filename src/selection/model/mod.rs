@@ -35,7 +35,7 @@ pub(crate) use self::{
 
 use super::RulesError;
 
-/// Serialises as its text, and reads back by `FromStr`.
+/// Implements `serde` by `Display` and `FromStr`.
 macro_rules! serde_as_text {
     ($type:ty, $expected:literal) => {
         impl serde::Serialize for $type {

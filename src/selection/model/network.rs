@@ -1,19 +1,16 @@
 use super::{RulesError, serde_as_text};
 use std::{fmt, net::IpAddr, str::FromStr};
 
-/// A range of addresses in CIDR notation: `10.0.0.0/8`, `2001:db8::/32`, or one
-/// address. A range of IPv4 addresses that is written as one of IPv6 is the range
-/// of IPv4; no other range of IPv6 has IPv4 addresses in it.
+/// A range of addresses; [`Text::network`](super::Text::network) describes it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Network {
     first: Address,
-    /// How many bits of an address it leaves open.
+    /// How many bits of an address are open.
     open: u8,
 }
 
 impl Network {
-    /// Whether the address is in it. An IPv4 address that is written as an IPv6
-    /// one counts as the IPv4 address.
+    /// Whether the address is in it. An IPv4-mapped IPv6 address counts as the IPv4 address.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.has(Address::from(address))
     }
@@ -44,8 +41,8 @@ impl Address {
         if self.v4 { 32 } else { 128 }
     }
 
-    /// A number for whoever has it, never zero: of an IPv6 address its network, because
-    /// hosts choose the rest. Bit 64 says that it is one of IPv6, bit 65 that it is not.
+    /// Returns a number for the owner of the address, never zero. For IPv6 it is the /64, because
+    /// hosts choose the rest. Bit 64 marks IPv6, bit 65 IPv4.
     pub(crate) fn site(self) -> u128 {
         if self.v4 {
             1 << 65 | self.bits
@@ -56,7 +53,7 @@ impl Address {
 
     pub(crate) fn ip(self) -> IpAddr {
         if self.v4 {
-            // It has as many bits.
+            // An IPv4 address has 32 bits.
             IpAddr::V4((self.bits as u32).into())
         } else {
             IpAddr::V6(self.bits.into())
@@ -112,7 +109,7 @@ impl FromStr for Network {
             },
             open,
         };
-        // Read as it stands it would select more than its author may think.
+        // It would select more than its author may think.
         if network.masked() == network {
             Ok(network)
         } else {

@@ -1,4 +1,4 @@
-//! What stands for regular expressions in a build without them: there is none.
+//! Takes the place of regular expressions in a build without the feature `config`.
 
 use super::RulesError;
 use crate::selection::work::Work;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 use std::{fmt, hash::Hasher, str::FromStr};
 
-/// A share of what the conditions of a rule let through.
+/// A share of the requests that meet the conditions of a rule.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::selection) struct Sample {
@@ -49,7 +49,7 @@ impl Sample {
     }
 }
 
-/// The documented mapping; an empty key is none.
+/// The mapping of `docs/rules.md`. An empty key is none.
 pub(in crate::selection) fn in_share(
     key: &SampleKey,
     seed: &str,
@@ -61,12 +61,12 @@ pub(in crate::selection) fn in_share(
         return false;
     }
     let hash = hash_of(key, seed, value);
-    // 53 bits are exact in a double in every language.
+    // A double holds 53 bits exactly in every language.
     let position = (hash >> 11) as f64 / TWO_TO_53;
     position * 100.0 < percent
 }
 
-/// The one in the standard library does not promise to stay the same.
+/// The hash of the standard library may change.
 fn hash_of(key: &SampleKey, seed: &str, value: &[u8]) -> u64 {
     let mut hasher = SipHasher24::new_with_key(&key.0);
     for part in [seed.as_bytes(), &[0], value] {
@@ -113,7 +113,7 @@ impl TryFrom<f64> for Percent {
     }
 }
 
-/// What a sample is sticky by.
+/// The key of a sample.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(in crate::selection) enum By {
     Fact(String),

@@ -3,7 +3,7 @@ use crate::selection::Directives;
 use std::{fmt, str::FromStr};
 use tracing::level_filters::LevelFilter;
 
-/// Directives with the text they were made of.
+/// Directives, with their text.
 #[derive(Clone, Debug)]
 pub(in crate::selection) struct Verbose {
     text: String,
