@@ -98,9 +98,9 @@ impl Rules {
             let all = weight.saturating_add(before);
             if weight > 0 && before > 0 && longest(all) < MUCH {
                 let text = format!(
-                    "its regular expressions and those of the rules before it are so much work \
-                     together that of values of more than {} bytes not all of them are asked, \
-                     nor those of rules after it; such a rule selects nothing",
+                    "its regular expressions and those of earlier rules take so much work that some \
+                     of them, and those of later rules, match no value of more than {} bytes; \
+                     simplify them",
                     longest(all)
                 );
                 return Some((n, Warning::new(rule, WarningKind::Work, text)));
@@ -118,7 +118,7 @@ impl Rules {
                 .take(n)
                 .find(|before| shadows(before, rule))?
                 .name;
-            let text = format!("the rule {name:?} before it selects all that it could");
+            let text = format!("the earlier rule {name:?} selects everything that it could");
             Some((n, Warning::new(rule, WarningKind::Shadowed, text)))
         };
         self.iter().enumerate().filter_map(warning).collect()
@@ -238,8 +238,8 @@ pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
     if never(&rule.when) {
         warn(
             WarningKind::Never,
-            "it can select nothing: it wants things that exclude each other, an absent fact, or \
-             one of no values, or the opposite of everything, or has more than 64 conditions"
+            "it can select nothing: its conditions exclude each other, require an absent fact, one \
+             of no values or the opposite of everything, or are more than 64"
                 .to_owned(),
         );
     }
@@ -252,8 +252,8 @@ pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
     let longest = longest(weight(&rule.when));
     if longest < MUCH {
         let text = format!(
-            "its regular expressions are so much work that they are asked of values of up to \
-             {longest} bytes only; of longer ones it selects nothing"
+            "its regular expressions take so much work that they match no value of more than \
+             {longest} bytes; simplify them"
         );
         warn(WarningKind::Work, text);
     }
@@ -325,7 +325,7 @@ pub(super) fn of_budget(budget: &Budget, mode: Mode) -> Option<String> {
     let (nothing, silent) = (named(&nothing), named(&silent));
     if !nothing.is_empty() {
         return Some(format!(
-            "of {nothing} lets nothing be selected; what is left out is not limited"
+            "of {nothing} selects no request; leave a limit out to have none"
         ));
     }
     if mode != Mode::Live {
@@ -333,15 +333,15 @@ pub(super) fn of_budget(budget: &Budget, mode: Mode) -> Option<String> {
     }
     if !silent.is_empty() {
         return Some(format!(
-            "of {silent} lets live requests show nothing; what is left out is not limited"
+            "of {silent} lets live requests show nothing; leave a limit out to have none"
         ));
     }
     // The event that reaches the limit is shown.
     let bytes = budget.bytes_per_second.filter(|bytes| *bytes < SMALLEST);
     bytes.map(|bytes| {
         format!(
-            "of `bytes_per_second = {bytes}` is smaller than any line: one event a second is \
-             shown, and nothing more of its request"
+            "of `bytes_per_second = {bytes}` is smaller than any event: it shows one event a \
+             second, and nothing more of the request"
         )
     })
 }
@@ -358,8 +358,8 @@ fn of_verbose(rule: &Rule) -> Vec<String> {
     let mut found = Vec::new();
     if rule.mode == Mode::Live && directives.max_level() <= LevelFilter::INFO {
         found.push(
-            "it shows nothing more where the base filter shows INFO, which is the default: its \
-             `verbose` names no DEBUG or TRACE"
+            "it shows nothing more than a base filter at INFO, the default: its `verbose` names no \
+             DEBUG or TRACE"
                 .to_owned(),
         );
     }
@@ -372,16 +372,16 @@ fn of_verbose(rule: &Rule) -> Vec<String> {
     let targets: Vec<_> = directives.named().collect();
     let excluded = targets.iter().map(String::as_str).filter(excluded);
     let excluded = excluded.map(|target| {
-        format!("events of {target} are shown by the base filter only, whatever `verbose` says")
+        format!("only the base filter shows events of {target}, whatever `verbose` is")
     });
     let hyphens = targets.iter().filter(|target| target.contains('-'));
     let hyphens = hyphens.map(|target| {
         let written = target.replace('-', "_");
-        format!("no module is called {target:?}: the targets of a crate are written {written:?}")
+        format!("no target is {target:?}: targets of a crate are written {written:?}")
     });
     let colons = targets.iter().filter(|target| has_odd_colons(target));
     let colons = colons.map(|target| {
-        format!("no module is called {target:?}: the parts of its path have `::` between them")
+        format!("no target is {target:?}: the parts of a path have `::` between them")
     });
     found.extend(excluded.chain(hyphens).chain(colons));
     found

@@ -90,8 +90,8 @@ fn line(warning: &Warning) -> String {
 }
 
 /// How to make the address of clients known.
-const PEERS: &str = "it is known where the router is served with \
-     `into_make_service_with_connect_info::<SocketAddr>()`, or where `selection::Peer` is in the \
+const PEERS: &str = "serve the router with \
+     `into_make_service_with_connect_info::<SocketAddr>()`, or add `selection::Peer` to the \
      request's extensions";
 
 impl Rule {
@@ -127,8 +127,8 @@ fn lacks<'s>(rule: &Rule, set: &'s Set) -> Vec<(&'s AtomicBool, Warning)> {
     }
     if let Some((of, unknown)) = route.filter(|_| needs.route) {
         let text = format!(
-            "it needs the route template, and none of {unknown} requests came with one: it is \
-             known inside of the router only, where the layer is added with `Router::layer`"
+            "it needs the route template, and none of {unknown} requests came with one: add the \
+             layer inside of the router, with `Router::layer`"
         );
         found.push((&of.told, Warning::new(rule, WarningKind::NoRoute, text)));
     }

@@ -34,7 +34,7 @@ fn collect(when: &When, found: &mut Vec<String>) {
         found.extend(texts(&host.0).filter_map(of_host));
         if matches!(&host.0, Is::OneOf(of) if of.iter().any(String::is_empty)) {
             found.push(
-                "the host \"\" is only that of requests whose `host` is empty: expected a name, or \
+                "only a request with an empty `host` has the host \"\": expected a name, or \
                  `present = false`"
                     .to_owned(),
             );
@@ -44,7 +44,7 @@ fn collect(when: &When, found: &mut Vec<String>) {
     for (name, text) in &when.header.0 {
         let name = name.0.as_str();
         if name == super::VERBOSE_HEADER.as_str() {
-            found.push(format!("the header {name} is not seen by rules"));
+            found.push(format!("rules do not see the header {name}: use a token"));
         }
         let wrong = |value: &&str| {
             *value != value.trim_matches([' ', '\t']) || HeaderValue::from_str(value).is_err()
@@ -66,12 +66,12 @@ fn collect(when: &When, found: &mut Vec<String>) {
         let encoded = texts(&text.0).chain([name.as_str()]).find(is_encoded);
         if let Some(encoded) = encoded {
             found.push(format!(
-                "keys and values of the query are compared decoded, and {encoded:?} is encoded"
+                "keys and values of the query are compared decoded: write {encoded:?} decoded"
             ));
         }
         if texts(&text.0).any(|value| value.len() > 1024) {
             found.push(format!(
-                "values of the query are compared up to 1 KiB, and that of {name:?} is longer"
+                "no value of the query matches more than 1 KiB, and that of {name:?} is longer"
             ));
         }
         found.extend(of_none("query", &text.0));
@@ -93,8 +93,8 @@ fn collect(when: &When, found: &mut Vec<String>) {
         }
         if name.len() > 256 || texts(&text.0).any(|value| value.len() > 1024) {
             found.push(format!(
-                "names of facts are compared up to 256 bytes and their values up to 1 KiB, and \
-                 those of {:?} are longer",
+                "names of facts match up to 256 bytes and their values up to 1 KiB, and those of \
+                 {:?} are longer",
                 name.chars().take(64).collect::<String>()
             ));
         }
@@ -127,7 +127,7 @@ fn of_none(what: &str, is: &Is) -> Option<String> {
         Is::Network(of) => of.is_empty(),
         _ => false,
     };
-    is_none.then(|| format!("the {what} is to be one of no values"))
+    is_none.then(|| format!("the {what} must be one of no values: add a value"))
 }
 
 fn of_method(method: &str) -> Option<String> {
@@ -140,7 +140,11 @@ fn of_method(method: &str) -> Option<String> {
     }
     let meant = KNOWN.iter().find(|known| **known == capitals).copied();
     let meant = meant.or_else(|| closest(&capitals, KNOWN));
-    meant.map(|meant| format!("methods have a case and {method} is none: {meant}?"))
+    meant.map(|meant| {
+        format!(
+            "{method} is not a known method, and methods are case-sensitive: did you mean {meant}?"
+        )
+    })
 }
 
 /// Routes are compared byte by byte with those of the router.
@@ -227,7 +231,7 @@ fn of_glob(glob: &str) -> Option<String> {
 fn of_path(path: &str) -> Option<String> {
     if path.contains("://") || path.contains(['?', '#']) {
         return Some(format!(
-            "no path is like {path:?}: it has no host, and the query stands in `query`"
+            "no path is like {path:?}: a path has no host and no query; use `host` and `query`"
         ));
     }
     if !path.is_empty() && !path.starts_with(['/', '*']) {
@@ -245,7 +249,7 @@ fn of_host(host: &str) -> Option<String> {
         return expected("expected its name alone, without scheme and path");
     }
     if host.contains('*') {
-        return expected("a star stands for itself here; expected `regex`, or each name");
+        return expected("`*` is literal here; expected `regex`, or each name");
     }
     let never = |c: char| !c.is_ascii() || c.is_ascii_whitespace() || c.is_ascii_control();
     if host.contains(never) {

@@ -72,8 +72,8 @@ fn what_can_hold_for_no_request() {
         ("host = \"x.example:8080\"", "without their port"),
         ("host = \"[::1]:80\"", "without their port"),
         ("host = \"::1\"", "in brackets"),
-        ("host = \"\"", "whose `host` is empty"),
-        ("host = \"*.example\"", "a star stands for itself"),
+        ("host = \"\"", "empty `host`"),
+        ("host = \"*.example\"", "`*` is literal here"),
         ("content_type = \"json\"", "application/json"),
         (
             "content_type = \"text/html; charset=utf-8\"",
@@ -84,7 +84,7 @@ fn what_can_hold_for_no_request() {
         ("header = { a = \"b\\n\" }", "the header a is never"),
         (
             "header = { x-dashcam-verbose = \"1\" }",
-            "is not seen by rules",
+            "rules do not see the header",
         ),
         ("cookie = { \"a b;\" = \"b\" }", "no cookie has the name"),
         ("cookie = { a = \"b;c\" }", "the cookie a is never"),
@@ -146,7 +146,7 @@ fn budgets_samples_and_directives_that_leave_nothing() {
         (
             "budget = { total = 0 }",
             WarningKind::Budget,
-            "lets nothing be selected",
+            "selects no request",
         ),
         (
             "budget = { events_per_second = 0 }",
@@ -172,7 +172,7 @@ fn budgets_samples_and_directives_that_leave_nothing() {
         (
             "budget = { bytes_per_second = 1 }",
             WarningKind::Budget,
-            "smaller than any line",
+            "smaller than any event",
         ),
         (
             "verbose = \"orders:payments=debug\"",
@@ -182,7 +182,7 @@ fn budgets_samples_and_directives_that_leave_nothing() {
         (
             "verbose = \"warn\"",
             WarningKind::Verbose,
-            "the base filter shows INFO",
+            "a base filter at INFO",
         ),
         (
             "verbose = \"warn,orders=info\"",
@@ -277,7 +277,7 @@ fn rules_in_code() {
         (
             Rule::new("a", later).when(When::new().method(get)),
             WarningKind::Condition,
-            "get is none: GET?",
+            "did you mean GET?",
         ),
         (
             Rule::new("a", later)

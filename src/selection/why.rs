@@ -210,7 +210,7 @@ fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> Why {
         let now = node.now(arrival);
         match now {
             _ if arrival.work().was_short() => {
-                fails.push(format!("{node}: more work than a request may be"));
+                fails.push(format!("{node}: it takes more work than a request may"));
             }
             Some(true) => {}
             Some(false) => fails.push(node.to_string()),

@@ -82,8 +82,8 @@ fn what_check_finds_is_told() {
         );
         requests(&app, 3, None);
     });
-    let late = "the rule \"late\": its budget of `per_second = 0` lets nothing be selected; what \
-                is left out is not limited";
+    let late = "the rule \"late\": its budget of `per_second = 0` selects no request; leave a \
+                limit out to have none";
     assert_eq!(messages[1..], [late, late], "of each set that is put");
     assert!(
         messages[0].starts_with("the rule \"old\": no route is \"/orders/:id\"")
@@ -118,7 +118,7 @@ fn a_service_that_does_not_know_its_clients() {
     });
     assert_eq!(messages.len(), 1, "once: {messages:?}");
     let expected = "the rule \"office\": it needs the address of the client, and 1 of 2 requests \
-                    came without: it is known where the router is served with \
+                    came without: serve the router with \
                     `into_make_service_with_connect_info::<SocketAddr>()`";
     assert!(messages[0].starts_with(expected), "{messages:?}");
     let expected = [("office".to_owned(), "no_client")];
@@ -133,7 +133,7 @@ fn a_service_that_does_not_know_its_clients() {
     );
     let notes = why[0].notes.join("\n");
     assert!(
-        notes.starts_with("it needs the address of the client: it is known where")
+        notes.starts_with("it needs the address of the client: serve the router")
             && notes.contains("20 of 21 requests came without"),
         "{notes}"
     );
