@@ -340,7 +340,7 @@ fn a_switch_ends_by_itself() {
     );
     // Neither does trouble.
     fixture.flags.set("on", Does::Hangs);
-    fixture.until_problem("no answer");
+    fixture.until_problem("did not answer");
     fixture.flags.says("on", true);
     until("no problem", || fixture.problem().is_empty());
     assert_eq!(end(), Some(first));
