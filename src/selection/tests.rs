@@ -661,3 +661,69 @@ fn directives_must_say_something() {
         LevelFilter::DEBUG
     );
 }
+
+/// What somebody pushes is one source, found by its name.
+#[test]
+fn pushed_rules_and_problems() {
+    let steering = Steering::new();
+    let rule = |name: &str| Rules::new([Rule::new(name, later())]);
+    let names = || {
+        let rules = steering.in_use();
+        let names = rules.iter().map(|rule| rule.name().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    steering.set_rules("one", rule("a"));
+    steering.set_rules("two", rule("b"));
+    steering.set_rules("one", rule("c"));
+    assert_eq!(names(), ["c", "b"]);
+
+    steering.set_problem("one", "it is down");
+    assert_eq!(names(), ["c", "b"], "those from before stay");
+    let status = steering.status();
+    assert_eq!(status.sources().collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(status.problem_of("one"), Some("it is down"));
+    assert_eq!(
+        (status.problem_of("two"), status.rules_of("two")),
+        (None, 1)
+    );
+    assert_eq!(status.rules_of("none"), 0);
+
+    steering.set_rules("one", rule("d").problem("a part of it"));
+    assert_eq!(names(), ["d", "b"]);
+    assert_eq!(steering.status().problem_of("one"), Some("a part of it"));
+    steering.set_rules("one", rule("d"));
+    assert_eq!(steering.status().problem_of("one"), None);
+    let json = serde_json::to_value(steering.status()).unwrap();
+    assert_eq!(json["sources"][1]["name"], "two");
+    assert_eq!(json["off_by"], serde_json::Value::Null);
+}
+
+/// The word of a warning is that of its JSON.
+#[test]
+fn kinds_of_warnings_are_those_of_json() {
+    use super::check::WarningKind::{
+        AllTraffic, Budget, ClientControlled, Condition, Expired, FarExpiry, Never, NoClient,
+        NoFact, NoRoute, Sample, Shadowed, Verbose, Work,
+    };
+    let rule = Rule::new("all", later());
+    for kind in [
+        AllTraffic,
+        Budget,
+        ClientControlled,
+        Condition,
+        Expired,
+        FarExpiry,
+        Never,
+        NoClient,
+        NoFact,
+        NoRoute,
+        Sample,
+        Shadowed,
+        Verbose,
+        Work,
+    ] {
+        let warning = Warning::new(&rule, kind, String::new());
+        let json = serde_json::to_value(&warning).unwrap();
+        assert_eq!(json["kind"], warning.kind());
+    }
+}
