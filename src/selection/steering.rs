@@ -139,7 +139,7 @@ impl Steering {
     }
 
     /// Undoes [`switch_off`](Self::switch_off). Everything verbose stays off if the
-    /// environment variable `DASHCAM_VERBOSE_OFF` says so; see [`is_off`](Self::is_off).
+    /// environment variable `DASHCAM_VERBOSE_OFF` keeps it off; see [`is_off`](Self::is_off).
     pub fn switch_on(&self) {
         self.0.switch.on();
     }
@@ -193,7 +193,7 @@ impl Steering {
         for (n, entry) in set.entries().iter().enumerate() {
             let rule = entry.rule();
             warnings.extend(of_rule(rule, now));
-            // Of the set before this one it may be another rule's.
+            // The warnings may still be those of the previous set.
             while let Some((_, of)) = beside.next_if(|(of, _)| *of <= n) {
                 if of.rule == rule.name && rule.expires > now {
                     warnings.push(of.clone());

@@ -157,7 +157,7 @@ impl Rules {
     fn why_by(&self, request: &Described, key: &SampleKey) -> Vec<Why> {
         let mut selected = false;
         let rules = self.iter().map(|rule| {
-            // Each by itself.
+            // Each rule may take all the work of a request.
             let mut why = judge(rule, &request.arrival(), key);
             if why.selects() && std::mem::replace(&mut selected, true) {
                 why.verdict = Verdict::ComesAfter;

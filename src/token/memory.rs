@@ -74,7 +74,7 @@ impl Used {
         if used.len() >= MAX_USED {
             used.retain(|_, count| count.until > now);
         }
-        // What is forgotten could be used again.
+        // A forgotten token could be used again.
         if used.len() >= MAX_USED {
             return Err(Refusal::Full);
         }

@@ -30,7 +30,7 @@ impl VerboseLayer {
         self.with(|plan| plan.recorded = Arc::new(Recorded::new(None)))
     }
 
-    /// Sets the rules that say who is verbose, at most 100. Default: none.
+    /// Sets the rules, at most 100. Default: none.
     pub fn rules(self, rules: Rules) -> Self {
         self.steering(Steering::new().rules(rules))
     }

@@ -102,7 +102,7 @@ impl FromStr for Network {
         };
         let open = first.width().checked_sub(prefix).ok_or_else(expected)?;
         let network = Self {
-            // Peers are compared in the same form.
+            // Peers have the same form.
             first: match first.ip().to_canonical() {
                 mapped @ IpAddr::V4(_) if open <= 32 => Address::as_written(mapped),
                 _ => first,
