@@ -21,7 +21,7 @@ use dashcam::{
     Dashcam,
     capture::Replay,
     correlation::CorrelationIdLayer,
-    selection::{Rule, Rules},
+    selection::{Rule, Rules, When},
 };
 use serde_json::{Value, json};
 use std::{
@@ -65,7 +65,7 @@ async fn main() -> Result<(), BoxError> {
         .replay(Replay::default())
         .bodies_on_spans(4096)
         .rules(Rules::new([Rule::new("order-7", in_an_hour)
-            .path("/orders/7/**".parse()?)
+            .when(When::new().path("/orders/7/**")?)
             .verbose("debug")?]))
         .build()?;
     tracing_subscriber::registry()

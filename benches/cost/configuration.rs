@@ -4,7 +4,7 @@ use crate::{
     Case,
     setup::{Op, install, registry, sink_layer},
 };
-use dashcam::{gate::Gate, selection::Directives};
+use dashcam::gate::Gate;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tracing::{
     Level, Metadata,
@@ -40,11 +40,11 @@ fn change(base: &str, go: Op<'_>) {
     let handle = gate.switch();
     install(registry().with(gate).with(sink_layer()));
     register_callsites();
-    let levels = [LevelFilter::DEBUG, LevelFilter::TRACE];
+    let levels = ["debug", "trace"];
     let n = AtomicUsize::new(0);
     go(&mut || {
         let level = levels[n.fetch_add(1, Relaxed) % 2];
-        handle.set(Directives::level(level));
+        handle.set(level).unwrap();
     });
     assert!(LevelFilter::current() >= LevelFilter::DEBUG);
 }

@@ -3,7 +3,7 @@
 
 use crate::{Case, setup::Op};
 use dashcam::{
-    selection::{Peer, Rule, Rules, Sample, Steering, Text, When},
+    selection::{Peer, Rule, Rules, Steering, Text, When},
     verbose::VerboseLayer,
 };
 use http::{HeaderMap, HeaderName, Method, Request, Response, Uri};
@@ -26,11 +26,11 @@ pub(crate) fn cases() -> Vec<Case> {
         "rules/none, and a fact" => |go| requests(Rules::default(), Some("nobody"), go),
         "rules/100 mixed, and a fact that none selects" => |go| requests(mixed(100), Some("nobody"), go),
         "rules/100 that wait for a fact, and one that none selects" => |go| {
-            let rule = |n| Rule::new(format!("rule-{n}"), later()).fact("tenant", format!("tenant-{n}"));
+            let rule = |n| Rule::new(format!("rule-{n}"), later()).when(When::new().fact("tenant", format!("tenant-{n}")));
             requests(Rules::new((0..100).map(rule)), Some("nobody"), go);
         },
         "rules/100 of which only the last selects" => |go| {
-            let last = Rule::new("last", later()).path_prefix("/api/").record_only();
+            let last = Rule::new("last", later()).when(When::new().path_prefix("/api/")).record_only();
             let rules = mixed(99).iter().cloned().chain([last]).collect::<Vec<_>>();
             requests(Rules::new(rules), None, go);
         },
@@ -47,13 +47,21 @@ fn mixed(count: u32) -> Rules {
         let rule = Rule::new(format!("rule-{n}"), later());
         let header = HeaderName::from_static;
         match n % 10 {
-            0 => rule.header(header("x-tenant"), format!("tenant-{n}")),
-            1 => rule.path(format!("/api/v{n}/*/items/**").parse().unwrap()),
-            2 => rule.method(Method::POST).route(format!("/r{n}/{{id}}")),
+            0 => rule.when(When::new().header(header("x-tenant"), format!("tenant-{n}"))),
+            1 => rule.when(When::new().path(&format!("/api/v{n}/*/items/**")).unwrap()),
+            2 => rule.when(
+                When::new()
+                    .method(Method::POST)
+                    .route(format!("/r{n}/{{id}}")),
+            ),
             3 => rule.when(When::new().cookie("session", format!("session-{n}"))),
             4 => rule.when(When::new().query("debug", format!("key-{n}"))),
-            5 => rule.fact("tenant", format!("tenant-{n}")),
-            6 => rule.client(format!("10.{}.0.0/16", n % 250).parse().unwrap()),
+            5 => rule.when(When::new().fact("tenant", format!("tenant-{n}"))),
+            6 => rule.when(
+                When::new()
+                    .client(&format!("10.{}.0.0/16", n % 250))
+                    .unwrap(),
+            ),
             7 => rule.when(When::new().host(format!("host-{n}.example.org"))),
             8 => {
                 let text = if n % 50 == 8 {
@@ -61,13 +69,13 @@ fn mixed(count: u32) -> Rules {
                 } else {
                     Text::prefix(format!("agent-{n}/"))
                 };
-                rule.header(header("user-agent"), text)
+                rule.when(When::new().header(header("user-agent"), text))
             }
             _ => {
                 let either = |value: &str| When::new().header(header("x-version"), value);
                 let both = [either("1"), either("2").not(either("3"))];
-                let sample = Sample::percent(5.0).unwrap();
-                rule.when(When::new().any(both)).sample(sample)
+                let rule = rule.when(When::new().any(both));
+                rule.sample(5.0).unwrap()
             }
         }
     }))

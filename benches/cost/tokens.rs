@@ -3,7 +3,7 @@
 
 use crate::{Case, rules::through, setup::Op};
 use dashcam::{
-    selection::{Budget, SampleKey, Steering},
+    selection::{Budget, Steering},
     token::{Claims, TokenKey, Tokens},
     verbose::VerboseLayer,
 };
@@ -54,7 +54,7 @@ fn mint(key: &TokenKey) -> String {
 fn requests(key: &TokenKey, limit: u32, asks: Option<&str>, go: Op<'_>) {
     let key = key.public().unwrap_or_else(|| key.clone());
     let tokens = Tokens::new([key]).bad_signatures_per_second(limit);
-    let steering = Steering::with(Budget::unlimited(), SampleKey::default());
+    let steering = Steering::with(Budget::unlimited(), *b"dashcam-sample-1");
     let layer = VerboseLayer::new().steering(steering).tokens(tokens);
     through(&layer, None, asks, go);
 }

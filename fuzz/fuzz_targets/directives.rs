@@ -1,4 +1,4 @@
 #![no_main]
 libfuzzer_sys::fuzz_target!(|text: &str| {
-    let _ = text.parse::<dashcam::selection::Directives>();
+    let _ = text.parse::<dashcam::gate::BaseFilter>();
 });

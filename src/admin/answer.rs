@@ -1,4 +1,4 @@
-//! What the router answers: JSON, and problems as RFC 9457 describes them.
+//! Responses: JSON, and problems (RFC 9457).
 
 use axum::{
     body::Body,
@@ -9,8 +9,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// Nothing that is answered may be kept by a cache, shown in a frame, or taken for
-/// something else than it says it is.
+/// No cache may keep a response, no frame may show it, and no browser may guess another type.
 const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (
@@ -45,7 +44,7 @@ pub(super) fn json_answer(value: &impl Serialize) -> Response<Body> {
     }
 }
 
-/// What a part of the path names.
+/// The last part of a path.
 #[derive(Debug)]
 pub(super) struct Named(pub(super) String);
 
@@ -60,7 +59,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     }
 }
 
-/// Why something is not done.
+/// Why a request fails.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
@@ -69,7 +68,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// What is wrong, in a sentence that says what to do.
+    /// Creates a problem; the detail says what is wrong, and what to do.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let mut fields = Map::new();
         fields.insert("type".to_owned(), json!("about:blank"));
@@ -109,10 +108,10 @@ impl IntoResponse for Problem {
 
 pub(super) type Answer = Result<Response<Body>, Problem>;
 
-/// Where it takes no time of the requests of others.
+/// Runs work that blocks on a thread where other requests do not wait for it.
 pub(super) async fn work(work: impl FnOnce() -> Answer + Send + 'static) -> Answer {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
-        let detail = "this failed inside of the service; GET /rules says what is in force";
+        let detail = "the request failed inside of the service; GET /rules shows what is in force";
         Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
     })
 }

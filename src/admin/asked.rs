@@ -1,4 +1,4 @@
-//! A described request as text, as other programs give it.
+//! The body of `POST /why`.
 
 use crate::selection::Described;
 use http::{HeaderName, HeaderValue, Method, Uri};
@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use std::{collections::BTreeMap, net::IpAddr};
 
-/// A request in texts; each field is what [`Described`] has.
+/// A request as JSON; its fields are those of [`Described`].
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Asked {
@@ -39,7 +39,7 @@ impl Many {
     }
 }
 
-/// All but what RFC 3986 calls unreserved.
+/// All but the unreserved characters of RFC 3986, section 2.3.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -47,7 +47,7 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 impl Asked {
-    /// Why not says which field, and what was expected.
+    /// Returns the request, or the field that is wrong and what was expected.
     pub(super) fn described(&self) -> Result<Described, (&'static str, String)> {
         let method = self.method.as_deref().unwrap_or("GET");
         let method = Method::from_bytes(method.as_bytes())

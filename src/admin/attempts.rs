@@ -1,4 +1,4 @@
-//! How often somebody may be wrong.
+//! The limit of wrong tokens.
 
 use crate::selection::{Address, Guesses};
 use std::sync::{
@@ -6,11 +6,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// So many wrong tokens may come from an address in a window.
+/// How many wrong tokens an address may send in a window.
 pub(super) const MOST: u32 = 10;
 const WINDOW: u32 = 60;
 
-/// Counts attempts with wrong tokens, and refuses further ones of any kind.
+/// Counts wrong tokens, and refuses all requests of an address that sent too many.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
     guesses: Guesses<WINDOW>,
@@ -19,7 +19,7 @@ pub(super) struct Attempts {
     refused: AtomicU64,
 }
 
-/// How many lines of the log were about it in this window, and what no line is about.
+/// How many lines the log has of this window, and how many wrong tokens it does not report.
 #[derive(Debug, Default)]
 struct Log {
     since: Option<u32>,
@@ -27,22 +27,22 @@ struct Log {
     untold: u64,
 }
 
-/// So many lines in a window, whoever sends.
+/// How many lines the log has of a window at most.
 const LINES: u32 = 10;
 
-/// What a line of the log is to say.
+/// The content of a log line.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Said {
-    /// Wrong tokens from everywhere since the start.
+    /// Wrong tokens from all addresses since the start.
     pub(super) failed: u64,
-    /// Of these, those that no line was about since the last one.
+    /// How many of them no line reported, since the last line.
     pub(super) untold: u64,
-    /// For how many seconds the address is locked out from now on.
+    /// For how many seconds the address is locked out.
     pub(super) locked_for: Option<u32>,
 }
 
 impl Attempts {
-    /// Or in how many seconds.
+    /// Returns an error with the seconds to wait if the address sent too many wrong tokens.
     pub(super) fn may_try(&self, peer: Option<Address>, second: u32) -> Result<(), u32> {
         match self.guesses.wait(peer, MOST, second) {
             None => Ok(()),
@@ -53,8 +53,8 @@ impl Attempts {
         }
     }
 
-    /// Counts a wrong token; what the log is to say of it: the first of an address, and
-    /// the one that locks it out.
+    /// Counts a wrong token. Returns a log line for the first one of an address, and for the
+    /// one that locks it out.
     pub(super) fn failed(&self, peer: Option<Address>, second: u32) -> Option<Said> {
         let all = self.failed.fetch_add(1, Relaxed) + 1;
         let unlimited = (u32::MAX, u32::MAX);
@@ -77,7 +77,7 @@ impl Attempts {
         })
     }
 
-    /// Wrong tokens, and what came after too many of them.
+    /// Returns how many tokens were wrong, and how many requests were refused after them.
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.failed.load(Relaxed), self.refused.load(Relaxed))
     }

@@ -1,4 +1,4 @@
-//! One line for every change.
+//! The audit log: one line for every change.
 
 use super::attempts::Said;
 use crate::{
@@ -8,21 +8,21 @@ use crate::{
 use jiff::Timestamp;
 use std::{net::IpAddr, time::SystemTime};
 
-/// Who asks, for the audit line.
+/// The sender of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Who {
     pub(super) name: String,
     pub(super) peer: Option<IpAddr>,
 }
 
-/// What has changed.
+/// A change of rules.
 pub(super) struct Change<'a> {
     pub(super) what: &'static str,
     /// The rule that the path names.
     pub(super) rule: Option<&'a str>,
     /// The rules of the router before.
     pub(super) before: &'a Rules,
-    /// And from now on.
+    /// The rules of the router after.
     pub(super) rules: &'a Rules,
 }
 
@@ -58,10 +58,10 @@ fn names<'r>(rules: impl Iterator<Item = &'r Rule>) -> String {
     names.join(", ")
 }
 
-/// That somebody was wrong; nothing of the token.
+/// Logs a wrong token, without any part of it.
 pub(super) fn wrong(peer: Option<IpAddr>, said: &Said) {
     let peer = peer.map(tracing::field::display);
-    // No field is called after tokens: its value would be hidden in JSON lines.
+    // JSON lines hide fields whose name contains `token`.
     match said.locked_for {
         None => tracing::warn!(
             target: AUDIT_TARGET,

@@ -1,4 +1,4 @@
-//! Who may ask.
+//! Authentication.
 
 use super::{
     answer::Problem,
@@ -14,21 +14,21 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::net::IpAddr;
 
-/// The shortest token: as many characters as 24 random bytes have in base64.
+/// The shortest token, in characters: 24 random bytes in base64.
 pub(super) const SHORTEST: usize = 32;
 
 type Tag = Hmac<Sha256>;
 
-/// Who is let in.
+/// Which requests are answered.
 pub(super) enum Access {
     Tokens(Tokens),
-    /// Nobody is asked. Browsers are kept out, because a page of anybody can make
-    /// them ask whatever they reach.
+    /// All but those of browsers, which any web page can make send requests to any address
+    /// that they reach.
     Anybody,
 }
 
-/// Tokens, as tags under a key of this process, so that a comparison takes the same
-/// time for all of the same length, and no token stays in memory.
+/// Tokens as tags under a key of this process: a comparison takes the same time for all
+/// tokens of one length, and no token stays in memory.
 pub(super) struct Tokens {
     key: Tag,
     known: Vec<(String, Vec<u8>)>,
@@ -49,7 +49,7 @@ impl Tokens {
         Some(Self { key, known })
     }
 
-    /// Whose token this is. All are compared, whichever it is.
+    /// Returns whose token this is. It always compares all of them.
     fn who(&self, token: &[u8]) -> Option<&str> {
         let mut tag = self.key.clone();
         tag.update(token);
@@ -75,7 +75,7 @@ impl Access {
             Self::Tokens(tokens) => {
                 let now = second();
                 attempts.may_try(peer, now).map_err(too_many)?;
-                // Who sends none does not guess.
+                // A request without a token is no guess.
                 if !headers.contains_key(header::AUTHORIZATION) {
                     return Err(unauthorized());
                 }
@@ -97,7 +97,7 @@ impl Access {
     }
 }
 
-/// The token of the one `authorization` header.
+/// Returns the token of the `authorization` header, if there is exactly one.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -110,19 +110,19 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 fn unauthorized() -> Problem {
-    let detail = "send one of the tokens that the service was given: `authorization: Bearer …`";
+    let detail = "send a token of the admin router: `authorization: Bearer …`";
     let challenge = HeaderValue::from_static("Bearer realm=\"dashcam\"");
     Problem::new(StatusCode::UNAUTHORIZED, detail).header(header::WWW_AUTHENTICATE, challenge)
 }
 
 fn too_many(seconds: u32) -> Problem {
-    let detail = format!("too many wrong tokens came from this address; wait {seconds} s");
+    let detail = format!("this address sent too many wrong tokens; wait {seconds} s");
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail);
     problem.header(header::RETRY_AFTER, seconds.into())
 }
 
-/// Refuses what a browser sends for a page: with `origin`, or from a page that
-/// another site shows, or to a name, which anybody's name server can point here.
+/// Refuses requests that a browser sends for a page: with `origin`, with `sec-fetch-site`, or
+/// to a host name, which any name server can point here.
 fn no_browser(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
     let refused = |detail: &str| Err(Problem::new(StatusCode::FORBIDDEN, detail));
     let is_page = |name: &str| {
@@ -132,15 +132,17 @@ fn no_browser(headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
         })
     };
     if is_page("origin") || is_page("sec-fetch-site") {
-        return refused("without authentication no browser is answered; use curl, or a token");
+        return refused(
+            "without authentication the router answers no browser; use curl, or a token",
+        );
     }
     let named = headers.get(header::HOST).map(HeaderValue::to_str);
     let named = named.and_then(Result::ok).or_else(|| uri.host());
     match named.map(|host| host::fold(host::split(host).0)) {
         Some(host) if host == "localhost" || is_address(&host) => Ok(()),
         _ => refused(
-            "without authentication the host has to be localhost or an address, because names \
-             can be made to point anywhere; use the address, or a token",
+            "without authentication the host must be localhost or an address, because any name \
+             can point here; use the address, or a token",
         ),
     }
 }

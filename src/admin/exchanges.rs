@@ -19,7 +19,7 @@ use std::{collections::HashMap, sync::Arc};
 const LIMIT: usize = 50;
 const MOST: usize = 1000;
 
-/// Those of a [`Filter`] that may stand in a URL, which proxies and browsers remember.
+/// The conditions of a [`Filter`] that may be in a URL, which proxies and browsers store.
 const CONDITIONS: [&str; 10] = [
     "since",
     "until",
@@ -38,14 +38,14 @@ type Asked = Result<Query<Vec<(String, String)>>, QueryRejection>;
 impl Shared {
     fn memory(&self) -> Result<&Memory, Problem> {
         self.kept.as_ref().ok_or_else(|| {
-            let detail = "no exchanges are kept in memory here: the service would have to give \
-                          the router a `Memory`";
+            let detail = "the router has no exchanges in memory: call `Admin::exchanges` with a \
+                          `Memory` of the exporter";
             Problem::new(StatusCode::NOT_FOUND, detail)
         })
     }
 }
 
-/// The newest ones that are asked for, newest first.
+/// Returns the newest exchanges that match, newest first.
 fn find(kept: &Memory, filter: &Filter, limit: usize) -> Vec<Arc<Exchange>> {
     let all = kept.shared().into_iter().rev();
     all.filter(|exchange| filter.matches(exchange))
@@ -136,8 +136,8 @@ pub(super) async fn curl(
 fn by_id(kept: &Memory, id: &str) -> Result<Arc<Exchange>, Problem> {
     let found = kept.shared().into_iter().find(|exchange| exchange.id == id);
     found.ok_or_else(|| {
-        let detail = "no exchange of this ID is in memory, or not any more; /exchanges lists \
-                      them, ?correlation_id= those of a journey";
+        let detail = "no exchange in memory has this ID, or it was evicted; /exchanges lists \
+                      them, ?correlation_id= those of one correlation ID";
         Problem::new(StatusCode::NOT_FOUND, detail)
     })
 }

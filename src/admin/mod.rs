@@ -1,4 +1,5 @@
-//! A router for a private port: rules, kept exchanges, status, and the switch.
+//! A router for a private port: rules, kept exchanges, status, and the switch for everything
+//! verbose.
 //!
 //! ```no_run
 //! use dashcam::{Dashcam, admin::{self, Admin}, export::{JsonLines, Memory}};
@@ -18,7 +19,7 @@
 //!     .bearer_token("on-call", std::env::var("ORDERS_ADMIN_TOKEN")?)
 //!     .exchanges(kept)
 //!     .router()?;
-//! // A port of its own, that only the inside of the network reaches.
+//! // A port of its own, which only the internal network reaches.
 //! let private = tokio::net::TcpListener::bind("127.0.0.1:9000").await?;
 //! tokio::spawn(admin::serve(private, admin));
 //!
@@ -28,7 +29,7 @@
 //! # }
 //! ```
 //!
-//! A rule for half an hour, and what it would select:
+//! Put a rule, and ask what it would select:
 //!
 //! ```
 //! use axum::{body::Body, http::{Request, StatusCode, header}};
@@ -61,40 +62,38 @@
 //! # }
 //! ```
 //!
-//! `docs/admin.md` has every path, with curl. All answers are JSON, problems
-//! `application/problem+json` (RFC 9457), and none may be cached.
+//! `docs/admin.md` lists every path, with curl. Responses are JSON, which no cache may keep;
+//! problems are `application/problem+json` (RFC 9457); `/exchanges/ID/curl` is plain text.
 //!
 //! # Rules
 //!
-//! The router's rules are one more source beside the others, and all are in force:
-//! they come after those of the service, its files and other sources that were
-//! there when the router was made. The first rule that matches wins, so an answer
-//! to a change warns where a rule before selects everything that a new one could.
-//! What cannot be read, or would have ended already, changes nothing. They are in
-//! the memory of this process only: other instances have their own, and a restart
-//! forgets them.
+//! The router is one more source of rules. Its rules are in force beside those of the service,
+//! its files and other sources, and come after those of the sources that exist when the router
+//! is made. The first rule that matches wins, so the response to a change warns if an earlier
+//! rule selects everything that a new one could. A text that cannot be read, or a rule that
+//! has already ended, changes nothing. The rules are in the memory of this process only: other
+//! instances have their own, and a restart forgets them.
 //!
-//! # Who is answered
+//! # Authentication
 //!
-//! Whoever has a token, compared in constant time. There is no default, and a
-//! router that nobody could use, or everybody without anyone having said so, is not
-//! made. After ten wrong tokens in a minute an address is answered 429, also with
-//! the right one, until the minute is over. Addresses are known where the
-//! router is served with [`serve`], or with `into_make_service_with_connect_info`; where
-//! they are not, all are one, and anybody can lock the others out.
+//! The router answers requests that have one of its tokens, which it compares in constant
+//! time. There is no default token: [`Admin::router`] fails if there is no token and
+//! [`insecure_no_auth`](Admin::insecure_no_auth) is off. After ten wrong tokens in a minute the
+//! router answers an address with 429 until the minute is over, even if the token is right. It
+//! knows addresses if it is served with [`serve`] or `into_make_service_with_connect_info`;
+//! otherwise all clients share one limit, and anybody can lock out the others.
 //!
-//! [`serve`] bounds connections and the time of their heads. Other servers that share the
-//! process with the service have to do so themselves: `axum::serve` does not, and who
-//! reaches the port could use up the descriptors that the service needs.
+//! [`serve`] bounds connections and the time of their heads. `axum::serve` does not: a client
+//! that reaches the port could use up the file descriptors that the service needs.
 //!
-//! Every change leaves an event at INFO, target `dashcam::audit`: who, from where,
-//! what, and until when. It passes every base filter of the gate.
+//! Every change emits an event at INFO, target `dashcam::audit`: who, from where, what, and
+//! until when. It passes every base filter of the gate.
 //!
 //! # Ordering
 //!
-//! Serve it on a port of its own, without [`dashcam.layer()`](crate::Dashcam::layer):
-//! requests to it are no traffic of the service. Where it is nested into another
-//! router, what that router does in front of it sees its tokens.
+//! Serve the router on a port of its own, without
+//! [`dashcam.layer()`](crate::Dashcam::layer): its requests are not traffic of the service. If
+//! you nest it into another router, layers in front of it see its tokens.
 
 mod answer;
 mod asked;

@@ -22,7 +22,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Makes the router; see the [module page](super).
+/// Builds the router; see the [module page](super).
 #[must_use]
 pub struct Admin {
     handle: DashcamHandle,
@@ -32,7 +32,8 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// A router over this dashcam. It answers nobody until it is said whom.
+    /// Starts a router over this dashcam. It needs a [`bearer_token`](Self::bearer_token) or
+    /// [`insecure_no_auth(true)`](Self::insecure_no_auth).
     pub fn new(handle: DashcamHandle) -> Self {
         Self {
             handle,
@@ -42,34 +43,35 @@ impl Admin {
         }
     }
 
-    /// Answers whoever sends `authorization: Bearer <token>`; may be called again
-    /// for others. `who` stands in the audit lines. A token has at least 32
-    /// characters, such as those of `openssl rand -base64 32`.
+    /// Adds a token: the router answers requests with `authorization: Bearer <token>`. Audit
+    /// lines name `who`. A token has at least 32 visible ASCII characters, such as those of
+    /// `openssl rand -base64 32`. Default: none.
     pub fn bearer_token(mut self, who: impl Into<String>, token: impl Into<String>) -> Self {
         self.tokens.push((who.into(), token.into()));
         self
     }
 
-    /// Sets whether *everybody who can reach it* is answered, but no browsers. Default:
+    /// Sets whether the router answers *everybody who can reach it*, except browsers. Default:
     /// `false`. For development only.
     pub fn insecure_no_auth(mut self, on: bool) -> Self {
         self.nobody_asked = on;
         self
     }
 
-    /// Shows what is kept in memory here; give a clone of it to the exporter's side.
+    /// Sets the memory whose exchanges the router shows; pass a clone of it to
+    /// [`exporter`](crate::kit::DashcamBuilder::exporter). Default: none.
     pub fn exchanges(mut self, kept: Memory) -> Self {
         self.kept = Some(kept);
         self
     }
 
-    /// The router, with a place for its rules behind those of all sources so far.
+    /// Builds the router. Its rules come after those of all sources so far.
     ///
     /// # Errors
     ///
-    /// It was not said who is answered, or both ways; a token is too short, has
-    /// other characters than visible ASCII, or is given twice; or the system gives
-    /// no random bytes.
+    /// There is neither a token nor [`insecure_no_auth`](Self::insecure_no_auth), or both; a
+    /// token is too short, has other characters than visible ASCII, or comes twice; or the
+    /// operating system gives no random bytes.
     pub fn router(self) -> Result<Router, AdminError> {
         let access = self.access()?;
         let state = Arc::new(Shared {
@@ -135,25 +137,25 @@ impl fmt::Debug for Admin {
     }
 }
 
-/// The router could not be made.
+/// The router cannot be built.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum AdminError {
-    /// It was not said who is answered.
+    /// There is neither a token nor [`Admin::insecure_no_auth`].
     NoAccess,
-    /// Tokens were given, and that nobody is asked for one.
+    /// There are tokens and [`Admin::insecure_no_auth`].
     Both,
     /// A token is too short, or has other characters than visible ASCII.
     Token {
-        /// Whose it is.
+        /// The user.
         who: String,
     },
-    /// A token is somebody else's already.
+    /// Two users have the same token.
     Twice {
-        /// Whose it is, too.
+        /// The second user.
         who: String,
     },
-    /// The system gives no random bytes.
+    /// The operating system gives no random bytes.
     Random,
 }
 
@@ -161,11 +163,11 @@ impl fmt::Display for AdminError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAccess => f.write_str(
-                "nobody could use the admin router: give it a `bearer_token`, or, for development, \
+                "nobody could use the admin router: set a `bearer_token`, or, for development, \
                  `insecure_no_auth(true)`",
             ),
             Self::Both => {
-                f.write_str("`insecure_no_auth(true)` would make the tokens of the router useless")
+                f.write_str("`insecure_no_auth(true)` makes the tokens of the router useless: remove one of them")
             }
             Self::Token { who } => write!(
                 f,
@@ -174,10 +176,10 @@ impl fmt::Display for AdminError {
             ),
             Self::Twice { who } => write!(
                 f,
-                "the token of {who:?} is somebody else's already, so the audit could not tell them \
-                 apart"
+                "the token of {who:?} is also the token of somebody else, so the audit log could \
+                 not distinguish them: take another one"
             ),
-            Self::Random => f.write_str("the system gives no random bytes"),
+            Self::Random => f.write_str("the operating system gives no random bytes"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Rules, what they select, and the switch.
+//! Rules, what they select, and the switch for everything verbose.
 
 use super::{
     answer::{Answer, Named, Problem, json_answer, work},
@@ -19,7 +19,7 @@ use std::{
     time::SystemTime,
 };
 
-/// As for files.
+/// The longest body, in bytes, as for files.
 const MAX_LEN: usize = 1024 * 1024;
 
 pub(super) async fn list(State(shared): Ask) -> Response<Body> {
@@ -74,7 +74,7 @@ pub(super) async fn put_one(
     .await
 }
 
-/// A rule as JSON, whose name is in the path.
+/// Reads a rule as JSON; its name is in the path.
 fn one(name: String, text: &str) -> Result<Rule, Problem> {
     let mut value: Value = serde_json::from_str(text).map_err(|error| {
         Problem::new(
@@ -90,7 +90,7 @@ fn one(name: String, text: &str) -> Result<Rule, Problem> {
     };
     let named = fields.insert("name".to_owned(), Value::String(name));
     if named.is_some() && named.as_ref() != fields.get("name") {
-        let detail = "expected the name in the path, or none";
+        let detail = "expected no `name`, or the one in the path";
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
         return Err(problem.with("field", "name"));
     }
@@ -122,7 +122,7 @@ pub(super) async fn delete_one(
                 return Ok(Rules::new(others.cloned()));
             }
             let detail = match shared.elsewhere(&name) {
-                Some(source) => format!("this rule comes from {source}; end it there"),
+                Some(source) => format!("this rule comes from {source}; delete it there"),
                 None => "there is no such rule".to_owned(),
             };
             Err(Problem::new(StatusCode::NOT_FOUND, detail))
@@ -136,7 +136,7 @@ impl Shared {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The other source that has a rule of this name.
+    /// Returns the other source that has a rule of this name.
     fn elsewhere(&self, name: &str) -> Option<String> {
         let sources = self.handle.steering().by_source();
         let has = |rules: &Rules| rules.iter().any(|rule| rule.name() == name);
@@ -148,7 +148,7 @@ impl Shared {
             .map(|(source, _)| source.name)
     }
 
-    /// Replaces the rules of this router at once, or not at all.
+    /// Replaces all rules of this router, or none.
     fn change(
         &self,
         who: &Who,
@@ -158,7 +158,7 @@ impl Shared {
         let mut own = self.own();
         let rules = change(&own)?;
         let now = SystemTime::now();
-        // Those that have ended make room.
+        // Rules that have ended make room.
         let before = own.clone();
         let is_new = |rule: &&Rule| !before.iter().any(|old| old == *rule);
         let kept = rules
@@ -170,13 +170,16 @@ impl Shared {
         }
         for (n, rule) in rules.iter().enumerate().filter(|(_, rule)| is_new(rule)) {
             if rule.expires() <= now {
-                let detail = format!("the rule {:?} would have ended already", rule.name());
+                let detail = format!(
+                    "the rule {:?} has already ended; set a later `expires`",
+                    rule.name()
+                );
                 let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
                 return Err(problem.with("field", format!("rule[{n}].expires")));
             }
             if let Some(source) = self.elsewhere(rule.name()) {
                 let detail = format!(
-                    "{source} has a rule {:?} already; take another name",
+                    "{source} already has a rule {:?}; take another name",
                     rule.name()
                 );
                 let problem = Problem::new(StatusCode::CONFLICT, detail);
@@ -185,7 +188,7 @@ impl Shared {
         }
         self.slot.set(rules.clone());
         *own = rules.clone();
-        // Still under the lock, so that the lines come in the order of the changes.
+        // Still under the lock, so that the lines are in the order of the changes.
         audit::tell(
             who,
             &Change {
@@ -206,7 +209,7 @@ impl Shared {
     }
 }
 
-/// How the steering calls what comes from here.
+/// The name of this source of rules.
 const SLOT: &str = "admin";
 
 pub(super) async fn why(State(shared): Ask, body: Body) -> Answer {
@@ -227,8 +230,8 @@ pub(super) async fn why(State(shared): Ask, body: Body) -> Answer {
         let steering = shared.handle.steering();
         let why = steering.why(&described);
         Ok(json_answer(&json!({
-            "selected": why.selected,
-            "rules": why.rules,
+            "selected": why.iter().find(|why| why.selects()).map(|why| &why.name),
+            "rules": why,
             "off_by": steering.off_by(),
         })))
     })
@@ -251,14 +254,16 @@ pub(super) async fn switch_on(State(shared): Ask, Extension(who): Extension<Who>
     match steering.off_by() {
         Some(OffBy::Environment) => Err(Problem::new(
             StatusCode::CONFLICT,
-            format!("{VERBOSE_OFF} in the environment of the process keeps it off"),
+            format!(
+                "the environment variable {VERBOSE_OFF} keeps it off until the process restarts"
+            ),
         )
         .with("off_by", OffBy::Environment)),
         off_by => Ok(json_answer(&json!({ "off_by": off_by }))),
     }
 }
 
-/// A body as text, of at most 1 MiB.
+/// Reads a body as text, of at most 1 MiB.
 async fn read(body: Body) -> Result<String, Problem> {
     let bytes = to_bytes(body, MAX_LEN).await.map_err(|_| {
         let detail = "expected a body of at most 1 MiB";

@@ -1,4 +1,4 @@
-//! Serves the router within bounds that nobody can use up for others.
+//! Serves the router within bounds that no client can use up for the others.
 
 use crate::selection::Address;
 use axum::{
@@ -25,32 +25,31 @@ use tokio::{
 };
 use tower_service::Service;
 
-/// Connections at a time, of all and of one address (of IPv6 its network of 64 bits).
+/// The most connections at a time, of all and of one address (of an IPv6 /64).
 const MOST: usize = 64;
 const OF_ONE: usize = 16;
 
-/// How long a head may take, and how long a connection may be without a request.
+/// The longest time for a head, and of a connection without a request.
 const HEAD: Duration = Duration::from_secs(5);
 
-/// How long a connection may be there in all, whatever it does.
+/// The longest life of a connection.
 const LIFE: Duration = Duration::from_secs(300);
 
-/// How large a head may be, in bytes.
+/// The largest head, in bytes.
 const LARGEST_HEAD: usize = 64 * 1024;
 
-/// How long to wait where the system gives no connection, such as for want of
-/// descriptors.
+/// How long to wait after `accept` fails, for example because there are no file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves the [router](super::Admin::router) on a private port over HTTP/1.1, until the
 /// future is dropped, which ends all connections.
 ///
-/// Who reaches the port without a token cannot use up the descriptors of the process:
-/// there are 64 connections at most, 16 of one address. The one too many takes the place
-/// of that which has been without a request for longest; where all have one, it is
-/// closed itself. A head has to be complete within 5 seconds, a connection
-/// without a request is closed after as long, and any one after five minutes. Heads have
-/// 64 KiB at most. Requests have their peer's address as `ConnectInfo<SocketAddr>`.
+/// A client without a token cannot use up the file descriptors of the process: there are 64
+/// connections at most, 16 of one address (IPv6: one /64). A new connection beyond that
+/// replaces the one that has been without a request for longest; if all have a request, the new
+/// one is closed. A head must be complete within 5 seconds. A connection without a request is
+/// closed after 5 seconds, any connection after five minutes. Heads have 64 KiB at most.
+/// Requests have the address of their peer as `ConnectInfo<SocketAddr>`.
 ///
 /// ```no_run
 /// # use dashcam::{Dashcam, admin::{Admin, serve}};
@@ -62,14 +61,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// ```
 pub async fn serve(listener: TcpListener, router: Router) {
     let places = Places::default();
-    // With it all tasks end.
+    // Dropping it ends all tasks.
     let mut tasks = JoinSet::new();
     let mut number = 0_u64;
     loop {
         let accepted = listener.accept().await;
         while tasks.try_join_next().is_some() {}
         let Ok((stream, peer)) = accepted else {
-            // It may be one that went away meanwhile; to ask at once could go on for ever.
+            // The client may have gone, or accept may fail again: do not spin.
             sleep(PAUSE).await;
             continue;
         };
@@ -82,7 +81,7 @@ pub async fn serve(listener: TcpListener, router: Router) {
             places: places.clone(),
             number,
         };
-        // It is there before the task is, which may end at once.
+        // Inserted before the task starts, which may end at once.
         places.all().insert(number, Held::new(site));
         let task = connection(stream, peer, router.clone(), place);
         let task = tasks.spawn(async { drop(timeout(LIFE, task).await) });
@@ -109,18 +108,18 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, place: 
         .header_read_timeout(HEAD)
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), service_fn(answer));
-    // How it ends concerns the client alone.
+    // An error concerns the client only.
     drop(served.await);
     drop(place);
 }
 
-/// The connections that there are, by number.
+/// The open connections, by number.
 #[derive(Clone, Default)]
 struct Places(Arc<Mutex<HashMap<u64, Held>>>);
 
 struct Held {
     site: u128,
-    /// Since when it has no request, and whether it has one.
+    /// When its last request began or ended, and whether it has one.
     since: Instant,
     busy: bool,
     task: Option<AbortHandle>,
@@ -142,7 +141,8 @@ impl Places {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is a place for one more of this address, perhaps by closing one.
+    /// Returns whether there is room for one more connection of this address. It may close an
+    /// idle one.
     fn make_room(&self, site: u128) -> bool {
         let mut all = self.all();
         let of_one = all.values().filter(|held| held.site == site).count() >= OF_ONE;
@@ -170,7 +170,7 @@ impl Places {
     }
 }
 
-/// A connection's place, which it gives back.
+/// The place of a connection; dropping it frees the place.
 struct Place {
     places: Places,
     number: u64,
@@ -183,7 +183,7 @@ impl Drop for Place {
     }
 }
 
-/// A request that is answered.
+/// A request in progress.
 struct Busy(Places, u64);
 
 impl Busy {
@@ -199,7 +199,7 @@ impl Drop for Busy {
     }
 }
 
-/// A body until it is sent.
+/// A body that keeps its connection busy until it is sent.
 struct Sent {
     body: Body,
     _busy: Busy,

@@ -1,4 +1,4 @@
-//! What all handlers share.
+//! The state that all handlers share.
 
 use super::{attempts::Attempts, auth::Access};
 use crate::{
@@ -13,7 +13,7 @@ pub(super) struct Shared {
     pub(super) handle: DashcamHandle,
     pub(super) kept: Option<Memory>,
     pub(super) slot: RuleSlot,
-    /// The rules in the slot. Held over every change of it.
+    /// The rules in the slot; locked during every change.
     pub(super) own: Mutex<Rules>,
     pub(super) access: Access,
     pub(super) attempts: Attempts,

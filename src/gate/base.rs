@@ -3,8 +3,8 @@
 #[cfg(feature = "env-filter")]
 use super::excluded::most_let_through;
 use super::excluded::most_of;
-use crate::selection::Directives;
-use std::fmt;
+use crate::selection::{Directives, RulesError};
+use std::{fmt, str::FromStr};
 use tracing::{Level, Metadata, Subscriber, level_filters::LevelFilter};
 #[cfg(feature = "env-filter")]
 use tracing_subscriber::EnvFilter;
@@ -18,13 +18,13 @@ use tracing_subscriber::{
 /// level, levels per target, or, with the feature `env-filter`, an `EnvFilter`.
 ///
 /// ```
-/// use dashcam::{gate::Gate, selection::Directives};
+/// use dashcam::gate::{BaseFilter, Gate};
 /// use tracing_subscriber::filter::{LevelFilter, Targets};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let gate = Gate::new(LevelFilter::INFO);
 /// let gate = Gate::new(Targets::new().with_default(LevelFilter::INFO));
-/// let gate = Gate::new("info,sqlx=warn".parse::<Directives>()?);
+/// let gate = Gate::new("info,sqlx=warn".parse::<BaseFilter>()?);
 /// # let _ = gate;
 /// # Ok(())
 /// # }
@@ -116,9 +116,14 @@ impl From<Level> for BaseFilter {
     }
 }
 
-impl From<Directives> for BaseFilter {
-    fn from(directives: Directives) -> Self {
-        directives.into_targets().into()
+/// Reads a level, or levels per target (`info,my_service=trace,sqlx=debug`). A word that was
+/// probably meant to be a level (`debgu`) is an error, and no target.
+impl FromStr for BaseFilter {
+    type Err = RulesError;
+
+    fn from_str(text: &str) -> Result<Self, RulesError> {
+        let directives: Directives = text.parse()?;
+        Ok(directives.into_targets().into())
     }
 }
 

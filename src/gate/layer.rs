@@ -6,7 +6,7 @@ use crate::{
     },
     levels,
     recorder::{InHand, find_literals},
-    selection::{Directives, Recorded},
+    selection::{Directives, Recorded, RulesError},
     targets::{
         AUDIT_TARGET, DECISION_TARGET, PROBE_TARGET, REPLAY_TARGET, REQUEST_TARGET, RULES_TARGET,
         STATUS_TARGET, TOKEN_TARGET, is_own_request,
@@ -81,12 +81,16 @@ impl Gate {
         }
     }
 
-    /// Sets what the gate records. Default: DEBUG for all targets. For a gate of a
+    /// Sets what the gate records: a level, or levels per target
+    /// (`info,my_service=trace,sqlx=debug`). Default: `debug`. For a gate of a
     /// [`Dashcam`](crate::Dashcam) this sets what the `Dashcam` records from now on.
-    #[must_use]
-    pub fn record(self, directives: Directives) -> Self {
-        self.recorded.set(Some(directives));
-        self
+    ///
+    /// # Errors
+    ///
+    /// The text is not a list of directives.
+    pub fn record(self, directives: &str) -> Result<Self, RulesError> {
+        self.recorded.set(Some(directives.parse()?));
+        Ok(self)
     }
 
     /// Switches recording off. Disabled events then cost what they cost without a gate.

@@ -28,7 +28,7 @@
 //! let gate = Gate::new(LevelFilter::INFO);
 //! let recording = gate.switch();
 //! let subscriber = tracing_subscriber::registry().with(gate);
-//! recording.set("debug,sqlx=trace".parse()?);
+//! recording.set("debug,sqlx=trace")?;
 //! recording.off();
 //! assert!(!recording.is_on());
 //! # let _ = subscriber;

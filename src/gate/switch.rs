@@ -1,6 +1,6 @@
 use crate::{
     levels,
-    selection::{Directives, Recorded},
+    selection::{Recorded, RulesError},
 };
 use std::sync::Arc;
 
@@ -31,9 +31,16 @@ impl RecordSwitch {
         Self { recorded }
     }
 
-    /// Records what these directives enable.
-    pub fn set(&self, directives: Directives) {
+    /// Records what these directives enable: a level, or levels per target
+    /// (`info,my_service=trace,sqlx=debug`).
+    ///
+    /// # Errors
+    ///
+    /// The text is not a list of directives. What is recorded stays unchanged.
+    pub fn set(&self, directives: &str) -> Result<(), RulesError> {
+        let directives = directives.parse()?;
         levels::change(|| self.recorded.set(Some(directives)));
+        Ok(())
     }
 
     /// Records nothing. If no live requests are possible either, disabled events then cost

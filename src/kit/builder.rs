@@ -9,7 +9,7 @@ use crate::{
     lifecycle::{CorrelationPlan, Plan, VerbosePlan},
     log::MAX_LINE,
     selection::{
-        Budget, Directives, InvalidDirectives, Recorded, RuleSource, Rules, SampleKey, Steering,
+        Budget, Directives, Recorded, RuleSource, Rules, RulesError, SampleKey, Steering,
         VERBOSE_HEADER,
     },
 };
@@ -23,7 +23,7 @@ type AddSource = Box<dyn FnOnce(Steering) -> io::Result<Steering> + Send>;
 pub struct DashcamBuilder {
     settings: Settings,
     correlation: CorrelationPlan,
-    record: Result<Option<Directives>, InvalidDirectives>,
+    record: Result<Option<Directives>, RulesError>,
     rules: Rules,
     sources: Vec<AddSource>,
     verbose_budget: Budget,
@@ -145,10 +145,11 @@ impl DashcamBuilder {
         self
     }
 
-    /// Sets the key with which rules draw samples. Default: a public key, with which
-    /// clients can compute who is in a sample.
-    pub fn sample_key(mut self, key: SampleKey) -> Self {
-        self.sample_key = key;
+    /// Sets the key with which rules draw samples. Instances with the same key draw the same
+    /// samples. Default: the 16 bytes `dashcam-sample-1`, with which clients can compute who
+    /// is in a sample.
+    pub fn sample_key(mut self, key: [u8; 16]) -> Self {
+        self.sample_key = SampleKey(key);
         self
     }
 
@@ -217,7 +218,7 @@ impl DashcamBuilder {
         if let Some(why) = self.rules.too_many() {
             return Err(Error::InvalidSetting(format!("rules: {why}")));
         }
-        let mut steering = Steering::with(self.verbose_budget, self.sample_key).rules(self.rules);
+        let mut steering = Steering::of(self.verbose_budget, self.sample_key).rules(self.rules);
         for add in self.sources {
             steering = add(steering).map_err(Error::Thread)?;
         }

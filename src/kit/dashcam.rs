@@ -115,9 +115,8 @@ impl Dashcam {
         }
     }
 
-    /// Returns the gate for your own registry. The base filter is a level, `Targets`,
-    /// [`Directives`](crate::selection::Directives) or, with the feature `env-filter`, an
-    /// `EnvFilter`; see [`BaseFilter`].
+    /// Returns the gate for your own registry. The base filter is a level, `Targets`, a text
+    /// that is parsed as [`BaseFilter`] or, with the feature `env-filter`, an `EnvFilter`.
     #[must_use]
     pub fn gate(&self, base: impl Into<BaseFilter>) -> Gate {
         Gate::new(base).switched_by(&self.handle.recording)

@@ -11,10 +11,10 @@ impl Dashcam {
     /// Installs a global subscriber: the gate with `RUST_LOG` as base filter (default
     /// `info`), and JSON lines on standard output. Records of the `log` crate are included.
     ///
-    /// `RUST_LOG` is a list of levels and of levels per target, as in
-    /// [`Directives`](crate::selection::Directives). Directives that cannot be parsed,
-    /// including span and field filters (`[span{field}]=debug`), are ignored, and one
-    /// warning quotes them. If no directive is left, the level is `info`.
+    /// `RUST_LOG` is a list of levels and of levels per target, as in a
+    /// [`BaseFilter`](crate::gate::BaseFilter). Directives that cannot be parsed, including
+    /// span and field filters (`[span{field}]=debug`), are ignored, and one warning quotes
+    /// them. If no directive is left, the level is `info`.
     ///
     /// Independent of `RUST_LOG`, each request leaves one line (see
     /// [`request_line`](super::DashcamBuilder::request_line)), and decision points are

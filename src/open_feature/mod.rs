@@ -1,8 +1,8 @@
 //! Rules from the flags of any [OpenFeature](https://openfeature.dev) provider.
 //!
-//! [`FlagRules`] asks the provider again and again, on the thread of its source of
-//! rules: no request ever waits for a flag. A set of rules is one flag, an object or
-//! a text, in the form that `docs/rules.md` describes:
+//! [`FlagRules`] polls the provider on a thread of its own, so no request waits for a flag.
+//! One flag, an object or a text, holds a set of rules in the form that `docs/rules.md`
+//! describes:
 //!
 //! ```no_run
 //! use dashcam::{Dashcam, open_feature::FlagRules};
@@ -19,11 +19,11 @@
 //! # }
 //! ```
 //!
-//! A boolean flag turns one rule of the service on. It ends by itself though nobody
-//! turns the flag off:
+//! A boolean flag turns on one rule of the service. The rule expires even if nobody turns the
+//! flag off:
 //!
 //! ```
-//! use dashcam::{open_feature::FlagRules, selection::{Rule, Steering}};
+//! use dashcam::{open_feature::FlagRules, selection::{Rule, Steering, When}};
 //! use http::Method;
 //! use std::time::Duration;
 //!
@@ -33,7 +33,7 @@
 //! let half_an_hour = Duration::from_secs(30 * 60);
 //! let flags = FlagRules::new(client)
 //!     .switch("verbose-checkout", half_an_hour, |end| {
-//!         Rule::new("checkout", end).method(Method::POST).route("/checkout")
+//!         Rule::new("checkout", end).when(When::new().method(Method::POST).route("/checkout"))
 //!     })
 //!     .every(Duration::from_secs(10))
 //!     .timeout(Duration::from_secs(1));
@@ -45,25 +45,24 @@
 //!
 //! # When something is wrong
 //!
-//! | what the provider does | what is used |
-//! |---|---|
-//! | it fails, takes too long, panics, or says what is no rules | what that flag said last, until its rules expire; the log, once, and the status say so |
-//! | it does not know the flag | no rules of that flag; the log, once, and the status say so |
-//! | it says `{}`, an empty text, or `false` | no rules of that flag |
+//! | the provider | the rules of that flag | reported |
+//! |---|---|---|
+//! | fails, takes too long, panics, or returns a value that cannot be read as rules | its last rules, until they expire | once in the log, and in the status |
+//! | does not know the flag | none | once in the log, and in the status |
+//! | returns `{}`, an empty text, or `false` | none | no |
 //!
-//! One flag does not hold back the others. A provider that never answers holds back
-//! the thread of this source only, and that until the timeout.
+//! Flags do not affect each other. A provider that never answers blocks only the thread of
+//! this source, and only until the timeout.
 //!
 //! # Runtime
 //!
-//! Providers are async. They are asked on a small runtime of the source's own, which
-//! stands still between two questions. Providers whose connections want the runtime
-//! on which they were made get it by [`FlagRules::on`].
+//! Providers are async. The source polls them on a runtime of its own, which does not run
+//! between two polls. If the connections of a provider need the runtime that they were made
+//! on, pass its handle to [`FlagRules::on`].
 //!
 //! # Ordering
 //!
-//! The rules of one `FlagRules` are those of its rule flags, then those of its
-//! switches, each in the order in which they were added.
+//! The rules of one `FlagRules` are in the order in which its flags were added.
 
 mod source;
 mod value;

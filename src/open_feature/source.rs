@@ -1,10 +1,11 @@
 use super::value;
 use crate::{
     foreign,
-    selection::{News, Rule, RuleSource, Rules},
+    selection::{Rule, RuleSource, Rules},
 };
 use open_feature::{Client, EvaluationError, EvaluationErrorCode};
 use std::{
+    error::Error,
     fmt, io,
     time::{Duration, SystemTime},
 };
@@ -17,19 +18,19 @@ pub struct FlagRules {
     every: Duration,
     timeout: Duration,
     runtime: Where,
-    /// How often somebody has asked.
+    /// How often the source was polled, up to 255.
     polls: u8,
 }
 
-/// Where the provider is asked.
+/// The runtime on which the provider is polled.
 enum Where {
-    /// On a runtime that is not there yet.
+    /// Not made yet.
     Own,
     Made(Runtime),
     Given(Handle),
 }
 
-/// A flag, and what it said last.
+/// A flag, and its last rules.
 struct Flag {
     name: String,
     kind: Kind,
@@ -44,24 +45,25 @@ enum Kind {
     Switch { lasting: Duration, rule: Template },
 }
 
-/// Longer texts are no rules, as longer files are none.
+/// The longest text of rules, in bytes, as for files.
 const MAX_LEN: usize = 1024 * 1024;
 
-/// What is told of a problem; the rest may be whatever a server says.
+/// The longest problem that is reported, in characters: a server may have written it.
 const MAX_PROBLEM: usize = 500;
 
-/// What asking for a flag comes to.
+/// The result of polling a flag.
 enum Said {
     Rules(Vec<Rule>),
-    /// Its rules end, and why.
+    /// Its rules end for this reason.
     Gone(String),
+    /// Its last rules stay for this reason.
     Problem(String),
 }
 
 impl FlagRules {
-    /// Flags of this client's provider; none yet. The client's evaluation context
-    /// goes with every question: where instances should differ, it says which one
-    /// this is.
+    /// Creates a source for the provider of this client, without flags. Every evaluation uses
+    /// the evaluation context of the client: if instances shall differ, put the instance into
+    /// that.
     #[must_use]
     pub fn new(client: Client) -> Self {
         Self {
@@ -74,21 +76,23 @@ impl FlagRules {
         }
     }
 
-    /// The rules of an object flag, too.
+    /// Adds an object flag that holds rules.
     #[must_use]
     pub fn rules(self, flag: impl Into<String>) -> Self {
         self.flag(flag, Kind::Object)
     }
 
-    /// The rules of a string flag, too, which is JSON or TOML.
+    /// Adds a string flag that holds rules, as JSON or TOML of at most 1 MiB.
     #[must_use]
     pub fn rules_text(self, flag: impl Into<String>) -> Self {
         self.flag(flag, Kind::Text)
     }
 
-    /// The rule that this makes, too, while a boolean flag is on, and for so long
-    /// at most. The end is counted from when the flag is first seen on; a flag that
-    /// stays on does not prolong it, off and on again does.
+    /// Adds a boolean flag that turns one rule on, for at most this time. The closure gets the
+    /// end of the rule and returns the rule.
+    ///
+    /// The time begins at the first poll that sees the flag on. A flag that stays on does not
+    /// prolong it; one that goes off and on again starts a new one.
     #[must_use]
     pub fn switch(
         self,
@@ -100,21 +104,22 @@ impl FlagRules {
         self.flag(flag, Kind::Switch { lasting, rule })
     }
 
-    /// How long to wait between two times; default 5 s, at least 10 ms.
+    /// Sets how long to wait between two polls. Default: 5 s; at least 10 ms.
     #[must_use]
     pub fn every(mut self, interval: Duration) -> Self {
         self.every = interval;
         self
     }
 
-    /// How long the provider may take for one flag; default 2 s.
+    /// Sets how long the provider may take for one flag. Default: 2 s.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Asks on this runtime, which has timers and has to live as long.
+    /// Polls the provider on this runtime, which must have timers and outlive the source.
+    /// Default: a runtime of the source's own.
     #[must_use]
     pub fn on(mut self, runtime: Handle) -> Self {
         self.runtime = Where::Given(runtime);
@@ -130,7 +135,7 @@ impl FlagRules {
         self
     }
 
-    fn refresh(&mut self) -> News {
+    fn refresh(&mut self) -> Result<Rules, Box<dyn Error + Send + Sync>> {
         let Self {
             client,
             flags,
@@ -139,7 +144,7 @@ impl FlagRules {
             ..
         } = self;
         if let Err(error) = runtime.ready() {
-            return News::Problem(format!("no runtime to ask on: {error}"));
+            return Err(format!("cannot start a runtime for the provider: {error}").into());
         }
         let mut problems = Vec::new();
         for flag in flags.iter_mut() {
@@ -147,8 +152,8 @@ impl FlagRules {
             let asked = foreign::run(|| runtime.block_on(asked));
             let said = match asked {
                 Some(Some(Ok(said))) => said,
-                Some(_) => Said::Problem(format!("no answer within {timeout:?}")),
-                None => Said::Problem("asking for it panicked".to_owned()),
+                Some(_) => Said::Problem(format!("the provider did not answer within {timeout:?}")),
+                None => Said::Problem("the provider panicked".to_owned()),
             };
             let problem = match said {
                 Said::Rules(rules) => {
@@ -165,9 +170,9 @@ impl FlagRules {
         }
         let rules = Rules::new(flags.iter().flat_map(|flag| flag.last.iter().cloned()));
         if problems.is_empty() {
-            News::Rules(rules)
+            Ok(rules)
         } else {
-            News::Partly(rules, bounded(&problems.join("; ")))
+            Ok(rules.problem(bounded(&problems.join("; "))))
         }
     }
 }
@@ -180,11 +185,11 @@ impl Where {
         Ok(())
     }
 
-    /// `None` before it is ready.
+    /// Returns `None` before the runtime is made.
     fn block_on<F: Future>(&self, future: F) -> Option<F::Output> {
         match self {
             Self::Own => None,
-            // Its handle would not drive timers and connections.
+            // A handle of it would not drive timers and connections.
             Self::Made(runtime) => Some(runtime.block_on(future)),
             Self::Given(handle) => Some(handle.block_on(future)),
         }
@@ -213,10 +218,10 @@ impl Flag {
             Kind::Switch { lasting, rule } => {
                 return match client.get_bool_value(&self.name, None, None).await {
                     Ok(true) if !self.last.is_empty() => Said::Rules(self.last.clone()),
-                    // Further away than time goes, it would have no end.
+                    // An end that a `SystemTime` cannot hold would be none.
                     Ok(true) => match SystemTime::now().checked_add(*lasting) {
                         Some(end) => Said::Rules(vec![rule(end)]),
-                        None => Said::Problem("it would last for too long".to_owned()),
+                        None => Said::Problem("the duration of the switch is too long".to_owned()),
                     },
                     Ok(false) => Said::Rules(Vec::new()),
                     Err(error) => refused(&error),
@@ -261,14 +266,14 @@ impl RuleSource for FlagRules {
         }
     }
 
-    /// The first time nothing is asked: that is where the service starts, perhaps
-    /// inside of its runtime, and nobody there may wait.
-    fn poll(&mut self) -> News {
+    /// Polls nothing the first time: that is at the start of the service, perhaps inside of
+    /// its runtime, where nothing may block.
+    fn poll(&mut self) -> Result<Option<Rules>, Box<dyn Error + Send + Sync>> {
         self.polls = self.polls.saturating_add(1);
         if self.polls == 1 {
-            return News::Nothing;
+            return Ok(None);
         }
-        self.refresh()
+        self.refresh().map(Some)
     }
 
     fn interval(&self) -> Duration {

@@ -1,7 +1,7 @@
 use open_feature::{StructValue, Value as Flag};
 use serde_json::{Map, Value};
 
-/// The same as JSON.
+/// Converts a struct value to JSON.
 pub(super) fn object(value: StructValue) -> Value {
     let fields = value.fields.into_iter();
     Value::Object(
@@ -22,7 +22,7 @@ fn json(value: Flag) -> Value {
     }
 }
 
-/// Providers that know one kind of number only say 5.0 for 5.
+/// Converts 5.0 to 5: some providers know floats only.
 fn number(n: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if n.fract() == 0.0 && n.abs() <= EXACT {

@@ -1,4 +1,4 @@
-//! What rules say that their author may not mean.
+//! Warnings of rules that their author may not mean, or that cannot work.
 
 use super::{
     Budget, Mode, Rules, When,
@@ -15,57 +15,34 @@ use std::{
 };
 use tracing::level_filters::LevelFilter;
 
-/// Something about a rule that its author may not mean, or that keeps it from
-/// selecting anything.
+/// A rule does something that its author may not mean, or cannot select anything.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Warning {
     /// The rule's name.
     pub rule: String,
-    /// What it is about.
-    pub kind: WarningKind,
-    /// The same in words.
+    pub(super) kind: WarningKind,
+    /// The warning in words.
     pub text: String,
 }
 
-/// What a warning is about.
+/// What a warning is about; [`Warning::kind`] describes each.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum WarningKind {
-    /// Only what the client says decides: whoever knows the rule can select
-    /// himself.
+pub(super) enum WarningKind {
     ClientControlled,
-    /// It has expired.
     Expired,
-    /// It ends later than in seven days.
     FarExpiry,
-    /// It has no condition and no sample: all traffic.
     AllTraffic,
-    /// Its sample selects nobody, or everybody.
     Sample,
-    /// A rule before it selects everything that it could.
     Shadowed,
-    /// It can select nothing.
     Never,
-    /// A condition of it can hold for no request, or is written in a form that is
-    /// not the router's.
     Condition,
-    /// Its budget leaves nothing.
     Budget,
-    /// Its regular expressions, or those of all rules together, are so much work that
-    /// they are not asked of long values.
     Work,
-    /// What it asks for shows nothing, or not all of what it names.
     Verbose,
-    /// It needs the address of the client, and requests came without one. Only a
-    /// running service knows.
     NoClient,
-    /// It needs the route template, and no request has come with one so far. Only a
-    /// running service knows.
     NoRoute,
-    /// It waits for a fact that no request has stated so far. Only a running service
-    /// knows.
     NoFact,
 }
 
@@ -78,13 +55,13 @@ impl fmt::Display for Warning {
 const FAR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Rules {
-    /// What the rules' author may not mean, at this time, and what cannot work.
+    /// Returns what the author of the rules may not mean, and what cannot work, at this time.
     #[must_use]
     pub fn check(&self, now: SystemTime) -> Vec<Warning> {
         self.check_beside(&self.beside(now), now)
     }
 
-    /// The same, where it is known what is said of rules beside others.
+    /// The same, with the warnings of [`beside`](Self::beside).
     pub(super) fn check_beside(
         &self,
         beside: &[(usize, Warning)],
@@ -101,7 +78,7 @@ impl Rules {
         found
     }
 
-    /// What is said of rules beside others, by their place and in order.
+    /// Returns the warnings of rules because of others, with the place of each rule, in order.
     pub(super) fn beside(&self, now: SystemTime) -> Vec<(usize, Warning)> {
         let mut found = self.shadowed();
         found.extend(self.too_much(now));
@@ -109,7 +86,7 @@ impl Rules {
         found
     }
 
-    /// The rule whose expressions are too much work beside those of the rules before it.
+    /// Returns the rule whose expressions, with those of the rules before it, take too much work.
     fn too_much(&self, now: SystemTime) -> Option<(usize, Warning)> {
         let mut before = 0;
         for (n, rule) in self
@@ -121,9 +98,9 @@ impl Rules {
             let all = weight.saturating_add(before);
             if weight > 0 && before > 0 && longest(all) < MUCH {
                 let text = format!(
-                    "its regular expressions and those of the rules before it are so much work \
-                     together that of values of more than {} bytes not all of them are asked, \
-                     nor those of rules after it; such a rule selects nothing",
+                    "its regular expressions and those of earlier rules take so much work that some \
+                     of them, and those of later rules, match no value of more than {} bytes; \
+                     simplify them",
                     longest(all)
                 );
                 return Some((n, Warning::new(rule, WarningKind::Work, text)));
@@ -133,7 +110,7 @@ impl Rules {
         None
     }
 
-    /// Rules that come after one which leaves them nothing, by their place and in order.
+    /// Returns the rules that an earlier one leaves nothing, with their places, in order.
     fn shadowed(&self) -> Vec<(usize, Warning)> {
         let warning = |(n, rule): (usize, &Rule)| {
             let name = &self
@@ -141,15 +118,62 @@ impl Rules {
                 .take(n)
                 .find(|before| shadows(before, rule))?
                 .name;
-            let text = format!("the rule {name:?} before it selects all that it could");
+            let text = format!("the earlier rule {name:?} selects everything that it could");
             Some((n, Warning::new(rule, WarningKind::Shadowed, text)))
         };
         self.iter().enumerate().filter_map(warning).collect()
     }
 }
 
+impl WarningKind {
+    /// As `serde` writes it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientControlled => "client_controlled",
+            Self::Expired => "expired",
+            Self::FarExpiry => "far_expiry",
+            Self::AllTraffic => "all_traffic",
+            Self::Sample => "sample",
+            Self::Shadowed => "shadowed",
+            Self::Never => "never",
+            Self::Condition => "condition",
+            Self::Budget => "budget",
+            Self::Work => "work",
+            Self::Verbose => "verbose",
+            Self::NoClient => "no_client",
+            Self::NoRoute => "no_route",
+            Self::NoFact => "no_fact",
+        }
+    }
+}
+
 impl Warning {
-    /// Whether it says what keeps a rule from showing anything, whoever sends.
+    /// Returns what the warning is about, in one word, as in JSON:
+    ///
+    /// | kind | the rule |
+    /// |---|---|
+    /// | `client_controlled` | goes by what clients send alone: whoever knows the rule can select themselves |
+    /// | `expired` | has expired |
+    /// | `far_expiry` | ends later than in seven days |
+    /// | `all_traffic` | has no condition and no sample |
+    /// | `sample` | has a sample of nobody, or of everybody |
+    /// | `shadowed` | comes after a rule that selects everything that it could |
+    /// | `never` | can select nothing |
+    /// | `condition` | has a condition that holds for no request, or that is not in the router's form |
+    /// | `budget` | has a budget that leaves nothing |
+    /// | `work` | has regular expressions that, alone or with those of other rules, take too much work for long values |
+    /// | `verbose` | shows nothing, or not everything that it names |
+    /// | `no_client` | needs the address of the client, and requests came without one |
+    /// | `no_route` | needs the route template, and no request has come with one so far |
+    /// | `no_fact` | waits for a fact that no request has stated so far |
+    ///
+    /// Only a running service knows the last three.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.kind.as_str()
+    }
+
+    /// Whether it is about every request, whatever the service knows of it.
     pub(crate) fn is_of_every_request(&self) -> bool {
         use WarningKind::{Budget, Condition, Never, Verbose};
         matches!(self.kind, Never | Condition | Budget | Verbose)
@@ -164,7 +188,7 @@ impl Warning {
     }
 }
 
-/// What a rule says by itself.
+/// Returns the warnings of a single rule.
 pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut warn = |kind, text: String| warnings.push(Warning::new(rule, kind, text));
@@ -188,7 +212,7 @@ pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
             ),
         );
     }
-    let sampled = rule.sample.as_ref().map(super::Sample::share);
+    let sampled = rule.sample.as_ref().map(super::model::Sample::share);
     if sampled == Some(0.0) {
         warn(
             WarningKind::Sample,
@@ -214,8 +238,8 @@ pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
     if never(&rule.when) {
         warn(
             WarningKind::Never,
-            "it can select nothing: it wants things that exclude each other, an absent fact, or \
-             one of no values, or the opposite of everything, or has more than 64 conditions"
+            "it can select nothing: its conditions exclude each other, require an absent fact, one \
+             of no values or the opposite of everything, or are more than 64"
                 .to_owned(),
         );
     }
@@ -228,8 +252,8 @@ pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
     let longest = longest(weight(&rule.when));
     if longest < MUCH {
         let text = format!(
-            "its regular expressions are so much work that they are asked of values of up to \
-             {longest} bytes only; of longer ones it selects nothing"
+            "its regular expressions take so much work that they match no value of more than \
+             {longest} bytes; simplify them"
         );
         warn(WarningKind::Work, text);
     }
@@ -249,17 +273,17 @@ pub(super) fn of_rule(rule: &Rule, now: SystemTime) -> Vec<Warning> {
     warnings
 }
 
-/// Values up to this length are usual: expressions that cannot be asked of them are told.
+/// Values up to this length are usual: a warning reports expressions that cannot take them.
 const MUCH: usize = 4 * 1024;
 
-/// How long values may be for expressions that are so much work for each byte.
+/// The longest value for expressions that take this much work for each byte.
 fn longest(weight: usize) -> usize {
     (work::EXPRESSIONS as usize)
         .checked_div(weight)
         .unwrap_or(usize::MAX)
 }
 
-/// How much work its expressions are for each byte of what they are asked of.
+/// The work of all expressions for each byte of a value.
 fn weight(when: &When) -> usize {
     let of = |text: &Text| match &text.0 {
         Is::Regex(pattern) => pattern.weight(),
@@ -282,7 +306,7 @@ fn weight(when: &When) -> usize {
     here.map(of).chain(parts).fold(0, usize::saturating_add)
 }
 
-/// What a budget leaves nothing of.
+/// Returns why a budget leaves nothing.
 pub(super) fn of_budget(budget: &Budget, mode: Mode) -> Option<String> {
     let nothing = [
         ("per_second", budget.per_second == Some(0)),
@@ -301,7 +325,7 @@ pub(super) fn of_budget(budget: &Budget, mode: Mode) -> Option<String> {
     let (nothing, silent) = (named(&nothing), named(&silent));
     if !nothing.is_empty() {
         return Some(format!(
-            "of {nothing} lets nothing be selected; what is left out is not limited"
+            "of {nothing} selects no request; leave a limit out to have none"
         ));
     }
     if mode != Mode::Live {
@@ -309,23 +333,23 @@ pub(super) fn of_budget(budget: &Budget, mode: Mode) -> Option<String> {
     }
     if !silent.is_empty() {
         return Some(format!(
-            "of {silent} lets live requests show nothing; what is left out is not limited"
+            "of {silent} lets live requests show nothing; leave a limit out to have none"
         ));
     }
-    // The event that reaches it is shown.
+    // The event that reaches the limit is shown.
     let bytes = budget.bytes_per_second.filter(|bytes| *bytes < SMALLEST);
     bytes.map(|bytes| {
         format!(
-            "of `bytes_per_second = {bytes}` is smaller than any line: one event a second is \
-             shown, and nothing more of its request"
+            "of `bytes_per_second = {bytes}` is smaller than any event: it shows one event a \
+             second, and nothing more of the request"
         )
     })
 }
 
-/// No line is smaller, in bytes.
+/// The smallest event, in bytes.
 const SMALLEST: u32 = 32;
 
-/// Which of its directives show nothing.
+/// Returns why directives show nothing.
 fn of_verbose(rule: &Rule) -> Vec<String> {
     let directives = rule.verbose.directives();
     if directives.max_level() == LevelFilter::OFF {
@@ -334,8 +358,8 @@ fn of_verbose(rule: &Rule) -> Vec<String> {
     let mut found = Vec::new();
     if rule.mode == Mode::Live && directives.max_level() <= LevelFilter::INFO {
         found.push(
-            "it shows nothing more where the base filter shows INFO, which is the default: its \
-             `verbose` names no DEBUG or TRACE"
+            "it shows nothing more than a base filter at INFO, the default: its `verbose` names no \
+             DEBUG or TRACE"
                 .to_owned(),
         );
     }
@@ -348,22 +372,22 @@ fn of_verbose(rule: &Rule) -> Vec<String> {
     let targets: Vec<_> = directives.named().collect();
     let excluded = targets.iter().map(String::as_str).filter(excluded);
     let excluded = excluded.map(|target| {
-        format!("events of {target} are shown by the base filter only, whatever `verbose` says")
+        format!("only the base filter shows events of {target}, whatever `verbose` is")
     });
     let hyphens = targets.iter().filter(|target| target.contains('-'));
     let hyphens = hyphens.map(|target| {
         let written = target.replace('-', "_");
-        format!("no module is called {target:?}: the targets of a crate are written {written:?}")
+        format!("no target is {target:?}: targets of a crate are written {written:?}")
     });
     let colons = targets.iter().filter(|target| has_odd_colons(target));
     let colons = colons.map(|target| {
-        format!("no module is called {target:?}: the parts of its path have `::` between them")
+        format!("no target is {target:?}: the parts of a path have `::` between them")
     });
     found.extend(excluded.chain(hyphens).chain(colons));
     found
 }
 
-/// A target is the beginning of a path, which may end between two colons.
+/// Whether the colons of a target are not those of a path. A target may end between two colons.
 fn has_odd_colons(target: &str) -> bool {
     let end = target.strip_suffix("::").or(target.strip_suffix(':'));
     let mut parts = end.unwrap_or(target).split("::");
@@ -391,7 +415,7 @@ fn never(when: &When) -> bool {
         || conflict(when)
 }
 
-/// Whether all that a rule can select is selected by one before it.
+/// Whether an earlier rule selects everything that a rule can select.
 fn shadows(before: &Rule, rule: &Rule) -> bool {
     let in_force = before
         .from
@@ -401,18 +425,18 @@ fn shadows(before: &Rule, rule: &Rule) -> bool {
     in_force && same && before.sample.is_none()
 }
 
-/// What a rule goes by that clients choose; empty where something else, which
-/// they do not choose, has to hold, too.
+/// Returns what a rule selects by that clients choose; empty if it also has a condition on
+/// something that they do not choose.
 fn client_says(rule: &Rule) -> Vec<&'static str> {
     let mut said = Vec::new();
     let when = &rule.when;
-    // The route, the method and the path are chosen by clients as well, but are
-    // what the service offers.
+    // Clients choose the route, the method and the path, too, but these are what the service
+    // offers.
     if trusted(when) {
         return said;
     }
     collect(when, &mut said);
-    match rule.sample.as_ref().map(super::Sample::key) {
+    match rule.sample.as_ref().map(super::model::Sample::key) {
         Some(By::Header(_)) => said.push("key of the sample: header"),
         Some(By::Cookie(_)) => said.push("key of the sample: cookie"),
         Some(By::Query(_)) => said.push("key of the sample: query"),
@@ -424,7 +448,7 @@ fn client_says(rule: &Rule) -> Vec<&'static str> {
     said
 }
 
-/// Whether something has to hold that clients do not choose.
+/// Whether there is a condition on something that clients do not choose.
 fn trusted(when: &When) -> bool {
     !when.fact.is_empty()
         || !when.client.is_empty()

@@ -1,19 +1,18 @@
-//! This room's part of a request: what selected it, and what it holds for that.
+//! The part of a request that belongs to this room: what selected it, and its place.
 
 use super::{Hold, Pending, Selected, Shortage};
 use std::sync::{Arc, OnceLock};
 
-/// By what more of a request is shown or recorded than of others. Each is set once.
+/// What makes a request live, or recorded more deeply than others. Each is set once.
 #[derive(Debug, Default)]
 pub(crate) struct InForce {
     pub(crate) live: OnceLock<Arc<Selected>>,
-    /// The rule by which more of it is recorded than of others.
+    /// The rule that records more of it.
     pub(crate) deep: OnceLock<Arc<Selected>>,
 }
 
 impl InForce {
-    /// Whether it is verbose, or recorded more deeply, because it was selected, not only
-    /// for a reason of its own.
+    /// Whether a rule, a token or a header selected it, and not only the service itself.
     #[cfg(feature = "opentelemetry")]
     pub(crate) fn is_asked_for(&self) -> bool {
         let live = self.live.get();
@@ -27,14 +26,14 @@ impl InForce {
     }
 }
 
-/// What is noted of the selection while the request runs.
+/// The selection while the request runs.
 #[derive(Debug, Default)]
 pub(crate) struct Chosen {
     pub(crate) selected: Option<Arc<Selected>>,
     pub(crate) pending: Pending,
     /// Its place among the requests that are verbose at once.
     pub(crate) hold: Option<Hold>,
-    /// What it went without because a budget was used up.
+    /// What a budget refused it.
     pub(crate) shortage: Option<Shortage>,
 }
 

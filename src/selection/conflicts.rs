@@ -8,10 +8,10 @@ use super::{
 };
 use std::net::IpAddr;
 
-/// Lists of more are not looked at one by one.
+/// Longer lists are not compared value by value.
 const MOST: usize = 32;
 
-/// Whether no request can meet all of these. What is not sure is not said.
+/// Whether surely no request can meet all of these.
 pub(super) fn conflict(when: &When) -> bool {
     let nodes = Node::of(when);
     let single = |node: &&Node| matches!(node, Node::Test(_) | Node::Fact(..));
@@ -20,7 +20,7 @@ pub(super) fn conflict(when: &When) -> bool {
     if refused(&known) {
         return true;
     }
-    // Of a list each value by itself.
+    // Tries each value of a list.
     known.iter().any(|node| {
         let each = each(node);
         let refused = |one: &Node| {
@@ -32,7 +32,7 @@ pub(super) fn conflict(when: &When) -> bool {
     })
 }
 
-/// What a condition is where these hold; `None` where they do not say.
+/// Returns whether a condition holds if these hold; `None` if that is open.
 fn value(node: &Node, known: &[&Node]) -> Option<bool> {
     match node {
         Node::Test(_) | Node::Fact(..) => {
@@ -60,7 +60,7 @@ fn together(of: &[Node], unless: bool, known: &[&Node]) -> Option<bool> {
     decided
 }
 
-/// A condition that lists what a request has one of, for each of its values.
+/// Splits a condition on a list into one for each value.
 fn each(node: &Node) -> Vec<Node> {
     fn of<T: Clone>(all: &[T], node: impl Fn(T) -> Node) -> Vec<Node> {
         let all = if all.len() > MOST { &[] } else { all };
@@ -85,7 +85,7 @@ fn each(node: &Node) -> Vec<Node> {
     }
 }
 
-/// What one condition that holds says of another one.
+/// Returns whether one condition implies another one, or its opposite.
 fn implied(holds: &Node, other: &Node) -> Option<bool> {
     let (holds, other) = match (holds, other) {
         (Node::Fact(name, holds), Node::Fact(other_name, other)) if name == other_name => {
@@ -98,12 +98,12 @@ fn implied(holds: &Node, other: &Node) -> Option<bool> {
         (Test::Method(holds), Test::Method(other)) => within(holds, |one| other.contains(one)),
         (Test::Route(holds), Test::Route(other)) => within(holds, |one| other.contains(one)),
         (Test::Path(holds), Test::Path(other)) => of_path(holds, other),
-        // Expressions see the host as it came, and networks without its brackets.
+        // Expressions see the host as it came; networks see it without brackets.
         (Test::Host(holds), Test::Host(other)) if holds != other && sees_other(holds, other) => {
             None
         }
         (Test::Host(holds), Test::Host(other)) => of_text(holds, other),
-        // Of these a request may have several.
+        // A request may have several of these.
         (Test::Header(name, _, holds), Test::Header(other_name, _, other))
             if name == other_name =>
         {
@@ -126,7 +126,7 @@ fn implied(holds: &Node, other: &Node) -> Option<bool> {
     }
 }
 
-/// Whether all of them are so, or none.
+/// Returns whether all of them are so, or none; `None` if only some are.
 fn within<T>(all: &[T], is: impl Fn(&T) -> bool) -> Option<bool> {
     if all.is_empty() || all.len() > MOST {
         return None;
@@ -138,7 +138,7 @@ fn within<T>(all: &[T], is: impl Fn(&T) -> bool) -> Option<bool> {
     }
 }
 
-/// Whether a value is meant, whatever it takes to tell.
+/// Whether a text matches a value, without a limit of work.
 fn is(text: &Text, value: &str) -> bool {
     text.matches(Some(value.as_bytes()), &Work::left(u32::MAX))
 }
@@ -166,7 +166,7 @@ fn of_text(holds: &Text, other: &Text) -> Option<bool> {
     }
 }
 
-/// The same where one of several values suffices: others may be like anything.
+/// The same if one of several values suffices: the others may be anything.
 fn of_several(holds: &Text, other: &Text) -> Option<bool> {
     let said = of_text(holds, other)?;
     let one_absent = (holds.0 == Is::Absent) != (other.0 == Is::Absent);
@@ -179,7 +179,7 @@ fn sees_other(holds: &Text, other: &Text) -> bool {
     (odd(holds) || odd(other)) && !plain(holds) && !plain(other)
 }
 
-/// The paths that it lists, where it has no pattern.
+/// Returns the paths of a list without patterns.
 fn exact_paths(is: &PathIs) -> Option<Vec<String>> {
     match is {
         PathIs::Like(globs) => {
@@ -208,7 +208,7 @@ fn of_path(holds: &PathIs, other: &PathIs) -> Option<bool> {
     }
 }
 
-/// Of two networks one is in the other, or they have nothing in common.
+/// Two networks are disjoint, or one is in the other.
 fn of_networks(holds: &[Network], other: &[Network]) -> Option<bool> {
     if holds == other {
         return Some(true);

@@ -1,25 +1,23 @@
+use super::RulesError;
 use std::{fmt, str::FromStr};
 use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::filter::Targets;
 
-/// Which events of a request are shown or recorded: a level, and levels per
-/// target (`info,my_service=trace,sqlx=debug`), separated by commas. A target
-/// stands for everything below it, and for every level where none is given; of two
-/// that fit the longer one wins. A word that was probably meant to be a level
-/// (`debgu`, `warning`) is none of both, and an error; a target of that name says its
-/// level (`tracer=trace`). Compiled once.
+/// Which events of a request are shown or recorded, compiled;
+/// [`Rule::verbose`](super::Rule::verbose) describes the text.
 #[derive(Clone, Debug)]
-pub struct Directives {
+pub(crate) struct Directives {
     targets: Targets,
     max: LevelFilter,
-    /// The level, where it holds for every target: the usual case is one comparison.
+    /// The level if all targets have the same one, which is the usual case and costs one
+    /// comparison.
     uniform: Option<LevelFilter>,
 }
 
 impl Directives {
-    /// One level for every target.
+    /// Creates directives of one level for all targets.
     #[must_use]
-    pub fn level(level: LevelFilter) -> Self {
+    pub(crate) fn level(level: LevelFilter) -> Self {
         Self {
             targets: Targets::new().with_default(level),
             max: level,
@@ -27,9 +25,9 @@ impl Directives {
         }
     }
 
-    /// The most verbose level that is asked for anywhere.
+    /// Returns the most verbose level of any target.
     #[must_use]
-    pub fn max_level(&self) -> LevelFilter {
+    pub(crate) fn max_level(&self) -> LevelFilter {
         self.max
     }
 
@@ -37,12 +35,12 @@ impl Directives {
         self.targets
     }
 
-    /// The level, where it holds for every target.
+    /// Returns the level if all targets have the same one.
     pub(super) fn uniform(&self) -> Option<LevelFilter> {
         self.uniform
     }
 
-    /// The targets that have a level of their own, and one that shows something.
+    /// Returns the targets that have a level of their own, other than `off`.
     pub(super) fn named(&self) -> impl Iterator<Item = String> {
         let shown = self
             .targets
@@ -51,7 +49,7 @@ impl Directives {
         shown.map(|(target, _)| target.to_owned())
     }
 
-    /// Whether events or spans like this one are wanted.
+    /// Whether they include this event or span.
     #[inline]
     pub(crate) fn wants(&self, metadata: &Metadata<'_>) -> bool {
         match self.uniform {
@@ -67,17 +65,17 @@ impl Directives {
 }
 
 impl FromStr for Directives {
-    type Err = InvalidDirectives;
+    type Err = RulesError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Some(level) = level(text.trim()) {
             return Ok(Self::level(level));
         }
         if text.len() > LONGEST {
-            return Err(InvalidDirectives::new(text, None));
+            return Err(invalid(text, None));
         }
         let mut targets = Targets::new();
-        // The most that is asked for: a target without a level wants all.
+        // A target without a level has all levels.
         for part in text.split(',') {
             let directive = part.trim();
             let (target, wanted, meant) = match directive.split_once('=') {
@@ -92,7 +90,7 @@ impl FromStr for Directives {
                 },
             };
             let Some(wanted) = wanted.filter(|_| target.is_none_or(is_target)) else {
-                return Err(InvalidDirectives::new(directive, meant));
+                return Err(invalid(directive, meant));
             };
             targets = match target {
                 Some(target) => targets.with_target(target, wanted),
@@ -109,18 +107,18 @@ impl FromStr for Directives {
     }
 }
 
-/// As a list that reads back as the same.
+/// Writes a list that reads back as the same.
 impl fmt::Display for Directives {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.targets.fmt(f)
     }
 }
 
-/// Of a list of directives, in bytes.
+/// The longest list of directives, in bytes.
 const LONGEST: usize = 16 * 1024;
 
 fn level(text: &str) -> Option<LevelFilter> {
-    // An empty text is a level to the parser of levels.
+    // The parser of levels accepts an empty text.
     (!text.is_empty()).then(|| text.parse().ok()).flatten()
 }
 
@@ -129,11 +127,11 @@ fn is_target(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(allowed)
 }
 
-/// The directive that somebody meant who wrote a word which is no level: a slip, what
-/// other systems call one, or one behind a colon.
+/// Returns the directive that was meant by a word that is no level: a typo, the name of a
+/// level in other systems, or a level after a colon.
 fn meant_level(word: &str) -> Option<String> {
     if let Some((target, text)) = word.rsplit_once(':') {
-        // `::` is what paths have.
+        // Paths have `::`.
         let is_one = level(text).is_some() && !target.ends_with(':') && is_target(target);
         return is_one.then(|| format!("{target}={text}"));
     }
@@ -155,9 +153,9 @@ fn meant_level(word: &str) -> Option<String> {
 
 const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace", "off"];
 
-/// The one of these that a word is a slip of, and is not: a letter that is wrong,
-/// missing, too many or changed places with the next, or two of these in a word of
-/// five letters or more that begins in the same way.
+/// Returns the one of these of which a word is a typo: one letter is wrong, missing, too many
+/// or swapped with the next one; or two such slips, if the word of five letters or more begins
+/// the same.
 pub(super) fn closest<'a>(word: &str, of: &[&'a str]) -> Option<&'a str> {
     let slip = |one: &&&str| {
         let slips = slips(word, one);
@@ -169,14 +167,14 @@ pub(super) fn closest<'a>(word: &str, of: &[&'a str]) -> Option<&'a str> {
         .copied()
 }
 
-/// Of how many single slips a word differs from another one; 3 is many.
+/// Returns by how many slips two words differ, 3 at most.
 fn slips(a: &str, b: &str) -> usize {
     const MANY: usize = 3;
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(32).collect(), b.chars().collect());
     if a.len().abs_diff(b.len()) >= MANY {
         return MANY;
     }
-    // Restricted Damerau-Levenshtein, three rows of it.
+    // Restricted Damerau-Levenshtein distance, three rows of the matrix.
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=b.len()).collect();
     let at = |row: &[usize], n: usize| row.get(n).copied().unwrap_or(MANY);
@@ -196,47 +194,25 @@ fn slips(a: &str, b: &str) -> usize {
     at(&last, b.len()).min(MANY)
 }
 
-/// A text is not a list of directives.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct InvalidDirectives {
-    /// The first 64 characters of the directive that cannot be read.
-    directive: String,
-    /// What was probably meant.
-    meant: Option<String>,
-}
-
-impl InvalidDirectives {
-    fn new(directive: &str, meant: Option<String>) -> Self {
-        Self {
-            directive: directive.chars().take(64).collect(),
-            meant: meant.filter(|meant| meant.len() <= 64),
+/// Creates the error of a directive, with what was probably meant.
+fn invalid(directive: &str, meant: Option<String>) -> RulesError {
+    let directive: String = directive.chars().take(64).collect();
+    let meant = meant.filter(|meant| meant.len() <= 64);
+    let hint = match meant {
+        Some(meant) if directive.contains('=') || meant.contains('=') => {
+            format!("did you mean `{meant}`?")
         }
-    }
+        Some(meant) => format!(
+            "did you mean `{meant}`? If it is a target, write its level, as in \
+             `{directive}=trace`"
+        ),
+        None => format!(
+            "expected a level, a target, or `target=level`, as in `info,my_service=trace`, at \
+             most {LONGEST} bytes in all"
+        ),
+    };
+    RulesError::expected(format!("{directive:?} is not a directive: {hint}"))
 }
-
-impl fmt::Display for InvalidDirectives {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { directive, meant } = self;
-        write!(f, "{directive:?} is no directive: ")?;
-        match meant {
-            Some(meant) if directive.contains('=') => write!(f, "the level is perhaps `{meant}`")?,
-            Some(meant) if meant.contains('=') => write!(f, "`{meant}` was perhaps meant")?,
-            Some(meant) => write!(
-                f,
-                "`{meant}` was perhaps meant; a target of this name has its level beside it, as \
-                 in `{directive}=trace`"
-            )?,
-            None => write!(
-                f,
-                "expected a level, a target, or `target=level`, as in `info,my_service=trace`, \
-                 at most {LONGEST} bytes in all"
-            )?,
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for InvalidDirectives {}
 
 #[cfg(test)]
 mod tests {

@@ -1,35 +1,33 @@
-use super::{News, Rules, RulesError, parse::by_name, source::RuleSource};
+use super::{Rules, RulesError, parse::by_name, source::RuleSource};
 use crate::plain_file;
 use std::{
+    error::Error,
     io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-/// Rules in a file that is looked at again and again: TOML, or JSON where its
-/// name ends in `.json`.
+/// Rules in a file that is polled: JSON if its name ends in `.json`, otherwise TOML, at most
+/// 1 MiB.
 ///
-/// The file is read as a whole and compared with the last time, so whatever way
-/// it is written in is noticed: renamed over, written in place, or behind a
-/// symbolic link that is swapped, as Kubernetes does with a `ConfigMap`. What is
-/// new is in use once two looks in a row have found the same text, so that a
-/// file half written is not taken for a whole one; with the default interval
-/// that is within a second.
+/// Each poll reads the whole file, so it notices every way of writing: a rename over the file,
+/// a write in place, or a new symbolic link, as Kubernetes makes for a `ConfigMap`. A change
+/// takes effect when two polls in a row read the same text, so that a file half written is not
+/// used; with the default interval that is within a second.
 ///
-/// A version that cannot be read changes nothing, and is told once in the log
-/// and in the status until there is a better one. A file that is gone for two
-/// looks ends its rules. Where there is none at the start, there are no rules
-/// until there is one.
+/// A version that cannot be read changes nothing; the log reports it once, and the status
+/// until there is a better one. If two polls find no file, its rules end. If there is no file
+/// at the start, there are no rules until there is one.
 #[derive(Debug)]
 pub struct RulesFile {
     path: PathBuf,
     interval: Duration,
-    /// The text in use or refused, and the one that was found last.
+    /// What is in use or was refused, and what the last poll found.
     settled: Option<Found>,
     last: Option<Found>,
 }
 
-/// What a look at the file finds.
+/// What a poll finds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Found {
     Text(String),
@@ -37,11 +35,11 @@ enum Found {
     Unreadable(String),
 }
 
-/// Larger files are no rules.
+/// The largest file.
 const MAX_KIB: u64 = 1024;
 
 impl RulesFile {
-    /// This file, looked at twice a second.
+    /// Creates a source for this file.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -52,18 +50,18 @@ impl RulesFile {
         }
     }
 
-    /// Another time between two looks, at least 10 ms.
+    /// Sets how long to wait between two polls. Default: 500 ms; at least 10 ms.
     #[must_use]
     pub fn every(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// Reads a file once.
+    /// Reads the rules of a file once.
     ///
     /// # Errors
     ///
-    /// What is wrong with the file or with what is in it, and where.
+    /// The file or its text cannot be read; the error has the place.
     pub fn read(path: impl AsRef<Path>) -> Result<Rules, RulesError> {
         let path = path.as_ref();
         match look(path) {
@@ -73,22 +71,18 @@ impl RulesFile {
         }
     }
 
-    fn news(&self, found: &Found) -> News {
+    fn news(&self, found: &Found) -> Result<Rules, Box<dyn Error + Send + Sync>> {
         match found {
-            Found::Text(text) => match by_name(&self.path, text) {
-                Ok(rules) => News::Rules(rules),
-                Err(error) => News::Problem(error.to_string()),
-            },
-            Found::Missing => {
-                News::Gone("there is no such file; until there is one, it has no rules".to_owned())
-            }
-            Found::Unreadable(why) => News::Problem(why.clone()),
+            Found::Text(text) => Ok(by_name(&self.path, text)?),
+            Found::Missing => Ok(Rules::default()
+                .problem("there is no such file; until there is one, it has no rules")),
+            Found::Unreadable(why) => Err(why.as_str().into()),
         }
     }
 }
 
 fn error(path: &Path, why: &str) -> RulesError {
-    RulesError::of_file(path, why.to_owned())
+    RulesError::expected(why).in_file(path)
 }
 
 impl RuleSource for RulesFile {
@@ -96,18 +90,18 @@ impl RuleSource for RulesFile {
         self.path.display().to_string()
     }
 
-    fn poll(&mut self) -> News {
+    fn poll(&mut self) -> Result<Option<Rules>, Box<dyn Error + Send + Sync>> {
         let found = look(&self.path);
-        // At the start nobody can wait for a second look.
+        // The service starts with its rules, without a second poll.
         let first = self.last.is_none() && self.settled.is_none();
         let twice = self.last.as_ref() == Some(&found);
         self.last = Some(found.clone());
         if self.settled.as_ref() == Some(&found) || !(twice || first) {
-            return News::Nothing;
+            return Ok(None);
         }
         let news = self.news(&found);
         self.settled = Some(found);
-        news
+        news.map(Some)
     }
 
     fn interval(&self) -> Duration {

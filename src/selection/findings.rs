@@ -1,7 +1,8 @@
-//! What the log and the status say of the rules in use.
+//! Warnings of the rules in use, for the log and the status.
 
 use super::{
-    Rules, Warning, WarningKind,
+    Rules, Warning,
+    check::WarningKind,
     engine::{Entry, Needed, Needs, Set},
     model::Rule,
 };
@@ -17,7 +18,7 @@ use std::{
     time::SystemTime,
 };
 
-/// What is said of a set, and what of it the log does not say yet.
+/// The warnings of a set of rules, and those that the log has not reported yet.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     due: AtomicBool,
@@ -27,12 +28,12 @@ pub(super) struct Findings {
 #[derive(Debug, Default)]
 struct State {
     beside: Arc<[(usize, Warning)]>,
-    /// All of the set; the log says them, or will.
+    /// All warnings of the set, reported or not.
     known: HashSet<Warning>,
     untold: Vec<Warning>,
 }
 
-/// So many lines at once; the status has all.
+/// The most lines at once; the status has all warnings.
 const MOST_LINES: usize = 20;
 
 impl Findings {
@@ -40,7 +41,7 @@ impl Findings {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// There are other rules now.
+    /// Replaces the set of rules.
     pub(super) fn of(&self, rules: &Rules, now: SystemTime) {
         let beside = rules.beside(now);
         let found = rules.check_beside(&beside, now);
@@ -65,7 +66,7 @@ impl Findings {
         self.due.load(Relaxed)
     }
 
-    /// What the log does not say yet.
+    /// Returns the lines that the log does not have yet.
     pub(super) fn take(&self) -> Vec<String> {
         if !self.is_due() || !self.due.swap(false, SeqCst) {
             return Vec::new();
@@ -77,9 +78,7 @@ impl Findings {
             .checked_sub(MOST_LINES)
             .filter(|more| *more > 0)
         {
-            lines.push(format!(
-                "{more} more warnings of rules; the status has them"
-            ));
+            lines.push(format!("{more} more warnings of rules are in the status"));
         }
         lines
     }
@@ -90,13 +89,13 @@ fn line(warning: &Warning) -> String {
     format!("the rule {rule:?}: {text}")
 }
 
-/// How the address of clients comes to be known.
-const PEERS: &str = "it is known where the router is served with \
-     `into_make_service_with_connect_info::<SocketAddr>()`, or where `selection::Peer` is in the \
+/// How to make the address of clients known.
+const PEERS: &str = "serve the router with \
+     `into_make_service_with_connect_info::<SocketAddr>()`, or add `selection::Peer` to the \
      request's extensions";
 
 impl Rule {
-    /// What the rule needs of the service beside facts, in words; `None` for nothing.
+    /// Returns what the rule needs beside facts, in words; `None` if it needs nothing.
     /// [`Rules::check`](super::Rules::check) cannot know whether the service has it.
     #[must_use]
     pub fn needs(&self) -> Option<String> {
@@ -105,8 +104,8 @@ impl Rule {
     }
 }
 
-/// What requests lacked that came while this rule was in force, each with whether the
-/// log says so.
+/// Returns warnings of what requests lacked while this rule was in force, each with the flag
+/// that the log has it.
 fn lacks<'s>(rule: &Rule, set: &'s Set) -> Vec<(&'s AtomicBool, Warning)> {
     let (now, watch) = (SystemTime::now(), set.watch());
     let clients = watch.clients().and_then(|of| Some((of, of.missed()?)));
@@ -128,8 +127,8 @@ fn lacks<'s>(rule: &Rule, set: &'s Set) -> Vec<(&'s AtomicBool, Warning)> {
     }
     if let Some((of, unknown)) = route.filter(|_| needs.route) {
         let text = format!(
-            "it needs the route template, and none of {unknown} requests came with one: it is \
-             known inside of the router only, where the layer is added with `Router::layer`"
+            "it needs the route template, and none of {unknown} requests came with one: add the \
+             layer inside of the router, with `Router::layer`"
         );
         found.push((&of.told, Warning::new(rule, WarningKind::NoRoute, text)));
     }
@@ -145,12 +144,12 @@ fn lacks<'s>(rule: &Rule, set: &'s Set) -> Vec<(&'s AtomicBool, Warning)> {
     found
 }
 
-/// What requests lacked that came while this rule was in force.
+/// Returns warnings of what requests lacked while this rule was in force.
 pub(super) fn of_set(rule: &Rule, set: &Set) -> impl Iterator<Item = Warning> {
     lacks(rule, set).into_iter().map(|(_, warning)| warning)
 }
 
-/// The same, of what the log does not say yet.
+/// Returns the same as lines that the log does not have yet.
 pub(super) fn untold_of(set: &Set) -> Vec<String> {
     if !set.watch().take_due() {
         return Vec::new();
@@ -167,8 +166,8 @@ pub(super) fn untold_of(set: &Set) -> Vec<String> {
             format!(", such as {:?},", entry.rule().name)
         });
         lines.push(format!(
-            "to ask all rules of a request was more work than one may be; rules{such} do not \
-             select such requests, and the status counts them"
+            "evaluating all rules took more work than a request may; rules{such} do not select \
+             such requests, and the status counts them"
         ));
     }
     for entry in set.entries() {

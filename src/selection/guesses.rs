@@ -1,4 +1,4 @@
-//! How often somebody may guess.
+//! The limit of guesses of an address.
 
 use super::Address;
 use std::{
@@ -6,21 +6,21 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// How many addresses are told apart; the others are one.
+/// How many addresses have a limit of their own; the others share one.
 const ADDRESSES: usize = 1024;
 
-/// What guesses have cost in windows of so many seconds: those of each address, and all.
+/// What guesses have cost in windows of this many seconds, for each address and for all.
 #[derive(Debug, Default)]
 pub(crate) struct Guesses<const SECONDS: u32>(Mutex<State<SECONDS>>);
 
 #[derive(Debug, Default)]
 struct State<const SECONDS: u32> {
     all: Spent<SECONDS>,
-    /// By what [`Address::site`] says.
+    /// By [`Address::site`].
     by_site: HashMap<Option<u128>, Spent<SECONDS>>,
 }
 
-/// What one window has cost, and when it began.
+/// What the guesses of one window have cost, and when it began.
 #[derive(Clone, Copy, Debug, Default)]
 struct Spent<const SECONDS: u32> {
     since: u32,
@@ -40,7 +40,7 @@ pub(crate) struct Guess {
 }
 
 impl<const SECONDS: u32> Guesses<SECONDS> {
-    /// Counts a guess where the address, and all together, have spent less than this.
+    /// Counts a guess if the address, and all together, have spent less than this.
     pub(crate) fn take(
         &self,
         peer: Option<Address>,
@@ -75,7 +75,7 @@ impl<const SECONDS: u32> Guesses<SECONDS> {
         Some(guess)
     }
 
-    /// It was none.
+    /// Takes a guess back.
     pub(crate) fn give_back(&self, guess: &Guess) {
         let mut state = self.state();
         let State { all, by_site } = &mut *state;
@@ -86,7 +86,7 @@ impl<const SECONDS: u32> Guesses<SECONDS> {
         }
     }
 
-    /// How many seconds an address has to wait that may spend so much.
+    /// Returns how many seconds an address must wait if it may spend this much.
     pub(crate) fn wait(&self, peer: Option<Address>, own: u32, second: u32) -> Option<u32> {
         let state = self.state();
         let spent = state.by_site.get(&state.site(peer))?.at(second);
@@ -107,7 +107,7 @@ impl<const SECONDS: u32> State<SECONDS> {
 }
 
 impl<const SECONDS: u32> Spent<SECONDS> {
-    /// A thread that is late by a second counts into the window that has begun.
+    /// A thread that is late by a second counts into the new window.
     fn is_of(self, second: u32) -> bool {
         self.cost > 0 && second.saturating_sub(self.since) < SECONDS
     }

@@ -1,5 +1,4 @@
-//! Conditions that can hold for no request, and forms that are not those of this
-//! crate.
+//! Conditions that hold for no request, and forms of other routers and tools.
 
 use super::{
     When,
@@ -8,7 +7,7 @@ use super::{
 };
 use http::HeaderValue;
 
-/// What is wrong with single conditions, each in words.
+/// Returns what is wrong with single conditions, in words.
 pub(super) fn mistakes(when: &When) -> Vec<String> {
     let mut found = Vec::new();
     collect(when, &mut found);
@@ -35,7 +34,7 @@ fn collect(when: &When, found: &mut Vec<String>) {
         found.extend(texts(&host.0).filter_map(of_host));
         if matches!(&host.0, Is::OneOf(of) if of.iter().any(String::is_empty)) {
             found.push(
-                "the host \"\" is only that of requests whose `host` is empty: expected a name, or \
+                "only a request with an empty `host` has the host \"\": expected a name, or \
                  `present = false`"
                     .to_owned(),
             );
@@ -45,7 +44,7 @@ fn collect(when: &When, found: &mut Vec<String>) {
     for (name, text) in &when.header.0 {
         let name = name.0.as_str();
         if name == super::VERBOSE_HEADER.as_str() {
-            found.push(format!("the header {name} is not seen by rules"));
+            found.push(format!("rules do not see the header {name}: use a token"));
         }
         let wrong = |value: &&str| {
             *value != value.trim_matches([' ', '\t']) || HeaderValue::from_str(value).is_err()
@@ -67,12 +66,12 @@ fn collect(when: &When, found: &mut Vec<String>) {
         let encoded = texts(&text.0).chain([name.as_str()]).find(is_encoded);
         if let Some(encoded) = encoded {
             found.push(format!(
-                "keys and values of the query are compared decoded, and {encoded:?} is encoded"
+                "keys and values of the query are compared decoded: write {encoded:?} decoded"
             ));
         }
         if texts(&text.0).any(|value| value.len() > 1024) {
             found.push(format!(
-                "values of the query are compared up to 1 KiB, and that of {name:?} is longer"
+                "no value of the query matches more than 1 KiB, and that of {name:?} is longer"
             ));
         }
         found.extend(of_none("query", &text.0));
@@ -94,8 +93,8 @@ fn collect(when: &When, found: &mut Vec<String>) {
         }
         if name.len() > 256 || texts(&text.0).any(|value| value.len() > 1024) {
             found.push(format!(
-                "names of facts are compared up to 256 bytes and their values up to 1 KiB, and \
-                 those of {:?} are longer",
+                "names of facts match up to 256 bytes and their values up to 1 KiB, and those of \
+                 {:?} are longer",
                 name.chars().take(64).collect::<String>()
             ));
         }
@@ -107,7 +106,7 @@ fn collect(when: &When, found: &mut Vec<String>) {
     }
 }
 
-/// What a text is, or begins with.
+/// Returns the values that a text equals, or begins with.
 fn texts(is: &Is) -> impl Iterator<Item = &str> {
     let (some, prefix) = match is {
         Is::OneOf(texts) => (texts.as_slice(), None),
@@ -128,7 +127,7 @@ fn of_none(what: &str, is: &Is) -> Option<String> {
         Is::Network(of) => of.is_empty(),
         _ => false,
     };
-    is_none.then(|| format!("the {what} is to be one of no values"))
+    is_none.then(|| format!("the {what} must be one of no values: add a value"))
 }
 
 fn of_method(method: &str) -> Option<String> {
@@ -141,10 +140,14 @@ fn of_method(method: &str) -> Option<String> {
     }
     let meant = KNOWN.iter().find(|known| **known == capitals).copied();
     let meant = meant.or_else(|| closest(&capitals, KNOWN));
-    meant.map(|meant| format!("methods have a case and {method} is none: {meant}?"))
+    meant.map(|meant| {
+        format!(
+            "{method} is not a known method, and methods are case-sensitive: did you mean {meant}?"
+        )
+    })
 }
 
-/// As the router writes it, which is compared byte by byte.
+/// Routes are compared byte by byte with those of the router.
 fn of_route(route: &str) -> Option<String> {
     if route.contains("://") || route.contains(['?', '#']) {
         return Some(format!(
@@ -174,8 +177,8 @@ fn of_route(route: &str) -> Option<String> {
     None
 }
 
-/// A segment of a route as axum writes it since 0.8: other routers, and axum before,
-/// write parameters in other ways.
+/// Returns a segment of a route as axum 0.8 writes it; other routers, and older versions of
+/// axum, write parameters differently.
 fn segment(segment: &str) -> String {
     let name = |name: &str, default: &str| match name {
         "" => default.to_owned(),
@@ -191,20 +194,20 @@ fn segment(segment: &str) -> String {
     if let Some(rest) = segment.strip_prefix('*').filter(|rest| plain(rest)) {
         return format!("{{*{}}}", name(rest, "rest"));
     }
-    // A colon stands for itself behind something else, as in `/orders:batch`.
+    // A colon after other characters is literal, as in `/orders:batch`.
     if let Some(id) = segment.strip_prefix(':').filter(|id| plain(id)) {
         return format!("{{{}}}", name(id, "id"));
     }
     let angle = segment.strip_prefix('<').and_then(|s| s.strip_suffix('>'));
     if let Some(id) = angle {
         let many = if id.ends_with("..") { "*" } else { "" };
-        // A converter may stand before it.
+        // A converter may come before the name.
         let id = id.trim_end_matches('.').rsplit(':').next();
         return format!("{{{many}{}}}", name(id.unwrap_or_default(), "id"));
     }
     let braces = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}'));
     if let Some((id, _)) = braces.and_then(|inner| inner.split_once(':')) {
-        // An expression for the values, which axum has not.
+        // axum has no expressions for values.
         return format!("{{{}}}", name(id, "id"));
     }
     segment.to_owned()
@@ -228,7 +231,7 @@ fn of_glob(glob: &str) -> Option<String> {
 fn of_path(path: &str) -> Option<String> {
     if path.contains("://") || path.contains(['?', '#']) {
         return Some(format!(
-            "no path is like {path:?}: it has no host, and the query stands in `query`"
+            "no path is like {path:?}: a path has no host and no query; use `host` and `query`"
         ));
     }
     if !path.is_empty() && !path.starts_with(['/', '*']) {
@@ -246,7 +249,7 @@ fn of_host(host: &str) -> Option<String> {
         return expected("expected its name alone, without scheme and path");
     }
     if host.contains('*') {
-        return expected("a star stands for itself here; expected `regex`, or each name");
+        return expected("`*` is literal here; expected `regex`, or each name");
     }
     let never = |c: char| !c.is_ascii() || c.is_ascii_whitespace() || c.is_ascii_control();
     if host.contains(never) {

@@ -1,42 +1,40 @@
-//! Who is verbose: rules, and what they ask for.
+//! Rules: which requests are verbose, and what they show.
 //!
-//! A [`Rule`] names the traffic it is about, what to show of it, and when it
-//! ends; there is no rule without an end. Rules are evaluated in order when a
-//! request arrives, and the first that matches wins. They are evaluated again when
-//! the service states a [fact](crate::context::RequestContext::fact) that a rule
-//! waits for, which can raise the request to live from there on.
+//! A [`Rule`] has conditions on requests, the events to show, and an end; there is no rule
+//! without an end. Rules are evaluated in order when a request arrives, and the first that
+//! matches wins. They are evaluated again when the service states a
+//! [fact](crate::context::RequestContext::fact) that a rule waits for, which can make the
+//! request live from then on.
 //!
 //! # Examples
 //!
-//! Rules in code, and what they make of a request:
+//! Rules in code, and what they do with a request:
 //!
 //! ```
-//! use dashcam::selection::{Described, Rule, Rules, SampleKey};
+//! use dashcam::selection::{Described, Rule, Rules, When};
 //! use http::Method;
 //! use std::time::{Duration, SystemTime};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let one_hour = SystemTime::now() + Duration::from_secs(3600);
+//! let orders = When::new().method(Method::POST).path("/orders/*")?;
 //! let rules = Rules::new([
 //!     Rule::new("acme-checkout", one_hour)
-//!         .method(Method::POST)
-//!         .path("/orders/*".parse()?)
-//!         .fact("tenant", "acme")
+//!         .when(orders.fact("tenant", "acme"))
 //!         .verbose("info,my_service=trace,sqlx=debug")?,
 //! ]);
 //! let request = Described::new(Method::POST, "/orders/7".parse()?);
-//! let why = rules.why(&request, &SampleKey::default());
-//! assert_eq!(why.selected, None);
-//! assert_eq!(why.rules[0].waits, ["fact tenant = \"acme\""]);
+//! let why = rules.why(&request);
+//! assert!(!why[0].selects());
+//! assert_eq!(why[0].waits, ["fact tenant = \"acme\""]);
 //!
-//! let why = rules.why(&request.fact("tenant", "acme"), &SampleKey::default());
-//! assert_eq!(why.selected.as_deref(), Some("acme-checkout"));
+//! let why = rules.why(&request.fact("tenant", "acme"));
+//! assert!(why[0].selects());
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The same as text, which `docs/rules.md` describes field by field, and what an
-//! error looks like:
+//! A rule as text, which `docs/rules.md` describes field by field, and an error in it:
 //!
 #![cfg_attr(feature = "config", doc = "```")]
 #![cfg_attr(not(feature = "config"), doc = "```ignore")]
@@ -58,21 +56,21 @@
 //! # Ok::<(), dashcam::selection::RulesError>(())
 //! ```
 //!
-//! Headers, cookies, the query and the host are set by the client: a rule that
-//! selects by them alone lets clients select themselves, and
-//! [`check`](Rules::check) says so. Prefer facts.
+//! Clients set headers, cookies, the query and the host: a rule that selects by these alone
+//! lets clients select themselves, and [`Rules::check`] warns of it. Prefer facts.
 //!
 //! # Ordering
 //!
-//! Rules see the request as it reaches the layer. Route templates exist only
-//! inside the router (`Router::layer`), facts only after the code that states
-//! them, and [`Peer`] only where the server or an outer layer says it.
+//! Rules see the request as it reaches the layer. A route template exists only inside the
+//! router (`Router::layer`), a fact only after the code that states it, and a [`Peer`] only if
+//! the server or an outer layer adds it.
 
 mod check;
 mod chosen;
 mod conflicts;
 mod directives;
 mod engine;
+mod error;
 #[cfg(feature = "config")]
 mod file;
 mod findings;
@@ -98,33 +96,35 @@ mod work;
 
 #[cfg(feature = "token")]
 pub(crate) use self::engine::Scope;
+#[cfg(feature = "config")]
+pub use self::file::RulesFile;
 pub use self::{
-    check::{Warning, WarningKind},
-    directives::{Directives, InvalidDirectives},
-    model::{
-        Budget, Capture, Glob, InvalidRule, Mode, Network, Rule, Rules, Sample, SampleKey, Text,
-        When,
-    },
+    check::Warning,
+    error::RulesError,
+    model::{Budget, Rule, Rules, Text, When},
     peer::Peer,
-    source::{News, RuleSource},
-    status::{Counts, RuleStatus, SourceStatus, VerboseStatus},
-    steering::{RuleSlot, Steering},
-    switch::{OffBy, VERBOSE_OFF},
-    why::{Described, RuleVerdict, Verdict, Why},
+    source::RuleSource,
+    status::{Counts, RuleStatus, VerboseStatus},
+    steering::Steering,
+    why::{Described, Why},
 };
 pub(crate) use self::{
     chosen::{Chosen, InForce},
+    directives::Directives,
     engine::{Admission, Arrival, Hold, MAX_FACT_LEN, Pending, Seen, Selected, Shortage},
-    model::Address,
+    model::{Address, Capture, Glob, Mode, Network, SampleKey},
     peer::{peer, site},
     recorded::Recorded,
 };
 #[cfg(any(feature = "admin", feature = "token"))]
 pub(crate) use self::{engine::second, guesses::Guesses};
-#[cfg(feature = "config")]
-pub use self::{file::RulesFile, parse::RulesError};
+#[cfg(feature = "admin")]
+pub(crate) use self::{
+    steering::RuleSlot,
+    switch::{OffBy, VERBOSE_OFF},
+};
 
-/// The header by which a request says that it wants to be verbose.
+/// The header by which a request asks to be verbose.
 pub(crate) const VERBOSE_HEADER: http::HeaderName =
     http::HeaderName::from_static("x-dashcam-verbose");
 

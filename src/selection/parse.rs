@@ -1,14 +1,14 @@
 //! Rules as text.
 
-use super::{Rule, Rules};
-use std::{fmt, ops::Range, path::PathBuf};
+use super::{Rule, Rules, RulesError};
+use std::ops::Range;
 
 impl Rules {
-    /// Reads TOML, as `docs/rules.md` describes it.
+    /// Reads rules as TOML, which `docs/rules.md` describes.
     ///
     /// # Errors
     ///
-    /// What is wrong, and where.
+    /// The text cannot be read; the error has the place.
     pub fn from_toml(text: &str) -> Result<Self, RulesError> {
         let at = |span: Option<Range<usize>>| span.map(|span| position(text, span.start));
         let read = toml::Deserializer::parse(text)
@@ -20,17 +20,17 @@ impl Rules {
         read.map_err(|(field, error)| {
             let span = rule_span(text, &field).or_else(|| error.span());
             let others = others_in_toml(text, &field);
-            RulesError::new(at(span), field, error.message().to_owned()).and(others)
+            RulesError::at(at(span), field, error.message().to_owned()).and(others)
         })
     }
 
-    /// Reads JSON of the same form.
+    /// Reads rules as JSON of the same form.
     ///
     /// # Errors
     ///
-    /// What is wrong, and where.
+    /// The text cannot be read; the error has the place.
     pub fn from_json(text: &str) -> Result<Self, RulesError> {
-        // Editors of some systems mark texts with it, which TOML allows.
+        // A byte order mark, which some editors write, and TOML allows.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut from = serde_json::Deserializer::from_str(text);
         let at =
@@ -40,122 +40,31 @@ impl Rules {
             let error = error.into_inner();
             let value = serde_json::from_str(text).unwrap_or_default();
             let others = others_in_json(&value, &field);
-            RulesError::new(at(&error), field, without_position(&error)).and(others)
+            RulesError::at(at(&error), field, without_position(&error)).and(others)
         })?;
-        from.end().map_err(|error| {
-            RulesError::new(at(&error), String::new(), without_position(&error))
-        })?;
+        from.end()
+            .map_err(|error| RulesError::at(at(&error), String::new(), without_position(&error)))?;
         Ok(rules)
     }
 
-    /// Reads a JSON value of the same form.
+    /// Reads rules as a JSON value of the same form.
     ///
     /// # Errors
     ///
-    /// What is wrong, and in which field.
+    /// The value cannot be read; the error has the field.
     pub fn from_json_value(value: &serde_json::Value) -> Result<Self, RulesError> {
         serde_path_to_error::deserialize(value).map_err(|error| {
             let field = field(error.path());
             let others = others_in_json(value, &field);
-            RulesError::new(None, field, error.into_inner().to_string()).and(others)
+            RulesError::at(None, field, error.into_inner().to_string()).and(others)
         })
     }
 }
 
-/// Rules cannot be read: the first error, and one of each other rule.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct RulesError {
-    /// The file, where they are in one.
-    pub file: Option<PathBuf>,
-    /// The line, counted from 1, where there are lines.
-    pub line: Option<usize>,
-    /// The column, counted from 1 in characters for TOML and in bytes for JSON.
-    pub column: Option<usize>,
-    /// The field, such as `rule[0].when.method`; empty where it is the whole.
-    pub field: String,
-    /// What is wrong, or what was expected.
-    pub message: String,
-    others: Box<[Self]>,
-}
-
-impl RulesError {
-    fn new(at: Option<(usize, usize)>, field: String, message: String) -> Self {
-        Self {
-            file: None,
-            line: at.map(|(line, _)| line),
-            column: at.map(|(_, column)| column),
-            field,
-            message,
-            others: Box::default(),
-        }
-    }
-
-    /// An error of the whole file.
-    pub(super) fn of_file(file: impl Into<PathBuf>, message: String) -> Self {
-        Self::new(None, String::new(), message).in_file(file)
-    }
-
-    /// What is wrong in other rules, one error of each, in their order, and
-    /// 99 at most. Of a text
-    /// that is no TOML or JSON nothing more is known.
-    #[must_use]
-    pub fn others(&self) -> &[Self] {
-        &self.others
-    }
-
-    fn and(self, others: Vec<Self>) -> Self {
-        Self {
-            others: others.into(),
-            ..self
-        }
-    }
-
-    pub(super) fn in_file(self, file: impl Into<PathBuf>) -> Self {
-        let file = file.into();
-        let others = self.others.into_iter();
-        Self {
-            others: others.map(|other| other.in_file(&file)).collect(),
-            file: Some(file),
-            ..self
-        }
-    }
-}
-
-impl fmt::Display for RulesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(file) = &self.file {
-            write!(f, "{}:", file.display())?;
-        }
-        if let (Some(line), Some(column)) = (self.line, self.column) {
-            write!(f, "{line}:{column}:")?;
-        }
-        if self.file.is_some() || self.line.is_some() {
-            f.write_str(" ")?;
-        }
-        if !self.field.is_empty() {
-            write!(f, "{}: ", self.field)?;
-        }
-        f.write_str(&self.message)?;
-        for other in self.others.iter().take(SHOWN) {
-            write!(f, "; {other}")?;
-        }
-        match self.others.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, "; and errors in {more} more rules"),
-        }
-    }
-}
-
-/// How many errors of other rules are looked for.
+/// The most errors of other rules.
 const MOST: usize = 99;
 
-/// How many errors of other rules one line in the log has.
-const SHOWN: usize = 9;
-
-impl std::error::Error for RulesError {}
-
-/// Rules but the one that `first` is about, which was read before.
+/// Whether a rule is not the one that the first error is about.
 fn is_other(first: &str, index: usize) -> bool {
     let rest = first.strip_prefix(&format!("rule[{index}]"));
     !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -183,7 +92,7 @@ fn others_in_toml(text: &str, first: &str) -> Vec<RulesError> {
         let whole = field.ends_with(']').then(|| rule.span());
         let span = whole.or_else(|| error.span());
         let at = span.map(|span| position(text, span.start));
-        Some(RulesError::new(at, field, error.message().to_owned()))
+        Some(RulesError::at(at, field, error.message().to_owned()))
     };
     let rules = rules.into_iter().flatten().enumerate();
     let others = rules.filter(|(index, _)| is_other(first, *index));
@@ -195,14 +104,14 @@ fn others_in_json(value: &serde_json::Value, first: &str) -> Vec<RulesError> {
     let error = |(index, rule): (usize, &serde_json::Value)| {
         let error = serde_path_to_error::deserialize::<_, Rule>(rule).err()?;
         let field = inner(index, error.path());
-        Some(RulesError::new(None, field, error.into_inner().to_string()))
+        Some(RulesError::at(None, field, error.into_inner().to_string()))
     };
     let rules = rules.into_iter().flatten().enumerate();
     let others = rules.filter(|(index, _)| is_other(first, *index));
     others.filter_map(error).take(MOST).collect()
 }
 
-/// Where a rule is that is wrong as a whole: the parser says where the list is.
+/// Returns the place of a rule that is wrong as a whole; the parser knows that of the list.
 fn rule_span(text: &str, field: &str) -> Option<Range<usize>> {
     let index: usize = field
         .strip_prefix("rule[")?
@@ -222,7 +131,7 @@ fn position(text: &str, at: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// The path without what it says of unknown places.
+/// Returns the path without its marks of unknown places.
 fn field(path: &serde_path_to_error::Path) -> String {
     let text = path.to_string();
     text.trim_matches(['.', '?']).to_owned()
@@ -236,7 +145,7 @@ fn without_position(error: &serde_json::Error) -> String {
     }
 }
 
-/// Reads either, as the name of the file says.
+/// Reads TOML or JSON, by the name of the file.
 pub(super) fn by_name(file: &std::path::Path, text: &str) -> Result<Rules, RulesError> {
     let is_json = file
         .extension()

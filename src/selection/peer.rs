@@ -2,22 +2,21 @@ use super::Address;
 use http::Extensions;
 use std::net::IpAddr;
 
-/// The address at the other end of the connection, which conditions on the
-/// client look at.
+/// The address at the other end of the connection, for [`When::client`](super::When::client).
 ///
-/// With the feature `axum` it is that of `ConnectInfo<SocketAddr>`, which
-/// `into_make_service_with_connect_info` puts into requests. Other servers put
-/// this type into the request's extensions, which wins over `ConnectInfo`. Where
-/// there is neither, no such condition holds.
+/// With the feature `axum` it is the address of `ConnectInfo<SocketAddr>`, which
+/// `into_make_service_with_connect_info` adds to requests. Other servers add this type to the
+/// extensions of requests, which takes precedence over `ConnectInfo`. Without either, no
+/// condition on the client holds.
 ///
-/// It is the peer, not what a header such as `x-forwarded-for` claims. Behind a
-/// proxy that is the proxy: there the service states the client's address as a
-/// fact, and rules look at the fact with [`Text::network`](super::Text::network).
+/// It is not what a header such as `x-forwarded-for` claims. Behind a proxy it is the proxy: let
+/// the service state the address of the client as a fact, and use
+/// [`Text::network`](super::Text::network) for the fact.
 ///
-/// Places for what failed, and work, are shared between peers, too (of IPv6 between
-/// /64s): see [`StormLimits`](crate::capture::StormLimits). Where all have the proxy's
-/// address, or none is known, they are one. A layer in front of dashcam's may put this type
-/// into requests, from a header that the proxy sets and nobody else can.
+/// Peers (IPv6: /64s) also share the places for failures, and work: see
+/// [`StormLimits`](crate::capture::StormLimits). If all have the address of the proxy, or none
+/// is known, they are one peer. A layer outside of dashcam's may add this type from a header
+/// that only the proxy can set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Peer(pub IpAddr);
 
@@ -34,7 +33,7 @@ pub(crate) fn peer(extensions: &Extensions) -> Option<Address> {
     None
 }
 
-/// Whose request it is, by what shares are of; zero where that is not known.
+/// Returns the peer as a number, by which places are shared; zero if it is not known.
 pub(crate) fn site(extensions: &Extensions) -> u128 {
     peer(extensions).map_or(0, Address::site)
 }

@@ -1,22 +1,23 @@
-//! The thread that asks a source of rules.
+//! The thread that polls a source of rules.
 
 use super::{
-    RuleSlot, Steering,
-    source::{DEFAULT_INTERVAL, News, RuleSource},
+    Rules, Steering,
+    source::{DEFAULT_INTERVAL, RuleSource},
+    steering::RuleSlot,
 };
 use crate::{foreign, targets::RULES_TARGET};
 use std::{io, thread, time::Duration};
 
-/// A source that is asked without a pause would take a processor.
+/// The shortest interval: polling without a pause would use up a core.
 const LEAST_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Steering {
-    /// Uses what this source says, too, asked by a thread of its own until the
-    /// last clone is gone.
+    /// Adds a source, and starts a thread that polls it until the last clone of this steering
+    /// is dropped. The first poll is before this method returns.
     ///
     /// # Errors
     ///
-    /// The operating system gave no thread.
+    /// The operating system cannot start the thread.
     pub fn source(self, source: impl RuleSource) -> io::Result<Self> {
         let slot = self.slot(source.name());
         spawn(source, slot)?;
@@ -24,8 +25,8 @@ impl Steering {
     }
 }
 
-/// Asks a source until nobody uses its rules. The first time it is asked at
-/// once, so that a service starts with its rules.
+/// Polls a source until nobody uses its rules. The first poll is at once, so that a service
+/// starts with its rules.
 fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<()> {
     slot.hear(ask(&mut source));
     let run = move || {
@@ -38,7 +39,7 @@ fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<()> {
                 let warn = || {
                     tracing::warn!(
                         target: RULES_TARGET,
-                        "the rules of {name}: asked every {least:?}, not every {interval:?}"
+                        "the rules of {name}: polled every {least:?}, not every {interval:?}"
                     );
                 };
                 foreign::run(warn);
@@ -54,7 +55,7 @@ fn spawn(mut source: impl RuleSource, slot: RuleSlot) -> io::Result<()> {
         .map(drop)
 }
 
-/// The default, where the source panics.
+/// Returns the interval, or the default if the source panics.
 fn interval(source: &impl RuleSource) -> Duration {
     foreign::run(|| source.interval()).unwrap_or(DEFAULT_INTERVAL)
 }
@@ -63,7 +64,8 @@ fn name(source: &impl RuleSource) -> String {
     foreign::run(|| source.name()).unwrap_or_else(|| "a source whose name panics".to_owned())
 }
 
-fn ask(source: &mut impl RuleSource) -> News {
-    foreign::run(|| source.poll())
-        .unwrap_or_else(|| News::Problem("the source panicked".to_owned()))
+/// Polls the source. Its error may panic, too, so it is formatted and dropped in there.
+fn ask(source: &mut impl RuleSource) -> Result<Option<Rules>, String> {
+    foreign::run(|| source.poll().map_err(|error| error.to_string()))
+        .unwrap_or_else(|| Err("the source panicked".to_owned()))
 }

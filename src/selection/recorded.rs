@@ -6,13 +6,12 @@ use std::sync::{
 };
 use tracing::{Level, Metadata, level_filters::LevelFilter};
 
-/// What is recorded, `None` for nothing. Read by every event of a recording
-/// request without a lock, and exchanged while requests run; what it was before
-/// is freed with its last reader.
+/// Which events are recorded. Every event of a recording request reads it without a lock, and
+/// it is replaced while requests run.
 #[derive(Debug)]
 pub(crate) struct Recorded {
-    /// The usual case, one level for all targets, at the cost of one load: the
-    /// rank of that level, or [`BY_TARGET`].
+    /// The rank of the level if all targets have the same one, which is the usual case and costs
+    /// one load; otherwise [`BY_TARGET`].
     rank: AtomicU8,
     directives: ArcSwapOption<Directives>,
 }
@@ -34,8 +33,8 @@ impl Recorded {
         }
     }
 
-    /// Whether the most verbose level is another one then. Callers take turns,
-    /// or level and directives would not belong together.
+    /// Replaces the directives; `None` records nothing. Returns whether the most verbose level
+    /// changes. Callers must not overlap, or level and directives would differ.
     pub(crate) fn set(&self, directives: Option<Directives>) -> bool {
         let directives = directives.filter(names_something);
         let before = self.max_level();
@@ -49,7 +48,7 @@ impl Recorded {
         self.rank.load(SeqCst) != 0
     }
 
-    /// What is recorded now.
+    /// Returns which events are recorded.
     pub(crate) fn directives(&self) -> Option<Directives> {
         let directives = self.directives.load();
         directives
@@ -57,7 +56,7 @@ impl Recorded {
             .map(|directives| Directives::clone(directives))
     }
 
-    /// `OFF` where nothing is recorded.
+    /// Returns the most verbose level; `OFF` if nothing is recorded.
     pub(crate) fn max_level(&self) -> LevelFilter {
         self.directives
             .load()
@@ -83,7 +82,7 @@ impl Recorded {
     }
 }
 
-/// `off` is a directive, too.
+/// Whether they are more than `off`.
 fn names_something(directives: &Directives) -> bool {
     directives.max_level() != LevelFilter::OFF
 }

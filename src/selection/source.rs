@@ -1,14 +1,15 @@
 use super::Rules;
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
-/// Somewhere that rules come from and change while the service runs.
+/// A source of rules that change while the service runs.
 ///
-/// It is asked by a thread of its own, so it may take its time; a source that
-/// fetches in the background hands over what came in since the last question.
-/// Sources that rather tell than be asked use a [`RuleSlot`](super::RuleSlot).
+/// A thread of its own polls it, so [`poll`](Self::poll) may block. A source that fetches in
+/// the background returns what came in since the last poll. A source that pushes calls
+/// [`Steering::set_rules`](super::Steering::set_rules) instead.
 ///
 /// ```
-/// use dashcam::selection::{News, RuleSource, Rules, Steering};
+/// use dashcam::selection::{RuleSource, Rules, Steering};
+/// use std::error::Error;
 ///
 /// struct Nobody;
 ///
@@ -17,8 +18,8 @@ use std::time::Duration;
 ///         "nobody".to_owned()
 ///     }
 ///
-///     fn poll(&mut self) -> News {
-///         News::Rules(Rules::default())
+///     fn poll(&mut self) -> Result<Option<Rules>, Box<dyn Error + Send + Sync>> {
+///         Ok(Some(Rules::default()))
 ///     }
 /// }
 ///
@@ -27,35 +28,25 @@ use std::time::Duration;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait RuleSource: Send + 'static {
-    /// How the status and the log call it.
+    /// Returns the name of the source in the status and the log.
     fn name(&self) -> String;
 
-    /// What is new since the last call.
-    fn poll(&mut self) -> News;
+    /// Returns the rules from now on, or `None` if they are those of the last poll.
+    ///
+    /// Rules of which a part cannot be used have a [problem](Rules::problem). A source that
+    /// is gone returns no rules, with a problem.
+    ///
+    /// # Errors
+    ///
+    /// The newest version cannot be used. The rules of the last poll stay in use until they
+    /// expire; the log and the status report the error.
+    fn poll(&mut self) -> Result<Option<Rules>, Box<dyn Error + Send + Sync>>;
 
-    /// How long to wait after a call; default 500 ms. At least 10 ms are waited: of a
-    /// source that says less the log says so once.
+    /// Returns how long to wait after a poll. Default: 500 ms; at least 10 ms. The log reports
+    /// a source with less once.
     fn interval(&self) -> Duration {
         DEFAULT_INTERVAL
     }
 }
 
 pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_millis(500);
-
-/// What a source says when it is asked.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum News {
-    /// Nothing: what it said last stays in use until it expires.
-    Nothing,
-    /// These rules from now on.
-    Rules(Rules),
-    /// These rules from now on, and what is wrong with the rest of what the source
-    /// says; the log and the status say so.
-    Partly(Rules, String),
-    /// A version that cannot be used, and why. What it said last stays in use
-    /// until it expires; the log and the status say so.
-    Problem(String),
-    /// There is nothing any more, and why: its rules end.
-    Gone(String),
-}

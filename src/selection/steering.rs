@@ -1,12 +1,11 @@
 use super::{
-    Budget, OffBy, Rules, SampleKey, Warning,
+    Budget, Rules, SampleKey, Warning,
     check::{of_budget, of_rule},
     engine::{Entry, Overall, Selected, Set, Spent, Terms},
     findings::{Findings, of_set, untold_of},
     model::{Mode, Rule},
-    source::News,
     status::{RuleStatus, SourceStatus, VerboseStatus},
-    switch::Switch,
+    switch::{OffBy, Switch},
 };
 use crate::{foreign, levels::raise_live, targets::RULES_TARGET};
 use arc_swap::{ArcSwap, Guard};
@@ -18,13 +17,11 @@ use std::{
 };
 use tracing::subscriber::NoSubscriber;
 
-/// The rules in use, where they come from, what they have spent, and the switch
-/// that ends all of it.
+/// The rules in use, their sources and budgets, and the switch for everything verbose.
 ///
-/// Cheap to clone; all clones are the same. Rules of several sources are one
-/// after the other, in the order in which the sources were added. A new set takes
-/// the place of the old one at once: a request sees one set, also where it waits
-/// for facts.
+/// It is cheap to clone, and all clones share their state. The rules of several sources are in
+/// the order in which the sources were added. New rules of a source replace its old ones at
+/// once: a request sees one set of rules, even while it waits for facts.
 #[derive(Clone)]
 pub struct Steering(Arc<Inner>);
 
@@ -32,32 +29,51 @@ struct Inner {
     set: ArcSwap<Set>,
     switch: Arc<Switch>,
     overall: Arc<Overall>,
-    /// What headers have spent.
+    /// What tokens and headers have spent.
     asked: Arc<Spent>,
     key: SampleKey,
     sources: Mutex<Vec<Source>>,
     findings: Findings,
 }
 
-/// What one source has said so far.
+/// A source of rules.
 struct Source {
     name: String,
+    /// Whether [`Steering::set_rules`] added it, and finds it by its name.
+    is_pushed: bool,
     rules: Rules,
     problem: Option<String>,
-    /// Whether the log says so.
+    /// Whether the log has reported the problem.
     told: bool,
 }
 
+impl Source {
+    fn new(name: String, is_pushed: bool) -> Self {
+        Self {
+            name,
+            is_pushed,
+            rules: Rules::default(),
+            problem: None,
+            told: false,
+        }
+    }
+}
+
 impl Steering {
-    /// No rule, [`Budget::overall`], and the default key.
+    /// Starts without a rule, with [`Budget::overall`] and the default key of samples.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Budget::overall(), SampleKey::default())
+        Self::of(Budget::overall(), SampleKey::default())
     }
 
-    /// No rule, a budget for all of them together, and the key of samples.
+    /// Starts without a rule, with a budget for all rules, tokens and headers together, and
+    /// with a [key of samples](crate::kit::DashcamBuilder::sample_key).
     #[must_use]
-    pub fn with(overall: Budget, key: SampleKey) -> Self {
+    pub fn with(overall: Budget, sample_key: [u8; 16]) -> Self {
+        Self::of(overall, SampleKey(sample_key))
+    }
+
+    pub(crate) fn of(overall: Budget, key: SampleKey) -> Self {
         Self(Arc::new(Inner {
             set: ArcSwap::default(),
             switch: Arc::new(Switch::from_environment()),
@@ -72,46 +88,68 @@ impl Steering {
         }))
     }
 
-    /// Uses these rules, too. More than 100 are refused, as the status says then.
+    /// Adds rules that do not change. More than 100 are refused: the log and the status report
+    /// it, and none is used.
     #[must_use]
     pub fn rules(self, rules: Rules) -> Self {
         self.slot("fixed").set(rules);
         self
     }
 
-    /// A place for rules that somebody hands over when there are new ones.
-    #[must_use]
-    pub fn slot(&self, name: impl Into<String>) -> RuleSlot {
+    /// Replaces the rules of the source of this name. The first call adds the source, behind
+    /// those so far. A [problem](Rules::problem) of the rules is reported by the log and the
+    /// status.
+    ///
+    /// More than 100 rules are refused: the rules from before stay in use, and the log and
+    /// the status report it.
+    pub fn set_rules(&self, source: &str, rules: Rules) {
+        self.pushed(source).set(rules);
+    }
+
+    /// Reports that the newest rules of the source of this name cannot be used, in the log
+    /// and in the status. Those from before stay in use until they expire. The first call adds
+    /// the source, behind those so far.
+    pub fn set_problem(&self, source: &str, problem: impl Into<String>) {
+        self.pushed(source).hear(Err(problem.into()));
+    }
+
+    fn pushed(&self, name: &str) -> RuleSlot {
         let mut sources = self.0.sources();
-        sources.push(Source {
-            name: name.into(),
-            rules: Rules::default(),
-            problem: None,
-            told: false,
-        });
+        let known = |source: &Source| source.is_pushed && source.name == name;
+        match sources.iter().position(known) {
+            Some(source) => RuleSlot::new(&self.0, source),
+            None => {
+                sources.push(Source::new(name.to_owned(), true));
+                RuleSlot::new(&self.0, sources.len() - 1)
+            }
+        }
+    }
+
+    /// A place for the rules of one source, behind those so far.
+    pub(crate) fn slot(&self, name: impl Into<String>) -> RuleSlot {
+        let mut sources = self.0.sources();
+        sources.push(Source::new(name.into(), false));
         RuleSlot::new(&self.0, sources.len() - 1)
     }
 
-    /// Ends everything verbose that rules and headers have begun, and begins
-    /// nothing, whatever they say. Requests in flight show no more; what
-    /// [`Replay`](crate::capture::Replay) does has its own setting.
+    /// Switches everything verbose off, whatever rules, tokens and headers ask for. Requests in
+    /// flight stop being verbose. It does not affect [`Replay`](crate::capture::Replay).
     pub fn switch_off(&self) {
         self.0.switch.off();
     }
 
-    /// Undoes [`switch_off`](Self::switch_off), not
-    /// [`VERBOSE_OFF`](super::VERBOSE_OFF).
+    /// Undoes [`switch_off`](Self::switch_off). Everything verbose stays off if the
+    /// environment variable `DASHCAM_VERBOSE_OFF` keeps it off; see [`is_off`](Self::is_off).
     pub fn switch_on(&self) {
         self.0.switch.on();
     }
 
-    /// Whether everything is off, and by whom.
-    #[must_use]
-    pub fn off_by(&self) -> Option<OffBy> {
+    /// Returns who switched everything off.
+    pub(crate) fn off_by(&self) -> Option<OffBy> {
         self.0.switch.off_by()
     }
 
-    /// The rules in use, in order.
+    /// Returns the rules in use, in order.
     #[must_use]
     pub fn in_use(&self) -> Rules {
         let mut all = Rules::default();
@@ -119,7 +157,7 @@ impl Steering {
         all
     }
 
-    /// What is selected, and how much of it.
+    /// Returns the rules in use, and what they have selected.
     #[must_use]
     pub fn status(&self) -> VerboseStatus {
         let now = SystemTime::now();
@@ -142,9 +180,9 @@ impl Steering {
         }
     }
 
-    /// What is wrong with the rules in use, or what their authors may not mean: what
-    /// [`Rules::check`] says, and what only a running service knows, that requests do
-    /// not bring what a rule needs. The log says each once.
+    /// Returns what is wrong with the rules in use, or not what their authors may mean: the
+    /// warnings of [`Rules::check`], and those that only a running service knows, such as that
+    /// requests lack what a rule needs. The log has each once.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let now = SystemTime::now();
@@ -155,7 +193,7 @@ impl Steering {
         for (n, entry) in set.entries().iter().enumerate() {
             let rule = entry.rule();
             warnings.extend(of_rule(rule, now));
-            // Of the set before this one it may be another rule's.
+            // The warnings may still be those of the previous set.
             while let Some((_, of)) = beside.next_if(|(of, _)| *of <= n) {
                 if of.rule == rule.name && rule.expires > now {
                     warnings.push(of.clone());
@@ -166,18 +204,18 @@ impl Steering {
         warnings
     }
 
-    /// Tells the log what it does not say yet; where there is no subscriber, later.
+    /// Logs new warnings; if there is no subscriber, it does so later.
     pub(crate) fn tell(&self) {
         self.0.tell();
     }
 
-    /// Whether there is something to tell, as requests ask.
+    /// Whether there are new warnings.
     #[inline]
     pub(crate) fn has_to_tell(&self, set: &Set) -> bool {
         set.watch().is_due() || self.0.findings.is_due()
     }
 
-    /// The sources with their rules, in order.
+    /// Returns the sources with their rules, in order.
     #[cfg(feature = "admin")]
     pub(crate) fn by_source(&self) -> Vec<(SourceStatus, Rules)> {
         let sources = self.0.sources();
@@ -189,17 +227,22 @@ impl Steering {
         &self.0.key
     }
 
-    pub(crate) fn is_off(&self) -> bool {
+    /// Returns whether everything verbose is off, by [`switch_off`](Self::switch_off), or by
+    /// the environment variable `DASHCAM_VERBOSE_OFF`, which is read when the steering is made:
+    /// any value but `0`, `false` and the empty one.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
         self.0.switch.is_off()
     }
 
-    /// The set of now.
+    /// Returns the current set.
     pub(crate) fn set(&self) -> Guard<Arc<Set>> {
         self.0.set.load()
     }
 
-    /// What a header asked for that said this, to the end of the request or until
-    /// then. The end of the rule is the header's, which may have been on its way.
+    /// Returns what a header selects, whose content is this rule, until this time, or to the
+    /// end of the request. It ignores the end of the rule: the header may have expired on its
+    /// way.
     pub(crate) fn by_header(&self, rule: &Rule, until: Option<SystemTime>) -> Arc<Selected> {
         let selected = self.0.selected(rule, &self.0.asked, until);
         raise_live(selected.directives.max_level());
@@ -228,8 +271,7 @@ impl Inner {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces what one source said: its rules, where there are new ones, and what
-    /// is wrong.
+    /// Replaces the problem of a source, and its rules if there are new ones.
     fn set(&self, source: usize, rules: Option<Rules>, problem: Option<String>) {
         let (rules, problem) = match rules.as_ref().and_then(Rules::too_many) {
             Some(why) => (
@@ -238,14 +280,14 @@ impl Inner {
             ),
             None => (rules, problem),
         };
-        // Before the rules are in force: their first request must find the room. And
-        // before anything is locked: the service's subscriber is asked for it.
+        // Before the rules are in force, because their first request needs the level. Before
+        // anything is locked, because this calls the service's subscriber.
         let levels = rules.iter().flat_map(Rules::iter);
         let levels = levels.map(|rule| rule.verbose.directives().max_level());
         if let Some(level) = levels.max() {
             raise_live(level);
         }
-        // Held to the end, so that two changes come one after the other.
+        // Held to the end, so that changes do not overlap.
         let mut sources = self.sources();
         let Some(place) = sources.get_mut(source) else {
             return;
@@ -263,7 +305,7 @@ impl Inner {
         self.findings.of(&all, SystemTime::now());
     }
 
-    /// What the log does not know yet. Nothing is locked while it is told.
+    /// Logs new warnings, while nothing is locked.
     fn tell(&self) {
         let nobody = |to: &tracing::Dispatch| to.is::<NoSubscriber>();
         if tracing::dispatcher::get_default(nobody) || std::thread::panicking() {
@@ -272,13 +314,13 @@ impl Inner {
         let set = self.set.load_full();
         let lines = self.findings.take().into_iter().chain(untold_of(&set));
         for line in lines {
-            // Neither a request nor a thread of ours ends with a layer that panics.
+            // A layer that panics must end neither a request nor a thread of ours.
             foreign::run(|| tracing::warn!(target: RULES_TARGET, "{line}"));
         }
     }
 
-    /// The name and the problem of a source that the log knows nothing of yet.
-    /// Before there is a subscriber, nobody can be told.
+    /// Returns the name and the problem of a source if the log has not reported it and there is
+    /// a subscriber.
     fn untold(&self, source: usize) -> Option<(String, String)> {
         if !tracing::dispatcher::has_been_set() {
             return None;
@@ -290,7 +332,7 @@ impl Inner {
         Some((place.name.clone(), problem))
     }
 
-    /// Rules of one name and one end are one rule to their budgets.
+    /// Rules of the same name and end share what they have spent.
     fn compile(&self, rules: &Rules) -> Set {
         let last = self.set.load();
         let before = last.entries().iter().filter_map(|entry| {
@@ -340,9 +382,9 @@ impl fmt::Debug for Steering {
     }
 }
 
-/// A place for the rules of one source; see [`Steering::slot`].
+/// A place for the rules of one source.
 #[derive(Clone)]
-pub struct RuleSlot {
+pub(crate) struct RuleSlot {
     steering: Weak<Inner>,
     source: usize,
 }
@@ -355,29 +397,28 @@ impl RuleSlot {
         }
     }
 
-    /// These rules from now on, instead of those before.
-    pub fn set(&self, rules: Rules) {
-        self.hear(News::Rules(rules));
+    /// Replaces the rules.
+    pub(crate) fn set(&self, rules: Rules) {
+        self.hear(Ok(Some(rules)));
     }
 
-    /// What a source says. After the last clone of the steering is gone it does
-    /// nothing.
-    pub fn hear(&self, news: News) {
+    /// Takes the result of a poll. It does nothing after the last clone of the steering is
+    /// dropped.
+    pub(super) fn hear(&self, news: Result<Option<Rules>, String>) {
         let Some(steering) = self.steering.upgrade() else {
             return;
         };
         match news {
-            News::Nothing => {}
-            News::Rules(rules) => steering.set(self.source, Some(rules), None),
-            News::Partly(rules, problem) => steering.set(self.source, Some(rules), Some(problem)),
-            News::Problem(problem) => steering.set(self.source, None, Some(problem)),
-            News::Gone(problem) => {
-                steering.set(self.source, Some(Rules::default()), Some(problem));
+            Ok(None) => {}
+            Ok(Some(mut rules)) => {
+                let problem = rules.take_problem();
+                steering.set(self.source, Some(rules), problem);
             }
+            Err(problem) => steering.set(self.source, None, Some(problem)),
         }
         if let Some((source, problem)) = steering.untold(self.source) {
             let warn = || tracing::warn!(target: RULES_TARGET, "the rules of {source}: {problem}");
-            // On a thread of ours, which a layer that panics must not end.
+            // A layer that panics must not end the thread of the source.
             foreign::run(warn);
         }
         steering.tell();

@@ -1,22 +1,21 @@
 use serde::Serialize;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 
-/// Whether verbose requests are off altogether, and by whom.
+/// The switch for everything verbose.
 #[derive(Debug, Default)]
 pub(super) struct Switch(AtomicU8);
 
 const BY_CALL: u8 = 1;
 const BY_ENVIRONMENT: u8 = 2;
 
-/// The environment variable that switches all verbose requests off, at the start
-/// of the process and for its life: any value but `0`, `false` and none.
-pub const VERBOSE_OFF: &str = "DASHCAM_VERBOSE_OFF";
+/// The environment variable that switches everything verbose off for the life of the process:
+/// any value but `0`, `false` and the empty one.
+pub(crate) const VERBOSE_OFF: &str = "DASHCAM_VERBOSE_OFF";
 
-/// Who switched verbose requests off.
+/// Who switched everything verbose off.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum OffBy {
+pub(crate) enum OffBy {
     /// A call of [`Steering::switch_off`](super::Steering::switch_off).
     Call,
     /// The environment variable [`VERBOSE_OFF`].

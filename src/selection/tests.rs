@@ -82,6 +82,12 @@ fn steering(rules: impl IntoIterator<Item = Rule>) -> Steering {
     Steering::new().rules(Rules::new(rules))
 }
 
+/// The rule that selects the request, as an explanation has it.
+pub(super) fn chosen(why: &[Why]) -> Option<&str> {
+    let selects = why.iter().find(|why| why.selects());
+    selects.map(|why| why.name.as_str())
+}
+
 fn by(steering: &Steering, request: &Request) -> Option<String> {
     request.selected(steering).0
 }
@@ -130,13 +136,15 @@ fn conditions_expiry_order_and_facts() {
     let rules = steering([
         Rule::new("over", now),
         Rule::new("not yet", later()).from(now + Duration::from_secs(60)),
-        Rule::new("tenant", later()).fact("tenant", "acme"),
-        Rule::new("posts", later())
-            .method(Method::POST)
-            .route("/orders/{id}")
-            .path_prefix("/orders/")
-            .header(HeaderName::from_static("x-debug"), "yes"),
-        Rule::new("after", later()).fact("tenant", "acme"),
+        Rule::new("tenant", later()).when(When::new().fact("tenant", "acme")),
+        Rule::new("posts", later()).when(
+            When::new()
+                .method(Method::POST)
+                .route("/orders/{id}")
+                .path_prefix("/orders/")
+                .header(HeaderName::from_static("x-debug"), "yes"),
+        ),
+        Rule::new("after", later()).when(When::new().fact("tenant", "acme")),
     ]);
     let mut request = Request::with("x-debug", "yes");
     request.method = Method::POST;
@@ -185,8 +193,8 @@ fn each_condition() {
     assert!(holds(w().route("/other").route("/orders/{id}"), &routed));
     assert!(!holds(w().route("/orders/{ID}"), &routed));
     assert!(!holds(w().route("/orders/{id}"), &request()));
-    assert!(holds(w().path("/orders/*".parse().unwrap()), &routed));
-    assert!(!holds(w().path("/orders".parse().unwrap()), &routed));
+    assert!(holds(w().path("/orders/*").unwrap(), &routed));
+    assert!(!holds(w().path("/orders").unwrap(), &routed));
     assert!(holds(w().path_prefix("/or"), &routed));
     assert!(!holds(w().path_prefix("/or").path_prefix("/x"), &routed));
 
@@ -261,12 +269,12 @@ fn each_condition() {
     assert!(holds(w().cookie("z", Text::absent()), &cookies));
 
     let mut client = request();
-    let network = || "10.0.0.0/8".parse().unwrap();
-    assert!(!holds(w().client(network()), &client));
+    let network = "10.0.0.0/8";
+    assert!(!holds(w().client(network).unwrap(), &client));
     client.client = Some("10.1.2.3".parse().unwrap());
-    assert!(holds(w().client(network()), &client));
+    assert!(holds(w().client(network).unwrap(), &client));
     client.client = Some("11.1.2.3".parse().unwrap());
-    assert!(!holds(w().client(network()), &client));
+    assert!(!holds(w().client(network).unwrap(), &client));
 
     let json = Request::with("content-type", "Application/JSON; charset=utf-8");
     assert!(holds(w().content_type("application/json"), &json));
@@ -383,8 +391,9 @@ fn facts_that_are_not_stated() {
 
 #[test]
 fn by_address_that_is_a_fact() {
-    let network = Text::network(["192.0.2.0/24".parse().unwrap()]);
-    let rules = steering([Rule::new("office", later()).fact("client.address", network)]);
+    let network = Text::network(["192.0.2.0/24"]).unwrap();
+    let rules =
+        steering([Rule::new("office", later()).when(When::new().fact("client.address", network))]);
     let mut request = Request::new();
     for (address, is) in [("192.0.2.7", true), ("192.0.3.7", false), ("x", false)] {
         request.facts = vec![("client.address".into(), address.to_owned())];
@@ -395,8 +404,8 @@ fn by_address_that_is_a_fact() {
 #[test]
 fn keys_of_samples() {
     let rules = |key: &str| {
-        let sample = Sample::percent(100.0).unwrap().by(key).unwrap();
-        steering([Rule::new("sampled", later()).sample(sample)])
+        let rule = Rule::new("sampled", later()).sample(100.0).unwrap();
+        steering([rule.sample_by(key).unwrap()])
     };
     let mut request = Request::with("x-user", "u");
     request.add("cookie", "sid=1; two=1; two=2");
@@ -424,10 +433,12 @@ fn keys_of_samples() {
     let facts = [("user".into(), "u".to_owned())];
     assert!(pending.evaluate(&facts, SystemTime::now()).is_some());
     for bad in ["", "user", "fact:", "header:a b", "client:x"] {
-        assert!(Sample::percent(1.0).unwrap().by(bad).is_err(), "{bad}");
+        let rule = Rule::new("sampled", later());
+        assert!(rule.sample_by(bad).is_err(), "{bad}");
     }
     for bad in [-0.1, 100.1, f64::NAN, f64::INFINITY] {
-        assert!(Sample::percent(bad).is_err(), "{bad}");
+        let rule = Rule::new("sampled", later());
+        assert!(rule.sample(bad).is_err(), "{bad}");
     }
 }
 
@@ -437,9 +448,11 @@ fn a_hundred_rules_in_order() {
     let rule = |n: usize| {
         let rule = Rule::new(format!("{n}"), later());
         match n % 4 {
-            0 => rule.header(HeaderName::from_static("x-n"), format!("{}", n / 4)),
-            1 => rule.path(format!("/{}/*", n / 4).parse().unwrap()),
-            2 => rule.fact("n", format!("{}", n / 4)),
+            0 => {
+                rule.when(When::new().header(HeaderName::from_static("x-n"), format!("{}", n / 4)))
+            }
+            1 => rule.when(When::new().path(&format!("/{}/*", n / 4)).unwrap()),
+            2 => rule.when(When::new().fact("n", format!("{}", n / 4))),
             _ => rule.when(When::new().query("n", format!("{}", n / 4))),
         }
     };
@@ -463,22 +476,25 @@ fn a_hundred_rules_in_order() {
 /// Whatever they wait for, and in whatever order it comes.
 #[test]
 fn rules_that_only_wait_are_found_in_order() {
-    let sample = Sample::percent(100.0).unwrap().by("fact:user").unwrap();
     let rule = |n: usize| {
         let rule = Rule::new(format!("{n}"), later());
         match n {
-            0 => rule.fact("user", Text::prefix("ad")),
-            1 => rule.fact("tenant", Text::one_of(["a", "A", "b"])),
-            2 => rule.fact("plan", "x").fact("tenant", "c"),
+            0 => rule.when(When::new().fact("user", Text::prefix("ad"))),
+            1 => rule.when(When::new().fact("tenant", Text::one_of(["a", "A", "b"]))),
+            2 => rule.when(When::new().fact("plan", "x").fact("tenant", "c")),
             3 => rule
-                .fact("tenant", "c")
+                .when(When::new().fact("tenant", "c"))
                 .from(later() - Duration::from_secs(1)),
-            4 => rule.path("/none".parse().unwrap()).fact("tenant", "c"),
-            5 => rule.path("/**".parse().unwrap()).fact("plan", "y"),
-            6 => rule.fact("tenant", "c").fact("plan", Text::present()),
-            7 => rule.fact("user", "u"),
-            8 => rule.fact("plan", Text::absent()),
-            _ => rule.sample(sample.clone()),
+            4 => rule.when(When::new().path("/none").unwrap().fact("tenant", "c")),
+            5 => rule.when(When::new().path("/**").unwrap().fact("plan", "y")),
+            6 => rule.when(
+                When::new()
+                    .fact("tenant", "c")
+                    .fact("plan", Text::present()),
+            ),
+            7 => rule.when(When::new().fact("user", "u")),
+            8 => rule.when(When::new().fact("plan", Text::absent())),
+            _ => rule.sample_by("fact:user").unwrap(),
         }
     };
     let rules = Rules::new((0..10).map(rule));
@@ -512,8 +528,8 @@ fn rules_that_only_wait_are_found_in_order() {
                         by = Some(raised.by.clone());
                     }
                 }
-                let why = rules.why(&described, &SampleKey::default());
-                assert_eq!(by, why.selected, "{order:?}");
+                let why = rules.why(&described);
+                assert_eq!(by.as_deref(), chosen(&why), "{order:?}");
                 seen.insert(by);
             }
         }
@@ -527,7 +543,8 @@ fn rules_that_only_wait_are_found_in_order() {
 fn a_pending_request_keeps_the_set_it_began_with() {
     let steering = Steering::new();
     let slot = steering.slot("test");
-    let rules = |name: &str| Rules::new([Rule::new(name, later()).fact("a", "1")]);
+    let rules =
+        |name: &str| Rules::new([Rule::new(name, later()).when(When::new().fact("a", "1"))]);
     slot.set(rules("old"));
     let (_, mut pending) = Request::new().selected(&steering);
     slot.set(rules("new"));
@@ -568,9 +585,9 @@ fn more_conditions_than_a_rule_may_have() {
     let when = many.fold(When::new(), When::and);
     let rules = Rules::new([Rule::new("many", later()).when(when)]);
     let described = Described::new(Method::GET, "/".parse().unwrap());
-    let why = rules.why(&described, &SampleKey::default());
-    assert_eq!(why.selected, None);
-    assert_eq!(why.rules[0].fails, ["it has more than 64 conditions"]);
+    let why = rules.why(&described);
+    assert_eq!(chosen(&why), None);
+    assert_eq!(why[0].fails, ["it has more than 64 conditions"]);
     assert_eq!(Steering::new().rules(rules).selects(&described), None);
 }
 
@@ -584,11 +601,11 @@ fn a_source_that_panics_is_asked_again() {
             "panicking".to_owned()
         }
 
-        fn poll(&mut self) -> News {
+        fn poll(&mut self) -> Result<Option<Rules>, Box<dyn std::error::Error + Send + Sync>> {
             self.0 += 1;
             match self.0 {
                 1 => panic!("at first"),
-                _ => News::Rules(Rules::new([Rule::new("late", later())])),
+                _ => Ok(Some(Rules::new([Rule::new("late", later())]))),
             }
         }
 
@@ -643,4 +660,70 @@ fn directives_must_say_something() {
         "debug".parse::<Directives>().unwrap().max_level(),
         LevelFilter::DEBUG
     );
+}
+
+/// What somebody pushes is one source, found by its name.
+#[test]
+fn pushed_rules_and_problems() {
+    let steering = Steering::new();
+    let rule = |name: &str| Rules::new([Rule::new(name, later())]);
+    let names = || {
+        let rules = steering.in_use();
+        let names = rules.iter().map(|rule| rule.name().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    steering.set_rules("one", rule("a"));
+    steering.set_rules("two", rule("b"));
+    steering.set_rules("one", rule("c"));
+    assert_eq!(names(), ["c", "b"]);
+
+    steering.set_problem("one", "it is down");
+    assert_eq!(names(), ["c", "b"], "those from before stay");
+    let status = steering.status();
+    assert_eq!(status.sources().collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(status.problem_of("one"), Some("it is down"));
+    assert_eq!(
+        (status.problem_of("two"), status.rules_of("two")),
+        (None, 1)
+    );
+    assert_eq!(status.rules_of("none"), 0);
+
+    steering.set_rules("one", rule("d").problem("a part of it"));
+    assert_eq!(names(), ["d", "b"]);
+    assert_eq!(steering.status().problem_of("one"), Some("a part of it"));
+    steering.set_rules("one", rule("d"));
+    assert_eq!(steering.status().problem_of("one"), None);
+    let json = serde_json::to_value(steering.status()).unwrap();
+    assert_eq!(json["sources"][1]["name"], "two");
+    assert_eq!(json["off_by"], serde_json::Value::Null);
+}
+
+/// The word of a warning is that of its JSON.
+#[test]
+fn kinds_of_warnings_are_those_of_json() {
+    use super::check::WarningKind::{
+        AllTraffic, Budget, ClientControlled, Condition, Expired, FarExpiry, Never, NoClient,
+        NoFact, NoRoute, Sample, Shadowed, Verbose, Work,
+    };
+    let rule = Rule::new("all", later());
+    for kind in [
+        AllTraffic,
+        Budget,
+        ClientControlled,
+        Condition,
+        Expired,
+        FarExpiry,
+        Never,
+        NoClient,
+        NoFact,
+        NoRoute,
+        Sample,
+        Shadowed,
+        Verbose,
+        Work,
+    ] {
+        let warning = Warning::new(&rule, kind, String::new());
+        let json = serde_json::to_value(&warning).unwrap();
+        assert_eq!(json["kind"], warning.kind());
+    }
 }

@@ -1,5 +1,6 @@
 use super::{
-    Rule, Rules, Sample, Steering, WarningKind,
+    Rule, Rules, Steering, When,
+    check::WarningKind,
     engine::Pending,
     tests::{Request, later},
 };
@@ -20,9 +21,9 @@ fn warnings(rest: &str) -> Vec<(WarningKind, String)> {
 fn what_no_rule_in_force_needs_is_seldom_looked_for() {
     let rule = |name: &str| Rule::new(name, later()).from(later() - Duration::from_secs(1));
     for rule in [
-        rule("client").client("10.0.0.0/8".parse().unwrap()),
-        rule("route").route("/orders/{id}"),
-        rule("fact").fact("tenant", "acme"),
+        rule("client").when(When::new().client("10.0.0.0/8").unwrap()),
+        rule("route").when(When::new().route("/orders/{id}")),
+        rule("fact").when(When::new().fact("tenant", "acme")),
     ] {
         let name = rule.name().to_owned();
         let steering = Steering::new().rules(Rules::new([rule]));
@@ -71,8 +72,8 @@ fn what_can_hold_for_no_request() {
         ("host = \"x.example:8080\"", "without their port"),
         ("host = \"[::1]:80\"", "without their port"),
         ("host = \"::1\"", "in brackets"),
-        ("host = \"\"", "whose `host` is empty"),
-        ("host = \"*.example\"", "a star stands for itself"),
+        ("host = \"\"", "empty `host`"),
+        ("host = \"*.example\"", "`*` is literal here"),
         ("content_type = \"json\"", "application/json"),
         (
             "content_type = \"text/html; charset=utf-8\"",
@@ -83,7 +84,7 @@ fn what_can_hold_for_no_request() {
         ("header = { a = \"b\\n\" }", "the header a is never"),
         (
             "header = { x-dashcam-verbose = \"1\" }",
-            "is not seen by rules",
+            "rules do not see the header",
         ),
         ("cookie = { \"a b;\" = \"b\" }", "no cookie has the name"),
         ("cookie = { a = \"b;c\" }", "the cookie a is never"),
@@ -145,7 +146,7 @@ fn budgets_samples_and_directives_that_leave_nothing() {
         (
             "budget = { total = 0 }",
             WarningKind::Budget,
-            "lets nothing be selected",
+            "selects no request",
         ),
         (
             "budget = { events_per_second = 0 }",
@@ -171,7 +172,7 @@ fn budgets_samples_and_directives_that_leave_nothing() {
         (
             "budget = { bytes_per_second = 1 }",
             WarningKind::Budget,
-            "smaller than any line",
+            "smaller than any event",
         ),
         (
             "verbose = \"orders:payments=debug\"",
@@ -181,7 +182,7 @@ fn budgets_samples_and_directives_that_leave_nothing() {
         (
             "verbose = \"warn\"",
             WarningKind::Verbose,
-            "the base filter shows INFO",
+            "a base filter at INFO",
         ),
         (
             "verbose = \"warn,orders=info\"",
@@ -274,29 +275,32 @@ fn rules_in_code() {
     let get = Method::from_bytes(b"get").unwrap();
     for (rule, kind, part) in [
         (
-            Rule::new("a", later).method(get),
+            Rule::new("a", later).when(When::new().method(get)),
             WarningKind::Condition,
-            "get is none: GET?",
+            "did you mean GET?",
         ),
         (
-            Rule::new("a", later).from(later).route("/a"),
+            Rule::new("a", later)
+                .from(later)
+                .when(When::new().route("/a")),
             WarningKind::Never,
             "`from` to be before",
         ),
         (
-            Rule::new("", later).route("/a"),
+            Rule::new("", later).when(When::new().route("/a")),
             WarningKind::Never,
             "expected `name`",
         ),
         (
-            Rule::new("a", now - Duration::from_secs(1)).route("/a"),
+            Rule::new("a", now - Duration::from_secs(1)).when(When::new().route("/a")),
             WarningKind::Expired,
             "it expired",
         ),
         (
             Rule::new("a", later)
-                .fact("a", "b")
-                .sample(Sample::percent(0.0).unwrap()),
+                .when(When::new().fact("a", "b"))
+                .sample(0.0)
+                .unwrap(),
             WarningKind::Sample,
             "nobody",
         ),
@@ -318,10 +322,7 @@ fn a_slip_of_a_level_is_an_error() {
         (error.line, error.field.as_str()),
         (Some(5), "rule[0].verbose")
     );
-    assert!(
-        error.message.contains("`debug` was perhaps meant"),
-        "{error}"
-    );
+    assert!(error.message.contains("did you mean `debug`?"), "{error}");
     let later = SystemTime::now() + Duration::from_secs(3600);
     assert!(Rule::new("a", later).verbose("info,trcae").is_err());
 }
@@ -331,7 +332,9 @@ fn a_slip_of_a_level_is_an_error() {
 #[test]
 fn more_than_a_hundred_are_refused() {
     let later = SystemTime::now() + Duration::from_secs(3600);
-    let rule = |n: usize| Rule::new(format!("r{n}"), later).fact("tenant", n.to_string());
+    let rule = |n: usize| {
+        Rule::new(format!("r{n}"), later).when(When::new().fact("tenant", n.to_string()))
+    };
     let rules = |count| Rules::new((0..count).map(rule));
     let text = |count| serde_json::to_string(&rules(count)).unwrap();
     assert_eq!(Rules::from_json(&text(100)), Ok(rules(100)));

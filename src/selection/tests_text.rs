@@ -1,7 +1,10 @@
 //! Rules as text: what is read, what is refused and where, and what is said of
 //! them.
 
-use super::{tests::later, *};
+use super::{
+    tests::{chosen, later},
+    *,
+};
 use http::{HeaderName, HeaderValue, Method};
 use std::time::{Duration, SystemTime};
 
@@ -62,10 +65,16 @@ fn the_builder_and_both_texts_are_one_model() {
     (budget.per_second, budget.total) = (Some(5), Some(500));
     let expires = "2026-11-23T12:00:00Z".parse::<jiff::Timestamp>().unwrap();
     let built = Rules::new([Rule::new("acme-checkout", expires.into())
-        .method(Method::POST)
-        .route("/orders/{id}")
-        .fact("tenant", "acme")
-        .sample(Sample::percent(5.0).unwrap().by("fact:user").unwrap())
+        .when(
+            When::new()
+                .method(Method::POST)
+                .route("/orders/{id}")
+                .fact("tenant", "acme"),
+        )
+        .sample(5.0)
+        .unwrap()
+        .sample_by("fact:user")
+        .unwrap()
         .verbose("info,my_service=trace,sqlx=debug")
         .unwrap()
         .budget(budget)]);
@@ -144,7 +153,7 @@ fn errors_say_where_and_what() {
         ("when = { any = [] }", "rule[0].when.any: invalid length 0"),
         (
             "when = {}\nverbose = \"a=b=c\"",
-            "5:11: rule[0].verbose: \"a=b=c\" is no directive",
+            "5:11: rule[0].verbose: \"a=b=c\" is not a directive",
         ),
         (
             "when = {}\nmode = \"off\"",
@@ -266,50 +275,71 @@ fn nesting_has_an_end() {
     }
 }
 
+/// As JSON has them.
+fn verdicts(why: &[Why]) -> Vec<String> {
+    let verdict = |why: &Why| serde_json::to_value(why).unwrap()["verdict"].clone();
+    let verdicts = why
+        .iter()
+        .map(|why| verdict(why).as_str().map(str::to_owned));
+    verdicts.map(Option::unwrap).collect()
+}
+
 #[test]
 fn why_says_which_condition() {
     let now = SystemTime::now();
     let rules = Rules::new([
         Rule::new("over", now - Duration::from_secs(1)),
-        Rule::new("acme", later())
-            .method(Method::POST)
-            .path("/orders/*".parse().unwrap())
-            .fact("tenant", "acme"),
-        Rule::new("header", later()).header(HeaderName::from_static("x-a"), "1"),
-        Rule::new("nobody", later()).sample(Sample::percent(0.0).unwrap().by("fact:user").unwrap()),
+        Rule::new("acme", later()).when(
+            When::new()
+                .method(Method::POST)
+                .path("/orders/*")
+                .unwrap()
+                .fact("tenant", "acme"),
+        ),
+        Rule::new("header", later()).when(When::new().header(HeaderName::from_static("x-a"), "1")),
+        Rule::new("nobody", later())
+            .sample(0.0)
+            .unwrap()
+            .sample_by("fact:user")
+            .unwrap(),
         Rule::new("rest", later()),
     ]);
-    let why = |request: Described| rules.why(&request.at(now), &SampleKey::default());
+    let why = |request: Described| rules.why(&request.at(now));
     let request = || Described::new(Method::POST, "/orders/7?q=1".parse().unwrap());
     let answer = why(request());
-    assert_eq!(answer.selected.as_deref(), Some("rest"));
-    let verdicts: Vec<_> = answer.rules.iter().map(|r| r.verdict).collect();
-    use Verdict::{ComesAfter, Fails, Selects, Waits};
-    assert_eq!(verdicts, [Fails, Waits, Fails, Waits, Selects]);
+    assert_eq!(chosen(&answer), Some("rest"));
+    assert_eq!(
+        verdicts(&answer),
+        ["fails", "waits", "fails", "waits", "selects"]
+    );
     assert!(
-        answer.rules[0].fails[0].starts_with("it expired at 2"),
+        answer[0].fails[0].starts_with("it expired at 2"),
         "{answer:?}"
     );
-    assert_eq!(answer.rules[1].waits, ["fact tenant = \"acme\""]);
-    assert_eq!(answer.rules[2].fails, ["header x-a = \"1\""]);
-    assert_eq!(answer.rules[3].waits, ["sample by fact:user"]);
+    assert_eq!(answer[1].waits, ["fact tenant = \"acme\""]);
+    assert_eq!(answer[2].fails, ["header x-a = \"1\""]);
+    assert_eq!(answer[3].waits, ["sample by fact:user"]);
 
     let answer = why(request().fact("tenant", "acme").fact("user", "u"));
-    assert_eq!(answer.selected.as_deref(), Some("acme"));
-    let verdicts: Vec<_> = answer.rules.iter().map(|r| r.verdict).collect();
-    assert_eq!(verdicts, [Fails, Selects, Fails, Fails, ComesAfter]);
+    assert_eq!(chosen(&answer), Some("acme"));
     assert_eq!(
-        answer.rules[3].fails,
+        verdicts(&answer),
+        ["fails", "selects", "fails", "fails", "comes_after"]
+    );
+    assert!(answer[4].matches() && !answer[4].selects());
+    assert_eq!(
+        answer[3].fails,
         ["sample by fact:user: not among these 0 %"]
     );
     let answer = why(request().header(
         HeaderName::from_static("x-a"),
         HeaderValue::from_static("1"),
     ));
-    assert_eq!(answer.selected.as_deref(), Some("header"));
+    assert_eq!(chosen(&answer), Some("header"));
     let steering = Steering::new().rules(rules.clone());
-    assert_eq!(steering.why(&request()).selected, why(request()).selected);
-    assert_eq!(steering.selects(&request()), why(request()).selected);
+    let expected = why(request());
+    assert_eq!(chosen(&steering.why(&request())), chosen(&expected));
+    assert_eq!(steering.selects(&request()).as_deref(), chosen(&expected));
 }
 
 #[test]
@@ -317,21 +347,30 @@ fn check_warns() {
     let now = SystemTime::now();
     let name = || HeaderName::from_static("x-a");
     let far = now + Duration::from_secs(8 * 24 * 3600);
-    let percent = |n| Sample::percent(n).unwrap().by("fact:user").unwrap();
-    let kinds = |rules: Vec<Rule>| -> Vec<(String, WarningKind)> {
+    let sampled = |percent| {
+        let rule = Rule::new("r", later()).sample(percent).unwrap();
+        rule.sample_by("fact:user").unwrap()
+    };
+    let kinds = |rules: Vec<Rule>| -> Vec<(String, super::check::WarningKind)> {
         let warnings = Rules::new(rules).check(now);
         warnings.into_iter().map(|w| (w.rule, w.kind)).collect()
     };
-    use WarningKind::{
+    use super::check::WarningKind::{
         AllTraffic, ClientControlled, Expired, FarExpiry, Never, Sample as Sampled, Shadowed,
     };
     for (rule, kind) in [
-        (Rule::new("r", now).fact("a", "b"), Some(Expired)),
-        (Rule::new("r", far).fact("a", "b"), Some(FarExpiry)),
-        (Rule::new("r", later()), Some(AllTraffic)),
-        (Rule::new("r", later()).sample(percent(0.0)), Some(Sampled)),
         (
-            Rule::new("r", later()).header(name(), "1"),
+            Rule::new("r", now).when(When::new().fact("a", "b")),
+            Some(Expired),
+        ),
+        (
+            Rule::new("r", far).when(When::new().fact("a", "b")),
+            Some(FarExpiry),
+        ),
+        (Rule::new("r", later()), Some(AllTraffic)),
+        (sampled(0.0), Some(Sampled)),
+        (
+            Rule::new("r", later()).when(When::new().header(name(), "1")),
             Some(ClientControlled),
         ),
         (
@@ -339,26 +378,29 @@ fn check_warns() {
             Some(ClientControlled),
         ),
         (
-            Rule::new("r", later()).header(name(), "1").fact("a", "b"),
+            Rule::new("r", later()).when(When::new().header(name(), "1").fact("a", "b")),
             None,
         ),
         (
-            Rule::new("r", later()).fact("a", Text::absent()),
+            Rule::new("r", later()).when(When::new().fact("a", Text::absent())),
             Some(Never),
         ),
         (
             Rule::new("r", later()).when(When::new().any([])),
             Some(Never),
         ),
-        (Rule::new("r", later()).fact("a", "b"), None),
-        (Rule::new("r", later()).route("/a"), None),
+        (
+            Rule::new("r", later()).when(When::new().fact("a", "b")),
+            None,
+        ),
+        (Rule::new("r", later()).when(When::new().route("/a")), None),
     ] {
         let found = kinds(vec![rule.clone()]);
         let found: Vec<_> = found.into_iter().map(|(_, kind)| kind).collect();
         assert_eq!(found, Vec::from_iter(kind), "{rule:?}");
     }
     let all = Rule::new("all", far);
-    let some = Rule::new("some", later()).route("/a");
+    let some = Rule::new("some", later()).when(When::new().route("/a"));
     let found = kinds(vec![all.clone(), some.clone()]);
     assert!(found.contains(&("some".to_owned(), Shadowed)), "{found:?}");
     let found = kinds(vec![some, all]);
@@ -366,7 +408,8 @@ fn check_warns() {
         !found.iter().any(|(_, kind)| *kind == Shadowed),
         "{found:?}"
     );
-    let text = Rules::new([Rule::new("r", later()).header(name(), "1")]).check(now);
+    let text =
+        Rules::new([Rule::new("r", later()).when(When::new().header(name(), "1"))]).check(now);
     assert!(
         text[0]
             .to_string()

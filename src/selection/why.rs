@@ -1,4 +1,4 @@
-//! Who would be selected, and why not.
+//! Which rule selects a request, and why the others do not.
 
 use super::{
     Rules, SampleKey, Steering, Warning,
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::Serialize;
 use std::{borrow::Cow, net::IpAddr, time::SystemTime};
 
-/// A request as somebody describes it who asks [`why`](Rules::why).
+/// The description of a request, for [`Rules::why`] and [`Steering::why`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Described {
@@ -23,11 +23,12 @@ pub struct Described {
     client: Option<IpAddr>,
     correlation_id: String,
     at: SystemTime,
+    sample_key: SampleKey,
 }
 
 impl Described {
-    /// A request of this method for this path, with its query, or URI. It comes
-    /// now, with nothing else.
+    /// Describes a request of this method for this URI, or path and query, that arrives now and
+    /// has nothing else.
     pub fn new(method: Method, uri: Uri) -> Self {
         Self {
             method,
@@ -38,42 +39,50 @@ impl Described {
             client: None,
             correlation_id: String::new(),
             at: SystemTime::now(),
+            sample_key: SampleKey::default(),
         }
     }
 
-    /// The template of its route.
+    /// Sets the template of its route. Default: none.
     pub fn route(mut self, template: impl Into<String>) -> Self {
         self.route = Some(template.into());
         self
     }
 
-    /// One more header.
+    /// Adds a header.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
         self
     }
 
-    /// A fact that the service states. Others count as not stated yet.
+    /// Adds a fact that the service states. Other facts count as not stated yet.
     pub fn fact(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.facts.push((name.into().into(), value.into()));
         self
     }
 
-    /// The peer of its connection.
+    /// Sets the address of its peer. Default: unknown.
     pub fn client(mut self, address: IpAddr) -> Self {
         self.client = Some(address);
         self
     }
 
-    /// Its correlation ID.
+    /// Sets its correlation ID. Default: empty.
     pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
         self.correlation_id = id.into();
         self
     }
 
-    /// When it comes.
+    /// Sets when it arrives. Default: now.
     pub fn at(mut self, time: SystemTime) -> Self {
         self.at = time;
+        self
+    }
+
+    /// Sets the [key of samples](crate::kit::DashcamBuilder::sample_key) of the service.
+    /// Default: the same as there. [`Steering::why`] uses the key of the steering instead.
+    pub fn sample_key(mut self, key: [u8; 16]) -> Self {
+        self.sample_key = SampleKey(key);
         self
     }
 
@@ -94,89 +103,89 @@ impl Described {
     }
 }
 
-/// What rules make of a request, but for budgets and switches.
+/// What one rule does with a request, and why. It does not consider budgets and the switch.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Why {
-    /// The name of the rule that selects it.
-    pub selected: Option<String>,
-    /// Every rule, in order.
-    pub rules: Vec<RuleVerdict>,
+    /// The rule's name.
+    pub name: String,
+    verdict: Verdict,
+    /// The conditions that do not hold, in words.
+    pub fails: Vec<String>,
+    /// The conditions that wait for a fact, in words.
+    pub waits: Vec<String>,
+    /// What else the rule needs, and what keeps it from working, in words: the address of the
+    /// client, and what [`Rules::check`] finds in conditions, budget and directives.
+    pub notes: Vec<String>,
 }
 
-/// What one rule makes of it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct RuleVerdict {
-    /// Its name.
-    pub name: String,
-    /// What it does.
-    pub verdict: Verdict,
-    /// What does not hold, in words.
-    pub fails: Vec<String>,
-    /// What waits for a fact, in words.
-    pub waits: Vec<String>,
-    /// What it needs beside that, and what keeps it from working, in words: the
-    /// address of the client, or what [`Rules::check`] finds in conditions, budget and
-    /// directives.
-    pub notes: Vec<String>,
+impl Why {
+    /// Returns whether the rule selects the request: all its conditions hold, and no earlier
+    /// rule selects it.
+    #[must_use]
+    pub fn selects(&self) -> bool {
+        self.verdict == Verdict::Selects
+    }
+
+    /// Returns whether all conditions of the rule hold, even if an earlier rule selects the
+    /// request.
+    #[must_use]
+    pub fn matches(&self) -> bool {
+        matches!(self.verdict, Verdict::Selects | Verdict::ComesAfter)
+    }
 }
 
 /// What a rule does with a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Verdict {
-    /// It selects it.
+enum Verdict {
     Selects,
-    /// It would, but a rule before it does.
+    /// It would, but an earlier rule does.
     ComesAfter,
     /// It would, once the service states what it waits for.
     Waits,
-    /// It does not.
     Fails,
 }
 
 impl Rules {
-    /// What these rules make of a request.
+    /// Returns what each rule does with a request, in the order of the rules.
     #[must_use]
-    pub fn why(&self, request: &Described, key: &SampleKey) -> Why {
-        let mut selected = None;
+    pub fn why(&self, request: &Described) -> Vec<Why> {
+        self.why_by(request, &request.sample_key)
+    }
+
+    fn why_by(&self, request: &Described, key: &SampleKey) -> Vec<Why> {
+        let mut selected = false;
         let rules = self.iter().map(|rule| {
-            // Each by itself.
-            let arrival = request.arrival();
-            let mut verdict = judge(rule, &arrival, key);
-            if verdict.verdict == Verdict::Selects {
-                if selected.is_some() {
-                    verdict.verdict = Verdict::ComesAfter;
-                } else {
-                    selected = Some(rule.name.clone());
-                }
+            // Each rule may take all the work of a request.
+            let mut why = judge(rule, &request.arrival(), key);
+            if why.selects() && std::mem::replace(&mut selected, true) {
+                why.verdict = Verdict::ComesAfter;
             }
-            verdict
+            why
         });
-        let rules = rules.collect();
-        Why { selected, rules }
+        rules.collect()
     }
 }
 
 impl Steering {
-    /// What the rules in use make of a request.
+    /// Returns what each rule in use does with a request, in the order of the rules. Samples
+    /// are drawn by the key of this steering.
     #[must_use]
-    pub fn why(&self, request: &Described) -> Why {
-        let mut why = self.in_use().why(request, self.key());
+    pub fn why(&self, request: &Described) -> Vec<Why> {
+        let mut why = self.in_use().why_by(request, self.key());
         let set = self.set();
-        for (verdict, entry) in why.rules.iter_mut().zip(set.entries()) {
+        for (why, entry) in why.iter_mut().zip(set.entries()) {
             // Rules may have changed meanwhile.
-            if verdict.name == entry.rule().name {
+            if why.name == entry.rule().name {
                 let lacking = of_set(entry.rule(), &set).map(|warning| warning.text);
-                verdict.notes.extend(lacking);
+                why.notes.extend(lacking);
             }
         }
         why
     }
 
-    /// The rule that the compiled rules select it by.
+    /// Returns the rule that selects it by the compiled rules.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn selects(&self, request: &Described) -> Option<String> {
         let mut pending = super::Pending::default();
@@ -186,7 +195,7 @@ impl Steering {
     }
 }
 
-fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> RuleVerdict {
+fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> Why {
     let (mut fails, mut waits) = (Vec::new(), Vec::new());
     if !Time::of(rule).contains(arrival.at) {
         fails.push(match rule.from {
@@ -201,7 +210,7 @@ fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> RuleVerdict {
         let now = node.now(arrival);
         match now {
             _ if arrival.work().was_short() => {
-                fails.push(format!("{node}: more work than a request may be"));
+                fails.push(format!("{node}: it takes more work than a request may"));
             }
             Some(true) => {}
             Some(false) => fails.push(node.to_string()),
@@ -224,7 +233,7 @@ fn judge(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> RuleVerdict {
         (true, false) => Verdict::Waits,
         (false, _) => Verdict::Fails,
     };
-    RuleVerdict {
+    Why {
         name: rule.name.clone(),
         verdict,
         fails,

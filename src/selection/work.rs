@@ -1,28 +1,27 @@
-//! How much work the conditions of rules may be for one request.
+//! The limit of work that the conditions of rules may take for one request.
 
 use std::cell::Cell;
 
-/// So many bytes are compared in a nanosecond, and then some.
+/// How many bytes are compared in a unit, cautiously.
 pub(super) const AT_ONCE: usize = 16;
 
-/// What one request may spend on conditions, in units of which each takes about a
-/// nanosecond at worst. The same request and the same rules always spend the same, so
-/// that nobody is selected by chance.
+/// What a request may spend on conditions, in units of about a nanosecond at worst. The same
+/// request and rules always spend the same, so that chance selects nobody.
 pub(super) const MOST: u32 = 1024 * 1024;
 
-/// What regular expressions have to leave to what is cheap, so that rules with plain
-/// conditions hold beside any number of expressions.
+/// What regular expressions must leave, so that rules with plain conditions hold beside any
+/// number of expressions.
 const RESERVE: u32 = MOST / 8;
 
-/// What expressions may spend.
+/// What regular expressions may spend.
 pub(super) const EXPRESSIONS: u32 = MOST - RESERVE;
 
-/// What a request has left. A condition that would take more is not asked, and its rule
-/// does not match, whatever its other conditions say.
+/// What a request has left. A condition that would take more is not evaluated, and its rule
+/// does not match, whatever its other conditions are.
 #[derive(Debug)]
 pub(super) struct Work {
     left: Cell<u32>,
-    /// Whether the rule that is asked now, and whether any one, had too little.
+    /// Whether the current rule, or any rule, had too little.
     short: Cell<bool>,
     ever: Cell<bool>,
 }
@@ -46,13 +45,13 @@ impl Work {
         self.left.get()
     }
 
-    /// Takes so much, or nothing where there is less.
+    /// Takes this much, or nothing if less is left.
     #[inline]
     pub(super) fn pay(&self, units: usize) -> bool {
         self.take(units, 0)
     }
 
-    /// The same for an expression.
+    /// The same for a regular expression.
     #[cfg_attr(not(feature = "config"), allow(dead_code, reason = "there is none"))]
     pub(super) fn pay_expression(&self, units: usize) -> bool {
         self.take(units, RESERVE)
@@ -74,13 +73,13 @@ impl Work {
         }
     }
 
-    /// Whether there was too little for the rule that was asked last.
+    /// Whether the last rule had too little. It resets the answer.
     #[inline]
     pub(super) fn was_short(&self) -> bool {
         self.short.get() && self.short.replace(false)
     }
 
-    /// Whether there was too little for any of them.
+    /// Whether any rule had too little.
     #[inline]
     pub(super) fn was_ever_short(&self) -> bool {
         self.ever.get()

@@ -1,12 +1,12 @@
 use super::{
-    InvalidToken, TokenKey, jws,
+    TokenError, TokenKey, jws,
     object::read,
     payload::{Ask, rule_of},
     verified::Verified,
 };
 use crate::{
     id::CorrelationId,
-    selection::{Capture, InvalidDirectives, Mode, Rules, Warning, When},
+    selection::{Capture, Mode, Rules, Warning, When},
 };
 use serde::Serialize;
 use std::{
@@ -14,10 +14,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// What a token says, before it is signed.
+/// The claims of a token that is to be minted.
 ///
-/// Defaults: begins now, for every request of the services that have its key,
-/// live, `debug`, as often as wanted until it ends.
+/// By default the token begins now, and makes every request live at `debug` in all services
+/// that have its key, any number of times until it ends.
 ///
 /// ```
 /// use dashcam::{selection::When, token::{Claims, TokenKey}};
@@ -63,8 +63,8 @@ struct Payload<'c> {
 }
 
 impl Claims {
-    /// It ends so long after it was minted. Services refuse more than
-    /// [`Tokens::max_lifetime`](super::Tokens::max_lifetime), by default an hour.
+    /// Creates claims of a token that ends this long after it is minted. Services refuse more
+    /// than [`Tokens::max_lifetime`](super::Tokens::max_lifetime), by default an hour.
     pub fn new(lifetime: Duration) -> Self {
         Self {
             lifetime,
@@ -76,79 +76,82 @@ impl Claims {
         }
     }
 
-    /// Who asks. It stands in exchanges as `token:<subject>`; at most 64 bytes.
+    /// Sets who asks (`sub`), in at most 64 bytes. Exchanges show it as `token:<subject>`.
+    /// Default: none; they show the [`id`](Self::id).
     pub fn subject(mut self, who: impl Into<String>) -> Self {
         self.subject = Some(who.into());
         self
     }
 
-    /// Only for the service of this name.
+    /// Limits the token to the service of this name (`aud`). Default: all services.
     pub fn audience(mut self, service: impl Into<String>) -> Self {
         self.audience = Some(service.into());
         self
     }
 
-    /// Its `jti`; default random. Uses are counted by it.
+    /// Sets the ID of the token (`jti`), by which services count [`uses`](Self::uses).
+    /// Default: a random one.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Selects nothing before this time.
+    /// Sets when the token begins (`nbf`). Default: at once.
     pub fn not_before(mut self, time: SystemTime) -> Self {
         self.not_before = Some(time);
         self
     }
 
-    /// Only for requests like this; conditions on facts are none that a token can
-    /// have.
+    /// Limits the token to requests that meet these conditions. A token cannot have
+    /// conditions on facts: [`TokenKey::mint`] refuses them. Default: all requests.
     pub fn when(mut self, conditions: When) -> Self {
         self.ask.when = conditions;
         self
     }
 
-    /// What to show, or to record; as [`Rule::verbose`](crate::selection::Rule::verbose).
+    /// Sets which events are shown, or recorded, as
+    /// [`Rule::verbose`](crate::selection::Rule::verbose) does. Default: `debug`.
     ///
     /// # Errors
     ///
-    /// [`InvalidDirectives`] where the text is not a list of directives.
-    pub fn verbose(mut self, directives: &str) -> Result<Self, InvalidDirectives> {
+    /// The text is not a list of directives.
+    pub fn verbose(mut self, directives: &str) -> Result<Self, TokenError> {
         directives.parse::<crate::selection::Directives>()?;
         self.ask.verbose = Some(directives.to_owned());
         Ok(self)
     }
 
-    /// Keeps the exchange, but shows nothing in the service's own output.
+    /// Keeps the exchange, and shows nothing in the service's own output.
     pub fn record_only(mut self) -> Self {
         self.ask.mode = Mode::Record;
         self
     }
 
-    /// Keeps no bodies, unless there is another reason to keep the request.
+    /// Keeps no bodies, unless the request is kept for another reason, too.
     pub fn heads_only(mut self) -> Self {
         self.ask.capture = Capture::Heads;
         self
     }
 
-    /// So many requests of each instance of the service; zero counts as one.
+    /// Sets how many requests each instance of the service accepts the token for; zero counts
+    /// as one. Default: not limited.
     pub fn uses(mut self, uses: u32) -> Self {
         self.ask.uses = Some(NonZeroU32::new(uses).unwrap_or(NonZeroU32::MIN));
         self
     }
 
-    /// Only for the request with this correlation ID.
+    /// Limits the token to the request with this correlation ID. Default: all requests.
     pub fn for_request(mut self, id: &CorrelationId) -> Self {
         self.ask.request = Some(id.as_str().to_owned());
         self
     }
 
-    /// What keeps it from showing anything, as
-    /// [`Rules::check`](crate::selection::Rules::check) says of a rule that asks for the
-    /// same.
+    /// Returns what keeps the token from showing anything, as
+    /// [`Rules::check`](crate::selection::Rules::check) does for a rule.
     #[must_use]
     pub fn check(&self) -> Vec<Warning> {
         let now = SystemTime::now();
-        // One that never ends cannot be minted, which is not what is asked here.
+        // `mint` refuses a lifetime that is too long.
         let lifetime = self.lifetime.min(Duration::from_secs(u32::MAX.into()));
         let ends = now.checked_add(lifetime).unwrap_or(now);
         let rule = rule_of(&self.ask, "token".to_owned(), ends);
@@ -157,22 +160,28 @@ impl Claims {
         found
     }
 
-    fn payload(&self, now: SystemTime) -> Result<Vec<u8>, InvalidToken> {
+    fn payload(&self, now: SystemTime) -> Result<Vec<u8>, TokenError> {
         let ends = now.checked_add(self.lifetime).and_then(seconds);
         let (Some(iat), Some(exp)) = (seconds(now), ends) else {
-            return Err(InvalidToken("the lifetime is out of range"));
+            return Err(TokenError::new(
+                "the lifetime is out of range: take a shorter one",
+            ));
         };
         let nbf = match self.not_before {
-            Some(time) => Some(seconds(time).ok_or(InvalidToken("a time is out of range"))?),
+            Some(time) => Some(seconds(time).ok_or(TokenError::new(
+                "`not_before` is out of range: take a time after 1970",
+            ))?),
             None => None,
         };
         if exp <= nbf.unwrap_or(iat) {
-            return Err(InvalidToken("it would end before it begins"));
+            return Err(TokenError::new(
+                "the token would end before it begins: take a longer lifetime",
+            ));
         }
         let random;
         let jti = match &self.id {
             Some(id) => Some(id.as_str()),
-            // What is bound to a request has no need of a name.
+            // A token for one request needs no ID.
             None if self.ask.request.is_some() => None,
             None => {
                 random = random_id();
@@ -188,49 +197,54 @@ impl Claims {
             aud: self.audience.as_deref(),
             dashcam: &self.ask,
         };
-        serde_json::to_vec(&payload).map_err(|_| InvalidToken("the claims cannot be written"))
+        serde_json::to_vec(&payload).map_err(|_| TokenError::new("the claims cannot be written"))
     }
 }
 
-/// Unique enough to tell tokens apart; nothing depends on nobody guessing it.
+/// Unique enough to tell tokens apart; an ID that somebody guesses does no harm.
 fn random_id() -> String {
     format!("{:032x}", fastrand::u128(..))
 }
 
 fn seconds(time: SystemTime) -> Option<u64> {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    // Beyond it not every number has its own double.
+    // Above it, a double does not hold every integer.
     Some(since.as_secs()).filter(|seconds| *seconds < 1 << 53)
 }
 
 impl TokenKey {
-    /// A token that says this, signed by this key: the value of the header
+    /// Returns a token with these claims, signed by this key: the value of the header
     /// `x-dashcam-verbose`.
     ///
     /// # Errors
     ///
-    /// The key is a public one, or no service could accept such a token.
-    pub fn mint(&self, claims: &Claims) -> Result<String, InvalidToken> {
+    /// The key is a public one, or no service would accept the token: a time is out of range, a
+    /// condition is on a fact, a text is too long, or the token is longer than 2,048 bytes.
+    pub fn mint(&self, claims: &Claims) -> Result<String, TokenError> {
         self.mint_at(claims, SystemTime::now())
     }
 
-    pub(super) fn mint_at(&self, claims: &Claims, now: SystemTime) -> Result<String, InvalidToken> {
+    pub(super) fn mint_at(&self, claims: &Claims, now: SystemTime) -> Result<String, TokenError> {
         let payload = claims.payload(now)?;
-        let inbound = read(&payload).ok_or(InvalidToken("the claims cannot be read again"))?;
+        let inbound = read(&payload).ok_or(TokenError::new("the claims cannot be read again"))?;
         Verified::new(inbound, b"", self.is_for_calls_only()).map_err(|_| {
-            InvalidToken(
+            TokenError::new(
                 "expected conditions that wait for no fact, and texts of at most 64 bytes \
                  without control characters",
             )
         })?;
         if self.is_for_calls_only() && claims.ask.request.is_none() {
-            return Err(InvalidToken("tokens of this key have to be for a request"));
+            return Err(TokenError::new(
+                "this key mints tokens for one request only: call `for_request`",
+            ));
         }
-        let token = self
-            .sign(&payload)
-            .ok_or(InvalidToken("a public key cannot mint"))?;
+        let token = self.sign(&payload).ok_or(TokenError::new(
+            "a public key cannot mint: take the private key",
+        ))?;
         if token.len() > jws::MAX_LEN {
-            return Err(InvalidToken("it would be longer than 2,048 bytes"));
+            return Err(TokenError::new(
+                "the token would be longer than 2,048 bytes: take fewer conditions",
+            ));
         }
         Ok(token)
     }

@@ -9,33 +9,32 @@ use crate::selection::{Arrival, Described, Rules, Warning};
 use serde_json::{Value, json};
 use std::time::SystemTime;
 
-/// What a token says, and whether services would accept it; made by [`Tokens::inspect`].
+/// The claims of a token, and whether services would accept it; from [`Tokens::inspect`].
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Inspected {
-    /// Why it would be refused; `None` where it would be accepted.
+    /// Why the token would be refused; `None` if it would be accepted.
     pub refused: Option<Refusal>,
-    /// The ID of the key that its signature is of. Without one nothing below is known.
+    /// The ID of the key that signed it. Without one nothing below is known.
     pub key: Option<String>,
-    /// The claims that are looked at, as the token has them: `sub`, `jti`, `aud`, `nbf`,
-    /// `exp` and `dashcam`.
+    /// The known claims, as the token has them: `sub`, `jti`, `aud`, `nbf`, `exp` and
+    /// `dashcam`.
     pub claims: Option<Value>,
-    /// From when on it is good, where it says so.
+    /// When it begins, if it has such a claim.
     pub begins: Option<SystemTime>,
     /// When it ends.
     pub ends: Option<SystemTime>,
-    /// What keeps it from showing anything, as [`Claims::check`](super::Claims::check)
-    /// says.
+    /// What keeps it from showing anything, as [`Claims::check`](super::Claims::check) finds.
     pub warnings: Vec<Warning>,
 }
 
 impl Tokens {
-    /// Tells whether a token would be accepted for this request at this time, and what it
-    /// says. The token is neither counted nor used up.
+    /// Returns the claims of a token, and whether it would be accepted for this request at this
+    /// time. The token is neither counted nor used up.
     ///
-    /// Only a running service knows uses, floods and networks: none of these is asked
-    /// about here. Without a request nobody asks whether the token is for it, and without
-    /// [`service`](Self::service) whether it is for that one.
+    /// It does not check uses, floods and networks, which only a running service knows. It
+    /// checks the conditions only if there is a request, and the audience only if a
+    /// [`service`](Self::service) is set.
     #[must_use]
     pub fn inspect(&self, token: &str, request: Option<&Described>, now: SystemTime) -> Inspected {
         let mut inspected = Inspected::default();
@@ -77,7 +76,7 @@ impl Tokens {
     }
 }
 
-/// The claims that are looked at; others may be anything.
+/// The known claims; others may be anything.
 fn said(claims: &Inbound) -> Value {
     let audience = claims.aud.as_ref().map(|audience| match audience {
         Audience::One(one) => json!(one),

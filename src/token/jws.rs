@@ -1,20 +1,20 @@
-//! The compact form of RFC 7515: three parts in base64url, of which the first two
-//! are signed.
+//! The compact form of RFC 7515, section 7.1: three parts in base64url. The signature, the
+//! third one, is over the first two.
 
 use super::{Refusal, TokenKey, object::read};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Deserialize;
 
-/// The longest token that is looked at, in bytes.
+/// The longest token that is read, in bytes.
 pub(super) const MAX_LEN: usize = 2048;
 
 /// The longest first part, in bytes.
 const MAX_HEADER: usize = 256;
 
-/// As long as the longest signature of an algorithm that is known.
+/// The longest signature of the known algorithms, in bytes.
 const MAX_SIGNATURE: usize = 64;
 
-/// A token, taken apart and not yet believed.
+/// The parts of a token that is not verified yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Compact<'t> {
     header: &'t str,
@@ -36,14 +36,14 @@ impl<'t> Compact<'t> {
         })
     }
 
-    /// The key that it names, where its algorithm is the key's own. Without a name
-    /// it is the only key.
+    /// Returns the key that the token names, if the algorithms are the same. A token that
+    /// names none is for the only key.
     pub(super) fn key<'k>(&self, keys: &'k [TokenKey]) -> Result<&'k TokenKey, Refusal> {
         let mut bytes = [0; MAX_HEADER];
         let header =
             Base64UrlUnpadded::decode(self.header, &mut bytes).map_err(|_| Refusal::Malformed)?;
         let header: Header<'_> = read(header).ok_or(Refusal::Malformed)?;
-        // An extension that has to be understood: none is.
+        // `crit` lists extensions that a reader must know: we know none.
         if header.crit.is_some() {
             return Err(Refusal::Malformed);
         }
@@ -65,7 +65,7 @@ impl<'t> Compact<'t> {
         Ok(key)
     }
 
-    /// The payload, where the signature is of this key.
+    /// Returns the payload, if this key made the signature.
     pub(super) fn verified(&self, key: &TokenKey) -> Result<Vec<u8>, Refusal> {
         let mut bytes = [0; MAX_SIGNATURE];
         let signature = Base64UrlUnpadded::decode(self.signature, &mut bytes)
@@ -77,7 +77,7 @@ impl<'t> Compact<'t> {
     }
 }
 
-/// Parameters that are looked at; RFC 7515 has others ignored.
+/// The known parameters; others are ignored (RFC 7515, section 4).
 #[derive(Deserialize)]
 struct Header<'t> {
     #[serde(borrow)]
@@ -90,7 +90,7 @@ struct Header<'t> {
     crit: Option<()>,
 }
 
-/// Whatever it is, even `null`.
+/// Accepts any value, even `null`.
 fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<()>, D::Error> {
     serde::de::IgnoredAny::deserialize(from).map(|_| Some(()))
 }

@@ -1,3 +1,4 @@
+use super::TokenError;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
@@ -5,15 +6,15 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::fmt;
 
-/// How much work checking a signature of Ed25519 is, in that of HS256.
+/// The work of checking a signature of Ed25519, in units of HS256.
 pub(super) const ED25519: u32 = 50;
 
-/// A key of tokens. It fixes the algorithm: what a token says of its own is
-/// compared with it and never chosen by.
+/// A key that signs or verifies tokens. It fixes the algorithm: a token that names another one
+/// is refused.
 ///
-/// Keys are made from bytes or from a JSON Web Key (RFC 7517, RFC 8037), and can
-/// be generated. Services that only verify hold [public](Self::public) Ed25519
-/// keys; whoever holds an HS256 secret can mint.
+/// A key comes from bytes or from a JSON Web Key (RFC 7517, RFC 8037), or is generated.
+/// Services that only verify hold [public](Self::public) Ed25519 keys. Everybody who holds an
+/// HS256 secret can mint.
 #[derive(Clone)]
 pub struct TokenKey {
     id: String,
@@ -25,91 +26,94 @@ pub struct TokenKey {
 
 #[derive(Clone)]
 enum Kind {
-    /// With the secret, and the state of the hash after it.
+    /// The secret, and the state of the hash after it.
     Hs256(Vec<u8>, Box<Hmac<Sha256>>),
     Public(Box<VerifyingKey>),
     Private(Box<SigningKey>),
 }
 
-/// RFC 7518, section 3.2: as long as the hash, or longer.
+/// RFC 7518, section 3.2: at least as long as the hash.
 const MIN_SECRET: usize = 32;
 
 /// The longest key ID, in bytes.
 const MAX_ID: usize = 64;
 
 impl TokenKey {
-    /// HMAC with SHA-256. Everybody who has the secret can mint and verify.
+    /// Creates a key of HMAC with SHA-256. Everybody who has the secret can mint and verify.
     ///
     /// # Errors
     ///
-    /// The secret is shorter than 32 bytes, or the ID is none.
-    pub fn hs256(id: impl Into<String>, secret: &[u8]) -> Result<Self, InvalidTokenKey> {
+    /// The secret has less than 32 bytes, or the ID is not 1 to 64 printable ASCII characters.
+    pub fn hs256(id: impl Into<String>, secret: &[u8]) -> Result<Self, TokenError> {
         if secret.len() < MIN_SECRET {
-            return Err(InvalidTokenKey("expected a secret of at least 32 bytes"));
+            return Err(TokenError::new("expected a secret of at least 32 bytes"));
         }
         let mac = Hmac::new_from_slice(secret)
-            .map_err(|_| InvalidTokenKey("expected a secret of at least 32 bytes"))?;
+            .map_err(|_| TokenError::new("expected a secret of at least 32 bytes"))?;
         Self::new(id.into(), Kind::Hs256(secret.to_vec(), Box::new(mac)))
     }
 
-    /// The public half of an Ed25519 key, which verifies and cannot mint.
+    /// Creates a key from the public half of an Ed25519 key, which verifies and cannot mint.
     ///
     /// # Errors
     ///
-    /// These bytes are no such key, or the ID is none.
-    pub fn ed25519_public(id: impl Into<String>, key: &[u8]) -> Result<Self, InvalidTokenKey> {
+    /// The bytes are not a public key, or a weak one, or the ID is not 1 to 64 printable ASCII
+    /// characters.
+    pub fn ed25519_public(id: impl Into<String>, key: &[u8]) -> Result<Self, TokenError> {
         let key = <&[u8; 32]>::try_from(key)
             .ok()
             .and_then(|key| VerifyingKey::from_bytes(key).ok())
-            // Signatures that fit any message verify under a weak key.
+            // Under a weak key, one signature verifies for any message.
             .filter(|key| !key.is_weak())
-            .ok_or(InvalidTokenKey("expected the 32 bytes of a public key"))?;
+            .ok_or(TokenError::new("expected the 32 bytes of a public key"))?;
         Self::new(id.into(), Kind::Public(Box::new(key)))
     }
 
-    /// An Ed25519 key that mints and verifies, by its seed (RFC 8032).
+    /// Creates an Ed25519 key that mints and verifies from its seed (RFC 8032).
     ///
     /// # Errors
     ///
-    /// The seed has not 32 bytes, or the ID is none.
-    pub fn ed25519_private(id: impl Into<String>, seed: &[u8]) -> Result<Self, InvalidTokenKey> {
+    /// The seed does not have 32 bytes, or the ID is not 1 to 64 printable ASCII characters.
+    pub fn ed25519_private(id: impl Into<String>, seed: &[u8]) -> Result<Self, TokenError> {
         let seed = <&[u8; 32]>::try_from(seed)
-            .map_err(|_| InvalidTokenKey("expected the 32 bytes of a private key"))?;
+            .map_err(|_| TokenError::new("expected the 32 bytes of a private key"))?;
         let key = SigningKey::from_bytes(seed);
         Self::new(id.into(), Kind::Private(Box::new(key)))
     }
 
-    /// A new Ed25519 key.
+    /// Generates an Ed25519 key.
     ///
     /// # Errors
     ///
-    /// The operating system gave no random bytes, or the ID is none.
-    pub fn generate_ed25519(id: impl Into<String>) -> Result<Self, InvalidTokenKey> {
+    /// The operating system gives no random bytes, or the ID is not 1 to 64 printable ASCII
+    /// characters.
+    pub fn generate_ed25519(id: impl Into<String>) -> Result<Self, TokenError> {
         Self::ed25519_private(id, &random()?)
     }
 
-    /// A new HS256 secret of 32 bytes.
+    /// Generates an HS256 secret of 32 bytes.
     ///
     /// # Errors
     ///
-    /// The operating system gave no random bytes, or the ID is none.
-    pub fn generate_hs256(id: impl Into<String>) -> Result<Self, InvalidTokenKey> {
+    /// The operating system gives no random bytes, or the ID is not 1 to 64 printable ASCII
+    /// characters.
+    pub fn generate_hs256(id: impl Into<String>) -> Result<Self, TokenError> {
         Self::hs256(id, &random()?)
     }
 
-    /// A JSON Web Key with `kid`: `{"kty":"OKP","crv":"Ed25519","kid":…,"x":…}`,
-    /// where `d` makes it a private one, or `{"kty":"oct","kid":…,"k":…}`.
+    /// Reads a JSON Web Key with `kid`: `{"kty":"OKP","crv":"Ed25519","kid":…,"x":…}`, which
+    /// `d` makes a private key, or `{"kty":"oct","kid":…,"k":…}`.
     ///
     /// # Errors
     ///
-    /// It is none, is of another kind, has an `alg` that does not belong to it, or
-    /// an `x` that does not belong to `d`.
-    pub fn from_jwk(text: &str) -> Result<Self, InvalidTokenKey> {
+    /// The text is not a JSON Web Key of these kinds, its `alg` does not fit the kind, or its
+    /// `x` is not the public key of `d`.
+    pub fn from_jwk(text: &str) -> Result<Self, TokenError> {
         let jwk: Jwk = serde_json::from_str(text)
-            .map_err(|_| InvalidTokenKey("expected a JSON Web Key with `kty` and `kid`"))?;
+            .map_err(|_| TokenError::new("expected a JSON Web Key with `kty` and `kid`"))?;
         let bytes = |text: Option<String>, what: &'static str| {
-            let text = text.ok_or(InvalidTokenKey(what))?;
-            Base64UrlUnpadded::decode_vec(&text).map_err(|_| InvalidTokenKey(what))
+            let text = text.ok_or(TokenError::new(what))?;
+            Base64UrlUnpadded::decode_vec(&text).map_err(|_| TokenError::new(what))
         };
         let key = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("oct", None) => {
@@ -125,25 +129,25 @@ impl TokenKey {
                         let seed = bytes(d, "expected `d` in base64url without padding")?;
                         let key = Self::ed25519_private(jwk.kid, &seed)?;
                         if key.verifying() != public.verifying() {
-                            return Err(InvalidTokenKey("`x` is not the public key of `d`"));
+                            return Err(TokenError::new("`x` is not the public key of `d`"));
                         }
                         key
                     }
                 }
             }
             _ => {
-                return Err(InvalidTokenKey(
+                return Err(TokenError::new(
                     "expected `kty` to be `oct`, or `OKP` with `crv` `Ed25519`",
                 ));
             }
         };
         if jwk.alg.is_some_and(|alg| !key.is_algorithm(&alg)) {
-            return Err(InvalidTokenKey("`alg` does not belong to this kind of key"));
+            return Err(TokenError::new("`alg` does not fit this kind of key"));
         }
         Ok(key)
     }
 
-    /// The key as a JSON Web Key, the secret part included.
+    /// Returns the key as a JSON Web Key, including the secret part.
     #[must_use]
     pub fn to_jwk(&self) -> String {
         let text = |bytes: &[u8]| Some(Base64UrlUnpadded::encode_string(bytes));
@@ -166,7 +170,7 @@ impl TokenKey {
         serde_json::to_string(&jwk).unwrap_or_default()
     }
 
-    /// The half that services may hold; `None` of an HS256 secret.
+    /// Returns the public half, for services that only verify; `None` for an HS256 secret.
     #[must_use]
     pub fn public(&self) -> Option<Self> {
         let kind = Kind::Public(Box::new(self.verifying()?));
@@ -176,22 +180,22 @@ impl TokenKey {
         })
     }
 
-    /// Accepts of this key only tokens for one request, such as services mint for
-    /// the calls that they make: bound to its correlation ID. Who gets hold of it
-    /// can mint nothing for requests of his own.
+    /// Limits this key to tokens for one request, bound to its correlation ID, such as services
+    /// mint for their calls. Other tokens of the key are refused, so whoever steals it has to
+    /// know the ID of each request.
     #[must_use]
     pub fn for_calls_only(mut self) -> Self {
         self.calls_only = true;
         self
     }
 
-    /// The `kid` of its tokens.
+    /// Returns the ID of the key, the `kid` of its tokens.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Whether it can mint.
+    /// Returns whether the key can mint.
     #[must_use]
     pub fn can_mint(&self) -> bool {
         !matches!(self.kind, Kind::Public(_))
@@ -201,10 +205,10 @@ impl TokenKey {
         self.calls_only
     }
 
-    fn new(id: String, kind: Kind) -> Result<Self, InvalidTokenKey> {
+    fn new(id: String, kind: Kind) -> Result<Self, TokenError> {
         let printable = |b: u8| b.is_ascii_graphic();
         if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(printable) {
-            return Err(InvalidTokenKey(
+            return Err(TokenError::new(
                 "expected an ID of 1 to 64 printable ASCII characters",
             ));
         }
@@ -233,12 +237,12 @@ impl TokenKey {
         }
     }
 
-    /// Whether tokens of this key may say this; `Ed25519` is the name of RFC 9864.
+    /// Whether tokens of this key may name this algorithm; `Ed25519` is its name in RFC 9864.
     pub(super) fn is_algorithm(&self, alg: &str) -> bool {
         alg == self.algorithm() || alg == "Ed25519" && !matches!(self.kind, Kind::Hs256(..))
     }
 
-    /// How much work checking a signature is, in that of HS256.
+    /// The work of checking a signature, in units of HS256.
     pub(super) fn cost(&self) -> u32 {
         match self.kind {
             Kind::Hs256(..) => 1,
@@ -246,7 +250,7 @@ impl TokenKey {
         }
     }
 
-    /// Whether the signature is of this key; in constant time for a secret.
+    /// Whether the signature is of this key. It takes constant time for a secret.
     pub(super) fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
         match &self.kind {
             Kind::Hs256(_, mac) => {
@@ -259,7 +263,7 @@ impl TokenKey {
         }
     }
 
-    /// A token with this payload; `None` of a public key.
+    /// Returns a token with this payload; `None` if the key is public.
     pub(crate) fn sign(&self, payload: &[u8]) -> Option<String> {
         let mut token = self.header.clone();
         token.push('.');
@@ -283,8 +287,8 @@ impl TokenKey {
 }
 
 fn is_signed(key: &VerifyingKey, signed: &[u8], signature: &[u8]) -> bool {
-    // Strict: one message has one signature, so that a token cannot be altered
-    // into another one that verifies.
+    // Strict: a message has one signature, so nobody can alter a token into another one that
+    // verifies.
     Signature::from_slice(signature)
         .is_ok_and(|signature| key.verify_strict(signed, &signature).is_ok())
 }
@@ -295,14 +299,14 @@ fn header(algorithm: &str, key: &str) -> String {
     Base64UrlUnpadded::encode_string(header.to_string().as_bytes())
 }
 
-fn random() -> Result<[u8; 32], InvalidTokenKey> {
+fn random() -> Result<[u8; 32], TokenError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
-        .map_err(|_| InvalidTokenKey("the operating system gave no random bytes"))?;
+        .map_err(|_| TokenError::new("the operating system gives no random bytes"))?;
     Ok(bytes)
 }
 
-/// Members of a JSON Web Key that are looked at; RFC 7517 has others ignored.
+/// The known members of a JSON Web Key; others are ignored (RFC 7517, section 4).
 #[derive(Deserialize, Serialize)]
 struct Jwk {
     kty: String,
@@ -328,15 +332,3 @@ impl fmt::Debug for TokenKey {
             .finish_non_exhaustive()
     }
 }
-
-/// A key cannot be used; the text says what was expected, nothing of the key.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct InvalidTokenKey(pub(super) &'static str);
-
-impl fmt::Display for InvalidTokenKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for InvalidTokenKey {}

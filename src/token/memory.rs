@@ -1,4 +1,4 @@
-//! What is remembered of tokens, within bounds.
+//! Bounded memory of tokens.
 
 use super::{
     Refusal,
@@ -11,8 +11,8 @@ use std::{
     time::SystemTime,
 };
 
-/// Tokens whose signature was checked lately, by the hash of their text, so that
-/// those in use are accepted whatever else comes.
+/// Tokens whose signature was checked lately, by the hash of their text. A flood of bad
+/// tokens does not affect them.
 #[derive(Debug, Default)]
 pub(super) struct Known(Mutex<HashMap<Hash, Arc<Verified>>>);
 
@@ -23,7 +23,7 @@ impl Known {
         lock(&self.0).get(token).cloned()
     }
 
-    /// Where there is no room, what ends first goes.
+    /// Replaces the token that ends first if there is no room.
     pub(super) fn insert(&self, token: Hash, verified: &Arc<Verified>) {
         let mut known = lock(&self.0);
         if known.len() >= MAX_KNOWN {
@@ -40,7 +40,7 @@ impl Known {
     }
 }
 
-/// How often tokens were used, until they end.
+/// The uses of tokens that have not ended.
 #[derive(Debug, Default)]
 pub(super) struct Used(Mutex<HashMap<Hash, Count>>);
 
@@ -54,7 +54,7 @@ struct Count {
 }
 
 impl Used {
-    /// Uses a token once more, which nobody can use after `until`.
+    /// Counts one more use of a token that ends at `until`.
     pub(super) fn take(
         &self,
         id: &Hash,
@@ -74,7 +74,7 @@ impl Used {
         if used.len() >= MAX_USED {
             used.retain(|_, count| count.until > now);
         }
-        // What is forgotten could be used again.
+        // A forgotten token could be used again.
         if used.len() >= MAX_USED {
             return Err(Refusal::Full);
         }

@@ -1,15 +1,13 @@
-//! Signed tokens that make single requests verbose: in the header
-//! `x-dashcam-verbose`, for a limited time, and on through the services that the
-//! request calls.
+//! Signed tokens in the header `x-dashcam-verbose`, which make single requests verbose for a
+//! limited time, here and in the services that the request calls.
 //!
 //! A token is a JSON Web Token (RFC 7519), signed with HS256 or Ed25519 (RFC 8037).
-//! It says what a rule says: which requests it is for, what to show, and when it
-//! ends. `docs/tokens.md` has the claims one by one, how to mint with other
-//! libraries, and what a stolen token is good for.
+//! Like a rule, it has conditions, directives and an end. `docs/tokens.md` lists the claims,
+//! shows how to mint with other libraries, and explains what a stolen token allows.
 //!
 //! # Examples
 //!
-//! The key, once; the private half stays with who is on call:
+//! Make the key once. Its private half stays with the people on call:
 //!
 //! ```
 //! use dashcam::token::TokenKey;
@@ -22,7 +20,7 @@
 //! # }
 //! ```
 //!
-//! The service, here by the layer alone, and a request that is live:
+//! The service accepts tokens, here with the layer alone, and the request is live:
 //!
 //! ```
 //! use dashcam::{token::{Claims, TokenKey, Tokens}, verbose::VerboseLayer};
@@ -55,20 +53,23 @@
 //!
 //! # What is refused
 //!
-//! The key fixes the algorithm; a token that says another one, or `none`, is
-//! refused. So is one without an end, with an end too far away, before or after its
-//! time, for other requests, used too often, unsigned, altered, repeated, or longer
-//! than 2 KiB. The log says why, once a minute for each reason, [`TokenStatus`] counts, and
-//! nobody else is told, but on request: the request goes on as if there
-//! had been none, and what was sent is written nowhere.
+//! The key fixes the algorithm: a token that names another one, or `none`, is refused. So is
+//! a token that has no end or one too far away, has not begun or has ended, is for other
+//! requests, was used too often, is unsigned or altered, comes twice in a request, or is
+//! longer than 2 KiB. The request continues as if it had no token. The log reports each reason
+//! once a minute, and [`TokenStatus`] counts all; neither shows a part of the token. The
+//! response reports nothing unless
+//! [`tell_refusals_in_response`](Tokens::tell_refusals_in_response) is on.
 //!
 //! # Ordering
 //!
-//! As for [`VerboseLayer`](crate::verbose::VerboseLayer): inside the router where
-//! tokens name routes. The layer takes the header out of the request, so that code
-//! further in which hands headers on does not hand on somebody's token.
+//! As for [`VerboseLayer`](crate::verbose::VerboseLayer): if tokens name routes, put the layer
+//! inside the router. The layer removes the header from the request, so that code further in
+//! cannot forward the token.
 
 mod claims;
+mod error;
+mod host;
 mod inspect;
 mod jws;
 mod key;
@@ -84,23 +85,10 @@ mod verified;
 
 pub use self::{
     claims::Claims,
+    error::TokenError,
     inspect::Inspected,
-    key::{InvalidTokenKey, TokenKey},
-    propagation::{Host, InvalidHost, Propagation},
+    key::TokenKey,
+    propagation::Propagation,
     refusal::{Refusal, TokenStatus},
     tokens::Tokens,
 };
-
-use std::fmt;
-
-/// There is no such token; the text says why.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct InvalidToken(&'static str);
-
-impl fmt::Display for InvalidToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for InvalidToken {}

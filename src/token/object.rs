@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, de};
 use std::{fmt, marker::PhantomData};
 
-/// An object only: a list would be taken for its members in their order.
+/// Reads an object only: `serde` would take a list for the fields in their order.
 pub(super) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     from: D,
 ) -> Result<T, D::Error> {
@@ -24,7 +24,7 @@ pub(super) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     from.deserialize_map(Object(PhantomData))
 }
 
-/// What these bytes say, which have to be one JSON object.
+/// Reads bytes that are one JSON object.
 pub(super) fn read<'t, T: Deserialize<'t>>(bytes: &'t [u8]) -> Option<T> {
     let mut from = serde_json::Deserializer::from_slice(bytes);
     let read = object(&mut from).ok()?;

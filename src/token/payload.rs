@@ -1,12 +1,12 @@
-//! What a token says, as it is read.
+//! The payload of a token, as it is read.
 
 use super::object::object;
 use crate::selection::{Capture, Mode, Rule, When};
 use serde::{Deserialize, Serialize};
 use std::{num::NonZeroU32, time::SystemTime};
 
-/// The claim `dashcam`: what is asked for, and of which requests. A name that is
-/// not known is an error, because it could have narrowed the token.
+/// The claim `dashcam`: what to show, and of which requests. An unknown name is an error,
+/// because it could narrow the token.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Ask {
@@ -34,17 +34,16 @@ fn is_live(mode: &Mode) -> bool {
     *mode == Mode::Live
 }
 
-/// The payload as it is read: registered claims by RFC 7519, of which those that are
-/// not looked at are ignored.
+/// The payload: registered claims of RFC 7519, and ours. Other claims are ignored.
 #[derive(Deserialize)]
 pub(super) struct Inbound {
-    /// Required; its absence is told apart from claims that cannot be read.
+    /// Required; `Option`, because a token without it is refused for a reason of its own.
     pub(super) exp: Option<f64>,
     pub(super) nbf: Option<f64>,
     pub(super) jti: Option<String>,
     pub(super) sub: Option<String>,
     pub(super) aud: Option<Audience>,
-    /// Also what keeps a token that was made for something else from being one.
+    /// Required, so that tokens for other purposes are refused.
     #[serde(deserialize_with = "object")]
     pub(super) dashcam: Ask,
 }
@@ -65,7 +64,7 @@ impl Audience {
     }
 }
 
-/// What a rule would be called and say that asks for the same.
+/// Returns the rule that does the same; `None` if the directives cannot be read.
 pub(super) fn rule_of(ask: &Ask, name: String, ends: SystemTime) -> Option<Rule> {
     let mut rule = Rule::new(name, ends).when(ask.when.clone());
     if let Some(directives) = &ask.verbose {

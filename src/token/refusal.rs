@@ -5,44 +5,45 @@ use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
-/// Why a token was not accepted.
+/// Why a token was refused.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The client is in none of the networks that may use tokens.
+    /// The peer is unknown, or in none of the networks of
+    /// [`Tokens::clients`](super::Tokens::clients).
     Client,
-    /// There are two headers.
+    /// The request has two headers.
     Repeated,
-    /// It is longer than 2,048 bytes.
+    /// The token is longer than 2,048 bytes.
     Oversized,
-    /// It is no JSON Web Token.
+    /// It is not a JSON Web Token.
     Malformed,
-    /// No key of this ID is known.
+    /// No key has its `kid`.
     Key,
     /// The algorithm is not that of the key.
     Algorithm,
-    /// It was not looked at: too many bad ones were before it in this second.
+    /// It was not checked: too many bad tokens came in this second.
     Limited,
-    /// The signature is not of the key.
+    /// Its signature is invalid.
     Signature,
-    /// The claims are none that are understood.
+    /// Its claims cannot be read.
     Claims,
     /// It is for another service.
     Audience,
-    /// It says no end, or one too far away.
+    /// It has no end, or one too far away.
     Lifetime,
     /// It has ended.
     Expired,
     /// It has not begun.
     NotYet,
-    /// It is for another request, or its key is for calls only and it names none.
+    /// It is for another request, or names none although its key is for calls only.
     Request,
     /// It is not for requests like this one.
     Scope,
-    /// It was used as often as it may be.
+    /// It was used as often as its `uses` allow.
     Uses,
-    /// More tokens with a number of uses are in use than are remembered.
+    /// Too many tokens with limited uses are in use.
     Full,
 }
 
@@ -67,7 +68,7 @@ impl Refusal {
         Self::Full,
     ];
 
-    /// One word, for a metric.
+    /// Returns the reason in one word, as in JSON, for a metric.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -91,10 +92,10 @@ impl Refusal {
         }
     }
 
-    /// What the response may say of it, where
-    /// [`Tokens::tell_refusals_in_response`](super::Tokens::tell_refusals_in_response)
-    /// is on. Of what nobody with the key has made, nothing more than that it was
-    /// refused, so that who guesses learns neither keys nor networks.
+    /// Returns the value of the response header if
+    /// [`Tokens::tell_refusals_in_response`](super::Tokens::tell_refusals_in_response) is on. It
+    /// is `refused` unless somebody with the key made the token, so that guesses reveal neither
+    /// keys nor networks.
     #[must_use]
     pub fn category(self) -> &'static str {
         match self {
@@ -113,8 +114,7 @@ impl Refusal {
         }
     }
 
-    /// The same in a sentence that begins with a small letter, for those who look after the
-    /// service.
+    /// Returns the reason as a sentence in lower case, for operators of the service.
     #[must_use]
     pub fn in_words(self) -> &'static str {
         match self {
@@ -124,20 +124,22 @@ impl Refusal {
             }
             Self::Repeated => "the request has the header twice",
             Self::Oversized => "it is longer than 2,048 bytes",
-            Self::Malformed => "it is no JSON Web Token of the compact form",
-            Self::Key => "the service has no key of its `kid`",
+            Self::Malformed => "it is not a JSON Web Token in compact form",
+            Self::Key => "no key of the service has its `kid`",
             Self::Algorithm => "its algorithm is not that of the key",
-            Self::Limited => "it was not looked at: too many bad ones came in this second",
-            Self::Signature => "its signature is not of the key",
-            Self::Claims => "its claims are none that are understood",
+            Self::Limited => {
+                "it was not checked, because too many bad tokens came in this second: try again"
+            }
+            Self::Signature => "its signature is invalid",
+            Self::Claims => "its claims cannot be read",
             Self::Audience => "it is for another service",
-            Self::Lifetime => "it says no end, or one that is too far away",
+            Self::Lifetime => "it has no end, or one that is too far away",
             Self::Expired => "it has ended",
             Self::NotYet => "it has not begun",
             Self::Request => "it is for another request, or its key is for calls only",
             Self::Scope => "it is not for requests like this one",
-            Self::Uses => "it was used as often as it may be",
-            Self::Full => "too many tokens with a number of uses are in use",
+            Self::Uses => "it was used as often as its `uses` allow",
+            Self::Full => "too many tokens with limited uses are in use",
         }
     }
 }
@@ -148,13 +150,14 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What became of the tokens that requests brought, since the start.
+/// How many tokens were accepted and refused since the start of the process.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TokenStatus {
-    /// Accepted; what budgets then left of it, the status of rules says.
+    /// Accepted tokens. [`VerboseStatus::by_header`](crate::selection::VerboseStatus::by_header)
+    /// counts what budgets made of them.
     pub accepted: u64,
-    /// Not accepted, by reason. What a client sent is nowhere.
+    /// Refused tokens by reason.
     pub refused: BTreeMap<Refusal, u64>,
 }
 
@@ -162,18 +165,18 @@ pub struct TokenStatus {
 pub(super) struct Counters {
     accepted: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
-    /// When the log said so, and how many there were by then.
+    /// When the log reported each reason, and how many tokens had been refused by then.
     told: [Told; Refusal::ALL.len()],
 }
 
 #[derive(Debug, Default)]
 struct Told {
-    /// The second after it, so that 0 is never.
+    /// The second after it; 0 is never.
     at: AtomicU32,
     of: AtomicU64,
 }
 
-/// How long the log says nothing more of one reason.
+/// How long the log does not repeat a reason, in seconds.
 const INTERVAL: u32 = 60;
 
 impl Counters {
@@ -187,8 +190,8 @@ impl Counters {
         }
     }
 
-    /// How many were refused for this reason since the log said so, where it is time
-    /// to say it again.
+    /// Returns how many tokens were refused for this reason since the log reported it, if it
+    /// is time to report it again.
     pub(super) fn to_tell(&self, why: Refusal, second: u32) -> Option<u64> {
         let told = self.told.get(why as usize)?;
         let last = told.at.load(Relaxed);

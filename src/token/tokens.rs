@@ -1,5 +1,5 @@
 use super::{
-    Refusal, TokenKey, TokenStatus,
+    Refusal, TokenError, TokenKey, TokenStatus,
     jws::{Compact, MAX_LEN},
     key::ED25519,
     memory::{Known, Used},
@@ -19,9 +19,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Which tokens a service accepts; see the [module page](super).
+/// The tokens that a service accepts; see the [module page](super).
 ///
-/// Clones share what is counted and remembered.
+/// Clones share counters and uses.
 #[derive(Clone)]
 #[must_use]
 pub struct Tokens {
@@ -47,7 +47,7 @@ struct State {
 
 const MAX_SKEW: Duration = Duration::from_secs(300);
 
-/// What is known of the moment.
+/// The time of a check.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) time: SystemTime,
@@ -55,10 +55,9 @@ pub(super) struct Moment {
 }
 
 impl Tokens {
-    /// Tokens of these keys. A token names its key; where there is one key only, it
-    /// may leave that out. Keys are exchanged by having the old and the new one for
-    /// as long as tokens of the old one may live. Of keys with one ID the first is
-    /// used.
+    /// Accepts tokens of these keys. A token names its key, unless there is only one. To
+    /// exchange a key, accept the old and the new one until the tokens of the old one have
+    /// ended. If two keys have the same ID, the first one is used.
     pub fn new(keys: impl IntoIterator<Item = TokenKey>) -> Self {
         Self {
             keys: keys.into_iter().collect(),
@@ -73,9 +72,9 @@ impl Tokens {
         }
     }
 
-    /// The name of this service, which a token with an audience (`aud`) has to
-    /// have. [`Dashcam`](crate::Dashcam) knows it by itself. Without it such tokens
-    /// are refused.
+    /// Sets the name of this service. A token with an audience (`aud`) must name it. Default:
+    /// the [service](crate::kit::DashcamBuilder::service) of the [`Dashcam`](crate::Dashcam);
+    /// without one, such tokens are refused.
     pub fn service(mut self, name: impl Into<String>) -> Self {
         self.service = Some(name.into());
         self
@@ -88,55 +87,62 @@ impl Tokens {
         }
     }
 
-    /// How far away the end of a token may be; default one hour.
+    /// Sets how far away the end of a token may be. Default: one hour.
     pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
         self.max_lifetime = lifetime;
         self
     }
 
-    /// How much the clocks of who mints and who verifies may differ: default 30
-    /// seconds, at most five minutes. A token is good so much longer at both ends.
+    /// Sets how much the clocks of minting and verifying machines may differ. Default: 30
+    /// seconds; at most five minutes. A token is valid that much longer at both ends.
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.skew = skew.min(MAX_SKEW);
         self
     }
 
-    /// Only peers in these networks may use tokens; default all. It is the peer of
-    /// the connection, see [`Peer`](crate::selection::Peer); who is not known is in
-    /// none.
-    pub fn clients(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
-        self.clients = networks.into_iter().collect();
-        self
+    /// Sets the networks whose peers may use tokens, in CIDR notation, such as `10.0.0.0/8`,
+    /// or as one address. Default: all. It is the [`Peer`](crate::selection::Peer) of the
+    /// connection; an unknown peer is in none.
+    ///
+    /// # Errors
+    ///
+    /// A text is no address and no network, or its address has bits beyond the prefix.
+    pub fn clients<T: AsRef<str>>(
+        mut self,
+        networks: impl IntoIterator<Item = T>,
+    ) -> Result<Self, TokenError> {
+        let networks = networks.into_iter().map(|network| network.as_ref().parse());
+        self.clients = networks.collect::<Result<_, _>>()?;
+        Ok(self)
     }
 
-    /// How many Ed25519 signatures are checked in a second, of tokens that turn out
-    /// bad: default 200, some percent of one core. Half of it at most is for one
-    /// address. One of HS256 counts as a fiftieth. Tokens that were accepted lately
-    /// are known, and need no check.
+    /// Sets how many Ed25519 signatures of bad tokens are checked in a second. Default: 200,
+    /// which takes some percent of one core. One address gets half of it at most. An HS256
+    /// signature counts as a fiftieth. Tokens that were accepted lately need no check.
     pub fn bad_signatures_per_second(mut self, limit: u32) -> Self {
         self.limit = limit.saturating_mul(ED25519);
         self
     }
 
-    /// Sets whether the response header `x-dashcam-verbose` says what became of a request
-    /// whose token was accepted: `live`, `recorded`, or `budget` where a budget
-    /// left nothing. Default: `false`. Of a token that was refused nothing is said, but
-    /// by [`tell_refusals_in_response`](Self::tell_refusals_in_response).
+    /// Sets whether the response to a request whose token was accepted has the header
+    /// `x-dashcam-verbose`: `live`, `recorded`, or `budget` if a budget was used up. Default:
+    /// `false`. Refused tokens are the matter of
+    /// [`tell_refusals_in_response`](Self::tell_refusals_in_response).
     pub fn tell_in_response(mut self, on: bool) -> Self {
         self.tells = on;
         self
     }
 
-    /// Sets whether the response header `x-dashcam-verbose` of a request whose token was
-    /// refused says so: `refused`, and of one that somebody with the key has made
-    /// the category, as [`Refusal::category`] has it: `refused; time`. Default:
-    /// `false`. The log says the reason in any case, once a minute for each.
+    /// Sets whether the response to a request whose token was refused has the header
+    /// `x-dashcam-verbose`: `refused`, and, if somebody with the key made the token, the
+    /// [category](Refusal::category), such as `refused; time`. Default: `false`. The log always
+    /// reports the reason, each once a minute.
     pub fn tell_refusals_in_response(mut self, on: bool) -> Self {
         self.tells_refusals = on;
         self
     }
 
-    /// What became of the tokens that came.
+    /// Returns how many tokens were accepted and refused.
     #[must_use]
     pub fn status(&self) -> TokenStatus {
         self.state.counters.status()
@@ -150,9 +156,8 @@ impl Tokens {
         self.tells_refusals
     }
 
-    /// What the token of a request asks for, or why it is refused; `None` where there
-    /// is none. The log says that, too, once a minute for each reason, and nothing of
-    /// the token.
+    /// Returns what the token of a request asks for, or why it is refused; `None` if there is
+    /// none. The log reports each reason once a minute, and no part of the token.
     pub(crate) fn accept(
         &self,
         headers: &HeaderMap,
@@ -172,7 +177,7 @@ impl Tokens {
             }
         }
         Some(checked.map(|verified| Accepted {
-            // One for a single request is for the whole of it.
+            // A token for one request lasts until the request ends.
             until: match verified.request {
                 Some(_) => None,
                 None => Some(after(verified.ends(), self.skew)),
@@ -210,7 +215,7 @@ impl Tokens {
         }
         let mut values = headers.get_all(HEADER).iter();
         let token = values.next().ok_or(Refusal::Malformed)?;
-        // Two answers to one question are none.
+        // Nobody can know which one is meant.
         if values.next().is_some() {
             return Err(Refusal::Repeated);
         }
@@ -226,7 +231,7 @@ impl Tokens {
         Ok(verified)
     }
 
-    /// A token whose signature is good and whose time it is.
+    /// Returns the token if its signature and its time are valid.
     fn verified(
         &self,
         token: &HeaderValue,
@@ -235,12 +240,12 @@ impl Tokens {
     ) -> Result<Arc<Verified>, Refusal> {
         let text = token.to_str().map_err(|_| Refusal::Malformed)?;
         let compact = Compact::split(text).ok_or(Refusal::Malformed)?;
-        // Clones may be for services of different names.
+        // Clones may have different service names.
         let service = self.service.as_deref().unwrap_or_default();
         let hash = hash(&[service.as_bytes(), b"\0", text.as_bytes()]);
         let state = &*self.state;
         if let Some(known) = state.known.get(&hash) {
-            // A clone may stand in another service, and shares what is known.
+            // A clone with another service name shares the known tokens.
             self.is_meant(known.audience.as_ref())?;
             let checked = known.is_in_time(self.max_lifetime, self.skew, now.time);
             if checked.is_err() {
@@ -249,8 +254,8 @@ impl Tokens {
             return checked.map(|()| known);
         }
         let key = compact.key(&self.keys)?;
-        // Half of it at most is for one address: a flood from one leaves the other half
-        // to the rest. Where nobody knows who asks, all are one.
+        // One address gets half of it at most: a flood from it leaves the other half to the
+        // rest. Unknown peers are one.
         let own = match arrival.client {
             Some(_) => self.limit.div_ceil(2),
             None => self.limit,
@@ -259,7 +264,7 @@ impl Tokens {
             .guesses
             .take(arrival.client, key.cost(), (own, self.limit), now.second)
             .ok_or(Refusal::Limited)?;
-        // Nothing of a payload is read before it is known whose it is.
+        // The payload is read only after the signature is verified.
         let payload = compact.verified(key)?;
         let claims: Inbound = read(&payload).ok_or(Refusal::Claims)?;
         self.is_meant(claims.aud.as_ref())?;
@@ -268,7 +273,7 @@ impl Tokens {
         verified.is_in_time(self.max_lifetime, self.skew, now.time)?;
         state.guesses.give_back(&guess);
         let verified = Arc::new(verified);
-        // One for a single request does not come again.
+        // A token for one request does not come again.
         if verified.request.is_none() {
             state.known.insert(hash, &verified);
         }
@@ -284,7 +289,7 @@ impl Tokens {
     }
 }
 
-/// What uses are counted by: the key and the token's own ID, else what was signed.
+/// Returns what uses are counted by: the key, and the ID of the token or else its signed text.
 fn id(key: &TokenKey, claims: &Inbound, compact: Compact<'_>) -> Vec<u8> {
     let own = claims.jti.as_deref();
     let (kind, id) = match own {
@@ -302,12 +307,12 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
-    /// The rule that says the same.
+    /// Returns the rule that does the same.
     pub(crate) fn rule(&self) -> &Rule {
         &self.verified.rule
     }
 
-    /// When what it selects is verbose no more; `None` is to the end of the request.
+    /// Returns when the selected request stops being verbose; `None` is at its end.
     pub(crate) fn until(&self) -> Option<SystemTime> {
         self.until
     }

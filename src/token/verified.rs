@@ -1,4 +1,4 @@
-//! A token whose signature is good, and what it is good for.
+//! A token with a valid signature.
 
 use super::{
     Refusal,
@@ -14,7 +14,7 @@ use std::{
 /// SHA-256.
 pub(super) type Hash = [u8; 32];
 
-/// A token whose signature is good.
+/// A token with a valid signature.
 #[derive(Debug)]
 pub(crate) struct Verified {
     pub(super) rule: Rule,
@@ -27,7 +27,7 @@ pub(crate) struct Verified {
     for_calls_only: bool,
 }
 
-/// The longest name of who asks, in bytes.
+/// The longest subject, in bytes.
 pub(super) const MAX_NAME: usize = 64;
 
 impl Verified {
@@ -113,7 +113,7 @@ impl Verified {
     }
 }
 
-/// Before the name of who asks, in exchanges.
+/// The prefix of the subject in exchanges.
 pub(super) const PREFIX: &str = "token:";
 
 /// A `NumericDate` of RFC 7519, section 2.

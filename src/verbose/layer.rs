@@ -25,17 +25,18 @@ impl VerboseLayer {
         }
     }
 
-    /// Records no request.
+    /// Records no request. Default: events at DEBUG and above of every request.
     pub fn record_off(self) -> Self {
         self.with(|plan| plan.recorded = Arc::new(Recorded::new(None)))
     }
 
-    /// Sets the rules that say who is verbose, at most 100. Default: none.
+    /// Sets the rules, at most 100. Default: none.
     pub fn rules(self, rules: Rules) -> Self {
         self.steering(Steering::new().rules(rules))
     }
 
-    /// Sets rules that can change while the service runs. Default: none.
+    /// Sets the rules, which can change while the service runs, and their budget. It replaces
+    /// those of [`rules`](Self::rules). Default: none.
     pub fn steering(self, steering: Steering) -> Self {
         self.with(|plan| plan.steering = steering)
     }
@@ -48,15 +49,16 @@ impl VerboseLayer {
         self.with(|plan| plan.tokens = Some(tokens))
     }
 
-    /// Sets which calls take the selection of their request along. Default: none.
+    /// Sets which outgoing calls carry a token, so that the called service treats them as
+    /// their request is treated here. Default: none.
     #[cfg(feature = "token")]
     pub fn propagate_selection(self, propagation: crate::token::Propagation) -> Self {
         self.with(|plan| plan.propagation = Some(Arc::new(propagation)))
     }
 
-    /// Sets whether *anybody who can send a request* can make it verbose by the header
+    /// Sets whether *everybody who can send a request* can make it verbose by the header
     /// `x-dashcam-verbose: <directives>` (`debug`, `info,my_service=trace`; `1` is
-    /// `debug`), and so use up the budget over all. Default: `false`. For development only.
+    /// `debug`), and so use up the overall budget. Default: `false`. For development only.
     pub fn insecure_plain_header(self, on: bool) -> Self {
         if on {
             raise_live(LevelFilter::TRACE);

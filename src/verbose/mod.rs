@@ -1,5 +1,4 @@
-//! Records the debug-level events of every request, and shows them at once for
-//! chosen ones.
+//! Records the debug events of every request, and shows those of chosen requests at once.
 //!
 //! [`VerboseLayer`] needs a [`Gate`](crate::gate::Gate) in the subscriber.
 //!
@@ -7,17 +6,18 @@
 //!
 //! ```
 //! use dashcam::{
-//!     selection::{Rule, Rules},
+//!     selection::{Rule, Rules, When},
 //!     verbose::VerboseLayer,
 //! };
 //! use std::time::{Duration, SystemTime};
 //!
 //! let soon = SystemTime::now() + Duration::from_secs(600);
-//! let layer = VerboseLayer::new().rules(Rules::new([Rule::new("beta", soon).path_prefix("/beta")]));
+//! let beta = Rule::new("beta", soon).when(When::new().path_prefix("/beta"));
+//! let layer = VerboseLayer::new().rules(Rules::new([beta]));
 //! # let _ = layer;
 //! ```
 //!
-//! On a developer's machine, where whoever can connect may switch it on:
+//! On a developer's machine, everybody who can connect may make a request verbose:
 //!
 //! ```
 //! use dashcam::verbose::VerboseLayer;
@@ -29,9 +29,9 @@
 //!
 //! # Ordering
 //!
-//! Outside of everything whose events matter, such as `TraceLayer`: spans that
-//! were refused before a request became live are not made up for. Inside the
-//! router where rules name routes.
+//! Put the layer outside of every layer whose events matter, such as `TraceLayer`: a span
+//! that was disabled before its request became live stays missing. If rules name routes, put
+//! it inside the router.
 
 mod layer;
 

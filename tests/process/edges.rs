@@ -4,7 +4,7 @@ use crate::support_gate::{Body, Buffer, DEADLINE, Fixture, Output, Seen, message
 use bytes::Bytes;
 use dashcam::{
     correlation::{CorrelationIdLayer, PropagateCorrelationIdLayer},
-    selection::{Rule, Rules},
+    selection::{Rule, Rules, When},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -152,7 +152,7 @@ fn what_an_outer_request_became_inside_of_another_is_seen_after_it() {
         Fixture::with(|builder| {
             let soon = SystemTime::now() + Duration::from_secs(600);
             builder.rules(Rules::new([
-                Rule::new("tenant", soon).fact("tenant", "acme")
+                Rule::new("tenant", soon).when(When::new().fact("tenant", "acme"))
             ]))
         }),
     );

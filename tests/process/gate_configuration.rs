@@ -132,10 +132,7 @@ fn no_event_is_lost_or_shown_by_a_change() {
             *now.level.lock().unwrap() = level;
             match level {
                 None => fixture.dashcam.recording().off(),
-                Some(level) => fixture
-                    .dashcam
-                    .recording()
-                    .set(level.to_string().parse().unwrap()),
+                Some(level) => fixture.dashcam.recording().set(level.as_str()).unwrap(),
             }
             now.number.fetch_add(1, SeqCst);
             // Gives the others a turn, sometimes several.

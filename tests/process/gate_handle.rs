@@ -43,7 +43,7 @@ fn a_gate_is_switched_from_another_thread() {
         assert_eq!(recorded(), ["info"]);
         // That thread has no subscriber at all.
         let other = handle.clone();
-        thread::spawn(move || other.set("debug".parse().unwrap()))
+        thread::spawn(move || other.set("debug").unwrap())
             .join()
             .unwrap();
         assert!(handle.is_on());
@@ -53,6 +53,6 @@ fn a_gate_is_switched_from_another_thread() {
         assert_eq!(recorded(), ["info"]);
     });
     // Without any subscriber left.
-    handle.set("trace".parse().unwrap());
+    handle.set("trace").unwrap();
     assert!(handle.is_on());
 }

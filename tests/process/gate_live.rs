@@ -3,7 +3,7 @@
 use crate::support_gate::{Body, Buffer, Fixture, Output, Seen, fmt_json, messages, request};
 use dashcam::{
     exchange::{KeepReason, Mode},
-    selection::{Rule, Rules},
+    selection::{Rule, Rules, When},
 };
 use http::{HeaderValue, Request, StatusCode};
 use std::{
@@ -82,14 +82,15 @@ fn by_rule() {
     alone!();
     let outputs = outputs();
     let rules = Rules::new([
-        Rule::new("old", SystemTime::now() - Duration::from_secs(1)).path_prefix("/v1/at-old"),
-        Rule::new("beta", soon()).path_prefix("/v1/at-beta"),
+        Rule::new("old", SystemTime::now() - Duration::from_secs(1))
+            .when(When::new().path_prefix("/v1/at-old")),
+        Rule::new("beta", soon()).when(When::new().path_prefix("/v1/at-beta")),
         Rule::new("deep", soon())
-            .path_prefix("/v1/at-deep")
+            .when(When::new().path_prefix("/v1/at-deep"))
             .verbose("info,deep=trace,hyper=trace")
             .unwrap(),
         Rule::new("silent", soon())
-            .path_prefix("/v1/at-silent")
+            .when(When::new().path_prefix("/v1/at-silent"))
             .record_only(),
     ]);
     let fixture = Fixture::with(|builder| builder.rules(rules));
@@ -154,10 +155,8 @@ fn by_fact_from_then_on() {
     alone!();
     let outputs = outputs();
     let rules = Rules::new([
-        Rule::new("gone", SystemTime::now()).fact("tenant", "gone"),
-        Rule::new("acme", soon())
-            .fact("tenant", "acme")
-            .fact("plan", "gold"),
+        Rule::new("gone", SystemTime::now()).when(When::new().fact("tenant", "gone")),
+        Rule::new("acme", soon()).when(When::new().fact("tenant", "acme").fact("plan", "gold")),
     ]);
     let fixture = Fixture::with(|builder| builder.rules(rules));
     let state = |name: &'static str, value: &str| dashcam::current().unwrap().fact(name, value);

@@ -28,13 +28,14 @@ fn the_level_of_log_follows() {
     assert_eq!(log::max_level(), log::LevelFilter::Info);
     assert_eq!(recorded(), "");
 
-    fixture.dashcam.recording().set("debug".parse().unwrap());
+    fixture.dashcam.recording().set("debug").unwrap();
     assert_eq!(log::max_level(), log::LevelFilter::Debug);
     assert_eq!(recorded(), "log debug, log info");
     fixture
         .dashcam
         .recording()
-        .set("info,process=trace".parse().unwrap());
+        .set("info,process=trace")
+        .unwrap();
     assert_eq!(log::max_level(), log::LevelFilter::Trace);
     assert_eq!(recorded(), "log trace, log debug, log info");
     fixture.dashcam.recording().off();
@@ -43,7 +44,7 @@ fn the_level_of_log_follows() {
 
     // A level that somebody has chosen stays.
     log::set_max_level(log::LevelFilter::Warn);
-    fixture.dashcam.recording().set("debug".parse().unwrap());
+    fixture.dashcam.recording().set("debug").unwrap();
     assert_eq!(log::max_level(), log::LevelFilter::Warn);
     fixture.dashcam.recording().off();
     log::set_max_level(log::LevelFilter::Info);

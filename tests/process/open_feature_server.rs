@@ -4,7 +4,7 @@
 
 use dashcam::{
     open_feature::FlagRules,
-    selection::{Described, Rule, Steering},
+    selection::{Described, Rule, Steering, When},
 };
 use http::Method;
 use open_feature::{
@@ -279,20 +279,21 @@ fn a_real_server_that_goes_down_hangs_and_talks_rubbish() {
     let source = FlagRules::new(client)
         .rules("dashcam-rules")
         .switch("verbose-checkout", Duration::from_secs(3600), |end| {
-            Rule::new("checkout", end).path("/checkout".parse().unwrap())
+            Rule::new("checkout", end).when(When::new().path("/checkout").unwrap())
         })
         .every(Duration::from_millis(50))
         .timeout(Duration::from_millis(700));
     let steering = Steering::new().source(source).unwrap();
     let problem = || {
-        steering.status().sources[0]
-            .problem
-            .clone()
-            .unwrap_or_default()
+        let status = steering.status();
+        let name = status.sources().next().unwrap();
+        status.problem_of(name).unwrap_or_default().to_owned()
     };
     let selected = |path: &str| {
         let request = Described::new(Method::GET, path.parse().unwrap());
-        steering.why(&request).selected
+        let why = steering.why(&request).into_iter();
+        let mut selected = why.filter(dashcam::selection::Why::selects);
+        selected.next().map(|why| why.name)
     };
     until("there is no server yet", || !problem().is_empty());
     println!("no server yet: {}", problem());
@@ -328,7 +329,7 @@ fn a_real_server_that_goes_down_hangs_and_talks_rubbish() {
     until("no problem", || problem().is_empty());
 
     server.signal("-STOP");
-    until("it hangs", || problem().contains("no answer within"));
+    until("it hangs", || problem().contains("did not answer within"));
     println!("it hangs: {}", problem());
     stay("it hangs");
     server.signal("-CONT");

@@ -10,11 +10,12 @@ use axum::{
 use dashcam::{
     capture::Replay,
     gate::Gate,
-    selection::{News, Rule, RuleSource, Rules},
+    selection::{Rule, RuleSource, Rules, When},
     testing::TestDashcam,
     token::{TokenKey, Tokens},
 };
 use std::{
+    error::Error,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
@@ -112,9 +113,9 @@ impl RuleSource for Eager {
         "eager".to_owned()
     }
 
-    fn poll(&mut self) -> News {
+    fn poll(&mut self) -> Result<Option<Rules>, Box<dyn Error + Send + Sync>> {
         self.0.fetch_add(1, SeqCst);
-        News::Nothing
+        Ok(None)
     }
 
     fn interval(&self) -> Duration {
@@ -132,10 +133,13 @@ async fn every_request_is_answered_and_every_source_is_asked() {
     let asked = Arc::new(AtomicU32::new(0));
     let key = TokenKey::ed25519_private("of-this-test", &[5; 32]).unwrap();
     let dashcam = TestDashcam::with(|builder| {
-        let office = Rule::new("office", later).client("10.0.0.0/8".parse().unwrap());
+        let office = Rule::new("office", later).when(When::new().client("10.0.0.0/8").unwrap());
         builder
             // One is told of as the layer is made, the other one as requests come.
-            .rules(Rules::new([Rule::new("old", later).route("/:id"), office]))
+            .rules(Rules::new([
+                Rule::new("old", later).when(When::new().route("/:id")),
+                office,
+            ]))
             .tokens(Tokens::new([key.public().unwrap()]))
             .rule_source(Eager(Arc::clone(&asked)))
             .replay(Replay::default())

@@ -5,7 +5,7 @@ use crate::support_gate::{Body, Buffer, DEADLINE, Fixture, Output, fmt_json, mes
 use dashcam::{
     capture::Replay,
     exchange::{Exchange, KeepReason, Mode},
-    selection::{Rule, Rules},
+    selection::{Rule, Rules, When},
 };
 use http::{Request, StatusCode};
 use std::{
@@ -120,7 +120,7 @@ fn once_a_rule_knows_a_fact() {
     alone!();
     output();
     let soon = SystemTime::now() + Duration::from_secs(3600);
-    let rules = Rules::new([Rule::new("acme", soon).fact("tenant", "acme")]);
+    let rules = Rules::new([Rule::new("acme", soon).when(When::new().fact("tenant", "acme"))]);
     let mut replay = Replay::default();
     replay.per_signature = 0;
     let fixture = Fixture::with(|builder| builder.replay(replay).rules(rules));
@@ -165,7 +165,7 @@ fn not_in_what_a_rule_only_records() {
     output();
     let soon = SystemTime::now() + Duration::from_secs(3600);
     let rules = Rules::new([Rule::new("silent", soon)
-        .path_prefix("/v1/at-silent")
+        .when(When::new().path_prefix("/v1/at-silent"))
         .record_only()]);
     let fixture = Fixture::with(|builder| builder.replay(Replay::default()).rules(rules));
     let silent = || Request::get("/v1/at-silent").body(Body::default()).unwrap();

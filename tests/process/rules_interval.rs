@@ -1,8 +1,9 @@
 //! A source of rules that wants to be asked without a pause is not.
 
 use crate::support_gate::Seen;
-use dashcam::selection::{News, RuleSource, Steering};
+use dashcam::selection::{RuleSource, Rules, Steering};
 use std::{
+    error::Error,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering::SeqCst},
@@ -19,9 +20,9 @@ impl RuleSource for Eager {
         "eager".to_owned()
     }
 
-    fn poll(&mut self) -> News {
+    fn poll(&mut self) -> Result<Option<Rules>, Box<dyn Error + Send + Sync>> {
         self.0.fetch_add(1, SeqCst);
-        News::Nothing
+        Ok(None)
     }
 
     fn interval(&self) -> Duration {
@@ -43,7 +44,7 @@ fn an_interval_of_nothing_has_a_pause() {
     }
     // No less than the pauses in between.
     assert!(began.elapsed() >= Duration::from_millis(50));
-    let said = "the rules of eager: asked every 10ms, not every 0ns";
+    let said = "the rules of eager: polled every 10ms, not every 0ns";
     let messages = seen.messages();
     assert_eq!(
         messages.iter().filter(|m| *m == said).count(),

@@ -4,7 +4,7 @@ use crate::support_gate::{Fixture, Output, Seen, request};
 use dashcam::{
     capture::Replay,
     opentelemetry::SampleSelected,
-    selection::{Rule, Rules},
+    selection::{Rule, Rules, When},
 };
 use http::{HeaderValue, StatusCode};
 use opentelemetry::trace::TracerProvider;
@@ -18,8 +18,9 @@ const UNSAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00
 fn an_error_event_selects_nothing() {
     alone!();
     let until = SystemTime::now() + Duration::from_secs(3600);
-    let rule = Rule::new("asked", until).fact("tenant", "acme");
-    let by_header = Rule::new("head", until).header("x-asked".parse().unwrap(), "1");
+    let rule = Rule::new("asked", until).when(When::new().fact("tenant", "acme"));
+    let by_header =
+        Rule::new("head", until).when(When::new().header("x-asked".parse().unwrap(), "1"));
     let fixture = Fixture::with(|builder| {
         let rules = Rules::new([rule, by_header]);
         builder.replay(Replay::default()).rules(rules)

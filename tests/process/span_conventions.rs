@@ -15,7 +15,7 @@ use dashcam::{
     exchange::Exchange,
     export::Memory,
     opentelemetry::{SampleSelected, TrueTimes},
-    selection::{Rule, Rules},
+    selection::{Rule, Rules, When},
 };
 use http_body_util::BodyExt;
 use opentelemetry::{
@@ -104,11 +104,11 @@ static SERVICE: LazyLock<Service> = LazyLock::new(|| {
             .bodies_on_spans(1000)
             .rules(Rules::new([
                 rule("by-header")
-                    .header(header::HeaderName::from_static("x-debug"), "please")
+                    .when(When::new().header(header::HeaderName::from_static("x-debug"), "please"))
                     .verbose("debug")
                     .unwrap(),
                 rule("by-fact")
-                    .fact("tenant", "acme")
+                    .when(When::new().fact("tenant", "acme"))
                     .verbose("debug")
                     .unwrap(),
             ]))

@@ -7,7 +7,7 @@ use dashcam::{
     context::InRequestExt,
     exchange::{Event, Exchange},
     kit::DashcamBuilder,
-    selection::{Budget, Rule, Rules},
+    selection::{Budget, Rule, Rules, When},
 };
 use fastrand::Rng;
 use http::{Request, StatusCode, header::HeaderName};
@@ -323,9 +323,10 @@ fn stress(first: u64, replays: bool, change: impl FnOnce(DashcamBuilder) -> Dash
     });
     let soon = SystemTime::now() + Duration::from_secs(24 * 3600);
     let rules = Rules::new([
-        Rule::new("live", soon).header(HeaderName::from_static("x-select"), "live"),
+        Rule::new("live", soon)
+            .when(When::new().header(HeaderName::from_static("x-select"), "live")),
         Rule::new("recorded", soon)
-            .path_prefix("/recorded")
+            .when(When::new().path_prefix("/recorded"))
             .record_only(),
     ]);
     let mut limits = dashcam::capture::Limits::default();

@@ -337,7 +337,8 @@ async fn two(strips: bool, rules: Rules, message: &'static str) -> Two {
 
     let propagation = Propagation::new(calls.for_calls_only())
         .unwrap()
-        .to(boundary.to_string().parse().unwrap());
+        .to(&boundary.to_string())
+        .unwrap();
     let orders = service(|builder| {
         builder
             .rules(rules)
@@ -462,8 +463,10 @@ async fn what_a_rule_selects_goes_on_as_well() {
     alone!();
     let hour = SystemTime::now() + Duration::from_secs(3600);
     let rules = Rules::new([
-        Rule::new("deep", hour).path_prefix("/layer").record_only(),
-        Rule::new("acme", hour).fact("tenant", "acme"),
+        Rule::new("deep", hour)
+            .when(When::new().path_prefix("/layer"))
+            .record_only(),
+        Rule::new("acme", hour).when(When::new().fact("tenant", "acme")),
     ]);
     let two = two(false, rules, "by rule").await;
     let id = two.ask("/layer", None).await;
@@ -589,11 +592,11 @@ async fn a_refused_token_is_said() {
         let said = &lines()[before.len()..];
         // Other tests of this process may have said some, too.
         for why in [
-            "its signature is not of the key",
-            "the service has no key of its `kid`",
-            "it is no JSON Web Token of the compact form",
+            "its signature is invalid",
+            "no key of the service has its `kid`",
+            "it is not a JSON Web Token in compact form",
             "it is not for requests like this one",
-            "it says no end, or one that is too far away",
+            "it has no end, or one that is too far away",
             "it is for another service",
         ] {
             let n = said.iter().filter(|m| m.ends_with(why)).count();

@@ -3,7 +3,7 @@
 
 use dashcam::{
     open_feature::FlagRules,
-    selection::{Described, Rule, Steering},
+    selection::{Described, Rule, Steering, When},
 };
 use http::Method;
 use open_feature::{
@@ -198,12 +198,15 @@ impl Fixture {
 
     fn problem(&self) -> String {
         let status = self.steering.status();
-        status.sources[0].problem.clone().unwrap_or_default()
+        let name = status.sources().next().unwrap();
+        status.problem_of(name).unwrap_or_default().to_owned()
     }
 
     fn selected(&self) -> Option<String> {
         let request = Described::new(Method::GET, "/x".parse().unwrap()).correlation_id("1");
-        self.steering.why(&request).selected
+        let why = self.steering.why(&request).into_iter();
+        let mut selected = why.filter(dashcam::selection::Why::selects);
+        selected.next().map(|why| why.name)
     }
 
     #[track_caller]
@@ -268,7 +271,10 @@ fn the_last_good_rules_stay_until_they_expire() {
             Does::Fails(general),
             "flag set: connection refused: as told",
         ),
-        (Does::Hangs, "flag set: no answer within 200ms"),
+        (
+            Does::Hangs,
+            "flag set: the provider did not answer within 200ms",
+        ),
         (Does::Says(Value::Int(5)), "flag set: TYPE_MISMATCH"),
         (
             Does::Says(object(&serde_json::json!({ "rule": "?" })).into()),
@@ -278,7 +284,7 @@ fn the_last_good_rules_stay_until_they_expire() {
             Does::Says(object(&serde_json::json!({ far.clone(): 1 })).into()),
             "flag set: x",
         ),
-        (Does::Panics, "flag set: asking for it panicked"),
+        (Does::Panics, "flag set: the provider panicked"),
     ];
     for (n, (does, problem)) in troubles.into_iter().enumerate() {
         fixture.flags.set("set", does);
@@ -314,7 +320,7 @@ fn a_switch_ends_by_itself() {
     let lasting = Duration::from_secs(2);
     let fixture = Fixture::new("switch", |f| {
         f.switch("on", lasting, |end| {
-            Rule::new("checkout", end).path("/x".parse().unwrap())
+            Rule::new("checkout", end).when(When::new().path("/x").unwrap())
         })
     });
     let end = || fixture.steering.in_use().iter().next().map(Rule::expires);
@@ -334,7 +340,7 @@ fn a_switch_ends_by_itself() {
     );
     // Neither does trouble.
     fixture.flags.set("on", Does::Hangs);
-    fixture.until_problem("no answer");
+    fixture.until_problem("did not answer");
     fixture.flags.says("on", true);
     until("no problem", || fixture.problem().is_empty());
     assert_eq!(end(), Some(first));

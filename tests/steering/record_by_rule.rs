@@ -5,7 +5,7 @@ use dashcam::{
     exchange::{BodyState, Exchange, KeepReason, Mode},
     kit::DashcamBuilder,
     lifecycle::RequestBody,
-    selection::{Rule, Rules},
+    selection::{Rule, Rules, When},
 };
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -27,7 +27,7 @@ fn emit(tag: &'static str) {
 fn check(change: impl FnOnce(DashcamBuilder) -> DashcamBuilder) -> [Exchange; 2] {
     let soon = SystemTime::now() + Duration::from_secs(3600);
     let rules = Rules::new([Rule::new("deep", soon)
-        .path_prefix("/v1/at-deep")
+        .when(When::new().path_prefix("/v1/at-deep"))
         .verbose("deep=trace")
         .unwrap()
         .record_only()]);

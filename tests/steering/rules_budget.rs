@@ -4,7 +4,7 @@
 use crate::support_gate::{Fixture, Output, Seen, request, until};
 use dashcam::{
     exchange::{Exchange, Mode},
-    selection::{Budget, Counts, Rule, Rules, Steering},
+    selection::{Budget, Counts, Rule, Rules, Steering, When},
 };
 use http::StatusCode;
 use std::{
@@ -96,10 +96,11 @@ fn the_total_ends_the_rule() {
         assert_eq!(seen.count("said"), 2);
         assert_eq!(counts(fixture).refused, 2);
         // In the next set, under the same name and end, it goes on counting.
-        let slot = fixture.dashcam.steering().slot("another");
         let other = Rule::new("other", SystemTime::now() + Duration::from_secs(60));
-        slot.set(Rules::new([other.path_prefix("/none")]));
-        assert_eq!(fixture.dashcam.steering().in_use().len(), 2);
+        let other = other.when(When::new().path_prefix("/none"));
+        let steering = fixture.dashcam.steering();
+        steering.set_rules("another", Rules::new([other]));
+        assert_eq!(steering.in_use().len(), 2);
         fixture.healthy(|| tracing::debug!("said"));
         assert_eq!(seen.count("said"), 2);
     });
@@ -143,7 +144,9 @@ fn what_is_recorded_already_costs_no_second_rule() {
     let soon = SystemTime::now() + Duration::from_secs(3600);
     let mut budget = Budget::unlimited();
     budget.total = Some(1);
-    let late = Rule::new("late", soon).fact("late", "1").budget(budget);
+    let late = Rule::new("late", soon)
+        .when(When::new().fact("late", "1"))
+        .budget(budget);
     let first = Rule::new("first", soon).record_only();
     let rules = |late| Rules::new([late, first.clone()]);
     let of = |fixture: &Fixture, n: usize| fixture.dashcam.status().verbose.rules[n].spent;
@@ -198,7 +201,7 @@ fn the_service_s_layers_may_ask_while_rules_change() {
         tracing::subscriber::with_default(subscriber, || {
             let before = asked.load(SeqCst);
             let rule = rule(|_| ()).verbose("trace").unwrap();
-            steering.slot("late").set(Rules::new([rule]));
+            steering.set_rules("late", Rules::new([rule]));
             send.send(asked.load(SeqCst) - before).unwrap();
         });
     });

@@ -4,7 +4,7 @@
 use crate::support_gate::{Body, Fixture, Output, Seen, messages, until};
 use dashcam::{
     exchange::{KeepReason, Mode},
-    selection::{Budget, News, Rule, RuleSource, Rules, RulesFile, Text},
+    selection::{Budget, Rule, RuleSource, Rules, RulesFile, Text, When},
 };
 use http::{Request, StatusCode};
 use std::{
@@ -47,15 +47,23 @@ fn text(name: &str) -> String {
 
 /// The names of the rules that two looks bring.
 fn settled(file: &mut RulesFile) -> Option<Vec<String>> {
-    assert!(
-        matches!(file.poll(), News::Nothing),
-        "one look is not enough"
-    );
-    match file.poll() {
-        News::Rules(rules) => Some(rules.iter().map(|rule| rule.name().to_owned()).collect()),
-        News::Gone(_) => None,
-        other => panic!("{other:?}"),
-    }
+    assert!(matches!(file.poll(), Ok(None)), "one look is not enough");
+    let rules = file.poll().unwrap().expect("two looks are enough");
+    let names = rules.iter().map(|rule| rule.name().to_owned()).collect();
+    (!is_gone(&rules)).then_some(names)
+}
+
+/// Whether these are the rules of a file that is not there.
+fn is_gone(rules: &Rules) -> bool {
+    rules.is_empty() && *rules != Rules::default()
+}
+
+fn polls_gone(file: &mut RulesFile) -> bool {
+    matches!(file.poll(), Ok(Some(rules)) if is_gone(&rules))
+}
+
+fn polls_rules(file: &mut RulesFile) -> bool {
+    matches!(file.poll(), Ok(Some(rules)) if !is_gone(&rules))
 }
 
 fn renamed(path: &Path, text: &str) {
@@ -81,12 +89,12 @@ fn each_way_of_writing() {
     let directory = Directory::new("ways");
     let path = directory.file("rules.toml");
     let mut file = RulesFile::new(&path);
-    assert!(matches!(file.poll(), News::Gone(_)), "missing at the start");
-    assert!(matches!(file.poll(), News::Nothing));
+    assert!(polls_gone(&mut file), "missing at the start");
+    assert!(matches!(file.poll(), Ok(None)));
 
     fs::write(&path, text("created")).unwrap();
     assert_eq!(settled(&mut file).unwrap(), ["created"]);
-    assert!(matches!(file.poll(), News::Nothing));
+    assert!(matches!(file.poll(), Ok(None)));
 
     renamed(&path, &text("renamed"));
     assert_eq!(settled(&mut file).unwrap(), ["renamed"]);
@@ -104,23 +112,20 @@ fn each_way_of_writing() {
 
     // An editor that moves the old file away first.
     fs::rename(&path, directory.file("rules.toml~")).unwrap();
-    assert!(matches!(file.poll(), News::Nothing));
+    assert!(matches!(file.poll(), Ok(None)));
     fs::write(&path, text("editor")).unwrap();
     assert_eq!(settled(&mut file).unwrap(), ["editor"]);
 
     fs::remove_file(&path).unwrap();
     assert_eq!(settled(&mut file), None, "deleted");
-    assert!(matches!(file.poll(), News::Nothing), "said once");
+    assert!(matches!(file.poll(), Ok(None)), "said once");
     fs::write(&path, text("back")).unwrap();
     assert_eq!(settled(&mut file).unwrap(), ["back"]);
 
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    file.poll();
-    assert!(
-        matches!(file.poll(), News::Problem(_)),
-        "a directory is no file"
-    );
+    let _ = file.poll();
+    assert!(file.poll().is_err(), "a directory is no file");
 }
 
 #[cfg(unix)]
@@ -139,14 +144,11 @@ fn a_config_map() {
     let path = directory.file("rules.toml");
     symlink("..data/rules.toml", &path).unwrap();
     let mut file = RulesFile::new(&path);
-    assert!(
-        matches!(file.poll(), News::Rules(_)),
-        "at once at the start"
-    );
+    assert!(polls_rules(&mut file), "at once at the start");
     swap("..2026_02", "two");
     assert_eq!(settled(&mut file).unwrap(), ["two"]);
     fs::remove_dir_all(directory.file("..2026_01")).unwrap();
-    assert!(matches!(file.poll(), News::Nothing));
+    assert!(matches!(file.poll(), Ok(None)));
 }
 
 #[test]
@@ -155,33 +157,31 @@ fn what_is_half_written_or_bad_is_not_taken() {
     let path = directory.file("rules.toml");
     fs::write(&path, text("good")).unwrap();
     let mut file = RulesFile::new(&path);
-    assert!(matches!(file.poll(), News::Rules(_)));
+    assert!(polls_rules(&mut file));
     // Whatever prefix is there for one look, even such as could be read.
     let whole = format!("{}{}", text("one"), text("two"));
     for end in 0..whole.len() {
         fs::write(&path, &whole[..end]).unwrap();
-        assert!(matches!(file.poll(), News::Nothing), "{end}");
+        assert!(matches!(file.poll(), Ok(None)), "{end}");
     }
     fs::write(&path, &whole).unwrap();
     assert_eq!(settled(&mut file).unwrap(), ["one", "two"]);
 
     fs::write(&path, text("bad").replace("when", "wen")).unwrap();
-    file.poll();
-    let News::Problem(problem) = file.poll() else {
-        panic!("it is bad");
-    };
+    let _ = file.poll();
+    let problem = file.poll().expect_err("it is bad").to_string();
     let expected = "rules.toml:4:1: rule[0].wen: unknown field `wen`";
     assert!(problem.contains(expected), "{problem}");
-    assert!(matches!(file.poll(), News::Nothing), "said once");
+    assert!(matches!(file.poll(), Ok(None)), "said once");
 
     fs::write(&path, "# only a remark\n").unwrap();
     assert_eq!(settled(&mut file).unwrap(), [""; 0]);
     fs::write(&path, vec![b'#'; (1 << 20) + 1]).unwrap();
-    file.poll();
-    assert!(matches!(file.poll(), News::Problem(_)), "too large");
+    let _ = file.poll();
+    assert!(file.poll().is_err(), "too large");
     fs::write(&path, b"\xff\xfe").unwrap();
-    file.poll();
-    assert!(matches!(file.poll(), News::Problem(_)), "no text");
+    let _ = file.poll();
+    assert!(file.poll().is_err(), "no text");
     // Though the text is cut within a character there.
     fs::write(&path, "é".repeat(1 << 20)).unwrap();
     let error = RulesFile::read(&path).unwrap_err().to_string();
@@ -211,14 +211,14 @@ fn what_is_no_regular_file_is_refused() {
     symlink("/dev/zero", &zero).unwrap();
     for path in [&pipe, &circle, &zero] {
         let mut file = RulesFile::new(path);
-        assert!(matches!(file.poll(), News::Problem(_)), "{path:?}");
+        assert!(file.poll().is_err(), "{path:?}");
         let error = RulesFile::read(path).unwrap_err().to_string();
         assert!(error.contains(path.to_str().unwrap()), "{error}");
     }
     // A link to nothing is a file that is not there yet.
     let link = directory.file("link.toml");
     symlink("none.toml", &link).unwrap();
-    assert!(matches!(RulesFile::new(&link).poll(), News::Gone(_)));
+    assert!(polls_gone(&mut RulesFile::new(&link)));
 }
 
 fn get(path: &str) -> Request<Body> {
@@ -242,7 +242,11 @@ fn verbose_for_one_tenant_by_editing_a_file() {
         let steering = steering.clone();
         move || steering.in_use().iter().any(|rule| rule.name() == name)
     };
-    let problem = || fixture.dashcam.status().verbose.sources[1].problem.clone();
+    let name = path.display().to_string();
+    let problem = || {
+        let verbose = fixture.dashcam.status().verbose;
+        verbose.problem_of(&name).map(str::to_owned)
+    };
     let one = |tag: &'static str, tenant: &'static str| {
         fixture.call(get("/x"), StatusCode::OK, || {
             tracing::trace!("{tag} before");
@@ -304,7 +308,7 @@ fn verbose_for_one_tenant_by_editing_a_file() {
         assert_eq!(one("again", "acme").0, 1);
         steering.switch_off();
         assert_eq!(one("switched off", "acme").0, 0);
-        assert!(fixture.dashcam.status().verbose.off_by.is_some());
+        assert!(fixture.dashcam.status().verbose.is_off());
         steering.switch_on();
         assert_eq!(one("switched on", "acme").0, 1);
 
@@ -362,8 +366,8 @@ fn a_thousand_swaps_under_load_without_a_mixture() {
                 .verbose(target)
                 .unwrap()
         };
-        let mut rules = vec![rule("late").fact("late", Text::present())];
-        rules.extend((0..50).map(|m| rule(&m.to_string()).path_prefix("/none")));
+        let mut rules = vec![rule("late").when(When::new().fact("late", Text::present()))];
+        rules.extend((0..50).map(|m| rule(&m.to_string()).when(When::new().path_prefix("/none"))));
         rules.push(rule("early").record_only());
         serde_json::to_string(&Rules::new(rules)).unwrap()
     };
@@ -411,7 +415,8 @@ fn a_thousand_swaps_under_load_without_a_mixture() {
             if n % 10 == 0 {
                 let bad = version(n + SWAPS).replace("record", "recrod");
                 fs::write(&path, bad).unwrap();
-                let problem = || steering.status().sources[1].problem.is_some();
+                let name = path.display().to_string();
+                let problem = || steering.status().problem_of(&name).is_some();
                 until("the bad version is seen", problem);
             }
             let text = version(n);

@@ -68,10 +68,10 @@ async fn selected(dashcam: &TestDashcam, port: u16, head: &str) -> Option<String
 #[tokio::test]
 async fn requests_as_clients_write_them() {
     let dashcam = dashcam([
-        rule("route").route("/nest/items/{id}"),
-        rule("nest").path_prefix("/nest"),
-        rule("star").path("*".parse().unwrap()),
-        rule("ab").path("/a/b".parse().unwrap()),
+        rule("route").when(When::new().route("/nest/items/{id}")),
+        rule("nest").when(When::new().path_prefix("/nest")),
+        rule("star").when(When::new().path("*").unwrap()),
+        rule("ab").when(When::new().path("/a/b").unwrap()),
         rule("host").when(When::new().host("only.example")),
         rule("cookie").when(When::new().cookie("q", "\"v\"")),
     ]);
@@ -122,8 +122,8 @@ async fn requests_as_clients_write_them() {
 #[tokio::test]
 async fn the_peer_is_whose_connection_it_is() {
     let dashcam = dashcam([
-        rule("here").client("127.0.0.0/8".parse().unwrap()),
-        rule("said").client("192.0.2.0/24".parse().unwrap()),
+        rule("here").when(When::new().client("127.0.0.0/8").unwrap()),
+        rule("said").when(When::new().client("192.0.2.0/24").unwrap()),
     ]);
     let app = || Router::new().fallback(any(|| async {}));
     let said = |mut request: Request, next: middleware::Next| {

@@ -4,7 +4,7 @@ use clap_complete::Shell;
 use dashcam::{
     find::{Filter, InvalidFilter},
     redact::Policy,
-    selection::{Glob, Network, When},
+    selection::{RulesError, When},
 };
 use jiff::SignedDuration;
 use std::{
@@ -350,8 +350,8 @@ pub(super) struct NewRuleArgs {
     #[arg(long)]
     pub(super) host: Vec<String>,
     /// The network or address of the connection's peer; repeat for more.
-    #[arg(long, value_name = "NETWORK")]
-    pub(super) client: Vec<Network>,
+    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    pub(super) client: Vec<String>,
     /// Only this share of the requests, in percent.
     #[arg(long, value_name = "N")]
     pub(super) percent: Option<f64>,
@@ -385,12 +385,12 @@ pub(super) struct ConditionArgs {
     #[arg(long)]
     pub(super) route: Vec<String>,
     /// Only paths that match this pattern, such as /orders/*; repeat for more.
-    #[arg(long, value_name = "PATTERN")]
-    pub(super) path: Vec<Glob>,
+    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
+    pub(super) path: Vec<String>,
 }
 
 impl ConditionArgs {
-    pub(super) fn when(&self) -> When {
+    pub(super) fn when(&self) -> Result<When, RulesError> {
         let mut when = When::new();
         for method in &self.method {
             when = when.method(method.clone());
@@ -399,9 +399,9 @@ impl ConditionArgs {
             when = when.route(route);
         }
         for path in &self.path {
-            when = when.path(path.clone());
+            when = when.path(path)?;
         }
-        when
+        Ok(when)
     }
 }
 
@@ -600,6 +600,14 @@ fn pair(text: &str) -> Result<(String, String), String> {
         .split_once('=')
         .ok_or_else(|| "expected a name, = and a value, such as tenant=acme".to_owned())?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+fn pattern(text: &str) -> Result<String, RulesError> {
+    When::new().path(text).map(|_| text.to_owned())
+}
+
+fn network(text: &str) -> Result<String, RulesError> {
+    When::new().client(text).map(|_| text.to_owned())
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {

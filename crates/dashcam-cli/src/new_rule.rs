@@ -1,7 +1,7 @@
 //! `dashcam rules new`.
 
 use super::{Answer, Failure, Output, args::NewRuleArgs, text::is_unsafe};
-use dashcam::selection::{Budget, Rule, Rules, Sample, Text};
+use dashcam::selection::{Budget, Rule, Rules, Text};
 use http::HeaderName;
 use serde_json::Value;
 use std::{
@@ -43,7 +43,7 @@ fn rule(args: NewRuleArgs) -> Result<Rule, Failure> {
         // Times that RFC 3339 can express.
         .filter(|ends| jiff::Timestamp::try_from(*ends).is_ok())
         .ok_or_else(|| not("--for", &"expected a length of time such as 10m"))?;
-    let mut when = args.when.when();
+    let mut when = args.when.when().map_err(|error| not("--path", &error))?;
     for (name, values) in grouped(args.header) {
         let name: HeaderName = name
             .parse()
@@ -59,16 +59,19 @@ fn rule(args: NewRuleArgs) -> Result<Rule, Failure> {
     if !args.host.is_empty() {
         when = when.host(Text::one_of(args.host));
     }
-    for network in args.client {
-        when = when.client(network);
+    for network in &args.client {
+        when = when
+            .client(network)
+            .map_err(|error| not("--client", &error))?;
     }
     let mut rule = Rule::new(args.name, ends).when(when);
     if let Some(percent) = args.percent {
-        let mut sample = Sample::percent(percent).map_err(|error| not("--percent", &error))?;
+        rule = rule
+            .sample(percent)
+            .map_err(|error| not("--percent", &error))?;
         if let Some(by) = &args.by {
-            sample = sample.by(by).map_err(|error| not("--by", &error))?;
+            rule = rule.sample_by(by).map_err(|error| not("--by", &error))?;
         }
-        rule = rule.sample(sample);
     }
     if let Some(levels) = &args.verbose {
         rule = rule

@@ -7,9 +7,8 @@ use super::{
     output::Ink,
     text::Plain,
 };
-use dashcam::selection::{
-    Mode, Rule, Rules, RulesError, RulesFile, SampleKey, Verdict, Warning, Why,
-};
+use dashcam::selection::{Rule, Rules, RulesError, RulesFile, Warning, Why};
+use serde::Serialize;
 use serde_json::json;
 use std::{
     path::Path,
@@ -80,9 +79,10 @@ fn readable(
     let (rules_n, warnings_n) = (count(rules.len(), "rule"), count(warnings.len(), "warning"));
     out.line(format_args!("{}: {rules_n}, {warnings_n}", Plain(&name)))?;
     for rule in rules.iter() {
-        let mode = match rule.mode() {
-            Mode::Record => "record",
-            _ => "live",
+        let mode = if rule.is_record_only() {
+            "record"
+        } else {
+            "live"
         };
         let name = out.paint(Ink::Strong, Plain(rule.name()));
         match rule.expires().duration_since(now) {
@@ -139,39 +139,56 @@ pub(super) fn why(args: WhyArgs, out: &mut Output) -> Result<Answer, Failure> {
         correlation_id: args.correlation_id,
         at: args.at,
     };
-    let described = words.described()?;
-    let key = args.sample_key.map(SampleKey::new).unwrap_or_default();
-    let why = rules.why(&described, &key);
+    let mut described = words.described()?;
+    if let Some(key) = args.sample_key {
+        described = described.sample_key(key);
+    }
+    let why = rules.why(&described);
+    let selected = why.iter().find(|why| why.selects());
+    let selected = selected.map(|why| why.name.as_str());
     if out.is_json() {
-        out.json(&why)?;
+        out.json(&Explained {
+            selected,
+            rules: &why,
+        })?;
     } else {
-        explain(&why, out)?;
+        explain(selected, &why, out)?;
     }
     let of_route = |fails: &String| fails.starts_with("route ");
-    if without_route && why.rules.iter().any(|rule| rule.fails.iter().any(of_route)) {
+    if without_route && why.iter().any(|rule| rule.fails.iter().any(of_route)) {
         out.note("without --route, no condition on a route holds");
     }
-    Ok(if why.selected.is_some() {
+    Ok(if selected.is_some() {
         Answer::Yes
     } else {
         Answer::No
     })
 }
 
-fn explain(why: &Why, out: &mut Output) -> Result<(), Failure> {
-    match &why.selected {
+/// The answer as JSON.
+#[derive(Serialize)]
+struct Explained<'a> {
+    selected: Option<&'a str>,
+    rules: &'a [Why],
+}
+
+fn explain(selected: Option<&str>, why: &[Why], out: &mut Output) -> Result<(), Failure> {
+    match selected {
         Some(by) => {
             let by = out.paint(Ink::Good, Plain(by));
             out.line(format_args!("selected by {by}"))?;
         }
         None => out.line(format_args!("not selected"))?,
     }
-    for rule in &why.rules {
-        let (verdict, ink) = match rule.verdict {
-            Verdict::Selects => ("selects it", Ink::Good),
-            Verdict::ComesAfter => ("would select it, but an earlier rule does", Ink::Dim),
-            Verdict::Waits => ("waits for a fact", Ink::Warn),
-            _ => ("does not select it", Ink::Dim),
+    for rule in why {
+        let (verdict, ink) = if rule.selects() {
+            ("selects it", Ink::Good)
+        } else if rule.matches() {
+            ("would select it, but an earlier rule does", Ink::Dim)
+        } else if rule.fails.is_empty() {
+            ("waits for a fact", Ink::Warn)
+        } else {
+            ("does not select it", Ink::Dim)
         };
         let verdict = out.paint(ink, verdict);
         out.line(format_args!("  {}: {verdict}", Plain(&rule.name)))?;

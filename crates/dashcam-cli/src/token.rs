@@ -62,7 +62,9 @@ pub(super) fn mint(args: &MintArgs, out: &mut Output) -> Result<Answer, Failure>
             format!("{name} is the public half of a key; use the private half to create tokens");
         return Err(Failure::cannot(why));
     }
-    let mut claims = Claims::new(args.lifetime).when(args.when.when());
+    let when = args.when.when();
+    let when = when.map_err(|error| Failure::cannot(format!("--path: {error}")))?;
+    let mut claims = Claims::new(args.lifetime).when(when);
     if let Some(who) = &args.subject {
         claims = claims.subject(who);
     }

@@ -12,28 +12,28 @@ use http::{
 };
 use std::{borrow::Cow, cell::OnceCell, fmt, time::SystemTime};
 
-/// What is known of a request when it arrives.
+/// A request when it arrives.
 #[derive(Debug)]
 pub(crate) struct Arrival<'r> {
     pub(crate) method: &'r Method,
     pub(crate) path: &'r str,
     pub(crate) query: Option<&'r str>,
-    /// The host of the URI; HTTP/2 has it there.
+    /// The host of the URI, where HTTP/2 has it.
     pub(crate) uri_host: Option<&'r str>,
     pub(crate) route: Option<&'r str>,
     pub(crate) headers: &'r HeaderMap,
     pub(crate) client: Option<Address>,
     pub(crate) correlation_id: &'r str,
     pub(crate) at: SystemTime,
-    /// Facts that were stated before.
+    /// Facts that are already stated.
     pub(crate) facts: Facts<'r>,
     pub(crate) seen: Seen<'r>,
 }
 
-/// What was looked up once for all rules, and how much work they may still be.
+/// What was looked up once for all rules, and the work that is left.
 #[derive(Debug, Default)]
 pub(crate) struct Seen<'r> {
-    /// Headers that many rules look at. Rules know them by number.
+    /// Headers that many rules look at, by their numbers.
     headers: [OnceCell<GetAll<'r, HeaderValue>>; SEEN],
     /// The host in its one spelling.
     host: OnceCell<Cow<'r, [u8]>>,
@@ -47,27 +47,27 @@ pub(super) const SEEN: usize = 8;
 
 type Pair<'r> = (&'r [u8], &'r [u8]);
 
-/// Names and values that were taken apart; `None` where there are more.
+/// Parsed names and values; `None` if there are more.
 type Few<'r> = OnceCell<Option<([Pair<'r>; FEW], usize)>>;
 
-/// So many are taken apart once for all rules, more again for each.
+/// How many are parsed once for all rules. More are parsed again for each rule.
 const FEW: usize = 16;
 
 pub(crate) type Facts<'r> = &'r [(Cow<'static, str>, String)];
 
-/// The work of taking a byte of cookies or of the query apart.
+/// The work of parsing a byte of cookies or of the query.
 const EACH: usize = 2;
 
-/// That of a byte of a host in its one spelling, and of one that is not ASCII: each of a
-/// label is then compared with each other one.
+/// The work of folding a byte of a host, and of one that is not ASCII: the algorithm then
+/// compares all characters of a label with each other.
 const FOLDED: usize = 2;
 const ENCODED: usize = 256;
 
-/// Values of a query are decoded up to this length.
+/// The longest decoded value of a query.
 const MAX_DECODED: usize = 1024;
 
 impl<'r> Arrival<'r> {
-    /// The host without its port, as it came.
+    /// Returns the host without its port, as it came.
     pub(super) fn host(&self) -> Option<&'r [u8]> {
         let host = match self.uri_host {
             Some(host) => host.as_bytes(),
@@ -79,12 +79,12 @@ impl<'r> Arrival<'r> {
         Some(str::from_utf8(host).map_or(host, |host| host::split(host).0.as_bytes()))
     }
 
-    /// The same in its one spelling.
+    /// Returns the host in its one spelling.
     pub(super) fn folded_host(&self) -> Option<&[u8]> {
         if self.seen.host.get().is_none() {
             let host = self.host()?;
             let each = if host.is_ascii() { FOLDED } else { ENCODED };
-            // Not noted where it is too much, so that each rule falls short that asks.
+            // Not cached, so that each rule that needs it falls short.
             if !self.work().pay(host.len().saturating_mul(each)) {
                 return None;
             }
@@ -102,7 +102,7 @@ impl<'r> Arrival<'r> {
         &self.seen.work
     }
 
-    /// The media type without parameters.
+    /// Returns the media type without parameters.
     pub(super) fn media_type(&self) -> Option<&'r [u8]> {
         let value = only(self.headers.get_all(CONTENT_TYPE).iter())?.as_bytes();
         if !self.work().pay(value.len()) {
@@ -121,7 +121,7 @@ impl<'r> Arrival<'r> {
         self.taken_apart(&self.seen.cookies, bytes, pairs)
     }
 
-    /// Names and values of the query, as they are encoded.
+    /// Returns names and values of the query, still encoded.
     fn pairs(&self) -> impl Iterator<Item = Pair<'r>> {
         let query = self.query.unwrap_or_default().as_bytes();
         let pairs = move || {
@@ -131,7 +131,7 @@ impl<'r> Arrival<'r> {
         self.taken_apart(&self.seen.query, move || query.len(), pairs)
     }
 
-    /// None of them where that is too much work.
+    /// Parses names and values once; it returns none if that takes too much work.
     fn taken_apart<P: Iterator<Item = Pair<'r>>>(
         &self,
         few: &Few<'r>,
@@ -184,9 +184,9 @@ impl<'r> Arrival<'r> {
         is
     }
 
-    /// As the function of this name, `None` also where that is too much work.
+    /// Like the function of this name, but also passes `None` if that takes too much work.
     pub(super) fn decoded<R>(&self, text: &[u8], f: impl FnOnce(Option<&[u8]>) -> R) -> R {
-        // As much of it as can be decoded, and the room for it.
+        // The bytes to decode, and 64 for the buffer.
         let bytes = text.len().min(3 * MAX_DECODED + 1);
         match !is_encoded(text) || self.work().pay(64 + bytes * EACH) {
             true => decoded(text, f),
@@ -194,9 +194,9 @@ impl<'r> Arrival<'r> {
         }
     }
 
-    /// Hands over the key of a sample, `None` where there is none or two.
+    /// Passes the key of a sample; `None` if there is none, or two.
     pub(in crate::selection) fn key<R>(&self, by: &By, f: impl FnOnce(Option<&[u8]>) -> R) -> R {
-        // It is hashed.
+        // The hash takes work, too.
         let f = |key: Option<&[u8]>| f(key.filter(|key| self.work().pay(key.len() * EACH)));
         match by {
             By::Fact(name) => f(fact(self.facts, name)),
@@ -229,14 +229,14 @@ impl<'r> Arrival<'r> {
     }
 }
 
-/// Two answers to one question are none.
+/// Returns the only value; `None` if there are several.
 fn only<T>(values: impl IntoIterator<Item = T>) -> Option<T> {
     let mut values = values.into_iter();
     let first = values.next()?;
     values.next().is_none().then_some(first)
 }
 
-/// Whether one of several values is like this.
+/// Whether one of several values matches.
 fn one_is<'v>(text: &Text, mut values: impl Iterator<Item = &'v [u8]>, work: &Work) -> bool {
     match text.0 {
         Is::Absent => values.next().is_none(),
@@ -249,7 +249,7 @@ pub(super) fn fact<'f>(facts: Facts<'f>, name: &str) -> Option<&'f [u8]> {
     known.map(|(_, value)| ruled_of_fact(value).as_bytes())
 }
 
-/// `None` where there are more.
+/// Returns the pairs; `None` if there are too many.
 fn first_of<'r>(mut pairs: impl Iterator<Item = Pair<'r>>) -> Option<([Pair<'r>; FEW], usize)> {
     let mut few: [Pair<'r>; FEW] = [(b"", b""); FEW];
     let mut len = 0;
@@ -266,14 +266,14 @@ fn pair(part: &[u8]) -> Option<Pair<'_>> {
     Some((name, part.get(at + 1..)?.trim_ascii()))
 }
 
-/// Hands over the text without percent-encoding; `None` where it is too long.
+/// Passes the text without percent-encoding; `None` if it is too long.
 fn decoded<R>(text: &[u8], f: impl FnOnce(Option<&[u8]>) -> R) -> R {
     if !is_encoded(text) {
         return f((text.len() <= MAX_DECODED).then_some(text));
     }
     let mut buffer = [0_u8; MAX_DECODED];
     let mut len = 0;
-    // The crate wants a plus to be a space beforehand.
+    // The crate does not decode a plus to a space.
     for part in text.split_inclusive(|b| *b == b'+') {
         let (part, plus) = match part.strip_suffix(b"+") {
             Some(part) => (part, true),
@@ -295,7 +295,7 @@ fn is_encoded(text: &[u8]) -> bool {
     text.iter().any(|b| matches!(b, b'%' | b'+'))
 }
 
-/// Room for the longest address.
+/// A buffer for the longest address.
 struct AddressText {
     bytes: [u8; 45],
     len: usize,
@@ -318,10 +318,10 @@ impl fmt::Write for AddressText {
     }
 }
 
-/// What rules see of a fact, in bytes.
+/// The length of a fact that rules see, in bytes.
 pub(crate) const MAX_FACT_LEN: usize = 1024;
 
-/// What rules see of a fact.
+/// Returns the part of a fact that rules see.
 pub(crate) fn ruled_of_fact(fact: &str) -> &str {
     let mut end = MAX_FACT_LEN.min(fact.len());
     while !fact.is_char_boundary(end) {

@@ -1,4 +1,4 @@
-//! One rule, compiled.
+//! A compiled rule.
 
 use super::{
     Arrival, Node, Selected,
@@ -6,8 +6,8 @@ use super::{
     node::Memory,
 };
 use crate::selection::{
-    Sample, SampleKey,
-    model::{By, MAX_CONDITIONS, Rule, in_share},
+    SampleKey,
+    model::{By, MAX_CONDITIONS, Rule, Sample, in_share},
     work::Work,
 };
 use std::{
@@ -15,17 +15,17 @@ use std::{
     time::SystemTime,
 };
 
-/// One rule of a set.
+/// A rule of a set.
 #[derive(Debug)]
 pub(crate) struct Entry {
     time: Window,
-    /// What can be decided when the request arrives.
+    /// Conditions that can be decided when the request arrives.
     pub(super) closed: Vec<Node>,
-    /// What may wait for facts.
+    /// Conditions that may wait for facts.
     pub(super) open: Vec<Node>,
-    /// Whether nothing is decided before there is a fact.
+    /// Whether it cannot match without a fact.
     needs_fact: bool,
-    /// Whether there is something to remember beside facts.
+    /// Whether there are results to store beside facts.
     is_mixed: bool,
     sample: Option<Share>,
     /// A bit for each watched fact that it waits for.
@@ -59,7 +59,7 @@ impl Window {
     }
 }
 
-/// Since 1970; of times before it the same, and of those after 2554.
+/// Returns the nanoseconds since 1970, limited to the years 1970 to 2554.
 pub(super) fn nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| {
@@ -88,7 +88,7 @@ impl Share {
     }
 }
 
-/// Whether the key that the request has by now is in the share of the rule.
+/// Whether the current key of the request is in the share of the rule.
 pub(in crate::selection) fn sample_of(rule: &Rule, arrival: &Arrival<'_>, key: &SampleKey) -> bool {
     rule.sample.as_ref().is_none_or(|sample| {
         let share = Share::of(sample, rule);
@@ -96,7 +96,7 @@ pub(in crate::selection) fn sample_of(rule: &Rule, arrival: &Arrival<'_>, key: &
     })
 }
 
-/// What a rule says of a request that arrives.
+/// The answer of a rule when a request arrives.
 pub(super) enum Verdict {
     Selects,
     Fails,
@@ -106,7 +106,7 @@ pub(super) enum Verdict {
 impl Entry {
     pub(in crate::selection) fn new(rule: &Arc<Rule>, selected: Arc<Selected>) -> Self {
         let mut nodes = Node::of(&rule.when);
-        // More than there is room for to remember; it cannot come from a text.
+        // There are not enough bits to store the results. A text cannot have such a rule.
         if rule.when.conditions() > MAX_CONDITIONS {
             nodes.push(Node::Any(Vec::new()));
         }
@@ -133,7 +133,7 @@ impl Entry {
         &self.selected
     }
 
-    /// Whether it looks at nothing but facts, and cannot match without one.
+    /// Whether it only looks at facts, and cannot match without one.
     pub(super) fn only_waits(&self) -> bool {
         let by_fact = |share: &Share| matches!(share.by, By::Fact(_));
         let sampled_by_fact = self.sample.as_ref().is_some_and(by_fact);
@@ -143,7 +143,7 @@ impl Entry {
             && (self.sample.is_none() || sampled_by_fact)
     }
 
-    /// What is quick to say: most rules that are looked at end here.
+    /// Answers quickly: most rules end here.
     #[inline]
     pub(super) fn is_possible(&self, at: u64, arrival: &Arrival<'_>) -> bool {
         self.time.has(at) && self.closed.iter().all(|node| node.holds(arrival))
@@ -178,14 +178,14 @@ impl Entry {
         hold.all(|node| node.decide(&mut memory, facts, work) == Some(true))
     }
 
-    /// A request had too little left for it.
+    /// Counts a request that had too little work left for the rule.
     pub(super) fn fell_short(&self) {
         if let Some(terms) = self.selected.terms() {
             terms.spent.beyond_work.fetch_add(1, Relaxed);
         }
     }
 
-    /// Whether it selects a request that has these facts by now.
+    /// Whether it selects a request that has these facts.
     pub(super) fn decides(
         &self,
         key: &SampleKey,
@@ -200,7 +200,7 @@ impl Entry {
                     let value = fact(facts, name).filter(|value| work.pay(2 * value.len()));
                     share.has(key, value)
                 }
-                // It was asked when the request came.
+                // Decided when the request arrived.
                 _ => true,
             },
             None => true,

@@ -7,7 +7,7 @@ use crate::selection::{
 use http::{HeaderName, Method};
 use std::fmt;
 
-/// Conditions, put together.
+/// A tree of conditions.
 #[derive(Debug)]
 pub(in crate::selection) enum Node {
     Test(Test),
@@ -17,14 +17,14 @@ pub(in crate::selection) enum Node {
     Not(Box<Self>),
 }
 
-/// A condition on what is known when the request arrives.
+/// A condition that can be decided when the request arrives.
 #[derive(Debug)]
 pub(in crate::selection) enum Test {
     Method(Vec<Method>),
     Route(Vec<String>),
     Path(PathIs),
     Host(Text),
-    /// With the number that the header is looked up under.
+    /// The second field is the number of the header.
     Header(HeaderName, Option<u8>, Text),
     Query(String, Text),
     Cookie(String, Text),
@@ -33,7 +33,7 @@ pub(in crate::selection) enum Test {
 }
 
 impl Node {
-    /// What has to hold, each by itself.
+    /// Returns the conditions that must all hold.
     pub(in crate::selection) fn of(when: &When) -> Vec<Self> {
         let mut all = Vec::new();
         let mut test = |given: bool, test: &dyn Fn() -> Test| {
@@ -88,7 +88,7 @@ impl Node {
         }
     }
 
-    /// Hands over the headers that are looked at, and their numbers.
+    /// Passes the headers that it looks at, and their numbers.
     pub(super) fn headers(&mut self, f: &mut impl FnMut(&HeaderName, &mut Option<u8>)) {
         match self {
             Self::Test(Test::Header(name, seen, _)) => f(name, seen),
@@ -98,7 +98,7 @@ impl Node {
         }
     }
 
-    /// Adds what it looks at that a request may lack.
+    /// Adds what it needs and a request may lack.
     pub(super) fn needs(&self, needs: &mut Needs) {
         match self {
             Self::Test(test) => {
@@ -111,7 +111,7 @@ impl Node {
         }
     }
 
-    /// How dear it is to ask, beside the others of a rule.
+    /// Returns how expensive it is, relative to the others of a rule.
     pub(super) fn cost(&self) -> u8 {
         match self {
             Self::Test(test) => test.cost(),
@@ -131,7 +131,7 @@ impl Node {
         }
     }
 
-    /// Whether it holds, where it is not open.
+    /// Whether it holds, if it is not open.
     pub(super) fn holds(&self, arrival: &Arrival<'_>) -> bool {
         match self {
             Self::Test(test) => test.holds(arrival),
@@ -145,8 +145,8 @@ impl Node {
         }
     }
 
-    /// Notes what the tests in it say, for when the request is not at hand any
-    /// more. Every one is asked, so that the order says which bit is whose.
+    /// Stores the results of its tests for later, when the request is gone. It runs every test,
+    /// because the order determines the bits.
     pub(super) fn remember(&self, arrival: &Arrival<'_>, memory: &mut Memory) {
         match self {
             Self::Test(test) => memory.push(test.holds(arrival)),
@@ -158,19 +158,19 @@ impl Node {
         }
     }
 
-    /// Whether it holds by what is known when the request arrives.
+    /// Returns whether it holds when the request arrives; `None` if it is open.
     pub(in crate::selection) fn now(&self, arrival: &Arrival<'_>) -> Option<bool> {
         let mut memory = Memory::default();
         self.remember(arrival, &mut memory);
         match self.is_open() {
             true => self.decide(&mut memory.rewound(), arrival.facts, arrival.work()),
-            // Of these there can be more than there are bits.
+            // There can be more of these than bits.
             false => Some(self.holds(arrival)),
         }
     }
 
-    /// Whether it holds by what was remembered and what is stated by now; `None`
-    /// where a fact is missing that decides. Every part is asked.
+    /// Returns whether it holds by the stored results and the stated facts; `None` if it
+    /// depends on a fact that is missing. It visits every part.
     pub(super) fn decide(
         &self,
         memory: &mut Memory,
@@ -190,8 +190,8 @@ impl Node {
     }
 }
 
-/// `unless` all, or any, are: one that is not decides, and one that is open
-/// leaves it open.
+/// Decides `all` (`unless` is true) or `any` (false): a part that differs from `unless`
+/// decides, otherwise a part that is open leaves it open.
 fn decide_all(
     of: &[Node],
     unless: bool,
@@ -234,7 +234,7 @@ impl Memory {
     }
 }
 
-/// Whether the host of a request is like this, which is in the one spelling.
+/// Whether the host of a request matches a text in its one spelling.
 fn host_is(text: &Text, arrival: &Arrival<'_>) -> bool {
     match &text.0 {
         Is::OneOf(_) | Is::Prefix(_) => text.matches(arrival.folded_host(), arrival.work()),
@@ -246,7 +246,7 @@ fn host_is(text: &Text, arrival: &Arrival<'_>) -> bool {
             });
             text.matches(address, arrival.work())
         }
-        // An expression has a case.
+        // Expressions are case-sensitive.
         Is::Regex(_) | Is::Present | Is::Absent => text.matches(arrival.host(), arrival.work()),
     }
 }
@@ -347,7 +347,7 @@ impl fmt::Display for Test {
     }
 }
 
-/// What a rule looks at that is not part of every request.
+/// What a rule needs and a request may lack.
 #[derive(Debug, Default)]
 pub(in crate::selection) struct Needs {
     pub(in crate::selection) client: bool,
@@ -361,7 +361,11 @@ impl Needs {
         Node::of(&rule.when)
             .iter()
             .for_each(|node| node.needs(&mut needs));
-        match rule.sample.as_ref().map(crate::selection::Sample::key) {
+        match rule
+            .sample
+            .as_ref()
+            .map(crate::selection::model::Sample::key)
+        {
             Some(By::Client) => needs.client = true,
             Some(By::Fact(name)) => needs.facts.push(name.clone()),
             _ => {}

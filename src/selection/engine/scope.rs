@@ -1,12 +1,12 @@
 use super::{Arrival, Node};
 use crate::selection::model::Rule;
 
-/// The conditions of a rule that somebody brings along.
+/// The conditions of a token.
 #[derive(Debug)]
 pub(crate) struct Scope(Vec<Node>);
 
 impl Scope {
-    /// `None` where it waits for facts, or is none that a text could say.
+    /// Returns `None` if the rule waits for facts, or no text could have it.
     pub(crate) fn of(rule: &Rule) -> Option<Self> {
         if rule.problem().is_some() {
             return None;

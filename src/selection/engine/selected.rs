@@ -6,49 +6,49 @@ use std::{
 };
 use tracing::Metadata;
 
-/// What was selected, and by what.
+/// What a selected request shows, and what selected it.
 #[derive(Clone, Debug)]
 pub(crate) struct Selected {
     pub(crate) by: String,
     live: bool,
-    /// Whether the bodies are not kept on its account.
+    /// Whether it keeps no bodies.
     pub(crate) heads_only: bool,
     pub(crate) directives: Directives,
     switch: Option<Arc<Switch>>,
-    /// When it ends, also for requests that it was selected for.
+    /// When it ends, also for requests in flight.
     until: Option<SystemTime>,
     terms: Option<Terms>,
 }
 
-/// Under which budgets.
+/// The budgets of a selection.
 #[derive(Clone, Debug)]
 pub(in crate::selection) struct Terms {
     pub(in crate::selection) limits: Budget,
     pub(in crate::selection) spent: Arc<Spent>,
     pub(in crate::selection) overall: Arc<Overall>,
-    /// What is left of a live selection that is over its budget.
+    /// What replaces a live selection that exceeds its budget.
     pub(in crate::selection) recorded: Option<Arc<Selected>>,
 }
 
-/// What all selections share.
+/// The budget that all selections share.
 #[derive(Debug)]
 pub(in crate::selection) struct Overall {
     pub(in crate::selection) limits: Budget,
     pub(in crate::selection) spent: Spent,
 }
 
-/// What becomes of a request that was selected.
+/// What the budgets allow.
 #[derive(Debug)]
 pub(crate) enum Admission {
-    /// As it was selected.
+    /// The whole selection.
     Granted(Option<Hold>),
-    /// Recorded, though it was selected to be live.
+    /// Recording, although the request was selected to be live.
     Recorded(Arc<Selected>, Hold),
-    /// Nothing; with the reason, where it was a budget.
+    /// Nothing; with the reason if it was a budget.
     Refused(Option<Shortage>),
 }
 
-/// Which part of a request went without because of a budget.
+/// What a budget refused a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Shortage {
     /// It was not selected.
@@ -60,7 +60,7 @@ pub(crate) enum Shortage {
 }
 
 impl Shortage {
-    /// How the exchange says it.
+    /// Returns the text of the exchange.
     pub(crate) fn what(self) -> &'static str {
         match self {
             Self::Selection => "selection",
@@ -70,7 +70,7 @@ impl Shortage {
     }
 }
 
-/// A request's place among those that are verbose at once, until it is dropped.
+/// The place of a request among those that are verbose at once; dropping it frees the place.
 #[derive(Debug)]
 pub(crate) struct Hold {
     spent: Arc<Spent>,
@@ -86,7 +86,7 @@ impl Drop for Hold {
 }
 
 impl Selected {
-    /// Live, under no budget.
+    /// Creates a live selection without a budget.
     pub(crate) fn live(by: String, directives: Directives) -> Self {
         Self {
             by,
@@ -116,7 +116,7 @@ impl Selected {
         }
     }
 
-    /// Ends at this time, also for requests that it was selected for.
+    /// Sets when it ends, also for requests in flight.
     pub(in crate::selection) fn until(mut self, time: Option<SystemTime>) -> Self {
         self.until = time;
         self
@@ -126,12 +126,12 @@ impl Selected {
         self.live
     }
 
-    /// Whether it names events and spans like this one, and has not ended.
+    /// Whether it includes this event or span, and has not ended.
     pub(crate) fn wants(&self, metadata: &Metadata<'_>) -> bool {
         self.directives.wants(metadata) && self.is_in_force()
     }
 
-    /// Whether it is neither switched off nor over. A request can outlive its rule.
+    /// Whether it is neither switched off nor ended. A request can outlive its rule.
     pub(crate) fn is_in_force(&self) -> bool {
         !self.is_off() && self.until.is_none_or(|end| SystemTime::now() < end)
     }
@@ -140,7 +140,7 @@ impl Selected {
         self.switch.as_ref().is_some_and(|switch| switch.is_off())
     }
 
-    /// Whether a rule, a token or a header selected it, which all have terms.
+    /// Whether a rule, a token or a header selected it: all these have terms.
     #[cfg(feature = "opentelemetry")]
     pub(crate) fn is_asked_for(&self) -> bool {
         self.terms.is_some()
@@ -209,7 +209,7 @@ impl Selected {
         }
     }
 
-    /// Notes how large an event was that was shown.
+    /// Counts the bytes of an event that was shown.
     pub(crate) fn spend_bytes(&self, bytes: usize) {
         if let Some(terms) = &self.terms {
             let second = second();

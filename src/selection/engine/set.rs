@@ -1,4 +1,4 @@
-//! Rules, compiled, and those that wait for facts of a request.
+//! Compiled rules, and those that wait for facts of a request.
 
 use super::{
     Arrival, Entry, Selected,
@@ -11,18 +11,18 @@ use crate::selection::{SampleKey, work::Work};
 use http::HeaderName;
 use std::{sync::Arc, time::SystemTime};
 
-/// Rules, compiled. Evaluating them allocates nothing.
+/// Compiled rules. Evaluating them does not allocate.
 #[derive(Debug, Default)]
 pub(crate) struct Set {
     entries: Box<[Entry]>,
-    /// Rules that look at nothing but facts and so wait in every request, in order.
+    /// Rules that only look at facts, and so wait in every request, in order.
     waiting: Box<[u32]>,
     key: SampleKey,
     watch: Watch,
 }
 
 impl Set {
-    /// In the place of another one, whose requests it does not forget.
+    /// Creates a set that replaces another one, and continues its counts of requests.
     pub(in crate::selection) fn new(
         mut entries: Vec<Entry>,
         key: SampleKey,
@@ -65,8 +65,8 @@ impl Set {
         &self.watch
     }
 
-    /// A request has ended while these rules waited for it, and all before `end`
-    /// that wait in every one.
+    /// Notes that a request ended while these rules waited for it, and those before `end` that
+    /// wait in every request.
     fn ended(&self, waiting: impl Iterator<Item = u32>, end: u32) {
         if self.watch.looks() {
             let entries = waiting.filter_map(|rule| self.entry(rule));
@@ -75,8 +75,8 @@ impl Set {
         }
     }
 
-    /// The first rule that matches. Those before it that wait for facts are
-    /// put into `pending`, which was reset.
+    /// Returns the first rule that matches. It adds earlier rules that wait for facts to
+    /// `pending`, which must be reset.
     pub(crate) fn evaluate(
         self: &Arc<Self>,
         arrival: &Arrival<'_>,
@@ -97,7 +97,7 @@ impl Set {
         selected.map(|(_, entry)| &entry.selected)
     }
 
-    /// Rules that wait in every request, up to this one.
+    /// Returns the rules that wait in every request, up to this one.
     fn waiting_before(&self, rule: u32) -> impl Iterator<Item = u32> {
         let all = self.waiting.iter().copied();
         all.take_while(move |waiting| *waiting < rule)
@@ -131,7 +131,7 @@ impl Set {
     }
 }
 
-/// Gives numbers to the headers that are looked at most.
+/// Numbers the headers that most rules look at.
 fn number_headers(entries: &mut [Entry]) {
     let mut found: Vec<(HeaderName, usize)> = Vec::new();
     let nodes = |entry: &mut Entry, f: &mut dyn FnMut(&HeaderName, &mut Option<u8>)| {
@@ -157,17 +157,16 @@ fn number_headers(entries: &mut [Entry]) {
     }
 }
 
-/// Rules that wait for facts, of the set that the request began with: it never
-/// sees another one.
+/// Rules that wait for facts. They are of the set that the request began with: it never sees
+/// another one.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     set: Option<Arc<Set>>,
-    /// Rules that wait for this request, in their order. Kept with its context for
-    /// the next one, so that nothing is allocated.
+    /// Rules that wait in this request, in order. The next request reuses the memory.
     waiting: Vec<Waiting>,
     /// Only rules before this one wait.
     end: u32,
-    /// What the request has left for conditions, and whether that was too little once.
+    /// The work that the request has left, and whether a rule had too little.
     work: u32,
     fell_short: bool,
 }
@@ -183,7 +182,7 @@ impl Pending {
         self.set.is_none()
     }
 
-    /// What these facts select. What comes after it waits no longer.
+    /// Returns what these facts select. Later rules stop waiting.
     pub(crate) fn evaluate(&mut self, facts: Facts<'_>, now: SystemTime) -> Option<Arc<Selected>> {
         let set = self.set.as_ref()?;
         set.watch().stated(facts);

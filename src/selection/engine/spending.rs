@@ -1,4 +1,4 @@
-//! What was spent of a budget.
+//! What budgets have spent.
 
 use crate::selection::Budget;
 use std::{
@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-/// Seconds since the process first asked.
+/// Returns the seconds since the first call.
 pub(crate) fn second() -> u32 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     u32::try_from(START.elapsed().as_secs()).unwrap_or(u32::MAX)
@@ -23,15 +23,16 @@ pub(in crate::selection) struct Spent {
     events: Window,
     bytes: Window,
     total: AtomicU64,
-    /// Requests that were live, and that were recorded only.
+    /// Live requests, and recorded ones.
     pub(in crate::selection) made_live: AtomicU64,
     pub(in crate::selection) recorded: AtomicU64,
-    /// Live requests that were recorded only because of a budget, that were not
-    /// even that, and that stopped being live while they ran.
+    /// Requests that a budget only let be recorded, that it refused, and that it stopped being
+    /// live.
     pub(in crate::selection) only_recorded: AtomicU64,
     pub(in crate::selection) refused: AtomicU64,
     pub(in crate::selection) cut_short: AtomicU64,
-    /// Requests that it did not match, because that was too much work.
+    /// Requests for which the rule was not evaluated, because that would have taken too much
+    /// work.
     pub(in crate::selection) beyond_work: AtomicU64,
 }
 
@@ -77,7 +78,7 @@ impl Spent {
         self.end(live);
     }
 
-    /// Gives the place among those at once back.
+    /// Frees the place among those at once.
     pub(super) fn end(&self, live: bool) {
         self.lane(live).at_once.fetch_sub(1, Relaxed);
     }
@@ -95,14 +96,14 @@ impl Spent {
     }
 }
 
-/// What was used in one second: the second above, the count below.
+/// What one second has used: the second in the upper half, the count in the lower half.
 #[derive(Debug, Default)]
 struct Window(AtomicU64);
 
 impl Window {
-    /// A thread that is late by a second counts into the one that has begun.
+    /// A thread that is late by a second counts into the new one.
     fn at(state: u64, second: u32) -> (u32, u32) {
-        // The casts take the halves apart.
+        // The casts split the halves.
         let (began, used) = ((state >> 32) as u32, state as u32);
         if began < second {
             (second, 0)

@@ -1,4 +1,4 @@
-//! What rules need and requests do not bring.
+//! What rules need and requests lack.
 
 use super::{
     arrival::{Arrival, Facts},
@@ -17,23 +17,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Counts requests that came without what rules of a set need. Names go on counting
-/// when the set is replaced.
+/// Counts requests that lack what rules of a set need. Names continue their counts when the
+/// set is replaced.
 #[derive(Debug, Default)]
 pub(in crate::selection) struct Watch {
-    /// Where a rule needs the address of the client.
+    /// Present if a rule needs the address of the client.
     clients: Option<Arc<Clients>>,
-    /// Where a rule needs the route template.
+    /// Present if a rule needs the route template.
     route: Option<Arc<Needed>>,
     facts: Box<[Watched]>,
-    /// Requests that not every rule was asked of.
+    /// Requests for which not every rule was evaluated.
     short: Arc<AtomicU64>,
-    /// Whether that happened with these rules, and the log is to say so.
+    /// Whether that happened with these rules, and whether the log is due to report it.
     is_short: AtomicBool,
     short_due: AtomicBool,
-    /// Whether every fact was stated, so that nobody has to look any more.
+    /// Whether every fact was stated, so that requests need not look any more.
     all_stated: AtomicBool,
-    /// Whether there is something that the log does not say yet.
+    /// Whether there is a warning that the log does not have yet.
     due: AtomicBool,
 }
 
@@ -44,7 +44,7 @@ pub(in crate::selection) struct Clients {
     pub(in crate::selection) told: AtomicBool,
 }
 
-/// A fact in one set.
+/// A fact that rules of a set need.
 #[derive(Debug)]
 struct Watched {
     fact: Arc<Needed>,
@@ -52,27 +52,27 @@ struct Watched {
     first: u32,
 }
 
-/// Something that rules need, and that one request suffices to know of: a fact, or the
+/// Something that rules need, and that is known once a single request has it: a fact, or the
 /// route template.
 #[derive(Debug)]
 pub(in crate::selection) struct Needed {
     pub(in crate::selection) name: String,
     since: Instant,
     stated: AtomicBool,
-    /// Requests that came without it, or ended while a rule waited for it.
+    /// Requests that lacked it, or ended while a rule waited for it.
     waited: AtomicU64,
     pub(in crate::selection) told: AtomicBool,
 }
 
-/// How many names of facts are watched, one bit each. Of others nothing is said.
+/// How many names of facts are watched, one bit each. There is no warning of others.
 const MOST: usize = 64;
 
-/// After so many requests, or after so long, it is said.
+/// After how many requests, or after how long, there is a warning.
 const ENOUGH: u64 = 100;
 const LONG: Duration = Duration::from_secs(60);
 
-/// Where no rule in force needs it there is nothing to be said, perhaps for ever: of more
-/// requests than that, one in so many looks whether there is.
+/// If no rule in force needs it, there is no warning, perhaps for ever: after that many
+/// requests, one in this many looks whether there is.
 const SELDOM: u64 = 256;
 
 fn looks(lacked: u64) -> bool {
@@ -90,14 +90,14 @@ impl Needed {
         }
     }
 
-    /// In how many requests rules have waited in vain, where that says something.
+    /// Returns in how many requests rules have waited in vain, if that is enough for a warning.
     pub(in crate::selection) fn missed(&self) -> Option<u64> {
         let waited = self.waited.load(Relaxed);
         let enough = waited >= ENOUGH || waited > 0 && self.since.elapsed() >= LONG;
         (enough && !self.stated.load(Relaxed)).then_some(waited)
     }
 
-    /// A request has done without it; whether the log is to say so now.
+    /// Counts a request without it. Returns whether the log is due to report it.
     fn lacked(&self) -> bool {
         let waited = self.waited.fetch_add(1, Relaxed) + 1;
         looks(waited) && !self.told.load(Relaxed) && self.missed().is_some()
@@ -105,7 +105,7 @@ impl Needed {
 }
 
 impl Clients {
-    /// How many requests came without an address, of how many.
+    /// Returns how many requests came without an address, and how many came.
     pub(in crate::selection) fn missed(&self) -> Option<(u64, u64)> {
         let unknown = self.unknown.load(Relaxed);
         (unknown > 0).then(|| (unknown, unknown.saturating_add(self.known.load(Relaxed))))
@@ -113,8 +113,8 @@ impl Clients {
 }
 
 impl Watch {
-    /// Of these rules, each with whether it only waits; and a bit for each fact that
-    /// it waits for.
+    /// Creates the counts of these rules, each with whether it only waits. It sets the bit of
+    /// each fact that a rule waits for.
     pub(super) fn new<'r>(
         rules: impl Iterator<Item = (&'r Rule, bool)>,
         before: Option<&Self>,
@@ -190,7 +190,7 @@ impl Watch {
         self.due.load(Relaxed)
     }
 
-    /// Says that it is told now.
+    /// Returns whether the log is due, and resets that.
     pub(in crate::selection) fn take_due(&self) -> bool {
         self.is_due() && self.due.swap(false, SeqCst)
     }
@@ -201,7 +201,7 @@ impl Watch {
         }
     }
 
-    /// Rules were not asked of a request, because that was too much work.
+    /// Counts a request for which a rule was not evaluated, because that took too much work.
     pub(super) fn fell_short(&self) {
         self.short.fetch_add(1, Relaxed);
         if !self.is_short.swap(true, SeqCst) {
@@ -210,17 +210,17 @@ impl Watch {
         }
     }
 
-    /// How many requests that were, of all sets.
+    /// Returns the number of these requests, in all sets.
     pub(in crate::selection) fn short(&self) -> u64 {
         self.short.load(Relaxed)
     }
 
-    /// Whether the log is to say that it happens with these rules.
+    /// Returns whether the log is due to report such requests, and resets that.
     pub(in crate::selection) fn take_short(&self) -> bool {
         self.short_due.swap(false, SeqCst)
     }
 
-    /// A request has come.
+    /// Counts a request.
     pub(super) fn arrived(&self, arrival: &Arrival<'_>) {
         if let Some(clients) = &self.clients {
             if arrival.client.is_some() {
@@ -242,7 +242,7 @@ impl Watch {
         self.stated(arrival.facts);
     }
 
-    /// A request has these facts by now.
+    /// Notes the facts that a request has.
     pub(super) fn stated(&self, facts: Facts<'_>) {
         if facts.is_empty() || self.all_stated.load(Relaxed) {
             return;
@@ -255,12 +255,12 @@ impl Watch {
         self.look_at_all();
     }
 
-    /// Whether a request that waited until its end says something.
+    /// Whether a request that waited until its end matters.
     pub(super) fn looks(&self) -> bool {
         !self.all_stated.load(Relaxed)
     }
 
-    /// A request has ended while rules waited for these facts, and those before `end`
+    /// Counts a request that ended while rules waited for these facts, and those before `end`
     /// that wait in every request.
     pub(super) fn ended(&self, mask: u64, end: u32) {
         for (n, watched) in self.facts.iter().enumerate() {

@@ -1,42 +1,40 @@
 use serde::{Deserialize, Serialize};
 
-/// How much may be verbose. What is left out is not limited.
+/// Limits of what may be verbose. `None` is no limit.
 ///
-/// All of it is per instance: *n* instances may show *n* times as much. Seconds
-/// are those since the start of the process, counted anew.
+/// Every limit is per instance: *n* instances may show *n* times as much. A second is a whole
+/// second since the start of the process.
 ///
-/// Where a live request is over the budget it is only recorded; where that is
-/// over the budget, too, it is not selected. Both are counted in the status and
-/// said in the exchange.
+/// A live request that exceeds the budget is only recorded. If that exceeds the budget, too,
+/// the request is not selected. The status counts both, and the exchange reports it.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Budget {
-    /// Requests that become live in a second, and as many again that are only
+    /// The most requests that become live in a second, and as many again that are only
     /// recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_second: Option<u32>,
-    /// Live requests at the same time, and as many again that are only recorded.
+    /// The most live requests at the same time, and as many again that are only recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_once: Option<u32>,
-    /// Events that are shown in a second because their requests are live. The
-    /// rest of a request that is over it is recorded only.
+    /// The most events in a second that are shown because their requests are live. A request
+    /// that exceeds it is only recorded from then on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events_per_second: Option<u32>,
-    /// The size of these events, as they are encoded for recording. The event
+    /// The most bytes of these events in a second, as they are encoded for recording. The event
     /// that reaches the limit is still shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_second: Option<u32>,
-    /// Requests that are selected, live or recorded, over the life of the rule;
-    /// after that it selects nothing. A rule of the same name and end goes on
-    /// counting when rules are replaced.
+    /// The most requests that are selected, live or recorded, over the life of the rule. A new
+    /// rule of the same name and end continues the count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
 }
 
 impl Budget {
-    /// What all rules together may show where nothing else is said: 100
-    /// requests a second, 100 at once, 10,000 events and 4 MiB a second.
+    /// Returns the default for all rules together: 100 requests a second, 100 at once, 10,000
+    /// events and 4 MiB a second.
     #[must_use]
     pub fn overall() -> Self {
         Self {
@@ -48,7 +46,7 @@ impl Budget {
         }
     }
 
-    /// No limit of any kind.
+    /// Returns a budget without limits, the default of a single rule.
     #[must_use]
     pub fn unlimited() -> Self {
         Self::default()

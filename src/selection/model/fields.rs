@@ -1,7 +1,7 @@
-//! Fields of conditions, and how they are read and written.
+//! Fields of conditions, as they are read and written.
 
 use super::{
-    Glob, InvalidRule, Text,
+    Glob, RulesError, Text,
     some::{one_or_all, some_of},
 };
 use http::{HeaderName, Method};
@@ -11,10 +11,10 @@ use serde::{
 };
 use std::{fmt, marker::PhantomData, str::FromStr};
 
-/// How many single conditions a rule may have.
+/// The most single conditions of a rule.
 pub(in crate::selection) const MAX_CONDITIONS: usize = 64;
 
-/// What a path has to be like.
+/// A condition on a path.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::selection) enum PathIs {
     Like(Vec<Glob>),
@@ -62,18 +62,18 @@ impl<'de> Deserialize<'de> for PathIs {
     }
 }
 
-/// A method, read as it is written: methods have a case.
+/// A method. Methods are case-sensitive.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(in crate::selection) struct MethodName(pub(in crate::selection) Method);
 
 impl FromStr for MethodName {
-    type Err = InvalidRule;
+    type Err = RulesError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidRule> {
+    fn from_str(text: &str) -> Result<Self, RulesError> {
         let lower = text.bytes().any(|b| b.is_ascii_lowercase());
         match text.parse() {
             Ok(method) if !lower => Ok(Self(method)),
-            _ => Err(InvalidRule::new(
+            _ => Err(RulesError::expected(
                 "expected a method such as `GET`, in capitals",
             )),
         }
@@ -93,11 +93,11 @@ super::serde_as_text!(MethodName, "a method such as `GET`");
 pub(in crate::selection) struct HeaderKey(pub(in crate::selection) HeaderName);
 
 impl FromStr for HeaderKey {
-    type Err = InvalidRule;
+    type Err = RulesError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidRule> {
+    fn from_str(text: &str) -> Result<Self, RulesError> {
         let name = text.parse().map(Self);
-        name.map_err(|_| InvalidRule::new("expected the name of a header"))
+        name.map_err(|_| RulesError::expected("expected the name of a header"))
     }
 }
 
@@ -109,7 +109,7 @@ impl fmt::Display for HeaderKey {
 
 super::serde_as_text!(HeaderKey, "the name of a header");
 
-/// Names and what their values have to be like, in the order they were given.
+/// Names with conditions on their values, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::selection) struct Named<N>(pub(in crate::selection) Vec<(N, Text)>);
 
@@ -139,7 +139,7 @@ impl<'de, N: Deserialize<'de> + PartialEq> Deserialize<'de> for Named<N> {
             type Value = Named<N>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table of names and what their values have to be like")
+                f.write_str("a table of names with conditions on their values")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<N>, A::Error> {

@@ -1,13 +1,9 @@
-use super::{InvalidRule, serde_as_text};
+use super::{RulesError, serde_as_text};
 use std::{fmt, str::FromStr};
 
-/// A pattern of whole paths: `*` is any text within a segment, `**` any text.
-/// All other characters stand for themselves.
-///
-/// Paths are compared as clients send them, percent-encoding included. The time
-/// it takes is bounded by the length of the path.
+/// A pattern of whole paths; [`When::path`](super::When::path) describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Glob {
+pub(crate) struct Glob {
     text: String,
     /// The bytes before the first star.
     literal: usize,
@@ -32,18 +28,17 @@ enum Token {
     DoubleStar,
 }
 
-/// As many tokens as a word has bits for, one bit being for the end.
+/// The longest pattern: one bit of a word for each token, and one for the end.
 const MAX_LEN: usize = 127;
 
 impl Glob {
-    /// Whether the whole path is like this.
+    /// Whether the whole path matches.
     #[must_use]
-    pub fn matches(&self, path: &str) -> bool {
+    pub(crate) fn matches(&self, path: &str) -> bool {
         self.matches_for(path, |_| true)
     }
 
-    /// The same, asking beforehand whether that much work may be done; not where it
-    /// may not.
+    /// The same, unless it takes more work than `may` allows: then it does not match.
     pub(in crate::selection) fn matches_for(
         &self,
         path: &str,
@@ -69,13 +64,13 @@ impl Glob {
     }
 }
 
-/// All places in the pattern at once, one bit each: linear, whatever a client
-/// sends.
+/// Tracks all places in the pattern at once, one bit each. It takes linear time, whatever a
+/// client sends.
 fn run(tokens: &[Token], path: &[u8], may: impl Fn(usize) -> bool) -> bool {
     let star = |token: &Token| matches!(token, Token::Star | Token::DoubleStar);
     let bit = |(n, token)| u128::from(star(token)) << n;
     let stars = tokens.iter().enumerate().map(bit).sum::<u128>();
-    // A star may stand for nothing, and none follows on another.
+    // A star may match nothing, and no star follows another one.
     let skip = |at: u128| at | (at & stars) << 1;
     let mut at = skip(1);
     for byte in path {
@@ -102,14 +97,16 @@ fn run(tokens: &[Token], path: &[u8], may: impl Fn(usize) -> bool) -> bool {
 }
 
 impl FromStr for Glob {
-    type Err = InvalidRule;
+    type Err = RulesError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidRule> {
+    fn from_str(text: &str) -> Result<Self, RulesError> {
         if text.len() > MAX_LEN {
-            return Err(InvalidRule::new("expected a pattern of at most 127 bytes"));
+            return Err(RulesError::expected(
+                "expected a pattern of at most 127 bytes",
+            ));
         }
         if !text.starts_with(['/', '*']) {
-            return Err(InvalidRule::new(
+            return Err(RulesError::expected(
                 "expected a pattern of whole paths, such as `/orders/*` or `/api/**`",
             ));
         }
@@ -128,14 +125,14 @@ impl FromStr for Glob {
     }
 }
 
-fn tokens(text: &str) -> Result<Vec<Token>, InvalidRule> {
+fn tokens(text: &str) -> Result<Vec<Token>, RulesError> {
     let mut tokens = Vec::new();
     let mut bytes = text.bytes().peekable();
     while let Some(byte) = bytes.next() {
         tokens.push(match byte {
             b'*' if bytes.next_if_eq(&b'*').is_none() => Token::Star,
             b'*' if bytes.peek() == Some(&b'*') => {
-                return Err(InvalidRule::new("expected at most two stars in a row"));
+                return Err(RulesError::expected("expected at most two stars in a row"));
             }
             b'*' => Token::DoubleStar,
             byte => Token::Byte(byte),

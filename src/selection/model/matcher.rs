@@ -1,6 +1,6 @@
-//! How a regular expression is matched, and how much work that is.
+//! Regular expressions, and the work that they take.
 
-use super::InvalidRule;
+use super::RulesError;
 use crate::selection::work::Work;
 use regex_automata::{
     Anchored, Input,
@@ -9,10 +9,10 @@ use regex_automata::{
 };
 use std::sync::Arc;
 
-/// The longest value that is looked at.
+/// The longest value that is matched.
 pub(in crate::selection) const LONGEST: usize = 8 * 1024;
 
-/// How much one may take, compiled.
+/// The largest compiled expression, in bytes.
 const SIZE: usize = 64 * 1024;
 
 /// An expression of whole values, compiled.
@@ -20,8 +20,7 @@ const SIZE: usize = 64 * 1024;
 pub(super) enum Matcher {
     /// One step for each byte, whatever the value is.
     Table(Arc<dense::DFA<Vec<u32>>>),
-    /// The table would be too large. Each byte may be a step for each part of the
-    /// expression.
+    /// A table would be too large. Each byte may take a step for each part of the expression.
     Parts {
         regex: regex::bytes::Regex,
         weight: usize,
@@ -29,20 +28,20 @@ pub(super) enum Matcher {
 }
 
 impl Matcher {
-    pub(super) fn new(text: &str) -> Result<Self, InvalidRule> {
+    pub(super) fn new(text: &str) -> Result<Self, RulesError> {
         let expected = |error: regex::Error| {
             let error = error.to_string();
             let last = error.lines().last().unwrap_or_default();
-            InvalidRule::new(format!("expected a regular expression: {last}"))
+            RulesError::expected(format!("expected a regular expression: {last}"))
         };
-        // By itself first: it must not close the group around it.
+        // Alone first: it must not close the group around it.
         build(text, SIZE).map_err(expected)?;
         let whole = format!(r"\A(?:{text})\z");
         let regex = build(&whole, SIZE).map_err(expected)?;
         if let Some(table) = table(&whole) {
             return Ok(Self::Table(Arc::new(table)));
         }
-        // It does not say how large it is.
+        // The crate does not report the size.
         let sizes = std::iter::successors(Some(512), |size| Some(size * 2));
         let size = sizes
             .take_while(|size| *size < SIZE)
@@ -54,7 +53,7 @@ impl Matcher {
         })
     }
 
-    /// How much work a byte is.
+    /// The work of one byte.
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Table(_) => 2,
@@ -63,7 +62,7 @@ impl Matcher {
     }
 
     pub(super) fn matches(&self, value: &[u8], work: &Work) -> bool {
-        /// What it takes to begin.
+        /// The work of the start.
         const START: usize = 32;
         if value.len() > LONGEST || !work.pay_expression(START + value.len() * self.weight()) {
             return false;

@@ -18,46 +18,24 @@ mod time;
 mod verbose;
 mod when;
 
-pub(crate) use self::network::Address;
-pub use self::{
-    budget::Budget,
-    glob::Glob,
-    network::Network,
-    rule::{Capture, Mode, Rule},
-    rules::Rules,
-    sample::{Sample, SampleKey},
-    text::Text,
-    when::When,
-};
+pub use self::{budget::Budget, rule::Rule, rules::Rules, text::Text, when::When};
 pub(super) use self::{
     fields::{MAX_CONDITIONS, PathIs},
-    sample::{By, in_share},
+    sample::{By, Sample, in_share},
     text::Is,
     time::{serialize as write_time, text as time_text},
     verbose::Verbose,
 };
+pub(crate) use self::{
+    glob::Glob,
+    network::{Address, Network},
+    rule::{Capture, Mode},
+    sample::SampleKey,
+};
 
-use std::fmt;
+use super::RulesError;
 
-/// A part of a rule cannot be read; the text says what was expected.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct InvalidRule(String);
-
-impl InvalidRule {
-    pub(super) fn new(expected: impl Into<String>) -> Self {
-        Self(expected.into())
-    }
-}
-
-impl fmt::Display for InvalidRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for InvalidRule {}
-
-/// Serialises as its text, and reads back by `FromStr`.
+/// Implements `serde` by `Display` and `FromStr`.
 macro_rules! serde_as_text {
     ($type:ty, $expected:literal) => {
         impl serde::Serialize for $type {

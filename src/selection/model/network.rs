@@ -1,21 +1,17 @@
-use super::{InvalidRule, serde_as_text};
+use super::{RulesError, serde_as_text};
 use std::{fmt, net::IpAddr, str::FromStr};
 
-/// A range of addresses in CIDR notation: `10.0.0.0/8`, `2001:db8::/32`, or one
-/// address. A range of IPv4 addresses that is written as one of IPv6 is the range
-/// of IPv4; no other range of IPv6 has IPv4 addresses in it.
+/// A range of addresses; [`Text::network`](super::Text::network) describes it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Network {
+pub(crate) struct Network {
     first: Address,
-    /// How many bits of an address it leaves open.
+    /// How many bits of an address are open.
     open: u8,
 }
 
 impl Network {
-    /// Whether the address is in it. An IPv4 address that is written as an IPv6
-    /// one counts as the IPv4 address.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
+    /// Whether the address is in it. An IPv4-mapped IPv6 address counts as the IPv4 address.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.has(Address::from(address))
     }
 
@@ -45,8 +41,8 @@ impl Address {
         if self.v4 { 32 } else { 128 }
     }
 
-    /// A number for whoever has it, never zero: of an IPv6 address its network, because
-    /// hosts choose the rest. Bit 64 says that it is one of IPv6, bit 65 that it is not.
+    /// Returns a number for the owner of the address, never zero. For IPv6 it is the /64, because
+    /// hosts choose the rest. Bit 64 marks IPv6, bit 65 IPv4.
     pub(crate) fn site(self) -> u128 {
         if self.v4 {
             1 << 65 | self.bits
@@ -57,7 +53,7 @@ impl Address {
 
     pub(crate) fn ip(self) -> IpAddr {
         if self.v4 {
-            // It has as many bits.
+            // An IPv4 address has 32 bits.
             IpAddr::V4((self.bits as u32).into())
         } else {
             IpAddr::V6(self.bits.into())
@@ -87,11 +83,12 @@ impl Address {
 }
 
 impl FromStr for Network {
-    type Err = InvalidRule;
+    type Err = RulesError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidRule> {
-        let expected =
-            || InvalidRule::new("expected an address or a network such as `10.0.0.0/8` or `::1`");
+    fn from_str(text: &str) -> Result<Self, RulesError> {
+        let expected = || {
+            RulesError::expected("expected an address or a network such as `10.0.0.0/8` or `::1`")
+        };
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -105,19 +102,19 @@ impl FromStr for Network {
         };
         let open = first.width().checked_sub(prefix).ok_or_else(expected)?;
         let network = Self {
-            // Peers are compared in the same form.
+            // Peers have the same form.
             first: match first.ip().to_canonical() {
                 mapped @ IpAddr::V4(_) if open <= 32 => Address::as_written(mapped),
                 _ => first,
             },
             open,
         };
-        // Read as it stands it would select more than its author may think.
+        // It would select more than its author may think.
         if network.masked() == network {
             Ok(network)
         } else {
             let masked = network.masked();
-            Err(InvalidRule::new(format!(
+            Err(RulesError::expected(format!(
                 "expected a network without bits beyond its prefix, such as `{masked}`"
             )))
         }

@@ -1,14 +1,14 @@
-//! What stands for regular expressions in a build without them: there is none.
+//! Takes the place of regular expressions in a build without the feature `config`.
 
-use super::InvalidRule;
+use super::RulesError;
 use crate::selection::work::Work;
 
 #[derive(Clone, Debug)]
 pub(super) enum Matcher {}
 
 impl Matcher {
-    pub(super) fn new(_: &str) -> Result<Self, InvalidRule> {
-        Err(InvalidRule::new(
+    pub(super) fn new(_: &str) -> Result<Self, RulesError> {
+        Err(RulesError::expected(
             "regular expressions need the feature `config` of dashcam",
         ))
     }

@@ -1,13 +1,8 @@
-use super::{Budget, Glob, Network, Sample, Text, Verbose, When, fields::MAX_CONDITIONS, time};
-use crate::selection::InvalidDirectives;
-use http::{HeaderName, Method};
+use super::{Budget, RulesError, Sample, Verbose, When, fields::MAX_CONDITIONS, time};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::time::SystemTime;
 
-/// Selects some traffic for verbose tracing until it expires.
-///
-/// Every condition that is given must hold. Defaults: no condition (all
-/// traffic), live, `debug`, no budget of its own.
+/// Makes some requests verbose until it expires.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub struct Rule {
@@ -20,7 +15,7 @@ pub struct Rule {
     pub(in crate::selection) from: Option<SystemTime>,
     #[serde(with = "time")]
     pub(in crate::selection) expires: SystemTime,
-    /// Required in a file: what lost its end must not select everything.
+    /// Required in a text: one that was cut off must not select everything.
     pub(in crate::selection) when: When,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::selection) sample: Option<Sample>,
@@ -34,27 +29,25 @@ pub struct Rule {
     pub(in crate::selection) budget: Budget,
 }
 
-/// What a rule does with what it selects.
+/// What a rule does with a selected request.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Mode {
-    /// Shows it in the service's own output at once, and keeps its exchange.
+pub(crate) enum Mode {
+    /// Shows its events in the service's own output at once, and keeps its exchange.
     #[default]
     Live,
-    /// Keeps its exchange.
+    /// Only keeps its exchange.
     Record,
 }
 
-/// How much of what a rule selects is kept.
+/// How much of a selected request is kept.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Capture {
+pub(crate) enum Capture {
     /// Heads, bodies, events.
     #[default]
     Full,
-    /// No bodies, unless there is another reason to keep the request.
+    /// No bodies, unless the request is kept for another reason, too.
     Heads,
 }
 
@@ -67,8 +60,11 @@ impl Capture {
 }
 
 impl Rule {
-    /// A rule of this name that ends at `expires`, also for requests that it has
-    /// selected.
+    /// Creates a rule of this name, of 1 to 128 bytes. At `expires` it stops selecting requests,
+    /// and selected requests stop being verbose.
+    ///
+    /// By default it selects all requests, makes them live, shows `debug`, and has no budget of
+    /// its own.
     #[must_use]
     pub fn new(name: impl Into<String>, expires: SystemTime) -> Self {
         Self {
@@ -84,132 +80,128 @@ impl Rule {
         }
     }
 
-    /// Selects nothing before this time.
+    /// Sets when the rule begins to select requests. Default: at once.
     #[must_use]
     pub fn from(mut self, time: SystemTime) -> Self {
         self.from = Some(time);
         self
     }
 
-    /// Only this method, or one of those that were given before.
+    /// Adds conditions, which must all hold. Default: none, so the rule selects all requests.
     #[must_use]
-    pub fn method(self, method: Method) -> Self {
-        self.change(|when| when.method(method))
-    }
-
-    /// Only this route template, as the router writes it, or one of those that
-    /// were given before.
-    #[must_use]
-    pub fn route(self, template: impl Into<String>) -> Self {
-        self.change(|when| when.route(template))
-    }
-
-    /// Only paths like this.
-    #[must_use]
-    pub fn path(self, glob: Glob) -> Self {
-        self.change(|when| when.path(glob))
-    }
-
-    /// Only paths that begin so.
-    #[must_use]
-    pub fn path_prefix(self, prefix: impl Into<String>) -> Self {
-        self.change(|when| when.path_prefix(prefix))
-    }
-
-    /// Only requests with a header like this. Clients control headers: anybody
-    /// who knows the value selects himself.
-    #[must_use]
-    pub fn header(self, name: HeaderName, value: impl Into<Text>) -> Self {
-        self.change(|when| when.header(name, value))
-    }
-
-    /// Only peers in this network, or in one of those that were given before.
-    #[must_use]
-    pub fn client(self, network: Network) -> Self {
-        self.change(|when| when.client(network))
-    }
-
-    /// Only once the service has stated a fact like this.
-    #[must_use]
-    pub fn fact(self, name: impl Into<String>, value: impl Into<Text>) -> Self {
-        self.change(|when| when.fact(name, value))
-    }
-
-    /// Only where these hold, too.
-    #[must_use]
-    pub fn when(self, conditions: When) -> Self {
-        self.change(|when| {
-            if when == When::default() {
-                conditions
-            } else {
-                when.and(conditions)
-            }
-        })
-    }
-
-    /// Only this share of it.
-    #[must_use]
-    pub fn sample(mut self, sample: Sample) -> Self {
-        self.sample = Some(sample);
+    pub fn when(mut self, conditions: When) -> Self {
+        self.when = if self.when == When::default() {
+            conditions
+        } else {
+            self.when.and(conditions)
+        };
         self
     }
 
-    /// At most so much.
+    /// Selects only this share of the requests, in percent, the same for equal keys: a key
+    /// that is in it stays in it while the share grows. Default: all of them.
+    ///
+    /// The key is the correlation ID, so that a request and what follows from it in other
+    /// services are selected together, unless [`sample_by`](Self::sample_by) sets another one.
+    ///
+    /// ```
+    /// use dashcam::selection::Rule;
+    /// # use std::time::SystemTime;
+    ///
+    /// // Half a percent of the users, each always or never.
+    /// let rule = Rule::new("some", SystemTime::now()).sample(0.5)?.sample_by("fact:user")?;
+    /// # let _ = rule;
+    /// # Ok::<(), dashcam::selection::RulesError>(())
+    /// ```
+    ///
+    /// `docs/rules.md` specifies the hash, so that another language can compute beforehand
+    /// who will be selected.
+    ///
+    /// # Errors
+    ///
+    /// The number is not from 0 to 100.
+    pub fn sample(mut self, percent: f64) -> Result<Self, RulesError> {
+        self.sample = Some(self.sample.unwrap_or_default().percent(percent)?);
+        Ok(self)
+    }
+
+    /// Sets the key of the [`sample`](Self::sample): `fact:NAME`, `header:NAME`,
+    /// `cookie:NAME`, `query:NAME`, `client` (the peer's address) or `correlation_id`.
+    /// Requests without the key are not selected. Default: `correlation_id`.
+    ///
+    /// # Errors
+    ///
+    /// The text is none of these.
+    pub fn sample_by(mut self, key: &str) -> Result<Self, RulesError> {
+        self.sample = Some(self.sample.unwrap_or_default().by(key)?);
+        Ok(self)
+    }
+
+    /// Hashes the key of the [`sample`](Self::sample) with this text: rules with equal seeds
+    /// select the same keys. Default: the rule's name.
+    #[must_use]
+    pub fn sample_seed(mut self, seed: impl Into<String>) -> Self {
+        self.sample = Some(self.sample.unwrap_or_default().seed(seed));
+        self
+    }
+
+    /// Sets the limits of the rule, beside those of all rules together. Default:
+    /// [`Budget::unlimited`].
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
         self
     }
 
-    /// Keeps the exchange of what it selects, but shows nothing in the
-    /// service's own output. What [`verbose`](Self::verbose) names is recorded,
-    /// beside what is recorded of every request.
+    /// Keeps the exchanges of selected requests, and shows nothing in the service's own output.
+    /// Events that [`verbose`](Self::verbose) names are recorded, beside those of every request.
+    /// Default: selected requests are live.
     #[must_use]
     pub fn record_only(mut self) -> Self {
         self.mode = Mode::Record;
         self
     }
 
-    /// Keeps no bodies of what it selects, unless there is another reason to keep
-    /// the request, such as that it failed.
+    /// Keeps no bodies of selected requests, unless a request is kept for another reason, too,
+    /// such as a failure. Default: bodies are kept.
     #[must_use]
     pub fn heads_only(mut self) -> Self {
         self.capture = Capture::Heads;
         self
     }
 
-    /// What to show, or to record: a level, or levels per target. Default
-    /// `debug`.
+    /// Sets which events are shown, or recorded: directives, separated by commas, which are a
+    /// level or a level of a target (`info,my_service=trace,sqlx=debug`). Default: `debug`.
+    ///
+    /// A target includes the targets below it, and has every level if none is given. If two
+    /// targets match, the longer one wins.
     ///
     /// # Errors
     ///
-    /// [`InvalidDirectives`] where the text is not a list of directives.
-    pub fn verbose(mut self, directives: &str) -> Result<Self, InvalidDirectives> {
+    /// The text is not a list of directives of at most 16 KiB. A word that was probably meant
+    /// to be a level (`debgu`, `warning`) is an error, too; a target of that name has its level
+    /// beside it (`tracer=trace`).
+    pub fn verbose(mut self, directives: &str) -> Result<Self, RulesError> {
         self.verbose = Verbose::new(directives)?;
         Ok(self)
     }
 
-    /// The name, which stands in exchanges and in the status.
+    /// Returns the name, which exchanges and the status show.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// When it ends.
+    /// Returns when the rule ends.
     #[must_use]
     pub fn expires(&self) -> SystemTime {
         self.expires
     }
 
-    /// What it does with what it selects.
+    /// Returns whether the rule is [`record_only`](Self::record_only).
     #[must_use]
-    pub fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    fn change(mut self, change: impl FnOnce(When) -> When) -> Self {
-        self.when = change(self.when);
-        self
+    pub fn is_record_only(&self) -> bool {
+        self.mode == Mode::Record
     }
 
     pub(in crate::selection) fn problem(&self) -> Option<&'static str> {
@@ -229,7 +221,7 @@ impl Rule {
     }
 }
 
-/// How deep conditions of a text may be in others.
+/// How deep conditions may be nested.
 const MAX_DEPTH: usize = 32;
 
 impl Serialize for Rule {

@@ -5,18 +5,21 @@ use serde::{
 };
 use std::{fmt, sync::Arc};
 
-/// Rules in their order: the first that matches wins. A source has at most 100 of
-/// them, because every request asks them all; a larger set is refused.
+/// Rules in order: the first that matches wins. A source has at most 100 of them, because
+/// every request asks all of them; a larger set is refused.
 ///
-/// As text a table with the list `rule`; `docs/rules.md` describes it.
+/// `docs/rules.md` describes the text of rules, in TOML or JSON.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rules(Vec<Arc<Rule>>);
+pub struct Rules {
+    all: Vec<Arc<Rule>>,
+    problem: Option<String>,
+}
 
 impl Rules {
-    /// So many rules a source has at most.
+    /// The most rules of a source.
     pub(crate) const MOST: usize = 100;
 
-    /// Why a source with more than [`MOST`](Self::MOST) rules is refused.
+    /// Returns the error if there are more than [`MOST`](Self::MOST).
     pub(crate) fn too_many(&self) -> Option<String> {
         let (count, most) = (self.len(), Self::MOST);
         (count > most).then(|| {
@@ -27,35 +30,50 @@ impl Rules {
         })
     }
 
-    /// These rules.
+    /// Creates a list of these rules.
     #[must_use]
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
-        Self(rules.into_iter().map(Arc::new).collect())
+        Self {
+            all: rules.into_iter().map(Arc::new).collect(),
+            problem: None,
+        }
     }
 
-    /// Whether there is none.
+    /// Sets what is wrong with the rest of their source. The rules are used; the log and the
+    /// status report the problem. Default: nothing is wrong.
+    #[must_use]
+    pub fn problem(mut self, problem: impl Into<String>) -> Self {
+        self.problem = Some(problem.into());
+        self
+    }
+
+    pub(in crate::selection) fn take_problem(&mut self) -> Option<String> {
+        self.problem.take()
+    }
+
+    /// Returns whether there are no rules.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
-    /// How many there are.
+    /// Returns the number of rules.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
-    /// The rules, in order.
+    /// Returns the rules, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.0.iter().map(AsRef::as_ref)
+        self.all.iter().map(AsRef::as_ref)
     }
 
     pub(in crate::selection) fn shared(&self) -> &[Arc<Rule>] {
-        &self.0
+        &self.all
     }
 
     pub(in crate::selection) fn append(&mut self, other: &Self) {
-        self.0.extend(other.0.iter().cloned());
+        self.all.extend(other.all.iter().cloned());
     }
 }
 
@@ -79,7 +97,10 @@ struct Read {
 
 impl<'de> Deserialize<'de> for Rules {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Read::deserialize(from).map(|read| Self(read.rule.0))
+        Read::deserialize(from).map(|read| Self {
+            all: read.rule.0,
+            problem: None,
+        })
     }
 }
 
@@ -110,7 +131,7 @@ impl<'de> Deserialize<'de> for List {
     }
 }
 
-/// A rule whose name none of these has, so that the error stands at the rule.
+/// Reads a rule that has none of these names, so that the error is at the rule.
 struct Next<'a>(&'a [Arc<Rule>]);
 
 impl<'de> DeserializeSeed<'de> for Next<'_> {

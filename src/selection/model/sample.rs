@@ -1,26 +1,13 @@
-use super::{InvalidRule, serde_as_text};
+use super::{RulesError, serde_as_text};
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 use std::{fmt, hash::Hasher, str::FromStr};
 
-/// A share of what the conditions of a rule let through, the same for equal
-/// keys: whoever is in it stays in it while the share grows.
-///
-/// ```
-/// use dashcam::selection::Sample;
-///
-/// // Half a percent of the users, each always or never.
-/// let sample = Sample::percent(0.5)?.by("fact:user")?;
-/// # let _ = sample;
-/// # Ok::<(), dashcam::selection::InvalidRule>(())
-/// ```
-///
-/// The hash is specified in `docs/rules.md`, so that another language can say
-/// beforehand who will be selected.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+/// A share of the requests that meet the conditions of a rule.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sample {
+pub(in crate::selection) struct Sample {
     percent: Percent,
     #[serde(default)]
     by: By,
@@ -29,38 +16,19 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// This share, by correlation ID: a request and what follows from it in
-    /// other services are selected together.
-    ///
-    /// # Errors
-    ///
-    /// Not a number from 0 to 100.
-    pub fn percent(percent: f64) -> Result<Self, InvalidRule> {
-        Ok(Self {
-            percent: percent.try_into()?,
-            by: By::default(),
-            seed: None,
-        })
+    pub(super) fn percent(self, percent: f64) -> Result<Self, RulesError> {
+        let percent = percent.try_into()?;
+        Ok(Self { percent, ..self })
     }
 
-    /// By another key: `fact:NAME`, `header:NAME`, `cookie:NAME`, `query:NAME`,
-    /// `client` (the peer's address) or `correlation_id`. Requests without the
-    /// key are not selected.
-    ///
-    /// # Errors
-    ///
-    /// None of these.
-    pub fn by(mut self, key: &str) -> Result<Self, InvalidRule> {
-        self.by = key.parse()?;
-        Ok(self)
+    pub(super) fn by(self, key: &str) -> Result<Self, RulesError> {
+        let by = key.parse()?;
+        Ok(Self { by, ..self })
     }
 
-    /// Hashes with this text instead of the rule's name: rules with equal seeds
-    /// select the same keys.
-    #[must_use]
-    pub fn seed(mut self, seed: impl Into<String>) -> Self {
-        self.seed = Some(seed.into());
-        self
+    pub(super) fn seed(self, seed: impl Into<String>) -> Self {
+        let seed = Some(seed.into());
+        Self { seed, ..self }
     }
 
     pub(in crate::selection) fn key(&self) -> &By {
@@ -75,14 +43,13 @@ impl Sample {
         self.seed.as_deref().unwrap_or(rule)
     }
 
-    /// Whether this key is in the share of the rule of this name.
-    #[must_use]
-    pub fn selects(&self, key: &SampleKey, rule: &str, value: &[u8]) -> bool {
+    #[cfg(test)]
+    fn selects(&self, key: &SampleKey, rule: &str, value: &[u8]) -> bool {
         in_share(key, self.seed_of(rule), value, self.percent.0)
     }
 }
 
-/// The documented mapping; an empty key is none.
+/// The mapping of `docs/rules.md`. An empty key is none.
 pub(in crate::selection) fn in_share(
     key: &SampleKey,
     seed: &str,
@@ -94,12 +61,12 @@ pub(in crate::selection) fn in_share(
         return false;
     }
     let hash = hash_of(key, seed, value);
-    // 53 bits are exact in a double in every language.
+    // A double holds 53 bits exactly in every language.
     let position = (hash >> 11) as f64 / TWO_TO_53;
     position * 100.0 < percent
 }
 
-/// The one in the standard library does not promise to stay the same.
+/// The hash of the standard library may change.
 fn hash_of(key: &SampleKey, seed: &str, value: &[u8]) -> u64 {
     let mut hasher = SipHasher24::new_with_key(&key.0);
     for part in [seed.as_bytes(), &[0], value] {
@@ -108,21 +75,9 @@ fn hash_of(key: &SampleKey, seed: &str, value: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// The key of the hash of [`Sample`]: 16 bytes, by default the ASCII text
-/// `dashcam-sample-1`.
-///
-/// With a key of their own, equal on all instances, services keep clients that
-/// choose their keys from choosing such as are selected.
+/// The key of the hash of samples.
 #[derive(Clone, Copy, Eq, PartialEq)]
-pub struct SampleKey([u8; 16]);
-
-impl SampleKey {
-    /// A key of the service's own.
-    #[must_use]
-    pub fn new(key: [u8; 16]) -> Self {
-        Self(key)
-    }
-}
+pub(crate) struct SampleKey(pub(crate) [u8; 16]);
 
 impl Default for SampleKey {
     fn default() -> Self {
@@ -140,19 +95,25 @@ impl fmt::Debug for SampleKey {
 #[serde(try_from = "f64")]
 struct Percent(f64);
 
-impl TryFrom<f64> for Percent {
-    type Error = InvalidRule;
+impl Default for Percent {
+    fn default() -> Self {
+        Self(100.0)
+    }
+}
 
-    fn try_from(percent: f64) -> Result<Self, InvalidRule> {
+impl TryFrom<f64> for Percent {
+    type Error = RulesError;
+
+    fn try_from(percent: f64) -> Result<Self, RulesError> {
         if (0.0..=100.0).contains(&percent) {
             Ok(Self(percent))
         } else {
-            Err(InvalidRule::new("expected a number from 0 to 100"))
+            Err(RulesError::expected("expected a number from 0 to 100"))
         }
     }
 }
 
-/// What a sample is sticky by.
+/// The key of a sample.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(in crate::selection) enum By {
     Fact(String),
@@ -165,11 +126,11 @@ pub(in crate::selection) enum By {
 }
 
 impl FromStr for By {
-    type Err = InvalidRule;
+    type Err = RulesError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidRule> {
+    fn from_str(text: &str) -> Result<Self, RulesError> {
         let expected = || {
-            InvalidRule::new(
+            RulesError::expected(
                 "expected `fact:NAME`, `header:NAME`, `cookie:NAME`, `query:NAME`, `client` or \
                  `correlation_id`",
             )
@@ -184,7 +145,7 @@ impl FromStr for By {
             Some(("header", name)) => name
                 .parse()
                 .map(Self::Header)
-                .map_err(|_| InvalidRule::new("expected the name of a header after `header:`")),
+                .map_err(|_| RulesError::expected("expected the name of a header after `header:`")),
             Some(_) => Err(expected()),
         }
     }
@@ -215,7 +176,10 @@ mod tests {
     const KEYS: u32 = 1_000_000;
 
     fn selected(percent: f64) -> Vec<bool> {
-        let (sample, key) = (Sample::percent(percent).unwrap(), SampleKey::default());
+        let (sample, key) = (
+            Sample::default().percent(percent).unwrap(),
+            SampleKey::default(),
+        );
         let has = |n: u32| sample.selects(&key, "acme-checkout", format!("user-{n}").as_bytes());
         (0..KEYS).map(has).collect()
     }
@@ -248,7 +212,7 @@ mod tests {
     #[test]
     fn rules_draw_apart_and_seeds_together() {
         let key = SampleKey::default();
-        let sample = Sample::percent(50.0).unwrap();
+        let sample = Sample::default().percent(50.0).unwrap();
         let both = |a: &Sample, b: &Sample| {
             let same = |n: &u32| {
                 let value = n.to_le_bytes();
@@ -279,8 +243,8 @@ mod tests {
                 panic!("{row}");
             };
             let key = match secret {
-                "bytes 00 01 … 0f" => SampleKey::new(std::array::from_fn(|n| n as u8)),
-                text => SampleKey::new(text.as_bytes().try_into().unwrap()),
+                "bytes 00 01 … 0f" => SampleKey(std::array::from_fn(|n| n as u8)),
+                text => SampleKey(text.as_bytes().try_into().unwrap()),
             };
             let found = hash_of(&key, seed, value.as_bytes());
             assert_eq!(format!("{found:016x}"), hash, "{row}");

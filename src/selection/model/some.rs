@@ -6,7 +6,7 @@ use serde::{
 };
 use std::{fmt, marker::PhantomData};
 
-/// One, or a list of at least one; empty only where it is left out.
+/// One value, or a list of at least one. It is empty only if the field is missing.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::selection) struct Some1<T>(pub(in crate::selection) Vec<T>);
 

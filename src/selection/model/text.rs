@@ -1,4 +1,4 @@
-use super::{InvalidRule, Network, matcher::Matcher};
+use super::{Network, RulesError, matcher::Matcher};
 use crate::{
     host,
     selection::work::{AT_ONCE, Work},
@@ -9,16 +9,15 @@ use serde::{
 };
 use std::{fmt, net::IpAddr};
 
-/// What a value of a request has to be like.
+/// A condition on a text of a request, such as a header or a fact.
 ///
 /// ```
-/// use dashcam::selection::{Rule, Text};
-/// # use std::time::SystemTime;
+/// use dashcam::selection::{Text, When};
 ///
-/// let rule = Rule::new("acme", SystemTime::now())
+/// let when = When::new()
 ///     .fact("tenant", Text::one_of(["acme", "acme-test"]))
 ///     .fact("user", Text::prefix("qa-"));
-/// # let _ = rule;
+/// # let _ = when;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Text(pub(in crate::selection) Is);
@@ -34,57 +33,68 @@ pub(in crate::selection) enum Is {
 }
 
 impl Text {
-    /// Exactly this.
+    /// Matches exactly this value, as a plain text does.
     #[must_use]
     pub fn equals(value: impl Into<String>) -> Self {
         Self(Is::OneOf(vec![value.into()]))
     }
 
-    /// Exactly one of these.
+    /// Matches each of these values.
     #[must_use]
     pub fn one_of<T: Into<String>>(values: impl IntoIterator<Item = T>) -> Self {
         Self(Is::OneOf(values.into_iter().map(Into::into).collect()))
     }
 
-    /// Something that begins so.
+    /// Matches values that begin with this.
     #[must_use]
     pub fn prefix(prefix: impl Into<String>) -> Self {
         Self(Is::Prefix(prefix.into()))
     }
 
-    /// An address in one of these networks.
-    #[must_use]
-    pub fn network(networks: impl IntoIterator<Item = Network>) -> Self {
-        Self(Is::Network(networks.into_iter().collect()))
-    }
-
-    /// Something of at most 8 KiB that the expression, in the syntax of the crate
-    /// `regex` without Unicode classes, matches as a whole. One that cannot be a table
-    /// of 64 KiB is only asked of shorter values, as [`Rules::check`](super::Rules::check)
-    /// says.
+    /// Matches an address in one of these networks, in CIDR notation: `10.0.0.0/8`,
+    /// `2001:db8::/32`, or one address. A range of IPv4 addresses that is written as one of
+    /// IPv6 is the range of IPv4; no other range of IPv6 has IPv4 addresses in it.
     ///
     /// # Errors
     ///
-    /// The text is no such expression, or one that takes more than 64 KiB.
+    /// A text is no address and no network, or its address has bits beyond the prefix.
+    pub fn network<T: AsRef<str>>(
+        networks: impl IntoIterator<Item = T>,
+    ) -> Result<Self, RulesError> {
+        let networks = networks.into_iter().map(|network| network.as_ref().parse());
+        networks
+            .collect::<Result<_, _>>()
+            .map(Is::Network)
+            .map(Self)
+    }
+
+    /// Matches whole values of at most 8 KiB by an expression in the syntax of the crate
+    /// `regex`, without Unicode classes. An expression that does not compile to a table of
+    /// 64 KiB only matches shorter values; [`Rules::check`](super::Rules::check) warns of it.
+    ///
+    /// # Errors
+    ///
+    /// The text is not such an expression, or takes more than 64 KiB.
     #[cfg(feature = "config")]
-    pub fn regex(expression: &str) -> Result<Self, InvalidRule> {
+    pub fn regex(expression: &str) -> Result<Self, RulesError> {
         Pattern::new(expression).map(|pattern| Self(Is::Regex(pattern)))
     }
 
-    /// Anything.
+    /// Matches every value.
     #[must_use]
     pub fn present() -> Self {
         Self(Is::Present)
     }
 
-    /// Nothing: it must not be there. Of a fact this is never known.
+    /// Matches if there is no value. A rule with an absent fact selects nothing, because a fact
+    /// may still be stated.
     #[must_use]
     pub fn absent() -> Self {
         Self(Is::Absent)
     }
 
-    /// Whether a value, `None` for one that is not there, is like this; not where that
-    /// takes more work than is left.
+    /// Whether it matches a value, `None` if there is none. It does not if that takes more work
+    /// than is left.
     pub(in crate::selection) fn matches(&self, value: Option<&[u8]>, work: &Work) -> bool {
         match (&self.0, value) {
             (Is::Absent, value) => value.is_none(),
@@ -110,12 +120,12 @@ impl Text {
         }
     }
 
-    /// The same of hosts in their one spelling.
+    /// Returns the same condition on hosts in their one spelling.
     pub(in crate::selection) fn of_host(&self) -> Self {
         Self(match &self.0 {
             Is::OneOf(hosts) => {
                 let folded = hosts.iter().map(|host| match host::split(host) {
-                    // The ports that nobody has to say.
+                    // The default ports.
                     (name, Some(80 | 443)) => host::fold(name).into_owned(),
                     _ => host::fold(host).into_owned(),
                 });
@@ -155,7 +165,7 @@ impl fmt::Display for Text {
     }
 }
 
-/// The longest address as text, and more.
+/// The longest address as text, rounded up.
 const ADDRESS: usize = 64;
 
 /// A regular expression of whole values.
@@ -166,7 +176,7 @@ pub(in crate::selection) struct Pattern {
 }
 
 impl Pattern {
-    fn new(text: &str) -> Result<Self, InvalidRule> {
+    fn new(text: &str) -> Result<Self, RulesError> {
         Ok(Self {
             text: text.to_owned(),
             matcher: Matcher::new(text)?,
@@ -177,7 +187,7 @@ impl Pattern {
         self.matcher.matches(value, work)
     }
 
-    /// How much work a byte of a value is.
+    /// The work of one byte of a value.
     pub(in crate::selection) fn weight(&self) -> usize {
         self.matcher.weight()
     }
@@ -270,7 +280,7 @@ impl<'de> de::Visitor<'de> for Visitor {
     }
 }
 
-/// Errors of the expression are errors of its own field.
+/// Reads an expression, so that its errors are those of its own field.
 struct PatternText(Pattern);
 
 impl<'de> Deserialize<'de> for PatternText {

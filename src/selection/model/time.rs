@@ -1,4 +1,4 @@
-//! Times of rules: RFC 3339, or TOML's own.
+//! Times of rules: RFC 3339, or a time of TOML.
 
 use jiff::Timestamp;
 use serde::{Deserializer, Serializer, de};
@@ -15,7 +15,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTi
     from.deserialize_any(Visitor)
 }
 
-/// What of the range of `SystemTime` has a text is shown by it.
+/// Returns the time as text, if it has one.
 pub(in crate::selection) fn text(time: SystemTime) -> String {
     Timestamp::try_from(time).map_or_else(|_| "(out of range)".to_owned(), |at| at.to_string())
 }
@@ -39,7 +39,7 @@ impl<'de> de::Visitor<'de> for Visitor {
         parse(text)
     }
 
-    /// How the `toml` crate hands over a time.
+    /// The `toml` crate passes a time as a map.
     #[cfg(feature = "config")]
     fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<SystemTime, A::Error> {
         use serde::{Deserialize, de::value::MapAccessDeserializer};
@@ -49,7 +49,7 @@ impl<'de> de::Visitor<'de> for Visitor {
     }
 }
 
-/// The same for a time that may be left out.
+/// The same for an optional time.
 pub(super) mod optional {
     use super::{Deserializer, Serializer, SystemTime};
 

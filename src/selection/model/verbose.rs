@@ -1,9 +1,9 @@
-use super::{InvalidRule, serde_as_text};
-use crate::selection::{Directives, InvalidDirectives};
+use super::{RulesError, serde_as_text};
+use crate::selection::Directives;
 use std::{fmt, str::FromStr};
 use tracing::level_filters::LevelFilter;
 
-/// Directives with the text they were made of.
+/// Directives, with their text.
 #[derive(Clone, Debug)]
 pub(in crate::selection) struct Verbose {
     text: String,
@@ -11,7 +11,7 @@ pub(in crate::selection) struct Verbose {
 }
 
 impl Verbose {
-    pub(super) fn new(text: &str) -> Result<Self, InvalidDirectives> {
+    pub(super) fn new(text: &str) -> Result<Self, RulesError> {
         Ok(Self {
             text: text.to_owned(),
             directives: text.parse()?,
@@ -39,10 +39,10 @@ impl PartialEq for Verbose {
 }
 
 impl FromStr for Verbose {
-    type Err = InvalidRule;
+    type Err = RulesError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidRule> {
-        Self::new(text).map_err(|error| InvalidRule::new(error.to_string()))
+    fn from_str(text: &str) -> Result<Self, RulesError> {
+        Self::new(text)
     }
 }
 

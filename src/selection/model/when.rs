@@ -1,15 +1,15 @@
 use super::{
-    Glob, Network, Text,
+    Network, RulesError, Text,
     fields::{HeaderKey, MethodName, Named, PathIs},
     some::Some1,
 };
 use http::{HeaderName, Method};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// Conditions on a request. All that are given must hold.
+/// Conditions on a request, which must all hold.
 ///
-/// A condition on a fact that is not stated yet is open: neither it nor its
-/// opposite holds until the service states the fact.
+/// A condition on a fact is open until the service states the fact: neither the condition nor
+/// its opposite holds.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct When {
@@ -42,39 +42,54 @@ pub struct When {
 }
 
 impl When {
-    /// No condition: all traffic.
+    /// Starts without a condition, which holds for all requests.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// This method, or one of those that were given before.
+    /// Requires this method. Repeated calls add alternatives.
     #[must_use]
     pub fn method(mut self, method: Method) -> Self {
         self.method.0.push(MethodName(method));
         self
     }
 
-    /// This route template, as the router writes it, or one of those that were
-    /// given before.
+    /// Requires this route template, as the router writes it, such as `/orders/{id}`. Repeated
+    /// calls add alternatives.
     #[must_use]
     pub fn route(mut self, template: impl Into<String>) -> Self {
         self.route.0.push(template.into());
         self
     }
 
-    /// A path like this.
-    #[must_use]
-    pub fn path(mut self, glob: Glob) -> Self {
+    /// Requires a path like this pattern: `*` is any text within a segment, `**` any text,
+    /// all other characters stand for themselves. Repeated calls add alternatives.
+    ///
+    /// Paths are compared as clients send them, percent-encoding included. The time it takes
+    /// is bounded by the length of the path.
+    ///
+    /// # Errors
+    ///
+    /// The pattern begins with neither `/` nor `*`, has more than 127 bytes, or more than two
+    /// stars in a row.
+    pub fn path(mut self, pattern: &str) -> Result<Self, RulesError> {
+        let glob = pattern.parse()?;
         match &mut self.path {
             Some(PathIs::Like(globs)) => globs.push(glob),
             None => self.path = Some(PathIs::Like(vec![glob])),
-            Some(PathIs::Text(_)) => return self.and(Self::new().path(glob)),
+            Some(PathIs::Text(_)) => {
+                let path = Some(PathIs::Like(vec![glob]));
+                return Ok(self.and(Self {
+                    path,
+                    ..Self::default()
+                }));
+            }
         }
-        self
+        Ok(self)
     }
 
-    /// A path that begins so.
+    /// Requires a path that begins with this.
     #[must_use]
     pub fn path_prefix(mut self, prefix: impl Into<String>) -> Self {
         let path = PathIs::Text(Text::prefix(prefix));
@@ -88,64 +103,69 @@ impl When {
         self
     }
 
-    /// A host like this, without its port, in any spelling: of case, with a dot at its
-    /// end or not, of IPv6 addresses and of names in other scripts. A regular expression
-    /// sees it as it came. Set by the client.
+    /// Requires a host, without its port. Case, a dot at the end, and the spellings of IPv6
+    /// addresses and of internationalised names do not matter, except to a regular expression.
+    /// A repeated call replaces the host. The client sets the host.
     #[must_use]
     pub fn host(mut self, host: impl Into<Text>) -> Self {
         self.host = Some(host.into());
         self
     }
 
-    /// A header like this; of repeated ones one suffices. Set by the client.
+    /// Requires a header with such a value; one of repeated headers suffices. The client sets
+    /// headers.
     #[must_use]
     pub fn header(self, name: HeaderName, value: impl Into<Text>) -> Self {
         self.named(|when| &mut when.header, HeaderKey(name), value.into())
     }
 
-    /// A key of the query like this; of repeated ones one suffices. Set by the
-    /// client.
+    /// Requires a key of the query with such a decoded value; one of repeated keys suffices. The
+    /// client sets the query.
     #[must_use]
     pub fn query(self, key: impl Into<String>, value: impl Into<Text>) -> Self {
         self.named(|when| &mut when.query, key.into(), value.into())
     }
 
-    /// A cookie like this. Set by the client.
+    /// Requires a cookie with such a value. The client sets cookies.
     #[must_use]
     pub fn cookie(self, name: impl Into<String>, value: impl Into<Text>) -> Self {
         self.named(|when| &mut when.cookie, name.into(), value.into())
     }
 
-    /// The peer of the connection is in this network, or in one of those that
-    /// were given before; see [`Peer`](crate::selection::Peer).
-    #[must_use]
-    pub fn client(mut self, network: Network) -> Self {
-        self.client.0.push(network);
-        self
+    /// Requires a [`Peer`](crate::selection::Peer) in this network, which is written as for
+    /// [`Text::network`]. Repeated calls add alternatives.
+    ///
+    /// # Errors
+    ///
+    /// The text is no address and no network, or its address has bits beyond the prefix.
+    pub fn client(mut self, network: &str) -> Result<Self, RulesError> {
+        self.client.0.push(network.parse()?);
+        Ok(self)
     }
 
-    /// This media type, parameters left out, or one of those that were given
-    /// before; `image/*` is any of a kind.
+    /// Requires this media type, without parameters; `image/*` is every media type of a kind.
+    /// Repeated calls add alternatives.
     #[must_use]
     pub fn content_type(mut self, media_type: impl Into<String>) -> Self {
         self.content_type.0.push(media_type.into());
         self
     }
 
-    /// The service has stated a fact like this.
+    /// Requires that the service states a [fact](crate::context::RequestContext::fact) with such
+    /// a value.
     #[must_use]
     pub fn fact(self, name: impl Into<String>, value: impl Into<Text>) -> Self {
         self.named(|when| &mut when.fact, name.into(), value.into())
     }
 
-    /// Those hold, too.
+    /// Requires these conditions, too.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.all.0.push(other);
         self
     }
 
-    /// One of these holds, too.
+    /// Requires at least one of these, too.
     #[must_use]
     pub fn any(mut self, of: impl IntoIterator<Item = Self>) -> Self {
         let any = Some1(of.into_iter().collect());
@@ -163,7 +183,7 @@ impl When {
         })
     }
 
-    /// These do not hold together.
+    /// Requires that not all of these hold.
     #[must_use]
     pub fn not(mut self, other: Self) -> Self {
         if self.not.is_some() {
@@ -173,7 +193,7 @@ impl When {
         self
     }
 
-    /// How many single conditions there are.
+    /// Returns the number of single conditions.
     pub(in crate::selection) fn conditions(&self) -> usize {
         let here = [
             usize::from(!self.method.is_empty()),
@@ -196,7 +216,7 @@ impl When {
         here.into_iter().sum::<usize>() + parts.map(Self::conditions).sum::<usize>()
     }
 
-    /// How deep they are in each other.
+    /// Returns how deep they are nested.
     pub(super) fn depth(&self) -> usize {
         let parts = self
             .all
@@ -223,7 +243,7 @@ impl When {
     }
 }
 
-/// A fact can come at any time, so that it is absent is never known.
+/// Refuses absent facts: a fact may still be stated.
 fn facts<'de, D: Deserializer<'de>>(from: D) -> Result<Named<String>, D::Error> {
     let facts = Named::deserialize(from)?;
     let absent = |(_, text): &(_, Text)| text.0 == super::Is::Absent;

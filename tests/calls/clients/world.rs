@@ -56,7 +56,7 @@ pub(crate) async fn handle_selected<F>(
     let key = TokenKey::generate_ed25519("caller").unwrap();
     let propagation = Propagation::new(key).unwrap();
     let propagation = hosts.iter().fold(propagation, |propagation, host| {
-        propagation.to(host.parse().unwrap())
+        propagation.to(host).unwrap()
     });
     let rule = Rule::new("all", SystemTime::now() + DEADLINE);
     let rules = Rules::new([rule.verbose("debug").unwrap()]);

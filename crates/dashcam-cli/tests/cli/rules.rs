@@ -227,7 +227,7 @@ fn a_rule_is_printed() {
         (&["--for", "0s"], "expected a length of time"),
         (
             &["--for", "10m", "--verbose", "debgu"],
-            "`debug` was perhaps meant",
+            "did you mean `debug`?",
         ),
         (&["--for", "10m", "--fact", "tenant"], "expected a name"),
         (&["--for", "10m", "--percent", "101"], "--percent"),
@@ -262,7 +262,7 @@ fn slips_are_said_wherever_rules_are_taken() {
         };
         let said = run(&args, None);
         assert_eq!(said.code, Some(1), "{}", said.out);
-        let expected = "slip.toml:5:11: rule[0].verbose: \"debgu\" is no directive: `debug` was";
+        let expected = "slip.toml:5:11: rule[0].verbose: \"debgu\" is not a directive: did you";
         assert!(said.err.contains(expected), "{}", said.err);
     }
     let old = dir.file("old.toml", &text("debug", "/orders/:id"));
@@ -322,11 +322,7 @@ fn slips_are_said_wherever_rules_are_taken() {
     run(&["token", "new-key", key, "--id", "k"], None);
     let slip = run(&["token", "mint", key, "--verbose", "debgu"], None);
     assert_eq!((slip.code, slip.out.as_str()), (Some(2), ""));
-    assert!(
-        slip.err.contains("`debug` was perhaps meant"),
-        "{}",
-        slip.err
-    );
+    assert!(slip.err.contains("did you mean `debug`?"), "{}", slip.err);
     let old = run(&["token", "mint", key, "--route", "/orders/:id"], None);
     assert_eq!(old.code, Some(0));
     assert!(old.err.contains("\"/orders/{id}\""), "{}", old.err);
