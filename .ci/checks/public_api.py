@@ -9,7 +9,7 @@ MOST_ITEMS = 130
 STANDARD = {"std", "core", "alloc"}
 
 doc = json.load(open(sys.argv[1]))
-listed, only_types = ("list" in sys.argv[2:], "types" in sys.argv[2:])
+listed = "list" in sys.argv[2:]
 index, paths = doc["index"], doc["paths"]
 crates = {int(i): c["name"] for i, c in doc["external_crates"].items()}
 manifest = tomllib.load(open("Cargo.toml", "rb"))
@@ -148,4 +148,4 @@ for crate in sorted(unused):
 too_many = len(items) > MOST_ITEMS
 if too_many:
     print(f"more than {MOST_ITEMS} public items")
-sys.exit(bool(surplus or unused or too_many and not only_types))
+sys.exit(bool(surplus or unused or too_many))
