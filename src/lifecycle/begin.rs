@@ -14,8 +14,8 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-/// Begins a request, or joins the one that an outer layer began. `length` is that of
-/// its body, where the body says it.
+/// Begins a request, or joins the one that an outer layer began. `length` is the length of its
+/// body, if the body states it.
 pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) -> Flight {
     if plan.direction == Direction::Client && plan.keeper.is_some() {
         return client::begin(plan, parts, length);
@@ -23,14 +23,14 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
     let (context, owner) = join(plan, parts);
     let mut flight = Flight::new(plan, context, parts);
     let context = &flight.context;
-    // Who only correlates has no use of it.
+    // A layer that only correlates does not need the peer.
     let shares = plan.verbose.is_some() || plan.keeper.is_some();
     let client = if shares { site(&parts.extensions) } else { 0 };
     flight.owner = owner;
     flight.correlate = Correlate::begin(plan, context, owner, &mut parts.headers);
     flight.select = Select::begin(plan, context, parts, client);
     if !owner {
-        // Of its own request the thread hears when it enters it, which comes next.
+        // The thread learns the mode of a new request when it enters it, which comes next.
         context.tell_thread();
     }
     flight.traced = Traced::begin(plan, context, parts);
@@ -42,9 +42,9 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &mut Parts, length: Option<u64>) ->
     flight
 }
 
-/// The request that an outer layer began, or a new one, and whether it is new. A layer
-/// joins unless another one of its kind already has the request: then it is a request of
-/// its own, such as a call that a service makes with the request it was given.
+/// Returns the request that an outer layer began, or a new one, and whether it is new. A layer
+/// joins unless another layer of its kind already has the request. Then it begins a request of its
+/// own, such as a call that a service makes with the request it was given.
 fn join(plan: &Plan, parts: &mut Parts) -> (RequestContext, bool) {
     let outer = parts.extensions.get::<RequestContext>();
     let outer = outer.filter(|context| !context.mode().has(Mode::FINISHED));
@@ -65,7 +65,7 @@ fn join(plan: &Plan, parts: &mut Parts) -> (RequestContext, bool) {
 fn create(plan: &Plan, parts: &mut Parts, outer: Option<&RequestContext>) -> RequestContext {
     let now = SystemTime::now();
     let identity = match (outer, &plan.correlation) {
-        // A call within the process: the same journey, and an operation of its own.
+        // A call within the process keeps the IDs and the trace, and is an operation of its own.
         (Some(outer), correlation) => {
             let identity = outer.shared().identified.get().clone();
             if let (Some(correlation), Some(id)) = (correlation, &identity.id) {

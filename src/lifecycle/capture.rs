@@ -18,22 +18,22 @@ use crate::{
 use http::{HeaderMap, StatusCode, header, request, response};
 use std::time::Instant;
 
-/// What a layer that captures, and so has a keeper in its plan, knows until the end.
+/// The state of a layer that captures, and so has a keeper in its plan, until the end.
 #[derive(Debug)]
 pub(super) struct Capture {
     in_flight: u64,
-    /// As the conventions have it.
+    /// As OpenTelemetry's conventions name it.
     method: &'static str,
     status: Option<StatusCode>,
     failure: Option<Failure>,
-    /// The least and the most that `content-length` says of a body that there is.
+    /// The least and the greatest `content-length` of a response that has a body.
     lengths: Option<(u64, u64)>,
     /// When the next interim exchange is due.
     interim: Option<Instant>,
 }
 
 impl Capture {
-    /// Captures a request that no other layer captures. `client` is whose it is.
+    /// Captures a request that no other layer captures. `client` is its peer.
     pub(super) fn begin(
         plan: &Plan,
         context: &RequestContext,
@@ -42,7 +42,7 @@ impl Capture {
         client: u128,
     ) -> Option<Self> {
         let keeper = plan.keeper.as_ref().filter(|k| k.claim(context))?;
-        // A call that hands on its caller's request has a target of its own.
+        // A call that forwards its caller's request has a target of its own.
         let uri = if plan.direction == Direction::Client {
             &parts.uri
         } else {
@@ -61,18 +61,18 @@ impl Capture {
         })
     }
 
-    /// Leaves with the request what a replay of its events needs.
+    /// Stores in the request what a replay of its events needs.
     pub(super) fn issue_ticket(plan: &Plan, context: &RequestContext, traced: &Traced) {
         if let Some(keeper) = &plan.keeper
             && levels::installed()
         {
-            // Spans are held, which the subscriber hears of.
+            // This clones a span, which the subscriber sees.
             foreign::run(|| keeper.issue_ticket(context, || traced.or_current()));
         }
     }
 
-    /// `length` is that of the body, where the body says it; one that is `bodiless` has
-    /// none by protocol.
+    /// `length` is the length of the body, if the body states it. A `bodiless` response has no
+    /// body by protocol.
     pub(super) fn response(
         &mut self,
         keeper: &Keeper,
@@ -101,7 +101,7 @@ impl Capture {
         }
     }
 
-    /// How the request ended, and what its line in the log is to say. `caller` is that of
+    /// Returns how the request ended, and its line for the log. `caller` is the request that made
     /// a call.
     pub(super) fn end(
         &mut self,
@@ -117,7 +117,7 @@ impl Capture {
             let mut tee = shared.captured.response_body();
             tee.end(end.of_body(), &mut clock);
             let complete = tee.ending() == Some(&Ending::Complete);
-            // What a call ends with came, whether the client waited for the end or not.
+            // The status of a call has arrived, whether or not the client waited for the end.
             let told = tee.status().is_some();
             (tee.seen(), complete, tee.is_of_call(), told)
         };
@@ -147,7 +147,7 @@ impl Capture {
         (ended, line)
     }
 
-    /// `complete` says that the whole body went out, `told` that a call's status did.
+    /// `complete`: the whole body was sent. `told`: the status of a call was sent.
     fn outcome(
         &mut self,
         context: &RequestContext,
@@ -168,7 +168,7 @@ impl Capture {
                 }
             }
             End::Panic => Outcome::Panicked,
-            // A client that goes away after hyper has everything is not gone early.
+            // A client that leaves after hyper has the whole body does not leave early.
             End::Abandoned => match self.failure.take() {
                 Some(failure) if complete || told => Outcome::Failed { failure },
                 None if complete => Outcome::Completed,
@@ -177,13 +177,13 @@ impl Capture {
         }
     }
 
-    /// Called when the request waits: writes an interim exchange where that is due.
+    /// Called when the request waits. Writes an interim exchange if one is due.
     pub(super) fn waits(&mut self, plan: &Plan, keeper: &Keeper, context: &RequestContext) {
         let Some(after) = keeper.settings().interim else {
             return;
         };
         let started = context.shared().began.at;
-        // A time that there is not never comes.
+        // A time that cannot be represented never comes.
         let Some(due) = self.interim.or_else(|| started.checked_add(after)) else {
             return;
         };

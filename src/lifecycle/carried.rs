@@ -1,17 +1,17 @@
 use crate::context::{Entered, RequestContext};
 
-/// What is current while code of a request runs.
+/// The context that is current while code of a request runs.
 #[derive(Clone, Debug)]
 pub(super) enum Carried {
     /// The request itself.
     Own,
-    /// Of a call that a client makes: the request that makes it, where there is
-    /// one. The call's own code, such as that of a body, is part of that.
+    /// For a call that a client makes: the request that makes it, if any. The call's own code,
+    /// such as that of a body, belongs to that request.
     Caller(Option<RequestContext>),
 }
 
 impl Carried {
-    /// The context that is current.
+    /// Returns the context to make current.
     pub(super) fn context<'a>(&'a self, own: &'a RequestContext) -> Option<&'a RequestContext> {
         match self {
             Self::Own => Some(own),
@@ -19,7 +19,7 @@ impl Carried {
         }
     }
 
-    /// The request that makes this call.
+    /// Returns the request that makes this call.
     pub(super) fn caller(&self) -> Option<&RequestContext> {
         match self {
             Self::Own => None,

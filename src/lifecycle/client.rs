@@ -10,14 +10,14 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-/// Begins a call that a client makes. It has a context of its own, which holds
-/// what is captured and is never current: what runs inside is the caller's.
+/// Begins a call that a client makes. The call has a context of its own, which holds what is
+/// captured and is never current: code inside the call belongs to the caller.
 pub(super) fn begin(plan: &Arc<Plan>, parts: &Parts, length: Option<u64>) -> Flight {
     let caller = current().or_else(|| parts.extensions.get().cloned());
     let now = SystemTime::now();
     let identity = identity(caller.as_ref(), parts, now);
     let context = RequestContext::new(identity, Instant::now(), now, None);
-    // A call is made for whoever made the request.
+    // A call has the peer of the request that makes it.
     let mut client = 0;
     if let Some(caller) = &caller {
         context
@@ -36,7 +36,7 @@ pub(super) fn begin(plan: &Arc<Plan>, parts: &Parts, length: Option<u64>) -> Fli
     flight
 }
 
-/// The caller's journey, and the ID that the call has in its trace.
+/// Returns the caller's identity, with the ID that the call has in its trace.
 fn identity(caller: Option<&RequestContext>, parts: &Parts, now: SystemTime) -> Identity {
     let Some(caller) = caller else {
         return CorrelationPlan::default().identify(&parts.headers, now);

@@ -2,12 +2,12 @@ use super::{Plan, plan::Trust};
 use crate::context::{Aspect, RequestContext};
 use http::HeaderMap;
 
-/// A layer's part in who a request is. It has none where another layer has it.
+/// A layer's part in identifying a request. `false` if another layer has that part.
 #[derive(Debug, Default)]
 pub(super) struct Correlate(bool);
 
 impl Correlate {
-    /// `owner` is the layer that began the request: it has identified it.
+    /// `owner`: this layer began the request, and has identified it already.
     pub(super) fn begin(
         plan: &Plan,
         context: &RequestContext,
@@ -29,7 +29,7 @@ impl Correlate {
         Self(true)
     }
 
-    /// Says the ID, and the trace, to the client.
+    /// Adds the ID and the trace to the response.
     pub(super) fn response(&self, plan: &Plan, context: &RequestContext, headers: &mut HeaderMap) {
         let Some(correlation) = plan.correlation.as_ref().filter(|_| self.0) else {
             return;
@@ -38,7 +38,7 @@ impl Correlate {
             correlation.say(context.correlation_id(), headers);
         }
         if correlation.server_timing {
-            // The service may have timings of its own.
+            // Append, because the service may have timings of its own.
             let value = context.trace_context().server_timing();
             let _ = headers.try_append("server-timing", value);
         }

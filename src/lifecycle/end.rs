@@ -1,6 +1,6 @@
 use crate::recorder::{Ending, Said};
 
-/// How a request can end, before anybody judges it.
+/// How a request can end, before it is classified.
 #[derive(Debug)]
 pub(super) enum End {
     Response,
@@ -11,7 +11,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// What that is for the body of the response.
+    /// Returns the matching end of the response body.
     pub(super) fn of_body(&self) -> Ending {
         match self {
             Self::BodyError(text) => Ending::Error(text.clone()),

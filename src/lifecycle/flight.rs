@@ -15,8 +15,8 @@ use std::{
     sync::Arc,
 };
 
-/// One layer's part in a request that has begun and not ended. Its end is
-/// noted once; dropped before that, the request was abandoned.
+/// One layer's part in a request that has begun and not ended. Its end is noted once. If it is
+/// dropped before that, the request was abandoned.
 #[derive(Debug)]
 pub(super) struct Flight {
     pub(super) context: RequestContext,
@@ -29,18 +29,18 @@ pub(super) struct Flight {
     pub(super) traced: Traced,
     pub(super) capture: Option<Capture>,
     connect: bool,
-    /// Whether the answer has no body by protocol, whatever the service gave:
-    /// a server then drops the body unread.
+    /// Whether the response has no body by protocol, whatever the service returned: a server then
+    /// drops the body unread.
     bodiless: bool,
     /// Whether there was a response head.
     answered: bool,
-    /// Whether the service panicked and the panic was answered.
+    /// Whether the service panicked and the panic became a response.
     pub(super) panicked: bool,
     ended: bool,
 }
 
 impl Flight {
-    /// One whose layer has no part in the request yet, but that it began it.
+    /// Creates the part of a layer, before it correlates, selects, traces or captures.
     pub(super) fn new(plan: &Arc<Plan>, context: RequestContext, parts: &request::Parts) -> Self {
         Self {
             context,
@@ -64,8 +64,7 @@ impl Flight {
         self.capture.is_some()
     }
 
-    /// Runs code of the request with its context and span current. A panic is
-    /// noted and handed back.
+    /// Runs code of the request with its context and span current. A panic is noted and returned.
     pub(super) fn run<R>(&self, f: impl FnOnce() -> R) -> Result<R, Payload> {
         let _entered = self.enter();
         let _span = foreign::enter(self.traced.span());
@@ -76,7 +75,8 @@ impl Flight {
         result
     }
 
-    /// The same, of code that decides nothing: its panic is noted, and goes no further.
+    /// Like [`run`](Self::run), for code whose result decides nothing: its panic is noted and goes
+    /// no further.
     pub(super) fn ask<R>(&self, f: impl FnOnce() -> R) -> Option<R> {
         match self.run(f) {
             Ok(result) => Some(result),
@@ -93,8 +93,8 @@ impl Flight {
         foreign::discard(value);
     }
 
-    /// Drops what is left of the service's in a place of its own. The end is noted
-    /// where that panics, and the panic goes on.
+    /// Drops the rest of the service's values with the context current. If that panics, the end is
+    /// noted and the panic propagates.
     pub(super) fn dropping(&mut self, f: impl FnOnce()) {
         if let Err(payload) = self.run(f) {
             self.end(End::Panic, Clock::default());
@@ -106,8 +106,8 @@ impl Flight {
         self.carried.enter(&self.context)
     }
 
-    /// Takes the response head; whether the exchange ends with it. `length` is that of
-    /// the body, where the body says it.
+    /// Takes the response head. Returns whether the exchange ends with it. `length` is the length
+    /// of the body, if the body states it.
     pub(super) fn head(&mut self, parts: &mut response::Parts, length: Option<u64>) -> bool {
         self.answered = true;
         self.correlate
@@ -117,7 +117,7 @@ impl Flight {
         if self.captures() && panicked::is_answer(&self.context, parts) {
             self.panicked = true;
         }
-        // It was upgraded.
+        // The connection was upgraded.
         let over = parts.status == StatusCode::SWITCHING_PROTOCOLS
             || self.connect && parts.status.is_success();
         let empty = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];
@@ -129,7 +129,7 @@ impl Flight {
     }
 
     pub(super) fn service_error<E: Display + 'static>(&mut self, error: &E) {
-        // The error's text is code of the service, so its context is current.
+        // The error's `Display` is code of the service, so its context is current.
         let text = self.ask(|| Said::of_error(error)).unwrap_or_default();
         self.end(End::ServiceError(text), Clock::default());
     }
@@ -140,25 +140,25 @@ impl Flight {
         }
     }
 
-    /// Called when the request waits: writes an interim exchange where that is due.
+    /// Called when the request waits. Writes an interim exchange if one is due.
     pub(super) fn waits(&mut self) {
         if let (Some(capture), Some(keeper)) = (&mut self.capture, &self.plan.keeper) {
             capture.waits(&self.plan, keeper, &self.context);
         }
     }
 
-    /// Ends this layer's part as the body ended, in the light of a panic before it.
+    /// Ends this layer's part as the body ended, or as a panic if there was one before.
     pub(super) fn end_as(&mut self, end: End, clock: Clock) {
         let end = if self.panicked { End::Panic } else { end };
         self.end(end, clock);
     }
 
-    /// Ends this layer's part; only the first call does anything.
+    /// Ends this layer's part. Only the first call has an effect.
     pub(super) fn end(&mut self, end: End, clock: Clock) {
         if mem::replace(&mut self.ended, true) {
             return;
         }
-        // The line in the log takes the correlation ID from it.
+        // The log line reads the correlation ID from the current context.
         let _entered = self.enter();
         self.end_capture(end, clock);
         if self.owner {

@@ -15,8 +15,8 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, P> {
-        // An option, so that the future can be dropped inside the context;
-        // empty too where `call` panicked and the panic is answered.
+        // An option, so that the future can be dropped inside the context. It is also empty if
+        // `call` panicked and the panic becomes a response.
         #[pin]
         inner: Option<F>,
         flight: Lent,
@@ -42,8 +42,8 @@ impl<F, P> ResponseFuture<F, P> {
         }
     }
 
-    /// Calls the service in its request. What it gives is put where it stays, because
-    /// what goes through `run` is copied several times.
+    /// Calls the service with its request current. The closure stores the future in place, because
+    /// values that `run` returns are copied several times.
     pub(super) fn call<B>(&mut self, mut call: impl FnMut() -> Option<F>)
     where
         P: PanicResponse<B>,
@@ -74,7 +74,7 @@ impl<F, P> ResponseFuture<F, P> {
             Self::observe_panic(flight, payload);
         }
         flight.discard(payload);
-        // Whether the answer is ever asked for or not.
+        // This is known even if the response is never polled.
         flight.panicked = true;
         self.flight = lent;
     }
@@ -95,14 +95,14 @@ where
             // Polled after completion.
             return Poll::Pending;
         };
-        // Set in place, because what `run` returns is copied.
+        // Set in place, because values that `run` returns are copied.
         let mut polled = Poll::Ready(None);
         let run = flight.run(|| {
             if let Some(inner) = this.inner.as_mut().as_pin_mut() {
                 polled = inner.poll(cx).map(Some);
             }
             if polled.is_ready() {
-                // Inside the context, like everything else of it.
+                // Dropped inside the context, like the rest of the request.
                 this.inner.set(None);
             }
         });
@@ -126,18 +126,18 @@ where
                     flight.service_error(&error);
                     return Poll::Ready(Err(error));
                 }
-                // `call` panicked, and was noted there.
+                // `call` panicked, which was noted there.
                 Poll::Ready(None) | Poll::Pending => None,
             },
         };
-        // What is left of the future is dropped like the rest of it; a second
-        // panic there is part of the first.
+        // The rest of the future is dropped inside the context, too. A second panic there belongs
+        // to the first.
         flight.ask(|| this.inner.set(None));
         flight.discard(polled);
         let answer = flight.run(|| this.panics.respond(flight.context.correlation_id()));
         let payload = match (answer, payload) {
             (Ok(Some(response)), payload) => {
-                // Before the answer is made, which would leak where this panicked.
+                // Before the response is made, which would leak if this panicked.
                 flight.discard(payload);
                 return Poll::Ready(Ok(response_body::answered_panic(lent, response)));
             }
@@ -146,7 +146,7 @@ where
                 flight.discard(second);
                 payload
             }
-            // There was to be an answer, and now there is none.
+            // The panic should have become a response, but none was made.
             (Ok(None), None) => Box::new("the service panicked"),
         };
         Self::observe_panic(flight, payload)

@@ -1,4 +1,4 @@
-//! What a head says: where it goes, and how long its body is.
+//! What a head states: the target of the request, and the length of its body.
 
 use crate::{context::Route, recorder::Lengths};
 use http::{HeaderMap, Uri, request::Parts};
@@ -16,7 +16,7 @@ pub(super) fn route(parts: &Parts) -> Option<Route> {
     }
 }
 
-/// The URI as the client sent it: a nested router takes its prefix away.
+/// Returns the URI as the client sent it: a nested router removes its prefix.
 pub(super) fn uri(parts: &Parts) -> &Uri {
     #[cfg(feature = "axum")]
     if let Some(axum::extract::OriginalUri(uri)) = parts.extensions.get() {
@@ -25,15 +25,15 @@ pub(super) fn uri(parts: &Parts) -> &Uri {
     &parts.uri
 }
 
-/// `said` is what the head says, which is nothing where it says several things, and
-/// `length` what the body says.
+/// `said` is the length in the head, which counts only if it is unambiguous. `length` is the
+/// length that the body states.
 pub(super) fn lengths(said: Option<(u64, u64)>, length: Option<u64>) -> Lengths {
     let one = said.filter(|(least, most)| least == most);
     Lengths::of(one.map(|(length, _)| length), length)
 }
 
-/// The least and the most of the lengths that the head says, in fields and lists (RFC
-/// 9110, section 8.6); nothing where one of them is no length.
+/// Returns the least and the greatest length in the head, over all fields and lists (RFC 9110,
+/// section 8.6); `None` if one of them is no valid length.
 pub(super) fn content_lengths(headers: &HeaderMap) -> Option<(u64, u64)> {
     let mut said: Option<(u64, u64)> = None;
     for value in headers.get_all(http::header::CONTENT_LENGTH) {

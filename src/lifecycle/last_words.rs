@@ -1,4 +1,4 @@
-//! What is written where a panic ends the process: the hook is the last to run.
+//! Writes what is pending when a panic ends the process: the panic hook is the last code to run.
 
 use super::{Plan, known_method, request_line::RequestLine};
 use crate::{
@@ -19,20 +19,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a process may take to end for what is written then.
+/// How much longer the process may take to end while this is written.
 const WITHIN: Duration = Duration::from_secs(2);
-/// Of that, what the log has where the exporter is stuck.
+/// The part of it that is left for the log if the exporter is stuck.
 const FOR_THE_LOG: Duration = Duration::from_millis(500);
-/// What the standard library says of a panic that may not unwind, which is another one
-/// than the one that began it.
+/// The standard library's messages for a panic that may not unwind. It is not the panic that came
+/// first.
 const NO_UNWINDING: [&str; 2] = ["panic in a function that cannot unwind", SECOND];
-/// And of the second of two, which left a destructor.
+/// Its message for the second of two panics, if it left a destructor.
 const SECOND: &str = "panic in a destructor during cleanup";
 
-/// Writes the lines of a log, at most for so long.
+/// Writes the lines of a log, for at most this long.
 pub(crate) type FlushLog = Arc<dyn Fn(Duration) + Send + Sync>;
 
-/// Who writes something at the end.
+/// A plan and a log to write at the end.
 #[derive(Clone)]
 struct Writes {
     plan: Weak<Plan>,
@@ -41,11 +41,10 @@ struct Writes {
 
 static WRITERS: Mutex<Vec<Writes>> = Mutex::new(Vec::new());
 static INSTALLED: AtomicBool = AtomicBool::new(false);
-/// How often the hook was called, and how many of these calls explain a panic that was
-/// caught.
+/// How often the hook was called, and how many of these calls belong to a panic that was caught.
 static CALLS: AtomicU64 = AtomicU64::new(0);
 static EXPLAINED: AtomicU64 = AtomicU64::new(0);
-/// Panics that came without their place, and without a call of the hook.
+/// Panics that were caught without a location and without a call of the hook.
 static UNPLACED: AtomicU64 = AtomicU64::new(0);
 /// Threads that end the process, and have not written yet.
 static ENDING: AtomicUsize = AtomicUsize::new(0);
@@ -54,8 +53,8 @@ fn writers() -> MutexGuard<'static, Vec<Writes>> {
     WRITERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Notes where panics of requests happen, and writes what there is where one ends the
-/// process; the hook that was there before goes on.
+/// Notes where panics of requests happen. Writes what is pending if a panic ends the process. The
+/// previous hook still runs.
 pub(crate) fn install_hook(plan: &Arc<Plan>, flush_log: FlushLog) {
     static ONCE: std::sync::Once = std::sync::Once::new();
     {
@@ -79,10 +78,10 @@ pub(crate) fn install_hook(plan: &Arc<Plan>, flush_log: FlushLog) {
                 let began = Instant::now();
                 write_all(began, culprit(info));
                 previous(info);
-                // The hook before may have logged.
+                // The previous hook may have logged.
                 on_thread(FOR_THE_LOG, || flush(FOR_THE_LOG));
                 ENDING.fetch_sub(1, SeqCst);
-                // Whoever returns first ends it for the others.
+                // The first thread that returns ends the process for the others.
                 while ENDING.load(SeqCst) > 0 && began.elapsed() < WITHIN {
                     thread::sleep(Duration::from_millis(1));
                 }
@@ -97,31 +96,31 @@ pub(crate) fn install_hook(plan: &Arc<Plan>, flush_log: FlushLog) {
     });
 }
 
-/// Whether the hook is installed.
+/// Returns whether the hook is installed.
 pub(crate) fn is_installed() -> bool {
     INSTALLED.load(Relaxed)
 }
 
-/// Takes note of a panic of a request that was caught.
+/// Notes that a panic of a request was caught.
 pub(super) fn caught(placed: bool) {
     if !is_installed() {
         return;
     }
     let calls = CALLS.load(Relaxed);
-    // One that is resumed calls no hook where it is caught, but did where it began.
+    // A resumed panic calls no hook where it is caught, but did where it began.
     if EXPLAINED.swap(calls, Relaxed) == calls && !placed {
         UNPLACED.fetch_add(1, Relaxed);
     }
 }
 
-/// Panics of requests that came without their place though the hook is installed.
+/// Returns how many panics of requests came without a location although the hook is installed.
 pub(crate) fn unplaced() -> u64 {
     UNPLACED.load(Relaxed)
 }
 
-/// Whether the process ends when the hook returns.
+/// Returns whether the process ends when the hook returns.
 fn ends_process(info: &PanicHookInfo<'_>) -> bool {
-    // What `can_unwind` says is shown only, in stable Rust.
+    // Stable Rust shows `can_unwind` only in the debug output.
     cfg!(panic = "abort")
         || message(info.payload()).is_some_and(|text| NO_UNWINDING.contains(&text))
         || format!("{info:?}").contains("can_unwind: false")
@@ -142,11 +141,11 @@ fn note_of(payload: &(dyn Any + Send), location: Option<&Location<'_>>) -> Panic
     }
 }
 
-/// The request that ends the process, and what is known of the panic.
+/// Returns the request that ends the process, and what is known of the panic.
 fn culprit(info: &PanicHookInfo<'_>) -> Option<(RequestContext, PanicNote)> {
     let context = context::current()?;
     let mut note = note_of(info.payload(), info.location());
-    // Of one that may not unwind, those before say more.
+    // The panics before one that may not unwind carry more information.
     let said = message(info.payload()).filter(|text| NO_UNWINDING.contains(text));
     if let Some(said) = said {
         let (last, before) = context.panics_before(thread::current().id());
@@ -163,8 +162,8 @@ fn culprit(info: &PanicHookInfo<'_>) -> Option<(RequestContext, PanicNote)> {
     Some((context, note))
 }
 
-/// Nothing of it runs on this thread, which may hold any lock: where something waits for
-/// one of these, the rest is written.
+/// Runs everything on other threads, because this thread may hold any lock. If one of them waits
+/// for such a lock, the rest is written.
 fn write_all(began: Instant, culprit: Option<(RequestContext, PanicNote)>) {
     if let Some((context, note)) = culprit {
         on_thread(WITHIN / 2, move || end(&context, note));
@@ -186,11 +185,11 @@ fn on_thread(within: Duration, f: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Brings out what is kept and logged.
+/// Flushes the exporter and the log.
 fn flush(within: Duration) {
     let began = Instant::now();
     let left = || within.saturating_sub(began.elapsed());
-    // Another thread may end, too.
+    // Cloned, because another thread may end the process, too.
     let writers = writers().clone();
     for Writes { plan, flush_log } in writers {
         let plan = plan.upgrade();
@@ -198,12 +197,12 @@ fn flush(within: Duration) {
             keeper.flush(left().saturating_sub(FOR_THE_LOG.min(within / 2)));
         }
         flush_log(left());
-        // Whoever drops the last one waits.
+        // Leaked, because dropping the last reference would wait.
         std::mem::forget(plan);
     }
 }
 
-/// Ends the request as its layer would, had the panic come there.
+/// Ends the request as its layer would if the panic had reached it.
 fn end(context: &RequestContext, note: PanicNote) {
     if context.mode().has(Mode::FINISHED) {
         return;
@@ -216,7 +215,7 @@ fn end(context: &RequestContext, note: PanicNote) {
         if let Some(keeper) = &plan.keeper {
             end_with(&plan, keeper, context, note);
         }
-        // Whoever drops the last one waits.
+        // Leaked, because dropping the last reference would wait.
         std::mem::forget(plan);
     }
 }

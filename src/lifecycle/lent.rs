@@ -1,18 +1,18 @@
 use super::flight::Flight;
 use std::cell::RefCell;
 
-/// Places a thread keeps for the flights of its next requests.
+/// The number of places that a thread keeps for the flights of its next requests.
 const CAPACITY: usize = 64;
 
 type Place = Box<Option<Flight>>;
 
 thread_local! {
-    /// None on a thread that begins no requests.
+    /// `None` on a thread that begins no requests.
     static POOL: RefCell<Option<Vec<Place>>> = const { RefCell::new(None) };
 }
 
-/// A flight in a place that is used again: futures and bodies are moved often, and grow by
-/// a pointer. The flight ends when this is dropped.
+/// A flight in a reused allocation: futures and bodies are moved often, and grow only by a
+/// pointer. The flight ends when this is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Lent(Option<Place>);
 
@@ -35,7 +35,7 @@ impl Lent {
         self.0.as_deref_mut()?.as_mut()
     }
 
-    /// Takes the flight along; nothing is left here.
+    /// Moves the flight out and leaves this empty.
     pub(super) fn take(&mut self) -> Self {
         Self(self.0.take())
     }

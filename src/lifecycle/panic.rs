@@ -91,7 +91,7 @@ impl<P> Guarded<P> {
     }
 }
 
-/// Every request clones it, so the clone must not run foreign code.
+/// Each request clones it, so the clone must not run foreign code.
 impl<P> Clone for Guarded<P> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))

@@ -1,4 +1,4 @@
-//! What a request knows of a panic of its own.
+//! What a request records of its own panic.
 
 use super::last_words;
 use crate::{
@@ -8,28 +8,28 @@ use crate::{
 use http::{Response, response::Parts};
 use std::any::Any;
 
-/// Marks the answer to a panic with its request.
+/// Marks the response to a panic with its request.
 #[derive(Clone)]
 struct Answered(RequestContext);
 
-/// Marks a response as the answer to a panic, for a layer further out of the same request.
+/// Marks a response as the response to a panic, for an outer layer of the same request.
 pub(super) fn mark<B>(context: &RequestContext, response: &mut Response<B>) {
     response.extensions_mut().insert(Answered(context.clone()));
 }
 
-/// Whether a layer further in made this response from a panic.
+/// Returns whether an inner layer made this response from a panic.
 pub(super) fn is_answer(context: &RequestContext, response: &Parts) -> bool {
     let answered = response.extensions.get::<Answered>();
     answered.is_some_and(|Answered(of)| of.is(context))
 }
 
-/// Notes a panic in the request's context: its message, and where it happened.
+/// Notes a panic in the request's context: its message and its location.
 pub(super) fn note(context: &RequestContext, payload: &(dyn Any + Send)) {
     let literal = payload.downcast_ref::<&'static str>().map(Said::of);
     let message = literal.or_else(|| payload.downcast_ref::<String>().map(Said::of));
     let mut notes = context.shared().notes();
     let location = notes.panicked.take().and_then(|note| note.location);
-    // Layers further out see it again.
+    // Outer layers see the same panic again.
     if notes.panic.is_none() {
         last_words::caught(location.is_some());
     }

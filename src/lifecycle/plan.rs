@@ -25,31 +25,31 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Whether this layer captures the requests that no other one does.
+    /// Returns whether this layer captures the requests that no other layer captures.
     pub(super) fn captures(&self) -> bool {
         self.keeper.is_some()
     }
 }
 
-/// Which inbound IDs are believed.
+/// Which inbound IDs are trusted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Trust {
-    /// A valid inbound ID goes on.
+    /// A valid inbound ID is used.
     Inbound,
-    /// Clients are strangers: a fresh ID for every request, theirs kept beside it.
+    /// Clients are not trusted: each request has a new ID, and the client's ID is kept beside it.
     Edge,
 }
 
-/// How the correlation ID is found and shown.
+/// How the correlation ID is found and sent.
 #[derive(Clone)]
 pub(crate) struct CorrelationPlan {
     pub(crate) header: HeaderName,
     pub(crate) trust: Trust,
     pub(crate) echo: bool,
-    /// Whether the response says the trace.
+    /// Whether the response carries the trace.
     pub(crate) server_timing: bool,
     pub(crate) extra_characters: fn(u8) -> bool,
-    /// `None` is UUIDv7 from the time of arrival.
+    /// Makes an ID. `None` makes a UUIDv7 from the time of arrival.
     pub(crate) make: Option<Foreign<Arc<MakeId>>>,
 }
 
@@ -67,18 +67,18 @@ impl Default for CorrelationPlan {
 }
 
 impl CorrelationPlan {
-    /// Who a request with these headers is.
+    /// Returns the identity of a request with these headers.
     pub(super) fn identify(&self, headers: &HeaderMap, now: SystemTime) -> Identity {
         let caller = self.caller(headers);
         let inbound = self.inbound(headers.get_all(&self.header).iter());
         self.identity(caller, inbound, now)
     }
 
-    /// The same, and says the ID among the headers. Of what costs here, most is to look
-    /// headers up, so the one of the ID is looked up once.
+    /// Like [`identify`](Self::identify), but also writes the ID to the headers. Lookups of
+    /// headers are the main cost here, so that of the ID's header is done once.
     pub(super) fn identify_in(&self, headers: &mut HeaderMap, now: SystemTime) -> Identity {
         let caller = self.caller(headers);
-        // `None` where the headers are as many as there can be: they stay without.
+        // `None` if the map of headers is full: it stays without the ID.
         let place = headers.try_entry(&self.header).ok();
         let inbound = match &place {
             Some(Entry::Occupied(place)) => self.inbound(place.iter()),
@@ -91,14 +91,14 @@ impl CorrelationPlan {
         identity
     }
 
-    /// Puts the ID among the headers of a request or a response.
+    /// Writes the ID to the headers of a request or a response.
     pub(super) fn say(&self, id: &CorrelationId, headers: &mut HeaderMap) {
         if let Ok(place) = headers.try_entry(&self.header) {
             put(id, place);
         }
     }
 
-    /// The parent that came in, and what goes on with it.
+    /// Returns the inbound parent, and what is propagated with it.
     fn caller(&self, headers: &HeaderMap) -> (Option<TraceParent>, Option<Arc<Carried>>) {
         let parent = TraceContext::parent(headers);
         let carried = match self.trust {
@@ -116,7 +116,7 @@ impl CorrelationPlan {
     ) -> Identity {
         let rejected = inbound.as_ref().and_then(|id| id.as_ref().err().copied());
         let inbound = inbound.and_then(Result::ok);
-        // Of a stranger nothing is believed, and all is kept beside our own.
+        // At an edge nothing inbound is trusted; it is all kept beside the IDs made here.
         let edge = self.trust == Trust::Edge;
         let from_header = !edge && inbound.is_some();
         let (inbound, client_id) = if edge {
@@ -158,9 +158,9 @@ impl CorrelationPlan {
         })
     }
 
-    /// Makes an ID, and where it is ours the trace ID that goes with it.
+    /// Makes an ID. Returns the matching trace ID, too, if the ID is one of dashcam's own.
     fn make(&self, now: SystemTime) -> (CorrelationId, Option<TraceId>) {
-        // A generator that panics must not take the request with it.
+        // A panic of the generator must not fail the request.
         let made = self
             .make
             .as_ref()
@@ -180,7 +180,7 @@ fn put(id: &CorrelationId, place: Entry<'_, HeaderValue>) {
         Entry::Vacant(place) => {
             let _ = place.try_insert(id.clone());
         }
-        // The accepted header already says it.
+        // An accepted header already carries the ID.
         Entry::Occupied(place) if place.get() == id => {}
         Entry::Occupied(mut place) => {
             place.insert(id.clone());
@@ -202,20 +202,20 @@ impl fmt::Debug for CorrelationPlan {
     }
 }
 
-/// Who is verbose, and whether events are recorded for the rest.
+/// Which requests are verbose, and whether events of the others are recorded.
 #[derive(Clone, Debug)]
 pub(crate) struct VerbosePlan {
-    /// Says whether requests are recorded; what of them, the gate knows.
+    /// Whether requests are recorded. The gate decides which of their events are.
     pub(crate) recorded: Arc<Recorded>,
     pub(crate) recording_limit: usize,
     pub(crate) memory: Option<Arc<MemoryBudget>>,
     pub(crate) steering: Steering,
-    /// The header whose plain text selects, where that was allowed.
+    /// The header whose plain text selects a request, if that is enabled.
     pub(crate) plain_header: Option<HeaderName>,
-    /// Which tokens select.
+    /// The tokens that select a request.
     #[cfg(feature = "token")]
     pub(crate) tokens: Option<crate::token::Tokens>,
-    /// Where the selection goes with calls.
+    /// Which calls carry the selection on.
     #[cfg(feature = "token")]
     pub(crate) propagation: Option<Arc<crate::token::Propagation>>,
 }
@@ -239,12 +239,12 @@ impl Default for VerbosePlan {
 }
 
 impl VerbosePlan {
-    /// What the header asks for, where that is allowed.
+    /// Returns what the header selects, if that is enabled.
     pub(super) fn by_header(&self, headers: &HeaderMap) -> Option<Arc<Selected>> {
         let name = self.plain_header.as_ref()?;
         let mut values = headers.get_all(name).iter();
         let value = values.next()?;
-        // Two answers to one question are none.
+        // Several values count as none.
         if values.next().is_some() || value.len() > 256 {
             return None;
         }

@@ -14,8 +14,8 @@ use std::{
 };
 
 pin_project! {
-    /// The request body that the service gets: the client's body, frame by frame unchanged.
-    /// The request's context is current whenever it is polled.
+    /// The request body that the service receives: the frames of the client's body, unchanged. The
+    /// request's context is current whenever it is polled.
     #[derive(Debug)]
     pub struct RequestBody<B> {
         // An option, so that the body can be dropped inside the context.
@@ -78,14 +78,14 @@ where
         };
         let polled = inner.poll_frame(cx);
         if *this.captured {
-            // Asked before the lock is taken: it is code of somebody else.
+            // Called before the lock is taken, because it is foreign code.
             let at_end = this
                 .inner
                 .as_ref()
                 .as_pin_ref()
                 .is_none_or(|body| foreign::run(|| body.is_end_stream()) == Some(true));
             let shared = this.context.shared();
-            // Dropped after the lock, for it is somebody else's code.
+            // Dropped after the lock, because it is foreign code.
             let _let_go;
             let mut tee = shared.captured.request_body();
             tee.polled();
@@ -95,7 +95,7 @@ where
                 Poll::Ready(None) => tee.end(Ending::Complete, clock),
                 Poll::Ready(Some(Err(error))) => {
                     drop(tee);
-                    // The service might never have asked for it.
+                    // The service might never read the error.
                     let text = foreign::run(|| Said::of_error(error));
                     let ending = Ending::Error(text.unwrap_or_default());
                     shared.captured.request_body().end(ending, clock);

@@ -5,21 +5,21 @@ use crate::{
 };
 use tracing::{Level, Span};
 
-/// Whether the exchange is kept; where it should be and is not, why.
+/// Whether the exchange is kept; or why not, if it should be.
 type Kept = Result<bool, NotKept>;
 
-/// The one line that every request leaves in the log.
+/// The one log line of each request.
 #[derive(Debug)]
 pub(super) struct RequestLine {
-    /// Whether it is kept is not known yet.
+    /// Without `kept`, which is not known yet.
     line: OwnLine,
     level: Level,
 }
 
 impl RequestLine {
-    /// `bytes` are those of the request's body and of the response's.
+    /// `bytes` are the bytes of the request's body and of the response's.
     pub(super) fn new(method: &'static str, ended: &Ended, bytes: (u64, u64)) -> Self {
-        // Whole microseconds: more digits than the clock has are noise.
+        // Whole microseconds: more digits than the clock has would be noise.
         let micros = u64::try_from(ended.duration.as_micros()).unwrap_or(u64::MAX);
         Self {
             level: match ended.outcome {
@@ -39,8 +39,8 @@ impl RequestLine {
         }
     }
 
-    /// Writes the line into the log, on another thread where this one unwinds:
-    /// a panic in somebody's output layer would then end the process.
+    /// Writes the line to the log. If this thread unwinds, another thread writes it: a panic of
+    /// the service's output layer would otherwise end the process.
     pub(super) fn write(
         mut self,
         span: &Span,
@@ -63,7 +63,7 @@ impl RequestLine {
 
     fn emit(&self, span: &Span, context: &RequestContext) {
         let line = &self.line;
-        // The log layer writes these fields in this order, too.
+        // The log layer also writes these fields in this order.
         macro_rules! emit_at {
             ($level:ident) => {
                 tracing::$level!(

@@ -16,16 +16,16 @@ use std::{
 };
 
 pin_project! {
-    /// The response body that the client gets: the service's body, frame by frame
-    /// unchanged. The request's context is current whenever it is polled.
+    /// The response body that the client receives: the frames of the service's body, unchanged.
+    /// The request's context is current whenever it is polled.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         // An option, so that the body can be dropped inside the context.
         #[pin]
         inner: Option<B>,
-        // None for a body that is not a response's yet.
+        // `None` for a body that does not belong to a response yet.
         context: Option<RequestContext>,
-        // Until the end was seen.
+        // Empty once the end was seen.
         flight: Lent,
     }
 
@@ -43,7 +43,7 @@ pin_project! {
 }
 
 impl<B: Body> ResponseBody<B> {
-    /// `over` ends the exchange here, whatever the body does.
+    /// If `over`, the exchange ends here, whatever the body does.
     pub(super) fn new(inner: B, mut flight: Lent, over: bool) -> Self {
         let over = over || foreign::run(|| inner.is_end_stream()) == Some(true);
         let mut context = None;
@@ -64,7 +64,7 @@ impl<B: Body> ResponseBody<B> {
     }
 }
 
-/// For an answer that a layer further out makes, such as the one to a panic.
+/// For a response that an outer layer makes, such as the one to a panic.
 impl<B: From<Bytes>> From<Bytes> for ResponseBody<B> {
     fn from(bytes: Bytes) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl<B: From<Bytes>> From<Bytes> for ResponseBody<B> {
     }
 }
 
-/// For an answer that a layer further out makes, such as that of a timeout.
+/// For a response that an outer layer makes, such as that of a timeout.
 impl<B: Default> Default for ResponseBody<B> {
     fn default() -> Self {
         Self {
@@ -108,7 +108,7 @@ where
             return inner.poll_frame(cx);
         };
         let entered = flight.enter();
-        // Set in place, because what `run` returns is copied.
+        // Set in place, because values that `run` returns are copied.
         let mut polled = Poll::Pending;
         if let Err(payload) = flight.run(|| polled = inner.poll_frame(cx)) {
             flight.end_as(End::Panic, Clock::default());
@@ -134,7 +134,7 @@ where
         };
         if let Some(over) = over {
             flight.end_as(over, clock);
-            // What is dropped with the flight, such as the span, is not the request's.
+            // What is dropped with the flight, such as the span, runs outside the request.
             drop(entered);
             this.flight.end();
         }
@@ -160,7 +160,7 @@ pub(super) fn responded<B: Body>(
     let (mut parts, body) = response.into_parts();
     let mut over = false;
     if let Some(flight) = lent.get_mut() {
-        // Nobody else wants to know, and it is the service's code.
+        // Called only for a layer that captures, because it is the service's code.
         let length = || foreign::run(|| body.size_hint().exact()).flatten();
         let length = flight.captures().then(length).flatten();
         over = flight.head(&mut parts, length);
@@ -168,8 +168,8 @@ pub(super) fn responded<B: Body>(
     Response::from_parts(parts, ResponseBody::new(body, lent, over))
 }
 
-/// Ends a request whose panic was answered: the answer goes out like any
-/// other response, the outcome stays a panic.
+/// Ends a request whose panic became a response. The response is sent like any other, but the
+/// outcome stays a panic.
 pub(super) fn answered_panic<B: Body>(
     mut lent: Lent,
     mut response: Response<B>,
@@ -177,10 +177,10 @@ pub(super) fn answered_panic<B: Body>(
     if let Some(flight) = lent.get_mut() {
         flight.panicked = true;
         if !flight.captures() {
-            // A layer further out of the same request may.
+            // An outer layer may capture the same request.
             panicked::mark(&flight.context, &mut response);
         }
-        // There is nothing in it that the record does not say already.
+        // The body contains nothing that the exchange does not have already.
         let captured = &flight.context.shared().captured;
         captured.response_body().skip("answer_to_panic");
     }
@@ -188,7 +188,7 @@ pub(super) fn answered_panic<B: Body>(
 }
 
 impl Flight {
-    /// Notes what passed by.
+    /// Notes the frame that passed.
     fn saw<D: bytes::Buf + 'static, E>(
         &mut self,
         polled: &Poll<Option<Result<Frame<D>, E>>>,
@@ -205,7 +205,7 @@ impl Flight {
         tee.polled();
         if let Poll::Ready(Some(Ok(frame))) = polled {
             if let Some(data) = frame.data_ref() {
-                // Dropped after the lock, for it is somebody else's code.
+                // Dropped after the lock, because it is foreign code.
                 let let_go = tee.data(data, clock);
                 drop(tee);
                 drop(let_go);

@@ -6,17 +6,17 @@ use crate::{
 use http::{HeaderMap, HeaderValue, request::Parts};
 use std::{borrow::Cow, sync::Arc};
 
-/// A layer's part in who is verbose. It has none where another layer has it.
+/// A layer's part in selecting verbose requests. It is empty if another layer has that part.
 #[derive(Debug, Default)]
 pub(super) struct Select {
-    /// Whether the request brought a token that was for this service.
+    /// Whether the request carries a token for this service.
     asked: bool,
-    /// What the response is to say of that.
+    /// The verdict for the response.
     verdict: Option<&'static str>,
 }
 
 impl Select {
-    /// `client` is whose request it is.
+    /// `client` is the peer.
     pub(super) fn begin(
         plan: &Plan,
         context: &RequestContext,
@@ -59,8 +59,8 @@ impl Select {
         Self { asked, verdict }
     }
 
-    /// Takes the token out once the head is captured: it was for this service, and code
-    /// that hands headers on has no use of it.
+    /// Removes the token once the head is captured: it was for this service, and code that
+    /// forwards headers does not need it.
     pub(super) fn take_token(&self, headers: &mut HeaderMap) {
         if self.asked {
             headers.remove(VERBOSE_HEADER);
@@ -74,7 +74,7 @@ impl Select {
     }
 }
 
-/// What the response says of a token.
+/// What the response reports of a token.
 enum Told {
     Nothing,
     Verdict,
@@ -82,7 +82,8 @@ enum Told {
     Refusal(&'static str),
 }
 
-/// Whether there is a token. Whoever writes the head down does not write it.
+/// Returns whether there is a token. It is marked as sensitive, so that code that writes the head
+/// does not write it.
 fn asks(verbose: &VerbosePlan, headers: &mut HeaderMap) -> bool {
     #[cfg(feature = "token")]
     if verbose.tokens.is_some() && headers.contains_key(VERBOSE_HEADER) {
@@ -97,7 +98,7 @@ fn asks(verbose: &VerbosePlan, headers: &mut HeaderMap) -> bool {
     false
 }
 
-/// What a token selects, and what the response is to say.
+/// Returns what a token selects, and what the response reports.
 #[cfg(feature = "token")]
 fn by_token(
     verbose: &VerbosePlan,
@@ -137,8 +138,8 @@ fn by_rule(
     }
     let shared = context.shared();
     let selected = {
-        // An outer layer may have begun the request, and facts may be stated. No code
-        // of the service runs while they are looked at.
+        // If an outer layer began the request, facts may be stated already. No code of the service
+        // runs while the rules read them.
         let mut notes = shared.notes();
         let notes = &mut *notes;
         let arrival = arrival(context, parts, &notes.facts);

@@ -9,8 +9,8 @@ use std::{
 };
 use tower_service::Service;
 
-/// What the services of all layers are: readiness is the inner service's own, and `P`
-/// says what becomes of a panic of it.
+/// The service under all layers. Readiness is that of the inner service. `P` handles a panic of
+/// it.
 #[derive(Clone, Debug)]
 pub(crate) struct Lifecycle<S, P = Observe> {
     pub(crate) inner: S,
@@ -58,8 +58,7 @@ where
     }
 }
 
-/// The service of one layer, by a name of its own: it is what error messages of the
-/// compiler name.
+/// Defines the service of one layer under a name of its own, which appears in compiler errors.
 macro_rules! layer_service {
     ($(#[$doc:meta])* $name:ident<S $(, $panics:ident)?>) => {
         $(#[$doc])*
@@ -72,17 +71,17 @@ macro_rules! layer_service {
         );
 
         impl<S $(, $panics)?> $name<S $(, $panics)?> {
-            /// The wrapped service.
+            /// Returns a reference to the wrapped service.
             pub fn get_ref(&self) -> &S {
                 &self.0.inner
             }
 
-            /// The wrapped service.
+            /// Returns a mutable reference to the wrapped service.
             pub fn get_mut(&mut self) -> &mut S {
                 &mut self.0.inner
             }
 
-            /// The wrapped service.
+            /// Returns the wrapped service.
             pub fn into_inner(self) -> S {
                 self.0.inner
             }
@@ -118,7 +117,7 @@ macro_rules! layer_service {
     };
 }
 
-/// The future of such a service, which observes panics where it answers none.
+/// Defines the future of such a service. It observes panics unless the service handles them.
 macro_rules! service_future {
     ($service:ident) => {
         $crate::lifecycle::service_future!($service, $crate::lifecycle::Observe)

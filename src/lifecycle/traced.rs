@@ -7,11 +7,11 @@ use http::{StatusCode, request::Parts};
 use std::mem;
 use tracing::{Level, Span, field, level_filters::LevelFilter};
 
-/// A layer's part in the request's span. It has none where another layer made it.
+/// A layer's part in the request's span. It is empty if another layer made the span.
 #[derive(Debug)]
 pub(super) struct Traced {
     span: Span,
-    /// Makes what happens in its span the request's, wherever that is.
+    /// Binds its span to the request: events in the span belong to the request on any thread.
     _bound: Option<Bound>,
 }
 
@@ -29,7 +29,7 @@ impl Traced {
         if !plan.span || !context.shared().claim(Aspect::Span) {
             return Self::default();
         }
-        // Layers hear of it.
+        // The subscriber's layers run here.
         let span = foreign::run(|| request_span(context)).unwrap_or_else(Span::none);
         #[cfg(feature = "opentelemetry")]
         if !span.is_none() {
@@ -41,7 +41,7 @@ impl Traced {
             };
             foreign::run(|| crate::opentelemetry::start(&span, context, &arrival));
             if context.trace_context().client_parent().is_some() {
-                // Again, as the span may have other IDs.
+                // Again, because the span may have other IDs.
                 context.trace_context().replace_in(&mut parts.headers);
             }
         }
@@ -57,7 +57,7 @@ impl Traced {
         &self.span
     }
 
-    /// The request's span, whichever layer made it: an outer one's is current.
+    /// Returns the request's span. If an outer layer made it, it is the current one.
     pub(super) fn or_current(&self) -> Span {
         if self.span.is_none() {
             foreign::run(Span::current).unwrap_or_else(Span::none)
@@ -71,7 +71,7 @@ impl Traced {
             return;
         }
         if let Some(span) = context.shared().span() {
-            // Where it is captured its end judges it.
+            // The end of a captured request sets whether it failed.
             let judged = context.shared().captured.by() != 0;
             foreign::run(|| span.answered(status, judged));
         }
@@ -81,23 +81,23 @@ impl Traced {
 impl Drop for Traced {
     fn drop(&mut self) {
         if !self.span.is_none() {
-            // With it the span may close, which is code of the layers.
+            // Dropping it may close the span, which runs code of the layers.
             foreign::discard(mem::replace(&mut self.span, Span::none()));
         }
     }
 }
 
 fn request_span(context: &RequestContext) -> Span {
-    // Also spares the text of a span that nobody takes.
+    // This also avoids formatting the ID for a span that nothing records.
     if LevelFilter::current() < Level::INFO {
         return Span::none();
     }
-    // What joins lines, and no more: `fmt` formats it for every line in it, twice.
+    // Only the ID that joins lines: `fmt` formats it for every line in the span, twice.
     tracing::info_span!(
         target: crate::targets::REQUEST_TARGET,
         "request",
         correlation_id = context.correlation_id().as_str(),
-        // Recorded where OpenTelemetry is there to read it.
+        // Recorded only with OpenTelemetry.
         otel.kind = field::Empty,
         otel.name = field::Empty,
     )

@@ -5,7 +5,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Makes room for what the gate notes: decisions and ERROR events in any case.
+/// Prepares the buffers for what the gate always records: decision points and ERROR events.
 pub(super) fn watch(
     context: &RequestContext,
     client: u128,
