@@ -1,17 +1,17 @@
-//! Calls that a request made with a client, which wait for its end.
+//! Calls that a request made with a client. Their exchanges wait for the end of the request.
 
 use super::RequestContext;
 use crate::exchange::Depth;
 use std::fmt;
 
-/// Keeps one call's exchange at this depth, as one of this request; whether that is
-/// of the sample of healthy ones comes between.
+/// Keeps the exchange of one call of this request at this depth. The `bool` is whether the request
+/// is one of the sample of healthy ones.
 pub(crate) type KeepCall = Box<dyn FnOnce(Depth, bool, &RequestContext) + Send>;
 
-/// Finished calls of a request, the first of them, and how many more there were.
+/// The first finished calls of a request, and how many more there were.
 #[derive(Default)]
 pub(crate) struct Calls {
-    /// Those that have begun, the first of them: what they hide, the request hides.
+    /// The first calls that began: the request also hides the values that they hide.
     begun: Vec<RequestContext>,
     waiting: Vec<KeepCall>,
     pub(crate) lost: u32,
@@ -21,8 +21,8 @@ impl Calls {
     const MOST: usize = 16;
     const LAST: usize = 2;
 
-    /// Notes one that begins. After the request's end, when a task goes on in it for as
-    /// long as it likes, the last ones take the place of those before: these come back.
+    /// Adds a call that begins. After the request's end a task may continue in it for long: the
+    /// newest calls then replace older ones, which are returned.
     pub(super) fn begin(&mut self, call: &RequestContext, ended: bool) -> Vec<RequestContext> {
         let mut gone = Vec::new();
         if ended {
@@ -39,8 +39,8 @@ impl Calls {
         &self.begun
     }
 
-    /// One that there is no room for comes back: to drop it drops bodies, which may
-    /// be code of the service.
+    /// Returns the call if there is no room for it: dropping it drops bodies, which may be code of
+    /// the service.
     pub(super) fn push(&mut self, call: KeepCall) -> Option<KeepCall> {
         if self.waiting.len() < Self::MOST {
             self.waiting.push(call);
@@ -51,7 +51,7 @@ impl Calls {
         }
     }
 
-    /// Takes those that wait; what they hide is known as long as the request is.
+    /// Takes the waiting calls. The calls that began stay until the request is reset.
     pub(crate) fn take(&mut self) -> Self {
         Self {
             begun: Vec::new(),
@@ -71,7 +71,7 @@ impl Calls {
         *lost = 0;
     }
 
-    /// Keeps them as the request was kept, or drops them.
+    /// Keeps the calls as the request was kept, or drops them.
     pub(crate) fn decide(self, kept: Option<(Depth, bool)>, request: &RequestContext) {
         if let Some((depth, sampled)) = kept {
             for keep in self.waiting {

@@ -7,8 +7,8 @@ use std::{
 };
 
 thread_local! {
-    /// What the gate has to know of the current request, readable at the cost
-    /// of one load: it is asked for every event of the process.
+    /// The mode of the current request, in a thread-local cell: the gate reads it for every event
+    /// of the process.
     static MODE: Cell<Mode> = const { Cell::new(Mode::NONE) };
     static HERE: Here = const {
         Here {
@@ -18,15 +18,15 @@ thread_local! {
     };
 }
 
-/// Whose code this thread runs.
+/// The request whose code this thread runs.
 struct Here {
     current: RefCell<Option<RequestContext>>,
-    /// Spans of requests that it has entered without their contexts.
+    /// Spans that this thread entered without the context of their requests.
     spans: RefCell<Vec<InSpan>>,
 }
 
 impl Here {
-    /// The request whose span this thread is in, where that runs.
+    /// Returns the request whose span this thread is in, if that request runs.
     #[inline]
     fn of_span(&self) -> Option<RequestContext> {
         let spans = self.spans.try_borrow().ok()?;
@@ -34,7 +34,7 @@ impl Here {
         requests.get(*id)
     }
 
-    /// Tells the gate of a thread that has no current context.
+    /// Sets the mode of a thread that has no current context.
     #[inline]
     fn set_mode_of_span(&self) {
         let context = self.of_span();
@@ -42,7 +42,7 @@ impl Here {
     }
 }
 
-/// A span that is entered, and in which request's it is, if in any.
+/// An entered span, and the request's span around it, if any.
 struct InSpan {
     id: u64,
     of: Option<(Arc<RequestSpans>, u64)>,
@@ -54,8 +54,8 @@ pub fn current() -> Option<RequestContext> {
     with_current(Clone::clone)
 }
 
-/// Runs `f` on the current context. `f` must not run code of the service: the
-/// slot is borrowed meanwhile.
+/// Runs `f` on the current context. `f` must not run code of the service, because the slot is
+/// borrowed meanwhile.
 pub(crate) fn with_current<R>(f: impl FnOnce(&RequestContext) -> R) -> Option<R> {
     HERE.try_with(|here| {
         let slot = here.current.try_borrow().ok()?;
@@ -73,10 +73,10 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&RequestContext) -> R) -> Option<R>
     .flatten()
 }
 
-/// Whether a context is current, and no span has to say whose this thread's code is.
+/// Returns whether a context is current, so that spans need not determine the request.
 #[inline]
 pub(crate) fn has_current() -> bool {
-    // Where it cannot be read, nothing is to be changed.
+    // If the slot cannot be read, spans must change nothing.
     HERE.try_with(|here| {
         let slot = here.current.try_borrow();
         slot.map_or(true, |slot| slot.is_some())
@@ -90,7 +90,7 @@ pub(crate) fn enter_span(id: u64, of: Option<(Arc<RequestSpans>, u64)>) {
         let Ok(mut spans) = here.spans.try_borrow_mut() else {
             return;
         };
-        // One that is nobody's matters inside of one that is somebody's only.
+        // A span outside of requests matters only inside a span of a request.
         if of.is_some() || !spans.is_empty() {
             spans.push(InSpan { id, of });
             drop(spans);
@@ -113,7 +113,7 @@ pub(crate) fn exit_span(id: u64) {
     drop(left);
 }
 
-/// Forgets whose span this thread is in, where that request has gone.
+/// Resets the mode of a thread whose span belongs to a request that has ended.
 pub(crate) fn forget_span() {
     let _ = HERE.try_with(|here| {
         if here.current.try_borrow().is_ok_and(|slot| slot.is_none()) {
@@ -127,7 +127,7 @@ pub(crate) fn mode() -> Mode {
     MODE.try_with(Cell::get).unwrap_or(Mode::NONE)
 }
 
-/// Tells this thread that the mode of `context` has changed, where it is current.
+/// Sets this thread's mode to that of `context`, if that is current.
 pub(super) fn refresh(context: &RequestContext) {
     if with_current(|current| current.is(context)) == Some(true) {
         set_mode(context.mode());
@@ -139,7 +139,7 @@ pub(super) fn enter(context: &RequestContext) -> Entered {
         let Ok(mut slot) = here.current.try_borrow_mut() else {
             return Previous::Other(None);
         };
-        // Layers nest, and most enter what is current already.
+        // Layers nest, and most enter the context that is current already.
         match &*slot {
             Some(current) if current.is(context) => Previous::Same,
             _ => Previous::Other(slot.replace(context.clone())),
@@ -153,7 +153,7 @@ pub(super) fn enter(context: &RequestContext) -> Entered {
     }
 }
 
-/// From now on this thread replays, whatever context it enters meanwhile.
+/// Makes this thread replay from now on, whatever context it enters meanwhile.
 pub(super) fn enter_replay() {
     let _ = MODE.try_with(|m| m.set(Mode::REPLAY));
 }
@@ -172,16 +172,16 @@ fn set_mode(mode: Mode) {
     });
 }
 
-/// Makes current what was before.
+/// Makes the previous context current.
 #[inline(never)] // most guards change nothing, and have no registers to save
 fn leave(previous: Option<RequestContext>) {
     let left = HERE.try_with(|here| {
-        // As it is now: it may have been raised meanwhile.
+        // Read anew, because the mode may have been raised meanwhile.
         match &previous {
             Some(previous) => set_mode(previous.mode()),
             None => here.set_mode_of_span(),
         }
-        // Only the swap happens under the borrow: dropping a context runs code.
+        // Only the swap happens under the borrow: dropping a context runs foreign code.
         match here.current.try_borrow_mut() {
             Ok(mut slot) => mem::replace(&mut *slot, previous),
             Err(_) => None,

@@ -76,7 +76,7 @@ impl<F: Future> Future for InRequest<F> {
 mod tests {
     use super::*;
 
-    /// Compiles because the future's auto traits show through.
+    /// Compiles only if the wrapper keeps the future's auto traits.
     fn spawnable<F>(future: F) -> impl Future<Output = F::Output> + Send + 'static
     where
         F: Future + Send + 'static,

@@ -1,4 +1,4 @@
-//! Whether this thread writes what a process leaves that ends.
+//! Whether this thread writes the last output of a process that ends.
 
 use std::cell::Cell;
 
@@ -6,12 +6,12 @@ thread_local! {
     static HELPS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From now on this thread writes what is last.
+/// Marks this thread as one that writes the last output.
 pub(crate) fn help() {
     HELPS.set(true);
 }
 
-/// Whether what this thread says is the last of the process.
+/// Returns whether the log lines of this thread are the last of the process.
 pub(crate) fn helps() -> bool {
     HELPS.try_with(Cell::get).unwrap_or(false)
 }

@@ -1,6 +1,6 @@
-//! What the gate has to know of a request, and who did what in it: one word of bits.
+//! The mode of a request for the gate, and which layer did what in it: one word of bits.
 
-/// What the gate has to know of a request.
+/// What the gate does with events of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Mode(u32);
 
@@ -10,22 +10,22 @@ impl Mode {
     pub(crate) const RECORD: Self = Self(1);
     /// Verbose events and spans reach the service's output.
     pub(crate) const LIVE: Self = Self(1 << 1);
-    /// The request is over; whatever comes is late.
+    /// The request has ended. Events from now on are late.
     pub(crate) const FINISHED: Self = Self(1 << 2);
-    /// The gate looks at this request's events, if only for decision points.
+    /// The gate looks at this request's events, even if only for decision points.
     pub(crate) const WATCHED: Self = Self(1 << 3);
-    /// This thread sends recorded events through the subscriber again. Never a
-    /// request's own mode.
+    /// This thread sends recorded events through the subscriber again. It is never a request's own
+    /// mode.
     pub(crate) const REPLAY: Self = Self(1 << 4);
-    /// What its own rule names is recorded, too.
+    /// The events that the request's own rule names are recorded, too.
     pub(crate) const DEEP: Self = Self(1 << 5);
-    /// It was live, until a budget was used up.
+    /// The request was live, until a budget was used up.
     pub(crate) const MUTED: Self = Self(1 << 6);
-    /// What has a recording.
+    /// The bits of requests that have a recording.
     pub(super) const BEGUN: u32 = Self::ALL & !Self::FINISHED.0;
     const ALL: u32 = 0b110_1111;
 
-    /// The mode among all bits.
+    /// Returns the mode among all bits.
     pub(super) const fn of(bits: u32) -> Self {
         Self(bits & Self::ALL)
     }
@@ -44,13 +44,13 @@ impl Mode {
     }
 }
 
-/// A part of the lifecycle that one layer takes for itself in a request.
+/// A part of the lifecycle that one layer claims in a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Aspect {
     Correlation,
     Span,
     Verbose,
-    /// Whether its events are replayed, which is decided once.
+    /// Whether its events are replayed. This is decided once.
     Replay,
 }
 

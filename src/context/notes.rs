@@ -1,16 +1,16 @@
-//! What is noted of a request, rarely and behind one lock.
+//! Rare notes on a request, behind one lock.
 
 use super::{Ticket, TracedSpan, calls::Calls};
 use crate::{recorder::Said, selection::Chosen};
 use std::{borrow::Cow, thread::ThreadId};
 
-/// A panic that was seen.
+/// A panic that was noted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PanicNote {
     pub(crate) message: Option<Said>,
     pub(crate) location: Option<String>,
     pub(crate) thread: Option<ThreadId>,
-    /// The one that came while this one unwound.
+    /// The panic that came while this one unwound.
     pub(crate) second: Option<Box<Self>>,
 }
 
@@ -18,25 +18,24 @@ pub(crate) struct PanicNote {
 pub(crate) struct Notes {
     pub(crate) keep: Vec<Cow<'static, str>>,
     pub(crate) facts: Vec<(Cow<'static, str>, String)>,
-    /// How often one was stated.
+    /// How often a fact was stated.
     pub(crate) stated: u32,
     pub(crate) panic: Option<PanicNote>,
-    /// The last panic, until somebody sees that it was one of the request: code may
-    /// catch its own.
+    /// The last panic, until it is known to be one of the request: code may catch its own panics.
     pub(crate) panicked: Option<PanicNote>,
-    /// The one before that.
+    /// The panic before that.
     pub(crate) panicked_before: Option<PanicNote>,
     pub(crate) error: Option<Said>,
-    /// Where the first ERROR event was emitted.
+    /// The location of the first ERROR event.
     pub(crate) error_site: Option<(&'static str, u32)>,
     pub(crate) chosen: Chosen,
-    /// Where its events can be replayed to, while it runs.
+    /// The destination for a replay of its events, while it runs.
     pub(crate) ticket: Option<Ticket>,
-    /// Its span, where a tracing library records it, until the request has ended.
+    /// Its span in a tracing library that records it, until the request has ended.
     pub(crate) span: Option<Box<dyn TracedSpan>>,
-    /// Calls that it made, and that are kept if it is.
+    /// Calls that it made. They are kept if it is.
     pub(crate) calls: Calls,
-    /// The last interim exchange that was written of it.
+    /// The text of the last interim exchange that was written.
     pub(crate) interim: Option<String>,
 }
 

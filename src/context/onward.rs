@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-/// Where the selection of a request goes with the calls that it makes.
+/// How the calls of a request carry its selection on.
 #[derive(Debug, Default)]
 pub(crate) struct Onward {
     propagation: OnceLock<Arc<Propagation>>,
@@ -25,19 +25,19 @@ impl Onward {
     }
 }
 
-/// The selection as calls take it along, made once for many of them.
+/// The selection as calls carry it, made once for many calls.
 #[derive(Debug)]
 struct Said {
     value: HeaderValue,
-    /// What it says.
+    /// The selection that the value carries.
     selected: Arc<Selected>,
     live: bool,
-    /// When the next one is made.
+    /// When the next value is made.
     renew_at: SystemTime,
 }
 
 impl RequestContext {
-    /// Where its selection may go.
+    /// Sets where its selection may be propagated.
     pub(crate) fn may_propagate(&self, propagation: &Arc<Propagation>) {
         let _ = self
             .shared()
@@ -46,8 +46,8 @@ impl RequestContext {
             .set(Arc::clone(propagation));
     }
 
-    /// What a call to `target` says of the selection; `None` where there is none, or
-    /// nothing may be said there.
+    /// Returns the header value with the selection for a call to `target`; `None` if there is no
+    /// selection, or it must not go there.
     pub(crate) fn onward(&self, target: &Uri) -> Option<HeaderValue> {
         let shared = self.shared();
         let onward = &shared.onward;
@@ -59,7 +59,7 @@ impl RequestContext {
         let muted = self.mode().has(Mode::MUTED);
         let (selected, live) = {
             let notes = shared.notes();
-            // One that is live because it failed was not selected.
+            // A request that is live because it failed was not selected.
             let selected = notes.chosen.selected.as_ref().filter(|s| s.is_in_force())?;
             let live = selected.is_live() && !muted;
             if let Some(said) = &*onward.said()
@@ -71,7 +71,7 @@ impl RequestContext {
             }
             (Arc::clone(selected), live)
         };
-        // Signing takes its time: nothing is locked meanwhile.
+        // Signing takes time, so nothing is locked meanwhile.
         let id = self.correlation_id();
         let (value, renew_at) = propagation.header(&selected, live, id, now)?;
         *onward.said() = Some(Said {

@@ -1,9 +1,9 @@
-//! The line that a request leaves in the log, as the record that it is.
+//! The log line of a request, as a record.
 
 use super::RequestContext;
 use std::cell::Cell;
 
-/// The fields of the line, beside the route, which the request has.
+/// The fields of the line, without the route, which the request has.
 ///
 /// The line goes through the subscriber as an event, which any layer can read. dashcam's
 /// own log layer takes this instead, and formats none of the fields.
@@ -25,14 +25,14 @@ thread_local! {
 }
 
 impl OwnLine {
-    /// Runs `emit`, which emits the line of this request, with the line in hand.
+    /// Runs `emit`, which emits the line of this request, and provides the record meanwhile.
     pub(crate) fn with(self, context: &RequestContext, emit: impl FnOnce()) {
         let _ = IN_HAND.try_with(|hand| hand.set(Some((context.address(), self))));
         emit();
         let _ = IN_HAND.try_with(|hand| hand.set(None));
     }
 
-    /// The line that this thread emits, where it is of this request.
+    /// Returns the line that this thread emits, if it belongs to this request.
     pub(crate) fn in_hand(context: &RequestContext) -> Option<Self> {
         let (of, line) = IN_HAND.try_with(Cell::get).ok().flatten()?;
         (of == context.address()).then_some(line)

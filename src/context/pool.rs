@@ -4,26 +4,26 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Contexts a thread keeps for its next requests.
+/// How many contexts a thread keeps for its next requests.
 const CAPACITY: usize = 64;
 
-/// Contexts that ended elsewhere: the log writer lets those of some milliseconds go at
-/// once.
+/// How many contexts are kept that ended on other threads: the log writer releases those of
+/// several milliseconds at once.
 const ELSEWHERE_CAPACITY: usize = 512;
 
-/// Contexts that a thread takes of those at once.
+/// How many of those a thread takes at once.
 const SHARE: usize = 8;
 
 thread_local! {
-    /// None on a thread that begins no requests.
+    /// `None` on a thread that begins no requests.
     static POOL: RefCell<Option<Vec<Arc<Shared>>>> = const { RefCell::new(None) };
 }
 
-/// What ended on threads that begin no requests, such as the log writer's. Nobody
-/// waits for it.
+/// Contexts that ended on threads that begin no requests, such as the log writer's. No thread
+/// waits for the lock.
 static ELSEWHERE: Mutex<Vec<Arc<Shared>>> = Mutex::new(Vec::new());
 
-/// An empty context, reused where there is one.
+/// Returns an empty context, reused if possible.
 pub(super) fn take() -> Arc<Shared> {
     POOL.try_with(|pool| {
         let mut pool = pool.try_borrow_mut().ok()?;
@@ -41,8 +41,8 @@ pub(super) fn take() -> Arc<Shared> {
     .unwrap_or_default()
 }
 
-/// Takes back a context that nobody else holds. A function of its own, so that the
-/// drop of one that somebody holds, which is most of them, has no registers to save.
+/// Takes a context back unless others hold it. Others hold most contexts that are dropped: a
+/// function of its own keeps that drop free of registers to save.
 #[inline(never)]
 pub(super) fn put(shared: &mut Arc<Shared>) {
     let Some(unique) = Arc::get_mut(shared) else {

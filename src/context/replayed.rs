@@ -9,27 +9,26 @@ thread_local! {
     static REPLAYED: RefCell<Option<Replayed>> = const { RefCell::new(None) };
 }
 
-/// A recorded event on its way through the service's own layers.
+/// A recorded event while the service's own layers receive it.
 pub(crate) struct Replayed {
     pub(crate) metadata: &'static Metadata<'static>,
     /// When it was emitted.
     pub(crate) at: SystemTime,
-    /// The spans that were around it, outermost first, and where their encoded
-    /// fields are in `values`. They are not redacted yet.
+    /// The spans that were around it, outermost first, and the ranges of their encoded fields in
+    /// `values`. They are not redacted yet.
     pub(crate) spans: Vec<(&'static Metadata<'static>, Range<usize>)>,
     pub(crate) values: Vec<u8>,
     pub(crate) scrubber: Arc<Scrubber>,
-    /// Whether it came to the layers.
+    /// Whether the layers received it.
     pub(crate) arrived: bool,
-    /// Whether a layer asked to be spared the event, because it wants it with
-    /// its own time by another way.
+    /// Whether a layer asked to be skipped, because it receives the event with its own time in
+    /// another way.
     #[cfg(feature = "opentelemetry")]
     pub(crate) apart: bool,
 }
 
-/// Runs `f` on what this thread replays now, where it is the event of this
-/// callsite: layers that log while they are shown a replayed event do so by
-/// callsites of their own.
+/// Runs `f` on the event that this thread replays now, if its callsite is this one: layers may log
+/// while they receive a replayed event, and do so at other callsites.
 pub(crate) fn with_replayed<R>(
     metadata: &Metadata<'_>,
     f: impl FnOnce(&mut Replayed) -> R,
@@ -39,7 +38,7 @@ pub(crate) fn with_replayed<R>(
         .flatten()
 }
 
-/// When the event that this thread replays now was emitted.
+/// Returns when the event was emitted that this thread replays now.
 pub(crate) fn replayed_at() -> Option<SystemTime> {
     in_slot(|replayed| replayed.at)
 }
@@ -51,7 +50,7 @@ fn in_slot<R>(f: impl FnOnce(&mut Replayed) -> R) -> Option<R> {
         .flatten()
 }
 
-/// Makes an event, or none, the replayed one; returns the one before.
+/// Sets the replayed event, or none. Returns the one before.
 pub(crate) fn set_replayed(replayed: Option<Replayed>) -> Option<Replayed> {
     REPLAYED
         .try_with(|slot| match slot.try_borrow_mut() {
@@ -61,8 +60,8 @@ pub(crate) fn set_replayed(replayed: Option<Replayed>) -> Option<Replayed> {
         .unwrap_or(None)
 }
 
-/// Runs `f` with the request current, and nothing recorded or let through but
-/// what is replayed.
+/// Runs `f` with the request current. Meanwhile nothing is recorded, and only replayed events
+/// pass.
 pub(crate) fn replaying<R>(context: &RequestContext, f: impl FnOnce() -> R) -> R {
     struct Leave;
     impl Drop for Leave {

@@ -16,9 +16,9 @@ const MAX_KEEP_REASONS: usize = 16;
 const MAX_FACTS: usize = 64;
 pub(crate) const MAX_KEEP_LEN: usize = 256;
 const MAX_FACT_NAME_LEN: usize = 256;
-/// How much is known of a fact; rules see, and exchanges show, `MAX_FACT_LEN` of it.
+/// How much of a fact's value is held, in bytes. Rules and exchanges have `MAX_FACT_LEN` of it.
 const KNOWN_OF_FACT: usize = 8 * 1024;
-/// Of more than this over all facts only what is shown is known.
+/// If all values together are longer, only `MAX_FACT_LEN` of each later one is held.
 const KNOWN_OF_FACTS: usize = 64 * 1024;
 
 /// The shared state of one request.
@@ -54,7 +54,7 @@ impl RequestContext {
     pub fn correlation_id(&self) -> &CorrelationId {
         static NONE: std::sync::LazyLock<CorrelationId> =
             std::sync::LazyLock::new(|| CorrelationId::mint_at(SystemTime::now()));
-        // Every context is made with an ID; the fallback is never taken.
+        // Every context has an ID, so the fallback is never used.
         self.0.identified.get().id.as_ref().unwrap_or(&NONE)
     }
 
@@ -70,7 +70,7 @@ impl RequestContext {
     pub fn trace_context(&self) -> &TraceContext {
         static NONE: std::sync::LazyLock<TraceContext> =
             std::sync::LazyLock::new(|| TraceContext::start(TraceId::mint_at(SystemTime::now())));
-        // Every context is made with one; the fallback is never taken.
+        // Every context has a trace, so the fallback is never used.
         self.0.identified.trace().unwrap_or(&NONE)
     }
 
@@ -99,10 +99,10 @@ impl RequestContext {
         if name.len() > MAX_FACT_NAME_LEN {
             truncate(name.to_mut(), MAX_FACT_NAME_LEN);
         }
-        // Formatting is code of the service: nothing is locked meanwhile.
+        // Formatting runs code of the service, so nothing is locked.
         let mut value = foreign::run(|| value.to_string())
             .unwrap_or_else(|| "<panicked while formatting>".to_owned());
-        // What it shows is cut when it is searched, and texts may say the rest.
+        // Exchanges cut it later. Redaction searches texts for the rest, too.
         truncate(&mut value, KNOWN_OF_FACT);
         let mut notes = self.0.notes();
         let held: usize = notes.facts.iter().map(|(_, value)| value.len()).sum();
@@ -145,8 +145,8 @@ impl RequestContext {
         self.reason_arose(false);
     }
 
-    /// Captures only what these options say from here on; `false` where no layer
-    /// captures the request yet.
+    /// From now on captures only what these options allow. Returns `false` if no layer captures
+    /// the request yet.
     pub(crate) fn restrict(&self, later: &crate::recorder::CaptureOptions) -> bool {
         if self.0.captured.by() == 0 {
             return false;
@@ -183,28 +183,26 @@ impl RequestContext {
         self.0.mode()
     }
 
-    /// Adds to the mode, visible on this thread at once and on others from
-    /// their next poll on.
+    /// Adds to the mode. This thread sees it at once, others from their next poll on.
     pub(crate) fn raise(&self, mode: Mode) {
         self.0.raise(mode);
         self.tell_thread();
     }
 
-    /// Tells this thread the mode, where the request is current.
+    /// Sets this thread's mode, if the request is current.
     pub(crate) fn tell_thread(&self) {
         current::refresh(self);
     }
 
-    /// Notes a panic. Called from the panic hook, where a lock that is taken must not
-    /// be waited for.
+    /// Notes a panic. The panic hook calls it, which must not wait for a lock.
     pub(crate) fn note_panic(&self, panic: super::PanicNote) {
         if let Some(mut notes) = self.0.try_notes() {
             notes.panicked_before = notes.panicked.replace(panic);
         }
     }
 
-    /// The last panic on a thread that was noted and is not known to be the request's, and
-    /// the one before it; as above.
+    /// Takes the last panic on a thread that is not known to be the request's, and the one before
+    /// it. It does not wait for a lock, either.
     pub(crate) fn panics_before(
         &self,
         thread: std::thread::ThreadId,
@@ -217,14 +215,14 @@ impl RequestContext {
         (last, notes.panicked_before.take().filter(of_it))
     }
 
-    /// Makes the request verbose as `selected` says, as far as budgets go;
-    /// whether that made it live.
+    /// Makes the request verbose as `selected` says, if budgets allow it. Returns whether that
+    /// made it live.
     pub(crate) fn select(&self, selected: &Arc<crate::selection::Selected>) -> bool {
         // A request has its place only while it runs.
         if self.0.in_force.live.get().is_some() || self.mode().has(Mode::FINISHED) {
             return false;
         }
-        // What is recorded already has nothing to gain from another rule that records.
+        // A request that is recorded already gains nothing from another rule that records.
         if !selected.is_live() && self.0.is_held() {
             return false;
         }
@@ -237,7 +235,7 @@ impl RequestContext {
                 (recorded, Some(hold))
             }
             Admission::Refused(shortage) => {
-                // Recorded by another rule it went without live events only.
+                // A request that another rule records lacks only the live events.
                 let shortage = match notes.chosen.selected {
                     Some(_) => shortage.map(|_| Shortage::Live),
                     None => shortage,
@@ -247,7 +245,7 @@ impl RequestContext {
             }
         };
         let live = selected.is_live();
-        // Of two at the same time one is first, and of a place one is kept.
+        // Of two concurrent selections the first wins. A request holds only one place.
         let first = if live {
             self.0.in_force.live.set(Arc::clone(&selected)).is_ok()
         } else {
@@ -260,7 +258,7 @@ impl RequestContext {
         notes.chosen.hold = hold;
         self.0.note_held();
         drop(notes);
-        // Whoever ended the request meanwhile saw no place to give back.
+        // A concurrent end of the request may have seen no place to give back.
         if self.mode().has(Mode::FINISHED) {
             self.release();
         }
@@ -273,7 +271,7 @@ impl RequestContext {
         live
     }
 
-    /// Shows no more of a live request, because a budget is used up.
+    /// Stops the live output of a request, because a budget is used up.
     pub(crate) fn mute(&self, selected: &crate::selection::Selected) {
         if self.0.raise(Mode::MUTED) {
             selected.count_cut_short();
@@ -282,7 +280,7 @@ impl RequestContext {
         current::refresh(self);
     }
 
-    /// What became of its selection, in one word.
+    /// Returns what became of its selection, in one word.
     pub(crate) fn verdict(&self) -> &'static str {
         if self.is_live() {
             "live"
@@ -300,14 +298,14 @@ impl RequestContext {
         }
     }
 
-    /// Shows the rest of the request, where it is not live by a selection.
+    /// Makes the rest of the request live, unless a selection did already.
     pub(crate) fn go_live(&self, selected: crate::selection::Selected) {
         if self.0.in_force.live.set(Arc::new(selected)).is_ok() {
             self.raise(Mode::LIVE);
         }
     }
 
-    /// Tells whoever replays that there is a reason to keep the request.
+    /// Notifies the replay that there is a reason to keep the request.
     pub(crate) fn reason_arose(&self, asked: bool) {
         let mode = self.mode();
         if mode.has(Mode::FINISHED) || !mode.has(Mode::RECORD) {
@@ -326,7 +324,7 @@ impl RequestContext {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// What tells it from every other request at the same time.
+    /// Returns a key that no other request has at the same time.
     pub(super) fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
@@ -336,16 +334,16 @@ impl RequestContext {
     }
 }
 
-/// What there is to show of a fact, and whether that is not all.
+/// Returns the part of a fact that exchanges have, and whether it was cut.
 pub(crate) fn shown_of_fact(fact: &str) -> (&str, bool) {
     let cut = fact.len() > MAX_FACT_LEN;
     (prefix(fact, MAX_FACT_LEN + TAIL), cut)
 }
 
-/// Cuts a reason to keep a request, not as far as it is shown.
+/// Cuts a reason to keep a request, at more than what exchanges have of it.
 pub(crate) fn cut_reason(why: Cow<'static, str>) -> Cow<'static, str> {
     match why {
-        // It stays where it is, so that it is known for a literal.
+        // Not copied, so that it is recognized as a literal.
         Cow::Borrowed(why) => Cow::Borrowed(prefix(why, MAX_KEEP_LEN + TAIL)),
         Cow::Owned(mut why) => {
             truncate(&mut why, MAX_KEEP_LEN + TAIL);
@@ -366,7 +364,7 @@ fn truncate(text: &mut String, limit: usize) {
     let end = prefix(text, limit).len();
     if end < text.len() {
         text.truncate(end);
-        // Cutting alone gives nothing back.
+        // Truncating alone frees no memory.
         text.shrink_to_fit();
     }
 }
@@ -386,7 +384,7 @@ impl Clone for RequestContext {
 impl Drop for RequestContext {
     fn drop(&mut self) {
         if Arc::strong_count(&self.0) == 1 {
-            // Buffers of the service go with it.
+            // Dropping it also drops buffers of the service.
             foreign::run(|| pool::put(&mut self.0));
         }
     }

@@ -1,4 +1,4 @@
-//! The route that a request took.
+//! The route of a request.
 
 /// A route template, held as the router gave it.
 #[derive(Clone, Debug)]

@@ -17,19 +17,19 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-/// Late events of all requests.
+/// The number of late events of all requests.
 static LATE_EVENTS: AtomicU64 = AtomicU64::new(0);
 
 pub(crate) fn late_events() -> u64 {
     LATE_EVENTS.load(Relaxed)
 }
 
-/// Counts an event of a request that has gone.
+/// Counts an event of a request that has ended.
 pub(crate) fn note_late() {
     LATE_EVENTS.fetch_add(1, Relaxed);
 }
 
-/// When and where a request began; written anew whenever a context begins.
+/// When and where a request began. It is set anew for each request.
 #[derive(Debug)]
 pub(crate) struct Began {
     pub(crate) at: Instant,
@@ -47,8 +47,8 @@ impl Default for Began {
     }
 }
 
-/// One request's state, shared by everything that runs in it: the parts of the rooms that
-/// follow it, each of which makes its own as new.
+/// The state of one request, shared by all its clones. Each part belongs to a module, which resets
+/// it.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) began: Began,
@@ -56,18 +56,18 @@ pub(crate) struct Shared {
     pub(crate) in_force: InForce,
     pub(crate) captured: Captured,
     pub(crate) hiding: Hiding,
-    /// What its calls say of its selection.
+    /// How its calls carry its selection on.
     #[cfg(feature = "token")]
     pub(super) onward: super::Onward,
     bits: AtomicU32,
     late: AtomicU32,
     notes: Mutex<Notes>,
     recording: Mutex<Recording>,
-    /// The last batch of log lines in which it was weighed.
+    /// The last batch of log lines that counts its weight.
     weighed_in: AtomicU64,
 }
 
-/// Locks; a panic of somebody else while holding the lock changes nothing here.
+/// Locks. It ignores poison, because foreign panics cannot leave the value inconsistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -86,7 +86,7 @@ impl Shared {
         self.began.route.as_ref().map(Route::as_str)
     }
 
-    /// A hold on its span, where a tracing library records it.
+    /// Returns another hold on its span, if a tracing library records it.
     pub(crate) fn span(&self) -> Option<Box<dyn TracedSpan>> {
         if !self.identified.is_traced() {
             return None;
@@ -107,12 +107,12 @@ impl Shared {
         Mode::of(self.bits.load(Relaxed))
     }
 
-    /// Adds to the mode; whether it is new.
+    /// Adds to the mode. Returns whether that is new.
     pub(crate) fn raise(&self, mode: Mode) -> bool {
         self.bits.fetch_or(mode.bits(), Relaxed) & mode.bits() == 0
     }
 
-    /// Takes an aspect for the calling layer; `false` where another one has it.
+    /// Claims an aspect for the calling layer. Returns `false` if another layer has it.
     pub(crate) fn claim(&self, aspect: Aspect) -> bool {
         self.bits.fetch_or(aspect.bit(), Relaxed) & aspect.bit() == 0
     }
@@ -125,12 +125,12 @@ impl Shared {
     pub(crate) fn begin_call(&self, call: &super::RequestContext) {
         let ended = self.mode().has(Mode::FINISHED);
         let gone = self.notes().calls.begin(call, ended);
-        // With them go bodies, which may be code of the service.
+        // Dropping them drops bodies, which may be code of the service.
         drop(gone);
         self.bits.fetch_or(CALLS, Relaxed);
     }
 
-    /// The calls that it made, the first of them.
+    /// Returns the calls that it made, the first of them.
     pub(crate) fn calls(&self) -> Vec<super::RequestContext> {
         if self.has_calls() {
             self.notes().calls.begun().to_vec()
@@ -139,7 +139,7 @@ impl Shared {
         }
     }
 
-    /// Keeps what a call left until the request's own end is known.
+    /// Holds the result of a call until the outcome of the request is known.
     pub(crate) fn note_call(&self, keep: KeepCall) {
         let refused = self.notes().calls.push(keep);
         drop(refused);
@@ -156,7 +156,7 @@ impl Shared {
         }
     }
 
-    /// Whether its events are replayed already while it runs.
+    /// Returns whether its events are replayed already while it runs.
     pub(crate) fn is_replayed(&self) -> bool {
         self.bits.load(Relaxed) & REPLAYED != 0
     }
@@ -199,13 +199,13 @@ impl Shared {
         self.weighed_in.load(Relaxed) == batch
     }
 
-    /// Notes that it was weighed for a batch of log lines. A batch holds it, so that
-    /// it is not used again meanwhile.
+    /// Notes that a batch of log lines counts its weight. A batch holds the request, so that it is
+    /// not reused meanwhile.
     pub(crate) fn note_weighed_in(&self, batch: u64) {
         self.weighed_in.store(batch, Relaxed);
     }
 
-    /// About how much memory it keeps alive beside the recording.
+    /// Returns about how much memory it keeps alive, without the recording.
     pub(crate) fn weight(&self) -> usize {
         let calls = if self.has_calls() {
             self.calls().iter().map(|c| c.shared().weight()).sum()
@@ -215,7 +215,7 @@ impl Shared {
         size_of::<Self>() + self.captured.weight() + calls
     }
 
-    /// Makes it as new; buffers of modest size stay allocated.
+    /// Resets it for the next request. Buffers of modest size stay allocated.
     pub(super) fn reset(&mut self) {
         let Self {
             began,
@@ -240,7 +240,7 @@ impl Shared {
         onward.reset();
         *late.get_mut() = 0;
         get_mut(notes).reset();
-        // What was never begun is as new.
+        // A recording that never began needs no reset.
         if std::mem::take(bits.get_mut()) & Mode::BEGUN != 0 {
             get_mut(recording).reset();
         }

@@ -1,5 +1,5 @@
-//! Whose a span is: for threads that run code of a request without its context, such
-//! as a driver's own, which enters the span of whoever asked it.
+//! Maps spans to requests, for threads that run code of a request without its context. An example
+//! is a driver's own thread, which enters the span of its caller.
 
 use super::RequestContext;
 use std::{
@@ -9,10 +9,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The requests that run, by the IDs of their spans in one subscriber.
+/// The running requests, by the IDs of their spans in one subscriber.
 ///
-/// Beside the registry's extensions, which another layer may have locked while the
-/// service's code enters a span.
+/// Not in the registry's extensions, which another layer may have locked while the service's code
+/// enters a span.
 #[derive(Default)]
 pub(crate) struct RequestSpans([Mutex<Part>; 16]);
 
@@ -20,13 +20,13 @@ type Part = HashMap<u64, RequestContext, BuildHasherDefault<Spread>>;
 
 impl RequestSpans {
     fn part(&self, id: u64) -> Option<MutexGuard<'_, Part>> {
-        // By other bits than those by which the part finds its entries.
+        // The part finds its entries by other bits than these.
         let part = self.0.get((spread(id) >> 32) as usize % 16)?;
         Some(part.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes what happens in this span the request's, until what is returned is gone:
-    /// a span that outlives its request does not keep it.
+    /// Binds a span to the request until the result is dropped: events in the span belong to the
+    /// request. A span that outlives its request does not hold it.
     pub(crate) fn bind(self: &Arc<Self>, id: u64, context: &RequestContext) -> Bound {
         let before = self
             .part(id)
@@ -38,7 +38,7 @@ impl RequestSpans {
         }
     }
 
-    /// The request whose span this is, while it runs.
+    /// Returns the request of this span, while it runs.
     pub(crate) fn get(&self, id: u64) -> Option<RequestContext> {
         self.part(id)?.get(&id).cloned()
     }
@@ -48,9 +48,9 @@ impl RequestSpans {
     }
 }
 
-/// Spreads the bits of an ID: its lowest ones are the place within a thread's part of
-/// the registry, which all threads begin with. The registry gives IDs out, so nobody
-/// chooses them to collide.
+/// Spreads the bits of an ID: its lowest bits are the place within a thread's part of the
+/// registry, and all threads start with the same ones. The registry assigns IDs, so that nobody
+/// can choose them to collide.
 fn spread(id: u64) -> u64 {
     let wide = u128::from(id) * 0x9e37_79b9_7f4a_7c15;
     wide as u64 ^ (wide >> 64) as u64
@@ -82,7 +82,7 @@ impl fmt::Debug for RequestSpans {
     }
 }
 
-/// Holds a span bound to its request.
+/// Binds a span to its request until dropped.
 #[derive(Debug)]
 pub(crate) struct Bound {
     spans: Arc<RequestSpans>,
@@ -93,7 +93,7 @@ impl Drop for Bound {
     fn drop(&mut self) {
         let part = self.spans.part(self.id);
         let gone = part.and_then(|mut part| part.remove(&self.id));
-        // Once nothing is locked: with it go bodies, which may be code of the service.
+        // Dropped without a lock, because that drops bodies, which may be code of the service.
         drop(gone);
     }
 }

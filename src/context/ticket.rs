@@ -6,7 +6,7 @@ use tracing::{Dispatch, Span};
 /// What a replay of a request's events needs, held while the request runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Ticket {
-    /// The request's span: held, so that replayed events still have a parent.
+    /// The request's span, held so that replayed events still have a parent.
     pub(crate) span: Span,
     pub(crate) dispatch: Dispatch,
     pub(crate) on_reason: Arc<dyn OnReason>,
@@ -14,17 +14,17 @@ pub(crate) struct Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        // With it the span may close, which is code of the layers.
+        // Dropping it may close the span, which runs code of the layers.
         foreign::discard(mem::replace(&mut self.span, Span::none()));
     }
 }
 
-/// Hears of a reason to keep a request while it still runs.
+/// Receives a reason to keep a request that still runs.
 ///
-/// Called where the reason arises, possibly inside of a tracing callback: it
-/// must not emit events, and not wait.
+/// It is called where the reason arises, possibly inside a tracing callback: it must not emit
+/// events, and must not wait.
 pub(crate) trait OnReason: Send + Sync {
-    /// `asked` where a rule chose the request, rather than a failure.
+    /// `asked`: a rule chose the request, rather than a failure.
     fn reason(&self, context: &RequestContext, asked: bool);
 }
 

@@ -1,21 +1,21 @@
-//! What a request asks of a tracing library that has a span of it.
+//! The span of a request in a tracing library.
 
 use crate::exchange::{Exchange, Outcome};
 use http::StatusCode;
 use std::fmt;
 
-/// A hold on a request's span in the traces of a library, which an adapter of that library
-/// implements. To drop it may close the span, which is code of the service's layers.
+/// A hold on a request's span in the traces of a library. An adapter of that library implements
+/// it. Dropping it may close the span, which runs code of the service's layers.
 pub(crate) trait TracedSpan: fmt::Debug + Send + Sync {
-    /// Another hold on the same span.
+    /// Returns another hold on the same span.
     fn again(&self) -> Box<dyn TracedSpan>;
 
-    /// Notes the status code; where the request is not `judged` later, that is whether
-    /// it failed by the conventions.
+    /// Records the status code. Unless the request is `judged` later, it also records whether the
+    /// status is a failure by the conventions.
     fn answered(&self, status: StatusCode, judged: bool);
 
-    /// Notes how the request ended: `left` says that its client left a stream,
-    /// which is no error, and `selected` what made it verbose.
+    /// Records how the request ended. `left`: its client left a stream, which is no error.
+    /// `selected`: why it is verbose.
     fn ended(
         &self,
         ended: (&Outcome, Option<StatusCode>),

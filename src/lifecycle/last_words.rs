@@ -197,7 +197,7 @@ fn flush(within: Duration) {
             keeper.flush(left().saturating_sub(FOR_THE_LOG.min(within / 2)));
         }
         flush_log(left());
-        // Leaked, because dropping the last reference would wait.
+        // Leaked, because dropping the last reference may wait.
         std::mem::forget(plan);
     }
 }
@@ -215,7 +215,7 @@ fn end(context: &RequestContext, note: PanicNote) {
         if let Some(keeper) = &plan.keeper {
             end_with(&plan, keeper, context, note);
         }
-        // Leaked, because dropping the last reference would wait.
+        // Leaked, because dropping the last reference may wait.
         std::mem::forget(plan);
     }
 }
