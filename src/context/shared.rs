@@ -229,7 +229,7 @@ impl Shared {
             late,
             notes,
             recording,
-            weighed_in: _, // Batches have numbers that do not come again.
+            weighed_in: _, // The numbers of batches are unique.
         } = self;
         began.route = None;
         identified.reset();

@@ -6,44 +6,45 @@ use std::{
     },
 };
 
-/// Peers are counted in so many places, of which some share one.
+/// How many places count the memory of peers. Some peers share one.
 const PLACES: usize = 4096;
 
-/// The cap on what all requests in flight, and all exchanges that wait for
-/// their export, may hold together, and what of it one peer may have.
+/// Limits the memory of all requests in flight and all exchanges that wait for their export, and
+/// the part of it that one peer may hold.
 ///
-/// Half of it is anybody's. Beyond that, who holds an eighth gets no more, and while
-/// three quarters are held, who holds as much as one request needs: there is always some
-/// for whoever holds little. Nobody has to give anything back for that.
+/// Half of it is free to all. Beyond that, a peer that holds an eighth gets no more. Beyond three
+/// quarters, a peer that holds as much as one request needs gets no more. Thus a peer that holds
+/// little can always get some, and no peer has to give memory back.
 #[derive(Debug)]
 pub(crate) struct MemoryBudget {
     limit: usize,
-    /// What one request needs.
+    /// The memory that one request needs.
     of_request: usize,
     held: AtomicUsize,
-    /// What the peers hold.
+    /// The bytes that peers hold, by place.
     places: Box<[AtomicUsize]>,
-    /// Whether any peer is known. Where none is they are no peer, but all there is.
+    /// Whether any peer is known. If none is, unknown peers are not limited as one peer.
     has_peers: AtomicBool,
     refused: AtomicU64,
 }
 
-/// A budget, and for which peer.
+/// A budget, and the peer that takes from it.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
     budget: Arc<MemoryBudget>,
     holder: Holder,
 }
 
-/// The place where it is counted what a peer holds.
+/// The place that counts the memory of a peer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Holder(u16);
 
 impl Holder {
-    /// All that are not known.
+    /// All peers that are not known.
     const UNKNOWN: Self = Self(0);
 
-    /// The place of a peer; zero is not known. Nobody outside can tell who shares one.
+    /// Returns the place of a peer; zero is an unknown peer. The keys are random, so that no
+    /// client knows which peers share a place.
     pub(crate) fn of(site: u128) -> Self {
         static KEYS: LazyLock<[u64; 2]> =
             LazyLock::new(|| [0, 1].map(|n| RandomState::new().hash_one(n) | 1));
@@ -52,7 +53,7 @@ impl Holder {
         }
         let (high, low) = ((site >> 64) as u64, site as u64);
         let mixed = (high.wrapping_mul(KEYS[0])).wrapping_add(low.wrapping_mul(KEYS[1]));
-        // The low bits of a product know nothing of the high ones.
+        // The low bits of a product do not depend on the high bits of its factors.
         let place = (mixed >> 52) as usize % (PLACES - 1) + 1;
         Self(u16::try_from(place).unwrap_or_default())
     }
@@ -70,7 +71,7 @@ impl MemoryBudget {
         }
     }
 
-    /// The account of a peer.
+    /// Returns the account of a peer.
     pub(crate) fn account(self: &Arc<Self>, holder: Holder) -> Account {
         if holder != Holder::UNKNOWN && !self.has_peers.load(Relaxed) {
             self.has_peers.store(true, Relaxed);
@@ -81,17 +82,17 @@ impl MemoryBudget {
         }
     }
 
-    /// Bytes held now.
+    /// Returns the bytes held now.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Relaxed)
     }
 
-    /// Whether more than so many eighths are in use.
+    /// Returns whether more than this many eighths are in use.
     pub(crate) fn is_filled(&self, eighths: usize) -> bool {
         self.held() / eighths > self.limit / 8
     }
 
-    /// Whether a peer holds more than one request needs.
+    /// Returns whether a peer holds more than one request needs.
     pub(crate) fn has_much(&self, holder: Holder) -> bool {
         self.held_by(holder)
             .is_none_or(|held| held.load(Relaxed) > self.of_request)
@@ -101,17 +102,17 @@ impl MemoryBudget {
         self.places.get(usize::from(holder.0))
     }
 
-    /// How often memory was refused.
+    /// Returns how often memory was refused.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
     }
 
-    /// Counts memory that was given up, for there was not enough.
+    /// Counts memory that was given up because there was not enough.
     pub(crate) fn note_refused(&self) {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    /// What a peer may hold where so much is held.
+    /// Returns how much a peer may hold when `held` bytes are in use.
     fn share(&self, holder: Holder, held: usize) -> usize {
         let alone = holder == Holder::UNKNOWN && !self.has_peers.load(Relaxed);
         if held <= self.limit / 2 || alone {
@@ -123,7 +124,7 @@ impl MemoryBudget {
         }
     }
 
-    /// Takes memory where that is possible; who did not get it counts that.
+    /// Takes memory if possible. The caller counts a refusal.
     fn try_take(&self, bytes: usize, holder: Holder) -> bool {
         let before = self.held.fetch_add(bytes, Relaxed);
         let all = before.checked_add(bytes).filter(|all| *all <= self.limit);
@@ -146,8 +147,7 @@ impl MemoryBudget {
     }
 }
 
-/// A share of the budget, given back when dropped. Without a budget it grants
-/// everything.
+/// Reserved memory of the budget, given back when dropped. Without a budget it grants everything.
 #[derive(Debug, Default)]
 pub(crate) struct Reservation {
     account: Option<Account>,
@@ -159,23 +159,23 @@ impl Reservation {
         Self { account, bytes: 0 }
     }
 
-    /// Another share of the same budget, empty.
+    /// Returns an empty reservation of the same account.
     pub(crate) fn another(&self) -> Self {
         Self::of(self.account.clone())
     }
 
-    /// Gives all of it back before its time.
+    /// Gives all of it back early.
     pub(crate) fn give_back(&mut self) {
         *self = Self::of(self.account.clone());
     }
 
-    /// Asks for more; `false` means it was refused and counted.
+    /// Reserves more. Returns `false` if that was refused and counted.
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         self.grow_to(self.bytes + bytes, 0)
     }
 
-    /// Asks for so many bytes in all. What is asked for beside that, up to `step`, is for
-    /// the next time. `false` means it was refused and counted.
+    /// Reserves this many bytes in all. It reserves up to `step` more for the next time. Returns
+    /// `false` if that was refused and counted.
     #[inline]
     pub(crate) fn grow_to(&mut self, bytes: usize, step: usize) -> bool {
         match bytes.checked_sub(self.bytes) {
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(budget.held(), 0);
     }
 
-    /// What a peer gets that takes as much as it can, in so large pieces.
+    /// Returns what a peer gets that takes as many pieces of this size as it can.
     fn greedy(budget: &Arc<MemoryBudget>, site: u128, piece: usize) -> Vec<Reservation> {
         let mut held = Vec::new();
         loop {
@@ -252,7 +252,7 @@ mod tests {
         let budget = Arc::new(MemoryBudget::new(48 << 20, 128 << 10));
         let mut held = greedy(&budget, 1, 64 << 10);
         assert_eq!(budget.held(), 24 << 20, "half of it is anybody's");
-        // Two with much, and 80 with as much as they can have.
+        // Two peers with much, and 80 with as much as they can have.
         for site in 2..=83 {
             held.extend(greedy(&budget, site << 64, 64 << 10));
         }
@@ -261,7 +261,7 @@ mod tests {
             let mut one = account(&budget, site << 64);
             others += usize::from(one.grow(64 << 10) && one.grow(64 << 10));
         }
-        // One may share its place with one that has much.
+        // A peer may share its place with one that has much.
         assert!(others >= 8, "{others}");
         drop(held);
         assert_eq!(budget.held(), 0);

@@ -1,4 +1,4 @@
-//! What is captured of a request: this room's part of it.
+//! What is captured of a request.
 
 use super::{CaptureOptions, HeaderFields, Tee};
 use std::{
@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-/// The request head as captured.
+/// The captured request head.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RequestHead {
     pub(crate) method: http::Method,
@@ -33,7 +33,7 @@ impl RequestHead {
     }
 }
 
-/// The response head as captured.
+/// The captured response head.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ResponseHead {
     pub(crate) status: http::StatusCode,
@@ -62,15 +62,14 @@ pub(crate) struct CaptureHeads {
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
     pub(crate) options: CaptureOptions,
-    /// Whether its path is that of a gRPC method which the service is known to have.
+    /// Whether its path is that of a gRPC method that the service is known to have.
     pub(crate) names_method: bool,
     /// Whether it is a call of an RPC, and whether such a call ends with a status.
     pub(crate) is_call: bool,
     pub(crate) ends_with_status: bool,
-    /// Whose request it is; zero where that is not known.
+    /// Its peer; zero if that is not known.
     pub(crate) client: u128,
-    /// Bytes of a body and of a head that are captured where the options do not
-    /// say otherwise.
+    /// How many bytes of a body and of a head are captured by default.
     pub(crate) limits: (usize, usize),
 }
 
@@ -95,17 +94,17 @@ impl CaptureHeads {
     }
 }
 
-/// Heads and bodies of one request, each behind a lock that is held shortly.
+/// Heads and bodies of one request. Each lock is held only briefly.
 #[derive(Debug, Default)]
 pub(crate) struct Captured {
-    /// Which keeper captures the request; zero is none.
+    /// The key of the keeper that captures the request; zero if none does.
     by: AtomicUsize,
     heads: Mutex<CaptureHeads>,
     request_body: Mutex<Tee>,
     response_body: Mutex<Tee>,
 }
 
-/// Locks; a panic of somebody else while holding the lock changes nothing here.
+/// Locks. It ignores poison, because foreign panics cannot leave the value inconsistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -115,12 +114,12 @@ fn get_mut<T>(mutex: &mut Mutex<T>) -> &mut T {
 }
 
 impl Captured {
-    /// The key of the keeper that captures the request; zero where none does.
+    /// Returns the key of the keeper that captures the request; zero if none does.
     pub(crate) fn by(&self) -> usize {
         self.by.load(Relaxed)
     }
 
-    /// Takes the capture for the keeper with this key, where nobody has it.
+    /// Claims the capture for the keeper with this key, unless another has it.
     pub(crate) fn claim(&self, key: usize) -> bool {
         self.by.compare_exchange(0, key, Relaxed, Relaxed).is_ok()
     }
@@ -137,8 +136,8 @@ impl Captured {
         lock(&self.response_body)
     }
 
-    /// About how much memory it keeps alive. Asked while the service logs, so it waits
-    /// for no body: a buffer of a type that is not ours may log while it is copied.
+    /// Returns about how much memory it keeps alive. The log layer calls it, so it waits for no
+    /// body: a foreign buffer may log while it is copied.
     pub(crate) fn weight(&self) -> usize {
         const BUSY: usize = 64 * 1024;
         let kept = |body: &Mutex<Tee>| body.try_lock().map_or(BUSY, |tee| tee.kept());
@@ -152,7 +151,7 @@ impl Captured {
         heads + kept(&self.request_body) + kept(&self.response_body)
     }
 
-    /// What nobody captured is as new.
+    /// Nothing was captured if no keeper claimed it, so nothing needs a reset.
     pub(crate) fn reset(&mut self) {
         let Self {
             by,

@@ -1,4 +1,4 @@
-//! The causes of an error, where its type is one whose causes can be asked for.
+//! The causes of an error, if its type is known to have them.
 
 use super::limited::Limited;
 use std::{
@@ -10,10 +10,10 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-/// How many causes of an error are noted. One may name itself as its cause.
+/// How many causes of an error are written. An error may name itself as its cause.
 const DEPTH: usize = 32;
 
-/// Writes an error, and behind it what caused it.
+/// Writes an error, then its causes.
 pub(super) fn write(out: &mut Limited<'_>, error: &(dyn Error + 'static)) -> fmt::Result {
     write!(out, "{error}")?;
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
@@ -28,7 +28,7 @@ pub(super) fn write(out: &mut Limited<'_>, error: &(dyn Error + 'static)) -> fmt
     Ok(())
 }
 
-/// The same, without wrappers that only repeat what they are around.
+/// Like [`write`], without wrappers that only repeat the error inside.
 pub(super) fn write_from(out: &mut Limited<'_>, error: &(dyn Error + 'static)) -> fmt::Result {
     let mut error = error;
     while says_its_cause(error)
@@ -39,13 +39,13 @@ pub(super) fn write_from(out: &mut Limited<'_>, error: &(dyn Error + 'static)) -
     write(out, error)
 }
 
-/// Finds an error of one type.
+/// Downcasts to an error of one type.
 type Find = fn(&dyn Any) -> Option<&(dyn Error + 'static)>;
 
-/// Those of the types that the service named.
+/// The types that the service named.
 static NAMED: RwLock<Vec<(TypeId, Find)>> = RwLock::new(Vec::new());
 
-/// From now on errors of this type are asked for their causes.
+/// From now on the causes of errors of this type are written.
 pub(crate) fn know<E: Error + 'static>() {
     let mut named = NAMED.write().unwrap_or_else(PoisonError::into_inner);
     if named.iter().all(|(of, _)| *of != TypeId::of::<E>()) {
@@ -63,7 +63,7 @@ fn named(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     find?(error)
 }
 
-/// Whether it is a text, or can have no value: there is nothing behind it.
+/// Returns whether it is a text or has no value: it has no causes.
 pub(super) fn has_none(error: &dyn Any) -> bool {
     error.is::<String>()
         || error.is::<&'static str>()
@@ -71,8 +71,8 @@ pub(super) fn has_none(error: &dyn Any) -> bool {
         || error.is::<Infallible>()
 }
 
-/// An error that has causes. A box of errors is none itself, so that nobody can ask all
-/// types of errors alike.
+/// Returns the error if its causes can be read. A box of errors is no error itself, so that no
+/// generic code can read the causes of all types.
 pub(super) fn known(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     macro_rules! behind {
         ($($pointer:ty),+) => {
@@ -108,7 +108,7 @@ pub(super) fn known(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     named(error)
 }
 
-/// Whether it is a wrapper that has no text of its own.
+/// Returns whether it is a wrapper without a text of its own.
 fn says_its_cause(error: &(dyn Error + 'static)) -> bool {
     #[cfg(feature = "axum")]
     {

@@ -1,11 +1,11 @@
 use std::time::Instant;
 
-/// Reads the clock once, and only where somebody asks.
+/// Reads the clock at most once, when the time is first needed.
 #[derive(Debug, Default)]
 pub(crate) struct Clock(Option<Instant>);
 
 impl Clock {
-    /// One that need not be read.
+    /// Creates a clock with a known time.
     pub(crate) fn at(now: Instant) -> Self {
         Self(Some(now))
     }

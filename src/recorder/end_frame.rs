@@ -1,9 +1,9 @@
-//! The end of a call that its protocol puts into the last frame of the body, found
-//! while the body passes by, however it is cut and however much of it is captured.
+//! Finds the end of a call whose protocol puts it into the last frame of the body. It reads the
+//! passing body, independent of chunks and of how much is captured.
 //!
-//! - gRPC-Web: a frame with the flag 0x80, in which trailers stand as in HTTP/1.1; with
-//!   `-text` all is base64, in pieces that may be padded.
-//! - Connect: a frame with the flag 0x02, a JSON object that has an `error`.
+//! - gRPC-Web: a frame with the flag 0x80, which holds trailers in the form of HTTP/1.1; with
+//!   `-text` the body is base64, in pieces that may be padded.
+//! - Connect: a frame with the flag 0x02, which holds a JSON object that may have an `error`.
 
 use super::{
     begins, grpc_status,
@@ -17,18 +17,18 @@ use serde::{
 use serde_json::Value;
 use std::{borrow::Cow, fmt};
 
-/// The most bytes of an end that are held: of its fields, of one line, of its JSON.
+/// The most bytes of an end that are held: for its fields, for one line, for its JSON.
 const MOST: usize = 8 * 1024;
 
-/// What a field takes beside its bytes.
+/// The overhead of a field, in bytes.
 const FIELD: usize = 64;
 
-/// Bytes of base64 that are decoded at once.
+/// How many bytes of base64 are decoded at once.
 const PART: usize = 512;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// The codes of Connect, each at the place of the same status of gRPC.
+/// The codes of Connect. The index of each is the gRPC status.
 const CODES: [&str; 17] = [
     "",
     "canceled",
@@ -49,10 +49,10 @@ const CODES: [&str; 17] = [
     "unauthenticated",
 ];
 
-/// UNKNOWN, for an error that has no code of those.
+/// UNKNOWN, for an error without one of these codes.
 const UNKNOWN: u16 = 2;
 
-/// A protocol of which each message has a head of five bytes, and the end is one.
+/// A protocol whose messages each have a head of five bytes, and whose end is such a message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Envelope {
     GrpcWeb,
@@ -63,7 +63,7 @@ pub(crate) enum Envelope {
 impl Envelope {
     pub(crate) fn of(content_type: Option<&[u8]>) -> Option<Self> {
         let value = content_type?.trim_ascii_start();
-        // Most types differ in these letters already.
+        // Most other types differ in this letter already.
         if !matches!(value.get(12)?.to_ascii_lowercase(), b'g' | b'c') {
             return None;
         }
@@ -87,17 +87,17 @@ impl Envelope {
     }
 }
 
-/// What the end of a call says.
+/// The content of the end of a call.
 #[derive(Debug, Default)]
 pub(crate) struct CallEnd {
-    /// Of gRPC-Web its trailers, of Connect `grpc-status` with the number of its code.
+    /// For gRPC-Web its trailers, for Connect `grpc-status` with the number of its code.
     pub(crate) fields: HeaderMap,
-    /// Fields that were too long.
+    /// How many fields were too long.
     pub(crate) dropped: u32,
 }
 
 impl CallEnd {
-    /// Of several the one that counts.
+    /// Adds a status. Of several it keeps the one that counts.
     fn add_status(&mut self, value: HeaderValue) {
         let status = one_status(value.as_bytes());
         let before = grpc_status(&self.fields);
@@ -110,23 +110,23 @@ impl CallEnd {
     }
 }
 
-/// Reads one body.
+/// Reads the end from one body.
 #[derive(Debug)]
 pub(crate) struct EndFrame {
     envelope: Envelope,
     base64: Base64,
     head: [u8; 5],
     in_head: u8,
-    /// Bytes of the message that are still to come.
+    /// How many bytes of the message are still to come.
     left: u64,
     in_end: bool,
-    /// The line, or the JSON, so far.
+    /// The line or the JSON so far.
     held: Vec<u8>,
-    /// Whether it is longer than what is held.
+    /// Whether it is longer than the held bytes.
     over: bool,
-    /// What the fields take.
+    /// The bytes that the fields take.
     bytes: usize,
-    /// Whether there was a message that is not the end.
+    /// Whether there was a message before the end.
     answered: bool,
     end: Option<CallEnd>,
     unread: Option<&'static str>,
@@ -150,17 +150,17 @@ impl EndFrame {
         }
     }
 
-    /// Whether the end is not to be read, and why not.
+    /// Returns why the end cannot be read, if it cannot.
     pub(crate) fn unread(&self) -> Option<&'static str> {
         self.unread
     }
 
-    /// Reads no further: what passes by cannot be seen.
+    /// Stops reading: the passing bytes cannot be seen.
     pub(crate) fn give_up(&mut self, why: &'static str) {
         self.unread = Some(why);
     }
 
-    /// Whether there was a message before the end.
+    /// Returns whether there was a message before the end.
     pub(crate) fn answered(&self) -> bool {
         self.answered
     }
@@ -169,12 +169,12 @@ impl EndFrame {
         self.envelope
     }
 
-    /// What was found, once.
+    /// Takes the end that was found.
     pub(crate) fn take_end(&mut self) -> Option<CallEnd> {
         self.end.take()
     }
 
-    /// What was found so far.
+    /// Returns the end as found so far.
     pub(crate) fn end(&self) -> Option<&CallEnd> {
         self.end.as_ref()
     }
@@ -280,7 +280,7 @@ impl EndFrame {
             Some((name, HeaderValue::from_bytes(value).ok()?))
         });
         match field {
-            // What the others are too many for is told by this one.
+            // The status is always kept, even if other fields fill the room.
             Some((name, value)) if name == STATUS => end.add_status(value),
             Some((name, value)) if self.bytes + line.len() + FIELD <= MOST => {
                 self.bytes += line.len() + FIELD;
@@ -297,7 +297,7 @@ impl EndFrame {
 
     fn end_of_frame(&mut self) {
         if self.envelope != Envelope::Connect {
-            // The last line needs no end of its own.
+            // The last line needs no terminator.
             return self.line();
         }
         if self.over {
@@ -320,7 +320,7 @@ impl EndFrame {
     }
 }
 
-/// The status of gRPC that the end of a stream of Connect says.
+/// Returns the gRPC status of the end of a Connect stream.
 fn connect_status(json: &[u8]) -> Option<u16> {
     let error = serde_json::from_slice::<End>(json).ok()?.0;
     let Some(error) = error else {
@@ -331,7 +331,7 @@ fn connect_status(json: &[u8]) -> Option<u16> {
     Some(found.map_or(UNKNOWN, |at| u16::try_from(at + 1).unwrap_or(UNKNOWN)))
 }
 
-/// The `error` of an end, whatever it is, unless it is null.
+/// The `error` of an end, of any type, unless it is null.
 struct End(Option<Value>);
 
 impl<'de> Deserialize<'de> for End {
@@ -362,7 +362,7 @@ impl<'de> Deserialize<'de> for End {
     }
 }
 
-/// Base64 in pieces, each padded or not, a few bits at a time.
+/// Decodes base64 in pieces, each padded or not. It keeps the bits left over from a piece.
 #[derive(Debug, Default)]
 struct Base64 {
     bits: u16,

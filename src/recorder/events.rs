@@ -6,28 +6,28 @@ use super::{
 use std::{collections::VecDeque, thread::Thread, time::Instant};
 use tracing::Metadata;
 
-/// Memory is asked for in steps, not per event.
+/// Memory is reserved in steps, not per event.
 const STEP: usize = 4 * 1024;
-/// What one event costs beside its values.
+/// The overhead of one event, in bytes.
 const HEAD: usize = size_of::<EventHead>();
 
-/// The events of one request, the newest of them, in bounded memory.
+/// The newest events of one request, in bounded memory.
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
     limit: usize,
     heads: VecDeque<EventHead>,
     values: Vec<u8>,
-    /// Bytes at the start of `values` whose events are gone.
+    /// How many bytes at the start of `values` belong to dropped events.
     dead: usize,
     spans: SpanTree,
     threads: Threads,
     reserved: usize,
     memory: Reservation,
     dropped: u64,
-    /// Those of the dropped that were to come after the newest one here.
+    /// How many events were dropped that would follow the newest one here.
     lost: u32,
     cut: u64,
-    /// Whether events went because others held the memory.
+    /// Whether events were dropped because others held the memory.
     refused: bool,
 }
 
@@ -37,7 +37,7 @@ struct EventHead {
     at: Instant,
     length: u32,
     span: u32,
-    /// Events that were dropped between the one before and this.
+    /// How many events were dropped between this one and the one before.
     lost: u32,
     cut: u16,
     thread: u16,
@@ -46,15 +46,15 @@ struct EventHead {
     shown: bool,
 }
 
-/// One event, read back.
+/// One decoded event.
 #[derive(Debug)]
 pub(crate) struct EventRecord<'r> {
     pub(crate) metadata: &'static Metadata<'static>,
     pub(crate) at: Instant,
     pub(crate) values: &'r [u8],
-    /// Events that were dropped right before this one.
+    /// How many events were dropped right before this one.
     pub(crate) lost_before: u32,
-    /// Values of it that were cut or left out.
+    /// How many of its values were cut or left out.
     pub(crate) cut: u16,
     pub(crate) thread: Option<&'r Thread>,
     pub(crate) task: Task,
@@ -65,18 +65,18 @@ pub(crate) struct EventRecord<'r> {
 }
 
 impl<'r> EventRecord<'r> {
-    /// Metadata and encoded fields of the spans around it, outermost first.
+    /// Returns metadata and encoded fields of the spans around it, outermost first.
     pub(crate) fn spans(&self) -> Vec<(&'static Metadata<'static>, &'r [u8])> {
         self.tree.path(self.span)
     }
 }
 
-/// What is put into a recording.
+/// An event to record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewEvent<'e> {
     pub(crate) metadata: &'static Metadata<'static>,
     pub(crate) values: &'e [u8],
-    /// Values of it that were cut or left out.
+    /// How many of its values were cut or left out.
     pub(crate) cut: u32,
     /// Whether the service's own output has it.
     pub(crate) shown: bool,
@@ -90,11 +90,11 @@ impl Recording {
         self.reserved = STEP;
     }
 
-    /// Appends an event; drops the oldest ones where there is no room.
+    /// Appends an event. It drops the oldest events if there is no room.
     pub(crate) fn push(&mut self, event: NewEvent<'_>, span: Option<u32>) {
         self.cut += u64::from(event.cut);
         let size = event.values.len() + HEAD;
-        // One that never fits should not drive out all others first.
+        // An event that never fits should not drop all others first.
         let fits = size + self.spans.size() <= self.limit;
         let length = u32::try_from(event.values.len()).ok().filter(|_| fits);
         let Some(length) = length.filter(|_| self.make_room(size)) else {
@@ -130,7 +130,7 @@ impl Recording {
         true
     }
 
-    /// Asks for memory for so much more.
+    /// Reserves memory for this many more bytes.
     fn reserve(&mut self, more: usize) -> bool {
         while self.used() + more > self.reserved {
             if !self.memory.grow(STEP) {
@@ -163,13 +163,13 @@ impl Recording {
         true
     }
 
-    /// The open span of this ID and callsite, where it is noted as it is now.
+    /// Returns the open span of this ID and callsite, if it is stored and unchanged.
     pub(crate) fn span(&self, id: u64, metadata: &'static Metadata<'static>) -> Option<u32> {
         self.spans.find(id, metadata)
     }
 
-    /// Notes that a span was opened in the request, and keeps its fields; `cut` of
-    /// them were cut or left out.
+    /// Notes that a span was opened in the request, and holds its fields. `cut` of them were cut
+    /// or left out.
     pub(crate) fn open_span(
         &mut self,
         id: u64,
@@ -188,8 +188,7 @@ impl Recording {
         }
     }
 
-    /// Adds to the fields of an open span, or keeps those of one that was opened
-    /// elsewhere.
+    /// Adds to the fields of an open span, or holds those of a span that was opened elsewhere.
     pub(crate) fn record_span(&mut self, id: u64, (more, cut): (&[u8], u32)) {
         self.spans.add_cut(cut);
         if self.spans.fits(more.len()) && self.reserve(more.len()) {
@@ -203,8 +202,8 @@ impl Recording {
         self.spans.close(id);
     }
 
-    /// Notes the spans of a path, outermost first; the innermost one. Spans take
-    /// no more than half of the recording: then old events go with theirs.
+    /// Stores the spans of a path, outermost first. Returns the innermost one. Spans take at most
+    /// half of the recording: beyond that, old events are dropped with their spans.
     pub(crate) fn note_span(&mut self, path: &[(u64, &'static Metadata<'static>)]) -> u32 {
         if self.spans.noted() > self.limit / 2 {
             loop {
@@ -241,13 +240,13 @@ impl Recording {
         })
     }
 
-    /// Whether there are events that the service's own output has not shown.
+    /// Returns whether there are events that the service's own output does not have.
     pub(crate) fn has_unshown(&self) -> bool {
         self.heads.iter().any(|head| !head.shown)
     }
 
-    /// A copy, and from now on all its events count as shown. `None` where all are
-    /// shown already, or there is no memory.
+    /// Returns a copy and marks all events as shown. Returns `None` if all are shown already, or
+    /// if there is no memory.
     pub(crate) fn copy_unshown(&mut self) -> Option<Self> {
         if !self.has_unshown() {
             return None;
@@ -259,7 +258,7 @@ impl Recording {
         Some(copy)
     }
 
-    /// A copy, empty where there is no memory for it.
+    /// Returns a copy; an empty one if there is no memory for it.
     pub(crate) fn copy(&self) -> Self {
         self.try_copy().unwrap_or_else(|| Self {
             dropped: self.dropped + self.heads.len() as u64,
@@ -289,7 +288,7 @@ impl Recording {
         })
     }
 
-    /// Metadata and encoded fields of the spans that are open.
+    /// Returns metadata and encoded fields of the spans that are open.
     pub(crate) fn open_spans(&self) -> impl Iterator<Item = (&'static Metadata<'static>, &[u8])> {
         self.spans.open()
     }
@@ -310,13 +309,13 @@ impl Recording {
         self.heads.len()
     }
 
-    /// Bytes that it holds, without what is between its vectors' ends.
+    /// Returns the bytes that it holds, without spare capacity.
     pub(crate) fn bytes(&self) -> usize {
         self.heads.len() * HEAD + self.values.len()
     }
 
-    /// Empties it for the next request; small buffers stay allocated. Until
-    /// that one begins it takes nothing.
+    /// Empties it for the next request. Small buffers stay allocated. It takes nothing until that
+    /// request begins.
     pub(crate) fn reset(&mut self) {
         self.limit = 0;
         self.heads.clear();

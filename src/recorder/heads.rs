@@ -1,13 +1,13 @@
 use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
 
-/// Made once: to parse a name costs more than to look it up.
+/// Parsed once: to parse a name costs more than to look it up.
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// UNKNOWN: what clients take for a status that is none.
+/// UNKNOWN: clients read an invalid status as this.
 const UNKNOWN: u16 = 2;
 
-/// The gRPC status among these fields.
+/// Returns the gRPC status among these fields.
 pub(crate) fn grpc_status(fields: &HeaderMap) -> Option<u16> {
     let values = fields.get_all(&GRPC_STATUS).iter();
     values
@@ -15,14 +15,14 @@ pub(crate) fn grpc_status(fields: &HeaderMap) -> Option<u16> {
         .reduce(worse)
 }
 
-/// What clients take this value for.
+/// Returns the status that clients read from this value.
 pub(super) fn one_status(value: &[u8]) -> u16 {
     let text = std::str::from_utf8(value).ok();
     let code = text.and_then(|text| text.trim().parse().ok());
     code.filter(|code| *code <= 16).unwrap_or(UNKNOWN)
 }
 
-/// Of two that are said, the one that counts: a fault of the server, or else an error.
+/// Returns which of two statuses counts: a fault of the server, or else an error.
 pub(super) fn worse(first: u16, second: u16) -> u16 {
     let rank = |code| u8::from(code != 0) + u8::from(is_server_fault(code));
     if rank(second) > rank(first) {
@@ -32,15 +32,15 @@ pub(super) fn worse(first: u16, second: u16) -> u16 {
     }
 }
 
-/// Whether a gRPC status means the server's fault.
+/// Returns whether a gRPC status is the server's fault.
 pub(crate) fn is_server_fault(code: u16) -> bool {
     matches!(code, 2 | 4 | 12..=15)
 }
 
 /// Header fields copied into one buffer, in order, up to a limit.
 ///
-/// A copy, because holding the connection's read buffer through the original
-/// values would pin far more memory than the head has.
+/// A copy, because the original values keep the connection's read buffer alive, which takes far
+/// more memory than the head.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeaderFields {
     bytes: Vec<u8>,
@@ -49,11 +49,11 @@ pub(crate) struct HeaderFields {
 
 const SENSITIVE: u8 = 1;
 
-/// Room for the fields of most heads.
+/// The buffer size for most heads.
 const USUAL: usize = 512;
 
 impl HeaderFields {
-    /// Copies `headers`; fields that do not fit into `limit` bytes are counted.
+    /// Copies `headers`. Fields that do not fit into `limit` bytes are counted.
     pub(crate) fn copy(&mut self, headers: &HeaderMap, limit: usize) {
         if self.bytes.capacity() == 0 && !headers.is_empty() {
             self.bytes.reserve(USUAL.min(limit));
@@ -78,14 +78,14 @@ impl HeaderFields {
         }
     }
 
-    /// The fields as (name, value, marked sensitive).
+    /// Returns the fields as (name, value, marked sensitive).
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8], bool)> {
         self.raw().map_while(|(name, value, sensitive)| {
             Some((std::str::from_utf8(name).ok()?, value, sensitive))
         })
     }
 
-    /// The same, with names as bytes.
+    /// Returns the same, with names as bytes.
     pub(crate) fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8], bool)> {
         let mut rest = self.bytes.as_slice();
         std::iter::from_fn(move || {
@@ -100,14 +100,14 @@ impl HeaderFields {
         })
     }
 
-    /// The first value of a field, where it is text.
+    /// Returns the first value of a field, if it is text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let value = self.raw().find(|(n, ..)| *n == name.as_bytes())?.1;
         std::str::from_utf8(value).ok()
     }
 
-    /// The value of a field that may occur once. Several values, or one that is
-    /// no text, are a value that nobody knows.
+    /// Returns the value of a field that may occur once; `?` for several values, or one that is no
+    /// text.
     pub(crate) fn single(&self, name: &str) -> Option<&str> {
         let mut values = self.raw().filter(|(n, ..)| *n == name.as_bytes());
         let (_, value, _) = values.next()?;
@@ -115,20 +115,20 @@ impl HeaderFields {
         Some(known.filter(|_| values.next().is_none()).unwrap_or("?"))
     }
 
-    /// The gRPC status among these fields.
+    /// Returns the gRPC status among these fields.
     pub(crate) fn grpc_status(&self) -> Option<u16> {
         let values = self.raw().filter(|(name, ..)| *name == b"grpc-status");
         values.map(|(_, value, _)| one_status(value)).reduce(worse)
     }
 
-    /// Whether a field is marked as sensitive.
+    /// Returns whether a field is marked as sensitive.
     pub(crate) fn is_sensitive(&self, name: &str) -> bool {
         self.raw()
             .any(|(n, _, sensitive)| sensitive && n == name.as_bytes())
     }
 
-    /// The values of a field that may occur on several lines, as one list. Values that
-    /// are no text are a value that nobody knows.
+    /// Returns the values of a field that may occur on several lines, as one list. It has `?` for
+    /// each value that is no text.
     pub(crate) fn list(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut values = self.raw().filter(|(n, ..)| *n == name.as_bytes());
         let (_, first, _) = values.next()?;
@@ -142,27 +142,27 @@ impl HeaderFields {
         Some(list)
     }
 
-    /// Counts fields that did not even come as far as here.
+    /// Counts fields that were lost before.
     pub(crate) fn lose(&mut self, fields: u32) {
         self.dropped += fields;
     }
 
-    /// Fields that did not fit.
+    /// Returns how many fields did not fit.
     pub(crate) fn dropped(&self) -> u32 {
         self.dropped
     }
 
-    /// All of them, with what stands between.
+    /// Returns all fields, with the separators.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Bytes that it holds.
+    /// Returns the number of bytes held.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Empties it for the next request and gives large buffers back.
+    /// Empties it for the next request and frees large buffers.
     pub(crate) fn reset(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(super::KEEP_CAPACITY);

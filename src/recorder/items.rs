@@ -1,33 +1,33 @@
-//! Items of a stream: where one ends, whatever the chunks are.
+//! The items of a stream: it finds where one ends, independent of the chunks.
 
 use super::begins;
 use std::time::Duration;
 
-/// How much of a stream is captured, beside its bytes.
+/// How much of a stream is captured, apart from the limit of its bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StreamLimits {
     pub(crate) items: u64,
     pub(crate) time: Duration,
 }
 
-/// What separates the items of a stream.
+/// The framing of the items of a stream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Framing {
     /// Server-sent events: blocks that end with an empty line
     /// (WHATWG HTML, section 9.2.6).
     Events,
-    /// NDJSON and JSON Lines: one item a line, empty lines are none.
+    /// NDJSON and JSON Lines: one item per line. Empty lines are no items.
     Lines,
     /// gRPC and streams of Connect: a flag byte, the length in four bytes, the message.
     Messages,
 }
 
 impl Framing {
-    /// What a body of this type is made of; none where a coding hides it.
+    /// Returns the framing of a body of this type; `None` if a coding hides it.
     pub(crate) fn of(content_type: Option<&[u8]>, coded: impl Fn() -> bool) -> Option<Self> {
         let value = content_type?.trim_ascii_start();
         let known = |name: &str| begins(value, name.as_bytes());
-        // The common types end the search at the first letters.
+        // Most other types differ in these letters already.
         let framing = match value.get(12)?.to_ascii_lowercase() {
             b'g' if known("application/grpc") && !known("application/grpc-web-text") => {
                 Self::Messages
@@ -41,7 +41,7 @@ impl Framing {
             b'j' if known("application/jsonl") || known("application/json-lines") => Self::Lines,
             _ => return None,
         };
-        // The coding of gRPC is inside of the messages.
+        // The coding of gRPC is inside the messages.
         (framing == Self::Messages || !coded()).then_some(framing)
     }
 }
@@ -52,10 +52,9 @@ pub(crate) struct Items {
     framing: Framing,
     limits: StreamLimits,
     count: u64,
-    /// Bytes of the line so far; of a message, bytes that are still to come.
+    /// The bytes of the line so far; for a message, the bytes that are still to come.
     length: u64,
-    /// Of a block of lines: whether there is more in it than comments. Of a
-    /// message: whether it counts.
+    /// For a block of lines: whether it has more than comments. For a message: whether it counts.
     counts: bool,
     after_cr: bool,
     head: [u8; 5],
@@ -76,13 +75,13 @@ impl Items {
         }
     }
 
-    /// Whether what comes that long after the first byte is not captured any more.
+    /// Returns whether a chunk this long after the first byte is no longer captured.
     pub(crate) fn is_late(&self, since_first: Duration) -> bool {
         since_first > self.limits.time
     }
 
-    /// Counts the items that end in these bytes, and says how many of the bytes
-    /// belong to items that are captured.
+    /// Counts the items that end in these bytes. Returns how many of the bytes belong to captured
+    /// items.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> usize {
         let mut captured = if self.count >= self.limits.items {
             0
@@ -108,9 +107,9 @@ impl Items {
         captured
     }
 
-    /// Those that have passed by whole.
+    /// Returns the number of complete items that have passed.
     pub(crate) fn count(&self, ended: bool) -> u64 {
-        // The last line needs no end of its own.
+        // The last line needs no terminator.
         let last = ended && self.framing == Framing::Lines && self.length > 0;
         self.count + u64::from(last)
     }
@@ -166,7 +165,7 @@ impl Items {
         self.in_head = 0;
         let [flags, length @ ..] = self.head;
         self.length = u32::from_be_bytes(length).into();
-        // It is the trailers of gRPC-Web, or the end of a stream of Connect.
+        // Otherwise it is the trailers of gRPC-Web, or the end of a Connect stream.
         self.counts = flags & 0x82 == 0;
         (taken, self.length == 0 && self.counts)
     }
@@ -187,7 +186,7 @@ mod tests {
         )
     }
 
-    /// Cut in pieces of any size: the count, and the captured bytes.
+    /// Feeds the bytes in pieces of these sizes. Returns the count, and the captured bytes.
     fn cut(mut items: Items, bytes: &[u8], sizes: &[usize]) -> (u64, usize) {
         let (mut at, mut captured, mut open) = (0, 0, true);
         let mut sizes = sizes.iter().cycle();

@@ -1,22 +1,22 @@
-//! Where a text is written, up to a limit, and whose each piece of it is.
+//! A buffer for a text with a limit. It notes the origin of each piece.
 
 use super::origin::Literals;
 use std::fmt::{self, Write};
 
 /// The longest text of one value, in bytes. Positions in it have 16 bits.
 pub(super) const VALUE_LIMIT: usize = 8 * 1024;
-/// How often a text may turn from the program's to run time and back; from
-/// there on it counts as of run time.
+/// How often a text may change between program text and run-time text. After that all of it counts
+/// as run-time text.
 const TURNS: usize = 64;
 
 /// Set in the tag of a text that was cut.
 pub(super) const CUT: u8 = 0x80;
-/// Set in the tag of a text that is the program's own.
+/// Set in the tag of a text that is entirely the program's own.
 pub(super) const OWN: u8 = 0x40;
-/// Set in the tag of a text that is in part, with its turns behind it.
+/// Set in the tag of a text that is partly the program's own. Its turns follow it.
 pub(super) const MIXED: u8 = 0x20;
 
-/// Takes text up to a limit and then says so; notes whose each piece is.
+/// Takes text up to a limit, returns an error beyond it, and notes the origin of each piece.
 #[derive(Debug)]
 pub(crate) struct Limited<'b> {
     out: &'b mut Vec<u8>,
@@ -24,12 +24,12 @@ pub(crate) struct Limited<'b> {
     left: usize,
     cut: bool,
     literals: Literals,
-    /// Whether the first run is the program's; so is nothing at all.
+    /// Whether the first run is the program's own. An empty text counts as the program's own.
     first: bool,
-    /// Whether the last one is.
+    /// Whether the last run is the program's own.
     last: bool,
     turned: usize,
-    /// Where one run ends and the next begins; made with the first.
+    /// Where each run ends. It is allocated with the first turn.
     turns: Option<[u16; TURNS]>,
 }
 
@@ -49,14 +49,14 @@ impl<'b> Limited<'b> {
         }
     }
 
-    /// Puts the turns behind the text; the text's length, and what its tag says.
+    /// Appends the turns to the text. Returns the text's length, and the flags for its tag.
     #[inline]
     pub(super) fn finish(&mut self) -> (usize, u8) {
         let length = self.out.len() - self.start;
         let mut tag = if self.cut { CUT } else { 0 };
         if let Some(turns) = &self.turns {
             tag |= MIXED;
-            // There are no more than 64, so that the highest bit is free.
+            // There are at most 64, so that the highest bit is free.
             self.out.push(self.turned as u8 | u8::from(self.first) << 7);
             for turn in turns.iter().take(self.turned) {
                 self.out.extend_from_slice(&turn.to_le_bytes());
@@ -75,10 +75,10 @@ impl<'b> Limited<'b> {
         }
     }
 
-    #[inline(never)] // pieces that follow one of their kind are more
+    #[inline(never)] // most pieces follow one of their kind
     fn turn(&mut self, text: &str, own: bool) {
         let own = own && !is_letter(text);
-        // Padding comes so, whatever it pads.
+        // Padding comes as a single blank, whatever it pads.
         let padding = matches!(text.as_bytes(), [byte] if byte.is_ascii_whitespace());
         if own == self.last || padding || text.is_empty() {
             return;
@@ -89,7 +89,7 @@ impl<'b> Limited<'b> {
             self.last = own;
             return;
         }
-        // One has to be left to turn back.
+        // One turn must remain to change back to run-time text.
         let most = TURNS - usize::from(own);
         let turns = self.turns.get_or_insert([0; TURNS]);
         if self.turned < most
@@ -102,7 +102,7 @@ impl<'b> Limited<'b> {
         }
     }
 
-    /// There is more that was not written.
+    /// Notes that more was not written.
     pub(super) fn left_out(&mut self) {
         self.cut = true;
     }
@@ -136,11 +136,11 @@ impl Write for Limited<'_> {
     }
 }
 
-/// The longest of what [`is_letter`] knows, in bytes.
+/// The longest text that [`is_letter`] accepts, in bytes.
 const LETTER: usize = 4;
 
-/// Whether a literal is so short that code may have put a text of run time
-/// together from a table of such: one or two characters, or `%C3`.
+/// Returns whether a literal is so short that code may have composed run-time text from a table of
+/// such literals: one or two characters, or `%C3`.
 fn is_letter(text: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
     match text.as_bytes() {

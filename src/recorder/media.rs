@@ -1,12 +1,12 @@
-//! Media types as heads say them.
+//! Media types in heads.
 
-/// Whether a media type begins so, which is in small letters, in letters of any case.
+/// Returns whether a media type begins with these lowercase letters, ignoring case.
 #[inline]
 pub(crate) fn begins(media: &[u8], with: &[u8]) -> bool {
     let Some(start) = media.get(..with.len()) else {
         return false;
     };
-    // Types of one kind begin alike: most that differ do so at the end.
+    // Types of one kind begin alike, so the last letter is compared first.
     let last = start.last().map(u8::to_ascii_lowercase);
     last.as_ref() == with.last() && start.eq_ignore_ascii_case(with)
 }

@@ -1,5 +1,5 @@
-//! What is held in memory while a request runs: events, heads and bodies, each
-//! with its bound. Nothing here is redacted yet and nothing here is written.
+//! Holds the events, heads and bodies of a request in memory while it runs, each with a limit.
+//! Nothing here is redacted, and nothing here is written.
 
 mod budget;
 mod captured;

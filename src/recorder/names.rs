@@ -1,18 +1,18 @@
-//! What the fields of a callsite are called where they are written.
+//! The names under which the fields of a callsite are written.
 
 use std::borrow::Cow;
 use tracing::Metadata;
 
 /// The names of a callsite's fields, each once.
 ///
-/// `tracing` lets a callsite name two fields alike: the later ones are `name#2`,
-/// `name#3`. A raw identifier is called as it reads (`r#type` is `type`).
+/// `tracing` allows two fields of a callsite to have the same name: the later ones are `name#2`,
+/// `name#3`. A raw identifier has its plain name (`r#type` is `type`).
 #[derive(Debug)]
 pub(crate) struct FieldNames {
-    /// The field that is an event's text, which is the first of that name. A span
-    /// has none: its `message` is a field like any other.
+    /// The field with an event's text: the first of that name. A span has none: its `message` is a
+    /// field like any other.
     pub(crate) message: Option<usize>,
-    /// By the fields' indices. The text's is not taken from the others.
+    /// Indexed like the fields. They include the name of the text.
     pub(crate) names: Vec<Cow<'static, str>>,
     /// Whether it is a record of the `log` crate, which has its origin as fields.
     pub(crate) logged: bool,
@@ -49,13 +49,13 @@ impl FieldNames {
     }
 }
 
-/// A field's name without the mark of a raw identifier.
+/// Returns a field's name without the prefix of a raw identifier.
 pub(crate) fn plain_name(name: &'static str) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-/// Whether an event was made of a record of the `log` crate. Those of the macros
-/// have a file, whatever their target and their fields are called.
+/// Returns whether an event was made from a record of the `log` crate. An event of the macros has
+/// a file, whatever its target and its fields are called.
 fn is_logged(metadata: &Metadata<'_>) -> bool {
     metadata.is_event()
         && metadata.target() == "log"

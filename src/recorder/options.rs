@@ -102,7 +102,7 @@ impl CaptureOptions {
         self
     }
 
-    /// Whether nothing is to be kept.
+    /// Returns whether nothing is kept.
     pub(crate) fn is_off(&self) -> bool {
         self.off
     }
@@ -111,7 +111,7 @@ impl CaptureOptions {
         self.head.unwrap_or(default)
     }
 
-    /// The limit of the request body; none where nothing is to be captured.
+    /// Returns the limit of the request body; 0 if it must not be captured.
     pub(crate) fn request_limit(&self, default: usize, content_type: Option<&[u8]>) -> usize {
         self.limit(self.request_body.unwrap_or(default), content_type)
     }
@@ -143,7 +143,7 @@ impl CaptureOptions {
         })
     }
 
-    /// Adds what `later` says; that wins.
+    /// Adds the settings of `later`, which override these.
     pub(crate) fn add(&mut self, later: &Self) {
         self.off |= later.off;
         self.request_body = later.request_body.or(self.request_body);

@@ -1,8 +1,8 @@
-//! Whether a text is the program's own: one that stands in its source.
+//! Determines whether a text is the program's own: a literal of its source.
 
 use std::{fs, ops::Range, sync::LazyLock};
 
-/// Where the program's literals are. It is read once, before requests come.
+/// The addresses of the program's literals. They are read once, before requests come.
 static LITERALS: LazyLock<Literals> = LazyLock::new(|| Literals {
     range: fs::read_to_string("/proc/self/maps")
         .ok()
@@ -10,10 +10,10 @@ static LITERALS: LazyLock<Literals> = LazyLock::new(|| Literals {
         .unwrap_or_default(),
 });
 
-/// A literal like any other, to find where they are.
+/// A literal like any other, to find the memory that holds them.
 static ANCHOR: &str = "dashcam looks for its own literals";
 
-/// The addresses of the program's literals, or none where they are not known.
+/// The addresses of the program's literals, or none if they are not known.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Literals {
     range: Range<usize>,
@@ -25,23 +25,23 @@ impl Literals {
         LITERALS.clone()
     }
 
-    /// Whether this text is one of them. It lies in one piece of memory, so
-    /// where it begins says it all.
+    /// Returns whether this text is one of them. A text lies in one mapping, so its start
+    /// suffices.
     #[inline]
     pub(super) fn have(&self, text: &str) -> bool {
         self.range.contains(&text.as_ptr().addr())
     }
 }
 
-/// Finds out where literals are, so that no request has to.
+/// Finds the literals, so that no request has to.
 pub(crate) fn find_literals() {
     LazyLock::force(&LITERALS);
 }
 
-/// The memory around an address that is read-only and of one file, without gaps.
+/// Returns the read-only memory of one file around an address, without gaps.
 ///
-/// No other mapping of the file counts, for it may go, and then whatever comes
-/// next has its addresses; the program's own stays for as long as its code runs.
+/// Other mappings of the file do not count: they may be unmapped, and other data may then have
+/// their addresses. The program's own stays as long as its code runs.
 fn around(maps: &str, address: usize) -> Option<Range<usize>> {
     let mut found: Option<(Range<usize>, u64, &str)> = None;
     for line in maps.lines() {
@@ -61,7 +61,7 @@ fn around(maps: &str, address: usize) -> Option<Range<usize>> {
     range.contains(&address).then_some(range)
 }
 
-/// Addresses, offset and name of a line's file, where it is mapped read-only.
+/// Returns the addresses, the offset and the file name of a line, if it is a read-only mapping.
 fn mapping(line: &str) -> Option<(Range<usize>, u64, &str)> {
     let mut rest = line;
     let mut part = || {

@@ -1,5 +1,5 @@
-//! Texts that the service says, and what of them came at run time: the rest is
-//! the program's own, which stands in its source and says nothing of a request.
+//! Texts of the service, and which parts of them came at run time. The rest is the program's own:
+//! it is in its source and contains nothing of a request.
 
 use super::{
     causes,
@@ -11,7 +11,7 @@ use std::{
     ops::Range,
 };
 
-/// A text as it was encoded: to copy it, nobody has to look whether it is one.
+/// An encoded text. It is copied without a check of its UTF-8.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Text<'b> {
     text: &'b [u8],
@@ -19,7 +19,7 @@ pub(crate) struct Text<'b> {
 }
 
 impl<'b> Text<'b> {
-    /// Takes a text of this length and tag off the bytes.
+    /// Takes a text of this length and tag from the bytes.
     pub(super) fn take(bytes: &mut &'b [u8], length: usize, tag: u8) -> Option<Self> {
         let (text, mut rest) = bytes.split_at_checked(length)?;
         let mut runs = Runs {
@@ -42,21 +42,21 @@ impl<'b> Text<'b> {
     }
 
     pub(crate) fn as_str(self) -> &'b str {
-        // Only texts are encoded, so the fallback is never taken.
+        // Only texts are encoded, so the fallback is never used.
         std::str::from_utf8(self.text).unwrap_or_default()
     }
 
-    /// The ranges of bytes that came at run time, in order; none is empty, and
-    /// between two there is something of the program's.
+    /// Returns the ranges of bytes that came at run time, in order. None is empty, and program
+    /// text is between any two.
     pub(crate) fn runtime(self) -> Runs<'b> {
         self.runs
     }
 }
 
-/// What of a text came at run time.
+/// The parts of a text that came at run time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Runs<'b> {
-    /// Whether the next run is the program's.
+    /// Whether the next run is the program's own.
     own: bool,
     at: usize,
     turns: &'b [u8],
@@ -85,7 +85,7 @@ impl Iterator for Runs<'_> {
     }
 }
 
-/// A text of an error or a panic, noted until its request is written.
+/// The text of an error or a panic, held until its request is written.
 #[derive(Clone, Default, Eq, PartialEq)]
 pub(crate) struct Said {
     bytes: Vec<u8>,
@@ -95,12 +95,12 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// What this writes, as far as it fits.
+    /// Formats this value, up to the limit.
     pub(crate) fn of(text: impl fmt::Display) -> Self {
         Self::written(|out| write!(out, "{text}"))
     }
 
-    /// An error and its causes, as far as its type is one whose causes can be asked for.
+    /// Formats an error, and its causes if its type is known to have them.
     pub(crate) fn of_error<E: fmt::Display + 'static>(error: &E) -> Self {
         let mut lacks_causes = false;
         let said = Self::written(|out| {
@@ -120,7 +120,7 @@ impl Said {
     fn written(write: impl FnOnce(&mut Limited<'_>) -> fmt::Result) -> Self {
         let mut bytes = Vec::new();
         let mut out = Limited::new(&mut bytes, Literals::get(), VALUE_LIMIT);
-        // What does not fit is noted by the buffer itself.
+        // The buffer itself notes that a text does not fit.
         let _ = write(&mut out);
         let (length, tag) = out.finish();
         bytes.shrink_to_fit();
@@ -134,16 +134,16 @@ impl Said {
 
     pub(crate) fn text(&self) -> Text<'_> {
         let mut bytes = self.bytes.as_slice();
-        // It was encoded just so, so the fallback is never taken.
+        // It has exactly this encoding, so the fallback is never used.
         Text::take(&mut bytes, self.length, self.tag).unwrap_or_default()
     }
 
-    /// Whether it is an error whose causes nobody could be asked for.
+    /// Returns whether it is an error whose causes could not be read.
     pub(crate) fn lacks_causes(&self) -> bool {
         self.lacks_causes
     }
 
-    /// Whether there was more of it.
+    /// Returns whether the text was cut.
     pub(crate) fn is_cut(&self) -> bool {
         self.tag & CUT != 0
     }

@@ -1,31 +1,31 @@
-//! The spans around recorded events, each noted once for all events in it.
+//! The spans around recorded events. Each is stored once for all events in it.
 
 use super::{KEEP_CAPACITY, merge};
 use std::ptr;
 use tracing::Metadata;
 
-/// What one span costs beside its fields.
+/// The overhead of one span, in bytes.
 const HEAD: usize = size_of::<Node>();
-/// No span, or no span around.
+/// No span, or no parent.
 pub(super) const NO_SPAN: u32 = u32::MAX;
-/// Fields of spans that are open, in bytes.
+/// The limit for the fields of open spans, in bytes.
 const OPEN_LIMIT: usize = 32 * 1024;
-/// What one open span costs beside its fields.
+/// The overhead of one open span, in bytes.
 const OPEN_HEAD: usize = size_of::<Open>();
-/// Spans of one path; of deeper ones the middle is left out.
+/// The most spans of one path. Deeper paths lose their middle.
 const DEPTH: usize = 64;
 
-/// Spans and the fields they had when an event in them was recorded.
+/// Spans, with the fields that they had when an event in them was recorded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SpanTree {
-    /// Fields of spans that are open, by ID. Not in the registry's extensions:
-    /// another layer may have locked those when an event is recorded.
+    /// Fields of open spans, by ID. They are not in the registry's extensions, which another layer
+    /// may have locked when an event is recorded.
     open: Vec<Open>,
     open_size: usize,
     /// Parents come before their children.
     nodes: Vec<Node>,
     values: Vec<u8>,
-    /// Spans, or fields of spans, that were left out.
+    /// How many spans, or fields of spans, were left out.
     cut: u64,
 }
 
@@ -39,26 +39,26 @@ struct Open {
 
 #[derive(Clone, Debug)]
 struct Node {
-    /// The span's ID while it is open and as it was noted, else 0: fields change,
-    /// and the registry gives IDs out again.
+    /// The span's ID while it is open and unchanged, else 0: fields change, and the registry
+    /// reuses IDs.
     id: u64,
     metadata: &'static Metadata<'static>,
     parent: u32,
-    /// Range in `values`.
+    /// The range in `values`.
     start: u32,
     end: u32,
 }
 
 impl SpanTree {
-    /// The open span of this ID and callsite, where it is noted as it is now.
+    /// Returns the open span of this ID and callsite, if it is stored and unchanged.
     pub(super) fn find(&self, id: u64, metadata: &'static Metadata<'static>) -> Option<u32> {
         let is_it = |node: &Node| node.id == id && ptr::eq(node.metadata, metadata);
         let at = self.nodes.iter().rposition(is_it)?;
         u32::try_from(at).ok()
     }
 
-    /// Notes the spans of a path, outermost first, as far as they are not noted
-    /// yet, in this many bytes; the innermost one.
+    /// Stores the spans of a path that are not stored yet, outermost first, in at most `room`
+    /// bytes. Returns the innermost one.
     pub(super) fn note(
         &mut self,
         path: &[(u64, &'static Metadata<'static>)],
@@ -127,8 +127,8 @@ impl SpanTree {
         index
     }
 
-    /// Metadata and encoded fields of the spans that end in this one, outermost
-    /// first; the request's own, which the record itself stands for, is left out.
+    /// Returns metadata and encoded fields of the spans down to this one, outermost first. It
+    /// leaves out the request's own span, which the exchange stands for.
     pub(super) fn path(&self, leaf: u32) -> Vec<(&'static Metadata<'static>, &[u8])> {
         let mut path = Vec::new();
         let mut at = leaf;
@@ -143,7 +143,7 @@ impl SpanTree {
         path
     }
 
-    /// Keeps the fields of a span that begins.
+    /// Holds the fields of a span that begins.
     pub(super) fn begin(&mut self, id: u64, metadata: &'static Metadata<'static>, fields: &[u8]) {
         self.open.push(Open {
             id,
@@ -153,13 +153,13 @@ impl SpanTree {
         self.open_size += fields.len() + OPEN_HEAD;
     }
 
-    /// Metadata and encoded fields of the spans that are open, where both are known.
+    /// Returns metadata and encoded fields of the open spans whose metadata is known.
     pub(super) fn open(&self) -> impl Iterator<Item = (&'static Metadata<'static>, &[u8])> {
         let open = self.open.iter();
         open.filter_map(|open| Some((open.metadata?, open.fields.as_slice())))
     }
 
-    /// Whether so much more may be kept of the fields of open spans.
+    /// Returns whether there is room for this many more bytes of fields of open spans.
     pub(super) fn fits(&self, more: usize) -> bool {
         self.open_size + more + OPEN_HEAD <= OPEN_LIMIT
     }
@@ -200,7 +200,7 @@ impl SpanTree {
         self.forget(id);
     }
 
-    /// Forgets a span as it was noted, and with it all that is noted below it.
+    /// Marks a stored span as changed, and all spans stored below it.
     fn forget(&mut self, id: u64) {
         let Some(first) = self.nodes.iter().position(|node| node.id == id) else {
             return;
@@ -218,12 +218,12 @@ impl SpanTree {
         }
     }
 
-    /// Bytes, of which the open spans' fields are a part.
+    /// Returns the size in bytes, including the fields of open spans.
     pub(super) fn size(&self) -> usize {
         self.noted() + self.open_size
     }
 
-    /// Bytes of what is noted.
+    /// Returns the bytes of the stored spans.
     pub(super) fn noted(&self) -> usize {
         self.values.len() + self.nodes.len() * HEAD
     }
@@ -232,8 +232,8 @@ impl SpanTree {
         self.cut
     }
 
-    /// Drops the spans that no event is in. `leaves` are those of the events;
-    /// they are changed to where the spans are then.
+    /// Drops the spans that contain no event. `leaves` are the indices of the events' spans; they
+    /// are updated.
     pub(super) fn sweep<'l>(&mut self, leaves: impl Iterator<Item = &'l mut u32>) {
         let mut used = vec![false; self.nodes.len()];
         let leaves: Vec<&mut u32> = leaves.collect();
@@ -271,7 +271,7 @@ impl SpanTree {
         self.values = values;
     }
 
-    /// Empties it; small buffers stay allocated.
+    /// Empties it. Small buffers stay allocated.
     pub(super) fn reset(&mut self) {
         self.open.clear();
         self.open.shrink_to(64);

@@ -5,11 +5,11 @@ use tracing_subscriber::{
     registry::{LookupSpan, SpanRef},
 };
 
-/// The encoded fields of an open span, kept in its extensions for log lines.
+/// The encoded fields of an open span, held in its extensions for log lines.
 #[derive(Debug)]
 pub(crate) struct SpanFields {
     values: Vec<u8>,
-    /// Those that were cut or left out.
+    /// How many were cut or left out.
     cut: u32,
 }
 
@@ -22,7 +22,7 @@ impl SpanFields {
         if span.extensions().get::<Self>().is_some() {
             return;
         }
-        // The service's formatting code runs here, so nothing is locked yet.
+        // The service's formatting code runs here, so nothing is locked.
         let mut values = Vec::new();
         let mut encoder = Encoder::new(&mut values);
         attrs.record(&mut encoder);
@@ -54,9 +54,8 @@ impl SpanFields {
     }
 }
 
-/// Calls `f` with the metadata, the encoded fields and the number of cut ones of each
-/// span around an event, innermost first; the request span, which the record itself stands
-/// for, is left out.
+/// Calls `f` for each span around an event, innermost first, with its metadata, its encoded fields
+/// and the number of cut ones. It leaves out the request span, which the record itself stands for.
 pub(crate) fn for_each_span<S>(
     leaf: SpanRef<'_, S>,
     mut f: impl FnMut(&'static Metadata<'static>, &[u8], u32),

@@ -8,27 +8,27 @@ use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use std::{any::Any, io::IoSlice, time::Instant};
 
-/// Chunks up to this size are copied: a clone would keep the whole read buffer
-/// alive that they were cut from. The first chunk is shared until a second one
-/// comes: most bodies have one, and most are never looked at.
+/// Chunks up to this size are copied, because a clone would keep the whole read buffer alive. The
+/// first chunk is shared until a second one comes: most bodies have one chunk, and most are never
+/// read.
 const COPY_UP_TO: usize = 2 * 1024;
 
-/// Memory for chunks after the first one is taken in steps of this size.
+/// Memory for chunks after the first one is reserved in steps of this size.
 const STEP: usize = 4 * 1024;
 
-/// Copies are made into buffers of this size.
+/// Chunks are copied into buffers of this size.
 const SEGMENT: usize = super::KEEP_CAPACITY;
 
 /// Room for this many pieces stays allocated between requests.
 const KEEP_PIECES: usize = 64;
 
-/// Why the content of a body is not written whose buffers panicked when they were read.
+/// The reason for a body without content whose buffers panicked when they were read.
 pub(crate) const PANICKED: &str = "panicked";
 
 /// How a body ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Ending {
-    /// The end was seen, or everything that was announced has passed by.
+    /// The end was seen, or all announced bytes have passed.
     Complete,
     /// An error, with its text.
     Error(Said),
@@ -36,17 +36,17 @@ pub(crate) enum Ending {
     Dropped,
 }
 
-/// How long a body is said to be.
+/// The announced lengths of a body.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lengths {
-    /// What the other side is told: `content-length`, or else what the body says.
+    /// The length that the peer learns: `content-length`, or else that of the body.
     pub(crate) declared: Option<u64>,
-    /// What will pass by: what the body says, or else `content-length`.
+    /// The length that will pass: that of the body, or else `content-length`.
     pub(crate) expected: Option<u64>,
 }
 
 impl Lengths {
-    /// Of what the head says, and the body.
+    /// Combines the length in the head with that of the body.
     pub(crate) fn of(head: Option<u64>, body: Option<u64>) -> Self {
         Self {
             declared: head.or(body),
@@ -55,15 +55,14 @@ impl Lengths {
     }
 }
 
-/// A bounded prefix of one body, and what is known of the rest.
+/// A bounded prefix of one body, and facts about the rest.
 #[derive(Debug, Default)]
 pub(crate) struct Tee {
     limit: usize,
     trailers_limit: usize,
-    /// What came before `copied`.
+    /// The content before `copied`.
     pieces: Vec<Piece>,
-    /// What came first, while it is shared: most bodies come in one piece, and no
-    /// vector is needed for it.
+    /// The first chunk, while it is shared: most bodies have one chunk, which needs no vector.
     first: Option<Foreign<Bytes>>,
     copied: Vec<u8>,
     kept: usize,
@@ -73,7 +72,7 @@ pub(crate) struct Tee {
     lengths: Lengths,
     memory: Reservation,
     out_of_memory: bool,
-    /// Bytes that were captured, and given up for others.
+    /// How many captured bytes were given up for other requests.
     given_up: usize,
     ending: Option<Ending>,
     first_byte: Option<Instant>,
@@ -81,15 +80,15 @@ pub(crate) struct Tee {
     trailers: HeaderFields,
     skipped: Option<&'static str>,
     items: Option<Items>,
-    /// Of protocols that have the end of a call in the body.
+    /// For protocols that put the end of a call into the body.
     end_frame: Option<Box<EndFrame>>,
     /// Whether it belongs to a call that ends with a status.
     of_call: bool,
-    /// The status of the call, where it has come.
+    /// The status of the call, if it has come.
     status: Option<u16>,
 }
 
-/// What is known of a body before its first frame.
+/// The facts about a body before its first frame.
 #[derive(Debug, Default)]
 pub(crate) struct TeePlan {
     pub(crate) limit: usize,
@@ -100,11 +99,11 @@ pub(crate) struct TeePlan {
     pub(crate) end_frame: Option<Box<EndFrame>>,
     /// Whether it belongs to a call that ends with a status.
     pub(crate) of_call: bool,
-    /// The status that the head says.
+    /// The status in the head.
     pub(crate) status: Option<u16>,
 }
 
-/// A body as it was at one moment.
+/// A copy of a body's state at one moment.
 #[derive(Debug)]
 pub(crate) struct BodySnapshot {
     pub(crate) prefix: Vec<u8>,
@@ -117,12 +116,12 @@ pub(crate) struct BodySnapshot {
     pub(crate) first_byte: Option<Instant>,
     pub(crate) last_byte: Option<Instant>,
     pub(crate) trailers: HeaderFields,
-    /// Why the content is not to be written.
+    /// Why the content must not be written.
     pub(crate) skipped: Option<&'static str>,
     pub(crate) items: Option<u64>,
-    /// The status of a call of gRPC.
+    /// The status of a gRPC call.
     pub(crate) status: Option<u16>,
-    /// Whether a message of an answer has passed by.
+    /// Whether a message of the response has passed.
     pub(crate) has_message: bool,
     /// Why a status in the body was not read.
     pub(crate) status_unread: Option<&'static str>,
@@ -134,8 +133,8 @@ enum Piece {
     Copied(Vec<u8>),
 }
 
-/// Buffers of the service that are no longer needed. Their destructors are the
-/// service's code: it is dropped while nothing is locked.
+/// Foreign buffers that are no longer needed. Their destructors are the service's code, so they
+/// are dropped while nothing is locked.
 #[derive(Debug, Default)]
 #[must_use = "is to be dropped when nothing is locked"]
 pub(crate) struct LetGo {
@@ -148,7 +147,7 @@ fn shown(bytes: &Foreign<Bytes>) -> &[u8] {
 }
 
 impl Tee {
-    /// Starts with what is known before the first frame.
+    /// Starts with the facts that are known before the first frame.
     pub(crate) fn begin(&mut self, plan: TeePlan) {
         self.limit = plan.limit;
         self.trailers_limit = plan.trailers_limit;
@@ -161,8 +160,7 @@ impl Tee {
             .map(|(framing, limits)| Items::new(framing, limits));
     }
 
-    /// Captures no more than this from now on; what is over it already is given
-    /// back, all of it.
+    /// From now on captures at most this much. If more is captured already, all of it is freed.
     pub(crate) fn restrict(&mut self, limit: usize, trailers_limit: usize) -> LetGo {
         self.trailers_limit = trailers_limit;
         self.limit = limit;
@@ -182,7 +180,7 @@ impl Tee {
         LetGo::default()
     }
 
-    /// Gives up what was captured: others need the memory.
+    /// Frees the captured content, because others need the memory.
     pub(crate) fn give_up(&mut self) -> LetGo {
         if self.kept == 0 {
             return LetGo::default();
@@ -201,18 +199,18 @@ impl Tee {
         }
     }
 
-    /// Says that the content is not to be written, and why.
+    /// Sets why the content must not be written.
     pub(crate) fn skip(&mut self, why: &'static str) {
         self.skipped = Some(why);
     }
 
-    /// Notes that somebody reads the body.
+    /// Notes that the body was polled.
     pub(crate) fn polled(&mut self) {
         self.polled = true;
     }
 
-    /// Notes a data frame that passed by. What it lets go of is for the caller to drop
-    /// once nothing is locked.
+    /// Notes a data frame that passed. The caller drops the returned buffers when nothing is
+    /// locked.
     #[inline]
     pub(crate) fn data<D: Buf + 'static>(
         &mut self,
@@ -222,12 +220,12 @@ impl Tee {
         if (data as &dyn Any).is::<Bytes>() {
             return self.take_in(data, clock);
         }
-        // Buffers of other types are code of others.
+        // Buffers of other types are foreign code.
         foreign::run(|| self.take_in(data, clock)).unwrap_or_else(|| {
-            // What was seen of it is not known, nor what follows it.
+            // How much of it was read is unknown, and so is the content after it.
             self.full = true;
             self.skip(PANICKED);
-            // Where the next message begins neither.
+            // Where the next message begins is unknown, too.
             self.items = None;
             if let Some(end_frame) = &mut self.end_frame {
                 end_frame.give_up(PANICKED);
@@ -239,7 +237,7 @@ impl Tee {
     #[inline]
     fn take_in<D: Buf + 'static>(&mut self, data: &D, clock: &mut Clock) -> Option<Foreign<Bytes>> {
         let length = data.remaining();
-        // Read on after the request has ended: no part of it any more.
+        // Frames that are read after the request has ended do not belong to it.
         if length == 0 || self.ending.is_some() {
             return None;
         }
@@ -268,10 +266,10 @@ impl Tee {
             self.full = true;
             return None;
         }
-        // Most bodies come in one piece.
+        // Most bodies come in one chunk, so the first one reserves no more.
         let step = if self.kept == 0 { 0 } else { STEP.min(room) };
         if !self.memory.grow_to(self.kept + wanted, step) {
-            // A later chunk might fit, but what is kept must be a prefix.
+            // A later chunk might fit, but the captured bytes must be a prefix.
             self.full = true;
             self.out_of_memory = true;
             return None;
@@ -298,7 +296,7 @@ impl Tee {
         settled
     }
 
-    /// Keeps the start of a chunk: a large one that is kept whole is shared.
+    /// Captures the start of a chunk. A large chunk that is captured whole is shared.
     #[inline]
     fn share_or_copy(&mut self, bytes: &Bytes, wanted: usize) -> usize {
         if wanted > COPY_UP_TO && wanted == bytes.len() {
@@ -314,7 +312,7 @@ impl Tee {
         self.copy(bytes)
     }
 
-    /// Copies a small first chunk: it was not the only one.
+    /// Copies a small first chunk when a second one comes.
     fn settle(&mut self) -> Option<Foreign<Bytes>> {
         let first = self
             .first
@@ -348,8 +346,8 @@ impl Tee {
         }
     }
 
-    /// The trailers that the end of the call in the body has, for those who judge it.
-    /// They are noted as trailers where they are some.
+    /// Takes the trailers from the end of the call in the body, for the classification. They count
+    /// as trailers of the exchange unless they are those of Connect.
     pub(crate) fn take_call_end(&mut self) -> Option<HeaderMap> {
         let end_frame = self.end_frame.as_mut()?;
         let end = end_frame.take_end()?;
@@ -360,7 +358,7 @@ impl Tee {
         Some(end.fields)
     }
 
-    /// How many bytes of this chunk belong to items that are captured.
+    /// Returns how many bytes of this chunk belong to captured items.
     #[inline(never)] // few bodies are streams
     fn count_items<D: Buf + 'static>(&mut self, data: &D, clock: &mut Clock) -> usize {
         let Some(items) = &mut self.items else {
@@ -380,14 +378,14 @@ impl Tee {
             seen += slice.len();
         }
         if seen < data.remaining() {
-            // A buffer that cannot be seen through: nobody knows what was in it.
+            // The rest of the buffer cannot be read without moving it, so its items are unknown.
             self.items = None;
         }
         if late { 0 } else { captured }
     }
 
-    /// Copies into the last buffer, and into another one where that is full: a
-    /// buffer that grows would be there twice while it does.
+    /// Copies into the last buffer, and into a new one when that is full: a growing buffer would
+    /// take twice the memory.
     fn copy(&mut self, slice: &[u8]) -> usize {
         let room = SEGMENT - self.copied.len().min(SEGMENT);
         let (now, then) = slice.split_at_checked(room).unwrap_or((slice, &[]));
@@ -410,7 +408,7 @@ impl Tee {
         self.copied.extend_from_slice(slice);
     }
 
-    /// Doubles the buffer like a vector does, but no further than a segment.
+    /// Doubles the buffer as a vector does, but at most to a segment.
     #[cold]
     fn grow(&mut self, needed: usize) {
         let most = SEGMENT.min(self.limit);
@@ -425,8 +423,8 @@ impl Tee {
         }
     }
 
-    /// Copies as much as can be seen of a foreign buffer without moving it.
-    #[inline(never)] // few buffers are no `Bytes`
+    /// Copies as much of a foreign buffer as can be read without moving it.
+    #[inline(never)] // most buffers are `Bytes`
     fn copy_buf<D: Buf>(&mut self, data: &D, wanted: usize) -> usize {
         let mut slices = [IoSlice::new(&[]); 16];
         let filled = data.chunks_vectored(&mut slices);
@@ -450,7 +448,7 @@ impl Tee {
             .reduce(worse);
     }
 
-    /// Notes the end; only the first one counts.
+    /// Notes the end. Only the first end counts.
     pub(crate) fn end(&mut self, ending: Ending, clock: &mut Clock) {
         if self.ending.is_some() {
             return;
@@ -465,7 +463,7 @@ impl Tee {
         self.last_byte = Some(clock.now());
     }
 
-    /// Bytes that passed by.
+    /// Returns how many bytes have passed.
     pub(crate) fn seen(&self) -> u64 {
         self.seen
     }
@@ -474,12 +472,12 @@ impl Tee {
         &self.trailers
     }
 
-    /// The status of a call of gRPC, where it has come.
+    /// Returns the status of a gRPC call, if it has come.
     pub(crate) fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// Whether a message of an answer has passed by.
+    /// Returns whether a message of the response has passed.
     pub(crate) fn has_message(&self) -> bool {
         match &self.end_frame {
             Some(end_frame) => end_frame.answered(),
@@ -487,23 +485,23 @@ impl Tee {
         }
     }
 
-    /// Whether it belongs to a call that ends with a status.
+    /// Returns whether it belongs to a call that ends with a status.
     pub(crate) fn is_of_call(&self) -> bool {
         self.of_call
     }
 
-    /// Whether there should be one, and none came.
+    /// Returns whether a status is due and none came.
     pub(crate) fn lacks_status(&self) -> bool {
         let unread = self.end_frame.as_ref().and_then(|frame| frame.unread());
         self.of_call && self.status.is_none() && unread.is_none()
     }
 
-    /// Bytes captured.
+    /// Returns how many bytes are captured.
     pub(crate) fn kept(&self) -> usize {
         self.kept
     }
 
-    /// Bytes that there are or were to read, which only grow.
+    /// Returns how many bytes are or were captured. The number only grows.
     pub(crate) fn read(&self) -> usize {
         self.kept + self.given_up
     }
@@ -512,12 +510,12 @@ impl Tee {
         self.ending.as_ref()
     }
 
-    /// Whether it ended with an error.
+    /// Returns whether it ended with an error.
     pub(crate) fn is_broken(&self) -> bool {
         matches!(self.ending, Some(Ending::Error(_)))
     }
 
-    /// All that is known, copied, so that nobody has to hold the lock.
+    /// Returns a copy of the state, so that the caller need not hold the lock.
     pub(crate) fn snapshot(&self) -> BodySnapshot {
         BodySnapshot {
             prefix: self.content(),
@@ -540,7 +538,7 @@ impl Tee {
         }
     }
 
-    /// The captured prefix in one buffer.
+    /// Returns the captured prefix in one buffer.
     pub(crate) fn content(&self) -> Vec<u8> {
         let mut prefix = Vec::with_capacity(self.kept);
         prefix.extend_from_slice(self.first.as_ref().map_or(&[], shown));
@@ -554,8 +552,8 @@ impl Tee {
         prefix
     }
 
-    /// Copies what is shared with others: a piece keeps the whole buffer alive
-    /// that it was cut from, and it may have to wait.
+    /// Copies shared chunks: each keeps the whole buffer alive that it was cut from, and the
+    /// exchange may have to wait.
     pub(crate) fn own_content(&mut self) -> LetGo {
         let shared = |piece: &Piece| matches!(piece, Piece::Shared(_));
         if self.first.is_some() || self.pieces.iter().any(shared) {
@@ -565,7 +563,7 @@ impl Tee {
         LetGo::default()
     }
 
-    /// Empties it for the next request; small buffers stay allocated.
+    /// Empties it for the next request. Small buffers stay allocated.
     pub(crate) fn reset(&mut self) {
         // All fields are named, so that none is forgotten.
         let Self {
@@ -655,7 +653,7 @@ mod tests {
         }
     }
 
-    /// A buffer of the service's, which may panic as it is looked into.
+    /// A foreign buffer that may panic when it is read.
     struct Odd(Bytes, bool);
 
     impl Buf for Odd {

@@ -1,4 +1,4 @@
-//! Which thread, and which task, an event comes from.
+//! The thread and the task that an event comes from.
 
 use std::{
     cell::Cell,
@@ -7,11 +7,11 @@ use std::{
 };
 
 thread_local! {
-    /// This thread's number, or 0 before it was asked for.
+    /// This thread's number, or 0 before it has one.
     static NUMBER: Cell<u32> = const { Cell::new(0) };
 }
 
-/// A number of this thread alone: cheaper to compare than the thread itself.
+/// Returns a number that only this thread has: it is cheaper to compare than the thread itself.
 fn number() -> u32 {
     static LAST: AtomicU32 = AtomicU32::new(0);
     NUMBER
@@ -31,13 +31,13 @@ pub(super) struct Threads(Vec<(u32, Thread)>);
 impl Threads {
     const MOST: usize = 64;
 
-    /// The index of this thread; one that says nothing where there are too many.
+    /// Returns the index of this thread; one without an entry if there are too many.
     pub(super) fn current(&mut self) -> u16 {
         let number = number();
         let at = self.0.iter().rposition(|(known, _)| *known == number);
         let at = at.unwrap_or_else(|| {
             if self.0.len() < Self::MOST {
-                // A thread that ends has nothing to say of itself any more.
+                // `current` works even while the thread ends.
                 self.0.push((number, thread::current()));
                 self.0.len() - 1
             } else {
@@ -56,7 +56,7 @@ impl Threads {
     }
 }
 
-/// A task of the runtime, where there is one.
+/// A task of the runtime, if there is one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Task(Option<tokio::task::Id>);
 
@@ -66,14 +66,13 @@ impl Task {
         Self(tokio::task::try_id())
     }
 
-    /// The ID as the runtime prints it.
+    /// Returns the ID as the runtime prints it.
     pub(crate) fn id(self) -> Option<u64> {
         self.0?.to_string().parse().ok()
     }
 }
 
-/// The thread's number as `Debug` prints it, which is the one that formatting
-/// layers show.
+/// Returns the thread's number as `Debug` prints it, which formatting layers print, too.
 pub(crate) fn thread_id(thread: &Thread) -> Option<u64> {
     let text = format!("{:?}", thread.id());
     let digits = text.trim_matches(|c: char| !c.is_ascii_digit());

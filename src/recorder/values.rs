@@ -1,5 +1,4 @@
-//! Field values as bytes: written once on the request path, read by whoever
-//! renders them later.
+//! Field values as bytes. The request path writes them once, and renderers read them later.
 
 use super::{
     causes,
@@ -17,8 +16,8 @@ use tracing::{
     field::{Field, Visit},
 };
 
-/// The longest encoding of one event's or span's fields, in bytes; the turns of
-/// its last text come beside it.
+/// The longest encoding of one event's or span's fields, in bytes, without the turns of its last
+/// text.
 const FIELDS_LIMIT: usize = 16 * 1024;
 
 const I64: u8 = 0;
@@ -29,13 +28,13 @@ const F64: u8 = 4;
 const BOOL: u8 = 5;
 const STR: u8 = 6;
 const DEBUG: u8 = 7;
-/// What a tag says of its text beside that it is one.
+/// The flags in the tag of a text.
 const FLAGS: u8 = CUT | OWN | MIXED;
 
 /// Writes the fields it visits into a buffer.
 ///
-/// A value whose `Debug` panics is recorded as such: with the level off it
-/// would never have run, and recording must not change what the service does.
+/// A value whose `Debug` panics is recorded as panicked: with the level off it would not have run,
+/// and recording must not change the behaviour of the service.
 #[derive(Debug)]
 pub(crate) struct Encoder<'b> {
     out: &'b mut Vec<u8>,
@@ -54,7 +53,7 @@ impl<'b> Encoder<'b> {
         }
     }
 
-    /// Values that were cut or left out.
+    /// Returns how many values were cut or left out.
     pub(crate) fn cut(&self) -> u32 {
         self.cut
     }
@@ -66,7 +65,7 @@ impl<'b> Encoder<'b> {
         }
     }
 
-    /// The field's index where it and `more` bytes fit; counts it as cut otherwise.
+    /// Returns the field's index if it and `more` bytes fit. Otherwise it counts the field as cut.
     fn index(&mut self, field: &Field, more: usize) -> Option<u8> {
         let fits = self.out.len() - self.start + more <= FIELDS_LIMIT;
         let index = u8::try_from(field.index()).ok().filter(|_| fits);
@@ -92,7 +91,7 @@ impl<'b> Encoder<'b> {
         if let Some(tag) = self.out.get_mut(at + 1) {
             *tag |= flags;
         }
-        // The limits keep every length far below u32::MAX.
+        // The limits keep every length far below `u32::MAX`.
         let length = u32::try_from(length).unwrap_or(0);
         if let Some(slot) = self.out.get_mut(at + 2..at + 6) {
             slot.copy_from_slice(&length.to_le_bytes());
@@ -127,7 +126,7 @@ impl Visit for Encoder<'_> {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.put_text(field, STR, |out| {
-            // A full buffer is noted by the buffer itself.
+            // The buffer itself notes that it is full.
             let _ = out.write_str(value);
         });
     }
@@ -145,7 +144,7 @@ impl Visit for Encoder<'_> {
     }
 }
 
-/// Runs code of the service's own while nothing of ours is borrowed or locked.
+/// Runs the service's code while nothing of ours is borrowed or locked.
 fn guarded(out: &mut Limited<'_>, write: impl FnOnce(&mut Limited<'_>) -> fmt::Result) {
     if foreign::run(|| write(out)).is_none() {
         let _ = out.write_str("<panicked while formatting>");
@@ -164,12 +163,12 @@ pub(crate) enum Visited<'b> {
     Text {
         text: Text<'b>,
         cut: bool,
-        /// Whether it was a value's `Debug` or `Display`, not a string.
+        /// Whether a `Debug` or `Display` wrote it, rather than a string.
         formatted: bool,
     },
 }
 
-/// Reads the fields back, as (index of the field, value), in order.
+/// Decodes the fields, as (index of the field, value), in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Values<'b>(pub(crate) &'b [u8]);
 
@@ -180,12 +179,12 @@ impl<'b> Values<'b> {
         Some(*head)
     }
 
-    /// Of which field the next value is.
+    /// Returns the field of the next value.
     pub(crate) fn peek(&self) -> Option<usize> {
         self.0.first().map(|index| usize::from(*index))
     }
 
-    /// The encoding of the next value.
+    /// Returns the encoding of the next value.
     pub(crate) fn encoded(&self) -> &'b [u8] {
         let mut rest = Self(self.0);
         rest.pass();
@@ -193,7 +192,7 @@ impl<'b> Values<'b> {
         self.0.get(..length).unwrap_or_default()
     }
 
-    /// Passes over the next value, and says of which field it is.
+    /// Skips the next value. Returns its field.
     pub(crate) fn pass(&mut self) -> Option<usize> {
         let [index, tag] = self.take::<2>()?;
         let length = match tag & !FLAGS {
@@ -238,9 +237,9 @@ impl<'b> Iterator for Values<'b> {
     }
 }
 
-/// Adds later values of a span to its earlier ones. They take the place of
-/// those of the same fields, so the size is bounded however often a field is
-/// recorded; where there are too many, the earlier ones go, so many.
+/// Adds later values of a span to its earlier ones. They replace those of the same fields, so the
+/// size is bounded however often a field is recorded. If there are too many, earlier ones are left
+/// out; returns how many.
 pub(crate) fn merge(values: &mut Vec<u8>, later: &[u8]) -> u32 {
     let mut merged = Vec::with_capacity(values.len() + later.len());
     let mut gone = 0;
@@ -269,8 +268,8 @@ thread_local! {
     static IN_HAND: Cell<Option<InHand>> = const { Cell::new(None) };
 }
 
-/// Lends a buffer of this thread. It is *taken* meanwhile, so code of the
-/// service that runs while a value is formatted, and logs, gets another one.
+/// Lends a buffer of this thread. It is *taken* meanwhile: code of the service that logs while it
+/// formats a value gets another buffer.
 pub(crate) fn with_scratch<R>(f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     InHand::leave(None);
     lend(|buffer| {
@@ -287,15 +286,15 @@ fn lend<R>(f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     result
 }
 
-/// The event whose fields the thread's buffer still has, so that who sees it next need
-/// not run the service's formatting code again.
+/// The event whose fields the thread's buffer still has, so that the next layer need not run the
+/// service's formatting code again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct InHand {
-    /// Where the event is, while it is dispatched.
+    /// The address of the event, while it is dispatched.
     event: usize,
-    /// Who encoded it, and leaves nothing before it looks at an event. It sees every event
-    /// that whoever takes it sees, so that what is in hand is never of an earlier event at
-    /// the same place.
+    /// The layer that encoded it, and that clears this before it looks at an event. It sees every
+    /// event that the taking layer sees, so that these fields never belong to an earlier event at
+    /// the same address.
     by: usize,
     cut: u32,
 }
@@ -306,21 +305,21 @@ impl InHand {
         Self { event, by, cut }
     }
 
-    /// Leaves what was encoded last on this thread, or nothing.
+    /// Leaves the fields that this thread encoded last, or none.
     #[inline]
     pub(crate) fn leave(this: Option<Self>) {
         let _ = IN_HAND.try_with(|hand| hand.set(this));
     }
 
-    /// The number of its cut values, where this event was left by `by`.
+    /// Returns the number of its cut values, if `by` left the fields of this event.
     fn take(event: &Event<'_>, by: Option<usize>) -> Option<u32> {
         let hand = IN_HAND.try_with(Cell::take).ok().flatten()?;
         (Self::new(event, by?, hand.cut) == hand).then_some(hand.cut)
     }
 }
 
-/// Lends the thread's buffer with the fields of an event, which `encode` writes where they
-/// are not in hand already, and the number of cut ones, which it returns.
+/// Lends the thread's buffer with the fields of an event, and the number of cut ones. `encode`
+/// writes the fields unless they are there already, and returns that number.
 pub(crate) fn with_fields<R>(
     event: &Event<'_>,
     by: Option<usize>,

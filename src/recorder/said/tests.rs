@@ -2,10 +2,10 @@ use super::*;
 use proptest::prelude::*;
 use std::{borrow::Cow, fmt::Debug};
 
-/// Whether literals are known here.
+/// Whether the addresses of literals are known on this system.
 const KNOWN: bool = cfg!(target_os = "linux");
 
-/// The text, with what came at run time in angle brackets.
+/// Returns the text, with its run-time parts in angle brackets.
 fn marked(said: &Said) -> String {
     let text = said.text();
     let mut out = text.as_str().to_owned();
@@ -16,8 +16,7 @@ fn marked(said: &Said) -> String {
     out
 }
 
-/// Asserts what of a text came at run time; where literals are not known that
-/// is all of it.
+/// Asserts which parts of a text came at run time. If literals are not known, all of it did.
 #[track_caller]
 fn assert_said(text: impl fmt::Display, expected: &str) {
     let said = Said::of(text);
@@ -42,7 +41,7 @@ fn made(text: &str) -> String {
     std::hint::black_box(text).to_owned()
 }
 
-/// A number that the compiler does not write into the text around it.
+/// Returns a number that the compiler does not write into the text around it.
 fn number(n: u32) -> u32 {
     std::hint::black_box(n)
 }
@@ -160,7 +159,7 @@ fn what_is_put_together_from_a_table_is_not_the_programs() {
     assert_said(format_args!("find {encoded}"), "find <Zo%C3%AB%20Vex>");
 }
 
-/// Pieces in turn, of the program and of run time.
+/// Alternates pieces of the program and of run time.
 struct Alternating(usize);
 
 impl fmt::Display for Alternating {
@@ -194,7 +193,7 @@ fn past_the_most_turns_all_is_run_time() {
     }
 }
 
-/// What a piece is made of.
+/// The origin of a piece.
 #[derive(Clone, Debug)]
 enum Piece {
     Literal(&'static str),
