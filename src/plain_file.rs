@@ -21,8 +21,8 @@ impl fmt::Display for NotRegular {
 
 impl Error for NotRegular {}
 
-/// `O_NONBLOCK`, where its value is known: the file may have been replaced by a FIFO, and
-/// opening one waits for a writer.
+/// `O_NONBLOCK`, if its value is known: the file may have been replaced by a FIFO, and opening one
+/// waits for a writer.
 #[cfg(unix)]
 const NONBLOCK: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
     if cfg!(any(
@@ -78,8 +78,8 @@ fn check(meta: &fs::Metadata) -> io::Result<()> {
     }
 }
 
-/// Reads all of a regular file, or of what standard input has under its name, if it has at
-/// most so many KiB.
+/// Reads all of a regular file, or of standard input under its name. It may have at most this many
+/// KiB.
 pub(crate) fn read(path: &Path, kib: u64) -> io::Result<Vec<u8>> {
     let file = if path == Path::new("/dev/stdin") {
         File::open(path)?
@@ -89,7 +89,7 @@ pub(crate) fn read(path: &Path, kib: u64) -> io::Result<Vec<u8>> {
     whole(file, kib)
 }
 
-/// Reads all of it, if it has at most so many KiB.
+/// Reads all of the input, which may have at most this many KiB.
 pub(crate) fn whole(input: impl Read, kib: u64) -> io::Result<Vec<u8>> {
     let most = kib * 1024;
     let mut bytes = Vec::new();

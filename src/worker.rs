@@ -104,8 +104,8 @@ impl<T: Send + 'static> Worker<T> {
         Self::spawn_within(name, (capacity_items, usize::MAX), handler)
     }
 
-    /// Starts a thread whose queue holds so many items and bytes. A larger item is accepted
-    /// if no other waits.
+    /// Starts a thread whose queue holds this many items and bytes. A larger item is accepted if
+    /// no other waits.
     ///
     /// # Errors
     ///
@@ -166,7 +166,7 @@ impl<T: Send + 'static> Worker<T> {
         self.offer_holding(item, 0)
     }
 
-    /// Queues an item that holds so many bytes.
+    /// Queues an item that holds this many bytes.
     ///
     /// # Errors
     ///

@@ -80,7 +80,7 @@ fn drain(body: impl Body<Data = Bytes>, context: &mut task::Context<'_>) -> usiz
     while !body.is_end_stream()
         && let Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(context)
     {
-        // What a server does: it turns a chunk into output, here by touching it.
+        // As a server, this reads each chunk; here by touching it.
         length += std::hint::black_box(frame.into_data().unwrap_or_default())
             .iter()
             .map(|&b| usize::from(b) + 1)

@@ -49,8 +49,8 @@ fn change(base: &str, go: Op<'_>) {
     assert!(LevelFilter::current() >= LevelFilter::DEBUG);
 }
 
-/// What a macro would put into statics, made at run time: 10,000 of them would
-/// take the compiler minutes. One target of ten is such as is never recorded.
+/// Creates at run time what a macro would put into statics: the compiler would take minutes for
+/// 10,000 of them. One target of ten is never recorded.
 fn register_callsites() {
     const TARGETS: [&str; 10] = [
         "orders",

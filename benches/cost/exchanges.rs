@@ -1,5 +1,5 @@
-//! One failing request with a body of many hidden values and debug events to look for
-//! them in, until its exchange is written.
+//! One failing request, until its exchange is written. Its body has many hidden values, and debug
+//! events to search for them.
 
 use crate::{
     Case,
@@ -40,7 +40,7 @@ pub(crate) fn cases() -> Vec<Case> {
     }
 }
 
-/// With a body of so many KiB and its share of 300 events of 1 KiB.
+/// Sends a body of this many KiB, with its share of 300 events of 1 KiB.
 fn exchange(go: Op<'_>, kind: Kind, kib: usize) {
     let mut limits = Limits::default();
     limits.recording = 1 << 20;

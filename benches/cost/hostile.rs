@@ -1,14 +1,14 @@
-//! Bodies with many hidden values and texts to look for them in: ordinary ones, and
-//! such as somebody makes who wants the search to take long.
+//! Bodies with many hidden values, and texts to search for them: ordinary ones, and those of an
+//! attacker who wants the search to take long.
 
 use std::fmt::Write;
 
-/// Values of a body of 64 KiB.
+/// The number of values in a body of 64 KiB.
 const VALUES: usize = 4_000;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
-    /// Words, numbers of orders, and sentences about them.
+    /// Words, order numbers, and sentences about them.
     Ordinary,
     /// Short strings that begin as the service's own words do.
     Prefixes,
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
     Digits,
 }
 
-/// A number that is another one each time, the same in each run.
+/// Returns a different number each time, the same ones in each run.
 fn mixed(n: usize) -> u64 {
     let n = (n as u64)
         .wrapping_add(1)
@@ -67,12 +67,13 @@ impl Kind {
         }
     }
 
-    /// A body of so many KiB with its share of [`VALUES`], all of which strict hides.
+    /// Makes a body of this many KiB with its share of [`VALUES`], all of which the strict policy
+    /// hides.
     pub(crate) fn body(self, kib: usize) -> String {
         self.body_of(kib, VALUES * kib / 64)
     }
 
-    /// The same with so many values, if there is room.
+    /// The same with this many values, if there is room.
     pub(crate) fn body_of(self, kib: usize, values: usize) -> String {
         let mut out = String::from("[");
         for n in 0..values {
@@ -82,7 +83,7 @@ impl Kind {
             }
             let _ = write!(out, "\"{value}\",");
         }
-        // The rest is one value of many words.
+        // One value of many words fills the rest.
         out.push('"');
         for n in 0.. {
             let word = self.value(values.wrapping_add(n));
@@ -95,7 +96,7 @@ impl Kind {
         out + "\"]"
     }
 
-    /// What the service says, of 1 KiB.
+    /// A text of the service, of 1 KiB.
     pub(crate) fn text(self, n: usize) -> String {
         let mut out = String::new();
         for m in 0.. {

@@ -1,5 +1,4 @@
-//! One log line with three fields, in a span with three, as several layers
-//! write it.
+//! One log line with three fields, in a span with three, as several layers write it.
 
 use crate::{
     Case,
@@ -82,7 +81,7 @@ pub(crate) fn cases() -> Vec<Case> {
     }
 }
 
-/// Values that no body has.
+/// Values that are in no body.
 fn elsewhere() {
     tracing::info!(
         warehouse = black_box(String::from("bremen-2")),
@@ -91,7 +90,7 @@ fn elsewhere() {
     );
 }
 
-/// Values that the body has.
+/// Values that are in the body.
 fn of_the_body() {
     tracing::info!(
         customer = black_box(String::from("Alice Example")),
@@ -100,8 +99,7 @@ fn of_the_body() {
     );
 }
 
-/// Requests with the usual headers and a body of 1 KiB, in each of which the
-/// service logs this.
+/// Sends requests with the usual headers and a body of 1 KiB. The service logs this in each.
 fn lines_in_requests(go: Op<'_>, log: fn()) {
     let cam = Dashcam::builder()
         .record_off()

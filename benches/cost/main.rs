@@ -1,10 +1,10 @@
-//! What this crate costs, as ratios to the named peers of the same run.
+//! The cost of this crate, as ratios to the named peers of the same run.
 //!
-//! `cargo bench --bench cost` measures every case in a process of its own:
-//! instructions (callgrind) and allocations (memcheck) as the difference
-//! between two run lengths, so that start-up cancels out, and the least time of
-//! many rounds. `cargo bench --bench cost -- NAME…` measures only cases whose
-//! names contain one of the words. Without valgrind only times are printed.
+//! `cargo bench --bench cost` measures every case in a process of its own: instructions
+//! (callgrind) and allocations (memcheck) as the difference between two run lengths, so that
+//! start-up cancels out, and the least time of many rounds. `cargo bench --bench cost -- NAME…`
+//! measures only cases whose names contain one of the words. Without valgrind it prints only
+//! times.
 
 mod bodies;
 mod configuration;
@@ -27,7 +27,7 @@ use std::{
     time::Instant,
 };
 
-/// One thing to measure: sets up, runs `n` times.
+/// One case: it sets up, then runs `n` times.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) run: fn(&mut dyn FnMut(&mut dyn FnMut())),
@@ -61,7 +61,7 @@ fn main() {
     let words: Vec<&String> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
     let wanted = |name: &str| words.is_empty() || words.iter().any(|w| name.contains(w.as_str()));
     if !measuring {
-        // `cargo test --bench cost` only asks whether every case works.
+        // `cargo test --bench cost` only checks that every case runs.
         for case in cases() {
             let times = if case.name.starts_with("redaction/exchange") {
                 "1"
@@ -87,7 +87,7 @@ fn main() {
     report::ratios(&results);
 }
 
-/// Figures of one operation of a case.
+/// The figures of one operation of a case.
 pub(crate) struct Figures {
     pub(crate) name: &'static str,
     pub(crate) instructions: Option<f64>,
@@ -96,7 +96,7 @@ pub(crate) struct Figures {
 }
 
 fn measure(name: &'static str, valgrind: bool) -> Figures {
-    // Short operations need many, or what threads do at the start shows.
+    // Short operations run often, so that the start of threads does not show.
     let starts = |with: &[&str]| with.iter().any(|start| name.starts_with(start));
     let (few, many) = if starts(&["event/rec", "event/static", "span/debug, "]) {
         (1_000, 41_000)
@@ -165,8 +165,8 @@ fn child(args: &[&str], valgrind: Option<&[&str]>) -> Option<String> {
     Some(text)
 }
 
-/// Runs a case `n` times, or, where `n` is zero, prints the least time of one
-/// operation over many rounds.
+/// Runs a case `n` times. If `n` is zero, it prints the least time of one operation over many
+/// rounds.
 fn run(name: &str, n: u32) {
     let all = cases();
     let case = all.iter().find(|c| c.name == name).expect("a case");
@@ -179,7 +179,7 @@ fn run(name: &str, n: u32) {
         (0..20).for_each(|_| op());
         let once = (start.elapsed().as_nanos() / 20).max(1);
         let batch = (2_000_000 / once).clamp(1, 100_000) as u32;
-        // Of long ones a few rounds are enough.
+        // For long operations a few rounds suffice.
         let rounds = (1_000_000_000 / once / u128::from(batch)).clamp(10, 100);
         let mut least = f64::INFINITY;
         for _ in 0..rounds {

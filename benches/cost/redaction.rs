@@ -1,11 +1,11 @@
-//! Redaction of JSON, against parsing the same text.
+//! Redaction of JSON, compared with parsing the same text.
 
 use crate::Case;
 use dashcam::redact::{Action, Policy};
 use serde_json::{Value, json};
 use std::hint::black_box;
 
-/// Strings of [`all`], each of which is redacted.
+/// The strings of [`all`], each of which is redacted.
 const ALL: usize = 100;
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -25,7 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
     }
 }
 
-/// Strict, with the fields of the catalogue kept.
+/// The strict policy, which keeps the fields of the catalogue.
 fn kept() -> Policy {
     ["sku", "title", "brand", "colour", "tags"]
         .into_iter()
@@ -45,7 +45,7 @@ fn redacted(policy: &Policy, text: &str, go: &mut dyn FnMut(&mut dyn FnMut())) {
     });
 }
 
-/// A page of products: many short values, of which one in forty is redacted.
+/// A page of products: many short values, one in forty of which is redacted.
 fn catalogue() -> String {
     let item = |n: usize| {
         let mut item = json!({
@@ -62,7 +62,7 @@ fn catalogue() -> String {
     json!({ "items": (0..40).map(item).collect::<Vec<_>>(), "page": 1, "total": 4211 }).to_string()
 }
 
-/// Posts: longer texts, of which a few are redacted.
+/// Posts: longer texts, a few of which are redacted.
 fn feed() -> String {
     let text = "Went up the ridge this morning before the rain came in. The view was worth the \
                 early start, the coffee at the hut as well. \"Never again\", said the others.";
@@ -78,7 +78,7 @@ fn feed() -> String {
     json!((0..30).map(item).collect::<Vec<_>>()).to_string()
 }
 
-/// What a service sends and gets all day: some 700 bytes.
+/// A typical message of a service: some 700 bytes.
 fn small() -> String {
     json!({
         "order": 8211, "status": "paid", "customer": { "name": "Alma Rivera", "city": "Ghent" },
@@ -94,7 +94,7 @@ fn small() -> String {
     .to_string()
 }
 
-/// An object of strings under names that hide or do not.
+/// An object of strings, under names that hide their values or do not.
 fn all(name: &str) -> String {
     let fields = (0..ALL).map(|n| format!("\"{name}_{n:03}\":\"k7Jq2pX9 and {n:03}\""));
     format!("{{{}}}", fields.collect::<Vec<_>>().join(","))

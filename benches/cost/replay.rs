@@ -1,4 +1,4 @@
-//! Recorded events shown again, against the same events shown at once.
+//! Replayed events, compared with the same events when they are live.
 
 use crate::Case;
 use dashcam::{
@@ -44,7 +44,7 @@ fn keeping() -> DashcamBuilder {
     Dashcam::builder().request_line(false).storm(storm)
 }
 
-/// Shown at once, and not recorded.
+/// Live, and not recorded.
 fn live() -> DashcamBuilder {
     keeping()
         .record_off()

@@ -11,7 +11,7 @@ pub(crate) fn row(figures: &Figures) -> String {
     )
 }
 
-/// What is compared with what.
+/// A comparison of cases with a bar.
 enum Bar {
     /// `a / b` at most this.
     Ratio(&'static str, &'static str, f64),
@@ -19,12 +19,12 @@ enum Bar {
     Over(&'static str, &'static str, f64),
     /// `((a - b) - (c - d)) / n` at most this, in instructions.
     Between([&'static str; 2], [&'static str; 2], f64, f64),
-    /// `(a - b) / (c - d)` at most this: the ratio of what two add to others.
+    /// `(a - b) / (c - d)` at most this: the ratio of two added costs.
     Added([&'static str; 2], [&'static str; 2], f64),
     /// `(a - b) / n` at most this, in instructions.
     Each(&'static str, &'static str, usize, f64),
-    /// What one with 20 events costs over one without beside the events: `2 * a
-    /// - b - c` with 20, 40 and none, at most this, in instructions.
+    /// The cost of 20 events that is not per event: `2 * a - b - c` with 20, 40 and no events, at
+    /// most this, in instructions.
     Beside(&'static str, &'static str, &'static str, f64),
     /// `a - b` at most this, in allocations.
     Allocations(&'static str, &'static str, f64),

@@ -40,14 +40,14 @@ pub(crate) fn cases() -> Vec<Case> {
     }
 }
 
-/// No span, no capture and no exporter: what recording itself costs.
+/// No span, no capture and no exporter: the cost of recording alone.
 fn recorded(events: usize, go: Op<'_>) {
     install(registry().with(Gate::new(EnvFilter::new("info"))));
     let mut service = VerboseLayer::new().layer(emitting(events));
     go(&mut || call(&mut service));
 }
 
-/// A service whatever the request's body is.
+/// Wraps a service for any type of request body.
 fn emitting<B>(
     events: usize,
 ) -> impl Service<

@@ -1,5 +1,4 @@
-//! What a decision costs: a request through a layer with rules, over the same
-//! without.
+//! The cost of a decision: a request through a layer with rules, compared with one without rules.
 
 use crate::{Case, setup::Op};
 use dashcam::{
@@ -118,7 +117,7 @@ fn requests(rules: Rules, fact: Option<&'static str>, go: Op<'_>) {
     through(&VerboseLayer::new().steering(steering), fact, None, go);
 }
 
-/// Requests through this layer, with this value of the header `x-dashcam-verbose`.
+/// Sends requests through this layer, with this value of the header `x-dashcam-verbose`.
 pub(crate) fn through(
     layer: &VerboseLayer,
     fact: Option<&'static str>,

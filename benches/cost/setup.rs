@@ -1,4 +1,4 @@
-//! What several cases need: dashcams, registries, layers, and events.
+//! Helpers of several cases: dashcams, registries, layers, and events.
 
 use dashcam::Dashcam;
 use http::{Request, Response};
@@ -57,7 +57,7 @@ pub(crate) fn info_event() {
     );
 }
 
-/// Runs `op` inside the handler of a request, as recording requests do.
+/// Runs `op` inside the handler of a request, where the gate records.
 pub(crate) fn in_request(cam: &Dashcam, go: Op<'_>, op: &mut dyn FnMut()) {
     let run = std::cell::RefCell::new(Some((go, op)));
     let mut service = cam.layer().propagate_panics().layer(tower::service_fn(
@@ -73,7 +73,7 @@ pub(crate) fn in_request(cam: &Dashcam, go: Op<'_>, op: &mut dyn FnMut()) {
     assert!(pin!(future).poll(&mut context).is_ready());
 }
 
-/// One request through a service that does not wait.
+/// Sends one request through a service that does not wait.
 pub(crate) fn call<S, B>(service: &mut S)
 where
     S: Service<Request<String>, Response = Response<B>, Error: std::fmt::Debug>,

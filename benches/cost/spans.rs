@@ -1,4 +1,4 @@
-//! One debug span: made, entered, left and closed.
+//! One debug span: created, entered, exited and closed.
 
 use crate::{
     Case,

@@ -113,7 +113,7 @@ fn ids() -> impl Layer<
         .layer(PropagateRequestIdLayer::x_request_id())
 }
 
-/// Request IDs and one line a request, as people set tower-http up.
+/// Request IDs and one line per request, the usual setup of tower-http.
 fn traced() -> Router {
     router().layer(
         ServiceBuilder::new()
@@ -128,8 +128,7 @@ fn traced() -> Router {
     )
 }
 
-/// What people write to see bodies: both are read to their ends, and printed where
-/// DEBUG is on.
+/// A common middleware to see bodies: it reads both to the end, and prints them at DEBUG.
 async fn print_bodies(request: Request<Body>, next: Next) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let bytes = print("request", body).await;
@@ -211,7 +210,7 @@ fn post_request() -> Request<Body> {
 
 /// Nothing in these stacks waits, so one poll is enough and no runtime counts.
 fn drive(app: Router, request: fn() -> Request<Body>, go: &mut dyn FnMut(&mut dyn FnMut())) {
-    // As `axum::serve` does: otherwise axum makes the layers anew for each request.
+    // As with `axum::serve`: otherwise axum creates the layers anew for each request.
     let mut app = app.with_state(());
     let mut context = task::Context::from_waker(task::Waker::noop());
     go(&mut || {
@@ -231,7 +230,7 @@ fn drive(app: Router, request: fn() -> Request<Body>, go: &mut dyn FnMut(&mut dy
     });
 }
 
-/// A layer that does nothing: what `Router::layer` costs by itself.
+/// A layer that does nothing: the cost of `Router::layer` itself.
 #[derive(Clone)]
 struct PassThrough;
 

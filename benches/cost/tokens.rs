@@ -1,5 +1,5 @@
-//! What a token costs: a request that brings one through a layer that accepts
-//! tokens, over one that brings none.
+//! The cost of a token: a request that carries one through a layer that accepts tokens, compared
+//! with a request without one.
 
 use crate::{Case, rules::through, setup::Op};
 use dashcam::{

@@ -130,8 +130,7 @@ impl JsonLayer {
         }
     }
 
-    /// Takes the line of a request as the record that is in hand; not where spans are
-    /// around the request.
+    /// Takes the line of a request as a record, unless spans are around the request.
     fn own_line<S>(&self, event: &Event<'_>, cx: &Context<'_, S>) -> Option<bool>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,

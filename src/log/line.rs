@@ -513,7 +513,7 @@ fn truth(value: bool) -> &'static [u8] {
     if value { b"true" } else { b"false" }
 }
 
-/// Ends a line that began there: makes it fit, and says what was cut of it.
+/// Ends the line that begins at `begin`: makes it fit, and adds how much was cut.
 #[inline]
 fn close(begin: usize, mut cut: u32, format: &LineFormat, max: usize, out: &mut Vec<u8>) {
     if out.len() - begin + END > max {

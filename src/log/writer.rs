@@ -33,10 +33,10 @@ const LEAST_LINE: usize = 2 * 1024;
 const LONG_ROUTE: usize = 512;
 /// The number of the next batch of any writer.
 static NEXT: AtomicU64 = AtomicU64::new(1);
-/// How long the writer lets lines gather where many come. Waking it for each would cost
-/// more than the lines.
+/// How long the writer lets lines gather if many come. Waking it for each would cost more than the
+/// lines.
 const GATHER: Duration = Duration::from_millis(5);
-/// The same where few come. No line waits longer until the writer looks.
+/// How long it does if few come. No line waits longer until the writer looks.
 const MOST_GATHER: Duration = Duration::from_millis(40);
 /// If fewer lines gathered, the writer lets the next ones gather longer.
 const FEW: usize = 4;
@@ -182,7 +182,7 @@ impl JsonHandle {
         });
     }
 
-    /// Takes the line of a request; not where its route is long.
+    /// Takes the line of a request, unless its route is long. Returns whether it did.
     pub(super) fn push_own(
         &self,
         metadata: &'static Metadata<'static>,
@@ -218,8 +218,8 @@ impl JsonHandle {
         true
     }
 
-    /// Adds a line with this many bytes of its own, or counts it as dropped. `is_last`
-    /// are the lines of what ends the process.
+    /// Adds a line with this many bytes of its own, or counts it as dropped. `is_last`: the line
+    /// is about the end of the process.
     fn add(&self, is_last: bool, bytes: usize, add: impl FnOnce(&mut Batch)) {
         let shared = &self.0.0;
         let mut guard = shared.lock();
