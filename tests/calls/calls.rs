@@ -1,5 +1,4 @@
-//! Calls of gRPC and Connect: which of them get a name, which failed, and what of them
-//! stays hidden.
+//! Calls of gRPC and Connect: which get a name, which fail, and which of their parts are hidden.
 
 use crate::support_net::keeping_all;
 use axum::{
@@ -21,7 +20,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use std::convert::Infallible;
 use tower::{Layer as _, ServiceExt as _};
 
-/// What is answered to which path: status, fields, body and trailers.
+/// The response for a path: status, fields, body and trailers.
 #[derive(Clone, Default)]
 struct Answer {
     status: StatusCode,
@@ -74,7 +73,7 @@ fn call(path: &str, kind: &str) -> axum::http::request::Builder {
     request.header("content-type", kind)
 }
 
-/// One request through the layer, to its end.
+/// Sends one request through the layer, to its end.
 async fn send(dashcam: &TestDashcam, request: Request, answer: Answer) {
     let answer = move || {
         let answer = answer.clone();
@@ -92,7 +91,7 @@ async fn kept(request: Request, answer: Answer) -> Vec<Exchange> {
     dashcam.kept()
 }
 
-/// The path of the last of these calls, each with its answer.
+/// Returns the path of the last of these calls, each with its response.
 async fn path_of_last(calls: &[(&str, &str, Answer)]) -> String {
     let dashcam = keeping_all();
     for (path, kind, answer) in calls {
@@ -365,7 +364,7 @@ async fn names_that_stay_for_their_place_hide_what_is_hidden_elsewhere() {
         "{}",
         kept[3].request.path
     );
-    // Head and body still say the same.
+    // Head and body are still the same.
     for kept in &kept[..2] {
         let Some(Content::Text { text, .. }) = &kept.request.body.content else {
             panic!("{kept:?}");

@@ -1,5 +1,5 @@
-//! Failures that a protocol says behind the head of an answer, and uploads that break
-//! off, over real sockets: kept without being asked for, and nothing on the wire changes.
+//! Failures that a protocol reports after the head of a response, and uploads that break off, over
+//! real sockets. They are kept without any setting, and the bytes on the wire stay the same.
 
 use crate::support_net::{Server, Wire, ended, holds, same_with_layer, soon, the_only};
 use axum::{
@@ -37,7 +37,7 @@ fn message(flags: u8, content: &[u8]) -> Vec<u8> {
     message
 }
 
-/// An answer whose body comes in pieces of this size.
+/// A response whose body comes in pieces of this size.
 fn pieces(head: &[(&'static str, &str)], body: &[u8], size: usize) -> Response {
     let pieces: Vec<_> = body.chunks(size).map(Bytes::copy_from_slice).collect();
     let frames = pieces.into_iter().map(Frame::data).map(Ok::<_, Infallible>);
@@ -50,7 +50,7 @@ fn pieces(head: &[(&'static str, &str)], body: &[u8], size: usize) -> Response {
     response
 }
 
-/// An app that gives this answer every time.
+/// An app that always gives this response.
 fn answering(head: &[(&'static str, &str)], body: &[u8], size: usize) -> Router {
     let head: Vec<_> = head.iter().map(|(n, v)| (*n, (*v).to_owned())).collect();
     let body = body.to_vec();
@@ -62,7 +62,7 @@ fn answering(head: &[(&'static str, &str)], body: &[u8], size: usize) -> Router 
     Router::new().fallback(any(answer))
 }
 
-/// The bytes of the whole connection are the same with the layer, and this is kept.
+/// Asserts that the layer changes no byte of the whole connection, and that this is kept.
 async fn get(app: impl Fn() -> Router, method: &str) -> Vec<Exchange> {
     let dashcam = TestDashcam::new();
     same_with_layer(&dashcam, app, async |wire| {
@@ -133,7 +133,7 @@ async fn a_method_that_is_not_there_has_no_name_in_grpc_web_either() {
     let head = [("content-type", "application/grpc-web+proto")];
     for (body, breaks_off) in [
         (message(0x80, b"grpc-status:12\r\n"), false),
-        // It breaks off before it says so.
+        // It breaks off before its end.
         (message(0x80, b"grpc-status:1"), true),
     ] {
         let dashcam = TestDashcam::new();
@@ -219,7 +219,7 @@ async fn a_failure_stays_one_where_the_client_leaves_behind_it() {
     wire.send("POST / HTTP/1.1\r\nhost: test\r\n\r\n").await;
     wire.until("grpc-status:13\r\n").await;
     drop(wire);
-    // It is asked for more until it notices.
+    // It is polled until it notices.
     holds("it ended", || {
         let _ = feed.send(Some(Frame::data(Bytes::from_static(b""))));
         dashcam.status().finished == 1
@@ -242,7 +242,7 @@ async fn a_body_that_is_not_as_long_as_its_length_is_a_failure() {
         let body = &kept[0].response.as_ref().unwrap().body;
         assert_eq!((body.seen, body.declared), (4, length.parse().ok()));
     }
-    // What has no body has a length all the same.
+    // A response without a body still has a length.
     let head = [("content-length", "9")];
     assert!(get(|| answering(&head, b"", 1), "HEAD").await.is_empty());
     let not_modified = || {
@@ -268,7 +268,7 @@ async fn a_final_status_that_announces_one_is_a_failure() {
     };
     for status in [100, 102, 103, 199] {
         let dashcam = TestDashcam::new();
-        // No service can say this: clients get another status.
+        // No service can send this: clients get another status.
         let wire = same_with_layer(&dashcam, answer(status), async |wire| {
             wire.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
             wire.rest().await
@@ -279,7 +279,7 @@ async fn a_final_status_that_announces_one_is_a_failure() {
         assert_eq!(kept.outcome, failed(Failure::Status(status)));
         assert_eq!(kept.response.unwrap().status, status);
     }
-    // The one that is final.
+    // The final status.
     assert!(get(answer(101), "GET").await.is_empty());
 }
 

@@ -19,7 +19,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use std::net::SocketAddr;
 use tower::{ServiceBuilder, ServiceExt};
 
-/// A service that others call: it answers with its path, fails, or streams.
+/// A called service: it responds with its path, fails, or streams.
 async fn upstream() -> SocketAddr {
     let app = Router::new()
         .route("/echo", post(|body: String| async { body }))
@@ -38,7 +38,7 @@ async fn serve(app: Router) -> SocketAddr {
     address
 }
 
-/// One call through the client's stack, as far as its answer is read.
+/// Sends one call through the client's stack, and reads this much of the response.
 async fn call(layer: CaptureLayer, method: &str, uri: String, read: bool) -> Option<StatusCode> {
     let client = Client::builder(TokioExecutor::new()).build_http::<RequestBody<Full<Bytes>>>();
     let client = ServiceBuilder::new()
@@ -62,7 +62,7 @@ async fn call(layer: CaptureLayer, method: &str, uri: String, read: bool) -> Opt
     Some(status)
 }
 
-/// A service behind the layer that makes these calls and answers with `status`.
+/// A service behind the layer that makes these calls and responds with `status`.
 fn caller(
     layer: &CaptureLayer,
     calls: &'static [(&str, &str)],
@@ -112,7 +112,7 @@ async fn a_call_is_kept_with_its_request() {
     assert_eq!(client.correlation.id, "journey-1");
     assert_eq!(client.correlation.trace_id, server.correlation.trace_id);
     assert_eq!(client.correlation.parent_id, server.correlation.span_id);
-    // The span is the one that the other service was told.
+    // The span is the one that the called service got.
     let sent = client.request.headers.iter().find(|h| h.0 == "traceparent");
     let span = client.correlation.span_id.as_deref().unwrap();
     assert!(sent.is_some_and(|sent| sent.1.contains(span)), "{sent:?}");

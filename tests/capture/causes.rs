@@ -14,7 +14,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use std::{error::Error, fmt, io};
 use tower::{BoxError, Layer, ServiceExt, service_fn};
 
-/// What failed at some depth, and the one below it.
+/// An error at some depth, with the one below it as its cause.
 #[derive(Debug)]
 struct Failed(&'static str, Option<Box<Self>>);
 
@@ -162,8 +162,8 @@ async fn of_endless_causes_and_long_ones() {
     }
 }
 
-/// Of an error that is no more than a text here, it is said that there may be more; of one
-/// that the service names, all causes are told.
+/// An error whose type is unknown is marked as perhaps having more causes. An error whose type the
+/// service names has all its causes.
 #[tokio::test]
 async fn of_errors_of_types_that_nobody_knows() {
     #[derive(Debug)]
@@ -208,7 +208,7 @@ async fn of_errors_of_types_that_nobody_knows() {
     assert_eq!(exchange.error, Some(format!("own: {ALL}")));
     assert_eq!(exchange.losses.causes_unknown, 0);
 
-    // A text has no causes, and of a box they are known.
+    // A text has no causes, and those of a box are known.
     let (dashcam, kept) = start();
     let exchange = said(dashcam, &kept, "a text".to_owned()).await;
     assert_eq!(exchange.losses.causes_unknown, 0);

@@ -1,4 +1,4 @@
-//! Whoever fails once is kept though others fail often, and what only waits gives way.
+//! A client that fails once is kept although others fail often, and waiting calls give way.
 
 use axum::{
     Router,
@@ -32,7 +32,7 @@ async fn visit(app: &Router, path: &str, peer: &str) -> StatusCode {
     status
 }
 
-/// A client that goes away before it is answered.
+/// A client that leaves before its response.
 fn leave(app: &Router, path: &str, peer: &str) {
     let mut future = tokio_test::task::spawn(app.clone().oneshot(request(path, peer)));
     assert!(future.poll().is_pending());
@@ -59,7 +59,7 @@ async fn fail(
     (StatusCode::from_u16(code).unwrap(), "sorry")
 }
 
-/// All that was kept of a part of the path's exchanges, which stand for all of them.
+/// Everything that was kept of a part of the path, which stands for all of it.
 #[track_caller]
 fn assert_adds_up(dashcam: &TestDashcam, kept: &[Exchange], requests: u64) {
     let told: u64 = kept.iter().map(|kept| kept.losses.suppressed_before).sum();
@@ -77,7 +77,7 @@ async fn a_stranger_who_leaves_often_takes_nothing_from_a_customer() {
         for _ in 0..often {
             leave(&app, "/waits", "2001:db8:1:2::1");
         }
-        // Another address of the same network is the same stranger.
+        // Another address of the same network is the same peer.
         leave(&app, "/waits", "2001:db8:1:2:3::9");
         leave(&app, "/waits", "2001:db8:1:3::1");
         let kept = dashcam.kept();
@@ -92,8 +92,8 @@ async fn a_stranger_who_leaves_often_takes_nothing_from_a_customer() {
     }
 }
 
-/// Beside attackers from many addresses it is a matter of minutes and of chance: the unit
-/// tests of the budget have those.
+/// With attackers from many addresses it takes minutes and depends on chance: the unit tests of
+/// the budget cover that.
 #[tokio::test]
 async fn customers_are_kept_beside_an_attacker() {
     let dashcam = TestDashcam::new();
@@ -169,7 +169,7 @@ async fn where_nobody_is_known_a_sample_of_the_window_is_kept() {
     assert_adds_up(&dashcam, &dashcam.kept(), requests);
 }
 
-/// A client of others: hosts that hang, fail or answer.
+/// A client of other services: hosts that hang, fail or respond.
 fn client(layer: &CaptureLayer) -> BoxCloneSyncService<Request<Body>, Response<Body>, Infallible> {
     let service = ServiceBuilder::new()
         .map_response(|response: Response<ResponseBody<Body>>| response.map(Body::new))
@@ -202,7 +202,7 @@ async fn failing_calls_differ_by_host_and_path() {
         response.into_body().collect().await.unwrap();
     };
     for n in 0..40 {
-        // One host and one path, however they are written.
+        // The same host and path in several spellings.
         let host = ["search", "SEARCH", "search."][n % 3];
         call(format!("http://{host}/find/{n}/hits?q={n}")).await;
     }
@@ -238,7 +238,7 @@ async fn a_call_that_its_request_gave_up_is_no_failure_of_its_own() {
             let request = Request::get(uri).body(Body::empty()).unwrap();
             client.clone().oneshot(request)
         };
-        // The loser is dropped with this function's future, or as soon as there is one.
+        // The loser is dropped with this function's future, or as soon as one has won.
         let mut loser = Box::pin(call("http://hangs/"));
         tokio::select! {
             biased;
@@ -255,7 +255,7 @@ async fn a_call_that_its_request_gave_up_is_no_failure_of_its_own() {
         visit(&app, "/200", "192.0.2.1").await;
     }
     assert!(dashcam.kept().is_empty(), "{:#?}", dashcam.kept());
-    // Of a request that failed it is told.
+    // The exchange of a request that failed has them.
     visit(&app, "/500", "192.0.2.1").await;
     let kept = dashcam.kept();
     let outcomes: Vec<_> = calls(&kept).iter().map(|c| c.outcome.as_str()).collect();
@@ -266,7 +266,7 @@ async fn a_call_that_its_request_gave_up_is_no_failure_of_its_own() {
 #[tokio::test]
 async fn methods_that_a_client_makes_up_take_no_room_from_routes() {
     let dashcam = TestDashcam::new();
-    // Something before the service answers whatever is called.
+    // Middleware before the service responds to every path.
     let any = async |_: Request<Body>| {
         let head = Response::builder().header("content-type", "application/grpc");
         head.header("grpc-status", "13")
@@ -286,7 +286,7 @@ async fn methods_that_a_client_makes_up_take_no_room_from_routes() {
     let invented = dashcam.kept().len();
     assert!(invented <= 64 + 23, "{invented}");
     for code in [500, 502, 503] {
-        // Nobody who is known, so nobody new.
+        // The peers are unknown, so none counts as new.
         let request = Request::get(format!("/fails/{code}")).body(Body::empty());
         drop(app.clone().oneshot(request.unwrap()).await);
         let kept = dashcam.kept();
@@ -350,7 +350,7 @@ async fn bodies_of_calls_that_only_wait_are_given_up_first() {
         states.collect::<Vec<_>>()
     );
     drop(open);
-    // A call that waited is kept with its request, and says what became of its body.
+    // A call that waited is kept with its request, and reports what happened to its body.
     let kept = dashcam.kept();
     let given_up = |call: &&&Exchange| {
         let why = "memory_budget".to_owned();
@@ -366,7 +366,7 @@ fn says_much() {
     (0..40).for_each(|n| tracing::info!(n, text = "b".repeat(1000)));
 }
 
-/// What a peer has open and nobody fails of takes the memory for bodies from no other.
+/// The open calls of a peer that does not fail take no memory for bodies from other peers.
 #[tokio::test]
 async fn open_requests_of_some_peers_leave_others_their_bodies() {
     for attackers in [1, 6] {
@@ -421,7 +421,7 @@ async fn beside_open_requests_of(attackers: usize) {
         let whole = bodies.0.kept == 60_000 && bodies.1.kept == 60_000;
         whole && kept.events.len() == 40 && kept.losses.events_dropped == 0
     };
-    // One may be counted where one of the others is.
+    // A peer may share its place with another.
     let whole = dashcam.kept().iter().filter(is_whole).count();
     assert!(whole >= 9, "{attackers}: {whole}");
     drop((slow, unread));
@@ -430,7 +430,7 @@ async fn beside_open_requests_of(attackers: usize) {
     assert_eq!(dashcam.status().bytes_held, 0);
 }
 
-/// Where no peer is known there are no shares: nobody would have the rest.
+/// If no peer is known, there are no shares: otherwise no one could use the rest.
 #[tokio::test]
 async fn where_nobody_knows_who_asks_all_may_have_all() {
     let dashcam = TestDashcam::with(|builder| {
@@ -451,7 +451,7 @@ async fn where_nobody_knows_who_asks_all_may_have_all() {
     assert_eq!(dashcam.status().memory_refused, 0);
 }
 
-/// A service whose failures have names that come from elsewhere.
+/// A service whose failures have names that others choose.
 struct Named;
 
 impl Classify for Named {
@@ -463,7 +463,7 @@ impl Classify for Named {
     }
 }
 
-/// Requests of a route that were kept, and what they stand for.
+/// Returns how many requests of a route were kept, and how many they stand for.
 fn stands_for(kept: &[Exchange], route: &str) -> u64 {
     let of = kept
         .iter()
@@ -524,7 +524,7 @@ async fn names_of_failures_and_of_methods_take_no_room_from_routes() {
     assert!(kept <= 55 * seconds, "{kept} in {seconds} s");
     tokio::time::sleep(second()).await;
     for code in [500, 502, 503, 504] {
-        // Nobody who is known, so nobody new.
+        // The peers are unknown, so none counts as new.
         let request = Request::get(format!("/fails/{code}")).body(Body::empty());
         drop(app.clone().oneshot(request.unwrap()).await);
         let kept = dashcam.kept();
@@ -532,7 +532,7 @@ async fn names_of_failures_and_of_methods_take_no_room_from_routes() {
         assert_eq!(last.response.as_ref().unwrap().status, code);
         assert_eq!(last.depth, Depth::Full);
     }
-    // Later ones of the same routes tell of all that were counted, whatever they are called.
+    // Later exchanges of the same routes report all that were counted, whatever their names.
     tokio::time::sleep(2 * second()).await;
     for name in ["other", "made-up-1"] {
         visit(&app, &format!("/named/{name}"), "10.0.0.2").await;
@@ -540,7 +540,7 @@ async fn names_of_failures_and_of_methods_take_no_room_from_routes() {
     for _ in 0..2 {
         call(9_999, true).await;
     }
-    // What has an entry still tells it itself.
+    // A signature that still has an entry reports its own.
     let kept = dashcam.kept();
     let all = stands_for(&kept, "/named/{name}") + stands_for(&kept, "/items/{ns}/{name}");
     assert!(all <= 602 + 602, "{all}");
@@ -574,7 +574,7 @@ async fn what_is_forgotten_of_a_route_is_told_by_the_route() {
         }
         tokio::time::sleep(second()).await;
     }
-    // More names than there is room for, so that those of before are forgotten.
+    // More names than there is room for, so that earlier ones are forgotten.
     for n in 0..70 {
         for (route, path) in ["one", "two"].into_iter().enumerate() {
             visit(&app, &format!("/{path}/last-{n}"), &format!("192.0.2.{n}")).await;
@@ -680,7 +680,7 @@ async fn settings_of_nothing_bound_the_second_still() {
     }
 }
 
-/// The loopback address of IPv6 is somebody.
+/// The loopback address of IPv6 is a peer.
 #[tokio::test]
 async fn nobody_takes_all_of_a_second() {
     for stranger in ["::1", "127.0.0.1"] {
@@ -697,7 +697,7 @@ async fn nobody_takes_all_of_a_second() {
         for n in 2..12 {
             visit(&app, "/keep", &format!("192.0.2.{n}")).await;
         }
-        // However slow the machine is, it is a second in which some places are left.
+        // However slow the machine is, some second has places left.
         assert_eq!(dashcam.kept().len() - before, 10, "beside {stranger}");
     }
 }

@@ -1,4 +1,4 @@
-//! What is written of requests that run for long.
+//! The interim exchanges of requests that run for long.
 
 use super::{capture, kept};
 use bytes::Bytes;
@@ -11,8 +11,8 @@ use std::{convert::Infallible, time::Duration};
 use tower::{ServiceExt, service_fn};
 use tower_layer::Layer;
 
-/// What is kept of a stream of three events that waits before each, asked for or
-/// not by the service.
+/// Returns what is kept of a stream of three events that waits before each. The service may ask to
+/// keep it.
 async fn stream(after: Option<Duration>, asked: bool) -> Vec<Exchange> {
     let (layer, memory) = capture(|builder| match after {
         Some(after) => builder.interim(after),
@@ -88,7 +88,7 @@ async fn an_end_that_nothing_else_would_keep_is_kept_after_an_interim_one() {
     assert_eq!(kept[1].keep, [KeepReason::Interim]);
 }
 
-/// What is further away than time goes never comes.
+/// A time that cannot be represented never comes.
 #[tokio::test]
 async fn never_is_never() {
     for after in [Duration::MAX, Duration::from_secs(u64::MAX / 2)] {

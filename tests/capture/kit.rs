@@ -107,7 +107,7 @@ impl PanicResponse<Body> for Envelope {
     }
 }
 
-/// Whose drop panics, as its type's author did not mean.
+/// Its drop panics, which its author did not intend.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -116,7 +116,7 @@ impl Drop for Bomb {
     }
 }
 
-/// A service's own envelope; where it cannot be made, the plain answer.
+/// A service's own envelope. If it cannot be made, the plain response is sent.
 #[tokio::test]
 async fn a_panic_is_answered_as_the_service_says() {
     async fn cut() -> &'static str {
@@ -164,7 +164,7 @@ async fn a_panic_is_answered_as_the_service_says() {
     }
 }
 
-/// The last copy of it goes with a request here, while the answer is under way.
+/// Its last clone is dropped with a request here, while the response is being made.
 #[tokio::test]
 async fn an_envelope_that_panics_as_it_goes_takes_no_answer_away() {
     struct Last(#[allow(dead_code, reason = "panics as it is dropped")] Bomb);
@@ -184,7 +184,7 @@ async fn an_envelope_that_panics_as_it_goes_takes_no_answer_away() {
     assert_eq!(dashcam.only().outcome, Outcome::Panicked);
 }
 
-/// Who says first that a panic is answered, and then that it is not: the request ends.
+/// Answers panics at first, and then does not: the request ends.
 #[tokio::test]
 async fn who_changes_his_mind_hangs_nobody() {
     struct Fickle(AtomicBool);
@@ -261,7 +261,7 @@ async fn a_body_that_http_does_not_send_is_not_missed() {
             Ok::<_, Infallible>(Response::new(Body::from("not sent")))
         }));
     let head = Request::head("/").body(Body::empty()).unwrap();
-    // As hyper does it: the head is sent, the body dropped.
+    // As in hyper: the head is sent, the body dropped.
     drop(service.oneshot(head).await.unwrap());
     for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED] {
         let app = Router::new()
@@ -293,7 +293,7 @@ async fn an_answer_without_a_body_by_protocol_is_not_abandoned() {
     ] {
         let request = Request::builder().method(method).uri(path);
         let request = request.body(Body::empty()).unwrap();
-        // As a server does: the body is not polled.
+        // As on a server: the body is not polled.
         drop(app.clone().oneshot(request).await.unwrap());
     }
     let kept = dashcam.kept();

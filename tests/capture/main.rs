@@ -24,12 +24,12 @@ use dashcam::{
 use http_body_util::StreamBody;
 use std::{convert::Infallible, time::Duration};
 
-/// A layer that keeps what `change` says, and what it keeps.
+/// A layer with the settings of `change`, and the exchanges that it keeps.
 fn capture(
     change: impl FnOnce(CaptureLayerBuilder) -> CaptureLayerBuilder,
 ) -> (CaptureLayer, Memory) {
     let kept = Memory::new(1_000);
-    // However slow the machine is, no request is slow.
+    // However slow the machine is, no request counts as slow.
     let builder = CaptureLayer::builder("test", "0.0.0").slow(Duration::from_secs(100_000));
     let capture = change(builder).build(kept.clone()).unwrap();
     (capture, kept)

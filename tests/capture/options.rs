@@ -1,4 +1,4 @@
-//! Options: what one says on a builder, a route, a request and a response.
+//! Options on a builder, a route, a request and a response.
 
 use super::{capture, kept, text};
 use axum::{
@@ -195,7 +195,7 @@ async fn a_closure_sees_the_headers_of_the_response() {
     }
     let kept = kept(&layer, &memory);
     assert_eq!(kept.len(), 1);
-    // A value of the response's is hidden as such, wherever it stands.
+    // A value of the response is hidden as such, wherever it is.
     let KeepReason::Condition { why } = &kept[0].keep[0] else {
         panic!("{:?}", kept[0].keep);
     };

@@ -1,5 +1,4 @@
-//! What capturing one long body takes of the heap: the limit, one chunk, and
-//! 1 KiB.
+//! The heap that capturing one long body takes: the limit, one chunk, and 1 KiB.
 
 use bytes::Bytes;
 use dashcam::{
@@ -20,21 +19,20 @@ static HEAP: PeakAlloc = PeakAlloc;
 const CAP: usize = 64 * 1024;
 const WHOLE: usize = 2 * 1024 * 1024;
 
-/// Peak of the heap over what was there before, while a body of chunks of this
-/// size passes.
+/// Returns the peak of the heap over the level before, while a body of chunks of this size passes.
 async fn peak(options: CaptureOptions, size: usize) -> usize {
     let capture = CaptureLayer::builder("test", "0").options(options);
     let capture = capture.build(Memory::new(1)).unwrap();
     let mut service = capture.layer(service_fn(move |_: Request<_>| async move {
         let frames = (0..WHOLE / size).map(move |_| {
-            // Of its own each time, as a server reads them.
+            // Chunks do not share a buffer, as when a server reads them.
             Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b'x'; size])))
         });
         let body = StreamBody::new(futures_util::stream::iter(frames));
         Ok::<_, Infallible>(Response::new(body))
     }));
     let mut most = 0;
-    // What the first request leaves in the pool is there for the second.
+    // The pool has the context of the first request for the second.
     for _ in 0..2 {
         let before = HEAP.current_usage();
         HEAP.reset_peak_usage();

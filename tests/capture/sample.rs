@@ -54,7 +54,7 @@ fn all(change: impl FnOnce(DashcamBuilder) -> DashcamBuilder) -> TestDashcam {
 #[tokio::test]
 async fn a_baseline_of_all_keeps_all_in_full() {
     let dashcam = all(|builder| builder);
-    // In steps that the queue takes, so that it does not matter how fast the exporter is.
+    // In steps that the queue accepts, so that the exporter's speed does not matter.
     for _ in 0..10 {
         send(&dashcam, "/ok", 100).await;
         assert!(dashcam.flush(DEADLINE));
@@ -74,7 +74,7 @@ async fn a_baseline_of_all_keeps_all_in_full() {
 async fn the_sample_takes_no_place_from_failures_nor_they_from_it() {
     let mut storm = StormLimits::default();
     (storm.full, storm.heads, storm.per_second) = (1, 1, 2);
-    // The first of a signature is free, and one more a second is not.
+    // The first of a signature is free. One more per second is not.
     let dashcam = all(|builder| builder.storm(storm));
     send(&dashcam, "/ok", 100).await;
     send(&dashcam, "/fails", 2).await;
@@ -88,7 +88,7 @@ async fn the_sample_takes_no_place_from_failures_nor_they_from_it() {
     assert_eq!((dropped.suppressed, dropped.sampled_out), (100, 0));
 }
 
-/// Other reasons have budgets that are smaller: they take nothing from the sample.
+/// Other reasons have smaller budgets, and take nothing from the sample.
 #[tokio::test]
 async fn what_is_kept_for_something_else_is_of_the_sample_too() {
     let mut storm = StormLimits::default();

@@ -1,4 +1,4 @@
-//! Streams of items: counted, bounded, passed on at once.
+//! Streams of items are counted, bounded, and passed on at once.
 
 use super::{capture, kept};
 use bytes::Bytes;
@@ -19,7 +19,7 @@ enum Part {
     GrpcStatus(&'static str),
 }
 
-/// The exchange of a request that is answered with these frames.
+/// Returns the exchange of a request whose response has these frames.
 async fn answered_with(
     head: &[(&'static str, &'static str)],
     parts: &'static [Part],
@@ -46,7 +46,7 @@ async fn answered_with(
     let response = service.oneshot(Request::new(Full::<Bytes>::default()));
     let mut body = response.await.unwrap().into_body();
     for _ in parts {
-        // Each frame comes when it is there: nothing waits for another one.
+        // Each frame is sent when it is there, without waiting for the next.
         assert!(body.frame().now_or_never().expect("at once").is_some());
     }
     assert!(body.frame().await.is_none());
@@ -80,7 +80,7 @@ async fn lines_of_json_are_counted_and_cut_by_time() {
     assert_eq!((body.items, body.kept), (Some(2), 15));
     let none = answered_with(&head, &PARTS, |limits| limits.stream_time = Duration::ZERO).await;
     let body = &none.response.as_ref().unwrap().body;
-    // The first chunk is what the time begins with.
+    // The time begins with the first chunk.
     assert_eq!((body.items, body.kept, body.seen), (Some(2), 12, 15));
     assert_eq!(body.state, BodyState::Truncated);
 }

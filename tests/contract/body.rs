@@ -1,5 +1,5 @@
-//! Every layer's body wrappers: what passes through them, and when they say
-//! that a body has ended, and how.
+//! Every layer's body wrappers: what passes through them, and when and how they report that a body
+//! has ended.
 
 use crate::support::{
     AnyBody, Broken, Erased, Kind, One, Probe, Rig, Script, Seen, Step, UNPRINTABLE, answer,
@@ -50,8 +50,8 @@ each_layer! {
     bodies_without_room_in_memory_are_skipped: recorded;
 }
 
-/// Sends a request with this body to a service that hands it to `read` and
-/// answers with what `respond` makes.
+/// Sends a request with this body to a service that reads it with `read` and responds with the
+/// result of `respond`.
 fn exchange_bodies(
     rig: &Rig,
     kind: Kind,
@@ -71,13 +71,13 @@ fn exchange_bodies(
     resolve(send(&mut service, request)).unwrap()
 }
 
-/// The response body as the client gets it.
+/// Returns the response body as the client gets it.
 fn through_response(rig: &Rig, kind: Kind, body: Script) -> AnyBody {
     let request = Request::new(Script::empty());
     exchange_bodies(rig, kind, request, drop, Response::new(body)).into_body()
 }
 
-/// The request body as the service gets it.
+/// Returns the request body as the service gets it.
 fn through_request(rig: &Rig, kind: Kind, body: Script) -> AnyBody {
     let got = Rc::new(RefCell::new(None));
     let keep = Rc::clone(&got);
@@ -93,7 +93,7 @@ fn a_response_body_passes_as_it_is(kind: Kind) {
 }
 
 fn a_response_body_passes_as_it_is_through_a_stack(kind: Kind) {
-    // Also where most of it is not captured.
+    // Also if most of it is not captured.
     let rig = Rig::with(|limits| limits.body = 1);
     same(|body| through_response(&rig, kind, body));
 }
@@ -108,7 +108,7 @@ fn a_request_body_passes_as_it_is_through_a_stack(kind: Kind) {
     same(|body| through_request(&rig, kind, body));
 }
 
-/// What a careless wrapper does to a body.
+/// Mistakes that a careless wrapper makes.
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
     LosesHint,
@@ -210,8 +210,8 @@ the_check_sees! {
     the_check_sees_reading_ahead ReadsAhead;
 }
 
-/// The ends of a body: its name, the body, and the poll that shows the end
-/// (0 is before the first).
+/// The ends of a body: its name, the body, and the poll that shows the end (0 is before the
+/// first).
 fn ends() -> Vec<(&'static str, Script, Option<usize>)> {
     let ab = || [Step::data("a"), Step::data("b")];
     vec![
@@ -244,7 +244,7 @@ fn each_end_of_a_response_body_is_seen_once_and_when_it_comes(kind: Kind) {
         }
         assert_eq!(rig.kept().len(), usize::from(end.is_some()), "{name}");
         if end.is_some() {
-            // What comes after the end is nobody's.
+            // Frames after the end do not count.
             for _ in 0..3 {
                 let _ = http_body_util::BodyExt::frame(&mut body).now_or_never();
             }
@@ -266,7 +266,7 @@ fn error_state() -> BodyState {
 }
 
 fn each_end_of_a_request_body_is_seen_once(kind: Kind) {
-    // Neither a later end nor the drop changes what the first end was.
+    // Neither a later end nor the drop changes the first end.
     for after in [0, 3] {
         for (name, body, end) in ends() {
             let rig = Rig::new();
@@ -286,8 +286,8 @@ fn each_end_of_a_request_body_is_seen_once(kind: Kind) {
     }
 }
 
-/// Whether a layer still takes the request of this context for unfinished: a
-/// request that carries it is then part of the same.
+/// Returns whether a layer still counts the request of this context as unfinished: a request that
+/// carries it then joins it.
 fn unfinished(context: &RequestContext) -> bool {
     let id = Rc::new(RefCell::new(None));
     let seen = Rc::clone(&id);
@@ -319,7 +319,7 @@ fn a_request_is_over_when_its_response_body_is(kind: Kind) {
         let context = context.take().unwrap();
         let mut body = Box::pin(response.into_body());
         for poll in 0..end.unwrap_or(2) {
-            // The one that asks must not take what it asks for.
+            // The check must not take what it checks.
             assert!(unfinished(&context), "{name}: over before poll {poll}");
             let _ = http_body_util::BodyExt::frame(&mut body).now_or_never();
         }
@@ -329,7 +329,7 @@ fn a_request_is_over_when_its_response_body_is(kind: Kind) {
     }
 }
 
-/// A panic of the error's `Display` is not the layer's to bring up.
+/// A panic of the error's `Display` must not propagate through the layer.
 fn an_error_without_a_text_passes_as_it_is(kind: Kind) {
     let broken = || Script::new([Step::data("a"), Step::Error(UNPRINTABLE)]);
     let rig = Rig::new();
@@ -347,7 +347,7 @@ fn text() -> [Step; 2] {
     [Step::data("ab"), Step::data("cd")]
 }
 
-/// Sends, reads the response body with so many polls, and gives the exchange.
+/// Sends a request, reads the response body with this many polls, and returns the exchange.
 fn record(
     rig: &Rig,
     kind: Kind,
@@ -396,7 +396,7 @@ fn every_state_of_a_response_body(kind: Kind) {
             1,
         ),
         (plain(Script::empty()), 0, BodyState::None, 0, 0),
-        // It could have had something to say.
+        // It could have had more frames.
         (plain(Script::new([])), 1, BodyState::Complete, 0, 0),
         (of(204, Script::empty()), 0, BodyState::None, 0, 0),
         (of(304, Script::empty()), 1, BodyState::None, 0, 0),
@@ -424,7 +424,7 @@ fn every_state_of_a_response_body(kind: Kind) {
             "{case}"
         );
     }
-    // The length that stands for the body that GET would have had.
+    // The length of the body that GET would have had.
     let rig = Rig::new();
     let request = Request::head("/").body(Script::empty()).unwrap();
     let response = Response::builder().header("content-length", "4");
@@ -449,7 +449,7 @@ fn every_state_of_a_request_body(kind: Kind) {
     let long = || [Step::data("12345678"), Step::data("9")];
     let cases = [
         (plain(Script::new(text())), 3, BodyState::Complete, 4, 4),
-        // Whoever has read all that was announced may stop there.
+        // A reader may stop once it has all announced bytes.
         (sized(Script::new(text())), 2, BodyState::Complete, 4, 4),
         (sized(Script::new(text())), 1, BodyState::PartlyRead, 2, 2),
         (plain(Script::new(long())), 3, BodyState::Truncated, 9, 8),
@@ -561,7 +561,7 @@ fn bodies_without_room_in_memory_are_skipped(kind: Kind) {
     assert_eq!(rig.dashcam().status().bytes_held, 0);
 }
 
-/// A buffer of its own kind, in two parts.
+/// A buffer of a type of its own, in two parts.
 struct Rope(VecDeque<u8>);
 
 impl Buf for Rope {
@@ -578,7 +578,7 @@ impl Buf for Rope {
     }
 }
 
-/// Neither `Send` nor `Sync` nor `Clone` nor `Unpin`, and of ropes.
+/// Neither `Send` nor `Sync` nor `Clone` nor `Unpin`, and made of ropes.
 struct Local {
     left: Rc<RefCell<Vec<&'static str>>>,
     _pinned: std::marker::PhantomPinned,
@@ -672,7 +672,7 @@ local_bodies_pass! {
     local_bodies_pass_through_dashcam_observing keeps 1: |d: &TestDashcam| d.layer().propagate_panics();
 }
 
-/// Compile-time: what is thread-safe stays so.
+/// A compile-time check: thread-safe types stay thread-safe.
 #[test]
 fn what_is_send_and_sync_stays_so() {
     fn both<T: Send + Sync>() {}
@@ -688,7 +688,7 @@ fn what_is_send_and_sync_stays_so() {
     both::<ResponseFuture<Once, ProblemJson>>();
     both::<RequestBody<Whole>>();
     both::<ResponseBody<Whole>>();
-    // Not `Sync`, but for that no less `Send`.
+    // Not `Sync`, but still `Send`.
     send::<RequestBody<Script>>();
     send::<ResponseBody<Script>>();
     send::<ResponseFuture<futures_util::future::BoxFuture<'static, ()>, Observe>>();
@@ -742,7 +742,7 @@ impl Cut {
     }
 }
 
-/// A JSON array of numbers, which redaction leaves as it is.
+/// A JSON array of numbers, which redaction does not change.
 fn array() -> impl Strategy<Value = Vec<u8>> {
     let numbers = prop::collection::vec(0_u32..10, 0..400);
     numbers.prop_map(|numbers| serde_json::to_vec(&numbers).unwrap())
@@ -779,7 +779,7 @@ fn cut() -> impl Strategy<Value = Cut> {
     })
 }
 
-/// What the record must say of a body of which this was seen.
+/// What the exchange must have of a body of which this much was seen.
 fn expected(cut: &Cut, limit: usize, request: bool) -> (BodyState, Vec<u8>) {
     let ((_, length, at_end), seen) = transcript(cut.body(), cut.polls);
     let mut passed = Vec::new();
@@ -812,7 +812,7 @@ fn expected(cut: &Cut, limit: usize, request: bool) -> (BodyState, Vec<u8>) {
     (state, passed)
 }
 
-/// Compares a record with what passed.
+/// Compares an exchange with what passed.
 fn assert_record(body: &Recorded, cut: &Cut, limit: usize, request: bool) {
     let (state, passed) = expected(cut, limit, request);
     let kept = passed.len().min(limit);
@@ -824,7 +824,7 @@ fn assert_record(body: &Recorded, cut: &Cut, limit: usize, request: bool) {
     match &body.content {
         None => assert_eq!(kept, 0),
         Some(Content::Text { text, unparsed }) => {
-            // Of a number at the cut nobody knows whether it was whole.
+            // A number at the cut may not be whole.
             let known = &prefix[..kept - usize::try_from(*unparsed).unwrap()];
             let known = &known[..known.rfind(',').map_or(0, |at| at + 1)];
             assert!(text.starts_with(known), "{text:?} of {prefix:?}");
@@ -841,7 +841,7 @@ fn assert_record(body: &Recorded, cut: &Cut, limit: usize, request: bool) {
     }
 }
 
-/// What is understood, what is counted item by item, and what is neither.
+/// Types that are parsed, types that are counted by item, and types that are neither.
 const CONTENT_TYPES: [&str; 5] = [
     "application/json",
     "text/event-stream",
@@ -898,7 +898,7 @@ proptest! {
         }
         let kept = rig.only();
         if stack == 3 || content_type != CONTENT_TYPES[0] {
-            // Other words for the same: what passed is what the exchange counts.
+            // However it is expressed, what passed is what the exchange counts.
             return Ok(());
         }
         assert_record(&kept.request.body, &request, limit, true);

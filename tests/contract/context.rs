@@ -1,4 +1,4 @@
-//! Every layer's context: where it is current and where not, panics, wakers.
+//! Every layer's context: where it is current and where not; panics; wakers.
 
 use crate::support::{
     Answer, AnyBody, Erased, Failure, Kind, Log, Marked, Probe, Rig, Script, Seen, Step, answer,
@@ -37,8 +37,8 @@ each_layer! {
 
 type Notes = Rc<RefCell<Vec<(&'static str, Option<String>)>>>;
 
-/// A response future that reads a frame of the request body in each poll, and
-/// notes who is current in its polls and its drop.
+/// A response future that reads a frame of the request body in each poll, and notes the current
+/// request in its polls and its drop.
 struct Watching {
     notes: Notes,
     request: Pin<Box<AnyBody>>,
@@ -70,7 +70,7 @@ impl Drop for Watching {
     }
 }
 
-/// A request that is watched wherever its code runs.
+/// A request that is observed wherever its code runs.
 struct Watched {
     notes: Notes,
     request: Log,
@@ -113,7 +113,7 @@ impl Watched {
         future
     }
 
-    /// Asserts that it ran in these places, and always with one ID current.
+    /// Asserts that it ran in these places, and always with one current ID.
     #[track_caller]
     fn assert_current(&self, places: &[&str]) {
         let notes = self.notes.borrow();
@@ -136,7 +136,7 @@ impl Watched {
     }
 }
 
-/// Outside of the request there is none.
+/// Asserts that no request is current outside.
 #[track_caller]
 fn nobody() {
     assert_eq!(current_id(), None, "current outside of the request");
@@ -147,7 +147,7 @@ fn poll_body(body: &mut Pin<Box<AnyBody>>) -> Seen {
     Seen::of(body.as_mut().poll_frame(&mut Context::from_waker(&waker)))
 }
 
-/// The check: the context is current in the whole of a request and nowhere else.
+/// The check: the context is current in all code of a request and nowhere else.
 #[track_caller]
 fn check_context(wrap: impl FnOnce(Probe) -> Erased) {
     let mut watched = Watched::new(wrap, 2);
@@ -190,7 +190,7 @@ fn the_check_sees_a_layer_without_context() {
     check_context(Erased::new);
 }
 
-/// Runs the future without the context that its call had.
+/// Polls the future without the context that its call had.
 #[derive(Clone)]
 struct Forgets(Erased);
 
@@ -204,7 +204,7 @@ impl Service<Request<AnyBody>> for Forgets {
     }
 
     fn call(&mut self, request: Request<AnyBody>) -> Self::Future {
-        // The layers around this end with the call.
+        // The layers around it end with the call.
         let inner = self.0.clone();
         let rig = Rig::new();
         let handed = Rc::new(RefCell::new(None));
@@ -356,7 +356,7 @@ fn a_request_inside_of_another_gives_the_outer_one_back(kind: Kind) {
     assert_ne!(outer, inner);
 }
 
-/// Where a service can panic.
+/// The places where a service can panic.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
     Call,
@@ -483,7 +483,7 @@ impl Wake for Nudge {
     fn wake(self: Arc<Self>) {}
 }
 
-/// The check: who polls, polls once, and with its own waker.
+/// The check: each poll is passed on once, and with the caller's waker.
 #[track_caller]
 fn check_polls(wrap: impl FnOnce(Probe) -> Erased) {
     let seen: Rc<RefCell<Vec<Waker>>> = Rc::default();
@@ -544,7 +544,7 @@ fn wakers_and_polls_are_the_caller_s_own(kind: Kind) {
     check_polls(|probe| rig.wrap(kind, probe));
 }
 
-/// Polls twice where it is polled once, or with a waker of its own.
+/// Polls twice for one poll, or with a waker of its own.
 #[derive(Clone)]
 struct Busy {
     inner: Erased,
@@ -597,7 +597,7 @@ fn the_check_sees_a_waker_that_was_changed() {
     });
 }
 
-/// A request whose client waits for nothing still runs in its context alone.
+/// A request whose client waits for nothing still runs in its own context only.
 #[test]
 fn two_requests_in_turn_on_one_thread_have_a_context_each() {
     let rig = Rig::new();

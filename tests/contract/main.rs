@@ -1,5 +1,5 @@
-//! What every layer promises: as a service, to a body, to the request's context, and
-//! where code of the service panics.
+//! The guarantees of every layer: as a service, for bodies, for the request's context, and if code
+//! of the service panics.
 
 #[macro_use]
 mod support;

@@ -1,5 +1,5 @@
-//! Code of the service that panics where dashcam runs or drops it: the answer is sent,
-//! the exchange is written, nothing is left in flight, and nothing leaks.
+//! Code of the service panics where dashcam runs or drops it: the response is sent, the exchange
+//! is written, nothing stays in flight, and nothing leaks.
 
 use bytes::{Buf, Bytes};
 use dashcam::{
@@ -28,8 +28,8 @@ use std::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Panics as it is dropped, and leaves another one behind, so often. It holds a
-/// reference, by which is seen whether it leaks.
+/// Panics when it is dropped, and leaves another one behind, this many times. It holds a
+/// reference, which shows whether it leaks.
 struct Bomb(u32, Arc<()>);
 
 impl Drop for Bomb {
@@ -40,7 +40,7 @@ impl Drop for Bomb {
     }
 }
 
-/// A panic whose payload panics three times as it is dropped.
+/// A panic whose payload panics three times when it is dropped.
 fn explode(held: &Arc<()>) -> ! {
     panic_any(Bomb(3, Arc::clone(held)))
 }
@@ -189,7 +189,7 @@ fn polled<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     Pin::new(future).poll(&mut Context::from_waker(&noop_waker()))
 }
 
-/// What reads a body gets of it.
+/// What a reader gets of the body.
 fn read<B: Body + Unpin>(body: &mut B) -> Vec<Result<usize, B::Error>>
 where
     B::Data: Into<Seen>,
@@ -210,7 +210,7 @@ where
     read
 }
 
-/// The length of a buffer, without asking what may panic.
+/// The length of a buffer, without calls that may panic.
 struct Seen(usize);
 
 impl From<Data> for Seen {
@@ -219,12 +219,12 @@ impl From<Data> for Seen {
     }
 }
 
-/// Keeps all.
+/// Keeps all exchanges.
 fn all(change: impl FnOnce(DashcamBuilder) -> DashcamBuilder) -> TestDashcam {
     TestDashcam::with(|builder| change(builder.baseline(1.0)))
 }
 
-/// The one exchange, after which nothing is in flight and nothing leaked.
+/// Returns the one exchange, after which nothing is in flight and nothing leaked.
 #[track_caller]
 fn only(dashcam: &TestDashcam, held: &Arc<()>) -> Exchange {
     let only = dashcam.only();
@@ -234,7 +234,7 @@ fn only(dashcam: &TestDashcam, held: &Arc<()>) -> Exchange {
     only
 }
 
-/// Sends one request to a service behind the layer; its status, once it is read.
+/// Sends one request to a service behind the layer. Returns its status, once it is read.
 #[track_caller]
 fn send<F>(dashcam: &TestDashcam, body: Wild, handler: F) -> StatusCode
 where
@@ -332,7 +332,7 @@ fn where_the_answer_cannot_be_made_the_panic_goes_on() {
         }));
         UNMADE.set(false);
         let payload = caught.expect_err("it goes on");
-        // A panic of `call` is gone by then, and that of the answer goes on.
+        // The panic of `call` is gone by then, and that of the response propagates.
         assert_eq!(payload.is::<Bomb>(), !in_call);
         if !in_call {
             defuse(payload);
@@ -378,7 +378,7 @@ fn what_is_left_of_the_service_may_panic_as_it_is_dropped() {
     drop(service);
     assert_eq!(only(&dashcam, &held).outcome, Outcome::Panicked);
 
-    // The body of its answer.
+    // The body of its response.
     let dashcam = all(|b| b);
     let of = Arc::clone(&held);
     let mut service = dashcam.layer().layer(Handler(move |_: Request<_>| {
@@ -392,7 +392,7 @@ fn what_is_left_of_the_service_may_panic_as_it_is_dropped() {
     drop(service);
     assert_eq!(only(&dashcam, &held).outcome, Outcome::Panicked);
 
-    // An answer that nobody gets, because the future panics after it.
+    // A response that is never sent, because the future panics after it.
     let dashcam = all(|b| b);
     let of = Arc::clone(&held);
     let status = send(&dashcam, quiet(&held), move |_| {
@@ -438,7 +438,7 @@ fn what_a_body_says_of_itself_may_panic() {
         let held = Arc::new(());
         let dashcam = all(|b| b);
         let of = Arc::clone(&held);
-        // The request's body is as wild, and the service reads it.
+        // The request's body panics, too, and the service reads it.
         let status = send(
             &dashcam,
             Wild::new(at, &held).with(Ok(Bytes::from("ab"))),
@@ -523,8 +523,8 @@ fn buffers_that_panic_as_they_are_dropped_do_no_harm() {
     assert_eq!(Arc::strong_count(&held), 1);
 }
 
-/// A service that reads a body of these chunks, and forgets who holds them. Its
-/// buffers are dropped by dashcam alone.
+/// A service that reads a body of these chunks and drops them. dashcam drops the last handle of
+/// those that it holds.
 fn http_body_chunks<const N: usize>(
     chunks: [Bytes; N],
 ) -> (
@@ -542,7 +542,7 @@ fn http_body_chunks<const N: usize>(
             let waker = noop_waker();
             let mut cx = Context::from_waker(&waker);
             while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut cx) {
-                // The service's own hold goes; the last one panics.
+                // The service's own handle is dropped. The last one panics.
                 let _ = catch_unwind(AssertUnwindSafe(|| drop(frame))).map_err(defuse);
             }
             ready(Ok(Response::new(Full::default())))
@@ -617,7 +617,7 @@ fn closures_may_panic_with_anything() {
     let status = dashcam.status();
     assert_eq!((status.in_flight, status.finished, status.kept), (0, 1, 1));
     assert_eq!(dashcam.only().outcome, Outcome::Completed);
-    // Those that the closures hold, which go with the exporter's thread, too.
+    // Those that the closures hold, which are dropped with the exporter's thread, too.
     assert_eq!(Arc::strong_count(&held), 4);
 }
 

@@ -52,8 +52,8 @@ fn poll_ready(service: &mut Erased) -> Poll<Result<(), Failure>> {
     Service::<Request<AnyBody>>::poll_ready(service, &mut Context::from_waker(&waker))
 }
 
-/// The check: readiness is the probe's own, and the one that was readied is
-/// the one that is called.
+/// The check: readiness is the probe's own, and the service that was readied is the one that is
+/// called.
 #[track_caller]
 fn check_readiness(wrap: impl FnOnce(Probe) -> Erased) {
     let probe = Probe::answering(Script::empty).readiness([
@@ -98,7 +98,7 @@ impl Service<Request<AnyBody>> for CallsAClone {
     }
 }
 
-/// Says that it is ready, whatever the inner service says.
+/// Always reports that it is ready.
 #[derive(Clone)]
 struct AlwaysReady(Erased);
 
@@ -128,7 +128,7 @@ fn the_check_sees_readiness_that_is_made_up() {
     check_readiness(|probe| Erased::new(AlwaysReady(Erased::new(probe))));
 }
 
-/// What an unreadied call comes to: the probe's panic, or the kit's answer to it.
+/// The result of a call without readiness: the probe's panic, or the kit's response to it.
 #[track_caller]
 fn assert_refused(kind: Kind, service: &mut Erased) {
     let mut call = || resolve(Service::<Request<Script>>::call(service, request()));
@@ -236,7 +236,7 @@ fn a_future_dropped_when_it_is_ready_leaves_the_end_to_the_body(kind: Kind) {
     assert_eq!(rig.only().outcome, Outcome::Completed);
 }
 
-/// Polls the body of the one response so many times and drops it.
+/// Polls the body of the one response this many times and drops it.
 fn read_and_drop(kind: Kind, polls: usize, body: fn() -> Script) -> Rig {
     let rig = Rig::new();
     let mut service = rig.wrap(kind, Probe::answering(body));
@@ -273,7 +273,7 @@ fn a_body_dropped_at_its_end_is_completed(kind: Kind) {
     assert_eq!((body.state, body.seen), (BodyState::Complete, 3));
 }
 
-/// HTTP implementations drop such a body without a look at it.
+/// HTTP implementations drop such a body without reading it.
 fn a_response_to_which_belongs_no_body_is_completed_by_its_drop(kind: Kind) {
     for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304)] {
         let rig = Rig::new();
@@ -292,17 +292,17 @@ fn a_response_to_which_belongs_no_body_is_completed_by_its_drop(kind: Kind) {
     }
 }
 
-/// So is this one: all of its bytes are on their way.
+/// HTTP implementations drop this one, too: all of its bytes are sent.
 fn a_body_of_announced_length_nought_is_completed_by_its_drop(kind: Kind) {
     let kept = read_and_drop(kind, 0, || Script::new([]).hint(0, Some(0))).only();
     assert_eq!(kept.outcome, Outcome::Completed);
     assert_eq!(kept.response.unwrap().body.state, BodyState::None);
 }
 
-/// A service that hands the request it got to a service with the same layers.
+/// A service that passes its request to a service with the same layers.
 fn a_forwarded_request_is_part_of_the_first(kind: Kind) {
     if kind == Kind::Client {
-        // Each call is one of its own, and is never current.
+        // Each call has a context of its own, which is never current.
         return;
     }
     let rig = Rig::new();
@@ -359,8 +359,8 @@ const STACK: [One; 5] = [
     One::Dashcam,
 ];
 
-/// The two layers that keep belong to different recorders here: each keeps the
-/// request once, under the same ID.
+/// The two layers that keep belong to different recorders here: each keeps the request once, under
+/// the same ID.
 #[test]
 fn stacked_in_every_order_there_is_one_id_and_one_exchange_each() {
     let orders = permutations(&STACK);
@@ -587,10 +587,10 @@ over_types! {
     plain_stack_with_dashcam_observing: works_in_a_plain_stack!(|d: &TestDashcam| d.layer().propagate_panics());
 }
 
-/// A panic that was answered stays a panic, whatever becomes of the answer.
+/// A panic that became a response stays a panic, whatever happens to the response.
 #[test]
 fn an_answered_panic_is_one_panic_however_its_body_ends() {
-    // Where the layer is there twice, the outer one keeps what the inner one answered.
+    // If the layer is there twice, the outer one keeps the response of the inner one.
     for kind in [Kind::Dashcam, Kind::DashcamTwice] {
         for (method, polls) in [("GET", 0), ("GET", 1), ("GET", 2), ("HEAD", 0)] {
             let rig = Rig::new();

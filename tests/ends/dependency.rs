@@ -1,9 +1,8 @@
-//! What a service's build gets with this dependency: nothing that changes others.
+//! What the dependency adds to a service's build: nothing that changes other crates.
 
 use std::process::Command;
 
-/// Features of a dependency where these features of ours are on; `None` where it is not
-/// there.
+/// The features of a dependency if these features of ours are on; `None` without the dependency.
 fn features_of(package: &str, ours: &[&str]) -> Option<Vec<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--offline", "--edges", "normal", "--prefix", "none"])
@@ -32,8 +31,8 @@ fn features_of(package: &str, ours: &[&str]) -> Option<Vec<String>> {
     Some(features.split(',').map(|f| f.trim().to_owned()).collect())
 }
 
-/// With `env-filter`, `tracing_subscriber::fmt::init()` of every program of the build
-/// shows ERROR alone; with `tracing-log` it takes over the `log` crate.
+/// With `env-filter`, `tracing_subscriber::fmt::init()` of every program of the build shows ERROR
+/// only. With `tracing-log` it takes over the `log` crate.
 #[test]
 fn no_feature_of_tracing_subscriber_that_changes_others() {
     for ours in [&[][..], &["full"]] {

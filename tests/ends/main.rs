@@ -1,5 +1,5 @@
-//! What a process leaves that ends by a panic, or is another one than it was: a service
-//! of its own, built with `panic = "abort"` and without. And what its build gets.
+//! What a process leaves behind that ends by a panic, or that is a forked child: a service of its
+//! own, built with `panic = "abort"` and without. And what the dependency adds to its build.
 #![cfg(all(feature = "full", unix))]
 
 mod dependency;
@@ -17,7 +17,7 @@ fn place() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("ends")
 }
 
-/// The program, built once as the profile says.
+/// The program, built once with this profile.
 fn program(profile: &'static str) -> PathBuf {
     static BUILT: [OnceLock<()>; 2] = [OnceLock::new(), OnceLock::new()];
     let source = place().join("source");
@@ -88,7 +88,7 @@ impl Left {
         last.unwrap_or_else(|| panic!("nothing: {}", text(&self.output.stderr)))
     }
 
-    /// The lines that requests end with.
+    /// The log lines of requests.
     fn lines(&self) -> Vec<&Value> {
         let lines = self.log.iter();
         lines
@@ -97,7 +97,7 @@ impl Left {
     }
 }
 
-/// Runs it until its end.
+/// Runs it to its end.
 fn run(profile: &'static str, how: &str) -> Left {
     let program = program(profile);
     let dir = place().join(format!("{profile}-{how}-{}", std::process::id()));
@@ -126,7 +126,7 @@ fn run(profile: &'static str, how: &str) -> Left {
     let exchanges = files
         .flat_map(|f| json(fs::read_to_string(f).unwrap()))
         .collect();
-    // What the end cut is no line.
+    // A line that the end cut is no line.
     let log = text(&output.stdout);
     let log = json(log[..log.rfind('\n').map_or(0, |end| end + 1)].to_owned());
     let _ = fs::remove_dir_all(&dir);
@@ -159,7 +159,7 @@ fn is_all_there(left: &Left, message: &str) {
     assert_eq!(line["fields"]["outcome"], "panicked", "{line}");
     assert_eq!(line["fields"]["kept"], true, "{line}");
     assert_eq!(line["correlation_id"], last["correlation"]["id"], "{line}");
-    // What was there before still says it.
+    // The previous hook still prints it.
     assert!(text(&left.output.stderr).contains(message));
 }
 
@@ -236,7 +236,7 @@ fn a_hook_set_later_is_told() {
     assert_eq!(left.last()["panic"]["location"], Value::Null);
     let status = text(&left.output.stderr);
     assert!(status.contains("a panic hook was set later"), "{status}");
-    // And only where it is so.
+    // Without such a hook there is no warning.
     for how in ["none", "placed", "resumed"] {
         let left = run("dev", how);
         let status = text(&left.output.stderr);

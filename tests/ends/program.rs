@@ -1,4 +1,4 @@
-//! A service that ends as its first argument says; its exchanges go to the second.
+//! A service that ends as its first argument says. Its exchanges go to the second.
 use dashcam::{
     Dashcam,
     exchange::Exchange,
@@ -11,7 +11,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 type Body = Full<bytes::Bytes>;
 
-/// Behind, so that what is kept waits in the queue.
+/// Slow, so that kept exchanges wait in the queue.
 struct Slow(JsonLines);
 
 impl Exporter for Slow {
@@ -25,7 +25,7 @@ impl Exporter for Slow {
     }
 }
 
-/// Never done.
+/// Never finishes.
 struct Stuck;
 
 impl Exporter for Stuck {
@@ -61,7 +61,7 @@ fn end(how: &str) {
             std::panic::resume_unwind(joined.unwrap_err());
         }
         "flood" => {
-            // More than the log takes in.
+            // More than the log accepts.
             let text = "x".repeat(1000);
             (0..100_000).for_each(|n| tracing::warn!(n, text));
             panic!("the last one");
@@ -105,7 +105,7 @@ fn main() {
         .build()
         .unwrap();
     if how == "own" {
-        // As beside a subscriber of its own.
+        // As a service with a subscriber of its own does.
         dashcam.install_panic_hook();
     } else {
         dashcam.init_tracing().unwrap();
@@ -137,7 +137,7 @@ fn main() {
     };
     (0..3).for_each(|n| call(format!("/{n}")));
     if how == "fork" {
-        // Nothing of it is used that takes a lock of the parent's.
+        // The child uses nothing that takes a lock of the parent.
         if unsafe { fork() } == 0 {
             call("/5".to_owned());
             let handle = dashcam.handle();

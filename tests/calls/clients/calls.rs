@@ -40,7 +40,7 @@ pub(crate) async fn hyper_util(url: String) {
     client.oneshot(request).await.unwrap();
 }
 
-/// A stack of layers of tower-http under the calls of `tower-http-client`.
+/// A stack of tower-http layers under the calls of `tower-http-client`.
 pub(crate) async fn tower_http_client(url: String) {
     let mut client = ServiceBuilder::new()
         .layer(FollowRedirectLayer::new())
@@ -51,8 +51,7 @@ pub(crate) async fn tower_http_client(url: String) {
     request.unwrap().send().await.unwrap();
 }
 
-/// A client of `reqwest` for servers on this machine, whatever proxies the environment
-/// names.
+/// A client of `reqwest` for servers on this machine, independent of the environment's proxies.
 pub(crate) fn reqwest_client() -> reqwest::Client {
     let builder = reqwest::Client::builder().no_proxy();
     builder.build().unwrap()
@@ -84,7 +83,7 @@ where
     assert!(client.ready().await.is_ok());
     let path = PathAndQuery::from_static("/shop.Orders/Count");
     let request = tonic::Request::new(Bytes::new());
-    // The answer has no message, which is enough here.
+    // The response has no message, which suffices here.
     let answer = client.unary(request, path, Plain).await;
     assert_eq!(answer.unwrap_err().message(), "Missing response message.");
 }

@@ -1,5 +1,4 @@
-//! What a service calls gets its request's identity, whichever client it uses,
-//! over real sockets.
+//! Called services get the identity of the request, with every client, over real sockets.
 
 mod calls;
 mod retries;
@@ -13,7 +12,7 @@ fn parent(headers: &HeaderMap) -> TraceParent {
     TraceParent::parse(headers["traceparent"].as_bytes()).unwrap()
 }
 
-/// The headers say whose call it is.
+/// Asserts that the headers carry the identity of the calling request.
 #[track_caller]
 fn assert_carried(headers: &HeaderMap) {
     assert_eq!(headers["x-request-id"], INBOUND.id);
@@ -117,7 +116,7 @@ each_client! {
     tonic_channel, tonic_interceptor,
 }
 
-/// A channel adds its host inside of the layer.
+/// A channel adds its host inside the layer.
 #[tokio::test]
 async fn a_tonic_client_without_an_origin_leaves_the_selection_behind() {
     let mut receiver = Receiver::start().await;

@@ -1,5 +1,4 @@
-//! Attempts and hops are calls of their own where the layer is inside of what
-//! makes them.
+//! Attempts and hops are calls of their own if the layer is inside the layer that makes them.
 
 use super::{
     assert_carried,
@@ -22,7 +21,7 @@ use tower::{
 };
 use tower_http::follow_redirect::FollowRedirectLayer;
 
-/// Retries what was answered 503.
+/// Retries requests whose response is 503.
 #[derive(Clone)]
 struct Again;
 
@@ -43,7 +42,7 @@ impl Policy<Request<Full<Bytes>>, Response<Incoming>, Error> for Again {
     }
 }
 
-/// All carried, with how many parent IDs between them.
+/// Asserts that all carried the identity, with this many parent IDs among them.
 #[track_caller]
 fn parents(seen: &[HeaderMap]) -> usize {
     seen.iter().for_each(assert_carried);
@@ -158,7 +157,7 @@ async fn what_the_caller_set_stays() {
     let seen = receiver.only();
     assert_eq!(seen["x-request-id"], "mine");
     assert_eq!(seen["traceparent"], "mine");
-    // A state without its parent says nothing.
+    // A state without its parent is not sent.
     assert!(!seen.contains_key("tracestate"));
     assert_eq!(seen["baggage"], INBOUND.baggage);
 }

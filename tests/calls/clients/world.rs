@@ -1,5 +1,4 @@
-//! A request that handlers run in, and a server that notes what it is called
-//! with.
+//! A request in which handlers run, and a server that records its calls.
 
 use axum::{Router, body::Body, extract::State, response::Response, routing::any};
 use dashcam::{
@@ -19,10 +18,10 @@ use std::{
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 use tower::ServiceExt;
 
-/// Reached only where something hangs.
+/// Reached only if something hangs.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What the request came with.
+/// What the request carried.
 pub(crate) struct Inbound {
     pub(crate) id: &'static str,
     pub(crate) traceparent: &'static str,
@@ -45,8 +44,7 @@ where
     handle_in(|app| app.layer(CorrelationIdLayer::new()), handler).await;
 }
 
-/// Runs a handler in a request that a rule has made verbose, which calls to these
-/// hosts may know.
+/// Runs a handler in a request that a rule made verbose. Calls to these hosts may carry that on.
 pub(crate) async fn handle_selected<F>(
     hosts: &[String],
     handler: impl FnOnce() -> F + Send + 'static,
@@ -88,7 +86,7 @@ async fn handle_in<F>(
     assert_eq!(response.unwrap().status(), StatusCode::OK);
 }
 
-/// A server that notes the headers of what it gets.
+/// A server that records the headers of its requests.
 pub(crate) struct Receiver {
     url: String,
     calls: mpsc::UnboundedReceiver<HeaderMap>,
@@ -97,7 +95,7 @@ pub(crate) struct Receiver {
 #[derive(Clone)]
 struct Notes {
     calls: mpsc::UnboundedSender<HeaderMap>,
-    /// How many calls are still to be answered 503.
+    /// How many calls still get a 503.
     failures: Arc<AtomicUsize>,
 }
 
@@ -114,7 +112,7 @@ async fn receive(State(notes): State<Notes>, uri: Uri, headers: HeaderMap) -> Re
     Response::builder()
         .status(status)
         .header("location", "/here")
-        // For gRPC clients, which want to hear how it went.
+        // For gRPC clients, which need a status.
         .header("content-type", "application/grpc")
         .header("grpc-status", "0")
         .body(Body::empty())
@@ -126,7 +124,7 @@ impl Receiver {
         Self::failing(0).await
     }
 
-    /// One whose first answers are 503.
+    /// Starts a server whose first responses are 503.
     pub(crate) async fn failing(times: usize) -> Self {
         let (sender, calls) = mpsc::unbounded_channel();
         let notes = Notes {
@@ -149,7 +147,7 @@ impl Receiver {
         self.url.clone()
     }
 
-    /// What it was called with, oldest first.
+    /// Returns the recorded headers, oldest first.
     pub(crate) fn seen(&mut self) -> Vec<HeaderMap> {
         let mut seen = Vec::new();
         while let Ok(headers) = self.calls.try_recv() {

@@ -1,5 +1,4 @@
-//! gRPC services of `tonic`, over real sockets: how their calls end, and what is
-//! kept of them.
+//! gRPC services of `tonic`, over real sockets: how their calls end, and which parts are kept.
 
 mod shop;
 use crate::support_net::{ended, holds, keeping_all, kept_of, outcomes, soon, the_only};
@@ -11,7 +10,7 @@ use shop::{Client, MESSAGE, Mount, all, open, serve};
 use std::time::Duration;
 use tonic::Code;
 
-/// So long a call that never ends is waited for.
+/// How long the tests wait for a call that never ends.
 const SHORT: Duration = Duration::from_millis(20);
 
 fn failed(code: u16) -> Outcome {
@@ -24,7 +23,7 @@ fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
     Some(&field.1)
 }
 
-/// The status, and whether it came in trailers behind a body.
+/// The status, and whether it came in trailers after a body.
 fn status_of(kept: &Exchange) -> (&str, bool) {
     let response = kept.response.as_ref().unwrap();
     let (head, trailers) = (&response.headers, &response.trailers);
@@ -35,7 +34,7 @@ fn status_of(kept: &Exchange) -> (&str, bool) {
     }
 }
 
-/// The status's text is there, without what detectors find in it: it is the service's.
+/// Asserts that the status's text is there without what detectors find: it is the service's own.
 #[track_caller]
 fn assert_message_is_clean(kept: &Exchange) {
     let response = kept.response.as_ref().unwrap();
@@ -54,7 +53,7 @@ async fn keeping(mount: Mount) -> (TestDashcam, Client) {
     (dashcam, client)
 }
 
-/// The call's one exchange, and what is the same however it ended.
+/// Returns the call's one exchange, and checks what holds however it ended.
 async fn kept(dashcam: &TestDashcam) -> Exchange {
     let kept = the_only(dashcam).await;
     let response = kept.response.as_ref().unwrap();
@@ -72,7 +71,7 @@ macro_rules! each_mount {
 
             #[tokio::test]
             async fn unary_calls_end_as_their_status_says() {
-                // Of the codes only these are the server's fault.
+                // Only these codes are the server's fault.
                 let faults = [2, 4, 12, 13, 14, 15];
                 for code in 1..=16_u16 {
                     let (dashcam, mut client) = keeping($mount).await;
@@ -86,7 +85,7 @@ macro_rules! each_mount {
                         false => Outcome::Completed,
                     };
                     assert_eq!(kept.outcome, outcome);
-                    // Nothing but a head was sent.
+                    // Only a head was sent.
                     assert_eq!(status_of(&kept), (&*text, false));
                     assert_message_is_clean(&kept);
                     assert_eq!(kept.events.len(), 2);
@@ -100,7 +99,7 @@ macro_rules! each_mount {
                 let kept = kept(&dashcam).await;
                 assert_eq!(kept.outcome, Outcome::Completed);
                 assert_eq!(status_of(&kept), ("0", true));
-                // Five bytes stand before each message.
+                // Five bytes precede each message.
                 let body = &kept.response.unwrap().body;
                 assert_eq!((body.seen, &body.state), (9, &BodyState::Stream));
                 let body = &kept.request.body;
@@ -168,7 +167,7 @@ macro_rules! each_mount {
                     assert_eq!(status.code(), Code::Unimplemented);
                     let kept = kept(&dashcam).await;
                     assert_eq!(kept.outcome, failed(12));
-                    // Whoever asks for what there is not may have written anything.
+                    // A client that calls an unknown method may have written any text.
                     assert!(!kept.request.path.contains("Absent"), "{}", kept.request.path);
                 }
             }
@@ -180,7 +179,7 @@ macro_rules! each_mount {
                 let call = tokio::spawn(async move { client.unary("wait").await });
                 holds("the call is under way", || dashcam.status().in_flight == 1).await;
                 call.abort();
-                // Kept for it, without being asked to.
+                // Kept for the failure alone, without a request to keep it.
                 let kept = the_only(&dashcam).await;
                 assert_eq!(kept.outcome, Outcome::Abandoned);
                 assert_eq!(kept.response, None);
@@ -228,7 +227,7 @@ macro_rules! each_mount {
             async fn a_method_that_has_answered_is_named_where_it_does_not() {
                 let dashcam = TestDashcam::new();
                 let mut client = open($mount, &dashcam).await;
-                // Nobody knows yet that this is a method.
+                // It is not known yet that this is a method.
                 client.unary_within(SHORT, "wait").await.unwrap_err();
                 client.unary("ok").await.unwrap();
                 client.unary_within(SHORT, "wait").await.unwrap_err();
@@ -322,7 +321,7 @@ async fn a_panic_under_tonic_ends_the_call_and_is_kept() {
 async fn a_panic_under_axum_is_answered_in_http() {
     let dashcam = TestDashcam::new();
     let mut client = open(Mount::Axum, &dashcam).await;
-    // What clients make of HTTP status 500.
+    // The status that clients derive from HTTP status 500.
     let status = client.unary("panic").await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
     let kept = the_only(&dashcam).await;
@@ -330,7 +329,7 @@ async fn a_panic_under_axum_is_answered_in_http() {
     assert_eq!(kept.response.unwrap().status, 500);
 }
 
-/// Run by `.ci/checks/grpc`, which says where a Python with `grpcio` is.
+/// `.ci/checks/grpc` runs it, and sets the path of a Python with `grpcio`.
 #[tokio::test]
 #[ignore = "needs Python with grpcio"]
 async fn a_client_of_another_language() {

@@ -1,5 +1,4 @@
-//! A gRPC service whose messages say how it shall answer, mounted in the two
-//! ways there are, and its client.
+//! A gRPC service, mounted in two ways, and its client. Its messages determine its responses.
 
 use crate::support_grpc::Plain;
 use bytes::Bytes;
@@ -37,7 +36,7 @@ impl NamedService for Shop {
     const NAME: &'static str = "shop.Orders";
 }
 
-/// What a message asks for: `ok`, `wait`, `panic` or a status by its number.
+/// The content of a message: `ok`, `wait`, `panic` or a status by its number.
 async fn answer(message: &[u8]) -> Result<Bytes, Status> {
     tracing::debug!("looking at the message");
     match std::str::from_utf8(message).unwrap_or_default() {
@@ -58,7 +57,7 @@ async fn unary(request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
     answer(request.get_ref()).await.map(Response::new)
 }
 
-/// Two messages, and then what was asked for.
+/// Sends two messages, then the requested end.
 async fn server_streaming(request: Request<Bytes>) -> Result<Response<Messages>, Status> {
     let asked = request.into_inner();
     let first = stream::iter(["one", "two"].map(|text| Ok(Bytes::from_static(text.as_bytes()))));
@@ -66,7 +65,7 @@ async fn server_streaming(request: Request<Bytes>) -> Result<Response<Messages>,
     Ok(Response::new(first.chain(last).boxed()))
 }
 
-/// Reads all, and answers what the last message asks for.
+/// Reads all messages, and responds as the last one asks.
 async fn client_streaming(request: Request<Streaming<Bytes>>) -> Result<Response<Bytes>, Status> {
     let mut messages = request.into_inner();
     let mut last = Bytes::new();
@@ -76,7 +75,7 @@ async fn client_streaming(request: Request<Streaming<Bytes>>) -> Result<Response
     answer(&last).await.map(Response::new)
 }
 
-/// Answers each message as it comes.
+/// Responds to each message as it comes.
 async fn streaming(request: Request<Streaming<Bytes>>) -> Result<Response<Messages>, Status> {
     let answers = request.into_inner().then(|message| async {
         let message = message?;
@@ -118,14 +117,14 @@ where
     }
 }
 
-/// Where the layer is.
+/// The place of the layer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mount {
     /// `Server::builder().layer(…)` of tonic.
     Tonic,
-    /// The same, of a server with a timeout.
+    /// The same, on a server with a timeout.
     Timed(Duration),
-    /// Around an axum router made of tonic's routes.
+    /// Around an axum router made from tonic's routes.
     Axum,
 }
 

@@ -15,7 +15,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// The error of the tests' bodies. Not `Clone`: who hands it on has the one.
+/// The error of the tests' bodies. Not `Clone`, so that an error that passes is the original.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Broken(pub(crate) Box<u32>);
 
@@ -53,7 +53,7 @@ impl Step {
     }
 }
 
-/// What a body saw: the request that was current in its polls and its drop.
+/// What a body saw: the current request in its polls and its drop.
 #[derive(Debug, Default)]
 pub(crate) struct Seeing {
     pub(crate) polls: Vec<Option<String>>,
@@ -64,8 +64,8 @@ pub(crate) struct Seeing {
 pub(crate) type Log = Arc<Mutex<Seeing>>;
 
 pin_project! {
-    /// A body that does as it is told, and after that ends again and again.
-    /// Neither `Clone`, nor `Sync`, nor `Unpin`.
+    /// A body that follows its script, and after that ends again and again. Neither `Clone`, nor
+    /// `Sync`, nor `Unpin`.
     #[derive(Debug)]
     pub(crate) struct Script {
         steps: VecDeque<Step>,
@@ -98,13 +98,13 @@ impl Script {
         }
     }
 
-    /// Announces its end by `is_end_stream` once nothing is left to do.
+    /// Announces its end by `is_end_stream` once its script is done.
     pub(crate) fn telling_end(mut self) -> Self {
         self.tells_end = true;
         self
     }
 
-    /// Announces at first this length, and then what is left of it.
+    /// Announces at first this length, and then the rest of it.
     pub(crate) fn hint(mut self, lower: u64, upper: Option<u64>) -> Self {
         self.hint = (lower, upper);
         self
@@ -177,7 +177,7 @@ impl Body for Script {
     }
 }
 
-/// Any body of the tests, as it is.
+/// Any body of the tests, unchanged.
 pub(crate) struct AnyBody(Pin<Box<dyn Body<Data = Bytes, Error = Broken>>>);
 
 impl AnyBody {
@@ -242,7 +242,7 @@ impl Seen {
     }
 }
 
-/// What can be asked of a body between two polls.
+/// What a reader can query between two polls.
 pub(crate) type Announced = (u64, Option<u64>, bool);
 
 fn announced(body: &impl Body) -> Announced {
@@ -250,8 +250,7 @@ fn announced(body: &impl Body) -> Announced {
     (hint.lower(), hint.upper(), body.is_end_stream())
 }
 
-/// Polls a body so many times, whatever it answers, and notes everything that
-/// can be seen of it.
+/// Polls a body this many times, whatever it returns, and notes everything that a reader can see.
 pub(crate) fn transcript<B>(body: B, polls: usize) -> (Announced, Vec<(Seen, Announced)>)
 where
     B: Body<Data = Bytes, Error = Broken>,
@@ -269,7 +268,7 @@ where
     (before, seen)
 }
 
-/// Bodies of all sorts; each call makes them anew.
+/// Bodies of all sorts. Each call makes them anew.
 fn sorts() -> Vec<Script> {
     let text = Step::data;
     vec![
@@ -293,15 +292,15 @@ fn sorts() -> Vec<Script> {
             Step::Error(7),
             Step::End,
         ]),
-        // Wrong about its length, and that is its own affair.
+        // Its wrong length must pass unchanged.
         Script::new([text("longer")]).hint(1, Some(2)),
         Script::new([text("short")]).hint(100, Some(100)),
         Script::new([Step::Data(Bytes::from(vec![7; 100_000])), text("x")]).hint(100_001, None),
     ]
 }
 
-/// The check: bodies that went through `wrap` look to their reader like
-/// themselves, whatever is done to them.
+/// The check: for their reader, bodies that went through `wrap` are like themselves, whatever the
+/// reader does.
 #[track_caller]
 pub(crate) fn same(mut wrap: impl FnMut(Script) -> AnyBody) {
     for (wrapped, plain) in sorts().into_iter().zip(sorts()) {

@@ -1,5 +1,5 @@
-//! What the contract tests share: a service and a body that do as a script
-//! says, and every layer of the crate behind one type.
+//! Shared by the contract tests: a service and a body that follow a script, and every layer of the
+//! crate behind one type.
 
 mod body;
 mod rig;
@@ -20,7 +20,7 @@ use std::{
 #[derive(Debug, PartialEq)]
 pub(crate) struct Marked(pub(crate) u32);
 
-/// The code of an error whose text cannot be had: asking for it panics.
+/// The code of an error without a text: its `Display` panics.
 pub(crate) const UNPRINTABLE: u32 = u32::MAX;
 
 fn refuse(code: u32) {
@@ -29,7 +29,7 @@ fn refuse(code: u32) {
     }
 }
 
-/// Runs `f`, which must panic, and gives what it panicked with.
+/// Runs `f`, which must panic, and returns the payload.
 #[track_caller]
 pub(crate) fn caught<R>(f: impl FnOnce() -> R) -> Box<dyn Any + Send> {
     match catch_unwind(AssertUnwindSafe(f)) {
@@ -38,7 +38,7 @@ pub(crate) fn caught<R>(f: impl FnOnce() -> R) -> Box<dyn Any + Send> {
     }
 }
 
-/// The ID of the request that is current.
+/// Returns the ID of the current request.
 pub(crate) fn current_id() -> Option<String> {
     dashcam::current().map(|context| context.correlation_id().to_string())
 }

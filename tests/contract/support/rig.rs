@@ -25,7 +25,7 @@ pub(crate) enum One {
     DashcamObserving,
 }
 
-/// A layer, or layers in each other.
+/// A layer, or nested layers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Correlation,
@@ -73,7 +73,7 @@ impl Kind {
         }
     }
 
-    /// Whether a panic is answered instead of going on.
+    /// Returns whether a panic becomes a response instead of propagating.
     pub(crate) fn answers_panics(self) -> bool {
         self.layers().contains(&One::Dashcam)
     }
@@ -98,7 +98,7 @@ impl Rig {
         storm.full = u64::MAX;
         storm.per_second = u64::MAX;
         let captured = Memory::new(10_000);
-        // However slow the machine is, no request is slow.
+        // However slow the machine is, no request counts as slow.
         let slow = Duration::from_secs(100_000);
         Self {
             dashcam: TestDashcam::with(|builder| {
@@ -142,7 +142,7 @@ impl Rig {
         })
     }
 
-    /// Everything kept so far.
+    /// Returns everything kept so far.
     pub(crate) fn kept(&self) -> Vec<Exchange> {
         assert!(self.capture.flush(Duration::from_secs(60)));
         let mut kept = self.dashcam.kept();
@@ -150,7 +150,7 @@ impl Rig {
         kept
     }
 
-    /// The one exchange that was kept, after which nothing is in flight.
+    /// Returns the one exchange that was kept, after which nothing is in flight.
     #[track_caller]
     pub(crate) fn only(&self) -> Exchange {
         let mut kept = self.kept();
@@ -159,8 +159,8 @@ impl Rig {
         kept.remove(0)
     }
 
-    /// Asserts that as many requests have ended as exchanges were kept, and
-    /// none has only begun.
+    /// Asserts that as many requests have ended as exchanges were kept, and that none is
+    /// unfinished.
     #[track_caller]
     pub(crate) fn assert_nothing_in_flight(&self) {
         let status = self.dashcam.status();
@@ -168,7 +168,7 @@ impl Rig {
         assert_eq!(status.finished, status.kept, "all are kept");
         assert_eq!(status.dropped, Default::default());
         assert_eq!(self.capture.dropped(), Default::default());
-        // The capturing layer counts too, and tells in the next exchange.
+        // The capturing layer counts too, and reports it in the next exchange.
         let before = self.captured.len();
         let mut service = self.wrap(Kind::Capture, Probe::answering(Script::empty));
         let response = resolve(send(&mut service, Request::new(Script::empty())));

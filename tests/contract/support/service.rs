@@ -30,12 +30,12 @@ impl std::error::Error for Failure {}
 
 pub(crate) type Answer<B = Script> = Pin<Box<dyn Future<Output = Result<Response<B>, Failure>>>>;
 
-/// An answer that is there at once.
+/// A response that is ready at once.
 pub(crate) fn answer(body: Script) -> Answer {
     Box::pin(ready(Ok(Response::new(body))))
 }
 
-/// What [`Probe`] says to `poll_ready`.
+/// What [`Probe`] returns from `poll_ready`.
 #[derive(Debug)]
 pub(crate) enum Readiness {
     Pending,
@@ -43,8 +43,7 @@ pub(crate) enum Readiness {
     Error(u32),
 }
 
-/// A service that panics where it is called without having been readied. A
-/// clone has not been.
+/// A service that panics if it is called without being readied. A clone is not readied.
 #[derive(Clone)]
 pub(crate) struct Probe {
     ready: Ready,
@@ -72,7 +71,7 @@ impl Probe {
         }
     }
 
-    /// Answers with this body, which it makes anew for every request.
+    /// Responds with this body, which it makes anew for every request.
     pub(crate) fn answering(body: impl Fn() -> Script + 'static) -> Self {
         Self::new(move |_| answer(body()))
     }
@@ -134,7 +133,7 @@ where
     }
 }
 
-/// The service's own future; only the type of the body is put away.
+/// The service's own future. Only the type of the body is erased.
 struct Boxed<F>(Pin<Box<F>>);
 
 impl<F, B> Future for Boxed<F>
@@ -182,7 +181,7 @@ where
     }
 }
 
-/// Polls once, with a waker that wakes nobody.
+/// Polls once, with a waker that wakes nothing.
 pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     let waker = noop_waker();
     Pin::new(future).poll(&mut Context::from_waker(&waker))
