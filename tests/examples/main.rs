@@ -1,4 +1,4 @@
-//! The examples as people run them, and their client between services.
+//! The examples as users run them, and their client between services.
 
 #[allow(dead_code, reason = "the example uses more of it")]
 #[path = "../../examples/orders/client.rs"]

@@ -1,8 +1,7 @@
-//! The example `orders` as people run it: a process, real sockets, its output
-//! and its files.
+//! The example `orders` as users run it: a process, real sockets, its output and its files.
 //!
-//! `cargo test` builds the example before; `cargo test --test examples`
-//! takes the one that `cargo build --example orders` built last.
+//! `cargo test` builds the example first. `cargo test --test examples` uses the one that `cargo
+//! build --example orders` built last.
 
 use axum::{
     Router,
@@ -36,7 +35,7 @@ use tokio::{net::TcpListener, sync::mpsc as async_mpsc};
 const PATIENCE: Duration = Duration::from_secs(60);
 const ACCOUNT: &str = "==================== what happened ====================";
 
-/// What the unlucky customer of the example would not want to be written.
+/// What must not be written of the unlucky customer of the example.
 const SECRETS: [&str; 4] = [
     "Łukaszewicz",
     "zoe.lukaszewicz",
@@ -87,7 +86,7 @@ fn the_account_tells_what_the_log_does_not() {
         let stdout = String::from_utf8(output.stdout).unwrap();
         let (log, account) = stdout.split_once(ACCOUNT).expect(&stdout);
 
-        // The log is written on a thread of its own: its first line may be before this one.
+        // The log is written on its own thread: its first line may precede this one.
         let lines = log.lines().filter(|line| !line.is_empty());
         let (log, said): (Vec<_>, Vec<_>) = lines.partition(|line| line.starts_with('{'));
         let [listening] = said[..] else {
@@ -161,7 +160,7 @@ fn the_account_tells_what_the_log_does_not() {
     assert_eq!(files, 2);
 }
 
-/// The command that the account proposes works as it is, where there is `jq`.
+/// The command that the output proposes works unchanged, if there is `jq`.
 fn jq(account: &str) {
     let jq = Command::new("jq").arg("--version").output();
     if cfg!(windows) || jq.is_err() {
@@ -179,11 +178,12 @@ fn jq(account: &str) {
     );
 }
 
-/// The example while it serves; ends with the test.
+/// The running example. It ends with the test.
 struct Serving {
     process: Child,
     base: String,
-    /// What the account proposes after `cargo run … -- ` to send a request again.
+    /// Returns the arguments that the output proposes after `cargo run … -- ` to send a request
+    /// again.
     again: String,
     client: Client<HttpConnector, Full<Bytes>>,
 }
@@ -269,7 +269,7 @@ fn id<B>(answer: &Response<B>) -> String {
         .to_owned()
 }
 
-/// How a request ended, once that was written.
+/// Returns how a request ended, once that was written.
 async fn outcome(directory: &Directory, id: &str) -> Outcome {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
@@ -294,8 +294,8 @@ async fn it_goes_on_serving() {
     fails_again(&serving, &directory).await;
 }
 
-/// The kept request, sent again as a `curl` command by a shell, gets the answer
-/// that was kept, where there is `curl`.
+/// A shell sends the kept request again as a `curl` command, and gets the kept response, if there
+/// is `curl`.
 async fn fails_again(serving: &Serving, directory: &Directory) {
     if cfg!(windows) || Command::new("curl").arg("--version").output().is_err() {
         return;

@@ -1,7 +1,7 @@
-//! The example `verbose` as people run it.
+//! The example `verbose` as users run it.
 //!
-//! `cargo test` builds the example before; `cargo test --test example_verbose`
-//! takes the one that `cargo build --example verbose` built last.
+//! `cargo test` builds the example first. `cargo test --test examples` uses the one that `cargo
+//! build --example verbose` built last.
 
 use serde_json::Value;
 use std::{env, path::Path, process::Command};
@@ -32,7 +32,7 @@ fn the_one_slow_request_is_told_in_both_formats_with_true_times() {
     );
     assert!(output.status.success(), "{text}{json}");
     let (log, account) = text.trim_end().rsplit_once('\n').unwrap();
-    // On a machine this busy others may have been slow, too; the one is.
+    // On a busy machine other requests may have been slow, too. This one must be.
     let counts: Vec<u64> = account
         .split(|c: char| !c.is_ascii_digit())
         .filter_map(|n| n.parse().ok())
@@ -80,11 +80,11 @@ fn the_one_slow_request_is_told_in_both_formats_with_true_times() {
             line.contains(":replay: verbose: ") && line.contains(message),
             "{line}"
         );
-        // One event, one time, in both.
+        // One event has the same time in both.
         let at = line.split(' ').next().unwrap();
         assert_eq!(event["timestamp"], at);
     }
-    // The store took its time between the third and the fourth.
+    // The store was slow between the third and the fourth.
     let at = |n: usize| -> jiff::Timestamp {
         let text = events[n]["timestamp"].as_str().unwrap();
         text.parse().unwrap()

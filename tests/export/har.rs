@@ -1,5 +1,5 @@
-//! HAR and `curl` of real exchanges. With `DASHCAM_HAR_DIR` the document, and
-//! what has to be read from it, are left there for tools of others.
+//! HAR and `curl` from real exchanges. `DASHCAM_HAR_DIR` is a directory for the document and for
+//! the values that other tools must read from it.
 
 #![cfg(all(feature = "full", unix))]
 
@@ -39,7 +39,7 @@ fn deflated(text: &str) -> Vec<u8> {
     out.finish().unwrap()
 }
 
-/// JSON in the coding that is asked for, by this name.
+/// JSON in the requested coding.
 async fn coded(Json(coding): Json<String>) -> impl IntoResponse {
     use std::io::Write as _;
     let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -97,7 +97,7 @@ fn app() -> Router {
         )
 }
 
-/// What a client sends.
+/// The request of a client.
 fn requests() -> Vec<Request<Body>> {
     let request = |method: &str, target: &str| {
         Request::builder()
@@ -157,7 +157,7 @@ fn requests() -> Vec<Request<Body>> {
     .into()
 }
 
-/// What came back, and the exchange of it.
+/// The response, and its exchange.
 struct Played {
     sent: Bytes,
     answer: Bytes,
@@ -203,7 +203,7 @@ fn decoded(body: &exchange::Body) -> Option<&str> {
     }
 }
 
-/// The policy writes none of some bodies; here they stand as they passed by.
+/// The policy omits some bodies. Here they are as they passed.
 fn keep_all_of_it(body: &mut exchange::Body, bytes: &[u8], keeps_decoded: bool) {
     let there = match &body.content {
         _ if keeps_decoded && decoded(body).is_some() => true,
@@ -264,7 +264,7 @@ async fn har_has_what_was_recorded() {
             "response": Base64::encode_string(answer),
         }));
     }
-    // One that never had an answer, one of which nothing is known.
+    // One exchange without a response, one with nothing known.
     let mut lost = played[0].exchange.clone();
     lost.response = None;
     lost.request.headers.clear();
@@ -277,7 +277,7 @@ async fn har_has_what_was_recorded() {
     }
 }
 
-/// What a head says of the boundary, and what the parts of the body are, by that.
+/// Returns the boundary of the head, and the parts of the body by that.
 fn parts(content_type: &str, body: &str) -> Vec<String> {
     let (_, boundary) = content_type.split_once("oundary=").unwrap();
     let boundary = boundary.split(';').next().unwrap().trim_matches('"');
@@ -303,7 +303,7 @@ async fn a_form_of_parts_can_be_read_by_its_head() {
     let server = Server::start(app().layer(dashcam.layer())).await;
     let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
     for (n, boundary) in boundaries.into_iter().enumerate() {
-        // A value has what would be a delimiter, had it another boundary.
+        // A value contains a delimiter of another boundary.
         let value = if boundary == "dashcam" {
             "a"
         } else {
@@ -402,8 +402,8 @@ fn without_hashes(value: &impl serde::Serialize) -> String {
     text
 }
 
-/// All of a request but the host that it went to, and cookies, which no policy
-/// shows: of a placeholder there is a placeholder.
+/// Returns the request without its host and without cookies. No policy shows cookies, and a
+/// placeholder that is sent again becomes another placeholder.
 fn request_of(exchange: &Exchange) -> impl PartialEq + std::fmt::Debug {
     let mut request = exchange.request.clone();
     let changed = |name: &str| name == "host" || name == "cookie";

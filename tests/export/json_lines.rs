@@ -1,4 +1,4 @@
-//! Exchange files under several processes, and under processes that are killed.
+//! Exchange files of several processes, and of processes that are killed.
 
 use crate::Directory;
 use dashcam::{
@@ -35,7 +35,7 @@ fn exchange(id: &str, bytes: usize) -> Exchange {
     exchange
 }
 
-/// Does something only in a process started by [`writer`].
+/// Runs only in a process that [`writer`] started.
 #[test]
 fn child() {
     let Some(dir) = env::var_os(DIR) else {
@@ -49,7 +49,7 @@ fn child() {
     let builder = builder.compress(endless);
     let mut exporter = builder.build();
     for n in 0..count {
-        // Some long lines, so that a kill is likely to come within one.
+        // Some long lines, so that a kill is likely within one.
         let bytes = if endless && n % 2 == 1 {
             150_000
         } else {
@@ -68,7 +68,7 @@ fn child() {
     assert!(exporter.health().is_ok());
 }
 
-/// Starts a process that writes so many exchanges.
+/// Starts a process that writes this many exchanges.
 fn writer(dir: &Path, name: &str, count: u32) -> Child {
     Command::new(env::current_exe().unwrap())
         .args(["--exact", "json_lines::child"])
@@ -108,27 +108,27 @@ fn two_processes_share_a_directory() {
     assert_eq!(unique, wanted);
 }
 
-/// Lets a process write until it says that so many are written, and kills it.
-/// Returns how many it said are.
+/// Lets a process write until it reports that this many are written, and kills it. Returns how
+/// many it reported.
 fn kill_after(mut child: Child, exchanges: usize) -> usize {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut said = 0;
     while said < exchanges {
         said += usize::from(lines.next().unwrap().unwrap().parse::<u32>().is_ok());
     }
-    // At any moment of what comes next.
+    // At any moment of the following writes.
     thread::sleep(Duration::from_micros(fastrand::u64(0..3_000)));
     child.kill().unwrap();
     child.wait().unwrap();
-    // What it said before the signal came.
+    // The reports before the signal.
     said + lines
         .map_while(Result::ok)
         .filter(|line| line.parse::<u32>().is_ok())
         .count()
 }
 
-/// Everything that the processes said is written can be read, once and in order,
-/// and at most the last line of each is torn.
+/// Everything that the processes reported can be read, once and in order. At most the last line of
+/// each is torn.
 fn all_is_there(dir: &Path, processes: &[(&str, usize)]) -> usize {
     let mut found: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let mut torn = Vec::new();
@@ -148,7 +148,7 @@ fn all_is_there(dir: &Path, processes: &[(&str, usize)]) -> usize {
         let numbers = &found[*name];
         let all: Vec<_> = (0..numbers.len()).collect();
         assert_eq!(numbers, &all, "{name}");
-        // The last one may be written and not yet said.
+        // The last one may be written and not reported.
         assert!(
             (*said..=said + 1).contains(&numbers.len()),
             "{name} said {said}"
@@ -183,7 +183,7 @@ fn a_killed_process_tears_at_most_the_last_line() {
         let dir = Directory::new("killed");
         let said = kill_after(writer(&dir.0, "k", u32::MAX), fastrand::usize(1..25));
         torn += all_is_there(&dir.0, &[("k", said)]);
-        // The next process goes on beside what is left.
+        // The next process continues beside the remains.
         assert!(writer(&dir.0, "next", 3).wait().unwrap().success());
         all_is_there(&dir.0, &[("k", said), ("next", 3)]);
     }
@@ -207,8 +207,8 @@ fn two_killed_processes_tear_at_most_their_last_lines() {
     }
 }
 
-/// Retention of one process deletes what another writes or compresses; nobody fails,
-/// and what is left is whole.
+/// The retention of one process deletes files that another writes or compresses. Neither fails,
+/// and the remaining files are whole.
 #[test]
 fn two_processes_over_the_total_size() {
     let dir = Directory::new("total");

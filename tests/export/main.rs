@@ -1,4 +1,4 @@
-//! Where exchanges go: files, HAR, and the recipes of the documentation.
+//! The destinations of exchanges: files, HAR, and the recipes of the documentation.
 
 mod har;
 mod json_lines;

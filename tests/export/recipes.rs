@@ -1,5 +1,4 @@
-//! The commands for jq in the docs, as they stand there, on exchanges that lack
-//! all that may be left out.
+//! The commands for jq in the docs, unchanged, on exchanges that lack all optional parts.
 #![cfg(unix)]
 
 use crate::Directory;
@@ -38,7 +37,7 @@ fn bare(id: &str) -> Value {
     })
 }
 
-/// The same with an event, of which all is left out that can be.
+/// The same with an event that lacks all optional parts.
 fn with_event(id: &str) -> Value {
     let mut exchange = bare(id);
     exchange["events"] = json!([{ "at_us": 7, "level": "DEBUG", "target": "orders::shelf" }]);
@@ -47,7 +46,7 @@ fn with_event(id: &str) -> Value {
 }
 
 fn written(dir: &Path, n: u32, lines: &[Value]) -> fs::File {
-    // What is written is what a reader takes.
+    // The written line is one that a reader accepts.
     for line in lines {
         serde_json::from_value::<dashcam::exchange::Exchange>(line.clone()).unwrap();
     }
@@ -59,7 +58,7 @@ fn written(dir: &Path, n: u32, lines: &[Value]) -> fs::File {
     file
 }
 
-/// What a script prints; it must not fail, nor complain.
+/// Returns what a script prints. It must neither fail nor print an error.
 fn run(script: &str, dir: &Path, env: &[(&str, &str)]) -> String {
     let mut command = Command::new("timeout");
     command

@@ -1,4 +1,4 @@
-//! Lines cost no allocation each, on the thread that logs and on the writer's.
+//! Lines cost no allocation each, neither on the thread that logs nor on the writer's.
 
 use crate::support_gate::DEADLINE;
 use dashcam::{log::JsonLayer, redact::Policy};

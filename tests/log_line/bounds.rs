@@ -1,4 +1,4 @@
-//! No log line is longer than its limit, as it is written, and what is cut says so.
+//! No written log line is longer than its limit, and a line that was cut has `cut`.
 
 use crate::support_gate::{Body, Buffer, DEADLINE, FAILED, Fixture};
 use dashcam::log::JsonLayer;
@@ -8,7 +8,7 @@ use tracing_subscriber::{filter::LevelFilter, prelude::*};
 
 const DEFAULT: usize = 16 * 1024;
 
-/// The lines of a request that does this, but the request's own.
+/// The lines of a request that runs this, without the request's own.
 fn lines_of(
     change: impl FnOnce(JsonLayer) -> JsonLayer,
     work: impl FnOnce() + Send,
@@ -71,7 +71,7 @@ fn escapes_count() {
     assert_eq!(check(&lines[1], DEFAULT).get("cut"), None);
 }
 
-/// As when it comes from a whole event of 24 KB; the longest go first.
+/// As from a whole event of 24 KB. The longest values are cut first.
 #[test]
 fn the_longest_texts_are_cut_first() {
     let (long, less) = ("long ".repeat(1_000), "less ".repeat(100));
@@ -138,7 +138,7 @@ fn where_texts_are_not_enough_fields_and_spans_go() {
     }
 }
 
-/// What did not fit into the event is told on its line, too.
+/// What did not fit into the event is counted on its line, too.
 #[test]
 fn what_was_cut_before_is_counted() {
     let huge = "word ".repeat(10_000);
@@ -156,7 +156,7 @@ fn what_was_cut_before_is_counted() {
     );
 }
 
-/// Half of a placeholder would be a text of the service.
+/// Half of a placeholder would look like a text of the service.
 #[test]
 fn no_placeholder_is_cut() {
     for max in 2_048..2_120 {

@@ -1,5 +1,5 @@
-//! A field may have any name: in the exchange, the log line and `dashcam show` it is
-//! there once, as what it is.
+//! A field may have any name: the exchange, the log line and `dashcam show` have it once, under
+//! that name.
 
 use crate::support_gate::{Buffer, DEADLINE, Fixture};
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ fn exchange_and_lines(flat: bool) -> (dashcam::exchange::Exchange, Vec<Value>) {
     (exchange, buffer.lines())
 }
 
-/// Each text, and the fields that its event has.
+/// Each text, and the fields of its event.
 fn expected() -> Vec<(&'static str, Value)> {
     vec![
         ("in a span", json!({})),
@@ -166,7 +166,7 @@ fn of_two_of_one_name_both() {
     );
 }
 
-/// What does not fit is counted for spans as it is for events.
+/// Values that do not fit are counted for spans as for events.
 #[test]
 fn of_spans_what_is_cut_is_counted() {
     let mut limits = dashcam::capture::Limits::default();

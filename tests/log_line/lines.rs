@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{fmt, io, sync::Arc};
 use tracing_subscriber::{EnvFilter, prelude::*};
 
-/// The lines of what `f` logs, without any gate or request.
+/// The lines that `f` logs, without any gate or request.
 fn lines_of(f: impl FnOnce()) -> Vec<Value> {
     let buffer = Buffer::default();
     let lines = JsonLayer::new(buffer.clone(), Policy::by_name()).unwrap();
@@ -58,7 +58,7 @@ fn hostile_text_is_text() {
     }
 }
 
-/// The request line is not redacted; what only has its target is.
+/// The request line is not redacted. An event that only has its target is.
 #[test]
 fn nobody_else_writes_the_request_line() {
     let lines = lines_of(|| {
@@ -290,8 +290,8 @@ fn lines_of_a_request_say_so_and_one_is_its_own() {
     }
 }
 
-/// The line of a request is taken as a record, but inside of a span of the service's own
-/// it is an event like any other: nobody can tell the two apart by what they say.
+/// The line of a request is taken as a record, but inside a span of the service's own it is an
+/// event like any other. The two have the same content.
 #[tokio::test]
 #[cfg_attr(not(feature = "axum"), ignore = "needs routes of axum")]
 async fn the_own_line_says_the_same_inside_of_a_span() {
@@ -512,7 +512,7 @@ fn lines_of_a_request_without_parent_name_the_trace_it_starts() {
     }
 }
 
-/// What lines keep alive is counted once, however the lines of requests alternate.
+/// The memory that lines keep alive is counted once, however the lines of requests alternate.
 #[test]
 fn lines_of_large_requests_in_turn_keep_their_text() {
     use http_body_util::BodyExt;
@@ -540,7 +540,7 @@ fn lines_of_large_requests_in_turn_keep_their_text() {
                 response.unwrap().extensions_mut().remove().unwrap();
             context.unwrap()
         });
-        // A batch is what comes in some milliseconds.
+        // A batch has the lines of some milliseconds.
         for n in 0..600 {
             let word = "walnut".to_owned();
             contexts[n % 2].in_scope(|| tracing::info!("a {word}"));

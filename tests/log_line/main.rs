@@ -1,4 +1,4 @@
-//! The JSON log line: its shape, its bounds, and what it costs.
+//! The JSON log line: its shape, its limits, and its cost.
 
 #[macro_use]
 #[path = "../support_alone/mod.rs"]

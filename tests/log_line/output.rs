@@ -20,7 +20,7 @@ fn logging(output: impl Write + Send + 'static, f: impl FnOnce(&JsonLayer)) {
     tracing::subscriber::with_default(subscriber, || f(&handle));
 }
 
-/// Says that it was called, and goes on when told.
+/// Reports that it was called, and continues when the test lets it.
 struct Blocking {
     called: Sender<()>,
     go: Receiver<()>,
@@ -30,7 +30,7 @@ struct Blocking {
 impl Write for Blocking {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let _ = self.called.send(());
-        // Once nobody is there to tell it any more, it is blocked no longer.
+        // It no longer blocks once the test's end of the channel is gone.
         let _ = self.go.recv();
         self.buffer.write(bytes)
     }
@@ -54,7 +54,7 @@ fn a_blocked_output_blocks_nobody_and_the_loss_is_told() {
         tracing::info!(n = 0, "first");
         has_been_called.recv_timeout(DEADLINE).unwrap();
         assert!(!handle.flush(Duration::from_millis(1)), "it is blocked");
-        // More than may wait. Were this to block, nobody would end the test.
+        // More lines than may wait. If this blocked, the test would not end.
         let text = "word ".repeat(1000);
         let mut sent = 0_u64;
         while handle.dropped() < 100 {
@@ -79,7 +79,7 @@ fn a_blocked_output_blocks_nobody_and_the_loss_is_told() {
         assert_eq!(told[0]["level"], "WARN");
         assert_eq!(told[0]["fields"]["dropped"], dropped);
 
-        // It goes on, and tells nothing twice.
+        // It continues, and writes nothing twice.
         tracing::info!("afterwards");
         assert!(handle.flush(DEADLINE));
         assert_eq!(buffer.with_message("afterwards").len(), 1);
@@ -90,7 +90,7 @@ fn a_blocked_output_blocks_nobody_and_the_loss_is_told() {
     });
 }
 
-/// Does as told, write by write, and afterwards as it should.
+/// Follows its script, write by write, and then works.
 #[derive(Clone)]
 struct Faulty(Arc<Mutex<Vec<Fault>>>, Buffer);
 

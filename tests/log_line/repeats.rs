@@ -1,5 +1,5 @@
-//! A message or a span that a callsite repeats is hidden where it has to be,
-//! whatever became of it before.
+//! A message or a span that a callsite repeats is hidden if it must be, whatever the lines before
+//! it show.
 
 use crate::support_gate::{Body, Buffer, DEADLINE, Fixture};
 use dashcam::lifecycle::RequestBody;
@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use tower::{Layer as _, ServiceExt, service_fn};
 use tracing_subscriber::{EnvFilter, prelude::*};
 
-/// No detector can know it by its look.
+/// No detector can recognize it.
 const WORD: &str = "walnut grove";
 
 #[inline(never)]
@@ -25,7 +25,7 @@ fn request(header: &str) -> Request<Body> {
     request.body(Body::default()).unwrap()
 }
 
-/// Whether the word is on a line, in each of its places or in none.
+/// Returns whether the word is on a line, in all of its places or in none.
 fn shows(line: &Value) -> bool {
     let places = [
         &line["message"],

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use std::fmt;
 use tracing_subscriber::{EnvFilter, prelude::*};
 
-/// JSON in which no object has a name twice; the names of the outermost in
-/// their order. `serde_json` by itself takes the last of several.
+/// Parses JSON in which no object has a name twice. Returns the outermost names in order.
+/// `serde_json` by itself takes the last of several.
 struct Strict {
     value: Value,
     names: Vec<String>,
@@ -87,7 +87,7 @@ fn lines_of(flat: bool, f: impl Fn()) -> Vec<Strict> {
     strict(&buffer)
 }
 
-/// The names that a line has, or keeps for itself.
+/// The names that a line has or reserves.
 fn reserved() {
     tracing::warn!(
         before = 1,
@@ -184,7 +184,7 @@ fn the_order_of_members_is_the_same_for_every_line_of_a_request() {
                 .unwrap();
             fixture.call(request, http::StatusCode::OK, || {
                 let _span = tracing::info_span!("work", note = "x").entered();
-                // The address goes, so the line says where it comes from.
+                // The address is removed, so the line names the origin.
                 tracing::info!(a = 1, level = 2, b = 3, "to someone@example.org");
             });
         });
@@ -375,7 +375,7 @@ fn each_format_names_the_same_things_in_its_own_way() {
         let lines = strict(&buffer);
         let line = &lines[0];
         assert_eq!(line.names, own);
-        // What has the name of a member stays below `fields`, in each its own.
+        // A field with the name of a member stays in `fields`, on each line.
         assert_eq!(line.value["fields"]["spans"], 2);
         let elsewhere = if own.contains(&"severity") || own.contains(&"status") {
             &line.value["level"]

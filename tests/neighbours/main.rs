@@ -1,6 +1,5 @@
-//! What is seen where dashcam stands outside or inside of another layer, and
-//! where it is put into an axum application. One test for each row of
-//! `docs/neighbours.md`.
+//! What works if dashcam is outside or inside another layer, and where it is added to an axum
+//! application. One test for each row of `docs/neighbours.md`.
 
 mod authentication;
 mod places;
@@ -25,7 +24,7 @@ const TESTS: &[&str] = &[
     include_str!("../calls/calls.rs"),
 ];
 
-/// The names of tests in some text: they are long.
+/// The names of tests in a text. They are long.
 fn names(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c != '_' && !c.is_ascii_alphanumeric())
         .filter(|word| word.matches('_').count() >= 3)

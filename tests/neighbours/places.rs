@@ -1,4 +1,4 @@
-//! Where the layer is put into an axum application.
+//! Where the layer is added to an axum application.
 
 use crate::{
     support_net::{DEADLINE, Server, assert_completed, keeping_all, kept_of},
@@ -25,7 +25,7 @@ fn route(kept: &Exchange) -> Option<&str> {
     kept.request.route.as_deref()
 }
 
-/// No template says what in the path is a name and what is data.
+/// Without a template it is unknown which parts of the path are data.
 #[track_caller]
 fn assert_untold(kept: &Exchange) {
     assert_eq!(route(kept), None);
@@ -36,7 +36,7 @@ fn assert_untold(kept: &Exchange) {
     );
 }
 
-/// The application was asked for this path once, and this is what is seen.
+/// The application got one request for this path, and this is what dashcam saw.
 async fn visit(dashcam: &TestDashcam, app: Router, path: &str) -> (Answer, Exchange) {
     let answer = ask(app, get(path)).await;
     let kept = only(dashcam).await;
@@ -45,7 +45,7 @@ async fn visit(dashcam: &TestDashcam, app: Router, path: &str) -> (Answer, Excha
     (answer, kept)
 }
 
-/// The application was asked for this path once, and nothing was seen.
+/// The application got one request for this path, and dashcam saw nothing.
 async fn pass_by(dashcam: &TestDashcam, app: Router, path: &str, status: StatusCode) {
     let answer = ask(app, get(path)).await;
     assert_eq!(answer.status, status);
@@ -191,7 +191,7 @@ async fn in_a_nested_service_there_are_no_templates() {
 #[tokio::test]
 async fn around_the_whole_router_everything_is_seen_without_templates() {
     let dashcam = keeping_all();
-    // `axum::serve` takes services that answer with axum's own body.
+    // `axum::serve` takes services that respond with axum's own body.
     let app = ServiceBuilder::new()
         .map_response(|response: Response<_>| response.map(Body::new))
         .layer(dashcam.layer())
@@ -218,7 +218,7 @@ async fn around_the_whole_router_everything_is_seen_without_templates() {
 async fn in_a_service_builder_the_first_layer_is_outermost() {
     let dashcam = keeping_all();
     let layers = ServiceBuilder::new()
-        // The body of `TraceLayer` cannot be made for an answer to a panic.
+        // The body of `TraceLayer` cannot be made for the response to a panic.
         .layer(dashcam.layer().propagate_panics())
         .layer(TraceLayer::new_for_http());
     let (_, kept) = visit(&dashcam, orders().layer(layers), "/orders/4711").await;

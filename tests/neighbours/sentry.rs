@@ -1,4 +1,4 @@
-//! `sentry-tower`: what Sentry's events know of the request.
+//! `sentry-tower`: the request's data in Sentry's events.
 
 use crate::{
     support_net::keeping_all,
@@ -16,7 +16,7 @@ use sentry_core::{
 };
 use sentry_tower::{NewSentryLayer, SentryHttpLayer};
 
-/// A handler that tells Sentry of a failure.
+/// A handler that reports a failure to Sentry.
 fn app() -> Router {
     let handler = || async {
         if let Some(request) = dashcam::current() {
@@ -29,8 +29,8 @@ fn app() -> Router {
     Router::new().route("/", any(handler))
 }
 
-/// Asks in a process that has Sentry; what Sentry was told, the ID that the
-/// client got, and what was kept.
+/// Sends a request in a process that has Sentry. Returns what Sentry got, the ID that the client
+/// got, and what was kept.
 fn told(place: impl FnOnce(&TestDashcam) -> Router) -> (Vec<Event<'static>>, String) {
     let mut id = String::new();
     let events = with_captured_events(|| {
@@ -77,6 +77,6 @@ fn outside_sentry_does_not_see_an_id_that_was_minted() {
     });
     assert_eq!(events.len(), 1);
     assert_eq!(header(&events[0], "x-request-id"), None);
-    // The handler can still say it.
+    // The handler can still add it.
     assert_eq!(events[0].tags["correlation_id"], id);
 }

@@ -8,7 +8,7 @@ use axum::{Router, routing::any};
 use dashcam::exchange::Exchange;
 use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
 
-/// A handler that makes a session.
+/// A handler that creates a session.
 fn app() -> Router {
     let handler = |session: Session| async move {
         session.insert("user", "zoe").await.unwrap();
@@ -41,7 +41,7 @@ async fn a_cookie_set_inside_is_in_the_exchange_without_its_value() {
     let cookie = cookie(&kept).unwrap();
     assert!(cookie.starts_with("id=[~"), "{cookie}");
     assert!(cookie.ends_with(attributes), "{cookie}");
-    // Nor is it anywhere else, such as in a fact.
+    // It is nowhere else either, such as in a fact.
     assert!(kept.facts.contains_key("session"));
     assert!(!format!("{kept:?}").contains(id));
 }

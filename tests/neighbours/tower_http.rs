@@ -1,4 +1,4 @@
-//! The layers of tower-http, of both versions in use.
+//! The layers of tower-http, in both versions in use.
 
 use crate::{
     support_net::{assert_completed, keeping_all, keeping_all_with},
@@ -58,14 +58,14 @@ fn post_json(path: &str, value: &Value) -> Request<Body> {
         .unwrap()
 }
 
-/// The body comes without its length being known before.
+/// A body without a known length.
 fn post_chunks(path: &str, chunks: usize) -> Request<Body> {
     let chunks = (0..chunks).map(|_| Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 100])));
     let body = Body::from_stream(stream::iter(chunks));
     Request::post(path).body(body).unwrap()
 }
 
-/// A number stays as it is in an exchange.
+/// A number is not hidden in an exchange.
 fn order() -> Value {
     json!({ "quantity": 12 })
 }
@@ -186,7 +186,7 @@ macro_rules! each_version {
                 let answer = ask(app, get("/waits")).await;
                 let kept = only(&dashcam).await;
                 answer.assert_id_of(&kept);
-                // A client's fault by its status, and so no reason to keep it.
+                // The status is a client's fault, and so no reason to keep the exchange.
                 assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT);
                 assert_completed(&kept);
                 assert_eq!(kept.keep, [KeepReason::Baseline]);
@@ -325,9 +325,9 @@ macro_rules! each_version {
 
             const NAME: HeaderName = HeaderName::from_static("x-region");
 
-            /// What the exchange says of one field of each head.
+            /// Returns what the exchange has of one field of each head.
             async fn regions(change: impl FnOnce(Router, &TestDashcam) -> Router) -> [String; 2] {
-                // A policy that shows what nothing speaks against.
+                // A policy that shows values unless a name or a detector hides them.
                 let dashcam = keeping_all_with(|builder| builder.policy(Policy::by_name()));
                 let handler = || async { [(NAME, "north")] };
                 let app = Router::new().route("/", any(handler));
@@ -421,7 +421,7 @@ macro_rules! each_version {
                 let answer = ask(app, get("/")).await;
                 let kept = only(&dashcam).await;
                 answer.assert_id_of(&kept);
-                // The extension stays what it was.
+                // The extension is unchanged.
                 let theirs = kept.correlation.client_id.as_ref().unwrap();
                 assert_eq!(answer.body, format!("{theirs} {}", kept.correlation.id));
             }

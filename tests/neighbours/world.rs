@@ -1,4 +1,4 @@
-//! Requests over a socket, and what is left of them.
+//! Requests over a socket, and their traces in dashcam.
 
 use crate::support_net::{Server, ended, soon};
 use axum::{
@@ -14,7 +14,7 @@ use dashcam::{
 use http_body_util::BodyExt;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
-/// An answer as the client got it.
+/// A response as the client got it.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -27,7 +27,7 @@ impl Answer {
         self.headers.get("x-request-id")?.to_str().ok()
     }
 
-    /// The answer says whose it is.
+    /// Asserts that the response carries the ID of the exchange.
     #[track_caller]
     pub(crate) fn assert_id_of(&self, kept: &Exchange) {
         assert_eq!(self.id(), Some(kept.correlation.id.as_str()), "{self:?}");
@@ -58,12 +58,12 @@ pub(crate) fn get(path: &str) -> Request<Body> {
     Request::get(path).body(Body::empty()).unwrap()
 }
 
-/// One exchange was kept, and this is it.
+/// Asserts that one exchange was kept, and returns it.
 pub(crate) async fn only(dashcam: &TestDashcam) -> Exchange {
     crate::support_net::the_only(dashcam).await
 }
 
-/// So many requests were seen, and none was kept.
+/// Asserts that this many requests were seen, and none was kept.
 pub(crate) async fn assert_none_kept(dashcam: &TestDashcam, seen: u64) {
     ended(dashcam, seen).await;
     assert!(dashcam.kept().is_empty());
@@ -80,7 +80,7 @@ pub(crate) fn assert_failed(kept: &Exchange, status: u16) {
     assert_eq!(kept.outcome, Outcome::Failed { failure });
 }
 
-/// The redacted text of a body, where it was understood.
+/// Returns the redacted text of a body, if it was parsed.
 pub(crate) fn text(body: &dashcam::exchange::Body) -> Option<&str> {
     match body.content.as_ref()? {
         Content::Text { text, .. } => Some(text),

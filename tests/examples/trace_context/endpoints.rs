@@ -1,4 +1,4 @@
-//! Endpoints that call what their body names, each in its own way.
+//! Endpoints that call the URLs in their body, each in its own way.
 
 use axum::{
     Router,

@@ -1,8 +1,8 @@
-//! W3C Trace Context over sockets: what arrives at a service that is called in a
-//! request, whatever the request brought.
+//! W3C Trace Context over sockets: the headers that a called service receives, whatever headers
+//! the request had.
 //!
-//! The endpoint `/fanout` is that of the example `orders`, as the conformance
-//! suite of the W3C uses it.
+//! The endpoint `/fanout` is that of the example `orders`, as the conformance suite of the W3C
+//! uses it.
 
 #[path = "../../../src/id/cases/mod.rs"]
 mod cases;
@@ -36,7 +36,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     value
 }
 
-/// The flags as the header has them: 1 is *sampled*, 2 is *random*.
+/// Returns the flags of the header: 1 is *sampled*, 2 is *random*.
 fn flags_of(parent: TraceParent) -> u8 {
     u8::from(parent.is_sampled()) | u8::from(parent.is_random()) << 1
 }
@@ -88,7 +88,7 @@ async fn every_case_of_the_specification() {
         let baggage = case.expected.baggage.as_deref();
         assert_eq!(text(&call, "baggage"), baggage, "{name}");
     }
-    // The record says the same of each.
+    // The exchange has the same for each.
     assert!(pair.dashcam.flush(PATIENCE));
     let kept = pair.dashcam.kept();
     assert_eq!(kept.len(), cases.len());
@@ -162,7 +162,7 @@ async fn the_service_called_names_the_call_as_its_parent() {
     assert_eq!(distinct.len(), 3, "{ids:?}");
 }
 
-/// One service in another, in one process.
+/// One service nested in another, in one process.
 #[tokio::test]
 async fn a_request_within_another_has_a_place_of_its_own() {
     let dashcam = || TestDashcam::with(|builder| builder.baseline(1.0));
@@ -197,7 +197,7 @@ async fn a_started_trace_is_told_as_one() {
         ..
     } = pair.only().correlation;
     assert_eq!(source, CorrelationSource::Minted);
-    // Who knows one of the two knows the other.
+    // Each of the two IDs leads to the other.
     assert_eq!(trace_id, Some(id.replace('-', "")));
     assert_eq!((parent_id, client_trace_id), (None, None));
     assert_eq!(span_id.map(|id| id.len()), Some(16));

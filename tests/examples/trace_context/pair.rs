@@ -1,4 +1,4 @@
-//! A service, called byte for byte, and another one that it calls.
+//! A service that is called byte for byte, and another service that it calls.
 
 use super::{PATIENCE, endpoints, tools};
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-/// A service under test, and one that notes what it is called with.
+/// A service under test, and a receiver that records its calls.
 pub(crate) struct Pair {
     pub(crate) dashcam: TestDashcam,
     pub(crate) service: SocketAddr,
@@ -60,7 +60,7 @@ impl Pair {
         }
     }
 
-    /// Sends a request byte for byte; the head of the answer and its body.
+    /// Sends a request byte for byte. Returns the head of the response and its body.
     pub(crate) async fn send(
         &self,
         path: &str,
@@ -92,7 +92,7 @@ impl Pair {
         (head.to_owned(), body.to_owned())
     }
 
-    /// Lets the service make so many calls; their headers.
+    /// Makes the service send this many calls. Returns their headers.
     pub(crate) async fn fan_out(
         &mut self,
         headers: &[(&str, Vec<u8>)],
@@ -112,7 +112,7 @@ impl Pair {
         seen
     }
 
-    /// Lets the service call the receiver from the endpoint; the call's headers.
+    /// Makes the endpoint of the service call the receiver. Returns the call's headers.
     pub(crate) async fn call_from(&mut self, path: &str, headers: &[(&str, Vec<u8>)]) -> HeaderMap {
         let body = self.receiver.clone();
         self.send(path, headers, &body).await;
