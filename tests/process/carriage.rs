@@ -1,5 +1,5 @@
-//! Code of a request runs on many threads, in tasks, in requests inside of it and
-//! in bodies: its events belong to it wherever they are emitted.
+//! Code of a request runs on many threads, in tasks, in nested requests and in bodies: its events
+//! belong to the request wherever they are emitted.
 
 use crate::support_gate::{DEADLINE, FAILED, Fixture, Output, Seen, get, messages, request, send};
 use axum::{Router, body::Body, routing::get as on_get};
@@ -39,7 +39,7 @@ fn id() -> String {
     dashcam::current().unwrap().correlation_id().to_string()
 }
 
-/// The exchange of the request for this path.
+/// Returns the exchange of the request for this path.
 fn of<'k>(kept: &'k [Exchange], path: &str) -> &'k Exchange {
     let route = |e: &&Exchange| e.request.route.as_deref() == Some(path);
     let mut found = kept.iter().filter(route);
@@ -63,7 +63,7 @@ async fn a_handler_that_migrates_between_threads() {
             threads.insert(format!("{:?}", thread::current().id()));
             tracing::debug!(step = steps, "step");
             steps += 1;
-            // Woken from outside of the runtime, while this worker is held.
+            // Woken from outside the runtime, while this worker is held.
             let (wake, woken) = oneshot::channel();
             let (release, held) = mpsc::channel::<()>();
             tokio::spawn(async move {
@@ -118,7 +118,7 @@ async fn work_elsewhere_hands_the_request_on() {
             tokio::task::spawn_blocking(blocking).await.unwrap()
         };
         assert_eq!(tokio::spawn(task.in_request()).await.unwrap(), own);
-        // Dropped unfinished, what its destructors say belongs here, too.
+        // It is dropped unfinished. The events of its destructors belong to the request, too.
         struct Farewell;
         impl Drop for Farewell {
             fn drop(&mut self) {
@@ -148,7 +148,7 @@ async fn work_elsewhere_hands_the_request_on() {
     }
 }
 
-/// A handler that calls this one in the same process, over and over down to 0.
+/// A handler that calls this one in the same process, down to 0.
 fn nesting(fixtures: &'static [Fixture; 2], depth: usize) -> Router {
     let handler = move || async move {
         let own = id();
@@ -164,7 +164,7 @@ fn nesting(fixtures: &'static [Fixture; 2], depth: usize) -> Router {
         tracing::debug!("{depth} after");
         FAILED
     };
-    // Two in turn: the request around it has the same layer, or another one.
+    // Two in turn: the outer request has the same layer, or another one.
     let layer = fixtures[depth / 2 % 2].dashcam.layer();
     Router::new()
         .route(&format!("/{depth}"), on_get(handler))
@@ -195,7 +195,7 @@ async fn requests_inside_of_requests_have_their_own_events() {
     assert!(dashcam::current().is_none());
 }
 
-/// The service inside, which says where it runs.
+/// The inner service, which reports where it runs.
 async fn says(_: ()) -> Result<Response<Body>, BoxError> {
     tracing::debug!("future");
     yield_now().await;
@@ -245,7 +245,7 @@ async fn a_worker_between_two_layers_joins_by_the_extensions() {
     );
 }
 
-/// A body of two frames that speaks whenever it is polled.
+/// A body of two frames that logs whenever it is polled.
 fn speaking(name: &'static str) -> Body {
     let frames = futures_util::stream::unfold(0, move |n| async move {
         tracing::debug!("{name} {n}");
@@ -281,7 +281,7 @@ async fn bodies_speak_in_their_request() {
     let request = Request::post("/").body(speaking("request")).unwrap();
     let response = app.oneshot(request).await.unwrap();
     assert!(dashcam::current().is_none());
-    // Somebody else polls the response.
+    // Another thread polls the response.
     let body = tokio::spawn(response.into_body().collect()).await.unwrap();
     assert_eq!(body.unwrap().to_bytes().len(), 10);
     let mut all = vec!["begin".to_owned()];
@@ -291,7 +291,7 @@ async fn bodies_speak_in_their_request() {
     assert_eq!(messages(&fixture.only()), all);
 }
 
-/// The only test here with late events: their count is one for the process.
+/// The only test here with late events: their count is per process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strays_come_too_late() {
     alone!();

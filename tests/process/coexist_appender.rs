@@ -1,5 +1,4 @@
-//! Showns of `tracing-appender` beside the gate: a writer on a thread of its own
-//! and a rolling file.
+//! Writers of `tracing-appender` beside the gate: one with its own thread, and a rolling file.
 
 use crate::support_gate::{
     Seen,
@@ -10,7 +9,7 @@ use tracing::Level;
 use tracing_appender::{non_blocking, rolling};
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
-/// What is in all files of a directory.
+/// The content of all files of a directory.
 struct Files(String);
 
 impl Files {
@@ -34,7 +33,7 @@ fn files_have_every_event_once() {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("coexist_appender");
     let _ = fs::remove_dir_all(&root);
     let [elsewhere, here] = ["elsewhere", "here"].map(|name| root.join(name));
-    // Behind a queue that loses nothing, in a file that rolls now and then.
+    // Behind a queue that loses nothing, into a file that rolls now and then.
     let (writer, guard) = non_blocking::NonBlockingBuilder::default()
         .lossy(false)
         .finish(rolling::minutely(&elsewhere, "log"));

@@ -9,7 +9,7 @@ use tracing_subscriber::{EnvFilter, prelude::*};
 
 const BASE: &str = "info,chatty=warn,careful=debug,[work{user=7}]=debug";
 
-/// An event of each kind, with whether the base filter alone shows it.
+/// An event of each kind, and whether the base filter alone shows it.
 fn emit(tag: &str) -> Vec<(String, bool)> {
     let mut all = Vec::new();
     let mut is = |message: &str, shown| all.push((format!("{tag} {message}."), shown));
@@ -66,7 +66,7 @@ fn directives_of_the_base_filter_stay_and_all_is_replayed_once() {
         .init();
     let outputs: [&dyn Output; 2] = [&json, &plain];
 
-    // The request span is no span of theirs, and no request is an empty one.
+    // The request span does not match the directive for spans.
     for round in ["first", "second"] {
         let tag = |what: &str| format!("{round} {what}");
         check(&outputs, &emit(&tag("outside")), 0);
@@ -80,7 +80,7 @@ fn directives_of_the_base_filter_stay_and_all_is_replayed_once() {
         check_exchange(&exchange, &all);
         check(&outputs, &all, 1);
 
-        // What comes after the reason is live.
+        // Events after the reason are live.
         fixture.call(request(), StatusCode::OK, || {
             all = emit(&tag("before"));
             tracing::error!("{round} reason");

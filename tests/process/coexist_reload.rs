@@ -1,4 +1,4 @@
-//! Layers and filters that are exchanged while requests run.
+//! Layers and filters that are replaced while requests run.
 
 use crate::support_gate::{
     Buffer, Seen, fmt_json, fmt_text,
@@ -11,7 +11,7 @@ use std::{
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{EnvFilter, prelude::*, reload};
 
-/// Two buffers that were in use in turn.
+/// Two buffers that are used in turn.
 struct Both<'b>(&'b Buffer, &'b Buffer);
 
 impl Shown for Both<'_> {
@@ -60,7 +60,7 @@ fn reloading_loses_and_doubles_nothing() {
         (&json, Level::DEBUG),
         (&plain, Level::DEBUG),
     ]);
-    // The filter let debug events through at times, and all others always.
+    // The filter let debug events pass at times, and all others always.
     let counts = Traffic::counts(&filtered);
     for n in traffic.0.clone() {
         let count = |step| counts.get(&format!("<{n}-{step}>")).copied();
@@ -71,7 +71,7 @@ fn reloading_loses_and_doubles_nothing() {
         }
     }
 
-    // After the last one all is as it says.
+    // After the last change, all is as the filter says.
     exchange_filter.reload(LevelFilter::INFO).unwrap();
     let after = Traffic(300..324);
     after.run(&fixture);

@@ -1,4 +1,5 @@
-//! Where exchanges go is said at the start, and so is that they cannot go there.
+//! The log names the directory of the exchanges at the start, and reports if they cannot be
+//! written there.
 
 use crate::support_gate::Buffer;
 use dashcam::{Dashcam, export::JsonLines, export::Memory};
@@ -10,7 +11,7 @@ use std::{
 };
 use tracing_subscriber::prelude::*;
 
-/// What was said of the directory, or of an exporter, since the last time.
+/// The log lines about the directory, or about an exporter, since the last time.
 fn news(log: &Buffer) -> Vec<(String, Value)> {
     let text = log.take();
     let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
@@ -32,7 +33,7 @@ fn it_is_tried_and_told_at_the_start() {
     alone!();
     let log = Buffer::default();
     let built = || Dashcam::builder().service("test", "1");
-    // Built before there is a log: nobody can be told yet.
+    // Built before there is a log, so the report must wait.
     let place_ok = place("ok");
     let early = built().directory(&place_ok).build().unwrap();
     tracing_subscriber::registry()
@@ -63,7 +64,7 @@ fn it_is_tried_and_told_at_the_start() {
     let _ = early.layer();
     assert_eq!(news(&log), [], "it is said once");
 
-    // A relative one is absolute from the start on.
+    // A relative path is absolute from the start on.
     let base = place("base");
     fs::create_dir_all(&base).unwrap();
     env::set_current_dir(&base).unwrap();
@@ -74,7 +75,7 @@ fn it_is_tried_and_told_at_the_start() {
     assert_eq!(relative.status().directory.as_deref(), wanted.to_str());
     assert_eq!(news(&log)[0].1["directory"], wanted.to_str().unwrap());
 
-    // One that cannot be used, before there is any failure; among others, too.
+    // A directory that cannot be used is reported before any failure, also among others.
     let file = place("file");
     fs::write(&file, "a file").unwrap();
     for unusable in [file.clone(), file.join("below")] {
@@ -91,7 +92,7 @@ fn it_is_tried_and_told_at_the_start() {
         assert!(!status.exporter.is_ok());
     }
 
-    // One that others may write to, said once, and also where it is one of two.
+    // A directory that others may write to is reported once, also if it is one of two.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -122,7 +123,7 @@ fn it_is_tried_and_told_at_the_start() {
         let _ = dashcam.layer();
         assert_eq!(news(&log).len(), 1);
         assert_eq!(dashcam.status().warnings, [""; 0]);
-        // Nor may others write to those above it, where they could replace it.
+        // Neither may others write to its parents, where they could replace it.
         let below = open.join("between").join("below");
         fs::create_dir_all(&below).unwrap();
         for (mode, whom) in [
@@ -149,7 +150,7 @@ fn it_is_tried_and_told_at_the_start() {
         fs::remove_dir_all(&open).unwrap();
     }
 
-    // What a process left that was killed at its start is in nobody's way.
+    // The remains of a process that was killed at its start are no obstacle.
     let left = place("left");
     fs::create_dir(&left).unwrap();
     for n in 0..50 {
@@ -162,7 +163,7 @@ fn it_is_tried_and_told_at_the_start() {
     assert!(dashcam.status().exporter.is_ok());
     fs::remove_dir_all(&left).unwrap();
 
-    // Without files there is nothing to tell.
+    // Without files there is nothing to report.
     let memory = built().exporter(Memory::new(1)).build().unwrap();
     let _ = memory.layer();
     assert_eq!(news(&log), []);
@@ -174,7 +175,7 @@ fn it_is_tried_and_told_at_the_start() {
     fs::remove_dir_all(&place_ok).unwrap();
 }
 
-/// The empty path is where the process is, as it is for others.
+/// The empty path is the current directory, as elsewhere.
 #[test]
 fn an_empty_path_is_the_current_directory() {
     alone!();

@@ -1,4 +1,4 @@
-//! Edges of the stack that are easily forgotten.
+//! Edge cases of the stack.
 
 use crate::support_gate::{Body, Buffer, DEADLINE, Fixture, Output, Seen, messages, request};
 use bytes::Bytes;
@@ -259,7 +259,7 @@ fn a_context_that_is_held_holds_no_events_that_nobody_wants() {
     let (_, fixture) = (outputs(), Fixture::new());
     let mut held = None;
     fixture.healthy(|| {
-        // More than every request is granted anyway.
+        // More than every request is granted at least.
         for _ in 0..100 {
             tracing::debug!("soon forgotten, all of a hundred times");
         }
@@ -267,7 +267,7 @@ fn a_context_that_is_held_holds_no_events_that_nobody_wants() {
         held = dashcam::current();
     });
     assert_eq!(fixture.dashcam.status().bytes_held, 0);
-    // What comes later is late, and held no more than that.
+    // Later events count as late, and are held no longer.
     held.unwrap().in_scope(|| tracing::debug!("late"));
     assert_eq!(fixture.dashcam.status().bytes_held, 0);
 }

@@ -1,4 +1,4 @@
-//! The service's own formatting code runs once for an event, whoever wants it.
+//! The service's formatting code runs once for an event, however many layers need it.
 
 use crate::support_gate::Buffer;
 use axum::{Router, body::Body, http::Request, routing::get};
@@ -46,7 +46,7 @@ fn say(n: usize) {
 async fn work() {
     tracing::info!(value = ?Counted("shown"), "shown");
     tracing::debug!(value = ?Counted("recorded"), "recorded");
-    // One callsite, one place on the stack, and another value each time.
+    // One callsite and one place on the stack, but another value each time.
     for n in 0..3 {
         say(n);
     }
@@ -72,7 +72,7 @@ async fn an_event_is_formatted_once() {
     // `shown`, `recorded`, three times `said`, and `inner`.
     assert_eq!(FORMATTED.load(SeqCst), 6);
 
-    // Outside of requests nobody records, and what was in hand is of no use there.
+    // Outside of requests nothing is recorded, and encoded fields cannot be reused there.
     say(3);
     assert!(log.flush(Duration::from_secs(10)));
     let text = lines.text();
@@ -83,10 +83,10 @@ async fn an_event_is_formatted_once() {
     assert!(!text.contains("recorded"), "{text}");
 }
 
-/// Whether the gate sees an event; the log sees the others.
+/// Whether the gate sees an event. The log sees the others.
 static RECORDS: AtomicBool = AtomicBool::new(true);
 
-/// One callsite, and one place on the stack for all events of it.
+/// One callsite, and one place on the stack for all its events.
 #[inline(never)]
 fn turn(n: usize) {
     RECORDS.store(n & 1 == 0, SeqCst);
@@ -208,7 +208,7 @@ async fn what_no_line_was_made_of_is_in_no_other_line() {
         .route("/", get(lend_request))
         .layer(dashcam.layer());
     let answer = app.oneshot(Request::new(Body::empty())).await.unwrap();
-    // What is in hand of the request's events is at the address of those outside.
+    // The request's encoded events are at the same address as those outside.
     for n in 0..6 {
         let turn = || std::panic::catch_unwind(|| turn(n)).is_err();
         let panicked = if n % 2 == 1 {

@@ -1,7 +1,7 @@
-//! `enabled!` in a recording request, beside filters that all answer the same.
+//! `enabled!` in a recording request, beside filters that all return the same.
 //!
-//! Such filters let the registry skip its question for the events they all
-//! want, so an answer left over from before would go unnoticed there.
+//! With such filters, the registry skips its query for events that all of them want. A stale
+//! answer would then go unnoticed.
 
 use crate::support_gate::{Buffer, Fixture, Output, Seen, fmt_json, messages};
 use tracing::{Level, level_filters::LevelFilter};

@@ -1,11 +1,11 @@
-//! A base filter at `warn` or `off`: what this crate has to say passes all the same.
+//! A base filter at `warn` or `off`: dashcam's own events pass nevertheless.
 
 use crate::support_gate::{Buffer, Fixture, Output, Seen, bump, fmt_json, messages};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use tracing::Level;
 use tracing_subscriber::{EnvFilter, prelude::*};
 
-/// With a base at this level, and whether it shows warnings.
+/// Runs with a base at this level, which shows warnings or not.
 fn request_line_span_and_decisions_pass(base: &str, warnings: usize) {
     let (fixture, json, seen) = (Fixture::new(), Buffer::default(), Seen::default());
     tracing_subscriber::registry()

@@ -1,4 +1,4 @@
-//! A base filter that looks into spans.
+//! A base filter that reads spans.
 
 use crate::support_gate::{Buffer, Fixture, Output, Seen, bump, fmt_json, messages};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};

@@ -32,7 +32,7 @@ fn the_base_decides_what_is_shown_and_all_is_recorded() {
     assert_eq!(seen.messages(), shown);
 
     let exchange = fixture.failing(emit);
-    // Above the recording level, too, what the base shows is recorded.
+    // Events that the base shows are recorded, even above the recording level.
     assert_eq!(
         messages(&exchange),
         [

@@ -1,6 +1,6 @@
-//! What is recorded changes thousands of times while threads emit: no event
-//! that the base filter shows is lost or shown twice, none below it is shown,
-//! and requests that ran between two changes have exactly their events.
+//! What is recorded changes thousands of times while threads emit: no event that the base filter
+//! shows is lost or shown twice, none below it is shown, and requests that ran between two changes
+//! have exactly their events.
 
 use crate::support_gate::{DEADLINE, Fixture, messages};
 use std::{
@@ -40,8 +40,8 @@ impl<S: Subscriber> Layer<S> for Count {
     }
 }
 
-/// Changes are between odd and even: a request that saw the same even number
-/// at its begin and end ran under one configuration.
+/// Changes run while the number is odd: a request that saw the same even number at its begin and
+/// end ran under one configuration.
 #[derive(Default)]
 struct Now {
     number: AtomicU64,
@@ -81,8 +81,8 @@ fn no_event_is_lost_or_shown_by_a_change() {
     let fixture = Fixture::new();
     let (plain, filtered) = (Count::default(), Count::default());
     tracing_subscriber::registry()
-        // A filter that always answers the same lets the registry skip its
-        // question, so an answer left over from before would be found out.
+        // With a filter that always returns the same, the registry skips its query, so a stale
+        // answer shows.
         .with(filtered.clone().with_filter(LevelFilter::INFO))
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
         .with(plain.clone())
@@ -138,7 +138,7 @@ fn no_event_is_lost_or_shown_by_a_change() {
             // Gives the others a turn, sometimes several.
             (0..random(&mut seed) % 8).for_each(|_| thread::yield_now());
         }
-        // On a busy machine the changes may be over before anybody had a turn.
+        // On a busy machine all changes may be over before another thread had a turn.
         let until = Instant::now() + DEADLINE;
         while exact.load(SeqCst) < 50 && Instant::now() < until {
             thread::yield_now();
@@ -164,7 +164,7 @@ fn no_event_is_lost_or_shown_by_a_change() {
         .collect();
     let mut checked = 0;
     for (id, level) in &unchanged {
-        // The queue drops what is too much for it; what was kept is exact.
+        // The queue drops exchanges that it has no room for. Those that were kept are exact.
         let Some(exchange) = exchanges.get(id.as_str()) else {
             continue;
         };

@@ -80,7 +80,7 @@ fn are_made_in_live_requests_only() {
 
     assert!(work("after"));
     assert_eq!(json.with_message("after debug").len(), 0);
-    // Each span that was shown to begin is shown to end.
+    // Each span whose begin is shown also has its end shown.
     let count = |what| lifecycle.with_message(what).len();
     assert_eq!(count("new"), count("close"));
     assert_eq!(count("enter"), count("exit"));

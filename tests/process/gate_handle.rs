@@ -1,5 +1,5 @@
-//! The switch of a gate without the ready-made stack, in a subscriber that is
-//! not the only one and of no thread but its own.
+//! The switch of a gate without `Dashcam`, in a subscriber that is not the only one and belongs to
+//! one thread.
 
 use dashcam::{
     capture::CaptureLayer, exchange::Event, export::Memory, gate::Gate, verbose::VerboseLayer,

@@ -4,7 +4,7 @@ use crate::{support_alone::command, support_gate::Fixture};
 use dashcam::kit::{Error, Recording};
 use serde_json::Value;
 
-/// Runs [`child`] in another process; what it wrote to standard output.
+/// Runs [`child`] in another process. Returns its standard output.
 fn run(rust_log: Option<&str>) -> String {
     run_test("child", rust_log)
 }
@@ -79,7 +79,7 @@ fn rust_log_is_the_base() {
     );
 }
 
-/// The service starts, goes on with what can be read, and says what cannot.
+/// The service starts, continues with what can be parsed, and reports what cannot.
 #[test]
 fn what_cannot_be_read_is_left_out_and_named() {
     alone!();
@@ -108,7 +108,7 @@ fn what_cannot_be_read_is_left_out_and_named() {
     }
 }
 
-/// Directory and losses are told whatever is filtered, and a slip lowers nothing.
+/// The directory and the losses are logged whatever the filter is, and a mistake lowers no level.
 #[test]
 fn what_is_lost_passes_every_filter() {
     alone!();

@@ -1,4 +1,4 @@
-//! Requests that run at the same time, and work that outlives them.
+//! Concurrent requests, and work that outlives them.
 
 use crate::support_gate::{Fixture, Output, Seen, messages, request};
 use dashcam::context::{InRequestExt, in_request};
@@ -30,7 +30,7 @@ fn numbered(request: u64) -> Request<crate::support_gate::Body> {
         .unwrap()
 }
 
-/// What each request does: events that name it, with pauses between.
+/// The work of each request: events that name it, with pauses between.
 async fn work(request: u64, steps: u64) -> StatusCode {
     for step in 0..steps {
         if step % 3 == 0 {
@@ -41,7 +41,7 @@ async fn work(request: u64, steps: u64) -> StatusCode {
         for _ in 0..=(request + step) % 3 {
             yield_now().await;
         }
-        // A pause is over: this must still be the same request.
+        // After a pause, this must still be the same request.
         let id = dashcam::current().unwrap().correlation_id().to_string();
         assert_eq!(id, format!("request-{request}"));
     }
@@ -93,7 +93,7 @@ async fn many_requests_on_one_thread() {
     alone!();
     outputs();
     let fixture = Fixture::new();
-    // More than once, so that contexts are used again.
+    // More than once, so that contexts are reused.
     for _ in 0..3 {
         let requests = (0..100).map(|n| fixture.serve(numbered(n), work(n, 10)));
         futures_util::future::join_all(requests).await;
@@ -187,7 +187,7 @@ async fn work_elsewhere_joins_only_where_asked_to() {
     in_request(|| assert!(dashcam::current().is_none()))();
 }
 
-/// The only test here with late events: their count is one for the process.
+/// The only test here with late events: their count is per process.
 #[tokio::test]
 async fn late_events_are_counted_and_reach_nobody() {
     alone!();
@@ -218,7 +218,7 @@ async fn late_events_are_counted_and_reach_nobody() {
         strays.push((go, task.unwrap()));
     }
     for (n, (go, task)) in strays.into_iter().enumerate() {
-        // Another request is under way while the stray speaks.
+        // Another request runs while the stray emits events.
         fixture
             .serve(request(), async {
                 tracing::debug!("before");
@@ -234,7 +234,7 @@ async fn late_events_are_counted_and_reach_nobody() {
     assert_eq!(seen.count("late debug"), 0);
     assert_eq!(seen.count("late info"), 10, "the output does not lose it");
 
-    // The same for a closure that was under way at the end of its request.
+    // The same for a closure that still ran at the end of its request.
     let (go, wait) = mpsc::channel::<()>();
     let (begun, has_begun) = mpsc::channel::<()>();
     let mut thread = None;

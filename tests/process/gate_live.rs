@@ -20,8 +20,8 @@ struct Outputs {
 }
 
 impl Outputs {
-    /// How often the layers without a filter showed a message; none shows more
-    /// than another, and the one with a filter shows nothing below INFO.
+    /// Returns how often the layers without a filter showed a message. All of them show it as
+    /// often, and the one with a filter shows nothing below INFO.
     fn shown(&self, message: &str) -> usize {
         let shown = self.plain.count(message);
         assert_eq!(self.json.count(message), shown, "{message}");
@@ -181,7 +181,7 @@ fn by_fact_from_then_on() {
     assert_eq!(outputs.shown("fact after"), 1);
     assert_eq!(outputs.shown("fact info"), 1);
 
-    // On another thread of the request, too; and not in the request after it.
+    // On another thread of the request, too, and not in the request after it.
     tokio_test::block_on(fixture.serve(request(), async {
         state("tenant", "acme");
         state("plan", "gold");

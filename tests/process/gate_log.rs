@@ -1,4 +1,4 @@
-//! Records of the `log` crate, which `init_tracing` takes in.
+//! Records of the `log` crate, which `init_tracing` forwards.
 
 use crate::support_alone::command;
 use crate::support_gate::{DEADLINE, Fixture, bump, messages};

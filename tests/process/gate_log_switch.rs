@@ -42,7 +42,7 @@ fn the_level_of_log_follows() {
     assert_eq!(log::max_level(), log::LevelFilter::Info);
     assert_eq!(recorded(), "");
 
-    // A level that somebody has chosen stays.
+    // A level that the service set stays.
     log::set_max_level(log::LevelFilter::Warn);
     fixture.dashcam.recording().set("debug").unwrap();
     assert_eq!(log::max_level(), log::LevelFilter::Warn);

@@ -1,4 +1,4 @@
-//! The panic hook notes where a request panicked, and the hook before it runs.
+//! The panic hook notes where a request panicked, and the previous hook runs.
 
 use crate::support_gate::{Fixture, bump, messages, request};
 use dashcam::exchange::Exchange;
@@ -40,13 +40,13 @@ fn notes_the_place() {
     assert_eq!(messages(&exchange), ["on the way"]);
     assert_eq!(BEFORE.load(SeqCst), 1);
 
-    // Outside of requests there is nothing to note, and nothing else changes.
+    // Outside of requests it notes nothing, and changes nothing else.
     assert!(std::panic::catch_unwind(|| panic!("outside")).is_err());
     assert_eq!(BEFORE.load(SeqCst), 2);
     assert!(fixture.take().is_empty());
 
-    // A panic that the service caught itself is no panic of the request, nor
-    // is one in a value that is only formatted for the recording.
+    // A panic that the service caught itself is no panic of the request. Neither is one in a value
+    // that is formatted only for the recording.
     struct Panicking;
     impl std::fmt::Debug for Panicking {
         fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,7 +61,7 @@ fn notes_the_place() {
     assert_eq!(exchange.outcome.as_str(), "failed");
     assert_eq!(exchange.panic, None);
     assert_eq!(BEFORE.load(SeqCst), 4);
-    // The one after it has its own place.
+    // The one after it has its own location.
     let line = line!() + 3;
     let exchange = panicking(&fixture, || {
         caught();

@@ -1,4 +1,4 @@
-//! The gate inside and outside of layers that have filters of their own.
+//! The gate inside and outside of layers with filters of their own.
 
 use crate::support_gate::{Buffer, Fixture, Output, Seen, check_contract, fmt_json, request};
 use http::StatusCode;
@@ -41,7 +41,7 @@ fn filters_of_layers_are_ceilings_and_lose_nothing(inside: bool) {
     }
     assert_eq!(at_warn.messages(), ["request"], "the request line at ERROR");
 
-    // Asking first must not change what the layers see of the event after it.
+    // `enabled!` must not change what the layers see of the event after it.
     let exchange = fixture.failing(|| {
         for round in 0..3 {
             if tracing::enabled!(Level::DEBUG) {
@@ -74,7 +74,7 @@ fn filters_of_layers_are_ceilings_and_lose_nothing(inside: bool) {
         }
     }
 
-    // Live, the debug event reaches whoever takes debug events.
+    // In a live request, the debug event reaches every layer that takes debug events.
     let mut live = request();
     live.headers_mut()
         .insert("x-dashcam-verbose", "trace".parse().unwrap());

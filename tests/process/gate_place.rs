@@ -1,9 +1,9 @@
-//! The gate records and hides wherever it stands among layers without filters.
+//! The gate records and hides at any place among layers without filters.
 
 use crate::support_gate::{Buffer, DEADLINE, Fixture, Output, Seen, check_contract, fmt_json};
 use tracing_subscriber::{EnvFilter, prelude::*};
 
-/// The log line writes from a thread of its own.
+/// The log line is written on its own thread.
 struct Flushed<'a>(&'a Fixture, Buffer);
 
 impl Output for Flushed<'_> {

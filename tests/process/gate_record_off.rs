@@ -1,4 +1,4 @@
-//! Nothing is recorded where recording is off.
+//! Nothing is recorded if recording is off.
 
 use crate::support_gate::{Buffer, Fixture, Output, Seen, bump, fmt_json};
 use dashcam::{
@@ -36,7 +36,7 @@ fn disabled_events_stay_disabled() {
     assert_eq!((json.count("debug"), seen.count("debug")), (0, 0));
     assert_eq!(LevelFilter::current(), LevelFilter::INFO);
 
-    // Not a recording, but what an exchange always has.
+    // Not a recording: every exchange has these events.
     fixture.healthy(|| {
         dashcam::decision!("discount", rule = "vip");
         tracing::error!("went wrong");

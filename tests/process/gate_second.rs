@@ -1,5 +1,5 @@
-//! Two gates in one registry: the outermost records, the other one filters, and
-//! the status says so.
+//! Two gates in one registry: the outermost records, the other one filters, and the status reports
+//! it.
 
 use crate::support_gate::{Fixture, Output, Seen, messages};
 use dashcam::kit::Recording;
@@ -13,7 +13,7 @@ fn emit() {
     tracing::debug!(target: "hyper::proto", "excluded");
 }
 
-/// `lowest` is what both bases show.
+/// `lowest` is the lowest level that both bases show.
 fn check(fixture: &Fixture, seen: &Seen, lowest: Level, position: &str) {
     let status = fixture.dashcam.status();
     assert_eq!(status.recording, Recording::On, "{position}");

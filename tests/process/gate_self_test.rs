@@ -1,4 +1,4 @@
-//! What is wrong with the registry is told in the log, once.
+//! The log reports once what is wrong with the registry.
 
 use crate::support_gate::{Fixture, Seen};
 use tracing::Level;

@@ -1,5 +1,5 @@
-//! A value that logs while another layer records it into a span. With the level
-//! off it would log nothing, so recording it must not make anybody wait.
+//! A value that logs while another layer records it into a span. With the level off it would log
+//! nothing, so recording it must not block any thread.
 
 use crate::support_gate::Fixture;
 use std::{fmt, sync::mpsc, thread, time::Duration};

@@ -127,7 +127,7 @@ fn an_explicit_parent_counts_and_none_does_too() {
     }
 }
 
-/// The registry gives the IDs of closed spans out again.
+/// The registry reuses the IDs of closed spans.
 #[test]
 fn right_after_many_spans_were_closed() {
     alone!();
@@ -151,7 +151,7 @@ fn right_after_many_spans_were_closed() {
             Some("inside") => json!([outer, ["step", {"n": event.fields["n"]}]]),
             _ => json!([outer]),
         };
-        // A path may be left out where there were too many; it is never wrong.
+        // A path may be left out if there were too many. It is never wrong.
         if !event.spans.is_empty() {
             with_spans += 1;
             assert_eq!(spans(event), expected);
@@ -177,7 +177,7 @@ async fn spans_of_other_requests_stay_out() {
         }
         .instrument(tracing::info_span!("handler", n))
     };
-    // The request's own span is inside of theirs, and left out.
+    // The request's own span is inside theirs, and left out.
     let requests = (0..20).map(|n| fixture.serve(request(), handler(n)));
     futures_util::future::join_all(requests).await;
     let kept = fixture.take();

@@ -1,4 +1,4 @@
-//! The status says why nothing can be recorded.
+//! The status reports why nothing can be recorded.
 
 use crate::support_gate::{Buffer, Fixture, Output, fmt_json, messages};
 use dashcam::{exchange::Mode, kit::Recording};
@@ -53,15 +53,14 @@ fn a_second_global_filter_is_found_on_either_side() {
     tracing::subscriber::with_default(tracing_subscriber::registry().with(gate()), || {
         assert_eq!(fixture.dashcam.status().recording, Recording::On);
     });
-    // No trace of the question is left behind.
+    // The probe leaves no trace.
     assert_eq!(fixture.dashcam.status().late_events, 0);
     assert!(fixture.take().is_empty());
 }
 
-/// A dependency takes debug events out of the binary. Features are those of the whole
-/// build, so `.ci/full` builds this test a second time, with
-/// `--features full,tracing/max_level_info`; in other builds it holds the status to the
-/// opposite.
+/// A dependency removes debug events from the binary. Features apply to the whole build, so
+/// `.ci/full` builds this test a second time, with `--features full,tracing/max_level_info`. In
+/// other builds the test expects the opposite from the status.
 #[test]
 fn the_static_level_is_in_the_status() {
     alone!();

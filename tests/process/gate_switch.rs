@@ -1,4 +1,4 @@
-//! What is recorded is switched while the service runs.
+//! What is recorded changes while the service runs.
 
 use crate::support_gate::{Buffer, DEADLINE, Fixture, Output, Seen, bump, fmt_json, messages};
 use dashcam::{
@@ -22,7 +22,7 @@ fn off_on_and_by_target() {
     let handle = fixture.dashcam.handle();
 
     static EVALUATED: AtomicU32 = AtomicU32::new(0);
-    // The same callsites all along, registered while recording is off.
+    // The same callsites throughout, registered while recording is off.
     fn emit() {
         tracing::debug!(n = bump(&EVALUATED), "debug");
         tracing::trace!(target: "sqlx", n = bump(&EVALUATED), "trace of sqlx");
@@ -59,7 +59,7 @@ fn off_on_and_by_target() {
     handle.recording().set("trace").unwrap();
     recorded("trace", &["debug", "trace of sqlx", "trace", "info"], 3);
 
-    // Below DEBUG, too, the question whether it works is answered.
+    // The probe also works at a level that is less verbose than DEBUG.
     handle.recording().set("warn").unwrap();
     assert_eq!(LevelFilter::current(), LevelFilter::INFO);
     assert_eq!(handle.status().recording, Recording::On);
@@ -84,7 +84,7 @@ fn off_on_and_by_target() {
     });
     recorded("debug again", &["debug", "info"], 1);
 
-    // In the middle of requests.
+    // While requests run.
     let exchange = fixture.failing(|| {
         emit();
         fixture.dashcam.recording().off();
@@ -102,7 +102,7 @@ fn off_on_and_by_target() {
         assert_eq!(json.count(message) + seen.count(message), 0, "{message}");
     }
 
-    // A callsite that nobody has met before the change.
+    // A callsite that was never reached before the change.
     let exchange = fixture.failing(|| tracing::debug!("late callsite"));
     assert_eq!(messages(&exchange), ["late callsite"]);
     fixture.dashcam.recording().off();

@@ -1,4 +1,4 @@
-//! Values of every kind, and the code of the service that formats them.
+//! Values of every kind, and the service's code that formats them.
 
 use crate::support_gate::{Fixture, Output, Seen, messages};
 use std::{
@@ -76,7 +76,7 @@ fn code_that_logs_while_it_is_formatted() {
         tracing::info!("between");
         tracing::warn!("after the quiet one");
     });
-    // What is said inside comes first: the event around it is not complete yet.
+    // The inner event comes first: the outer event is not complete yet.
     assert_eq!(
         messages(&exchange),
         [
@@ -195,7 +195,7 @@ fn the_newest_events_are_kept() {
     assert!(exchange.events.is_sorted_by_key(|e| e.at_us));
     assert_eq!(fixture.dashcam.status().bytes_held, 0, "all was given back");
 
-    // The same context is used again, and knows nothing of that.
+    // The same context is reused, and has nothing of that.
     let exchange = fixture.failing(|| tracing::debug!("one"));
     assert_eq!(messages(&exchange), ["one"]);
     assert_eq!(exchange.losses, dashcam::exchange::Losses::default());
@@ -284,7 +284,7 @@ fn numbers_bytes_and_errors() {
     assert_eq!(fields.get("none"), None, "{fields:#}");
     assert_eq!(fields["bytes"], "[00 ff]", "{fields:#}");
     assert_eq!(fields["negative_zero"].as_f64(), Some(0.0));
-    // JSON has no integers beyond 64 bits that every reader reads alike.
+    // Readers disagree on JSON integers beyond 64 bits.
     assert_eq!(fields["max"], u64::MAX);
     assert_eq!(fields["wide"], u128::MAX.to_string());
     assert_eq!(fields["narrow"], i128::MIN.to_string());

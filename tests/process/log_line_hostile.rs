@@ -1,7 +1,7 @@
-//! Clients that send the worst: every line of the log stays one JSON object.
+//! Hostile clients: every line of the log stays one JSON object.
 //!
-//! With `DASHCAM_LINES` the lines go to files in that directory, for parsers that
-//! others wrote (`.ci/checks/log-lines`).
+//! With `DASHCAM_LINES` the lines go to files in that directory, for parsers of others
+//! (`.ci/checks/log-lines`).
 
 use crate::support_gate::{Buffer, DEADLINE};
 use axum::{
@@ -21,7 +21,7 @@ use tokio::{
 };
 use tracing_subscriber::{EnvFilter, prelude::*};
 
-/// Logs everything that it was sent, in every way there is.
+/// Logs everything that it receives, in every way.
 async fn careless(RawQuery(query): RawQuery, path: Path<String>, request: Request) -> StatusCode {
     let (head, body) = request.into_parts();
     let body: Bytes = body.collect().await.unwrap().to_bytes();
@@ -46,7 +46,7 @@ async fn careless(RawQuery(query): RawQuery, path: Path<String>, request: Reques
     StatusCode::OK
 }
 
-/// Values that have broken log lines somewhere.
+/// Values that are known to break log lines.
 fn values() -> Vec<Vec<u8>> {
     let mut values: Vec<Vec<u8>> = vec![
         (0..=255).collect(),
@@ -64,12 +64,12 @@ fn values() -> Vec<Vec<u8>> {
     values
 }
 
-/// Sends bytes and reads the answer to its end.
+/// Sends bytes and reads the response to its end.
 async fn send(port: u16, request: &[u8]) {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
         .await
         .unwrap();
-    // Who is refused early may not read all of it.
+    // A client that is refused early may not read all of it.
     let _ = stream.write_all(request).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
@@ -82,7 +82,7 @@ fn percent(bytes: &[u8]) -> String {
 
 fn requests(value: &[u8]) -> [Vec<u8>; 3] {
     let cut = &value[..value.len().min(2_000)];
-    // What a header may have in it: anything but line breaks, NUL and the like.
+    // The allowed content of a header: anything but line breaks, NUL and the like.
     let header: Vec<u8> = cut
         .iter()
         .copied()

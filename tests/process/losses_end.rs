@@ -1,5 +1,5 @@
-//! What was kept is written, or somebody is told: by `flush`, in the status, and at the
-//! end. The subscriber is the process's.
+//! What was kept is written, or its loss is reported: by `flush`, in the status, and at the end.
+//! The subscriber is the process's.
 
 use crate::support_gate::Buffer;
 use axum::{
@@ -39,19 +39,19 @@ static LOG: LazyLock<Buffer> = LazyLock::new(|| {
     log
 });
 
-/// What the log says of exchanges at the end.
+/// The log lines about exchanges at the end.
 fn farewells() -> Vec<Value> {
     let fields = fields().into_iter();
     fields.filter(|f| f["waiting"].is_number()).collect()
 }
 
-/// All that the log says of exchanges.
+/// All log lines about exchanges.
 fn fields() -> Vec<Value> {
     let lines = LOG.of_status();
     lines.iter().map(|line| line["fields"].clone()).collect()
 }
 
-/// A file where the directory should be; no two tests run at once.
+/// A file in place of the directory. No two tests run at once.
 fn in_the_way() -> PathBuf {
     let name = format!("dashcam-in-the-way-{}", std::process::id());
     let path = std::env::temp_dir().join(name);
@@ -65,7 +65,7 @@ fn built(exporter: impl Exporter) -> Dashcam {
     builder.exporter(exporter).build().unwrap()
 }
 
-/// So many requests fail.
+/// Lets this many requests fail.
 fn fail(dashcam: &Dashcam, times: usize) {
     let app = Router::new()
         .route("/", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
@@ -129,7 +129,7 @@ fn what_is_written_in_the_end_is_flushed_and_nothing_is_told() {
     fs::remove_dir_all(&path).unwrap();
 }
 
-/// Fails as it is told.
+/// Fails as its script says.
 #[derive(Clone, Default)]
 struct Fails {
     flush: Arc<AtomicBool>,
@@ -279,7 +279,7 @@ fn what_waits_in_memory_is_told_while_the_service_runs() {
     fs::remove_dir_all(&path).unwrap();
 }
 
-/// Takes its time.
+/// Is slow.
 struct Slow(std::sync::mpsc::Receiver<()>);
 
 impl Exporter for Slow {

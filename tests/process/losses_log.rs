@@ -1,4 +1,4 @@
-//! The log tells what was not kept, by itself and in numbers.
+//! The log reports what was not kept, by itself and in numbers.
 
 use crate::support_gate::Buffer;
 use axum::{
@@ -21,8 +21,8 @@ use std::{
 use tower::ServiceExt;
 use tracing_subscriber::{EnvFilter, prelude::*};
 
-/// Says that it has begun and waits until the other channel is closed; then takes
-/// nothing. Its tick panics each time, which keeps nobody from telling the losses.
+/// Signals that it has begun and waits until the other channel is closed. Then it accepts nothing.
+/// Its tick panics each time, which must not prevent the report of the losses.
 struct Stuck(std::sync::mpsc::Sender<()>, Receiver<()>);
 
 impl Exporter for Stuck {
@@ -69,8 +69,8 @@ async fn what_was_not_kept_is_told_by_reason() {
         let response = app.clone().oneshot(request).await.unwrap();
         to_bytes(response.into_body(), 1024).await.unwrap();
     };
-    // One is with the exporter, two wait, four are over the budget of their signature,
-    // and two of another one find the queue full.
+    // The exporter has one, two wait, four are over the budget of their signature, and two of
+    // another one find the queue full.
     send("/").await;
     begins.recv().unwrap();
     for path in ["/"; 6].iter().chain(&["/other"; 2]) {

@@ -1,8 +1,8 @@
-//! Scenarios that have their process for themselves: they set what is set once in a
-//! process, as the global subscriber, the panic hook or the logger, or measure one.
+//! Scenarios in processes of their own: they set what is set once in a process, such as the global
+//! subscriber, the panic hook or the logger, or they measure a process.
 //!
-//! The first line of each test is `alone!();`: the harness starts this program again for
-//! it. The test below holds every file of this directory to that.
+//! The first line of each test is `alone!();`: the harness starts this program again for it. The
+//! test below checks that in every file of this directory.
 
 #[macro_use]
 #[path = "../support_alone/mod.rs"]

@@ -1,6 +1,6 @@
-//! Load that wants memory: the peak of a server process stays within the stated
-//! budget over that of the same server without the layer, the traffic goes on,
-//! and what is lost is counted. `DASHCAM_LONG=1` is the full form.
+//! Load on the memory: the peak of a server process exceeds that of the same server without the
+//! layer by at most the stated budget, the traffic continues, and what is lost is counted.
+//! `DASHCAM_LONG=1` is the full form.
 
 #[path = "../../examples/traffic.rs"]
 mod traffic;
@@ -21,7 +21,7 @@ use tokio::{
 };
 
 const MIB: u64 = 1024 * 1024;
-/// What the server is told.
+/// The settings of the server.
 const MEMORY: u64 = 16;
 const QUEUE: u64 = 1024;
 const HEAD: u64 = 8 * 1024;
@@ -87,7 +87,7 @@ impl Server {
             .unwrap()
             .parse()
             .expect("an address");
-        // So that it never waits for somebody to read.
+        // So that it never waits for a reader.
         std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
         Self { child, address }
     }
@@ -119,20 +119,20 @@ fn post(path: &str, fields: &str, length: usize) -> Vec<u8> {
     format!("{head}content-length: {length}\r\n\r\n").into_bytes()
 }
 
-/// Sends what is there and reads to the end.
+/// Sends all bytes and reads to the end.
 async fn exchange(to: SocketAddr, bytes: Vec<u8>) -> Answer {
     let mut stream = connect(to).await;
-    // A server may answer and close before it has everything.
+    // A server may respond and close before it has everything.
     let _ = stream.write_all(&bytes).await;
     read(&mut stream).await
 }
 
 async fn connect(to: SocketAddr) -> TcpStream {
-    // Thousands at once are more than a listener's backlog.
+    // Thousands at once exceed a listener's backlog.
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {
-        // Of a fixed size: where hundreds of buffers grow at once, the system drops
-        // segments for lack of room, and connections stand still for minutes.
+        // Of a fixed size: if hundreds of buffers grow at once, the system drops segments for lack
+        // of room, and connections stall for minutes.
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(256 * 1024).unwrap();
         socket.set_send_buffer_size(256 * 1024).unwrap();
@@ -156,7 +156,7 @@ async fn read(stream: &mut (impl AsyncReadExt + Unpin)) -> Answer {
     }
 }
 
-/// Sends a long body and reads it back as it comes, without holding it.
+/// Sends a long body and reads it back while it comes, without holding it.
 async fn stream_through(to: SocketAddr, length: usize) {
     let (mut reader, mut writer) = connect(to).await.into_split();
     let sends = tokio::spawn(async move {
@@ -192,7 +192,7 @@ async fn stream_through(to: SocketAddr, length: usize) {
     );
 }
 
-/// Clients that send half of a body, wait for all the others, and go on.
+/// Clients that send half of a body, wait for all the others, and continue.
 async fn slow_clients(to: SocketAddr, n: usize, server: &Server) -> u64 {
     let mut clients = Vec::new();
     for _ in 0..n {
@@ -216,7 +216,7 @@ async fn slow_clients(to: SocketAddr, n: usize, server: &Server) -> u64 {
     while_waiting
 }
 
-/// A gzip stream of so many MiB of zeros inside of JSON, made without holding them.
+/// A gzip stream of this many MiB of zeros inside JSON, made without holding them.
 fn bomb(mib: usize) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(b"{\"password\":\"").unwrap();
@@ -236,7 +236,7 @@ async fn each(n: usize, at_once: usize, task: impl AsyncFn(usize)) {
         .await;
 }
 
-/// All of the load; the peak of memory in KiB after each part.
+/// Runs all of the load. Returns the peak of memory in KiB after each part.
 async fn run(server: &Server, load: &Load, bomb: &[u8]) -> Vec<(&'static str, u64)> {
     let to = server.address;
     let mut peaks = Vec::new();
@@ -263,13 +263,13 @@ async fn run(server: &Server, load: &Load, bomb: &[u8]) -> Vec<(&'static str, u6
     .await;
     note("gzip bombs").await;
     each(load.heads, 50, async |n| {
-        // hyper's limit is some 400 KiB in 100 fields; over it it answers 431.
+        // hyper's limit is some 400 KiB in 100 fields. Beyond it, hyper responds with 431.
         let over = n % 2 == 1;
         let value = "v".repeat(if over { 12_000 } else { 4_000 });
         let fields: String = (0..90).map(|i| format!("x-{i}: {value}\r\n")).collect();
         let request = post("/echo", &fields, 0);
         let status = exchange(to, request).await.status;
-        // The server may close before all of it was sent, and then nobody knows.
+        // The server may close before all of it was sent, and then no response arrives.
         let expected = if over { [431, 0] } else { [200, 200] };
         assert!(expected.contains(&status), "{status}");
     })
@@ -297,7 +297,7 @@ fn scratch(name: &str) -> std::path::PathBuf {
     directory
 }
 
-/// Waits for what the server says of itself.
+/// Waits for a state in the server's report.
 async fn until(server: &Server, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {
@@ -321,7 +321,7 @@ async fn memory_stays_within_the_budget() {
     show("bare", &bare_peaks, &bare.memory().await);
     drop(bare);
     let most_in_flight = load.streams.max(load.slow) as u64;
-    // As ARCHITECTURE.md has it, and what the exchange being written takes.
+    // As in ARCHITECTURE.md, and the exchange that is being written.
     let budget = MEMORY * MIB + (most_in_flight + QUEUE) * 4 * HEAD + 48 * MIB + 8 * MIB;
     for (name, env) in [
         ("kept", &[("KEEP", "1")][..]),
@@ -360,7 +360,7 @@ async fn memory_stays_within_the_budget() {
     let _ = std::fs::remove_dir_all(&directory);
 }
 
-/// The directory goes, and later comes back by itself.
+/// The directory disappears, and later comes back by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_directory_is_made_again() {
     alone!();
@@ -385,7 +385,7 @@ async fn a_removed_directory_is_made_again() {
     let _ = std::fs::remove_dir_all(&directory);
 }
 
-/// A file system without room, where the system lets us make one.
+/// A file system without room, if the system lets us make one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_told_and_over_when_there_is_room() {
     alone!();
@@ -412,7 +412,7 @@ async fn a_full_disk_is_told_and_over_when_there_is_room() {
     };
     send().await;
     until(&server, "written", |d| d["exported"] == 1).await;
-    // Fills what is left, however little is taken.
+    // Fills the rest, however little is taken.
     let mut file = std::fs::File::create(&filler).unwrap();
     while file.write_all(&[0; 512]).is_ok() {
         assert!(file.metadata().unwrap().len() <= room);

@@ -1,4 +1,4 @@
-//! What the `metrics` facade is told.
+//! What the `metrics` facade receives.
 
 use axum::{
     Router,
@@ -16,7 +16,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use std::{collections::BTreeMap, time::Duration};
 use tower::ServiceExt;
 
-/// Takes every other exchange.
+/// Accepts every other exchange.
 struct Every2nd(u32);
 
 impl Exporter for Every2nd {

@@ -1,5 +1,4 @@
-//! `axum-tracing-opentelemetry` on both sides of dashcam: whose spans there are,
-//! and which IDs they have.
+//! `axum-tracing-opentelemetry` on both sides of dashcam: which spans exist, and their IDs.
 
 use crate::support_net::{keeping_all, the_only};
 use axum::{Router, body::Body, http::Request, routing::get};
@@ -37,7 +36,7 @@ fn exporter() -> &'static InMemorySpanExporter {
     })
 }
 
-/// What is left of a request that came with a trace.
+/// The results of a request that came with a trace.
 struct Visit {
     kept: Exchange,
     response: HeaderMap,
@@ -113,7 +112,7 @@ fn check(visit: &Visit) {
     assert_eq!(correlation.span_id, Some(id(visit.ours())));
     let theirs = visit.theirs();
     assert_eq!(theirs.parent_span_id.to_string(), CALLER);
-    // Their answer names their span.
+    // Its response names its span.
     let answered = traceparent(&visit.response, "traceparent");
     assert_eq!(answered.trace_id.to_string(), TRACE);
     assert_eq!(answered.parent_id.to_string(), id(theirs));
@@ -133,7 +132,7 @@ async fn inside_the_span_of_axum_tracing_opentelemetry_is_beside_ours() {
     })
     .await;
     check(&visit);
-    // Both say that the caller is their parent: they are beside each other.
+    // Both name the caller as their parent: they are siblings.
     assert_eq!(visit.ours().parent_span_id.to_string(), CALLER);
 }
 

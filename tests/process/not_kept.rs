@@ -1,5 +1,4 @@
-//! The log line of a failure that is not kept says why not; that of a healthy request
-//! says nothing of it.
+//! The log line of a failure that is not kept has the reason. That of a healthy request has none.
 
 use crate::support_gate::Buffer;
 use axum::{
@@ -61,7 +60,7 @@ async fn the_line_of_a_failure_that_is_not_kept_says_why() {
         .with(dashcam.gate(EnvFilter::new("info")))
         .with(dashcam.json_log_to(log.clone()).unwrap())
         .init();
-    // The last two members of the one line that a request leaves.
+    // The last two members of the one line of a request.
     let said = async |of: &Dashcam, path: &str| {
         let fails = || get(|| async { StatusCode::INTERNAL_SERVER_ERROR });
         let app = Router::new()
@@ -120,7 +119,7 @@ async fn the_line_of_a_failure_that_is_not_kept_says_why() {
     let other = built(storm, 0.0).exporter(Memory::new(9)).build().unwrap();
     assert_eq!(said(&other, "/asked").await, no("per_second"));
 
-    // What is kept after those tells how many they were, and when.
+    // Exchanges that are kept after those report how many they were, and when.
     let before = std::time::SystemTime::now();
     drop(release);
     assert!(dashcam.flush(DEADLINE));

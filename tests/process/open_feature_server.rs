@@ -1,5 +1,5 @@
-//! Rules from a flag server over the network (OFREP), which is stopped, ended, and
-//! replaced by one that talks rubbish. `.ci/checks/open-feature` runs it.
+//! Rules from a flag server over the network (OFREP), which is paused, ended, and replaced by one
+//! that responds with garbage. `.ci/checks/open-feature` runs it.
 #![cfg(all(feature = "full", unix))]
 
 use dashcam::{
@@ -33,7 +33,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Asks a server by the OpenFeature Remote Evaluation Protocol.
+/// Queries a server by the OpenFeature Remote Evaluation Protocol.
 struct Remote {
     base: String,
     client: reqwest::Client,
@@ -171,7 +171,7 @@ impl Server {
         server
     }
 
-    /// Makes a flag, or changes it.
+    /// Creates or changes a flag.
     fn flag(&self, key: &str, value: &Value) {
         let flags = format!("{}/admin/api/flags", self.base);
         let client = reqwest::blocking::Client::builder()
@@ -210,7 +210,7 @@ impl Drop for Server {
     }
 }
 
-/// Answers whatever comes on this port with this, until told not to.
+/// Responds to every request on this port with this, until it is stopped.
 fn rubbish(
     port: u16,
     answer: &'static str,
@@ -344,7 +344,7 @@ fn a_real_server_that_goes_down_hangs_and_talks_rubbish() {
         let done = Arc::new(AtomicBool::new(false));
         let served = Arc::new(AtomicU32::new(0));
         let thread = rubbish(port, answer, Arc::clone(&served), Arc::clone(&done));
-        // Two flags a time: the problem is that of an answer like this.
+        // Two flags per poll: the problem is that of a response like this.
         until("it is asked", || served.load(SeqCst) > 4);
         println!("rubbish {n}: {}", problem());
         assert!(!problem().is_empty());
@@ -352,7 +352,7 @@ fn a_real_server_that_goes_down_hangs_and_talks_rubbish() {
         done.store(true, SeqCst);
         thread.join().unwrap();
     }
-    // Nobody does anything, and the server is still gone.
+    // Without any action, while the server is still gone.
     until("its own end", || selected("/x").is_none());
     assert!(SystemTime::now() >= end);
     println!("ended by itself: {}", problem());

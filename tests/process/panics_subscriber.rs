@@ -1,5 +1,4 @@
-//! A subscriber that panics where dashcam warns of something, or holds a span. It is the
-//! process's.
+//! A subscriber that panics while dashcam logs a warning or holds a span. It is the process's.
 
 use axum::{
     Router,
@@ -51,7 +50,7 @@ impl<S: Subscriber> Layer<S> for Panicking {
     }
 }
 
-/// A registry that panics when somebody holds a span once more.
+/// A registry that panics when a span is cloned.
 struct Root(Registry);
 
 impl Subscriber for Root {
@@ -105,7 +104,7 @@ impl<'a> LookupSpan<'a> for Root {
     }
 }
 
-/// Wants to be asked without a pause, of which the log is told.
+/// Wants to be polled without a pause, which the log reports.
 struct Eager(Arc<AtomicU32>);
 
 impl RuleSource for Eager {
@@ -135,7 +134,7 @@ async fn every_request_is_answered_and_every_source_is_asked() {
     let dashcam = TestDashcam::with(|builder| {
         let office = Rule::new("office", later).when(When::new().client("10.0.0.0/8").unwrap());
         builder
-            // One is told of as the layer is made, the other one as requests come.
+            // The log reports one when the layer is created, the other one as requests come.
             .rules(Rules::new([
                 Rule::new("old", later).when(When::new().route("/:id")),
                 office,

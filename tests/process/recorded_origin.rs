@@ -1,4 +1,4 @@
-//! Where a recorded event comes from, and what it says of what is missing.
+//! The origin of a recorded event, and how it reports what is missing.
 
 use crate::support_gate::{Buffer, FAILED, Fixture, request};
 use dashcam::{
@@ -287,7 +287,7 @@ fn what_does_not_fit_is_missed_where_it_was() {
 fn events_over_the_memory_of_all_are_missing() {
     alone!();
     output();
-    // A quarter of it is for events: other requests hold it.
+    // A quarter of it is for events, and other requests hold that.
     let fixture = limited(|limits| limits.memory = 256 * 1024);
     let fill = |n: u64| async move {
         (0..400).for_each(|step| tracing::debug!(n, step, "some text to fill the memory"));

@@ -55,8 +55,7 @@ fn fixture() -> Fixture {
     })
 }
 
-/// Logs at two levels, in a span, while it is formatted; so does what it logs,
-/// `depth` times.
+/// Logs at two levels, in a span, while it is formatted. Its values do the same, `depth` times.
 struct Chatty<'a> {
     tag: &'static str,
     depth: u32,
@@ -147,7 +146,7 @@ fn recorded_events_format_once_and_are_replayed_as_text() {
     }
     let replayed = outputs.at_debug.with_message("quiet outer").remove(0);
     assert_eq!(replayed["fields"]["value"], "quiet value 2");
-    // What was shown at once, then the replay, each in its order.
+    // The live events first, then the replay, each in its order.
     let mut order = outputs.plain.messages();
     order.retain(|message| message.starts_with("quiet"));
     let part = |of| all.iter().filter(move |(.., shown)| *shown == of);

@@ -1,5 +1,4 @@
-//! Recorded events of a request that goes wrong, shown again to formatting
-//! layers of the service's own.
+//! Recorded events of a failing request, replayed to the service's formatting layers.
 
 use crate::support_gate::{Buffer, Fixture, Output, Seen, fmt_json, request};
 use dashcam::{capture::Replay, gate::EventTime};
@@ -67,7 +66,7 @@ fn keeps_metadata_types_order_and_time_and_repeats_nothing() {
     let ended = SystemTime::now();
     assert_eq!(exchange.events.len(), 4);
 
-    // The request line is written by the request's own thread meanwhile.
+    // Meanwhile the request's own thread writes the request line.
     let mut order = plain.messages();
     order.retain(|message| message != "request");
     let third = exchange.events[3].message.as_deref().unwrap();
@@ -141,7 +140,7 @@ fn keeps_metadata_types_order_and_time_and_repeats_nothing() {
         "{from_exchange} {from_text}"
     );
 
-    // The slow one is replayed, too; then nothing is left over for others.
+    // The slow one is replayed, too. Then nothing is left over for others.
     let slow = Fixture::with(|builder| builder.replay(replay).slow(Duration::ZERO));
     slow.call(request(), StatusCode::OK, || tracing::debug!("slow debug"));
     assert_eq!(slow.take().len(), 1);

@@ -1,4 +1,4 @@
-//! A layer of the service's own that blocks while it is shown a replay.
+//! A layer of the service that blocks during a replay.
 
 use crate::support_gate::{
     Buffer, DEADLINE, FAILED, Fixture, Output, Seen, fmt_json, messages, replay_all, request, until,
@@ -15,7 +15,7 @@ use tracing_subscriber::{
     prelude::*,
 };
 
-/// What it says when it blocks, and what it then waits for.
+/// Its signal that it blocks, and the channel for which it then waits.
 static BLOCK: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>> = Mutex::new(None);
 
 struct Blocking;
@@ -59,7 +59,7 @@ fn traffic_goes_on_and_what_does_not_fit_is_counted() {
     fail(0);
     is_blocked.recv_timeout(DEADLINE).unwrap();
 
-    // Nobody waits for it: not requests, nor the exporter, nor the other layers.
+    // Nothing waits for it: neither requests, nor the exporter, nor the other layers.
     for n in 1..20 {
         fail(n);
         assert_eq!(plain.count(&format!("info {n}")), 1);
@@ -96,7 +96,7 @@ fn traffic_goes_on_and_what_does_not_fit_is_counted() {
     }
     assert_eq!(fixture.dashcam.status().bytes_held, 0);
 
-    // As if nothing had been.
+    // As if nothing had happened.
     fail(20);
     assert_eq!(messages(&fixture.only()), ["debug 20", "info 20"]);
     assert_eq!((plain.count("debug 20"), json.count("debug 20")), (1, 1));

@@ -1,4 +1,4 @@
-//! A layer that logs, and enters requests, while it is shown replayed events.
+//! A layer that logs, and enters requests, while it receives replayed events.
 
 use crate::support_gate::{Buffer, DEADLINE, Fixture, Output, Seen, messages};
 use dashcam::capture::Replay;

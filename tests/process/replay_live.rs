@@ -1,5 +1,5 @@
-//! A reason to keep a request while it runs makes the rest of it live, and shows
-//! what was recorded before.
+//! A reason to keep a request while it runs makes the rest of it live, and replays what was
+//! recorded before.
 
 use crate::support_gate::{Body, Buffer, DEADLINE, Fixture, Output, fmt_json, messages, request};
 use dashcam::{
@@ -45,7 +45,7 @@ fn spans(message: &str) -> Vec<String> {
         .collect()
 }
 
-/// What came after the reason is live, what came before is replayed, all once.
+/// Events after the reason are live, those before are replayed, all once.
 fn check(exchange: &Exchange, tag: &str) {
     let all = [
         "before one",
@@ -100,7 +100,7 @@ fn after_keep_while_the_request_goes_on() {
         tracing::debug!("keep before two");
         dashcam::keep("odd");
         tracing::info!("keep reason");
-        // The request still runs when what it recorded is shown.
+        // The request still runs when its recorded events are replayed.
         let until = Instant::now() + DEADLINE;
         while output().with_message("keep before two").is_empty() {
             assert!(Instant::now() < until, "shown while the request runs");
@@ -283,7 +283,7 @@ fn what_was_shown_before_is_known_to_be_hidden() {
     output();
     let fixture = fixture(|_| {});
     fixture.call(request(), StatusCode::OK, || {
-        // Not in the source as they are: literals are the program's own words.
+        // Not in the source in this form: literals are the program's own words.
         let [token, password] = ["t0ken-of-the-span", "s3cret-of-the-event"].map(str::to_owned);
         let span = tracing::info_span!("login", token);
         let _span = span.enter();

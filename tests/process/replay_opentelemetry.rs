@@ -15,7 +15,7 @@ fn attribute(attributes: &[KeyValue], name: &str) -> Option<String> {
     Some(found.value.to_string())
 }
 
-/// Holds a replay up until the test goes on.
+/// Delays a replay until the test continues.
 struct Hold;
 
 static GO: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
@@ -50,7 +50,7 @@ fn a_failing_requests_span_has_its_events_with_their_times() {
         .with(Hold)
         .with(fixture.dashcam.gate(EnvFilter::new("info")))
         .init();
-    // The filter makes nobody ask about trace events.
+    // With this filter, trace events are disabled.
     assert_eq!(
         tracing::level_filters::LevelFilter::current(),
         tracing::level_filters::LevelFilter::DEBUG
@@ -111,7 +111,7 @@ fn a_failing_requests_span_has_its_events_with_their_times() {
     assert_eq!(card, exchange.events[0].fields["card"].as_str().unwrap());
     assert!(!card.contains("4111 1111"), "{card}");
     assert_eq!(attribute(&first.attributes, "message"), None);
-    // Fields may be named as what every event has.
+    // Fields may have the names of the attributes of every event.
     for (name, value) in [
         ("level", "DEBUG"),
         ("target", module_path!()),
@@ -138,6 +138,6 @@ fn a_failing_requests_span_has_its_events_with_their_times() {
         assert!(began <= event.timestamp + Duration::from_millis(1));
         assert!(event.timestamp <= ended);
     }
-    // The span was held for the replay, and ends with the request all the same.
+    // The replay held the span, which still ends with the request.
     assert!(failing.end_time <= ended);
 }

@@ -1,4 +1,4 @@
-//! A layer of the service's own that panics while it is shown a replay.
+//! A layer of the service that panics during a replay.
 
 use crate::support_gate::{
     Buffer, DEADLINE, FAILED, Fixture, Output, Seen, fmt_json, messages, replay_all, request, until,
@@ -16,7 +16,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Panics wherever it is told to, on the thread of the replays.
+/// Panics at the places that it is told, on the thread of the replays.
 struct Panicking;
 
 static WHERE: Mutex<&str> = Mutex::new("");
@@ -28,7 +28,7 @@ impl Panicking {
         if std::thread::current().name() != Some("dashcam-replay") {
             return;
         }
-        // So that the replay is what holds the request's span.
+        // So that only the replay holds the request's span.
         until("the request is over", || OVER.load(SeqCst));
         if WHERE.lock().unwrap().contains(place) {
             PANICKED.store(true, SeqCst);
@@ -124,7 +124,7 @@ fn the_others_go_on() {
         assert_eq!(counts(&format!("{place} info")), [1; 5]);
         assert!(counts(&format!("{place} debug")).iter().all(|n| *n <= 1));
 
-        // Requests of every kind after it, whose replays are whole.
+        // Requests of every kind after it, whose replays are complete.
         fixture.healthy(|| tracing::debug!("healthy after {place}"));
         fixture.call(request(), FAILED, || {
             tracing::debug!("debug after {place}");

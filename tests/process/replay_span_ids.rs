@@ -1,5 +1,5 @@
-//! The registry gives the IDs of closed spans to new ones: no recorded event may
-//! take a foreign span for its own, neither in the exchange nor in the replay.
+//! The registry reuses the IDs of closed spans: no recorded event may have a span of others,
+//! neither in the exchange nor in the replay.
 
 use crate::support_gate::{
     Buffer, DEADLINE, FAILED, Fixture, Output, fmt_json, replay_all, request,
@@ -15,10 +15,10 @@ use tracing_subscriber::{
     prelude::*,
 };
 
-/// What it says when a replay has begun, and what it then waits for.
+/// Its signal that a replay has begun, and the channel for which it then waits.
 type Pause = (mpsc::Sender<()>, mpsc::Receiver<()>);
 
-/// Holds a replay up once it has begun, where it is told to.
+/// Delays a replay once it has begun, when told to.
 struct HoldUp;
 
 static PAUSE: Mutex<Option<Pause>> = Mutex::new(None);
@@ -49,7 +49,7 @@ fn fixture() -> Fixture {
     Fixture::with(|builder| builder.replay(replay_all(false)))
 }
 
-/// A span that has the ID which another one had, if there is one to be had.
+/// Returns a span with the ID that another one had, if the registry gives it out.
 fn impostor(id: &Id) -> Option<Span> {
     let mut spans = (0..100_000).map(|_| tracing::info_span!("impostor"));
     spans.find(|span| span.id().as_ref() == Some(id))
@@ -65,8 +65,8 @@ fn churn(spans: u64, name: &str) {
     }
 }
 
-/// What a request does: events in spans of their own, with the spans of others
-/// between them and around them in time.
+/// The work of a request: events in spans of their own, with the spans of others between them and
+/// around them in time.
 fn work(tag: &'static str, steps: u64) {
     for step in 0..steps {
         let outer = tracing::info_span!("outer", tag, step);
@@ -86,7 +86,7 @@ fn work(tag: &'static str, steps: u64) {
     }
 }
 
-/// The spans of a request in which it was all as in [`work`].
+/// Asserts the spans of a request whose events were those of [`work`].
 fn check(exchange: &Exchange, tag: &str, steps: u64) {
     let names = ["outer", "inner", "outer again", "bare", "bare again"];
     assert_eq!(exchange.losses, dashcam::exchange::Losses::default());
@@ -203,8 +203,8 @@ fn replays_stay_with_their_own_spans() {
     check(&exchange, "alone", 25);
     check_lines(&output.lines(), &exchange, "alone");
 
-    // Between what one request records and its replay, in other requests and
-    // outside of any, while the replays of others are under way.
+    // Between the recording of a request and its replay, in other requests and outside of any,
+    // while others are replayed.
     let tags = ["one", "two", "three", "four"];
     std::thread::scope(|scope| {
         for tag in tags {

@@ -19,10 +19,10 @@ use tracing_subscriber::{
 const REQUESTS: u64 = 5_000;
 const ROUTES: u64 = 20;
 
-/// What was shown of the requests, by name of the thread.
+/// The replayed requests, by name of the thread.
 #[derive(Debug, Default)]
 struct Shown {
-    /// Which debug events, as request and step.
+    /// The debug events, as request and step.
     debug: Vec<(u64, u64)>,
     /// What replays have announced.
     announced: HashMap<String, u64>,
@@ -117,7 +117,7 @@ fn storm(replay: Replay) -> (Status, Shown) {
     (status, shown)
 }
 
-/// What must be so however many are replayed.
+/// What must hold however many are replayed.
 fn check(status: &Status, shown: &Shown) {
     let replays = &status.replays;
     let counted = replays.replays + replays.suppressed + replays.queue_full;
@@ -127,7 +127,7 @@ fn check(status: &Status, shown: &Shown) {
     assert_eq!(shown.requests, REQUESTS, "no line of a request is lost");
     let thread = Some("dashcam-replay".to_owned());
     assert_eq!(shown.threads, HashSet::from([thread]));
-    // Each of them whole, in order and once.
+    // Each of them complete, in order and once.
     assert_eq!(shown.debug.len() as u64, replays.events);
     assert_eq!(replays.events, 3 * replays.replays);
     let (mut steps, mut requests) = (shown.debug.chunks_exact(3), HashSet::new());

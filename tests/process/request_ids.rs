@@ -1,4 +1,4 @@
-//! From the correlation ID to the trace, with nothing else: the SDK gives the trace of a
+//! From the correlation ID to the trace, without anything else: the SDK gives the trace of a
 //! request the ID that follows from it.
 
 use crate::support_gate::{Body, Fixture, request};
@@ -8,7 +8,7 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, Sampler, SdkTracerProvider, SpanData};
 use tracing_subscriber::{filter::LevelFilter, prelude::*};
 
-/// The spans that are sampled of what these requests do, and their correlation IDs.
+/// The sampled spans of these requests, and their correlation IDs.
 fn spans_of(
     sampler: Sampler,
     requests: impl IntoIterator<Item = Request<Body>>,
@@ -72,7 +72,7 @@ fn a_trace_that_came_in_goes_on() {
     assert_eq!(spans[0].span_context.trace_id().to_string(), trace);
 }
 
-/// The form of the IDs must not decide over what is sampled.
+/// The form of the IDs must not influence the sampling.
 #[test]
 fn a_ratio_is_one() {
     alone!();

@@ -1,4 +1,4 @@
-//! A source of rules that wants to be asked without a pause is not.
+//! A source of rules that asks for polls without a pause gets pauses.
 
 use crate::support_gate::Seen;
 use dashcam::selection::{RuleSource, Rules, Steering};
@@ -42,7 +42,7 @@ fn an_interval_of_nothing_has_a_pause() {
         assert!(began.elapsed() < Duration::from_secs(60));
         thread::sleep(Duration::from_millis(1));
     }
-    // No less than the pauses in between.
+    // At least the pauses in between.
     assert!(began.elapsed() >= Duration::from_millis(50));
     let said = "the rules of eager: polled every 10ms, not every 0ns";
     let messages = seen.messages();

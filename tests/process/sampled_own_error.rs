@@ -1,4 +1,4 @@
-//! What a request is shown live for by itself selects none of its spans.
+//! A request that is live because of its own failure has no span sampled for that.
 
 use crate::support_gate::{Fixture, Output, Seen, request};
 use dashcam::{
@@ -63,7 +63,7 @@ fn an_error_event_selects_nothing() {
         fixture.call(request, StatusCode::BAD_GATEWAY, || work(false));
         fixture.only();
     }
-    // One without ERROR event is replayed at its end.
+    // A request without an ERROR event is replayed at its end.
     fixture.call(unsampled(), StatusCode::BAD_GATEWAY, || {
         tracing::debug!("quiet");
     });
@@ -72,7 +72,7 @@ fn an_error_event_selects_nothing() {
     assert!(seen.count("before") >= 1, "it is shown all the same");
     assert!(seen.count("recorded events follow") >= 1);
 
-    // What a rule selects is sampled, whatever else it is.
+    // A request that a rule selects is sampled, whatever else it is.
     let mut asked = unsampled();
     asked
         .headers_mut()
@@ -81,7 +81,8 @@ fn an_error_event_selects_nothing() {
     fixture.only();
     assert_eq!(names(), ["GET", "inner"]);
 
-    // Selected by a fact it has the spans from there on, and no replay in between.
+    // If a fact selects it, its spans are sampled from there on, and there is no replay in
+    // between.
     fixture.call(unsampled(), StatusCode::BAD_GATEWAY, || {
         tracing::debug!("first");
         dashcam::current().unwrap().fact("tenant", "acme");

@@ -1,4 +1,4 @@
-//! Subscribers of single threads, each with a gate of its own, and no global one.
+//! Subscribers of single threads, each with its own gate, and no global one.
 
 use crate::support_gate::{
     Buffer, FAILED, Fixture, Output, fmt_json, messages, replay_all, request, until,
@@ -24,7 +24,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// A subscriber of this fixture's gate, and what it shows.
+/// A subscriber with this fixture's gate, and its output.
 fn subscriber(
     fixture: &Fixture,
     base: &str,
@@ -39,7 +39,7 @@ fn subscriber(
     (subscriber, buffer)
 }
 
-/// What the span's layer wrote of the one line with this message.
+/// What the span's layer wrote for the one line with this message.
 fn spans(output: &Buffer, message: &str) -> Vec<String> {
     let lines = output.with_message(message);
     assert_eq!(lines.len(), 1, "{message}");
@@ -48,7 +48,7 @@ fn spans(output: &Buffer, message: &str) -> Vec<String> {
     spans.iter().map(name).collect()
 }
 
-/// Failing requests under a subscriber of this thread; all names say which.
+/// Failing requests under a subscriber of this thread. All names include it.
 fn requests(n: usize, started: &Barrier, base: &str) -> (Fixture, Buffer) {
     let fixture = Fixture::with(|builder| builder.replay(replay_all(false)));
     let (subscriber, output) = subscriber(&fixture, base);
@@ -162,7 +162,7 @@ fn a_subscriber_that_is_gone_still_has_its_replays() {
     assert_eq!(output.count("outside"), 0);
 }
 
-/// Counts spans that are open, and has replays wait for the end of requests.
+/// Counts open spans, and makes replays wait for the end of requests.
 #[derive(Clone, Default)]
 struct Open {
     spans: Arc<AtomicUsize>,

@@ -1,5 +1,5 @@
-//! The request's span beside `tracing-opentelemetry`: its IDs, its attributes, and
-//! whom the sampler lets through.
+//! The request's span beside `tracing-opentelemetry`: its IDs, its attributes, and the sampler's
+//! decisions.
 
 use crate::support_gate::{Buffer, DEADLINE, until};
 use axum::{
@@ -48,7 +48,7 @@ struct Service {
     edge: Router,
 }
 
-/// Headers of the last request as its handler saw them, and of the call it made.
+/// Headers of the last request as its handler saw them, and of its call.
 static SENT: Mutex<Vec<[HeaderMap; 2]>> = Mutex::new(Vec::new());
 
 async fn call(seen: HeaderMap) {
@@ -135,7 +135,7 @@ static SERVICE: LazyLock<Service> = LazyLock::new(|| {
         .init();
     let app = routes().layer(dashcam.layer());
     let outer = edge.layer();
-    // It flushes when it is dropped, and the layer goes on.
+    // It flushes when it is dropped, and the layer continues.
     std::mem::forget(edge);
     Service {
         app,
@@ -147,7 +147,7 @@ static SERVICE: LazyLock<Service> = LazyLock::new(|| {
     }
 });
 
-/// What became of one request.
+/// The results of one request.
 struct Seen {
     id: String,
     response: Response<()>,
@@ -155,7 +155,7 @@ struct Seen {
     span: Option<SpanData>,
     inner: Vec<SpanData>,
     exchange: Option<Exchange>,
-    /// The `traceparent` that its handler saw, and that of the call it made.
+    /// The `traceparent` that its handler saw, and that of its call.
     parents: Option<[String; 2]>,
 }
 
@@ -186,7 +186,7 @@ impl Seen {
 
 async fn send(app: &Router, mut request: Request<Body>) -> Seen {
     let service = &*SERVICE;
-    // All are in one trace, so that would not tell them apart.
+    // All are in one trace, so the trace would not distinguish them.
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let id = format!("request-{}", NUMBER.fetch_add(1, Relaxed));
     let headers = request.headers_mut();
@@ -210,7 +210,7 @@ async fn send(app: &Router, mut request: Request<Body>) -> Seen {
         exchange = exchange.take().or_else(|| service.kept.take().pop());
         exchange.is_some() == kept
     });
-    // Where it was kept it closes on the exporter's thread.
+    // If it was kept, it closes on the exporter's thread.
     assert!(service.dashcam.flush(DEADLINE));
     let (server, inner) = service
         .spans
@@ -287,7 +287,7 @@ async fn a_call_is_a_child_of_the_innermost_span() {
     };
     assert_eq!(charge.parent_span_id, seen.span().span_context.span_id());
     let span_id = charge.span_context.span_id();
-    // The flag that the ID is random goes on.
+    // The flag that the ID is random is passed on.
     assert_eq!(seen.sent(), format!("00-{TRACE}-{span_id}-03"));
 }
 
@@ -421,7 +421,7 @@ async fn selected_requests_are_sampled_and_others_obey_the_parent() {
         let headers: Vec<_> = headers.iter().map(|(n, v)| (*n, &**v)).collect();
         let seen = send(&SERVICE.app, get_with("/orders/1", &headers)).await;
         assert_eq!(seen.span.is_some(), sampled, "{headers:?}");
-        // What goes out says what was decided, and the IDs are the span's.
+        // The outgoing header carries the decision, and the IDs of the span.
         let sent: dashcam::correlation::TraceParent = seen.sent().parse().unwrap();
         assert_eq!(sent.is_sampled(), sampled, "{headers:?}");
         assert_eq!(seen.line["trace_id"], *sent.trace_id.to_string());
@@ -460,12 +460,12 @@ async fn in_edge_mode_the_trace_is_restarted() {
     assert!(!seen.span().parent_span_is_remote);
     assert_eq!(seen.line["trace_id"], *own);
     assert!(seen.sent().contains(&own));
-    // What hands headers on does not hand the stranger's on.
+    // Code that forwards headers does not forward those of the client.
     assert_eq!(seen.parents.as_ref().unwrap()[0], seen.sent());
     let exchange = seen.exchange.as_ref().unwrap();
     assert_eq!(exchange.correlation.trace_id.as_ref(), Some(&own));
     assert_eq!(exchange.correlation.client_trace_id.as_deref(), Some(TRACE));
-    // Nor is the caller's flag obeyed.
+    // The caller's flag is not used, either.
     let seen = send(&SERVICE.edge, get_with("/orders/1", &headers[..1])).await;
     assert!(seen.span.is_none());
 }
@@ -499,10 +499,10 @@ async fn below_a_span_of_an_outer_layer_it_is_its_child() {
 #[tokio::test]
 async fn a_layer_further_out_may_have_the_span() {
     alone!();
-    // It makes the span, and the one inside knows how the request ended.
+    // The outer layer makes the span, and the inner one knows how the request ended.
     let app = routes()
         .layer(SERVICE.dashcam.layer())
-        // What has a span of its own may be between.
+        // A middleware with a span of its own may be between.
         .layer(TraceLayer::new_for_http().make_span_with(DefaultMakeSpan::new().level(Level::INFO)))
         .layer(CorrelationIdLayer::new().server_timing(true));
     let headers = [("traceparent", &*parent("01"))];

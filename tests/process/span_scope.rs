@@ -1,5 +1,5 @@
-//! An event belongs to the request in whose span it is emitted, on a thread that has
-//! no current request, such as a driver's own.
+//! An event belongs to the request in whose span it is emitted, on a thread without a current
+//! request, such as a driver's own.
 
 use crate::support_gate::{Buffer, DEADLINE, FAILED, Fixture, messages, request};
 use dashcam::exchange::Exchange;
@@ -43,7 +43,7 @@ fn a_drivers_thread_inside_the_callers_span() {
                 assert!(tracing::enabled!(Level::DEBUG));
                 tracing::debug!(rows = 2, "statement");
                 tracing::info_span!("inner").in_scope(|| tracing::info!("deeper"));
-                // A span of nobody, in which the thread is now.
+                // A span outside of requests, in which the thread is now.
                 let _nobody = tracing::info_span!(parent: None, "nobody").entered();
                 tracing::info!("of nobody");
             });
@@ -120,8 +120,8 @@ fn the_current_request_goes_before_the_span() {
     assert_eq!(messages(&exchange), ["mine"]);
 }
 
-/// What comes when the request has ended is not its own, and a span that lives on
-/// keeps nothing of it.
+/// Events after the end of the request are not its own, and a span that lives on holds nothing of
+/// it.
 #[test]
 fn after_the_request_it_is_nobodys() {
     alone!();

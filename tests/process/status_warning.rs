@@ -1,5 +1,5 @@
-//! An exporter that is unusable from the start is told in the log, though it is
-//! built before tracing is set up.
+//! The log reports an exporter that is unusable from the start, although it is built before
+//! tracing is set up.
 
 use dashcam::{Dashcam, export::Health};
 use std::{
@@ -31,7 +31,7 @@ fn an_unusable_directory_is_told_once() {
     std::fs::write(&place, "a file, not a directory").unwrap();
     let builder = Dashcam::builder().service("status", "1").directory(&place);
     let dashcam = builder.build().unwrap();
-    // Long enough for the exporter thread to look at least once.
+    // Long enough for the exporter thread to check at least once.
     sleep(Duration::from_millis(1500));
     tracing_subscriber::registry().with(Count).init();
     let mut left = 50;

@@ -1,6 +1,6 @@
-//! Many requests of every kind at once: each keeps exactly its own events.
+//! Many concurrent requests of every kind: each keeps exactly its own events.
 //!
-//! `DASHCAM_LONG=1` makes it many more; run it in release mode then.
+//! `DASHCAM_LONG=1` runs many more. Use it in release mode.
 
 use crate::support_gate::{Body, FAILED, Fixture, replay_all};
 use dashcam::{
@@ -26,7 +26,7 @@ use tracing_subscriber::{
 
 const SEED: u64 = 0x5eed;
 const TASKS: u64 = 64;
-/// Requests of a task between two looks at what was kept and shown.
+/// Requests of a task between two checks of what was kept and shown.
 const BATCH: u64 = 50;
 
 fn batches() -> u64 {
@@ -88,7 +88,7 @@ enum Fails {
     ErrorEvent,
 }
 
-/// One event, and what it is in.
+/// One event and its surroundings.
 #[derive(Clone, Copy, Debug)]
 struct Step {
     key: Key,
@@ -98,7 +98,7 @@ struct Step {
     yields: u8,
 }
 
-/// What a request does.
+/// The actions of a request.
 #[derive(Debug)]
 struct Plan {
     n: u64,
@@ -172,7 +172,7 @@ impl Plan {
         self.fails != Fails::Not || self.selected != Selected::Not || self.keep.is_some()
     }
 
-    /// Whether its debug events are shown, each once.
+    /// Asserts whether its debug events are shown, each once.
     fn is_shown(&self, replays: bool) -> bool {
         let wrong = self.fails != Fails::Not || self.keep.is_some();
         self.selected == Selected::Live || replays && wrong

@@ -1,4 +1,4 @@
-//! Tokens over sockets: what strangers send, and what goes on to other services.
+//! Tokens over sockets: those of unknown clients, and those that are propagated to other services.
 
 use crate::support_gate::{Fixture, Output, Seen};
 use axum::{
@@ -33,7 +33,7 @@ const HEADER: HeaderName = HeaderName::from_static("x-dashcam-verbose");
 const SECRET: [u8; 32] = [8; 32];
 const ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What the process shows.
+/// The output of the process.
 fn shown() -> &'static Seen {
     static SEEN: std::sync::LazyLock<Seen> = std::sync::LazyLock::new(Seen::default);
     static ONCE: Once = Once::new();
@@ -75,7 +75,7 @@ fn with(values: impl IntoIterator<Item = (HeaderName, String)>) -> HeaderMap {
     values.into_iter().map(value).collect()
 }
 
-/// Waits for so many requests to have ended; what was kept of them.
+/// Waits until this many requests have ended. Returns what was kept of them.
 async fn kept(fixture: &Fixture, finished: u64) -> Vec<Exchange> {
     let ended = async {
         while fixture.dashcam.status().finished < finished {
@@ -96,7 +96,7 @@ fn ten_minutes() -> Claims {
     Claims::new(Duration::from_secs(600)).subject("alice")
 }
 
-/// A token with the shared secret of these tests that ended a while ago.
+/// A token with the shared secret of these tests that expired a while ago.
 fn expired() -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = since.unwrap().as_secs();
@@ -134,7 +134,7 @@ async fn no_stranger_makes_a_request_verbose() {
         let values = values.iter().map(|value| (HEADER, (*value).to_owned()));
         let response = ask(url.clone(), with(values), "").await;
         assert_eq!(response.status(), StatusCode::OK);
-        // The handler sees no token, whoever sent it.
+        // The handler sees no token, whichever client sent it.
         assert_eq!(response.body(), "false");
         response.headers().get(HEADER).cloned()
     };
@@ -269,7 +269,7 @@ async fn pass(State(boundary): State<Boundary>, request: Request<Body>) -> Statu
     ask(to, head.headers, &body).await.status()
 }
 
-/// What the first service does with the URL that it is given.
+/// How the first service calls the URL that it gets.
 fn calling() -> Router {
     async fn layer(url: String) {
         tracing::debug!("calling by layer");
@@ -314,7 +314,7 @@ struct Two {
     message: &'static str,
 }
 
-/// Two services that have nothing in common but a key.
+/// Two services that share nothing but a key.
 async fn two(strips: bool, rules: Rules, message: &'static str) -> Two {
     let calls = TokenKey::ed25519_private("orders", &[1; 32]).unwrap();
     let public = calls.public().unwrap().for_calls_only();
@@ -399,7 +399,7 @@ async fn goes_on(path: &str, message: &'static str) {
     assert_eq!(shown().count(&format!("{message} trace")), 1, "as deep");
     let passed = two.passed().unwrap();
     assert_ne!(passed, token, "it is not the client's that goes on");
-    // Whoever saw it can do nothing with it in a request of his own.
+    // A client that saw it cannot use it in a request of its own.
     let to = format!("http://{}/items", two.boundary);
     ask(to.clone(), with([(HEADER, passed.clone())]), "").await;
     let other = with([(HEADER, passed), (ID, "mine".to_owned())]);
@@ -443,7 +443,7 @@ async fn what_goes_nowhere() {
     assert_eq!(two.passed(), None);
     two.ask("/function", Some("forged".to_owned())).await;
     assert_eq!(two.passed(), None);
-    // Nobody knows where it goes.
+    // Its destination is unknown.
     two.ask("/unknown", token()).await;
     assert_eq!(two.passed(), None);
     // Another name for the same host is another host.
@@ -484,7 +484,7 @@ async fn what_a_rule_selects_goes_on_as_well() {
     assert_eq!(two.shown(), 1);
 }
 
-/// A receiver that believes no ID believes no selection either.
+/// A receiver that trusts no ID trusts no selection either.
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_an_edge() {
     alone!();
@@ -504,8 +504,8 @@ async fn behind_an_edge() {
     assert_eq!(refused.get(&Refusal::Request), Some(&1));
 }
 
-/// Run by `.ci/checks/pyjwt`, with the code of `docs/tokens.md`: it mints with the
-/// private key that it is given, and verifies what it is given.
+/// `.ci/checks/pyjwt` runs it, with the code of `docs/tokens.md`. It issues a token with the given
+/// private key, and verifies the given token.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Python and PyJWT"]
 async fn another_library() {
@@ -539,7 +539,7 @@ async fn another_library() {
     }
 }
 
-/// The log says once why, and the response no more than who has no key may know.
+/// The log has the reason once. The response has no more than a client without a key may know.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_token_is_said() {
     alone!();
@@ -587,10 +587,10 @@ async fn a_refused_token_is_said() {
                 assert_eq!(send(token.clone()).await, expected, "{token}");
             }
         }
-        // A good one is not refused, and what becomes of it is another setting.
+        // A good token is not refused. Its verdict is another setting.
         assert_eq!(send(key.mint(&ten_minutes()).unwrap()).await, None);
         let said = &lines()[before.len()..];
-        // Other tests of this process may have said some, too.
+        // Other tests of this process may have caused some, too.
         for why in [
             "its signature is invalid",
             "no key of the service has its `kid`",
