@@ -1,5 +1,5 @@
-//! Who reads what is written, and sends requests of his own, does not find out
-//! what could be guessed; what could not be is joined.
+//! An attacker who reads the output, and sends requests of his own, cannot confirm a guess of a
+//! guessable value. Equal values that cannot be guessed have equal hashes.
 
 use crate::support_gate::{Buffer, DEADLINE, replay_all};
 use axum::{
@@ -26,14 +26,14 @@ const BIRTHDAY: &str = "1974-03-21";
 const PIN: &str = "482913";
 const LONG: &str = "Qm7xWz31kPv0Ls84";
 const GUESSES: usize = 10_000;
-/// In one request of the attacker.
+/// Within one request of the attacker.
 const AT_ONCE: usize = 10;
 
 fn policy() -> Policy {
     Policy::strict().with_key("test", &[7; 32]).unwrap()
 }
 
-/// What was written: exchanges, and log lines with those of replays.
+/// The output: exchanges, and log lines with those of replays.
 struct Written {
     exchanges: Vec<Exchange>,
     lines: String,
@@ -50,7 +50,7 @@ impl Written {
             .filter(move |e| e.correlation.id == id)
     }
 
-    /// All hashes of one request and its calls, in whatever output.
+    /// All hashes of one request and its calls, in every output.
     fn hashes(&self, id: &str) -> HashSet<String> {
         let exchanges = self.exchanges_of(id);
         let exchanges = exchanges.map(|exchange| serde_json::to_string(exchange).unwrap());
@@ -74,7 +74,7 @@ fn hashes(text: &str) -> Vec<String> {
     sixteen.filter(hash).map(str::to_owned).collect()
 }
 
-/// Repeats all that came in, in events of its own and in a call, and fails.
+/// Repeats all of its input, in events of its own and in a call, and fails.
 async fn handler(request: Request, client: CaptureLayer) -> (StatusCode, String) {
     let body = to_bytes(request.into_body(), usize::MAX).await.unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();
@@ -164,8 +164,7 @@ fn one(id: &str, body: Value) -> (String, Value) {
     (id.to_owned(), body)
 }
 
-/// The victim's request, and then those of who guesses both values, and is right
-/// once.
+/// The victim's request, then those of an attacker who guesses both values, and is right once.
 fn attacked() -> Vec<(String, Value)> {
     let victim = json!({ "pin": PIN, "birthday": BIRTHDAY, "reference": LONG });
     let mut bodies = vec![one("victim", victim)];
@@ -190,7 +189,7 @@ fn attacked() -> Vec<(String, Value)> {
     bodies
 }
 
-/// Hashes of the victim that the attacker's own requests have, too.
+/// Hashes of the victim that the attacker's own requests also have.
 fn found(written: &Written) -> usize {
     let victims = written.hashes("victim");
     assert!(victims.len() > 2, "{victims:?}");
@@ -205,7 +204,7 @@ fn found(written: &Written) -> usize {
     for line in written.lines.lines().filter(|l| !l.contains("victim")) {
         guesses.extend(hashes(line));
     }
-    // So much was written of them that a hit would be seen.
+    // This much was written of them, so that a hit would show.
     assert!(guesses.len() > GUESSES, "{}", guesses.len());
     victims.intersection(&guesses).count()
 }
@@ -304,7 +303,7 @@ fn what_cannot_be_guessed_and_facts_are_joined_by_who_has_the_key() {
     let foreign = exchange(policy(), sent());
     for name in ["reference", "place", "customer"] {
         let of = |exchange: &Exchange| hash(&body(exchange)[name]).to_owned();
-        // The fact makes the same value one that joins wherever it is.
+        // The fact gives the same value a joinable hash wherever it is.
         assert_eq!(of(&one), of(&other), "{name}");
         assert_ne!(of(&one), of(&foreign), "{name}");
     }

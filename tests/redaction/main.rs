@@ -1,5 +1,4 @@
-//! What has to be hidden is hidden, in all that is written; and what nobody has to hide
-//! is not.
+//! Values that must be hidden are hidden in every output, and values that need not be stay.
 
 mod false_alarms;
 mod guesses;

@@ -1,5 +1,5 @@
-//! What the service says itself stays, whatever its requests hold; what it
-//! repeats of them goes.
+//! The service's own words stay, whatever its requests contain. Values of requests that it repeats
+//! are hidden.
 #![cfg(all(feature = "full", target_os = "linux"))]
 
 use crate::support_gate::{Body, Buffer, DEADLINE, Fixture};
@@ -43,7 +43,7 @@ fn say(who: &str) {
     tracing::warn!(error = &declined as &dyn std::error::Error, "declined");
 }
 
-/// Logs, and ends as said; the exchange and the log lines.
+/// Logs, and ends as requested. Returns the exchange and the log lines.
 fn run<E>(end: impl Fn(&str) -> Result<Response<Body>, E> + Clone) -> (Exchange, String)
 where
     E: fmt::Display + 'static,

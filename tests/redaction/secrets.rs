@@ -1,5 +1,4 @@
-//! Secrets planted everywhere in real requests are found in no file and on no
-//! log line, in no encoding.
+//! Secrets planted everywhere in real requests are in no file and on no log line, in any encoding.
 
 use crate::support_gate::{Buffer, DEADLINE};
 use axum::{
@@ -20,9 +19,9 @@ use std::{fs, io, path::PathBuf, sync::Arc};
 use tower::ServiceExt;
 use tracing_subscriber::{EnvFilter, prelude::*};
 
-/// Stays readable everywhere: so much is known to have been written.
+/// Stays readable everywhere, which shows that the output was written.
 const HARMLESS: &str = "harmless words";
-/// A password as people choose them. No detector can know it by its look.
+/// A typical password of a user. No detector can recognise it.
 const WORDS: &str = "correct horse battery";
 
 #[derive(Clone, Copy, Debug)]
@@ -33,12 +32,12 @@ enum End {
 }
 
 struct Plan {
-    /// What the service says in its events, errors and reasons.
+    /// What the service logs in its events, errors and reasons.
     says: Vec<String>,
     set_cookie: Option<String>,
     answer: Option<String>,
     end: End,
-    /// Asked for, it is kept in full whatever else fails.
+    /// The service asks to keep it, so it is kept in full whatever else fails.
     asks: bool,
 }
 
@@ -57,7 +56,7 @@ async fn handler(State(plan): State<Arc<Plan>>, request: Request) -> Response {
         span.record("note", said.as_str());
         tracing::info!("inside of a span");
         dashcam::decision!("chosen", by = %said);
-        // A fact is hidden by itself, and known from then on.
+        // A fact is hidden itself, and known from then on.
         if plan.asks {
             dashcam::keep(format!("because {said}"));
             context.fact(format!("fact{n}"), said);
@@ -95,7 +94,7 @@ struct Case {
     uri: String,
     headers: Vec<(&'static str, String)>,
     body: String,
-    /// Also said by the service.
+    /// Also logged by the service.
     secrets: Vec<String>,
     set_cookie: Option<String>,
     answer: Option<String>,
@@ -182,7 +181,7 @@ fn cases() -> Vec<Case> {
         Case::new("no format", &["zX4cV7bN1mK8jH5gF2dS"])
             .body("text/plain", "password: zX4cV7bN1mK8jH5gF2dS"),
     ];
-    // The value begins inside of what is captured and ends outside.
+    // The value begins inside the captured part and ends outside.
     let padding = "x".repeat(BODY - 40);
     let long = "aS5dF8gH2jK6lQ9wE3rT7yU1iO4pZ0xC5vB8nM2";
     cases.push(
@@ -326,7 +325,7 @@ fn the_search_finds_what_is_there() {
     assert!(find("correct horse", &secret).is_empty());
 }
 
-/// Everything that was written: files, then log lines.
+/// The whole output: files, then log lines.
 fn run(case: &Case, end: End, asks: bool, storm: StormLimits) -> (String, String) {
     let name = format!("dashcam-secrets-{}-{}", std::process::id(), fastrand());
     let directory: PathBuf = std::env::temp_dir().join(name);
@@ -369,7 +368,7 @@ fn run(case: &Case, end: End, asks: bool, storm: StormLimits) -> (String, String
     (files, lines.text())
 }
 
-/// Tells the directories of one process apart.
+/// Distinguishes the directories of one process.
 fn fastrand() -> usize {
     static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
@@ -450,7 +449,7 @@ fn of_requests_in_a_storm() {
     check(end, false, storm);
 }
 
-/// Of the exchange only: a log line knows no other event.
+/// Only for the exchange: a log line does not know other events.
 #[test]
 fn in_the_text_of_one_event_and_by_name_in_another() {
     let fixture = crate::support_gate::Fixture::new();
@@ -458,7 +457,7 @@ fn in_the_text_of_one_event_and_by_name_in_another() {
     let exchange =
         tracing::subscriber::with_default(tracing_subscriber::registry().with(gate), || {
             fixture.failing(|| {
-                // As it came with a request; a literal would stay.
+                // As it came with a request. A literal would stay.
                 let [words, of_span, reason] =
                     [WORDS, "something of the span", "was stated as a fact"].map(str::to_owned);
                 tracing::debug!("{HARMLESS}: {words} before");

@@ -1,4 +1,4 @@
-//! Bodies as web shops, payment providers, code hosts and sign-ups send them.
+//! Typical bodies of web shops, payment providers, code hosts and sign-ups.
 
 use crate::leaks::random::Random;
 use serde_json::{Value, json};

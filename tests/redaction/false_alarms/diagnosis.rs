@@ -1,4 +1,4 @@
-//! What a service says of its own failures is where people look for it.
+//! What a service reports of its own failures stays readable.
 
 use crate::false_alarms::world::{Answered, World};
 use axum::{
@@ -13,7 +13,7 @@ use dashcam::exchange::Content;
 use serde_json::{Value, json};
 use tracing::{error, info};
 
-/// How services write an error into their answers.
+/// How services write an error into their responses.
 #[derive(Clone, Copy, Debug)]
 enum Format {
     Json,
@@ -87,7 +87,7 @@ fn told(answered: &Answered) -> [String; 2] {
     [Value::from(events), Value::from(answered.lines.clone())].map(|json| strings(&json))
 }
 
-/// Strings, as they are before JSON.
+/// Strings, before they are JSON.
 fn strings(json: &Value) -> String {
     match json {
         Value::String(text) => text.clone() + "\n",
@@ -163,8 +163,8 @@ fn an_error_is_shown_beside_the_answer_that_has_it() {
     );
 }
 
-/// What axum itself answers to requests that it cannot take apart: the texts stay, and
-/// so do those of tuples.
+/// axum's own responses to requests that it cannot parse: their texts stay, and so do those of
+/// tuples.
 #[test]
 fn rejections_and_short_answers_are_shown() {
     #[derive(serde::Deserialize)]
@@ -221,7 +221,7 @@ fn rejections_and_short_answers_are_shown() {
     };
     let json = "application/json";
     let form = "application/x-www-form-urlencoded";
-    // What is in the answer but for values of the request.
+    // Everything in the response except values of the request.
     let asked: &[(&str, &str, &str, &str, &[&str])] = &[
         (
             "POST",
@@ -399,7 +399,7 @@ fn rejections_and_short_answers_are_shown() {
                 hidden.push(format!("{method} {uri} {body}: {part:?} in {recorded:?}"));
             }
         }
-        // And what the client sent is not in it.
+        // And no value that the client sent is in it.
         for value in [
             "Alma",
             "Rivera",
@@ -418,7 +418,7 @@ fn rejections_and_short_answers_are_shown() {
     );
 }
 
-/// What the program says of itself is never rewritten, whatever bodies hold.
+/// The program's own texts are never rewritten, whatever bodies contain.
 #[test]
 fn literals_stay() {
     let world = World::new();

@@ -1,5 +1,5 @@
-//! What redaction takes away that nobody has to hide: words of ordinary log lines
-//! beside ordinary bodies, and the service's own diagnosis.
+//! What redaction hides without need: words of ordinary log lines beside ordinary bodies, and the
+//! service's own diagnosis.
 
 mod bodies;
 mod diagnosis;
@@ -15,7 +15,7 @@ use world::World;
 const BODIES: usize = 240;
 const TEXTS: usize = 12;
 
-/// Of a thousand texts, so many may lose a word that no hidden value has, and so many
+/// Of a thousand texts, at most this many may lose a word that no hidden value has, and this many
 /// an ordinary word that one has.
 const FOREIGN: usize = 5;
 const OWN: usize = 6;
@@ -37,9 +37,9 @@ fn values(json: &Value, out: &mut Vec<String>) {
     }
 }
 
-/// Words of a text that do not come out of it.
+/// Words of a text that are missing in the output.
 fn lost<'t>(said: &'t str, shown: &str) -> Vec<&'t str> {
-    // Where each piece between placeholders stands.
+    // The position of each piece between placeholders.
     let mut kept = vec![false; said.len()];
     let mut from = 0;
     let mut rest = shown;
@@ -92,7 +92,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// One text, as it was said and as each output shows it.
+    /// One text, as it was logged and as each output has it.
     fn text(&mut self, said: &str, shown: [&str; 2], hidden: &[String]) {
         self.texts += 1;
         let mut words: Vec<&str> = shown.iter().flat_map(|shown| lost(said, shown)).collect();

@@ -1,4 +1,4 @@
-//! What services and systems log all day.
+//! Typical log texts of services and systems.
 
 use crate::leaks::random::Random;
 use tracing::{error, info, warn};
@@ -118,7 +118,7 @@ impl P<'_> {
         self.0.of::<&'static str>(all)
     }
 
-    /// At run time, as services have them.
+    /// Made at run time, as in services.
     fn word(&mut self, all: &'static [&'static str]) -> String {
         self.of(all).to_owned()
     }
@@ -251,7 +251,7 @@ pub(crate) fn all() -> Vec<Text> {
         |p| info!("evicted {} entries of {}", p.n(5000), p.word(CACHES));
         |p| warn!("header of {} bytes is over the limit of {}", p.n(60_000), 8192);
         |p| info!("request {} joined trace", p.request());
-        // Files, as distributed systems and shells have them.
+        // Files, as in distributed systems and shells.
         |p| info!("Receiving block blk_-{} src: /{}:{} dest: /{}:50010", p.0.next() >> 8, p.ip(), p.n(60_000), p.ip());
         |p| info!("PacketResponder {} for block blk_{} terminating", p.n(3), p.0.next() >> 8);
         |p| warn!("Verification of replica on {} failed: {}", p.word(HOSTS), p.word(&["checksum error", "short read"]));

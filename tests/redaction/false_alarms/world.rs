@@ -1,4 +1,4 @@
-//! A service whose texts are known before anything looks at them.
+//! A service whose texts are known before redaction.
 
 use crate::{false_alarms::texts::Text, leaks::random::Random};
 use axum::{Router, body::Body, extract::Request, routing::post};
@@ -27,7 +27,7 @@ pub(crate) struct World {
     dispatch: tracing::Dispatch,
 }
 
-/// One request's texts, each with the values of its fields behind it.
+/// The texts of one request, each with the values of its fields after it.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) said: Vec<String>,
@@ -35,13 +35,13 @@ pub(crate) struct Seen {
     pub(crate) lines: Vec<String>,
 }
 
-/// What was answered, and what was kept and logged of it.
+/// The response, the exchange and the log lines.
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) status: StatusCode,
     pub(crate) body: String,
     pub(crate) exchange: Exchange,
-    /// The service's own.
+    /// Those of the service.
     pub(crate) lines: Vec<Value>,
 }
 
@@ -59,7 +59,7 @@ impl io::Write for Lines {
     }
 }
 
-/// Takes events of the service as they are.
+/// Collects events of the service unchanged.
 #[derive(Clone, Default)]
 struct Said(Arc<Mutex<Vec<String>>>);
 
@@ -87,12 +87,12 @@ impl<S: Subscriber> Layer<S> for Said {
     }
 }
 
-/// Of dashcam itself there are others.
+/// dashcam itself emits others.
 fn is_own(target: &str) -> bool {
     !target.starts_with("dashcam")
 }
 
-/// Message and fields, in one order for all.
+/// Message and fields, in the same order for all.
 fn text(message: &Value, fields: &Map<String, Value>) -> String {
     let plain = |value: &Value| match value {
         Value::String(text) => text.clone(),
@@ -138,7 +138,7 @@ impl World {
         }
     }
 
-    /// A request with this body whose handler says these texts.
+    /// Sends a request with this body, whose handler logs these texts.
     pub(crate) fn request(&self, body: &Value, texts: Vec<Text>, seed: u64) -> Seen {
         let handler = move |_: String| async move {
             let random = &mut Random::new(seed);
@@ -173,7 +173,7 @@ impl World {
         }
     }
 
-    /// What comes of a request to these routes.
+    /// Returns the results of a request to these routes.
     pub(crate) fn ask(&self, routes: Router, request: Request) -> Answered {
         let service = routes.layer(self.dashcam.layer());
         let (mut status, mut body) = (StatusCode::OK, Vec::new());

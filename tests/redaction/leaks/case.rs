@@ -1,8 +1,8 @@
-//! One request with its answer, and what the service says meanwhile.
+//! One request with its response, and what the service logs meanwhile.
 
 use crate::leaks::{composed::Saying, make::Make, random::Random};
 
-/// Name, value, and whether the value says of itself that it is sensitive.
+/// Name, value, and whether the value is marked as sensitive.
 pub(crate) type Fields = Vec<(String, Vec<u8>, bool)>;
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -14,18 +14,18 @@ pub(crate) enum End {
     BodyError,
     /// The service returns an error.
     Error,
-    /// The connection becomes another protocol's.
+    /// The connection is upgraded to another protocol.
     Upgrade,
 }
 
-/// A body and what is said of it in its head.
+/// A body and its description in the head.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Content {
     pub(crate) bytes: Vec<u8>,
     /// The length of its frames.
     pub(crate) chunk: usize,
     pub(crate) trailers: Fields,
-    /// Its sender goes away.
+    /// Its sender disconnects.
     pub(crate) error: Option<String>,
 }
 
@@ -41,14 +41,14 @@ pub(crate) struct Call {
     pub(crate) error: Option<String>,
 }
 
-/// What the service says and answers.
+/// What the service logs and returns.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     /// Values that the request had.
     pub(crate) says: Vec<String>,
     /// Values that only the response has: log lines come before them.
     pub(crate) says_in_debug: Vec<String>,
-    /// Values that stand in hidden fields of events, and in their text.
+    /// Values in hidden fields of events, and in their text.
     pub(crate) fields: Vec<String>,
     pub(crate) headers: Fields,
     pub(crate) content: Content,
@@ -60,7 +60,7 @@ pub(crate) struct Plan {
     pub(crate) hidden: Vec<String>,
     /// Values in composed ways.
     pub(crate) sayings: Vec<Saying>,
-    /// Parts of values that may stand nowhere.
+    /// Parts of values that may be in no output.
     pub(crate) telling: Vec<String>,
 }
 

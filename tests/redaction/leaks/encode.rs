@@ -1,4 +1,4 @@
-//! How values are written for others.
+//! Encodings of values.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ pub(crate) fn urlencode(text: &str, plus: bool) -> String {
     })
 }
 
-/// Every byte, which need not be.
+/// Every byte, needed or not.
 pub(crate) fn all_percent(text: &str) -> String {
     text.bytes().map(|b| format!("%{b:02x}")).collect()
 }

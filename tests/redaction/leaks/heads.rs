@@ -5,7 +5,7 @@ use crate::leaks::{
     make::{MARK, Make},
 };
 
-/// Headers whose values do not stay, but for policies by name.
+/// Headers whose values do not stay, except for policies by name.
 #[rustfmt::skip]
 const HEADERS: &[&str] = &[
     "x-customer", "x-forwarded-for", "x-real-ip", "from", "x-user", "x-tenant", "forwarded",
@@ -40,7 +40,7 @@ fn field(name: &str, value: impl Into<Vec<u8>>) -> Option<Field> {
 }
 
 impl Make<'_> {
-    /// One field; in `trailer` one that trailers may have.
+    /// One field. With `trailer`, one that trailers may have.
     pub(crate) fn header(&mut self, trailer: bool) -> Option<Field> {
         match self.random.below(if trailer { 6 } else { 14 }) {
             0 => {

@@ -1,4 +1,4 @@
-//! Plants secrets, and has the service say them.
+//! Plants secrets, and makes the service log them.
 
 use crate::leaks::{
     case::{Call, Case, End},
@@ -14,15 +14,15 @@ pub(crate) const CARD: &str = "4539581";
 
 pub(crate) struct Make<'r> {
     pub(crate) random: &'r mut Random,
-    /// Whether what is not hidden by name or by look may stay.
+    /// Whether values that neither a name nor a detector hides may stay.
     pub(crate) lax: bool,
-    /// Whether what is planted is in the response.
+    /// Whether the planted values are in the response.
     pub(crate) late: bool,
-    /// Whether the service says nothing of it: what was not captured or not
-    /// decoded cannot be recognised.
+    /// Whether the service logs nothing of it: what was not captured or not decoded cannot be
+    /// recognised.
     pub(crate) quiet: bool,
-    /// Whether names and values arrive as they are planted. What no name gives
-    /// away any more, and what lost its look, is data of another kind.
+    /// Whether names and values arrive as they are planted. A value without its name or its form
+    /// is data of another kind.
     pub(crate) settled: bool,
     pub(crate) case: Case,
 }
@@ -107,8 +107,8 @@ impl<'r> Make<'r> {
         self.case.plan.headers = headers;
     }
 
-    /// A call that the service makes: it is an exchange of its own, so the
-    /// service, in its request, says nothing of what only the call has.
+    /// A call that the service makes. It is an exchange of its own, so in its request the service
+    /// logs nothing that only the call has.
     fn call(&mut self) {
         self.kind("call:");
         let before = std::mem::take(&mut self.case.plan);
@@ -163,8 +163,7 @@ impl<'r> Make<'r> {
         self.quiet = before;
     }
 
-    /// Whether what is made is the answer of a failure, of which some parts are the
-    /// service's own words.
+    /// Whether this is the response of a failure, of which some parts are the service's own words.
     pub(crate) fn speaks(&self) -> bool {
         self.late && self.case.plan.end == End::Failed
     }
@@ -182,13 +181,12 @@ impl<'r> Make<'r> {
         }
     }
 
-    /// What a secret starts with: letters of its own, so that not all begin alike,
-    /// and the mark.
+    /// The start of a secret: letters of its own, so that not all begin alike, and the mark.
     fn mark(&mut self) -> String {
         format!("{}{MARK}", self.random.letters(3))
     }
 
-    /// A value that only its place tells to be a secret.
+    /// A value that is a secret only by its place.
     pub(crate) fn secret(&mut self) -> String {
         self.case.plants += 1;
         let n = 1 + self.random.below(16);
@@ -229,7 +227,7 @@ impl<'r> Make<'r> {
         value
     }
 
-    /// The same, of which nothing is said.
+    /// The same, of which nothing is logged.
     pub(crate) fn unsaid_letters(&mut self) -> String {
         let before = std::mem::replace(&mut self.quiet, true);
         let value = self.letters_only();
@@ -237,7 +235,7 @@ impl<'r> Make<'r> {
         value
     }
 
-    /// The same, fit for a header.
+    /// The same, valid in a header.
     pub(crate) fn visible(&mut self) -> String {
         self.case.plants += 1;
         let inner = self.random.letters(8);
@@ -252,7 +250,7 @@ impl<'r> Make<'r> {
         value
     }
 
-    /// A value that is a secret wherever it is, by its look.
+    /// A value that a detector recognises as a secret in any place.
     pub(crate) fn detectable(&mut self) -> String {
         self.case.plants += 1;
         let letters = self.random.letters(12);
@@ -315,7 +313,7 @@ impl<'r> Make<'r> {
         self.number_with("")
     }
 
-    /// A number with this behind it: the service says the text that it had.
+    /// A number with this after it: the service logs the text that it had.
     pub(crate) fn number_with(&mut self, end: &str) -> String {
         self.case.plants += 1;
         let value = format!("{NUMBER}{}{end}", self.random.below(1000));

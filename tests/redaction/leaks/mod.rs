@@ -1,11 +1,10 @@
-//! Secrets planted at random in every place of requests, responses and calls are
-//! found in nothing that is written, in no encoding.
+//! Secrets are planted at random in every place of requests, responses and calls. No output has
+//! them, in any encoding.
 //!
-//! 500 requests, or half as many as `DASHCAM_CASES` says: `.ci/checks/leaks` sends
-//! 10,000 through an optimised build. 100,000 with `DASHCAM_LONG=1`, which is for
-//! release builds. `DASHCAM_SEED` starts elsewhere; a failure names the seed of its
-//! case. Beside them are those of [`composed`], which look at how things are said:
-//! 300, `DASHCAM_CASES`, or 200,000.
+//! 500 requests, or half as many as `DASHCAM_CASES`: `.ci/checks/leaks` sends 10,000 through an
+//! optimised build. 100,000 with `DASHCAM_LONG=1`, which is for release builds. `DASHCAM_SEED`
+//! starts elsewhere, and a failure names the seed of its case. In addition those of [`composed`],
+//! which test how values are said: 300, `DASHCAM_CASES`, or 200,000.
 
 mod bodies;
 mod case;
@@ -32,13 +31,13 @@ use std::{
     time::Instant,
 };
 
-/// Requests between two looks at what was written.
+/// Requests between two checks of the output.
 const BATCH: usize = 100;
 
-/// Requests of one stack, after which its files are looked through.
+/// Requests of one stack, after which its files are searched.
 const ROUND: usize = 5_000;
 
-/// One case in so many is looked through by the kit for users, too.
+/// The kit for users also searches one case in this many.
 const KIT: usize = 20;
 
 fn number(name: &str) -> Option<u64> {
@@ -59,7 +58,7 @@ fn share(percent: usize) -> usize {
 struct Tally {
     requests: usize,
     secrets: usize,
-    /// Exchanges with more hidden values than can be looked for: without any text.
+    /// Exchanges with more hidden values than the search can handle, which have no text.
     unreadable: usize,
     kinds: BTreeMap<&'static str, usize>,
     /// Pieces and bytes by output.
@@ -104,7 +103,7 @@ impl Run {
                 .first()
                 .map(ToString::to_string);
         }
-        // One for each case is enough to see what it is.
+        // One for each case suffices to see what it is.
         if let Some(found) = found
             && self.leaking.insert(seed_of(text))
         {
@@ -114,7 +113,7 @@ impl Run {
         }
     }
 
-    /// One stack's requests, from a seed on.
+    /// The requests of one stack, from a seed on.
     fn round(&mut self, policy: Policy, lax: bool, from: usize, count: usize) {
         let stack = Stack::new(policy, from / ROUND % 2 == 1, service::BODY);
         let seed = |n: usize| (number("DASHCAM_SEED").unwrap_or(1) << 32) + n as u64;
@@ -168,14 +167,14 @@ impl Run {
     }
 }
 
-/// Which case wrote it.
+/// The case that wrote it.
 fn seed_of(text: &str) -> Option<u64> {
     let (_, id) = text.split_once("case-")?;
     let end = id.find(|c: char| !c.is_ascii_digit()).unwrap_or(id.len());
     id[..end].parse().ok()
 }
 
-/// Runs requests and looks at what was written.
+/// Runs requests and searches the output.
 fn run(policy: &Policy, lax: bool, cases: usize) -> Tally {
     let started = Instant::now();
     let mut run = Run::new();
@@ -232,7 +231,7 @@ fn under_the_policy_by_name() {
     check(&Policy::by_name(), true, share(40));
 }
 
-/// The search is able to find: an opened policy, and one for the wrong data.
+/// The search can find secrets: with an open policy, and with one for the wrong data.
 #[test]
 fn what_a_policy_lets_through_is_found() {
     use dashcam::redact::Action;

@@ -2,7 +2,7 @@
 
 use crate::leaks::make::Make;
 
-/// Names that hide what they name, in words.
+/// Names that hide their values, as words.
 #[rustfmt::skip]
 const HIDING: &[&str] = &[
     "password", "new password", "api key", "access token", "refresh token", "client secret",
@@ -62,7 +62,7 @@ impl Make<'_> {
     /// In one of the styles that code has.
     pub(crate) fn hiding_word(&mut self) -> String {
         let words = *self.random.of(HIDING);
-        // In text, a whole line is a value of these.
+        // In text, a whole line is the value of these names.
         match words {
             "cookie" | "authorization" => "x_api_token".to_owned(),
             words => words.replace(' ', "_"),
@@ -74,7 +74,7 @@ impl Make<'_> {
             "message" | "title" | "description" if self.speaks() => "comment",
             words => words,
         };
-        // A prefix may make another name of it.
+        // A prefix may turn it into another name.
         match self.random.below(4) {
             0 => words.replace(' ', "_").to_uppercase(),
             1 => words.replace(' ', "-"),
@@ -83,7 +83,7 @@ impl Make<'_> {
         }
     }
 
-    /// A name and a value under it that has to go.
+    /// A name with a value that must be hidden under it.
     pub(crate) fn pair(&mut self) -> (String, String) {
         if self.random.one_in(4) && self.settled {
             let name = if self.random.one_in(3) {
@@ -99,7 +99,7 @@ impl Make<'_> {
         }
     }
 
-    /// A name whose value has to go, whatever it is.
+    /// A name under which every value must be hidden.
     pub(crate) fn hidden_name(&mut self) -> String {
         if self.lax || self.random.one_in(2) {
             self.hiding()

@@ -1,5 +1,4 @@
-//! All that is written: files, exports, log lines, replays, and answers of the
-//! admin router.
+//! All outputs: files, exports, log lines, replays, and responses of the admin router.
 
 use crate::leaks::telemetry::{Spans, metrics};
 use axum::{Router, body::Body};
@@ -21,7 +20,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// A piece of an output, and which it is of.
+/// A piece of an output, and the name of the output.
 pub(crate) type Piece = (&'static str, String);
 
 pub(crate) struct Outputs {
@@ -35,7 +34,7 @@ pub(crate) struct Outputs {
 }
 
 impl Outputs {
-    /// What was written since, but for files.
+    /// The output since the last time, without files.
     pub(crate) fn take(&self) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let exchanges = self.kept.exchanges();
@@ -54,7 +53,7 @@ impl Outputs {
         }
         for path in paths {
             let answer = tokio_test::block_on(self.ask(&path));
-            // A row of the list each.
+            // One row of the list each.
             let answer = answer.replace("},{", "},\n{");
             pieces.extend(answer.lines().map(|l| ("admin", l.to_owned())));
         }
@@ -84,7 +83,7 @@ impl Outputs {
     }
 }
 
-/// Takes log lines.
+/// Collects log lines.
 #[derive(Clone, Default)]
 pub(crate) struct Buffer(Arc<Mutex<Vec<u8>>>);
 
@@ -99,7 +98,7 @@ impl io::Write for Buffer {
     }
 }
 
-/// A layer of the service's own that takes what is replayed.
+/// A layer of the service that collects replayed events.
 #[derive(Clone, Default)]
 pub(crate) struct Replays(Arc<Mutex<Vec<String>>>);
 
@@ -138,7 +137,7 @@ where
     fn on_new_span(&self, _: &span::Attributes<'_>, _: &span::Id, _: Context<'_, S>) {}
 }
 
-/// A directory that goes when it is dropped.
+/// A directory that is deleted when this is dropped.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
@@ -155,7 +154,7 @@ impl Scratch {
         &self.0
     }
 
-    /// Calls a function with each line of each file, decompressed where it has to be.
+    /// Calls a function with each line of each file, decompressed if needed.
     pub(crate) fn lines(&self, mut f: impl FnMut(&str)) -> (usize, u64) {
         let (mut files, mut compressed) = (0, 0);
         for entry in fs::read_dir(&self.0).unwrap() {

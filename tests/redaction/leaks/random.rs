@@ -1,10 +1,10 @@
-//! A small generator of random numbers: every case can be made again.
+//! A small generator of random numbers: every case can be repeated.
 
 pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        // Mixed, so that seeds beside each other have nothing in common.
+        // Mixed, so that adjacent seeds have nothing in common.
         let mut this = Self(seed);
         Self(this.next() ^ seed.rotate_left(32))
     }

@@ -1,4 +1,4 @@
-//! What the service says: values of the request, in the ways text repeats them.
+//! What the service logs: values of the request, in typical ways.
 
 use crate::leaks::{
     case::Plan,
@@ -91,7 +91,7 @@ fn aloud(turn: usize, said: &str) {
 }
 
 fn all_percent_if_odd(said: &str) -> String {
-    // What needs no encoding is not encoded.
+    // Without encoding if none is needed.
     if said.bytes().all(|b| b.is_ascii_alphanumeric()) {
         said.to_owned()
     } else {
@@ -116,7 +116,7 @@ impl LowercaseDigits for String {
     }
 }
 
-/// In what only the exchange shows.
+/// In parts that only the exchange has.
 fn quietly(turn: usize, n: usize, said: &str) {
     let current = dashcam::current().unwrap();
     match turn % 7 {
@@ -130,7 +130,7 @@ fn quietly(turn: usize, n: usize, said: &str) {
     }
 }
 
-/// What an error or a panic says.
+/// The text of an error or a panic.
 pub(crate) fn failure(plan: &Plan) -> String {
     let mut text = "planned: ".to_owned();
     for (n, said) in plan.says.iter().enumerate() {

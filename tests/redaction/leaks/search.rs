@@ -1,4 +1,4 @@
-//! Looks for secrets in an output, raw and decoded, with decoders of its own.
+//! Searches an output for secrets, raw and decoded, with decoders of its own.
 
 use crate::leaks::make::{CARD, MARK, NUMBER};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -9,13 +9,13 @@ use std::{
     io::Read,
 };
 
-/// Encodings inside of encodings that are looked into.
+/// How many nested encodings it decodes.
 const DEPTH: usize = 4;
 
 /// The most that is read of one compressed piece.
 const MOST: u64 = 4 << 20;
 
-/// What a needle is; in the order in which they are built.
+/// The kinds of needles, in the order in which they are built.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Plain,
@@ -63,7 +63,7 @@ impl Search {
         Self { finder, kinds }
     }
 
-    /// The first secret in an output: by which decoders, and what is around it.
+    /// Returns the first secret in an output: the decoders that found it, and the text around it.
     pub(crate) fn find(&self, output: &[u8]) -> Option<String> {
         let mut seen = HashSet::new();
         let mut todo = vec![(Cow::Borrowed(output), String::from("raw"), DEPTH)];
@@ -93,7 +93,7 @@ impl Search {
     }
 }
 
-/// Whether two texts are one, as far as this test has to know.
+/// Whether two texts are the same for this test.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);
@@ -119,8 +119,8 @@ fn run(
     range.start - before..range.end + after
 }
 
-/// Whether a needle is there on purpose: hashes and identifiers are random digits,
-/// and there are many of them.
+/// Whether a needle is no coincidence: hashes and identifiers are random digits, and there are
+/// many of them.
 fn confirmed(bytes: &[u8], range: std::ops::Range<usize>, kind: Kind) -> bool {
     let readable = |text: &[u8]| {
         let good = text.iter().filter(|b| (0x20..0x7f).contains(*b)).count();
@@ -144,7 +144,7 @@ fn confirmed(bytes: &[u8], range: std::ops::Range<usize>, kind: Kind) -> bool {
         }
         Kind::Base64(before) => {
             let run = run(bytes, &range, is_base64);
-            // Where the group begins that the needle is in.
+            // The start of the group with the needle.
             let digits = (before * 8).div_ceil(6);
             let start = range.start.saturating_sub(digits).max(run.start);
             let from = start - (start - run.start) / 4 * 4;
@@ -229,7 +229,7 @@ fn json(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Two digits behind a sign; behind `=` a line break is nothing.
+/// Two digits after a sign. A line break after `=` is ignored.
 fn hexed(bytes: &[u8], sign: u8) -> Option<Vec<u8>> {
     let pair = |at: usize| {
         let digits = std::str::from_utf8(bytes.get(at + 1..at + 3)?).ok()?;
@@ -261,7 +261,7 @@ fn hexed(bytes: &[u8], sign: u8) -> Option<Vec<u8>> {
     any.then_some(out)
 }
 
-/// Where it has a letter of the mark, or a line that was broken: `=` is everywhere.
+/// Where it has a letter of the mark, or a broken line: `=` is everywhere.
 fn printable(bytes: &[u8]) -> Option<Vec<u8>> {
     let telling =
         |rest: &[u8]| matches!(rest, [b'5' | b'7', b'a' | b'A', ..] | [b'\r' | b'\n', ..]);
@@ -315,8 +315,8 @@ fn html(bytes: &[u8]) -> Option<Vec<u8>> {
     any.then_some(out)
 }
 
-/// What long runs of digits hold, should it be encoded again: needles find what is
-/// in them as it is.
+/// Decodes long runs of base64, whose content may be encoded again. Needles find other content
+/// without it.
 fn base64(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     for run in bytes.split(|b| !is_base64(*b)).filter(|r| r.len() >= 16) {
@@ -340,7 +340,7 @@ fn base64(bytes: &[u8]) -> Option<Vec<u8>> {
 
 fn gunzip(bytes: &[u8]) -> Option<Vec<u8>> {
     if std::str::from_utf8(bytes).is_ok() {
-        // It would have bytes of compressed data.
+        // Text contains no compressed data.
         return None;
     }
     let mut all = Vec::new();

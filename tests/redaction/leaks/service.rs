@@ -42,7 +42,7 @@ pub(crate) struct Stack {
     dispatch: tracing::Dispatch,
 }
 
-/// Panics of the service are part of the cases, those of the tests are not.
+/// Panics of the service are part of the cases. Those of the tests are not.
 fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -57,7 +57,7 @@ fn quiet_panics() {
 }
 
 impl Stack {
-    /// With bodies captured up to so many bytes.
+    /// Captures bodies up to this many bytes.
     pub(crate) fn new(policy: Policy, flat: bool, body: usize) -> Self {
         quiet_panics();
         let mut limits = Limits::default();
@@ -124,7 +124,7 @@ impl Stack {
         }
     }
 
-    /// Sends requests, and waits for all that is written of them.
+    /// Sends requests, and waits for all of their output.
     pub(crate) fn run<'c>(&self, cases: impl Iterator<Item = (u64, &'c Case)>) {
         tracing::dispatcher::with_default(&self.dispatch, || {
             tokio_test::block_on(async {
@@ -160,12 +160,12 @@ impl Stack {
         &self.outputs
     }
 
-    /// What it says of itself.
+    /// Its own reports.
     pub(crate) fn status(&self) -> String {
         format!("{:?}", self.dashcam.status())
     }
 
-    /// Ends, and leaves what is on the disk.
+    /// Ends, and leaves the files on the disk.
     pub(crate) fn end(self) -> Scratch {
         drop(self.dispatch);
         drop(self.dashcam);
@@ -253,7 +253,7 @@ async fn work(plan: &Plan, client: CaptureLayer) {
     composed::say(plan, composed::Step::AfterCall);
 }
 
-/// What the error or the panic that ends it says.
+/// The text of the error or the panic that ends it.
 fn why(plan: &Plan) -> String {
     composed::failure(plan).unwrap_or_else(|| failure(plan))
 }

@@ -1,4 +1,4 @@
-//! What a request asks for: authority, path and query.
+//! The target of a request: authority, path and query.
 
 use crate::leaks::{
     case::End,
@@ -80,7 +80,7 @@ impl Make<'_> {
             let (name, value) = self.pair();
             let plus = self.random.one_in(2);
             let name = match self.random.below(6) {
-                // Percent-encoded where it need not be.
+                // With unneeded percent-encoding.
                 0 => all_percent(&name),
                 1 => format!("user[{}]", urlencode(&name, plus)),
                 2 => format!("user%5B{}%5D[]", urlencode(&name, plus)),
@@ -115,7 +115,7 @@ impl Make<'_> {
         }
         if !self.lax && self.random.one_in(10) {
             self.kind("base64 in the query");
-            // The service would have to say what it decoded.
+            // The service would have to log the decoded value.
             let before = std::mem::replace(&mut self.quiet, true);
             let secret = self.secret();
             self.quiet = before;

@@ -27,8 +27,8 @@ impl Spans {
             .with_filter(TrueTimes::new())
     }
 
-    /// What this crate adds to them: attributes of its own spans, and events that it
-    /// shows. What the service itself says at INFO goes there without it.
+    /// What dashcam adds to them: attributes of its own spans, and replayed events. What the
+    /// service itself logs at INFO goes there without dashcam.
     pub(crate) fn take(&self) -> Vec<String> {
         let mut out = Vec::new();
         for span in self.0.get_finished_spans().unwrap() {

@@ -1,12 +1,12 @@
-//! Bodies that are not as they were.
+//! Bodies that were damaged.
 
 use crate::leaks::{
     encode::{base64, quote, urlencode, utf16},
     make::{MARK, Make},
 };
 
-/// Whether a secret stands where names stand, in letters that names have: names are
-/// written. Those that are planted there have others.
+/// Whether a secret is in the place of a name, in characters that names have: names are written.
+/// Secrets that are planted there have other characters.
 fn names_a_secret(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let secret = |name: &str| name.contains(MARK) && !name.contains(['\u{df}', '%']);
@@ -25,7 +25,7 @@ fn names_a_secret(bytes: &[u8]) -> bool {
 }
 
 impl Make<'_> {
-    /// Bytes that are gone, others, or more.
+    /// Bytes are lost, changed, or added.
     pub(super) fn break_bytes(&mut self, bytes: &mut Vec<u8>) {
         let whole = bytes.clone();
         self.break_anywhere(bytes);
@@ -52,7 +52,7 @@ impl Make<'_> {
         }
     }
 
-    /// A byte that is no UTF-8, between values: nobody says half of one.
+    /// A byte that is not UTF-8, between values: no output has half of one.
     pub(super) fn invalid(&mut self, body: Vec<u8>) -> Vec<u8> {
         let at = self.random.below(body.len() + 1);
         let (a, b) = body.split_at(at);
@@ -64,10 +64,10 @@ impl Make<'_> {
         [a, bytes, b].concat()
     }
 
-    /// Whether a place in a body is inside of a secret, or may be.
+    /// Whether a place in a body is inside a secret, or may be.
     pub(super) fn inside(&self, body: &[u8], at: usize) -> bool {
         let plan = &self.case.plan;
-        // In an event stream each line has a name of its own before it.
+        // In an event stream each line has a field name before it.
         let in_lines = body.windows(5).any(|w| w == b"data:")
             && plan
                 .says
@@ -101,7 +101,7 @@ impl Make<'_> {
         })
     }
 
-    /// UTF-16, with a mark of its order or without.
+    /// UTF-16, with a byte order mark or without.
     pub(super) fn wide(&mut self, body: &[u8]) -> Vec<u8> {
         let Ok(text) = std::str::from_utf8(body) else {
             return body.to_vec();

@@ -16,7 +16,7 @@ impl Make<'_> {
             5 => (Some("br, gzip"), gzip(&brotli(body))),
             6 => (Some("gzip, deflate, zstd"), zstd(&zlib(&gzip(body)))),
             7 => (Some("X-GZIP"), gzip(body)),
-            // In two members, as files that were joined.
+            // In two members, as concatenated files.
             8 => {
                 let (a, b) = body.split_at(body.len() / 2);
                 (Some("gzip"), [gzip(a), gzip(b)].concat())
@@ -26,8 +26,7 @@ impl Make<'_> {
         }
     }
 
-    /// Compressed without a word about it: those codings that have a beginning of
-    /// their own.
+    /// Compressed without a header that names it: codings that have a signature.
     pub(super) fn unsaid(&mut self, body: &[u8]) -> Vec<u8> {
         match self.random.below(5) {
             0 => zstd(body),

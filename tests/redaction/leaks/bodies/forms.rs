@@ -24,7 +24,7 @@ impl Make<'_> {
                 let (name, number) = (self.hiding(), self.number());
                 format!("{}={number}", urlencode(&name, plus))
             }
-            // Without a name; a sign that comes in between makes one of it.
+            // Without a name. A sign inside gives it one.
             1 if !self.lax && self.settled => urlencode(&self.secret(), plus),
             2 if !self.lax => format!("={}", urlencode(&self.secret(), plus)),
             3 => {

@@ -6,7 +6,7 @@ use crate::leaks::{
 };
 
 impl Make<'_> {
-    /// A JSON string, with some of its characters escaped that need not be.
+    /// A JSON string, with unneeded escapes of some characters.
     pub(super) fn string(&mut self, text: &str) -> String {
         if !self.random.one_in(3) {
             return quote(text);
@@ -46,7 +46,7 @@ impl Make<'_> {
                 format!("[[{{{}:[{}]}}]]", quote(&name), quote(&found))
             }
             3 => {
-                // Deep down.
+                // Deeply nested.
                 let deep = self.random.below(100);
                 let inner = self.json(4);
                 let (open, close) = if self.random.one_in(2) {
@@ -87,7 +87,7 @@ impl Make<'_> {
         format!("{{{space}{}{space}}}", members.join(&format!(",{space}")))
     }
 
-    /// JSON that is none by the letter, and such that has something around it.
+    /// Invalid JSON, and JSON with something around it.
     pub(super) fn odd_json(&mut self) -> (String, Vec<u8>) {
         self.kind("odd json");
         let inner = self.json(2);
@@ -110,7 +110,7 @@ impl Make<'_> {
         let mut json = self.json(0);
         let at = self.random.below(json.len());
         if json.is_char_boundary(at) {
-            // A name that broke is none that hides a number.
+            // A damaged name hides no number.
             let name = !json[..at].ends_with([',', '{', '[', '}', ']', ':']);
             let inside = name || self.inside(json.as_bytes(), at);
             if !inside && !self.lax {
@@ -123,7 +123,7 @@ impl Make<'_> {
         ("application/json".to_owned(), json.into_bytes())
     }
 
-    /// Bytes as JSON has them: numbers, and text in base64.
+    /// Bytes in JSON: as numbers, and as text in base64.
     pub(super) fn bytes_member(&mut self) -> String {
         let before = std::mem::replace(&mut self.quiet, true);
         let secret = self.secret();

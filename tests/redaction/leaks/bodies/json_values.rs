@@ -1,4 +1,4 @@
-//! Members of JSON objects, with a secret each.
+//! Members of JSON objects, each with a secret.
 
 use crate::leaks::{
     encode::{all_percent, html, quote, urlencode},
@@ -42,7 +42,7 @@ impl Make<'_> {
                 format!("{}:1", self.string(&address))
             }
             7 if self.settled => {
-                // What is no identifier is data.
+                // A key that is no identifier is data.
                 let key = self.secret_key();
                 format!("{}:{{\"a\":1}}", self.string(&key))
             }
@@ -53,7 +53,7 @@ impl Make<'_> {
                 let name = self.hiding();
                 let secret = self.secret();
                 let all: Vec<_> = (0..3).map(|_| self.string(&secret)).collect();
-                // Under a name that broke, this one would let it stay.
+                // Under a damaged name, this one would let it stay.
                 let below = if self.settled { "status" } else { "note" };
                 format!("{}:[[{}],{{\"{below}\":{}}}]", quote(&name), all[0], all[1])
             }
@@ -97,7 +97,7 @@ impl Make<'_> {
         let secret = self.secret();
         let (name, value) = (self.string(&name), self.string(&secret));
         let said = *self.random.of(&["name", "key", "id", "field", "header"]);
-        // By name, it is known once it was read.
+        // Hidden by its name, it is known once it was read.
         if self.lax || self.random.one_in(2) {
             format!("\"more\":{{\"{said}\":{name},\"value\":{value}}}")
         } else {

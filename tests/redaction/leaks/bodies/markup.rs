@@ -17,7 +17,7 @@ impl Make<'_> {
             let (a, b) = (self.letters_only(), self.letters_only());
             out.push_str(&format!("<!-- {a} --><?note {b}?>"));
         }
-        // From there on nothing is understood, and words in parts are not joined.
+        // From there on nothing is parsed, and words in parts are not joined.
         let known = self.lax || !self.random.one_in(8);
         if !known {
             let secret = self.letters_only();
@@ -59,7 +59,7 @@ impl Make<'_> {
             self.harmless()
         };
         let name = words.replace(' ', "-");
-        // What XML cannot have is not in it.
+        // It contains no characters that XML cannot have.
         let value = self.plain_secret();
         let escaped = match self.random.below(4) {
             0 => references(&value),

@@ -1,4 +1,4 @@
-//! Bodies: a format, what became of it on its way, and what its head says of it.
+//! Bodies: a format, damage on the way, and the description in the head.
 
 mod broken;
 mod codings;
@@ -13,22 +13,22 @@ mod text;
 
 use crate::leaks::{case::Content, encode::gzip, make::Make, service::BODY};
 
-/// What becomes of a body between its format and the layer.
+/// The damage between a body's format and the layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     Whole,
     /// Longer than what is captured.
     Long,
-    /// It ends anywhere, and says so or not.
+    /// It ends anywhere, with or without an error.
     Cut,
-    /// Bytes of it are others.
+    /// Some of its bytes are changed.
     Broken,
     Compressed,
-    /// Without a word about it.
+    /// Without a content type.
     Unsaid,
-    /// With other words than fit.
+    /// With a content type that does not fit.
     Mislabelled,
-    /// It is said to be compressed, and is not.
+    /// The head names a compression, and there is none.
     NotCompressed,
     /// Between its values.
     InvalidUtf8,
@@ -36,8 +36,8 @@ enum Way {
 }
 
 impl Way {
-    /// What was not captured, not decoded or not whole cannot be recognised where
-    /// the service says all of it.
+    /// A value that was not captured, not decoded or not complete cannot be recognised if the
+    /// service logs all of it.
     fn is_quiet(self) -> bool {
         matches!(
             self,
@@ -45,7 +45,7 @@ impl Way {
         )
     }
 
-    /// Whether names and values arrive as they were.
+    /// Whether names and values arrive unchanged.
     fn is_settled(self) -> bool {
         !matches!(self, Self::Broken | Self::InvalidUtf8 | Self::Wide)
     }
@@ -56,7 +56,7 @@ impl Make<'_> {
         match self.random.below(24) {
             0 | 1 => Way::Long,
             2..=4 => Way::Cut,
-            // A name that broke says nothing any more.
+            // A damaged name gives no hint any more.
             5 | 6 if !self.lax => Way::Broken,
             7..=9 => Way::Compressed,
             10 | 11 => Way::Unsaid,
@@ -71,7 +71,7 @@ impl Make<'_> {
     /// A body with its type and its coding; one in `trailers` has trailers.
     pub(crate) fn body(&mut self, trailers: usize) -> (String, Option<&'static str>, Content) {
         let (quiet, settled) = (self.quiet, self.settled);
-        // Decided beforehand, because it decides what is said.
+        // Decided beforehand, because the texts depend on it.
         let way = self.way();
         self.quiet |= way.is_quiet();
         self.settled = way.is_settled();
@@ -79,9 +79,9 @@ impl Make<'_> {
         let said = (plan.says.len(), plan.says_in_debug.len());
         let (kind, mut bytes) = self.format();
         let longest = if way == Way::Wide { BODY / 2 } else { BODY };
-        // Codings that fail to make it shorter make it a little longer.
+        // Codings that fail to compress make it a little longer.
         if bytes.len() + 64 > longest {
-            // What is behind the limit cannot be recognised.
+            // Values beyond the limit cannot be recognised.
             self.case.plan.says.truncate(said.0);
             self.case.plan.says_in_debug.truncate(said.1);
         }
@@ -98,8 +98,8 @@ impl Make<'_> {
             Way::Cut => {
                 self.kind("cut");
                 bytes.truncate(self.random.below(bytes.len() + 1));
-                // By name, half of what a detector knows is nothing it knows, unless
-                // it is told that there was more.
+                // By name, a detector does not recognise half of a value, unless it knows that the
+                // value was cut.
                 if self.lax || self.random.one_in(2) {
                     content.error = Some("went away".to_owned());
                 }
@@ -206,7 +206,7 @@ impl Make<'_> {
         (kind.to_owned(), self.json(1).into_bytes())
     }
 
-    /// The limit of what is captured falls somewhere into the body.
+    /// The limit of what is captured is somewhere in the body.
     fn padded(&mut self, body: &[u8]) -> Vec<u8> {
         let from = BODY.saturating_sub(self.random.below(body.len() + 2));
         let pad = "x".repeat(from);

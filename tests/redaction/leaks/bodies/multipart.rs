@@ -60,7 +60,7 @@ impl Make<'_> {
                 (head, base64(content.as_bytes()).into_bytes())
             }
             3 => {
-                // A name that is data, and another one behind it.
+                // A name that is data, and another one after it.
                 let (a, b) = (format!("{}ß", self.unsaid_letters()), self.letters_only());
                 self.say(&a);
                 let head = format!(
@@ -74,7 +74,7 @@ impl Make<'_> {
                 let head = format!("Content-Disposition: form-data;{end} name=\"{name}\"{end}");
                 (head, secret.into_bytes())
             }
-            // A type that what stands behind it became a part of is a type.
+            // A content type that swallowed the text after it is still a type.
             5 if self.settled => {
                 let (a, b) = (self.letters_only(), self.letters_only());
                 let head = format!(

@@ -1,4 +1,4 @@
-//! Bodies that are one item after the other.
+//! Bodies of consecutive items.
 
 use crate::leaks::make::Make;
 

@@ -45,8 +45,8 @@ impl Make<'_> {
         (kind.to_owned(), text.into_bytes())
     }
 
-    /// Messages of Protocol Buffers behind their lengths: of those nobody takes
-    /// anything apart, so nothing of them is recognised.
+    /// Messages of Protocol Buffers after their lengths. They are not parsed, so nothing in them
+    /// is recognised.
     pub(super) fn grpc(&mut self) -> (String, Vec<u8>) {
         self.kind("grpc");
         let before = std::mem::replace(&mut self.quiet, true);

@@ -12,13 +12,13 @@ use std::collections::HashSet;
 /// Symbols of a value that may stay beside a hidden part of it.
 const REST: usize = 3;
 
-/// Symbols of a piece that can be found.
+/// Symbols of a piece that redaction can find.
 const PIECE: usize = 10;
 
-/// Symbols of one that is looked for wherever it was not said.
+/// Symbols of a piece that the test searches wherever the value was not said.
 const TELLING: usize = 8;
 
-/// What is between placeholders.
+/// The text between placeholders.
 fn pieces(text: &str) -> Vec<&str> {
     let mut out = Vec::new();
     let mut rest = text;
@@ -30,7 +30,7 @@ fn pieces(text: &str) -> Vec<&str> {
     out
 }
 
-/// The texts of an output, each with the name that it has.
+/// The texts of an output, each with its name.
 pub(crate) fn leaves(output: &str) -> Vec<(String, String)> {
     let mut out = Vec::new();
     match serde_json::from_str(output) {
@@ -57,7 +57,7 @@ fn walk(key: &str, json: &Json, out: &mut Vec<(String, String)>) {
     }
 }
 
-/// Characters of one symbol beside each other.
+/// Characters of one symbol that are adjacent.
 struct Group {
     start: usize,
     end: usize,
@@ -83,7 +83,7 @@ fn groups(text: &Tagged) -> Vec<Group> {
 }
 
 impl Saying {
-    /// Where it stands in a text with this name: all behind what announces it.
+    /// Its place in a text with this name: everything after the words that announce it.
     fn within<'t>(&self, key: &str, text: &'t str) -> Option<&'t str> {
         if self.place == Place::Server {
             return (key == "server").then_some(text);
@@ -95,8 +95,8 @@ impl Saying {
         Some(said)
     }
 
-    /// The symbols that are readable in a row where it was said, or nothing where
-    /// that is not here.
+    /// Returns the adjacent symbols that are readable where it was said, or nothing if that place
+    /// is not here.
     pub(crate) fn readable(&self, leaves: &[(String, String)]) -> Option<usize> {
         let mut most = None;
         for (key, text) in leaves {
@@ -107,13 +107,13 @@ impl Saying {
         most
     }
 
-    /// Whether so many symbols are too many.
+    /// Returns whether this many symbols are too many.
     pub(crate) fn is_leak(&self, readable: usize) -> bool {
         readable > REST || readable >= self.symbols()
     }
 
-    /// Whether so many symbols are a piece that is too short to be found, of what was
-    /// cut, and said in more than one way or not shown as a whole.
+    /// Returns whether this many symbols are a piece that is too short to be found: of a value
+    /// that was cut, and said in more than one way or not shown as a whole.
     pub(crate) fn is_piece(&self, readable: usize) -> bool {
         let limit = match self.place {
             Place::Reason => 256,
@@ -130,14 +130,14 @@ impl Saying {
         self.value.chars().filter(|c| c.is_alphanumeric()).count()
     }
 
-    /// The symbols of the value that one piece of what came out has.
+    /// The symbols of the value that one piece of the output has.
     fn left(&self, said: &str) -> usize {
         let whole = self.text.text();
         let groups = groups(&self.text);
         let symbol: Vec<bool> = self.value.chars().map(char::is_alphanumeric).collect();
         let (mut from, mut most) = (0, 0);
         for piece in pieces(said) {
-            // Behind a cut there are words of ours.
+            // Words of dashcam follow a cut.
             let mut piece = piece;
             let at = loop {
                 if piece.is_empty() {
@@ -164,7 +164,7 @@ impl Saying {
     }
 }
 
-/// Letters and digits alone, as they are compared.
+/// Letters and digits only, in the form for the comparison.
 pub(crate) fn fold(text: &str) -> String {
     let lower = text.chars().flat_map(char::to_lowercase);
     if text.is_ascii() {
@@ -175,7 +175,7 @@ pub(crate) fn fold(text: &str) -> String {
     letters.filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// Parts of a value of which none may stand where nobody said it.
+/// Parts of a value, none of which may be where it was not said.
 pub(crate) fn telling(value: &str) -> Vec<String> {
     let folded: Vec<char> = fold(value).chars().collect();
     if folded.len() < TELLING {

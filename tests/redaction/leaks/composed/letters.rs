@@ -53,7 +53,7 @@ pub(crate) fn decompose_wide(c: char) -> String {
     }
 }
 
-/// One letter for a letter and its mark.
+/// One letter in place of a letter and its mark.
 pub(crate) fn compose(base: char, mark: char) -> Option<char> {
     table()
         .find(|(_, b, m)| (*b, *m) == (base, mark))

@@ -1,4 +1,4 @@
-//! Values that are formatted where they are said, by `Debug` of nested types.
+//! Values that are formatted when they are logged, by `Debug` of nested types.
 
 use super::{tagged::Tagged, ways::debug_inner};
 use bytes::Bytes;
@@ -73,7 +73,7 @@ impl fmt::Debug for Live {
 }
 
 impl Live {
-    /// A value of this shape, and what is written of it.
+    /// A value of this shape, and its text.
     pub(crate) fn new(t: &Tagged, shape: Shape) -> Option<(Self, Tagged)> {
         let text = t.text();
         let quoted = || debug_inner(t).within("\"", "\"");

@@ -1,5 +1,5 @@
-//! Values said in ways that are put together of others, up to three on top of each
-//! other, in all places of requests and of the calls that they make.
+//! Values said in composed ways, up to three on top of each other, in all places of requests and
+//! of the calls that they make.
 
 mod found;
 mod letters;
@@ -23,10 +23,10 @@ use std::{
 /// The most bytes of a body that are captured.
 const BODY: usize = 64 * 1024;
 
-/// Of stacks of ways, so many in a thousand may stay readable.
+/// Of a thousand stacks of ways, this many may stay readable.
 const MISSED: usize = 3;
 
-/// Leaks that are printed.
+/// How many leaks are printed.
 const PRINTED: usize = 150;
 
 #[derive(Clone, Copy, Default)]
@@ -40,20 +40,20 @@ struct Tally {
     requests: usize,
     single: Count,
     stacks: Count,
-    /// What the threat model says of it.
+    /// The statement of the threat model about it.
     excused: BTreeMap<&'static str, Count>,
     by_way: BTreeMap<&'static str, Count>,
     by_place: BTreeMap<String, Count>,
     by_plant: BTreeMap<&'static str, Count>,
     by_output: BTreeMap<&'static str, Count>,
-    /// What was said and came out nowhere, whether hidden or not.
+    /// What was said and is in no output, whether hidden or not.
     unseen: usize,
     leaks: Vec<String>,
     /// The first of each output and name.
     elsewhere: BTreeMap<(&'static str, String), String>,
 }
 
-/// Where a saying was found, and the most that was readable of it.
+/// Where a saying was found, and the most of it that was readable.
 #[derive(Default)]
 struct Seen {
     outputs: BTreeSet<&'static str>,
@@ -83,8 +83,8 @@ impl Tally {
                 }
                 seen.readable = seen.readable.max(readable);
             }
-            // And nothing of it is where it was not said. Some texts are only parts
-            // of a JSON text.
+            // And nothing of it is where it was not said. Some texts are only parts of a JSON
+            // text.
             leaves.retain(|(key, text)| {
                 !key.starts_with("said")
                     && key != "server"
@@ -186,7 +186,7 @@ impl Tally {
     }
 
     fn check(&self) {
-        // Nothing is proved by what comes out nowhere.
+        // A value that is in no output proves nothing.
         let said = self.single.said + self.stacks.said;
         assert!(
             self.unseen * 100 <= said,
@@ -255,7 +255,7 @@ fn run(policy: &Policy, count: usize) -> Tally {
                 of_files = cases;
             }
         }
-        // Files have the lines of exchanges, which were all looked at.
+        // Files have the lines of exchanges, which were all checked.
         let known: BTreeMap<u64, usize> = of_files
             .iter()
             .enumerate()
@@ -279,8 +279,7 @@ fn run(policy: &Policy, count: usize) -> Tally {
     tally
 }
 
-/// What is written to standard error, and the switch that makes a process of its own
-/// write there.
+/// The standard error output, and the switch that makes a child process write there.
 #[test]
 fn nothing_of_it_is_on_standard_error() {
     const ALONE: &str = "DASHCAM_LEAKS_ALONE";
@@ -302,7 +301,7 @@ fn nothing_of_it_is_on_standard_error() {
     let out = plain(&String::from_utf8_lossy(
         &[child.stdout, child.stderr].concat(),
     ));
-    // It ran, and was heard.
+    // It ran, and its output arrived.
     assert!(out.contains(&found::fold(&name)), "{out}");
     for n in 0..COUNT as u64 {
         let seed = first() + n;

@@ -1,5 +1,4 @@
-//! Requests with values in the places where services get them, and with what the
-//! service says of them.
+//! Requests with values where services get them, and with what the service logs of them.
 
 use super::{
     found::telling,
@@ -15,21 +14,21 @@ use crate::leaks::{
     random::Random,
 };
 
-/// Names of members and parameters whose values only strict hides.
+/// Names of members and parameters whose values only the strict policy hides.
 const HARMLESS: &[&str] = &["customer", "nick", "street", "who", "company", "place", "x"];
 
-/// Names that hide whatever they name.
+/// Names that hide every value.
 const HIDING: &[&str] = &["pin", "otp", "account_number", "password", "client_secret"];
 
-/// Where a value is, and from when the service may say it.
+/// Where a value is, and from when the service may log it.
 struct Plant {
     value: Value,
     place: &'static str,
-    /// Only in what comes after all log lines.
+    /// Only after all log lines.
     late: bool,
-    /// Only in what the service says of itself.
+    /// Only in the service's own texts.
     hidden: bool,
-    /// In a call that it makes; in its answer, if this is true.
+    /// In a call that it makes; in the response to it, if this is true.
     call: Option<bool>,
 }
 
@@ -44,11 +43,11 @@ struct Planter<'r> {
     asked: Vec<String>,
     got: Vec<String>,
     query: Vec<String>,
-    /// Whether a value has to be in the body, which has it in JSON.
+    /// Whether a value must be in the body, which has it in JSON.
     long: bool,
 }
 
-/// A case in which the service says values in composed ways.
+/// A case in which the service logs values in composed ways.
 pub(crate) fn case(random: &mut Random) -> Case {
     let mut planter = Planter {
         random,
@@ -76,7 +75,7 @@ fn text_field(name: &str, value: impl Into<Vec<u8>>) -> (String, Vec<u8>, bool) 
     (name.to_owned(), value.into(), false)
 }
 
-/// Whether a header may have it as it is.
+/// Whether a header may have it unchanged.
 fn is_plain(text: &str) -> bool {
     text.chars().all(|c| !c.is_control()) && text.trim() == text
 }
@@ -90,7 +89,7 @@ impl Planter<'_> {
         } else {
             Value::new(self.random)
         };
-        // Digits stay where no name hides them.
+        // Digits stay unless a name hides them.
         let number = value.number;
         let text = value.text.as_str();
         let long = text.len() > 3000;
@@ -270,7 +269,7 @@ impl Planter<'_> {
         self.body("application/x-www-form-urlencoded", form);
     }
 
-    /// A body that nobody takes apart.
+    /// A body that is not parsed.
     fn text(&mut self, text: &str) -> &'static str {
         let (kind, body, place) = match self.random.below(5) {
             0 => (
@@ -291,13 +290,13 @@ impl Planter<'_> {
         place
     }
 
-    /// What was gathered becomes bodies.
+    /// The collected values become bodies.
     fn finish(&mut self) {
         let object = |members: &[String]| format!("{{{}}}", members.join(","));
         if self.case.content.bytes.is_empty() {
             self.body("application/json", object(&self.members));
         } else if self.members.len() > 1 {
-            // Another format is there already: what was for JSON goes into a header.
+            // It has another format already: the values for JSON go into a header.
             let json = object(&self.members[1..]);
             self.query
                 .push(format!("filter={}", urlencode(&json, false)));
@@ -368,7 +367,7 @@ impl Planter<'_> {
         let plant = &self.plants[plant];
         let failing = matches!(self.case.plan.end, End::Panic | End::Error);
         let taken = |place| self.case.plan.sayings.iter().any(|s| s.place == place);
-        // No answer comes where the call fails.
+        // A call that fails has no response.
         let fails =
             self.case.plan.call.is_some() && !self.plants.iter().any(|p| p.call == Some(true));
         loop {
@@ -378,7 +377,7 @@ impl Planter<'_> {
                 4..=6 if !plant.late && !plant.hidden => Place::InfoField,
                 7..=9 if !plant.late && !plant.hidden => Place::InfoMessage,
                 10 => Place::SpanField,
-                // Its line may be written before the answer comes.
+                // Its line may be written before the response comes.
                 11 if !plant.late => Place::Decision,
                 12 if !plant.late && !plant.hidden => Place::Fact,
                 13 => Place::Reason,
@@ -477,7 +476,7 @@ fn stack(random: &mut Random, value: &Value) -> Vec<&'static Way> {
             ways.push(way);
         }
     }
-    // What has no signs left, and what a limit cuts.
+    // Ways after which no signs are left, and ways with a limit that cuts.
     ways.sort_by_key(|way| match way.sort {
         Sort::Number => 0,
         Sort::Styling => 1,
@@ -489,8 +488,8 @@ fn stack(random: &mut Random, value: &Value) -> Vec<&'static Way> {
     ways
 }
 
-/// Why a value that was said so cannot be found, which is on the list of the threat
-/// model.
+/// Returns why a value that was said in these ways cannot be found. The reason is on the list of
+/// the threat model.
 fn excuse(value: &Value, ways: &[&Way]) -> Option<&'static str> {
     let encodings: usize = ways
         .iter()
@@ -510,7 +509,7 @@ fn excuse(value: &Value, ways: &[&Way]) -> Option<&'static str> {
         return Some("letter case changed after base64");
     }
     let symbols = value.text.chars().filter(|c| c.is_alphanumeric()).count();
-    // Without blanks, what was said around it is one word with it.
+    // Without blanks, the words around it are one word with it.
     let glued = ways.iter().any(|way| way.sort == Sort::Glue)
         || ways.len() > 1 && ways.iter().any(|way| way.name == "blanks removed");
     if symbols < 6 && glued {

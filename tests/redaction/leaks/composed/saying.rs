@@ -1,9 +1,9 @@
-//! What the service says of a value, and where.
+//! What the service logs of a value, and where.
 
 use super::{live::Live, tagged::Tagged};
 use crate::leaks::case::Plan;
 
-/// Where something is said.
+/// Where it is logged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Place {
     DebugField,
@@ -22,7 +22,7 @@ pub(crate) enum Place {
     Server,
 }
 
-/// When something is said.
+/// When it is logged.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Step {
     #[default]
@@ -32,7 +32,7 @@ pub(crate) enum Step {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Saying {
-    /// Which of its request.
+    /// Its number within the request.
     pub(crate) n: usize,
     pub(crate) value: String,
     pub(crate) kind: &'static str,
@@ -41,9 +41,9 @@ pub(crate) struct Saying {
     pub(crate) place: Place,
     pub(crate) step: Step,
     pub(crate) live: Live,
-    /// What comes out where nothing is hidden.
+    /// The output if nothing is hidden.
     pub(crate) text: Tagged,
-    /// Why it need not be found.
+    /// Why redaction need not find it.
     pub(crate) excuse: Option<&'static str>,
 }
 
@@ -61,7 +61,7 @@ impl Saying {
     }
 }
 
-/// What is in front of a text that is said in a longer one.
+/// The text before it, if it is part of a longer text.
 pub(crate) fn opening(n: usize) -> String {
     format!("said so {n}: ")
 }
@@ -71,7 +71,7 @@ pub(crate) fn name(n: usize) -> String {
     format!("said{n}")
 }
 
-/// Says something under a name and behind words that are the program's own.
+/// Logs something under a name, after words that are the program's own.
 macro_rules! say {
     ($saying:expr; $($n:literal $name:ident $opening:literal)*) => {{
         let saying: &Saying = $saying;
@@ -108,10 +108,10 @@ macro_rules! say {
     }};
 }
 
-/// The most that is said in one request.
+/// The most sayings in one request.
 pub(crate) const MOST: usize = 4;
 
-/// Says what is due at this step.
+/// Logs what is due at this step.
 pub(crate) fn say(plan: &Plan, step: Step) {
     for saying in plan.sayings.iter().filter(|saying| saying.step == step) {
         say!(saying;
@@ -122,7 +122,7 @@ pub(crate) fn say(plan: &Plan, step: Step) {
     }
 }
 
-/// What the service knows of the request beside its head and body.
+/// What the service knows of the request in addition to its head and body.
 pub(crate) fn state(plan: &Plan) {
     for (name, value) in &plan.facts {
         dashcam::current()
@@ -134,7 +134,7 @@ pub(crate) fn state(plan: &Plan) {
     }
 }
 
-/// What an error or a panic says.
+/// The text of an error or a panic.
 pub(crate) fn failure(plan: &Plan) -> Option<String> {
     let mut sayings = plan.sayings.iter();
     let saying = sayings.find(|saying| saying.place == Place::Failure)?;

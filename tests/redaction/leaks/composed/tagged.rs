@@ -1,17 +1,17 @@
-//! Text that remembers which symbol of a value each of its characters is of.
+//! Text that remembers from which symbol of a value each of its characters is.
 
-/// Characters, each with the number of the symbol that it came from; 0 for what the
-/// service said around the value.
+/// Characters, each with the number of the symbol that it came from; 0 for the text around the
+/// value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tagged(pub(crate) Vec<(char, u32)>);
 
 impl Tagged {
-    /// A value as it is.
+    /// A value, unchanged.
     pub(crate) fn value(text: &str) -> Self {
         Self(text.chars().zip(1..).collect())
     }
 
-    /// What is no part of the value.
+    /// Text that is no part of the value.
     pub(crate) fn around(text: &str) -> Self {
         Self(text.chars().map(|c| (c, 0)).collect())
     }
@@ -20,12 +20,12 @@ impl Tagged {
         self.0.iter().map(|(c, _)| *c).collect()
     }
 
-    /// With text before and behind it.
+    /// With text before and after it.
     pub(crate) fn within(self, before: &str, after: &str) -> Self {
         Self([Self::around(before).0, self.0, Self::around(after).0].concat())
     }
 
-    /// A text of somebody else that has this one in it, perhaps more than once.
+    /// A longer text that contains this one, perhaps more than once.
     pub(crate) fn embedded(&self, whole: &str) -> Self {
         let inner = self.text();
         let mut out = Vec::new();
@@ -38,7 +38,7 @@ impl Tagged {
         Self(out)
     }
 
-    /// Each character written in some other way.
+    /// Each character written in another way.
     pub(crate) fn map(&self, mut write: impl FnMut(char) -> String) -> Self {
         let written = self.0.iter().flat_map(|(c, tag)| {
             let text: Vec<_> = write(*c).chars().map(|c| (c, *tag)).collect();
@@ -47,7 +47,7 @@ impl Tagged {
         Self(written.collect())
     }
 
-    /// Each byte written in some other way.
+    /// Each byte written in another way.
     pub(crate) fn bytes(&self, mut write: impl FnMut(u8) -> String) -> Self {
         let mut out = Vec::new();
         for (byte, tag) in self.utf8() {
@@ -82,7 +82,7 @@ impl Tagged {
         out.within("", "]")
     }
 
-    /// Only characters of which this is true.
+    /// Only the characters for which this is true.
     pub(crate) fn only(&self, keep: impl Fn(char) -> bool) -> Self {
         Self(self.0.iter().filter(|(c, _)| keep(*c)).copied().collect())
     }

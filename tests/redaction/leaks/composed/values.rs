@@ -1,4 +1,4 @@
-//! Values as people and programs have them, in many scripts.
+//! Typical values of users and programs, in many scripts.
 
 use super::letters::decompose;
 use crate::leaks::random::Random;
@@ -7,11 +7,11 @@ use crate::leaks::random::Random;
 pub(crate) struct Value {
     pub(crate) text: String,
     pub(crate) kind: &'static str,
-    /// Whether a number has it.
+    /// Whether a number has this property.
     pub(crate) number: bool,
 }
 
-/// Syllables of no word of English.
+/// Syllables that make no English word.
 const SYLLABLES: &[(&str, &[&str])] = &[
     (
         "Latin",
@@ -97,7 +97,7 @@ fn digits(random: &mut Random, n: usize) -> String {
 }
 
 impl Value {
-    /// One that is a number of so many digits.
+    /// A number of this many digits.
     pub(crate) fn number(random: &mut Random) -> Self {
         let n = 4 + random.below(12);
         Self {
@@ -192,7 +192,7 @@ impl Value {
     }
 }
 
-/// How much a symbol tells.
+/// How much information a symbol has.
 pub(crate) fn weight(c: char) -> usize {
     match u32::from(c) {
         0x3040..0xa000 => 3,

@@ -1,4 +1,4 @@
-//! Ways to say a value, each from one text to the next.
+//! Ways to log a value, each from one text to the next.
 
 use super::{
     letters::{compose, decompose, decompose_wide},
@@ -8,25 +8,25 @@ use super::{
 };
 use crate::leaks::random::Random;
 
-/// What a way does to the text.
+/// The effect of a way on the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Sort {
-    /// So many encodings that bytes or characters become signs of.
+    /// This many encodings turn bytes or characters into signs.
     Encoding(usize),
-    /// Bytes in groups of three as digits: nothing is left of their case.
+    /// Bytes as groups of three digits: their case is lost.
     Base64(usize),
     Escaping,
     Case,
     Form,
     /// Other white space.
     Spacing,
-    /// Without signs: what an escape needs goes, so it comes before escapes.
+    /// Without signs: this removes what an escape needs, so it comes before escapes.
     Styling,
     Cut,
     /// Longer than what is kept of a text.
     CutByUs,
     Join,
-    /// Beside a word of others without anything between.
+    /// Beside a word of others with nothing between.
     Glue,
     Number,
     Debug,
@@ -39,13 +39,13 @@ pub(crate) struct Way {
     pub(crate) write: fn(&Tagged, &mut Context<'_>) -> Tagged,
 }
 
-/// What ways need beside the text.
+/// What ways need in addition to the text.
 pub(crate) struct Context<'r> {
     pub(crate) random: &'r mut Random,
     pub(crate) value: &'r Value,
     /// Another value of the request.
     pub(crate) other: &'r str,
-    /// What is formatted where it is said, should this be the last way.
+    /// A value that is formatted when it is logged, if this is the last way.
     pub(crate) live: Option<Live>,
 }
 
@@ -252,7 +252,7 @@ struct Item {
 }
 
 impl Tagged {
-    /// The two characters behind each of these signs, changed.
+    /// The two characters after each of these signs, changed.
     fn escapes(self, sign: char, change: fn(char) -> char) -> Self {
         let mut left = 0;
         let changed = self.0.into_iter().map(|(c, tag)| {
@@ -284,7 +284,7 @@ fn percent(t: &Tagged, safe: &str, plus: bool) -> Tagged {
     })
 }
 
-/// Only what is not ASCII, controls, and these.
+/// Only non-ASCII characters, controls, and these.
 fn percent_but(t: &Tagged, unsafe_ones: &str) -> Tagged {
     t.bytes(|b| match char::from(b) {
         c if (0x21..0x7f).contains(&b) && !unsafe_ones.contains(c) => c.into(),
@@ -304,7 +304,7 @@ fn base64(t: &Tagged, digits: &[u8], padding: bool) -> Tagged {
                 .map_or((0, 0), |(b, tag)| (u32::from(*b), *tag))
         };
         let bits = at(0).0 << 16 | at(1).0 << 8 | at(2).0;
-        // A digit is of the byte that has most of its bits.
+        // A digit belongs to the byte that has most of its bits.
         for (n, of) in [0, 1, 1, 2].into_iter().enumerate() {
             let digit = char::from(digits[(bits >> (18 - 6 * n)) as usize & 63]);
             if n <= group.len() {
@@ -360,11 +360,11 @@ fn debug(t: &Tagged) -> Tagged {
     debug_inner(t).within("\"", "\"")
 }
 
-/// As `Debug` has it between its quotes.
+/// As `Debug` writes it between its quotes.
 pub(super) fn debug_inner(t: &Tagged) -> Tagged {
     let mut first = true;
     t.map(|c| {
-        // A mark at the start of a text is escaped, one within is not.
+        // A mark at the start of a text is escaped, a later one is not.
         let at_start = std::mem::replace(&mut first, false);
         if c == '\'' {
             return "'".to_owned();
@@ -391,7 +391,7 @@ fn json(t: &Tagged, safe: bool) -> Tagged {
     .within("\"", "\"")
 }
 
-/// What is not ASCII, in units of UTF-16.
+/// Non-ASCII characters, in units of UTF-16.
 fn units(t: &Tagged, write: fn(u16) -> String) -> Tagged {
     t.map(|c| match c {
         '"' | '\\' => format!("\\{c}"),
@@ -491,7 +491,7 @@ fn spaced(t: &Tagged, space: &str) -> Tagged {
     })
 }
 
-/// Lines of at most 76 characters, broken at blanks where there are some.
+/// Lines of at most 76 characters, broken at blanks if there are any.
 fn wrapped(t: &Tagged) -> Tagged {
     let mut out: Vec<(char, u32)> = Vec::new();
     let (mut line, mut blank) = (0, None);
@@ -548,10 +548,10 @@ fn grouped(t: &Tagged, x: &mut Context<'_>) -> Tagged {
     Tagged(out)
 }
 
-/// A part that still says at least ten letters or four ideographs.
+/// A part with at least ten letters or four ideographs.
 fn cut(t: &Tagged, x: &mut Context<'_>, side: usize) -> Tagged {
     let symbols: Vec<char> = x.value.text.chars().collect();
-    // Where the weight of what stays is reached, from either end.
+    // Where the weight of the rest is reached, from either end.
     let tells = |part: &[(char, u32)]| {
         let whole = Tagged(part.to_vec());
         let mut seen: Vec<u32> = whole
@@ -561,7 +561,7 @@ fn cut(t: &Tagged, x: &mut Context<'_>, side: usize) -> Tagged {
             .filter(|t| *t > 0)
             .collect();
         seen.dedup();
-        // The outer two may be there in part only.
+        // The outer two may be incomplete.
         let inner = seen.get(2..seen.len().max(4) - 2).unwrap_or_default();
         let weights = inner.iter().map(|tag| weight(symbols[*tag as usize - 1]));
         weights.sum::<usize>() >= 12
