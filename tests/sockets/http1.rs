@@ -1,4 +1,4 @@
-//! The ready-made stack under a real server, over HTTP/1.1, byte by byte.
+//! `Dashcam` under a real server, over HTTP/1.1, byte by byte.
 
 use crate::support_net::{
     FLAT, Growth, HELD, PIECE, PIECES, Server, Wire, answer_once,
@@ -433,7 +433,7 @@ async fn a_client_that_goes_away_in_its_request() {
     drop(wire);
     soon(what_was_seen.recv()).await.unwrap();
     let kept = the_only(&dashcam).await;
-    // The handler was told by the body and has answered.
+    // The handler saw the error of the body, and has responded.
     assert_completed(&kept);
     let body = &kept.request.body;
     assert!(matches!(&body.state, BodyState::Error { message } if !message.is_empty()));

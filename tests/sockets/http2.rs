@@ -1,4 +1,4 @@
-//! The ready-made stack under a real server, over HTTP/2 without TLS.
+//! `Dashcam` under a real server, over HTTP/2 without TLS.
 
 use crate::support_net::{
     FLAT, Growth, HELD, PIECE, PIECES, Server, answer_once,
@@ -68,7 +68,7 @@ async fn data(body: &mut Incoming) -> Bytes {
     frame.into_data().unwrap()
 }
 
-/// An answer as the client got it, without the fields that differ every time.
+/// A response as the client got it, without the fields that differ every time.
 #[derive(Debug, PartialEq)]
 struct Seen {
     status: StatusCode,
@@ -102,7 +102,7 @@ async fn see(response: Response<Incoming>) -> (Option<HeaderValue>, Seen) {
     (id, seen)
 }
 
-/// The same request without the layer and with it.
+/// Sends the same request without the layer and with it.
 async fn same_with_layer(
     dashcam: &Dashcam,
     app: impl Fn() -> Router,
@@ -172,7 +172,7 @@ async fn every_answer_is_the_same_and_has_the_id() {
         assert_eq!(kept.request.version, "HTTP/2.0");
         let response = kept.response.as_ref().unwrap();
         assert_eq!(response.status, *status);
-        // Empty answers that the protocol lets have a body may be either.
+        // An empty response that may have a body by protocol can be either.
         if *state == BodyState::Complete || *status < 400 {
             assert_eq!(response.body.state, *state, "{method} {path}");
         } else {
@@ -192,7 +192,7 @@ async fn streams_of_one_connection_run_side_by_side() {
         let barrier = Arc::clone(&barrier);
         async move {
             tracing::debug!(n, "before");
-            // Passed only when all of them are here.
+            // Passes only when all of them are here.
             barrier.wait().await;
             tracing::debug!(n, "after");
             (StatusCode::BAD_GATEWAY, format!("{n} has {body}"))
@@ -378,7 +378,7 @@ async fn a_stream_reset_while_the_client_waits() {
         (&BodyState::Complete, 4)
     );
     assert!(kept.response.is_none());
-    // Nothing happened to the connection.
+    // The connection is unaffected.
     let (_, seen) = see(send(&client, request("GET", "/hello", Body::empty())).await).await;
     assert_eq!(seen.body, "hello");
 }
@@ -415,7 +415,7 @@ async fn a_stream_reset_in_the_request_body() {
     body.send_reset(h2::Reason::CANCEL);
     assert!(soon(response).await.is_err());
     let kept = the_only(&dashcam).await;
-    // The handler answered, and nobody was there to read it.
+    // The handler responded after the client had left.
     assert_eq!(kept.outcome, Outcome::Abandoned);
     let body = &kept.request.body;
     assert!(matches!(&body.state, BodyState::Error { message } if !message.is_empty()));
@@ -549,7 +549,7 @@ async fn what_the_handler_did_not_read_is_not_captured() {
     assert_eq!((&body.state, body.seen), (&BodyState::PartlyRead, 5));
 }
 
-/// A gRPC answer; in the head where there is no message.
+/// A gRPC response; in the head if there is no message.
 async fn grpc(Path((code, message)): Path<(String, bool)>) -> Response {
     let code = HeaderValue::from_str(&code).unwrap();
     let mut status = HeaderMap::new();

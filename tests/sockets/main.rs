@@ -1,5 +1,5 @@
-//! The ready-made stack under a real server, byte by byte, in storms, and with clients
-//! that want it to work.
+//! `Dashcam` under a real server: byte by byte, in storms, and with clients that cause work on
+//! purpose.
 
 #[macro_use]
 #[path = "../support_alone/mod.rs"]

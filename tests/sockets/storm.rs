@@ -1,4 +1,4 @@
-//! Everything fails at once, and so does what should record it.
+//! Everything fails at once, and so does the exporter.
 
 use crate::support_net::{DEADLINE, Growth, Server, Wire, ended, field, holds, no_storm, soon};
 use axum::{
@@ -38,7 +38,7 @@ impl Exporter for Stalled {
     }
 }
 
-/// A dashcam whose exporter does nothing until the sender is dropped.
+/// A dashcam whose exporter blocks until the sender is dropped.
 fn stalled(change: impl FnOnce(DashcamBuilder) -> DashcamBuilder) -> (Dashcam, Sender<()>, Memory) {
     let (release, open) = channel();
     let kept = Memory::new(100_000);
@@ -84,7 +84,7 @@ fn failing(dashcam: &Dashcam) -> Router {
         .layer(dashcam.layer())
 }
 
-/// Ten ways to fail that have nothing in common.
+/// Ten ways to fail without anything in common.
 const PATHS: [&str; 10] = [
     "/first/500",
     "/first/502",
@@ -102,7 +102,7 @@ fn status_of(path: &str) -> u16 {
     path.rsplit('/').next().unwrap().parse().unwrap()
 }
 
-/// Sends a request and looks at the whole answer.
+/// Sends a request and checks the whole response.
 async fn assert_answered(app: &Router, path: &str, n: usize) {
     let id = format!("storm-{n}");
     let request = Request::post(path)
@@ -117,13 +117,13 @@ async fn assert_answered(app: &Router, path: &str, n: usize) {
     assert_eq!(body.len(), ANSWER);
 }
 
-/// What became of every failing request.
+/// The results of the failing requests.
 fn accounted(dashcam: &Dashcam) -> u64 {
     let status = dashcam.status();
     status.kept + status.dropped.suppressed + status.dropped.queue_full
 }
 
-/// What the memory in use may rise by once the storm's share of it is taken:
+/// The most by which the memory in use may rise once the storm's share of it is reserved:
 /// bookkeeping of the test and its threads, far below what ten requests hold.
 const FLAT: usize = 64 * 1024;
 
@@ -140,7 +140,7 @@ async fn ten_thousand_failures_with_a_stalled_exporter() {
     for n in 0..500 {
         assert_answered(&app, path(n), n).await;
     }
-    // The exporter holds one exchange in its hands, whose request is given back.
+    // The exporter holds one exchange, whose reservation is given back.
     let held = PATHS.len() * (limits.full + limits.heads) as usize - 1;
     let held = held * (4000 + ANSWER);
     holds("the exporter is stalled", || {
@@ -253,7 +253,7 @@ async fn what_does_not_fit_into_the_queue_is_counted() {
     flush(&dashcam);
     assert_eq!(kept.len() as u64, status.kept);
 
-    // The next one tells of all that were lost.
+    // The next exchange reports all that were lost.
     assert_answered(&app, PATHS[0], REQUESTS).await;
     flush(&dashcam);
     let last = kept.take().pop().unwrap();
@@ -270,7 +270,7 @@ async fn a_later_exchange_tells_how_many_were_not_written() {
     let (dashcam, release, kept) = stalled(|builder| builder.storm(limits));
     let app = failing(&dashcam);
     let mut n = 0;
-    // However long the machine takes: at least one is counted in some window.
+    // However long the machine takes, at least one is counted in some window.
     while dashcam.status().dropped.suppressed == 0 {
         assert_answered(&app, PATHS[0], n).await;
         n += 1;
@@ -283,7 +283,7 @@ async fn a_later_exchange_tells_how_many_were_not_written() {
         kept.iter().map(|kept| kept.losses.suppressed_before).sum()
     };
     assert_eq!(told(), 0);
-    // In the next window the first one says so.
+    // In the next window the first one reports it.
     soon(async {
         while told() == 0 {
             assert_answered(&app, PATHS[0], n).await;
@@ -324,7 +324,7 @@ async fn what_was_to_be_told_is_not_lost_with_a_full_queue() {
         })
         .await;
     }
-    // In the first window they are counted, in the later ones they do not fit.
+    // In the first window they are counted. In the later ones they do not fit.
     soon(async {
         let lost = || dashcam.status().dropped;
         while lost().suppressed == 0 || lost().queue_full < 3 {
@@ -395,7 +395,7 @@ async fn a_storm_over_connections() {
     }
 }
 
-/// Panics as often as told, then works.
+/// Panics this many times, then works.
 struct Panics(u64, Memory);
 
 impl Exporter for Panics {
@@ -507,7 +507,7 @@ async fn over_the_memory_limit_heads_are_kept() {
                 ("response.body", "memory_budget")
             ]
         );
-        // A few events are granted whatever the others hold.
+        // Every request has room for a few events, whatever the others hold.
         assert_eq!(kept.events.len(), 1);
         assert_eq!(kept.losses.events_dropped, 0);
     }
@@ -570,7 +570,7 @@ async fn what_waits_for_the_exporter_holds_no_more_than_is_counted() {
             .await;
         assert!(wire.answer().await.starts_with("HTTP/1.1 500 "));
     };
-    // The server's buffers grow to what they will be.
+    // The server's buffers grow to their final size.
     for _ in 0..5 {
         send().await;
     }

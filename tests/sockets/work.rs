@@ -1,7 +1,7 @@
-//! How long redaction takes that a client asks for on purpose, and who waits for it.
+//! How long redaction takes for clients that cause work on purpose, and who waits for it.
 //!
-//! Short, and only printed; with `DASHCAM_LONG=1`, which is for release builds, longer,
-//! and held against bars.
+//! Short, and only printed. With `DASHCAM_LONG=1`, which is for release builds, it is longer, and
+//! compared with bars.
 #![cfg(all(feature = "full", target_os = "linux"))]
 
 #[path = "../../benches/cost/hostile.rs"]
@@ -44,8 +44,8 @@ const LINES: usize = 20;
 
 const DEADLINE: Duration = Duration::from_secs(300);
 
-/// Bars: CPU of the exporter for one exchange, how long a harmless one waits behind
-/// thirty of them, and the delay that 99 of a hundred lines of others have at most.
+/// Bars: the exporter's CPU time for one exchange, how long a harmless exchange waits behind
+/// thirty of them, and the greatest delay of 99 % of the lines of others.
 const EXPORTER: Duration = Duration::from_millis(25);
 const WAIT: Duration = Duration::from_secs(1);
 const DELAY: Duration = Duration::from_millis(500);
@@ -54,14 +54,14 @@ fn long() -> bool {
     std::env::var_os("DASHCAM_LONG").is_some()
 }
 
-/// The two measure time.
+/// The two tests measure time.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// The thread of this process with this name that began last: one may still end.
+/// The newest thread of this process with this name: an older one may still end.
 fn thread(name: &str) -> PathBuf {
     let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
     let of = tasks.filter(|task| {
@@ -73,7 +73,7 @@ fn thread(name: &str) -> PathBuf {
     last.unwrap_or_else(|| panic!("no thread {name}")).path()
 }
 
-/// What a thread has taken of the CPU.
+/// The CPU time of a thread.
 fn cpu(thread: &Path) -> Duration {
     let text = fs::read_to_string(thread.join("schedstat")).unwrap();
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
@@ -132,7 +132,7 @@ fn request(path: &str, body: String) -> Request {
         .unwrap()
 }
 
-/// Thirty failing requests of each kind, and one of somebody else behind them.
+/// Thirty failing requests of each kind, and one of another client behind them.
 #[test]
 fn a_harmless_exchange_does_not_wait_for_hostile_ones() {
     let _turn = turn();
@@ -199,8 +199,8 @@ async fn send(app: &Router, request: Request) {
     answer.into_body().collect().await.unwrap();
 }
 
-/// One client sends healthy requests of 3 to 15 KB with values that are costly to look
-/// for, 150 a second; another one is served meanwhile, and looks for its lines.
+/// One client sends 150 healthy requests of 3 to 15 KB a second, with values that are costly to
+/// search for. Meanwhile the service serves another client and the test waits for its lines.
 #[test]
 fn lines_of_others_come_in_time_and_whole() {
     let _turn = turn();
@@ -278,7 +278,7 @@ fn lines_of_others_come_in_time_and_whole() {
     assert!(!long() || missed.is_empty(), "{missed:#?}");
 }
 
-/// How many requests of either client were answered.
+/// How many requests of either client got a response.
 async fn serve_both(
     kind: Kind,
     layer: dashcam::kit::DashcamLayer,
@@ -319,7 +319,7 @@ async fn serve_both(
     answered
 }
 
-/// Sends so many requests a second over a connection of its own.
+/// Sends this many requests a second over a connection of its own.
 async fn client(
     port: u16,
     path: &'static str,

@@ -1,4 +1,4 @@
-//! The admin router, over sockets, as operators and strangers use it.
+//! The admin router over sockets, used by operators and by clients without a token.
 
 use crate::support_gate::{Body, Buffer, fmt_json};
 use axum::{Router, routing::get};
@@ -84,7 +84,7 @@ impl Fixture {
         send(&self.router, request).await
     }
 
-    /// As alice.
+    /// As the operator alice.
     async fn ask(&self, method: &str, path: &str, body: impl Into<axum::body::Body>) -> Answer {
         let request = Request::builder()
             .method(method)
@@ -94,7 +94,7 @@ impl Fixture {
         self.send(request.unwrap()).await
     }
 
-    /// A request of the service's traffic that fails.
+    /// A failing request of the service's traffic.
     async fn traffic(&self, path: &str, tenant: &'static str) {
         let fails = move || async move {
             dashcam::current().unwrap().fact("tenant", tenant);
@@ -240,7 +240,7 @@ async fn every_path_asks_for_a_token() {
     }
 }
 
-/// Over real connections, because it goes by their addresses.
+/// Over real connections, because their addresses matter.
 #[tokio::test]
 async fn guessing_is_slowed_down() {
     let fixture = Fixture::new();
@@ -265,14 +265,14 @@ async fn guessing_is_slowed_down() {
     };
     for _ in 0..10 {
         assert_eq!(status("wrong").await.0, 401);
-        // A right one takes no attempt.
+        // A correct token does not count as an attempt.
     }
     let (refused, after) = status(TOKEN).await;
     assert_eq!(refused, 429, "the right one, too");
     let after: u64 = after.unwrap().to_str().unwrap().parse().unwrap();
     assert!((1..=61).contains(&after), "{after}");
     assert_eq!(status("wrong").await.0, 429);
-    // Others are let in, and see how often it was tried.
+    // Other addresses are admitted, and see how many attempts there were.
     let answer = fixture.ask("GET", "/status", "").await.json(200);
     assert_eq!(
         answer["admin"],
@@ -360,7 +360,7 @@ async fn rules_are_put_and_deleted() {
     assert_eq!(list["sources"][0]["name"], "fixed");
     assert_eq!(list["sources"][0]["rules"][0]["name"], "fixed");
     assert_eq!(list["sources"][1]["name"], "admin");
-    // What is listed can be put again.
+    // A listed rule can be put again.
     let again = json!({ "rule": list["sources"][1]["rules"] }).to_string();
     fixture.ask("PUT", "/rules", again).await.json(200);
     assert_eq!(fixture.names(), ["fixed", "c", "d", "with space"]);
@@ -532,7 +532,8 @@ async fn kept_exchanges_are_shown() {
     assert_eq!(list("").await.0, ["/c", "/b", "/a"], "newest first");
     assert_eq!(list("?limit=1").await.0, ["/c"]);
     assert_eq!(list("?kept_for=selected:acme").await.0, ["/a"]);
-    // Written in the clear; what is hidden nobody finds here, who has no key.
+    // The path was not hidden when it was written. A hidden path cannot be found here without the
+    // key.
     assert_eq!(list("?header=host=b.example").await.0, ["/b"]);
     assert_eq!(list("?fact=tenant=acme").await.0, [""; 0]);
     assert_eq!(
@@ -639,8 +640,8 @@ async fn the_switch_and_the_status() {
     fixture.ask("GET", "/switch/off", "").await.json(405);
 }
 
-/// Whatever the base filter is, each change leaves its line; what is refused does
-/// not, and no line has a token.
+/// Each change leaves its log line whatever the base filter is. A refused change leaves none, and
+/// no line has a token.
 #[test]
 fn every_change_is_audited() {
     alone!();
@@ -654,7 +655,7 @@ fn every_change_is_audited() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    // The work is done on threads of the runtime, which have the global subscriber.
+    // The work runs on threads of the runtime, which have the global subscriber.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     runtime.block_on(async {
         fixture
@@ -684,7 +685,7 @@ fn every_change_is_audited() {
             .unwrap();
         fixture.send(request).await.json(401);
         fixture.ask("GET", "/rules", "").await.json(200);
-        // Who guesses: the first and the last of what an address may send.
+        // An attacker who guesses: the first and the last attempt that an address has.
         for n in 0..12 {
             let request = Request::get("/rules")
                 .header(header::AUTHORIZATION, format!("Bearer {GUESS}"))
@@ -724,7 +725,7 @@ fn every_change_is_audited() {
         }),
     ];
     assert_eq!(lines, expected);
-    // Where values are hidden by the names of their fields, these are not.
+    // A log that hides values by the names of their fields does not hide these.
     assert!(fixture.dashcam.flush(std::time::Duration::from_secs(30)));
     let ours_audit = ours.lines().into_iter().filter_map(|mut line| {
         let message = line["message"].clone();

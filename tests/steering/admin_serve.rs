@@ -1,4 +1,4 @@
-//! The admin port, over sockets: who has no token cannot use up what others need.
+//! The admin port over sockets: clients without a token cannot use up what others need.
 
 use dashcam::{
     Dashcam,
@@ -56,8 +56,8 @@ async fn is_closed(stream: &mut TcpStream) {
     let _ = read.expect("the connection is still open");
 }
 
-/// Of 300 connections whose heads do not end only some stay open, and the operator is
-/// answered among them, also on a connection that is used again.
+/// Of 300 connections whose heads do not end only some stay open. Among them the operator gets
+/// responses, also on a reused connection.
 #[tokio::test]
 async fn half_open_connections_do_not_stay() {
     let (_dashcam, address, _serving) = start().await;
@@ -72,7 +72,7 @@ async fn half_open_connections_do_not_stay() {
         let answer = ask(&mut operator, TOKEN).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
-    // Not for the time that a head may take: the next ones took their places.
+    // Not for the whole time that a head may take: the next ones took their places.
     let mut open = Vec::new();
     let mut closed = 0;
     for stream in half_open {
@@ -88,7 +88,7 @@ async fn half_open_connections_do_not_stay() {
     }
 }
 
-/// Nor do those that send nothing at all, or nothing more.
+/// Nor do connections stay that send nothing at all, or nothing more.
 #[tokio::test]
 async fn idle_connections_end() {
     let (_dashcam, address, _serving) = start().await;
@@ -100,7 +100,7 @@ async fn idle_connections_end() {
     is_closed(&mut answered).await;
 }
 
-/// Peers are known: who is wrong too often is refused.
+/// The addresses of peers count: too many wrong tokens are refused.
 #[tokio::test]
 async fn addresses_are_those_of_connections() {
     let (dashcam, address, serving) = start().await;

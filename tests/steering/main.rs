@@ -1,4 +1,4 @@
-//! Who is verbose, live and kept: rules from files, flags and the admin port.
+//! What makes requests verbose, live and kept: rules from files, flags and the admin port.
 
 #[macro_use]
 #[path = "../support_alone/mod.rs"]

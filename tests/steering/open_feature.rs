@@ -1,5 +1,4 @@
-//! Rules from flags of a provider in memory that is well, slow, gone, or talks
-//! rubbish.
+//! Rules from flags of an in-memory provider that works, is slow, is gone, or returns garbage.
 
 use dashcam::{
     open_feature::FlagRules,
@@ -19,7 +18,7 @@ use std::{
 
 const SOON: Duration = Duration::from_millis(2);
 
-/// What the provider does when it is asked for a flag.
+/// How the provider responds to a query of a flag.
 #[derive(Clone)]
 enum Does {
     Says(Value),
@@ -143,7 +142,7 @@ fn object(json: &serde_json::Value) -> StructValue {
 fn flag(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Bool(is) => Value::Bool(*is),
-        // As providers do that know one kind of number.
+        // As providers with a single type of numbers do.
         serde_json::Value::Number(n) => Value::Float(n.as_f64().unwrap()),
         serde_json::Value::String(text) => Value::String(text.clone()),
         serde_json::Value::Array(all) => Value::Array(all.iter().map(flag).collect()),
@@ -293,12 +292,12 @@ fn the_last_good_rules_stay_until_they_expire() {
         assert_eq!(fixture.names()[0], "good", "{problem}");
         let selected = fixture.selected();
         assert!(selected.as_deref() == Some("good") || SystemTime::now() >= end);
-        // The other one is not held back.
+        // The other one is not delayed.
         let other = format!("other {n}");
         fixture.flags.says("other", rules(&other, FAR));
         fixture.until_names(&["good", &other]);
     }
-    // Nobody does anything: it ends, and the server is still in trouble.
+    // Without any action: it ends, while the server still fails.
     fixture.flags.says("other", StructValue::default());
     until("its own end", || fixture.selected().is_none());
     assert!(SystemTime::now() >= end);
@@ -308,7 +307,7 @@ fn the_last_good_rules_stay_until_they_expire() {
     fixture.flags.says("set", rules("back", FAR));
     fixture.until_names(&["back"]);
     until("no problem", || fixture.problem().is_empty());
-    // Taken away is not the same as being in trouble.
+    // A removed flag is not a failure.
     fixture
         .flags
         .set("set", Does::Fails(EvaluationErrorCode::FlagNotFound));
@@ -338,7 +337,7 @@ fn a_switch_ends_by_itself() {
         Some(first),
         "a flag that stays on does not prolong it"
     );
-    // Neither does trouble.
+    // A failure does not, either.
     fixture.flags.set("on", Does::Hangs);
     fixture.until_problem("did not answer");
     fixture.flags.says("on", true);
@@ -352,8 +351,8 @@ fn a_switch_ends_by_itself() {
     assert_eq!(fixture.selected().unwrap(), "checkout");
 }
 
-/// Sources have a thread each, and nobody waits for the first answer, not even on
-/// the one thread of a runtime.
+/// Each source has its own thread. Nothing waits for the first response, not even on the one
+/// thread of a runtime.
 #[tokio::test(flavor = "current_thread")]
 async fn a_provider_that_hangs_holds_nobody_back() {
     let (flags, hanging) = tokio::task::spawn_blocking(|| client("hangs"))

@@ -1,4 +1,4 @@
-//! Rules that record more of some requests, and show nothing.
+//! Rules that record more of some requests, and show nothing live.
 
 use crate::support_gate::{Body, Fixture, Output, Seen, messages};
 use dashcam::{

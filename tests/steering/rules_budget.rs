@@ -1,5 +1,5 @@
-//! Budgets of rules: what is over them is recorded only, or not selected, and the
-//! exchange and the status say so.
+//! Budgets of rules: a request over them is only recorded, or not selected, and the exchange and
+//! the status report it.
 
 use crate::support_gate::{Fixture, Output, Seen, request, until};
 use dashcam::{
@@ -95,7 +95,7 @@ fn the_total_ends_the_rule() {
         assert_eq!(fixture.take().len(), 2);
         assert_eq!(seen.count("said"), 2);
         assert_eq!(counts(fixture).refused, 2);
-        // In the next set, under the same name and end, it goes on counting.
+        // A rule of the next set with the same name and end continues the counts.
         let other = Rule::new("other", SystemTime::now() + Duration::from_secs(60));
         let other = other.when(When::new().path_prefix("/none"));
         let steering = fixture.dashcam.steering();
@@ -138,7 +138,7 @@ fn rules_that_record_have_budgets_too() {
     });
 }
 
-/// Two rules that record: what the first one records is not taken from the second.
+/// Two rules that record: a request that the first one records does not count for the second.
 #[test]
 fn what_is_recorded_already_costs_no_second_rule() {
     let soon = SystemTime::now() + Duration::from_secs(3600);
@@ -175,8 +175,8 @@ fn what_is_recorded_already_costs_no_second_rule() {
     });
 }
 
-/// A layer of the service that asks while `tracing` asks it. No other rule of this process
-/// wants TRACE, so that there is something to ask.
+/// A layer of the service that calls the steering while `tracing` calls the layer. No other rule
+/// of this process needs TRACE, so the rule changes the level and `tracing` calls the layer.
 #[test]
 fn the_service_s_layers_may_ask_while_rules_change() {
     alone!();

@@ -1,5 +1,4 @@
-//! Rules in real files, written in every way that files are written, and swapped
-//! under load.
+//! Rules in real files, written in all usual ways, and swapped under load.
 
 use crate::support_gate::{Body, Fixture, Output, Seen, messages, until};
 use dashcam::{
@@ -45,7 +44,7 @@ fn text(name: &str) -> String {
     )
 }
 
-/// The names of the rules that two looks bring.
+/// The names of the rules that two polls return.
 fn settled(file: &mut RulesFile) -> Option<Vec<String>> {
     assert!(matches!(file.poll(), Ok(None)), "one look is not enough");
     let rules = file.poll().unwrap().expect("two looks are enough");
@@ -53,7 +52,7 @@ fn settled(file: &mut RulesFile) -> Option<Vec<String>> {
     (!is_gone(&rules)).then_some(names)
 }
 
-/// Whether these are the rules of a file that is not there.
+/// Whether these are the rules of a missing file.
 fn is_gone(rules: &Rules) -> bool {
     rules.is_empty() && *rules != Rules::default()
 }
@@ -99,7 +98,7 @@ fn each_way_of_writing() {
     renamed(&path, &text("renamed"));
     assert_eq!(settled(&mut file).unwrap(), ["renamed"]);
 
-    // As long as before, and with the same time.
+    // The same length, and the same time.
     let time = fs::metadata(&path).unwrap().modified().unwrap();
     fs::write(&path, text("inplace")).unwrap();
     fs::File::options()
@@ -158,7 +157,7 @@ fn what_is_half_written_or_bad_is_not_taken() {
     fs::write(&path, text("good")).unwrap();
     let mut file = RulesFile::new(&path);
     assert!(polls_rules(&mut file));
-    // Whatever prefix is there for one look, even such as could be read.
+    // A prefix that is there for one poll is not used, even if it parses.
     let whole = format!("{}{}", text("one"), text("two"));
     for end in 0..whole.len() {
         fs::write(&path, &whole[..end]).unwrap();
@@ -182,7 +181,7 @@ fn what_is_half_written_or_bad_is_not_taken() {
     fs::write(&path, b"\xff\xfe").unwrap();
     let _ = file.poll();
     assert!(file.poll().is_err(), "no text");
-    // Though the text is cut within a character there.
+    // Although the text is cut within a character there.
     fs::write(&path, "é".repeat(1 << 20)).unwrap();
     let error = RulesFile::read(&path).unwrap_err().to_string();
     assert!(error.contains("larger than 1 MiB"), "{error}");
@@ -197,7 +196,7 @@ fn what_is_half_written_or_bad_is_not_taken() {
     assert!(RulesFile::read(directory.file("none")).is_err());
 }
 
-/// None of them is waited for, or read without an end.
+/// Opening or reading none of them blocks for ever.
 #[cfg(unix)]
 #[test]
 fn what_is_no_regular_file_is_refused() {
@@ -215,7 +214,7 @@ fn what_is_no_regular_file_is_refused() {
         let error = RulesFile::read(path).unwrap_err().to_string();
         assert!(error.contains(path.to_str().unwrap()), "{error}");
     }
-    // A link to nothing is a file that is not there yet.
+    // A link to nothing counts as a missing file.
     let link = directory.file("link.toml");
     symlink("none.toml", &link).unwrap();
     assert!(polls_gone(&mut RulesFile::new(&link)));
@@ -225,7 +224,7 @@ fn get(path: &str) -> Request<Body> {
     Request::get(path).body(Body::default()).unwrap()
 }
 
-/// A file is edited while the service runs, made bad, and deleted.
+/// A file is edited while the service runs, damaged, and deleted.
 #[test]
 fn verbose_for_one_tenant_by_editing_a_file() {
     let directory = Directory::new("tenant");
@@ -297,7 +296,7 @@ fn verbose_for_one_tenant_by_editing_a_file() {
         );
         assert_eq!(one("bad", "acme").0, 1, "the good version stays");
 
-        // Off without anybody doing anything: it has ended.
+        // Off without any action: it has ended.
         fs::write(&path, rule("ended", "2020-01-01T00:00:00Z")).unwrap();
         until("the rule is replaced", in_use("ended"));
         assert_eq!(one("expired", "acme").0, 0);
@@ -318,7 +317,7 @@ fn verbose_for_one_tenant_by_editing_a_file() {
     });
 }
 
-/// A live request shows no more once the switch is turned.
+/// A live request shows no more once the switch is off.
 #[test]
 fn the_switch_ends_what_has_begun() {
     let soon = SystemTime::now() + Duration::from_secs(3600);
@@ -349,10 +348,10 @@ fn the_switch_ends_what_has_begun() {
     assert_eq!(seen.count("after") + seen.count("off"), 0);
 }
 
-/// Each version selects a request by one of its rules when it comes, and by
-/// another one once a fact is stated: both must be of one version. Neighbours of
-/// a version record other targets. Versions come by a file that is written in four
-/// ways, bad ones between them; none is missed, and no bad one is taken.
+/// Each version selects a request by one of its rules when it arrives, and by another one once a
+/// fact is stated: both must be of one version. Neighbours of a version record other targets.
+/// Versions come by a file that is written in four ways, with bad ones between them. None is
+/// missed, and no bad one is used.
 #[test]
 fn a_thousand_swaps_under_load_without_a_mixture() {
     const SWAPS: u64 = 1_000;
@@ -425,7 +424,7 @@ fn a_thousand_swaps_under_load_without_a_mixture() {
                 1 => linked(&path, &text),
                 // In place, through the link.
                 2 => fs::write(&path, &text).unwrap(),
-                // Gone for a moment, as some editors leave it.
+                // Missing for a moment, as some editors leave it.
                 _ => {
                     fs::remove_file(&path).unwrap();
                     fs::write(&path, &text).unwrap();

@@ -1,5 +1,5 @@
-//! Conditions of rules under a real server: requests as clients write them, and the
-//! peer of their connection.
+//! Conditions of rules under a real server: requests as clients write them, and the peer of their
+//! connection.
 
 use axum::{Router, extract::Request, middleware, routing::any};
 use dashcam::{
@@ -34,8 +34,7 @@ fn dashcam(rules: impl IntoIterator<Item = Rule>) -> TestDashcam {
     })
 }
 
-/// Serves IPv4 and IPv6 by one socket, where peers of the former have addresses of
-/// the latter.
+/// Serves IPv4 and IPv6 on one socket, where IPv4 peers have IPv6 addresses.
 async fn serve(app: Router) -> u16 {
     let listener = match TcpListener::bind("[::]:0").await {
         Ok(listener) => listener,
@@ -48,7 +47,7 @@ async fn serve(app: Router) -> u16 {
     port
 }
 
-/// The rule that selects the request with this head.
+/// Returns the rule that selects the request with this head.
 async fn selected(dashcam: &TestDashcam, port: u16, head: &str) -> Option<String> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let request = format!("{head}\r\nconnection: close\r\n\r\n");
@@ -82,11 +81,11 @@ async fn requests_as_clients_write_them() {
         .layer(dashcam.layer());
     let port = serve(app).await;
     for (head, expected) in [
-        // The template within a nested router, and the path of the whole.
+        // The template within a nested router, and the whole path.
         ("GET /nest/items/7?q=1 HTTP/1.1\r\nhost: x", Some("route")),
         ("GET /nest//items/7 HTTP/1.1\r\nhost: x", Some("nest")),
         ("GET //nest/items/7 HTTP/1.1\r\nhost: x", None),
-        // A path is what was sent, nothing like it.
+        // A path matches as it was sent, not in an equivalent spelling.
         ("GET /a/b HTTP/1.1\r\nhost: x", Some("ab")),
         ("GET /a/b#c HTTP/1.1\r\nhost: x", Some("ab")),
         ("GET http://x/a/b HTTP/1.1\r\nhost: x", Some("ab")),
@@ -95,7 +94,7 @@ async fn requests_as_clients_write_them() {
         ("GET /a/./b HTTP/1.1\r\nhost: x", None),
         ("GET /x/../a/b HTTP/1.1\r\nhost: x", None),
         ("OPTIONS * HTTP/1.1\r\nhost: x", Some("star")),
-        // The host of the URI goes before the header.
+        // The host of the URI takes precedence over the header.
         (
             "GET http://only.example/c HTTP/1.1\r\nhost: x",
             Some("host"),
@@ -135,7 +134,7 @@ async fn the_peer_is_whose_connection_it_is() {
         .layer(dashcam.layer())
         .layer(middleware::from_fn(said));
     let stating = serve(stating).await;
-    // No header is believed.
+    // No header is trusted.
     let head = "GET / HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 192.0.2.7\r\n\
                 forwarded: for=192.0.2.7\r\nx-real-ip: 192.0.2.7";
     for (port, expected) in [(plain, "here"), (stating, "said")] {

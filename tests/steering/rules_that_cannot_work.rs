@@ -1,5 +1,5 @@
-//! Rules that cannot work: the status and the log, once, say so, with what only a
-//! running service knows.
+//! Rules that cannot work: the status and, once, the log report it, with what only a running
+//! service knows.
 
 use crate::support_gate::{Fixture, Seen, send};
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request, routing::get};
@@ -19,8 +19,8 @@ fn rule(name: &str) -> Rule {
     Rule::new(name, SystemTime::now() + Duration::from_secs(3600))
 }
 
-/// Runs this with what the service shows, one after the other: subscribers of other
-/// threads come and go.
+/// Runs this with the output of the service. The tests run one after the other, because
+/// subscribers of other threads come and go.
 fn shown(dashcam: &Dashcam, f: impl FnOnce()) -> Vec<String> {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,8 +54,8 @@ fn found(fixture: &Fixture) -> Vec<(String, &'static str)> {
     found.collect()
 }
 
-/// What `rules check` says is in the status and, once, in the log, also of rules that
-/// were there before there was a subscriber.
+/// The findings of `rules check` are in the status and, once, in the log, also for rules that were
+/// there before the subscriber.
 #[test]
 fn what_check_finds_is_told() {
     let old = rule("old").when(When::new().route("/orders/:id"));
@@ -171,7 +171,7 @@ fn a_fact_that_no_request_states() {
                     requests in which a rule waited for it has stated it";
     assert_eq!(messages[0], expected);
 
-    // Once it is stated there is nothing to say.
+    // Once the fact is stated there is no warning.
     let app = Router::new()
         .route(
             "/",
@@ -185,7 +185,7 @@ fn a_fact_that_no_request_states() {
     tokio_test::block_on(send(app, request));
     let expected = [("mixed".to_owned(), "no_fact")];
     assert_eq!(found(&fixture), expected);
-    // A new set of rules does not forget what was seen.
+    // A new set of rules does not forget the counts.
     let steering = fixture.dashcam.steering();
     steering.set_rules(
         "later",
@@ -195,7 +195,7 @@ fn a_fact_that_no_request_states() {
     assert_eq!(kinds, ["mixed", "more"]);
 }
 
-/// A layer that is outside of the router knows no route.
+/// A layer outside the router knows no route.
 #[test]
 fn a_layer_that_knows_no_route() {
     let fixture = Fixture::with(|builder| {
@@ -222,7 +222,7 @@ fn a_layer_that_knows_no_route() {
     assert_eq!(found(&fixture), []);
 }
 
-/// Selected by another rule before the fact comes: nobody waits for it then.
+/// Another rule selects the request before the fact comes, so no rule waits for it then.
 #[test]
 fn who_is_selected_waits_for_nothing() {
     let fixture = Fixture::with(|builder| {

@@ -1,4 +1,4 @@
-//! What the conditions of rules may be for one request: bounded, counted and said.
+//! The cost of conditions for one request: it is bounded, counted and reported.
 
 use crate::support_gate::{Fixture, Seen, send};
 use axum::{Router, body::Body, http::Request, routing::get};
@@ -13,7 +13,7 @@ use std::{
 };
 use tracing_subscriber::{EnvFilter, prelude::*};
 
-/// With two more as many as a source may have.
+/// Two fewer than a source may have.
 const N: usize = 98;
 
 fn rule(name: impl Into<String>) -> Rule {
@@ -33,7 +33,7 @@ fn header(name: &'static str) -> HeaderName {
     HeaderName::from_static(name)
 }
 
-/// What the log says while the requests come, and who was selected.
+/// The log lines while the requests come, and which requests were selected.
 fn run(fixture: &Fixture, requests: &[Request<String>]) -> Vec<String> {
     let seen = Seen::default();
     let subscriber = tracing_subscriber::registry()
@@ -70,8 +70,8 @@ fn get_with(uri: &str, name: &str, value: &str) -> Request<String> {
     request.body(String::new()).unwrap()
 }
 
-/// Expressions of a long header: the first are asked, those that are too many are not,
-/// not even for the opposite of one; what is cheap holds beside them.
+/// Expressions on a long header: the first are evaluated, those beyond the limit are not, not even
+/// negated ones. Cheap conditions beside them still hold.
 #[test]
 fn a_long_header_and_many_expressions() {
     let mut rules = expressions(|rule, text| rule.when(When::new().header(header("x-note"), text)));
@@ -96,7 +96,7 @@ fn a_long_header_and_many_expressions() {
     assert!((32..128).contains(&asked), "{asked}");
 }
 
-/// Requests as they usually are do not notice, however many expressions there are.
+/// Typical requests are unaffected, however many expressions there are.
 #[test]
 fn usual_values_are_asked_of_all() {
     let rules = expressions(|rule, text| rule.when(When::new().header(header("x-note"), text)));
@@ -108,7 +108,7 @@ fn usual_values_are_asked_of_all() {
     assert_eq!(fixture.dashcam.status().verbose.beyond_work, 0);
 }
 
-/// The same of everything else that a client can make long.
+/// The same for everything else that a client can make long.
 #[test]
 fn every_input_is_bounded() {
     let long = "y".repeat(8000);
@@ -211,7 +211,7 @@ fn any_query(n: usize) -> When {
     ])
 }
 
-/// Who writes rules is told beforehand.
+/// The author of rules is warned in advance.
 #[test]
 fn what_is_dear_is_told() {
     let kinds = |rules: &Rules| {
@@ -246,7 +246,7 @@ fn what_is_dear_is_told() {
     assert_eq!(found_too.map(|w| &w.rule).collect::<Vec<_>>(), [&found[0]]);
 }
 
-/// One that is too much by itself is not asked of long values, and `why` says so.
+/// An expression that costs too much alone is not evaluated on long values, and `why` reports it.
 #[test]
 fn one_dear_expression() {
     let text = Text::regex(".*a.{50}").unwrap();

@@ -1,5 +1,5 @@
-//! A test in a process of its own: for what can be set once in a process, as the global
-//! subscriber and the panic hook, and for what is measured of one.
+//! Runs a test in a process of its own: for what can be set once in a process, such as the global
+//! subscriber and the panic hook, and for measurements of a process.
 
 use std::{
     any::type_name,
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The first line of a test: what follows it runs in another process.
+/// The first line of a test: the rest of the test runs in another process.
 macro_rules! alone {
     () => {
         fn here() {}
@@ -33,19 +33,19 @@ pub(crate) fn command(test: &str) -> Command {
     command
 }
 
-/// Runs the test in whose body `here` is, and fails as it does. False if this is the
-/// process for it.
+/// Runs the test whose body contains `here`, and fails as it does. Returns `false` if this is
+/// already its process.
 #[track_caller]
 pub(crate) fn ran_elsewhere<F: Fn()>(_here: F) -> bool {
     // nextest starts a process for each test.
     if env::var_os(MARK).is_some() || env::var_os("NEXTEST_EXECUTION_MODE").is_some() {
         return false;
     }
-    // The binary, the modules, the test, and what stands in it.
+    // The binary, the modules, the test, and what it contains.
     let path = type_name::<F>().replace("::{{closure}}", "");
     let test = path.split_once("::").unwrap().1;
     let test = test.strip_suffix("::here").unwrap();
-    // A file takes whatever is written, in its order, and nobody has to read it meanwhile.
+    // A file accepts all output in order, and needs no reader meanwhile.
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("alone");
     fs::create_dir_all(&place).unwrap();
     let binary = env!("CARGO_CRATE_NAME");
@@ -77,7 +77,7 @@ pub(crate) fn ran_elsewhere<F: Fn()>(_here: F) -> bool {
     let output = fs::read(&file).unwrap();
     fs::remove_file(&file).unwrap();
     let output = String::from_utf8_lossy(&output);
-    // The harness shows it where the test fails, or where everything is to be shown.
+    // The harness shows it if the test fails, or if everything is shown.
     print!("{output}");
     let passed = succeeded && output.contains("test result: ok. 1 passed");
     assert!(passed, "{test}, in a process of its own: {ended}");

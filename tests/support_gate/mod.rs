@@ -1,4 +1,4 @@
-//! What the tests of the gate and of the log line share.
+//! Shared by the tests of the gate and of the log line.
 #![allow(dead_code)] // every test binary uses a part of it
 
 pub(crate) mod traffic;
@@ -32,7 +32,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Reached only where something hangs, on a busy machine, too.
+/// Reached only if something hangs, even on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 pub(crate) type Body = Full<bytes::Bytes>;
@@ -42,7 +42,7 @@ pub(crate) trait Output {
     fn count(&self, message: &str) -> usize;
 }
 
-/// Takes what a formatting layer writes, one JSON object a line.
+/// Collects the output of a formatting layer, one JSON object per line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Buffer(Arc<Mutex<Vec<u8>>>);
 
@@ -56,7 +56,7 @@ impl Buffer {
         String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
     }
 
-    /// The lines of what dashcam says of itself.
+    /// dashcam's own lines.
     pub(crate) fn of_status(&self) -> Vec<Value> {
         let mut lines = self.lines();
         lines.retain(|line| line["target"] == "dashcam::status");
@@ -70,7 +70,7 @@ impl Buffer {
             .collect()
     }
 
-    /// The lines with this message, wherever the format puts it.
+    /// The lines with this message, in whichever member the format has it.
     pub(crate) fn with_message(&self, message: &str) -> Vec<Value> {
         let mut lines = self.lines();
         lines.retain(|l| l["message"] == message || l["fields"]["message"] == message);
@@ -113,7 +113,7 @@ where
         .with_writer(buffer.clone())
 }
 
-/// A layer without any filter of its own that notes what reaches it.
+/// A layer without a filter that notes what reaches it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen(Arc<Mutex<Vec<(Level, String)>>>, Arc<Mutex<Vec<String>>>);
 
@@ -188,7 +188,7 @@ impl Fixture {
         Self { dashcam, kept }
     }
 
-    /// A request that runs this future as its handler, to the end of its body.
+    /// Runs a request with this future as its handler, to the end of its body.
     pub(crate) async fn serve<F>(&self, request: Request<Body>, handler: F) -> StatusCode
     where
         F: Future<Output = StatusCode> + Send,
@@ -207,7 +207,7 @@ impl Fixture {
         head.status
     }
 
-    /// A request that runs this closure and answers so.
+    /// Runs a request with this closure as its handler and this response.
     pub(crate) fn call(
         &self,
         request: Request<Body>,
@@ -221,7 +221,7 @@ impl Fixture {
             status
         };
         tokio_test::block_on(self.serve(request, handler));
-        // The panic of an assertion is answered like any other.
+        // The panic of an assertion becomes a response like any other.
         assert!(returned, "the handler returned");
     }
 
@@ -236,7 +236,7 @@ impl Fixture {
         self.only()
     }
 
-    /// Takes everything kept.
+    /// Takes everything that was kept.
     pub(crate) fn take(&self) -> Vec<Exchange> {
         assert!(self.dashcam.flush(DEADLINE), "flushed");
         self.kept.take()
@@ -266,7 +266,7 @@ pub(crate) fn bump(counter: &AtomicU32) -> u32 {
     counter.fetch_add(1, SeqCst) + 1
 }
 
-/// What has to hold wherever the gate stands. `outputs` show INFO and above.
+/// What must hold at any place of the gate. `outputs` show INFO and above.
 pub(crate) fn check_contract(fixture: &Fixture, outputs: &[&dyn Output]) {
     let shown =
         |message: &str| -> Vec<usize> { outputs.iter().map(|o| o.count(message)).collect() };
@@ -292,7 +292,7 @@ pub(crate) fn check_contract(fixture: &Fixture, outputs: &[&dyn Output]) {
         tracing::debug!("debug three");
         tracing::info!(n = 2, "info two");
         tracing::debug!("debug four");
-        // A span is asked for in the same way as an event.
+        // The check for a span is the same as for an event.
         tracing::info_span!("after refused").in_scope(|| tracing::info!("info three"));
         tracing::trace!("trace one");
         tracing::debug!("debug five");
@@ -361,7 +361,7 @@ pub(crate) fn check_contract(fixture: &Fixture, outputs: &[&dyn Output]) {
     );
 }
 
-/// Outside of requests nothing is different from a service without a gate.
+/// Outside of requests everything is as in a service without a gate.
 fn check_outside(when: &str, outputs: &[&dyn Output]) {
     static EVALUATED: AtomicU32 = AtomicU32::new(0);
     let before = EVALUATED.load(SeqCst);
@@ -377,7 +377,7 @@ fn check_outside(when: &str, outputs: &[&dyn Output]) {
     }
 }
 
-/// Replays of everything that goes wrong, however much that is.
+/// Replays every failure, however many there are.
 pub(crate) fn replay_all(live: bool) -> dashcam::capture::Replay {
     let mut replay = dashcam::capture::Replay::default();
     replay.live = live;
@@ -387,7 +387,7 @@ pub(crate) fn replay_all(live: bool) -> dashcam::capture::Replay {
     replay
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + DEADLINE;
     while !holds() {
@@ -396,7 +396,7 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A failing request's answer.
+/// The response of a failing request.
 pub(crate) const FAILED: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
 
 /// Sends a request to a service and reads the response to its end.

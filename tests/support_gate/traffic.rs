@@ -1,4 +1,4 @@
-//! Traffic for stacks of layers that stand beside the gate.
+//! Traffic for stacks of layers beside the gate.
 
 use super::{Buffer, FAILED, Fixture, Seen, replay_all, request};
 use futures_util::StreamExt as _;
@@ -6,7 +6,7 @@ use http::StatusCode;
 use std::{collections::HashMap, ops::Range};
 use tracing::{Instrument as _, Level};
 
-/// Requests of all kinds at the same time. The fixture is [`Traffic::fixture`].
+/// Concurrent requests of all kinds. The fixture is [`Traffic::fixture`].
 pub(crate) struct Traffic(pub(crate) Range<u64>);
 
 impl Traffic {
@@ -21,7 +21,7 @@ impl Traffic {
         })
     }
 
-    /// The message of a step of a request; no one is in another.
+    /// The message of a step of a request. None contains another.
     fn message(n: u64, step: &str) -> String {
         format!("<{n}-{step}>")
     }
@@ -73,7 +73,7 @@ impl Traffic {
         assert_eq!(fixture.take().len(), kept);
     }
 
-    /// What every output must have: its level decides on the debug events.
+    /// What every output must have: its level determines the debug events.
     pub(crate) fn check(&self, outputs: &[(&dyn Shown, Level)]) {
         for (at, (output, level)) in outputs.iter().enumerate() {
             let counts = Self::counts(*output);
@@ -93,7 +93,7 @@ impl Traffic {
         }
     }
 
-    /// How often each message is there, whatever is around it.
+    /// How often each message occurs, whatever is around it.
     pub(crate) fn counts(output: &dyn Shown) -> HashMap<String, usize> {
         let (text, mut counts) = (output.text(), HashMap::new());
         for after in text.split('<').skip(1) {
@@ -105,7 +105,7 @@ impl Traffic {
     }
 }
 
-/// Something that shows events, all of it as one text.
+/// A layer's output as one text.
 pub(crate) trait Shown {
     fn text(&self) -> String;
 }

@@ -1,4 +1,4 @@
-//! gRPC without generated code: messages are bytes as they are.
+//! gRPC without generated code: messages are plain bytes.
 
 use bytes::{Buf, BufMut, Bytes};
 use tonic::{

@@ -1,4 +1,4 @@
-//! The service that most exchanges are played against.
+//! The service for most exchanges.
 
 use axum::{
     Json, Router,
@@ -31,7 +31,7 @@ async fn panics() -> &'static str {
     panic!("before the answer")
 }
 
-/// Reads one frame and answers.
+/// Reads one frame and responds.
 async fn one_frame(body: Body) -> String {
     let mut body = body;
     let frame = body.frame().await.unwrap().unwrap();

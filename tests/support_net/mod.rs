@@ -26,10 +26,10 @@ use tokio::{
 #[global_allocator]
 pub(crate) static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Long enough for any machine: reached only where something hangs.
+/// Long enough for any machine: reached only if something hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Waits for something that has to come.
+/// Waits for a future that must complete.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     match timeout(DEADLINE, future).await {
         Ok(output) => output,
@@ -70,7 +70,7 @@ impl Drop for Server {
     }
 }
 
-/// Rations nothing.
+/// Without limits for storms.
 pub(crate) fn no_storm() -> StormLimits {
     let mut limits = StormLimits::default();
     limits.full = u64::MAX;
@@ -89,7 +89,7 @@ pub(crate) fn keeping_all_with(
     TestDashcam::with(|builder| change(builder.baseline(1.0).storm(no_storm())))
 }
 
-/// Everything kept once so many requests have ended, and none is under way.
+/// Returns everything that was kept, once this many requests have ended and none is in flight.
 pub(crate) async fn kept_of(dashcam: &TestDashcam, finished: u64) -> Vec<Exchange> {
     ended(dashcam, finished).await;
     dashcam.kept()
@@ -120,7 +120,7 @@ pub(crate) fn assert_completed(kept: &Exchange) {
     assert_eq!(kept.outcome, Outcome::Completed, "{kept:#?}");
 }
 
-/// A connection whose bytes are seen as they are.
+/// A connection that shows all bytes.
 pub(crate) struct Wire {
     stream: TcpStream,
     read: Vec<u8>,
@@ -158,7 +158,7 @@ impl Wire {
         self.take(length)
     }
 
-    /// Everything up to and including a text.
+    /// Reads up to and including a text.
     pub(crate) async fn until(&mut self, end: &str) -> String {
         let end = end.as_bytes();
         loop {
@@ -174,7 +174,7 @@ impl Wire {
         self.until("\r\n\r\n").await
     }
 
-    /// A head, and as much body as its `content-length` says.
+    /// Reads a head, and as much body as its `content-length` says.
     pub(crate) async fn answer(&mut self) -> String {
         let mut answer = self.head().await;
         let length = field(&answer, "content-length").map_or(0, |text| text.parse().unwrap());
@@ -182,7 +182,7 @@ impl Wire {
         answer
     }
 
-    /// Everything until the connection ends, however it does.
+    /// Reads until the connection ends, in whatever way.
     pub(crate) async fn rest(&mut self) -> String {
         loop {
             match soon(self.stream.read_buf(&mut self.read)).await {
@@ -195,12 +195,12 @@ impl Wire {
         self.take(self.read.len())
     }
 
-    /// Whether nothing was read that nobody asked for.
+    /// Whether no unexpected bytes were read.
     pub(crate) fn is_drained(&self) -> bool {
         self.read.is_empty()
     }
 
-    /// Reads so many bytes without keeping them.
+    /// Reads this many bytes without keeping them.
     pub(crate) async fn skip(&mut self, mut length: usize) {
         let ready = length.min(self.read.len());
         self.read.drain(..ready);
@@ -215,7 +215,7 @@ impl Wire {
     }
 }
 
-/// The value of a header field in what was on the wire.
+/// The value of a header field in the bytes of a response.
 pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| {
         let (found, value) = line.split_once(':')?;
@@ -223,7 +223,7 @@ pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// What was on the wire, without the lines that differ every time.
+/// The bytes of a response, without the lines that differ every time.
 pub(crate) fn comparable(text: &str) -> String {
     text.split_inclusive("\r\n")
         .filter(|line| {
@@ -233,8 +233,8 @@ pub(crate) fn comparable(text: &str) -> String {
         .collect()
 }
 
-/// Plays one exchange against the app without the layer and with it. The bytes
-/// have to be the same; they are given back as they were with the layer.
+/// Runs one exchange against the app without the layer and with it. The bytes must be the same.
+/// Returns those with the layer.
 pub(crate) async fn same_with_layer(
     dashcam: &Dashcam,
     app: impl Fn() -> Router,
@@ -249,7 +249,7 @@ pub(crate) async fn same_with_layer(
     layered
 }
 
-/// A body that gives what is sent, when it is sent; `None` makes it panic.
+/// A body whose frames the test sends. `None` makes it panic.
 pub(crate) fn fed(first: Vec<Frame<Bytes>>) -> (mpsc::UnboundedSender<Option<Frame<Bytes>>>, Body) {
     let (send, receive) = mpsc::unbounded_channel();
     for frame in first {
@@ -265,7 +265,7 @@ pub(crate) fn fed(first: Vec<Frame<Bytes>>) -> (mpsc::UnboundedSender<Option<Fra
     (send, body)
 }
 
-/// A handler that answers once with a body that is fed from outside.
+/// A handler that responds once with a body that the test feeds.
 pub(crate) fn answer_once(response: Response) -> axum::routing::MethodRouter {
     let response = std::sync::Arc::new(std::sync::Mutex::new(Some(response)));
     axum::routing::any(move || {
@@ -274,7 +274,7 @@ pub(crate) fn answer_once(response: Response) -> axum::routing::MethodRouter {
     })
 }
 
-/// Twenty megabytes in pieces, none of which is kept by who sends it.
+/// Twenty megabytes in pieces, none of which the sender keeps.
 pub(crate) const PIECE: usize = 64 * 1024;
 pub(crate) const PIECES: usize = 320;
 
@@ -288,7 +288,7 @@ pub(crate) fn piece(at: usize) -> Bytes {
     Bytes::from(vec![letter; PIECE])
 }
 
-/// How far the memory in use rises above what it is now, until the end.
+/// Measures how far the memory in use rises above the present level, until the end.
 pub(crate) struct Growth {
     before: usize,
 }
@@ -310,10 +310,9 @@ impl Growth {
     }
 }
 
-/// What may be in use at once for one exchange of twenty megabytes: two
-/// captures of 64 KiB, each cut from a read buffer of the server (408 KiB at
-/// most), its write buffer of the same size, and some pieces on their way. It
-/// is a fifth of the body, so a body held in memory cannot hide below it.
+/// The most memory in use for one exchange of twenty megabytes: two captures of 64 KiB, each cut
+/// from a read buffer of the server (408 KiB at most), its write buffer of the same size, and some
+/// pieces in transit. It is a fifth of the body, so it shows if a body is held in memory.
 pub(crate) const FLAT: usize = 4 * 1024 * 1024;
 
 pub(crate) fn trailers(name: &'static str, value: &'static str) -> Frame<Bytes> {
@@ -322,6 +321,6 @@ pub(crate) fn trailers(name: &'static str, value: &'static str) -> Frame<Bytes> 
     Frame::trailers(map)
 }
 
-/// What one exchange may hold of what passes: a capture of 64 KiB and a step
-/// or two of the event buffer.
+/// What one exchange may hold of the passing bytes: a capture of 64 KiB and a step or two of the
+/// event buffer.
 pub(crate) const HELD: usize = 80 * 1024;

@@ -1,4 +1,4 @@
-//! Frames of HTTP/2: a small writer, and what is compared of those that come back.
+//! Frames of HTTP/2: a small writer, and what is compared of the frames that come back.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -39,7 +39,7 @@ pub(crate) fn settings(all: &[(u16, u32)]) -> Vec<u8> {
     frame(SETTINGS, 0, 0, payload)
 }
 
-/// What a connection starts with.
+/// The preface of a connection.
 pub(crate) fn preface(all: &[(u16, u32)]) -> Vec<u8> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend(settings(all));
@@ -61,7 +61,7 @@ fn number(block: &mut Vec<u8>, first: u8, prefix: u32, mut value: usize) {
     block.push(u8::try_from(value).unwrap());
 }
 
-/// Fields in the plainest form: nothing is indexed or coded.
+/// Fields in the plainest form: neither indexed nor coded.
 pub(crate) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -121,7 +121,7 @@ pub(crate) fn window(stream: u32, increment: u32) -> Vec<u8> {
     frame(WINDOW_UPDATE, 0, stream, increment.to_be_bytes())
 }
 
-/// Whether the first that came is a frame of settings, and not HTTP/1.
+/// Whether the first bytes are a frame of settings, and not HTTP/1.
 pub(crate) fn are(raw: &[u8]) -> bool {
     raw.get(3).is_none_or(|kind| *kind == SETTINGS)
 }
@@ -133,8 +133,8 @@ fn word(bytes: &[u8]) -> u32 {
         .fold(0, |word, byte| word << 8 | u32::from(*byte))
 }
 
-/// Takes header blocks apart without knowing what the strings say: names and values
-/// stay as they were coded. Nothing is evicted, for connections here are short.
+/// Parses header blocks without decoding strings: names and values stay coded. Nothing is evicted,
+/// because connections here are short.
 #[derive(Default)]
 struct Fields {
     table: Vec<(String, String)>,
@@ -216,8 +216,8 @@ fn take_string(block: &[u8], at: &mut usize) -> Option<String> {
     }))
 }
 
-/// A line for each frame, in the order of each stream. How often windows are opened is
-/// a question of time; that they are is noted.
+/// A line for each frame, in the order of each stream. How often windows are opened depends on
+/// time, so only the fact is noted.
 pub(crate) fn transcript(raw: &[u8]) -> String {
     let mut streams: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     let mut opened = BTreeMap::new();
@@ -285,7 +285,7 @@ pub(crate) fn transcript(raw: &[u8]) -> String {
     transcript
 }
 
-/// A status out of the table, or of three digits as they are coded.
+/// A status from the table, or coded as three digits.
 fn status(field: &str) -> Option<String> {
     let known = ["200", "204", "206", "304", "400", "404", "500"];
     let (name, value) = field.split_once('=')?;
@@ -313,7 +313,7 @@ fn status(field: &str) -> Option<String> {
     Some(text)
 }
 
-/// Of each stream its status and its end, then whether the connection is given up.
+/// For each stream its status and its end, then whether the connection is closed.
 pub(crate) fn summary(transcript: &str) -> String {
     let mut parts: Vec<(&str, String)> = Vec::new();
     let mut last = String::new();

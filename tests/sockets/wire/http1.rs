@@ -1,4 +1,4 @@
-//! What clients of HTTP/1 send, odd and hostile.
+//! Odd and hostile bytes of HTTP/1 clients.
 
 use super::rig::{Case, Protocol, Step};
 
@@ -17,7 +17,7 @@ fn send(bytes: impl AsRef<[u8]>) -> Step {
     Step::Send(bytes.as_ref().to_vec())
 }
 
-/// All at once.
+/// All bytes at once.
 fn once(name: &'static str, expected: &'static str, bytes: impl AsRef<[u8]>) -> Case {
     case(name, expected, vec![send(bytes)])
 }
@@ -26,7 +26,7 @@ fn slow(name: &'static str, expected: &'static str, bytes: impl AsRef<[u8]>) -> 
     case(name, expected, vec![Step::Slow(bytes.as_ref().to_vec())])
 }
 
-/// All at once, and then the client has nothing more to say.
+/// All bytes at once, and then the client closes its side.
 fn half(name: &'static str, expected: &'static str, bytes: impl AsRef<[u8]>) -> Case {
     case(name, expected, vec![send(bytes), Step::Shut])
 }
@@ -1570,7 +1570,7 @@ fn upgrades() -> Vec<Case> {
     ]
 }
 
-/// A server that answers who has nothing more to say.
+/// A server that responds after the client closed its side.
 fn half_closes() -> Vec<Case> {
     let hello = HELLO;
     let mut all = vec![

@@ -1,4 +1,4 @@
-//! What clients of HTTP/2 send, frame by frame.
+//! Bytes of HTTP/2 clients, frame by frame.
 
 use super::{
     frames::{
@@ -25,7 +25,7 @@ fn send(frames: &[Vec<u8>]) -> Step {
     Step::Send(frames.concat())
 }
 
-/// The same behind the preface.
+/// The same after the preface.
 fn first(frames: &[Vec<u8>]) -> Step {
     Step::Send([preface(&[]), frames.concat()].concat())
 }

@@ -1,6 +1,6 @@
-//! Odd clients against a bare server and against the same one with dashcam around it:
-//! every byte is the same, and so is how the connection ends. Only the ID may differ, and
-//! what a panic is answered with.
+//! Odd clients against a bare server and against the same one with dashcam around it: every byte
+//! is the same, and so is the end of the connection. Only the ID may differ, and the response to a
+//! panic.
 
 mod frames;
 mod http1;
@@ -24,10 +24,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// So many connections at once that waits do not add up.
+/// This many connections at once, so that waits do not add up.
 const AT_ONCE: usize = 40;
 
-/// What a fault delays for ever is waited for no longer than this.
+/// The longest wait for a fault that delays for ever.
 const FAULT: Duration = Duration::from_secs(2);
 
 fn counted() -> (Arc<AtomicU64>, Router) {
@@ -60,7 +60,7 @@ async fn compare_all(cases: Vec<Case>) {
     let different: Vec<Difference> = stream::iter(&cases)
         .map(|case| async {
             let seen = rig::bare(&bare, case).await;
-            // Where panics go on, they end as they do without the layer.
+            // If panics propagate, they end as without the layer.
             let as_bare = Case {
                 answered: None,
                 ..case.clone()
@@ -80,7 +80,7 @@ async fn compare_all(cases: Vec<Case>) {
     }
     assert!(different.is_empty(), "{} differ", different.len());
 
-    // Nothing of them is left, and no request is missing.
+    // Nothing of the requests is left, and none is missing.
     for dashcam in [&dashcam, &verbose] {
         holds("no request under way", || dashcam.status().in_flight == 0).await;
     }
@@ -106,7 +106,7 @@ async fn http2_is_the_same_with_and_without() {
     compare_all(scripts).await;
 }
 
-/// Every fault is noticed by the cases that are there for it; without a fault, by none.
+/// The cases for a fault detect it. Without a fault, none differs.
 #[tokio::test]
 async fn what_a_layer_gets_wrong_is_noticed() {
     let known: Vec<_> = http1::cases().into_iter().chain(http2::scripts()).collect();
@@ -125,7 +125,7 @@ async fn what_a_layer_gets_wrong_is_noticed() {
                 .iter()
                 .find(|case| (case.protocol, case.name) == (protocol, name))
                 .expect(name);
-            // The fault itself is to be seen, not an answer to it.
+            // The fault itself must show, not a response to it.
             let case = Case {
                 answered: None,
                 ..case.clone()

@@ -1,4 +1,4 @@
-//! What a layer could get wrong, so that the comparison is seen to notice it.
+//! Mistakes that a layer could make, to show that the comparison detects them.
 
 use axum::{
     Router,
@@ -27,7 +27,7 @@ enum Fault {
     InPiecesOfTwo,
 }
 
-/// A body with one fault, and otherwise as it was.
+/// A body with one fault, and otherwise unchanged.
 struct Faulty {
     inner: Body,
     fault: Fault,
@@ -170,7 +170,7 @@ fn catches_panics(app: Router) -> Router {
 pub(crate) struct Mutant {
     pub(crate) name: &'static str,
     pub(crate) change: fn(Router) -> Router,
-    /// Cases that have to differ: some of HTTP/1, some of HTTP/2.
+    /// The cases that must differ: some of HTTP/1, some of HTTP/2.
     pub(crate) noticed: (&'static [&'static str], &'static [&'static str]),
 }
 

@@ -1,5 +1,5 @@
-//! Plays what a client sends against two servers, and compares what comes back:
-//! every byte, and how the connection ends.
+//! Sends a client's bytes to two servers, and compares the results: every byte, and how the
+//! connection ends.
 
 use super::{frames, text};
 use crate::support_net::{DEADLINE, soon};
@@ -22,10 +22,10 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-/// After what was expected of an open connection: nothing more comes.
+/// How long the test waits on an open connection after the expected bytes: nothing more may come.
 const QUIET: Duration = Duration::from_millis(150);
 
-/// So much a client can say before a server listens.
+/// The most that a client can send before a server listens.
 const HELD_BY_KERNEL: usize = 32 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,39 +39,39 @@ pub(crate) enum Step {
     Send(Vec<u8>),
     /// Every byte is a segment of its own.
     Slow(Vec<u8>),
-    /// What was seen so far, as it is compared, has this text.
+    /// Waits until the text of the comparison contains this.
     Until(&'static str),
-    /// The client has nothing more to say, and listens.
+    /// The client closes its sending side, and still reads.
     Shut,
-    /// The client goes, with a reset.
+    /// The client closes with a reset.
     Reset,
-    /// The client goes as one does.
+    /// The client closes normally.
     Close,
 }
 
-/// What a client does, and what it has to see in short: a bare server's answer that is
-/// not this one is a mistake in the case, or news of hyper.
+/// The actions of a client, and a summary of the expected result. If a bare server differs from
+/// it, the case is wrong, or hyper has changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) protocol: Protocol,
     pub(crate) steps: Vec<Step>,
     pub(crate) expected: &'static str,
-    /// What dashcam's answer to a panic makes of it.
+    /// The summary with dashcam's response to a panic.
     pub(crate) answered: Option<&'static str>,
-    /// The server is one that goes on where the client is done.
+    /// The server continues although the client has closed its side.
     pub(crate) half_closes: bool,
 }
 
 impl Case {
-    /// The same with an answer to the panic in it.
+    /// The same with a response to the panic in it.
     pub(crate) fn answered(mut self, expected: &'static str) -> Self {
         self.answered = Some(expected);
         self
     }
 }
 
-/// How a connection ended, or how it stands.
+/// How a connection ended, or its present state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum End {
     Open,
@@ -134,7 +134,7 @@ impl Line {
         self.raw.lock().unwrap().len()
     }
 
-    /// Waits until what was seen is what is waited for, or the connection ends.
+    /// Waits until the expected text was seen, or the connection ends.
     async fn until(&self, done: impl Fn(&Seen) -> bool, patience: Duration) -> bool {
         let mut looked = None;
         let waiting = async {
@@ -156,7 +156,7 @@ impl Line {
         timeout(patience, waiting).await.unwrap_or(false)
     }
 
-    /// Waits until nothing comes any more.
+    /// Waits until no more bytes come.
     async fn quiet(&self) {
         loop {
             let length = self.length();
@@ -168,14 +168,14 @@ impl Line {
     }
 }
 
-/// The server's side of one connection. It begins where the client waits, or has said
-/// what it wants to say, and it has come: who is faster makes no difference.
+/// The server's side of one connection. It begins when the client waits, or when all that the
+/// client sends has come: the speed of either makes no difference.
 struct Side {
     address: SocketAddr,
     listener: Option<TcpListener>,
     app: Router,
     half_closes: bool,
-    /// What the kernel holds for it.
+    /// The bytes that the kernel holds for it.
     waiting: usize,
     over: bool,
     running: Option<JoinHandle<()>>,
@@ -211,7 +211,7 @@ impl Side {
     }
 }
 
-/// The connection, once so much of it has come, and its end.
+/// The connection once this much of it has come, and its end.
 async fn arrived(listener: TcpListener, length: usize, over: bool) -> TcpStream {
     let (stream, _) = listener.accept().await.unwrap();
     let mut buffer = vec![0; length];
@@ -230,7 +230,7 @@ async fn arrived(listener: TcpListener, length: usize, over: bool) -> TcpStream 
 
 impl Drop for Side {
     fn drop(&mut self) {
-        // The connection goes on to its end: it is a task of its own.
+        // The connection is a task of its own, and continues to its end.
         if let Some(running) = &self.running {
             running.abort();
         }
@@ -256,7 +256,7 @@ impl Listener for One {
     }
 }
 
-/// hyper itself, with what it does not do by itself.
+/// hyper itself, with the settings that are off by default.
 async fn half_closing(stream: TcpStream, app: Router) {
     let service = service_fn(move |request: Request<Incoming>| app.clone().oneshot(request));
     let _ = http1::Builder::new()
@@ -269,7 +269,7 @@ async fn half_closing(stream: TcpStream, app: Router) {
         .await;
 }
 
-/// One client from its first byte to its last. `settled` knows when all has come.
+/// One client from its first byte to its last. `settled` signals when all has come.
 async fn play(
     app: &Router,
     case: &Case,
@@ -301,7 +301,7 @@ async fn play(
         }
     });
     let mut last = None;
-    // A write fails where the server has gone; what it said before is seen anyway.
+    // A write fails if the server has closed. Its bytes before that are read nevertheless.
     for (n, step) in case.steps.iter().enumerate() {
         match step {
             Step::Send(bytes) => {
@@ -342,7 +342,7 @@ async fn play(
                 reader.abort();
                 let _ = reader.await;
                 let mut seen = line.seen();
-                // What else came before the client went is a question of time.
+                // Whether more came before the client closed depends on time.
                 if let Some((text, at)) =
                     last.and_then(|text: &str| Some((text, seen.what.find(text)?)))
                 {
@@ -366,7 +366,7 @@ pub(crate) struct Difference {
     pub(crate) text: String,
 }
 
-/// What the client saw of the bare server, which has to be what the case says.
+/// The result of the bare server, which must be that of the case.
 pub(crate) async fn bare(app: &Router, case: &Case) -> Seen {
     let expected = |seen: &Seen| seen.summary(case.protocol) == case.expected;
     let seen = play(app, case, expected, DEADLINE).await;
@@ -380,7 +380,7 @@ pub(crate) async fn bare(app: &Router, case: &Case) -> Seen {
     seen
 }
 
-/// Where two begin to differ, and how they end.
+/// Where two results begin to differ, and how they end.
 fn first_difference(bare: &Seen, seen: &Seen) -> String {
     let same = |(one, other): &(char, char)| one == other;
     let chars = bare.what.chars().zip(seen.what.chars());
@@ -392,7 +392,7 @@ fn first_difference(bare: &Seen, seen: &Seen) -> String {
     format!("from {at}:\nbare {}\nwith {}", part(bare), part(seen))
 }
 
-/// What differs from what was seen of the bare server.
+/// The differences from the result of the bare server.
 pub(crate) async fn compare(
     app: &Router,
     case: &Case,
@@ -416,8 +416,8 @@ pub(crate) async fn compare(
     if seen == *bare {
         return None;
     }
-    // On a busy machine more may come after a pause than was waited for. It is no
-    // difference if the bare server says the same when it is asked once more.
+    // On a busy machine more may come after the pause. That is no difference if the bare server
+    // sends the same when the case is repeated.
     let again = play(bare_app, case, |again| *again == seen, patience).await;
     (again != seen).then(|| Difference {
         name: case.name,

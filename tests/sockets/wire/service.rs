@@ -1,4 +1,4 @@
-//! A service whose handlers read, answer and fail in every way that is allowed.
+//! A service whose handlers read, respond and fail in every permitted way.
 
 use crate::support_net::app::{app, length};
 use axum::{
@@ -25,7 +25,7 @@ use std::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::util::MapRequestLayer;
 
-/// What the service was asked, but for the ID, which only one of two gets.
+/// The requests of the service, without the ID, which only one of the two gets.
 async fn head(request: Request) -> String {
     let mut text = format!(
         "{} {} {:?}\n",
@@ -41,7 +41,7 @@ async fn head(request: Request) -> String {
     text
 }
 
-/// Lets go of the body before it answers.
+/// Drops the body before it responds.
 async fn dropped(body: Body) -> &'static str {
     drop(body);
     "dropped"
@@ -51,7 +51,7 @@ fn chunks(parts: Vec<&'static str>) -> impl futures_util::Stream<Item = Result<B
     stream::iter(parts).map(|part| Ok(Bytes::from_static(part.as_bytes())))
 }
 
-/// Has the body, unread, as long as the answer lasts.
+/// Holds the unread body as long as the response lasts.
 async fn held(body: Body) -> Body {
     let parts = chunks(vec!["he", "ld"]).map(move |part| {
         let _ = &body;
@@ -60,7 +60,7 @@ async fn held(body: Body) -> Body {
     Body::from_stream(parts)
 }
 
-/// Reads four bytes and answers.
+/// Reads four bytes and responds.
 async fn some(mut body: Body) -> String {
     let mut read = Vec::new();
     while read.len() < 4 {
@@ -73,7 +73,7 @@ async fn some(mut body: Body) -> String {
     format!("{} read", read.len().min(4))
 }
 
-/// Begins its answer before it reads.
+/// Begins its response before it reads.
 async fn early(body: Body) -> Body {
     let read = stream::once(async move {
         let read = match body.collect().await {
@@ -85,7 +85,7 @@ async fn early(body: Body) -> Body {
     Body::from_stream(chunks(vec!["early;"]).chain(read))
 }
 
-/// Says what it read, or why it could not.
+/// Responds with what it read, or why it could not.
 async fn read(body: Body) -> String {
     match body.collect().await {
         Ok(read) => {
@@ -102,7 +102,7 @@ async fn read(body: Body) -> String {
     }
 }
 
-/// Claims a length of a body of five bytes that does not know its own.
+/// Claims a length for a body of five bytes without a known length.
 async fn lying(Path(length): Path<String>) -> Response {
     let mut response = Body::from_stream(chunks(vec!["he", "llo"])).into_response();
     let length = HeaderValue::from_str(&length).unwrap();
@@ -117,7 +117,7 @@ fn pieces(
     last: impl Fn() -> Result<Bytes, std::io::Error> + Send + 'static,
 ) -> Response {
     let pieces = stream::iter(0..count).map(|_| Ok(Bytes::from_static(b"piece")));
-    // What was before is sent before.
+    // The earlier frames are sent first.
     let last = stream::once(async move {
         if count > 0 {
             tokio::task::yield_now().await;
@@ -131,7 +131,7 @@ async fn broken(Path(count): Path<usize>) -> Response {
     pieces(count, || Err(std::io::Error::other("broken on purpose")))
 }
 
-/// Echoes, and fails or panics when it is told to.
+/// Echoes, and fails or panics when told to.
 async fn told(body: Body) -> Body {
     Body::from_stream(body.into_data_stream().map(|part| match part {
         Ok(part) if part == "fail" => Err(axum::Error::new("failed as told")),
@@ -185,7 +185,7 @@ async fn trailers(Path(kind): Path<String>) -> Response {
     response
 }
 
-/// "name=value" as one field of the answer.
+/// "name=value" as one field of the response.
 async fn with_field(Path((name, value)): Path<(String, String)>) -> Response {
     let mut response = Body::from_stream(chunks(vec!["he", "llo"])).into_response();
     let value = HeaderValue::from_str(&value).unwrap();
@@ -260,7 +260,7 @@ async fn tunnel(on_upgrade: hyper::upgrade::OnUpgrade) {
     let _ = io.shutdown().await;
 }
 
-/// Echoes what follows, whatever status it answers with.
+/// Echoes the rest, whatever its status.
 async fn upgrade(Path(code): Path<u16>, mut request: Request) -> Response {
     tokio::spawn(tunnel(hyper::upgrade::on(&mut request)));
     let fields = [(header::CONNECTION, "upgrade"), (header::UPGRADE, "echo")];
@@ -275,12 +275,12 @@ async fn fallback(mut request: Request) -> Response {
     (StatusCode::NOT_FOUND, head(request).await).into_response()
 }
 
-/// Answers once the task that it started does.
+/// Responds once the task that it started does.
 async fn handed_over(body: Body) -> String {
     tokio::spawn(read(body)).await.unwrap()
 }
 
-/// Gives way many times before its head and between its pieces.
+/// Yields many times before its head and between its pieces.
 async fn yielding() -> Body {
     for _ in 0..20 {
         tokio::task::yield_now().await;
@@ -293,7 +293,7 @@ async fn yielding() -> Body {
     }))
 }
 
-/// All that can be asked; `asked` counts.
+/// All endpoints. `asked` counts the requests.
 pub(crate) fn service(asked: &Arc<AtomicU64>) -> Router {
     let asked = Arc::clone(asked);
     app()

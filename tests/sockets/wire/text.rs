@@ -1,4 +1,4 @@
-//! HTTP/1 as it is compared.
+//! HTTP/1 in the form of the comparison.
 
 /// Every byte as a character, without the two lines that differ every time.
 pub(crate) fn transcript(raw: &[u8]) -> String {
