@@ -49,7 +49,7 @@ impl RequestSpans {
 }
 
 /// Spreads the bits of an ID: its lowest bits are the place within a thread's part of the
-/// registry, and all threads start with the same ones. The registry assigns IDs, so that nobody
+/// registry, and all threads start with the same ones. The registry assigns IDs, so that no one
 /// can choose them to collide.
 fn spread(id: u64) -> u64 {
     let wide = u128::from(id) * 0x9e37_79b9_7f4a_7c15;

@@ -75,7 +75,7 @@ impl CorrelationPlan {
     }
 
     /// Like [`identify`](Self::identify), but also writes the ID to the headers. Lookups of
-    /// headers are the main cost here, so that of the ID's header is done once.
+    /// headers are the main cost here, so the ID's header is looked up once.
     pub(super) fn identify_in(&self, headers: &mut HeaderMap, now: SystemTime) -> Identity {
         let caller = self.caller(headers);
         // `None` if the map of headers is full: it stays without the ID.

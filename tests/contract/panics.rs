@@ -300,7 +300,7 @@ fn a_panic_that_goes_on_has_its_own_payload() {
     let caught = catch_unwind(AssertUnwindSafe(|| {
         service.call(Request::new(quiet(&held)))
     }));
-    let payload = caught.err().expect("it goes on");
+    let payload = caught.err().expect("it propagates");
     assert_eq!(payload.downcast_ref::<Bomb>().unwrap().0, 3);
     defuse(payload);
     drop(service);

@@ -273,7 +273,7 @@ fn lines_of_a_request_say_so_and_one_is_its_own() {
             assert_eq!(line["correlation_id"], format!("id-{status}"));
             assert_eq!(line["correlation_id"], ids[n].as_str());
             assert_eq!(line["trace_id"], "0af7651916cd43dd8448eb211c80319c");
-            assert_eq!(line.get("spans"), None, "the request span says nothing new");
+            assert_eq!(line.get("spans"), None, "the request span adds nothing");
         }
         assert_eq!(inside["fields"], json!({"n": 1}));
         assert_eq!(

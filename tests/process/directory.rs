@@ -49,7 +49,7 @@ fn it_is_tried_and_told_at_the_start() {
         if !said.is_empty() {
             break said;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "nobody tells");
+        assert!(began.elapsed() < Duration::from_secs(60), "no report");
         std::thread::sleep(Duration::from_millis(10));
     };
     let directory = place_ok.to_str().unwrap();
@@ -59,10 +59,10 @@ fn it_is_tried_and_told_at_the_start() {
     assert_eq!(
         fs::read_dir(&place_ok).unwrap().count(),
         0,
-        "the probe is gone"
+        "the probe is deleted"
     );
     let _ = early.layer();
-    assert_eq!(news(&log), [], "it is said once");
+    assert_eq!(news(&log), [], "reported once");
 
     // A relative path is absolute from the start on.
     let base = place("base");

@@ -321,7 +321,7 @@ fn headers_without_room_stay_as_they_are() {
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers().len(), full.len());
     let body = tokio_test::block_on(response.into_body().collect()).unwrap();
-    assert_eq!(body.to_bytes().len(), 36, "it has an ID all the same");
+    assert_eq!(body.to_bytes().len(), 36, "it still has an ID");
 }
 
 /// Buffers that log when they are dropped, in the middle of a request.

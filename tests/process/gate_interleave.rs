@@ -132,7 +132,7 @@ async fn abandoned_requests_keep_to_themselves() {
             std::future::pending().await
         }));
         assert!(abandoned.poll().is_pending());
-        assert!(!tracing::enabled!(Level::DEBUG), "while nobody polls it");
+        assert!(!tracing::enabled!(Level::DEBUG), "between its polls");
         drop(abandoned);
         let exchange = fixture.only();
         assert_eq!(exchange.outcome.as_str(), "abandoned");

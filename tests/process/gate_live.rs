@@ -220,7 +220,7 @@ fn by_header_where_that_is_allowed() {
         StatusCode::OK,
         emit("strict".into()),
     );
-    assert!(strict.take().is_empty(), "nobody allowed it");
+    assert!(strict.take().is_empty(), "the header is not enabled");
     assert_eq!(outputs.shown("strict one") + outputs.shown("strict two"), 0);
 
     let fixture = Fixture::with(|builder| builder.insecure_plain_header(true));

@@ -35,7 +35,7 @@ fn a_value_that_logs_while_a_span_is_recorded_holds_nothing_up() {
     });
     let exchange = wait
         .recv_timeout(Duration::from_secs(60))
-        .expect("it goes on");
+        .expect("it continues");
     let last = exchange.events.last().unwrap();
     assert_eq!(last.message.as_deref(), Some("after"));
     assert_eq!(last.spans[0].fields["value"], "a value");

@@ -267,7 +267,7 @@ fn what_waits_in_memory_is_told_while_the_service_runs() {
         if let Some(line) = fields().into_iter().find(|f| f["held"].is_number()) {
             break line;
         }
-        assert!(began.elapsed() < DEADLINE, "nobody tells");
+        assert!(began.elapsed() < DEADLINE, "no report");
         std::thread::sleep(Duration::from_millis(10));
     };
     assert_eq!(line["held"], 2);
@@ -317,7 +317,7 @@ fn a_layer_alone_tells_at_its_end_too() {
     drop(layer.unwrap());
     let began = Instant::now();
     while farewells().is_empty() {
-        assert!(began.elapsed() < DEADLINE, "nobody tells");
+        assert!(began.elapsed() < DEADLINE, "no report");
         std::thread::yield_now();
     }
     assert_eq!(farewells()[0]["waiting"], 1);

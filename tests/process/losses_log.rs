@@ -80,7 +80,7 @@ async fn what_was_not_kept_is_told_by_reason() {
     drop(release);
     let deadline = Instant::now() + Duration::from_secs(60);
     while log.of_status().is_empty() {
-        assert!(Instant::now() < deadline, "no line tells of the losses");
+        assert!(Instant::now() < deadline, "no line reports the losses");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let lines = log.of_status();

@@ -278,7 +278,7 @@ async fn run(server: &Server, load: &Load, bomb: &[u8]) -> Vec<(&'static str, u6
     assert_eq!(
         exchange(to, get("/range")).await.status,
         200,
-        "traffic goes on"
+        "traffic continues"
     );
     peaks
 }
@@ -425,7 +425,7 @@ async fn a_full_disk_is_told_and_over_when_there_is_room() {
         if memory["dashcam"]["exporter_ok"] == false {
             break memory;
         }
-        assert!(Instant::now() < deadline, "not told: {memory}");
+        assert!(Instant::now() < deadline, "not reported: {memory}");
     };
     println!("full disk: {full}");
     std::fs::remove_file(&filler).unwrap();

@@ -151,7 +151,7 @@ async fn every_request_is_answered_and_every_source_is_asked() {
         let request = Request::get("/").header("x-dashcam-verbose", "garbage");
         let response = app.clone().oneshot(request.body(Body::empty()).unwrap());
         assert_eq!(response.await.unwrap().status(), StatusCode::BAD_GATEWAY);
-        assert!(!HOLDING.load(SeqCst), "nobody has held a span");
+        assert!(!HOLDING.load(SeqCst), "no span was held");
     }
     assert_eq!(dashcam.kept().len(), 2);
     assert_eq!(dashcam.status().in_flight, 0);

@@ -80,7 +80,7 @@ fn traffic_goes_on_and_what_does_not_fit_is_counted() {
     assert_eq!(fixture.dashcam.status().in_flight, 0);
     assert!(
         !fixture.dashcam.flush(Duration::from_millis(1)),
-        "it is told"
+        "it is reported"
     );
     assert_eq!(plain.count("debug 1"), 0);
 

@@ -69,7 +69,7 @@ fn an_error_event_selects_nothing() {
     });
     fixture.only();
     assert_eq!(names(), [""; 0]);
-    assert!(seen.count("before") >= 1, "it is shown all the same");
+    assert!(seen.count("before") >= 1, "it is still shown");
     assert!(seen.count("recorded events follow") >= 1);
 
     // A request that a rule selects is sampled, whatever else it is.

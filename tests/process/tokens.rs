@@ -211,7 +211,7 @@ async fn no_stranger_makes_a_request_verbose() {
         }
         assert!(
             written.contains("x-dashcam-verbose"),
-            "that there was one is said"
+            "the exchange names the header"
         );
     }
 }
@@ -372,7 +372,7 @@ impl Two {
 
     fn passed(&self) -> Option<String> {
         let headers = self.passed.lock().unwrap().pop().unwrap();
-        assert!(headers.contains_key(ID), "the ID goes on in any case");
+        assert!(headers.contains_key(ID), "the ID is always propagated");
         let token = headers.get(HEADER)?;
         Some(token.to_str().unwrap().to_owned())
     }
@@ -398,7 +398,7 @@ async fn goes_on(path: &str, message: &'static str) {
     assert_eq!(two.shown(), 1, "in the log, too");
     assert_eq!(shown().count(&format!("{message} trace")), 1, "as deep");
     let passed = two.passed().unwrap();
-    assert_ne!(passed, token, "it is not the client's that goes on");
+    assert_ne!(passed, token, "the client's token is not propagated");
     // A client that saw it cannot use it in a request of its own.
     let to = format!("http://{}/items", two.boundary);
     ask(to.clone(), with([(HEADER, passed.clone())]), "").await;

@@ -117,7 +117,7 @@ fn each_way_of_writing() {
 
     fs::remove_file(&path).unwrap();
     assert_eq!(settled(&mut file), None, "deleted");
-    assert!(matches!(file.poll(), Ok(None)), "said once");
+    assert!(matches!(file.poll(), Ok(None)), "reported once");
     fs::write(&path, text("back")).unwrap();
     assert_eq!(settled(&mut file).unwrap(), ["back"]);
 
@@ -171,7 +171,7 @@ fn what_is_half_written_or_bad_is_not_taken() {
     let problem = file.poll().expect_err("it is bad").to_string();
     let expected = "rules.toml:4:1: rule[0].wen: unknown field `wen`";
     assert!(problem.contains(expected), "{problem}");
-    assert!(matches!(file.poll(), Ok(None)), "said once");
+    assert!(matches!(file.poll(), Ok(None)), "reported once");
 
     fs::write(&path, "# only a remark\n").unwrap();
     assert_eq!(settled(&mut file).unwrap(), [""; 0]);
@@ -288,7 +288,7 @@ fn verbose_for_one_tenant_by_editing_a_file() {
         assert_eq!(problem(), None);
 
         fs::write(&path, "[[rule]]\nname = 5\n").unwrap();
-        until("the problem is told", || problem().is_some());
+        until("the problem is reported", || problem().is_some());
         assert!(
             problem().unwrap().contains("rules.toml:2:8: rule[0].name"),
             "{:?}",

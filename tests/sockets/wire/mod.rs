@@ -38,7 +38,7 @@ fn counted() -> (Arc<AtomicU64>, Router) {
 
 async fn compare_all(cases: Vec<Case>) {
     let names: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
-    assert_eq!(names.len(), cases.len(), "a name stands for one case");
+    assert_eq!(names.len(), cases.len(), "each case has its own name");
 
     let (_, bare) = counted();
     let (asked_by_layered, service) = counted();

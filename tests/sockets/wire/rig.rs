@@ -79,7 +79,7 @@ pub(crate) enum End {
     Reset,
     /// The client ended it.
     Left,
-    /// A step waited in vain.
+    /// A step timed out.
     Stuck(usize),
 }
 

@@ -200,7 +200,7 @@ impl Tally {
             );
         }
         // Each was printed.
-        assert_eq!(self.elsewhere.len(), 0, "where nobody said it");
+        assert_eq!(self.elsewhere.len(), 0, "where it was not said");
         assert_eq!(self.single.found, 0, "said in one way");
         assert!(
             self.stacks.found * 1000 <= self.stacks.said * MISSED,
