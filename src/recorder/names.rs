@@ -12,7 +12,7 @@ pub(crate) struct FieldNames {
     /// The field with an event's text: the first of that name. A span has none: its `message` is a
     /// field like any other.
     pub(crate) message: Option<usize>,
-    /// Indexed like the fields. They include the name of the text.
+    /// Indexed like the fields. Another field may have the name of the text, too.
     pub(crate) names: Vec<Cow<'static, str>>,
     /// Whether it is a record of the `log` crate, which has its origin as fields.
     pub(crate) logged: bool,
