@@ -22,6 +22,7 @@ mod client;
 mod correlate;
 mod end;
 mod flight;
+mod frames;
 mod future;
 mod head;
 mod last_words;

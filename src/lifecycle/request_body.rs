@@ -1,4 +1,4 @@
-use super::{carried::Carried, flight::Flight};
+use super::{carried::Carried, flight::Flight, frames};
 use crate::{
     context::RequestContext,
     foreign,
@@ -79,38 +79,26 @@ where
         let polled = inner.poll_frame(cx);
         if *this.captured {
             // Called before the lock is taken, because it is foreign code.
-            let at_end = this
-                .inner
-                .as_ref()
-                .as_pin_ref()
-                .is_none_or(|body| foreign::run(|| body.is_end_stream()) == Some(true));
+            let last = frames::is_last(&polled, this.inner.as_ref().as_pin_ref());
             let shared = this.context.shared();
-            // Dropped after the lock, because it is foreign code.
-            let _let_go;
-            let mut tee = shared.captured.request_body();
-            tee.polled();
             let clock = &mut Clock::default();
-            match &polled {
-                Poll::Pending => {}
-                Poll::Ready(None) => tee.end(Ending::Complete, clock),
+            frames::note(shared.captured.request_body(), &polled, clock);
+            let ending = match &polled {
+                // The service might never read the error's text.
                 Poll::Ready(Some(Err(error))) => {
-                    drop(tee);
-                    // The service might never read the error.
                     let text = foreign::run(|| Said::of_error(error));
-                    let ending = Ending::Error(text.unwrap_or_default());
-                    shared.captured.request_body().end(ending, clock);
+                    Some(Ending::Error(text.unwrap_or_default()))
                 }
-                Poll::Ready(Some(Ok(frame))) => {
-                    if let Some(data) = frame.data_ref() {
-                        _let_go = tee.data(data, clock);
-                    } else if let Some(trailers) = frame.trailers_ref() {
-                        tee.trailers(trailers);
-                        tee.end(Ending::Complete, clock);
-                    }
-                    if at_end {
-                        tee.end(Ending::Complete, clock);
-                    }
+                _ => last.then_some(Ending::Complete),
+            };
+            if let Some(ending) = ending {
+                let mut tee = shared.captured.request_body();
+                if let Poll::Ready(Some(Ok(frame))) = &polled
+                    && let Some(trailers) = frame.trailers_ref()
+                {
+                    tee.trailers(trailers);
                 }
+                tee.end(ending, clock);
             }
         }
         polled

@@ -1,4 +1,10 @@
-use super::{end::End, flight::Flight, lent::Lent, panicked};
+use super::{
+    end::End,
+    flight::Flight,
+    frames::{self, Polled},
+    lent::Lent,
+    panicked,
+};
 use crate::{
     context::RequestContext,
     foreign,
@@ -119,17 +125,12 @@ where
         let mut clock = Clock::default();
         flight.saw(&polled, &mut clock);
         let over = match &polled {
-            Poll::Pending => None,
-            Poll::Ready(None) => Some(End::Response),
             Poll::Ready(Some(Err(error))) => {
                 let text = flight.ask(|| Said::of_error(error)).unwrap_or_default();
                 Some(End::BodyError(text))
             }
-            Poll::Ready(Some(Ok(frame))) => {
-                let inner = this.inner.as_ref().as_pin_ref();
-                let ends = |body: Pin<&B>| foreign::run(|| body.is_end_stream()) == Some(true);
-                let last = frame.is_trailers() || inner.is_none_or(ends);
-                last.then_some(End::Response)
+            _ => {
+                frames::is_last(&polled, this.inner.as_ref().as_pin_ref()).then_some(End::Response)
             }
         };
         if let Some(over) = over {
@@ -189,32 +190,18 @@ pub(super) fn answered_panic<B: Body>(
 
 impl Flight {
     /// Notes the frame that passed.
-    fn saw<D: bytes::Buf + 'static, E>(
-        &mut self,
-        polled: &Poll<Option<Result<Frame<D>, E>>>,
-        clock: &mut Clock,
-    ) {
+    fn saw<D: bytes::Buf + 'static, E>(&mut self, polled: &Polled<D, E>, clock: &mut Clock) {
         if self.capture.is_none() {
             return;
         }
+        let tee = self.context.shared().captured.response_body();
+        frames::note(tee, polled, clock);
         if polled.is_pending() {
-            self.context.shared().captured.response_body().polled();
-            return self.waits();
-        }
-        let mut tee = self.context.shared().captured.response_body();
-        tee.polled();
-        if let Poll::Ready(Some(Ok(frame))) = polled {
-            if let Some(data) = frame.data_ref() {
-                // Dropped after the lock, because it is foreign code.
-                let let_go = tee.data(data, clock);
-                drop(tee);
-                drop(let_go);
-                return;
-            }
-            drop(tee);
-            if let Some(trailers) = frame.trailers_ref() {
-                self.trailers(trailers);
-            }
+            self.waits();
+        } else if let Poll::Ready(Some(Ok(frame))) = polled
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            self.trailers(trailers);
         }
     }
 }

@@ -46,14 +46,23 @@ impl Holder {
     /// Returns the place of a peer; zero is an unknown peer. The keys are random, so that no
     /// client knows which peers share a place.
     pub(crate) fn of(site: u128) -> Self {
-        static KEYS: LazyLock<[u64; 2]> =
-            LazyLock::new(|| [0, 1].map(|n| RandomState::new().hash_one(n) | 1));
+        static KEYS: LazyLock<[u64; 3]> =
+            LazyLock::new(|| [0, 1, 2].map(|n| RandomState::new().hash_one(n)));
         if site == 0 {
             return Self::UNKNOWN;
         }
+        Self::by(*KEYS, site)
+    }
+
+    /// Returns the place by these keys. Networks have consecutive numbers, so one multiplication is
+    /// not enough: with some keys they would share a few places.
+    fn by([first, second, third]: [u64; 3], site: u128) -> Self {
+        let fold = |a: u64, b: u64| {
+            let product = u128::from(a) * u128::from(b);
+            (product >> 64) as u64 ^ product as u64
+        };
         let (high, low) = ((site >> 64) as u64, site as u64);
-        let mixed = (high.wrapping_mul(KEYS[0])).wrapping_add(low.wrapping_mul(KEYS[1]));
-        // The low bits of a product do not depend on the high bits of its factors.
+        let mixed = fold(fold(high ^ first, low ^ second), third | 1);
         let place = (mixed >> 52) as usize % (PLACES - 1) + 1;
         Self(u16::try_from(place).unwrap_or_default())
     }
@@ -266,6 +275,19 @@ mod tests {
         drop(held);
         assert_eq!(budget.held(), 0);
         assert!(budget.places.iter().all(|place| place.load(Relaxed) == 0));
+    }
+
+    #[test]
+    fn neighbours_have_places_of_their_own_by_any_key() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..2_000 {
+            let keys = [(); 3].map(|()| random.u64(..));
+            for shift in [0, 64] {
+                let places = (1..=100_u128).map(|site| Holder::by(keys, site << shift).0);
+                let different = places.collect::<std::collections::HashSet<_>>().len();
+                assert!(different >= 90, "{different} by {keys:?}");
+            }
+        }
     }
 
     #[test]
