@@ -27,9 +27,15 @@ thread_local! {
 impl OwnLine {
     /// Runs `emit`, which emits the line of this request, and provides the record meanwhile.
     pub(crate) fn with(self, context: &RequestContext, emit: impl FnOnce()) {
+        struct Leave;
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                let _ = IN_HAND.try_with(|hand| hand.set(None));
+            }
+        }
         let _ = IN_HAND.try_with(|hand| hand.set(Some((context.address(), self))));
+        let _leave = Leave;
         emit();
-        let _ = IN_HAND.try_with(|hand| hand.set(None));
     }
 
     /// Returns the line that this thread emits, if it belongs to this request.

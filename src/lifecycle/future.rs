@@ -55,8 +55,13 @@ impl<F, P> ResponseFuture<F, P> {
         }
     }
 
-    fn observe_panic(flight: &mut Flight, payload: Payload) -> ! {
-        flight.end(End::Panic, Clock::default());
+    /// Notes the panic and propagates it. The span closes before that: the subscriber's layers may
+    /// not expect the thread to unwind.
+    fn observe_panic(mut lent: Lent, payload: Payload) -> ! {
+        if let Some(flight) = lent.get_mut() {
+            flight.end(End::Panic, Clock::default());
+        }
+        lent.end();
         std::panic::resume_unwind(payload)
     }
 
@@ -71,7 +76,7 @@ impl<F, P> ResponseFuture<F, P> {
         };
         let answers = flight.ask(|| self.panics.answers()) == Some(true);
         if !answers {
-            Self::observe_panic(flight, payload);
+            Self::observe_panic(lent, payload);
         }
         flight.discard(payload);
         // This is known even if the response is never polled.
@@ -149,6 +154,6 @@ where
             // The panic should have become a response, but none was made.
             (Ok(None), None) => Box::new("the service panicked"),
         };
-        Self::observe_panic(flight, payload)
+        Self::observe_panic(lent, payload)
     }
 }

@@ -80,6 +80,9 @@
 //!
 //! A reason that only cuts what is kept, such as the memory limit, is in the exchange.
 //!
+//! [`JsonLayer`] writes the request line from the request, not from the fields of the event. A
+//! layer around it can drop the line, but cannot change its fields.
+//!
 //! # Examples
 //!
 //! Beside other layers, without `init_tracing`:

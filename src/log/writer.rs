@@ -236,12 +236,15 @@ impl JsonHandle {
             return;
         }
         add(batch);
+        // A burst must not fill the batch while the writer lets lines gather.
+        let fills = batch.size() > LIMIT / 8 || batch.held > HELD_LIMIT / 8;
+        let hurry = fills && !std::mem::replace(&mut guard.hurry, fills);
         let wake = std::mem::take(&mut guard.sleeping);
         if is_last {
             shared.has_last.store(true, Relaxed);
         }
         drop(guard);
-        if wake {
+        if wake || hurry {
             shared.work.notify_one();
         }
     }

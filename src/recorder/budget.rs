@@ -183,17 +183,24 @@ impl Reservation {
         self.grow_to(self.bytes + bytes, 0)
     }
 
-    /// Reserves this many bytes in all. It reserves up to `step` more for the next time. Returns
-    /// `false` if that was refused and counted.
+    /// Reserves this many bytes in all, or up to `better` bytes, so that the next call is free.
+    /// Returns `false` if it was refused and counted.
     #[inline]
-    pub(crate) fn grow_to(&mut self, bytes: usize, step: usize) -> bool {
-        match bytes.checked_sub(self.bytes) {
-            None | Some(0) => true,
-            Some(more) => self.take(more, step),
+    pub(crate) fn grow_to(&mut self, bytes: usize, better: usize) -> bool {
+        bytes <= self.bytes || self.take(bytes - self.bytes, better.saturating_sub(self.bytes))
+    }
+
+    /// Gives all but this many bytes back.
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
+        if let Some(Account { budget, holder }) = &self.account
+            && self.bytes > bytes
+        {
+            budget.give_back(self.bytes - bytes, *holder);
+            self.bytes = bytes;
         }
     }
 
-    fn take(&mut self, more: usize, step: usize) -> bool {
+    fn take(&mut self, more: usize, better: usize) -> bool {
         let Some(Account { budget, holder }) = &self.account else {
             return true;
         };
@@ -204,7 +211,7 @@ impl Reservation {
             }
             granted
         };
-        let granted = take(more.max(step)) || step > more && take(more);
+        let granted = take(more.max(better)) || better > more && take(more);
         if !granted {
             budget.note_refused();
         }

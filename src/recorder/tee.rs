@@ -268,10 +268,11 @@ impl Tee {
         }
         // Most bodies come in one chunk, so the first one reserves no more.
         let step = if self.kept == 0 { 0 } else { STEP.min(room) };
-        if !self.memory.grow_to(self.kept + wanted, step) {
+        if !self.memory.grow_to(self.kept + wanted, self.kept + step) {
             // A later chunk might fit, but the captured bytes must be a prefix.
             self.full = true;
             self.out_of_memory = true;
+            self.memory.shrink_to(self.kept);
             return None;
         }
         let mut settled = None;
@@ -293,6 +294,9 @@ impl Tee {
         };
         self.kept += kept;
         self.full = kept < length;
+        if self.full {
+            self.memory.shrink_to(self.kept);
+        }
         settled
     }
 
@@ -461,6 +465,7 @@ impl Tee {
             ending
         });
         self.last_byte = Some(clock.now());
+        self.memory.shrink_to(self.kept);
     }
 
     /// Returns how many bytes have passed.
@@ -774,5 +779,44 @@ mod tests {
         tee.data(&Bytes::from_static(b"9"), &mut now());
         assert_eq!((tee.kept(), tee.seen(), budget.held()), (0, 9, 0));
         assert_eq!(tee.snapshot().skipped, Some("options"));
+    }
+
+    fn tee_of(budget: &Arc<MemoryBudget>) -> Tee {
+        let mut tee = Tee::default();
+        tee.begin(TeePlan {
+            limit: 65_536,
+            account: Some(budget.account(Holder::of(0))),
+            ..TeePlan::default()
+        });
+        tee
+    }
+
+    #[test]
+    fn a_body_that_ended_holds_what_it_has() {
+        let budget = Arc::new(MemoryBudget::new(1 << 20, 1 << 20));
+        let mut tee = tee_of(&budget);
+        for _ in 0..2 {
+            drop(tee.data(&Bytes::from_static(b"0123456789"), &mut now()));
+        }
+        tee.end(Ending::Complete, &mut now());
+        assert_eq!((tee.kept(), budget.held()), (20, 20));
+    }
+
+    #[test]
+    fn a_body_never_holds_more_than_its_limit() {
+        let budget = Arc::new(MemoryBudget::new(1 << 20, 1 << 20));
+        for sizes in [
+            vec![1, 1, 4_090],
+            vec![4_090],
+            vec![1_000, 3_001],
+            vec![60_000, 1_535, 1],
+        ] {
+            let mut tee = tee_of(&budget);
+            for size in sizes.iter().cycle().take(100) {
+                drop(tee.data(&Bytes::from(vec![0; *size]), &mut now()));
+                assert!(budget.held() <= 65_536, "{} by {sizes:?}", budget.held());
+            }
+            assert_eq!((tee.kept(), budget.held()), (65_536, 65_536));
+        }
     }
 }

@@ -22,7 +22,7 @@ use std::{
     io::IoSlice,
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 use tower_layer::Layer;
@@ -305,6 +305,44 @@ fn a_panic_that_goes_on_has_its_own_payload() {
     defuse(payload);
     drop(service);
     assert_eq!(only(&dashcam, &held).outcome, Outcome::Panicked);
+}
+
+/// Notes for each span that closes whether the thread unwinds.
+struct Closes(Arc<Mutex<Vec<bool>>>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Closes {
+    fn on_close(&self, _: tracing::Id, _: tracing_subscriber::layer::Context<'_, S>) {
+        self.0.lock().unwrap().push(std::thread::panicking());
+    }
+}
+
+#[test]
+fn the_span_closes_before_a_panic_goes_on() {
+    use tracing_subscriber::layer::SubscriberExt;
+    for in_call in [true, false] {
+        let closes = Arc::default();
+        let layer = Closes(Arc::clone(&closes));
+        let _subscriber =
+            tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        let held = Arc::new(());
+        let of = Arc::clone(&held);
+        let mut service =
+            all(|b| b)
+                .layer()
+                .propagate_panics()
+                .layer(Handler(move |_: Request<_>| -> Answer {
+                    if in_call {
+                        explode(&of);
+                    }
+                    let of = Arc::clone(&of);
+                    Box::pin(poll_fn(move |_| explode(&of)))
+                }));
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            polled(&mut service.call(Request::new(quiet(&held)))).is_ready()
+        }));
+        defuse(caught.expect_err("it goes on"));
+        assert_eq!(*closes.lock().unwrap(), [false], "in call: {in_call}");
+    }
 }
 
 fn defuse(mut payload: Box<dyn Any + Send>) {
