@@ -98,6 +98,8 @@ mod work;
 pub(crate) use self::engine::Scope;
 #[cfg(feature = "config")]
 pub use self::file::RulesFile;
+#[cfg(feature = "token")]
+pub(crate) use self::model::Capture;
 pub use self::{
     check::Warning,
     error::RulesError,
@@ -112,7 +114,7 @@ pub(crate) use self::{
     chosen::{Chosen, InForce},
     directives::Directives,
     engine::{Admission, Arrival, Hold, MAX_FACT_LEN, Pending, Seen, Selected, Shortage},
-    model::{Address, Capture, Glob, Mode, Network, SampleKey},
+    model::{Address, Glob, Mode, Network, SampleKey},
     peer::{peer, site},
     recorded::Recorded,
 };

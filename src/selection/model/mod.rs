@@ -18,6 +18,8 @@ mod time;
 mod verbose;
 mod when;
 
+#[cfg(feature = "token")]
+pub(crate) use self::rule::Capture;
 pub use self::{budget::Budget, rule::Rule, rules::Rules, text::Text, when::When};
 pub(super) use self::{
     fields::{MAX_CONDITIONS, PathIs},
@@ -29,7 +31,7 @@ pub(super) use self::{
 pub(crate) use self::{
     glob::Glob,
     network::{Address, Network},
-    rule::{Capture, Mode},
+    rule::Mode,
     sample::SampleKey,
 };
 
