@@ -313,6 +313,13 @@ def wrongs():
         yield f"`{room}` has no row in ARCHITECTURE.md"
     for room in sorted(set(rows) - here):
         yield f"ARCHITECTURE.md has a row for `{room}`, and src/ has no such room"
+    for module in modules.values():
+        for path, _, _ in module.uses if module.path else ():
+            if house.absolute(module, path) == ("*",):
+                yield f"{module.file} imports all rooms at once (`use crate::*`)"
+    for file in sorted(Path("src").rglob("*.rs")):
+        if re.search(r"^\s*extern\s+crate\s+self\b", file.read_text(), re.M):
+            yield f"{file} gives the crate another name"
     for (room, other), uses in sorted(imports.items()):
         if other not in rows.get(room, [other]):
             yield f"`{room}` imports `{other}`, and its row does not say so:"

@@ -317,19 +317,28 @@ impl Recording {
     /// Empties it for the next request. Small buffers stay allocated. It takes nothing until that
     /// request begins.
     pub(crate) fn reset(&mut self) {
-        self.limit = 0;
-        self.heads.clear();
-        self.heads.shrink_to(KEEP_CAPACITY / HEAD);
-        self.values.clear();
-        self.values.shrink_to(KEEP_CAPACITY);
-        self.spans.reset();
-        self.threads.reset();
-        self.dead = 0;
-        self.dropped = 0;
-        self.lost = 0;
-        self.cut = 0;
-        self.reserved = 0;
-        self.refused = false;
-        self.memory = Reservation::default();
+        let Self {
+            limit,
+            heads,
+            values,
+            spans,
+            threads,
+            dead,
+            dropped,
+            lost,
+            cut,
+            reserved,
+            refused,
+            memory,
+        } = self;
+        heads.clear();
+        heads.shrink_to(KEEP_CAPACITY / HEAD);
+        values.clear();
+        values.shrink_to(KEEP_CAPACITY);
+        spans.reset();
+        threads.reset();
+        (*limit, *dead, *dropped, *lost, *cut, *reserved) = (0, 0, 0, 0, 0, 0);
+        *refused = false;
+        *memory = Reservation::default();
     }
 }

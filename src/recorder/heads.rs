@@ -164,9 +164,10 @@ impl HeaderFields {
 
     /// Empties it for the next request and frees large buffers.
     pub(crate) fn reset(&mut self) {
-        self.bytes.clear();
-        self.bytes.shrink_to(super::KEEP_CAPACITY);
-        self.dropped = 0;
+        let Self { bytes, dropped } = self;
+        bytes.clear();
+        bytes.shrink_to(super::KEEP_CAPACITY);
+        *dropped = 0;
     }
 }
 

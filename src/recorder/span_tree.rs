@@ -273,13 +273,19 @@ impl SpanTree {
 
     /// Empties it. Small buffers stay allocated.
     pub(super) fn reset(&mut self) {
-        self.open.clear();
-        self.open.shrink_to(64);
-        self.open_size = 0;
-        self.nodes.clear();
-        self.nodes.shrink_to(KEEP_CAPACITY / HEAD);
-        self.values.clear();
-        self.values.shrink_to(KEEP_CAPACITY);
-        self.cut = 0;
+        let Self {
+            open,
+            open_size,
+            nodes,
+            values,
+            cut,
+        } = self;
+        open.clear();
+        open.shrink_to(64);
+        nodes.clear();
+        nodes.shrink_to(KEEP_CAPACITY / HEAD);
+        values.clear();
+        values.shrink_to(KEEP_CAPACITY);
+        (*open_size, *cut) = (0, 0);
     }
 }

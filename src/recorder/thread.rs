@@ -52,7 +52,8 @@ impl Threads {
     }
 
     pub(super) fn reset(&mut self) {
-        self.0.clear();
+        let Self(threads) = self;
+        threads.clear();
     }
 }
 

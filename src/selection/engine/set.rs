@@ -215,14 +215,21 @@ impl Pending {
 
     pub(crate) fn reset(&mut self) {
         const ROOM: usize = 1024;
-        if let Some(set) = self.set.take() {
-            let waiting = self.waiting.iter().map(|w| w.rule);
-            set.ended(waiting.take_while(|rule| *rule < self.end), self.end);
+        let Self {
+            set,
+            waiting,
+            work,
+            end,
+            fell_short,
+        } = self;
+        if let Some(set) = set.take() {
+            let rules = waiting.iter().map(|w| w.rule);
+            set.ended(rules.take_while(|rule| rule < end), *end);
         }
-        self.waiting.clear();
-        self.fell_short = false;
-        if self.waiting.capacity() > ROOM {
-            self.waiting = Vec::new();
+        waiting.clear();
+        if waiting.capacity() > ROOM {
+            *waiting = Vec::new();
         }
+        (*work, *fell_short) = (0, false);
     }
 }
