@@ -112,10 +112,39 @@ impl Capture {
         bodiless: bool,
         caller: Option<RequestContext>,
     ) -> (Ended, Option<RequestLine>) {
+        let (seen, outcome) = self.end_response(keeper, context, (end, &mut clock), bodiless);
         let shared = context.shared();
-        let (response_bytes, complete, of_call, told) = {
-            let mut tee = shared.captured.response_body();
-            tee.end(end.of_body(), &mut clock);
+        let (read, upload_broke) = {
+            let mut tee = shared.captured.request_body();
+            tee.end(Ending::Dropped, &mut clock);
+            (tee.seen(), tee.is_broken())
+        };
+        let ended = Ended {
+            outcome,
+            status: self.status,
+            duration: clock.now().saturating_duration_since(shared.began.at),
+            in_flight: self.in_flight,
+            direction: plan.direction,
+            upload_broke,
+            caller,
+            last: false,
+        };
+        let line = || RequestLine::new(self.method, &ended, (read, seen));
+        let line = plan.request_line.then(line);
+        (ended, line)
+    }
+
+    /// Ends the response body; returns the bytes that passed, and the outcome.
+    fn end_response(
+        &mut self,
+        keeper: &Keeper,
+        context: &RequestContext,
+        (end, clock): (End, &mut Clock),
+        bodiless: bool,
+    ) -> (u64, Outcome) {
+        let (seen, complete, of_call, told) = {
+            let mut tee = context.shared().captured.response_body();
+            tee.end(end.of_body(), clock);
             let complete = tee.ending() == Some(&Ending::Complete);
             // The status of a call has arrived, whether or not the client waited for the end.
             let told = tee.status().is_some();
@@ -125,26 +154,7 @@ impl Capture {
             let whole = matches!(end, End::Response);
             self.failure = keeper.response_end(context, self.lengths, whole);
         }
-        let (request_bytes, upload_broke) = {
-            let mut tee = shared.captured.request_body();
-            tee.end(Ending::Dropped, &mut clock);
-            (tee.seen(), tee.is_broken())
-        };
-        let ended = Ended {
-            outcome: self.outcome(context, end, complete, told),
-            status: self.status,
-            duration: clock.now().saturating_duration_since(shared.began.at),
-            in_flight: self.in_flight,
-            direction: plan.direction,
-            upload_broke,
-            caller,
-            last: false,
-        };
-        let bytes = (request_bytes, response_bytes);
-        let line = plan
-            .request_line
-            .then(|| RequestLine::new(self.method, &ended, bytes));
-        (ended, line)
+        (seen, self.outcome(context, end, complete, told))
     }
 
     /// `complete`: the whole body was sent. `told`: the status of a call was sent.

@@ -37,26 +37,11 @@ impl Select {
             context.may_propagate(propagation);
         }
         let asked = asks(verbose, &mut parts.headers);
-        if verbose.steering.is_off() {
-            let verdict = None;
-            return Self { asked, verdict };
+        let on = !verbose.steering.is_off();
+        Self {
+            asked,
+            verdict: on.then(|| select(verbose, context, parts, asked)).flatten(),
         }
-        let (by_token, tells) = match asked {
-            true => by_token(verbose, context, parts),
-            false => (None, Told::Nothing),
-        };
-        let by_header = by_token.or_else(|| verbose.by_header(&parts.headers));
-        let by_rule = by_rule(verbose, context, parts);
-        if let Some(selected) = by_header.or(by_rule) {
-            context.select(&selected);
-        }
-        let verdict = match tells {
-            Told::Nothing => None,
-            Told::Verdict => Some(context.verdict()),
-            #[cfg(feature = "token")]
-            Told::Refusal(category) => Some(category),
-        };
-        Self { asked, verdict }
     }
 
     /// Removes the token once the head is captured: it was for this service, and code that
@@ -71,6 +56,30 @@ impl Select {
         if let Some(verdict) = self.verdict {
             let _ = headers.try_insert(VERBOSE_HEADER, HeaderValue::from_static(verdict));
         }
+    }
+}
+
+/// Selects the request by its token, header or rule, and returns what the response reports.
+fn select(
+    verbose: &VerbosePlan,
+    context: &RequestContext,
+    parts: &Parts,
+    asked: bool,
+) -> Option<&'static str> {
+    let (by_token, told) = match asked {
+        true => by_token(verbose, context, parts),
+        false => (None, Told::Nothing),
+    };
+    let by_header = by_token.or_else(|| verbose.by_header(&parts.headers));
+    let by_rule = by_rule(verbose, context, parts);
+    if let Some(selected) = by_header.or(by_rule) {
+        context.select(&selected);
+    }
+    match told {
+        Told::Nothing => None,
+        Told::Verdict => Some(context.verdict()),
+        #[cfg(feature = "token")]
+        Told::Refusal(category) => Some(category),
     }
 }
 
