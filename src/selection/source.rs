@@ -39,7 +39,7 @@ pub trait RuleSource: Send + 'static {
     /// # Errors
     ///
     /// The newest version cannot be used. The rules of the last poll stay in use until they
-    /// expire; the log and the status report the error.
+    /// expire; the log and the status report the error with its causes.
     fn poll(&mut self) -> Result<Option<Rules>, Box<dyn Error + Send + Sync>>;
 
     /// Returns how long to wait after a poll. Default: 500 ms; at least 10 ms. The log reports

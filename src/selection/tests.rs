@@ -625,6 +625,68 @@ fn a_source_that_panics_is_asked_again() {
 }
 
 #[test]
+fn a_source_s_error_is_reported_with_its_causes() {
+    #[derive(Debug)]
+    struct Unreachable(std::io::Error);
+
+    impl std::fmt::Display for Unreachable {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("cannot fetch the rules")
+        }
+    }
+
+    impl std::error::Error for Unreachable {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    /// Its cause is itself.
+    #[derive(Debug)]
+    struct Endless;
+
+    impl std::fmt::Display for Endless {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("again")
+        }
+    }
+
+    impl std::error::Error for Endless {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(self)
+        }
+    }
+
+    struct Failing<F>(F);
+
+    impl<F, E> RuleSource for Failing<F>
+    where
+        F: FnMut() -> E + Send + 'static,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        fn name(&self) -> String {
+            "remote".to_owned()
+        }
+
+        fn poll(&mut self) -> Result<Option<Rules>, Box<dyn std::error::Error + Send + Sync>> {
+            Err((self.0)().into())
+        }
+    }
+
+    let refused = || Unreachable(std::io::Error::other("connection refused"));
+    let status = Steering::new().source(Failing(refused)).unwrap().status();
+    assert_eq!(
+        status.problem_of("remote"),
+        Some("cannot fetch the rules: connection refused")
+    );
+    let status = Steering::new()
+        .source(Failing(|| Endless))
+        .unwrap()
+        .status();
+    assert!(status.problem_of("remote").unwrap().len() < 1000);
+}
+
+#[test]
 fn directives_must_say_something() {
     use tracing::level_filters::LevelFilter;
     for bad in [
