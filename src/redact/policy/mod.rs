@@ -398,6 +398,17 @@ impl Policy {
         &self.0.key
     }
 
+    /// Returns the key if it was set, so that other processes can have the same.
+    pub(crate) fn shared_key(&self) -> Result<&Key, PolicyError> {
+        if self.0.key.is_random() {
+            let message = "the policy has only the random key of this process, under which no \
+                           other process writes; set the service's key, such as with \
+                           `with_key_file`";
+            return Err(PolicyError::invalid("key", message));
+        }
+        Ok(&self.0.key)
+    }
+
     pub(super) fn names(&self) -> &Names {
         &self.0.names
     }
