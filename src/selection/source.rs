@@ -33,7 +33,7 @@ pub trait RuleSource: Send + 'static {
 
     /// Returns the rules from now on, or `None` if they are those of the last poll.
     ///
-    /// Rules of which a part cannot be used have a [problem](Rules::problem). A source that
+    /// Rules of which a part cannot be used have a [problem](Rules::with_problem). A source that
     /// is gone returns no rules, with a problem.
     ///
     /// # Errors
