@@ -117,6 +117,7 @@ pub trait Exporter: Send + 'static {
     /// );
     /// # let _ = exporter;
     /// ```
+    #[must_use]
     fn filter<F>(self, wanted: F) -> impl Exporter
     where
         Self: Sized,
@@ -151,6 +152,7 @@ pub trait Exporter: Send + 'static {
     /// let exporter = Collector.retry();
     /// # let _ = exporter;
     /// ```
+    #[must_use]
     fn retry(self) -> impl Exporter
     where
         Self: Sized,
@@ -172,6 +174,7 @@ pub trait Exporter: Send + 'static {
     /// [`flush`](Self::flush) exports at once everything that is held, and then flushes the
     /// exporter. [`health`](Self::health) is [`Health::Degraded`] with the last error while
     /// anything is held.
+    #[must_use]
     fn retry_within(self, max_exchanges: usize, max_bytes: usize) -> impl Exporter
     where
         Self: Sized,

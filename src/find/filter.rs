@@ -2,7 +2,7 @@ use super::value::Sought;
 use crate::{
     exchange::{Exchange, KeepReason},
     export::json_lines::Entry,
-    redact::{Key, Policy},
+    redact::{Key, Policy, PolicyError},
     selection::Glob,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -93,8 +93,14 @@ impl Filter {
 
     /// Finds facts, headers and values also where they are written as hashes under the key
     /// of this policy, with its scope. Default: no key.
-    pub fn key(&mut self, policy: &Policy) {
-        self.key = Some(policy.key().clone());
+    ///
+    /// # Errors
+    ///
+    /// The policy has no key of its own: under its random key, no other process writes. The
+    /// filter is unchanged.
+    pub fn key(&mut self, policy: &Policy) -> Result<(), PolicyError> {
+        self.key = Some(policy.shared_key()?.clone());
+        Ok(())
     }
 
     /// Matches only exchanges before which failures like it were only counted
@@ -454,6 +460,20 @@ mod tests {
         let mut filter = Filter::new();
         filter.add(name, value).unwrap();
         filter
+    }
+
+    #[test]
+    fn a_key_is_the_service_s() {
+        let mut filter = Filter::new();
+        let none = Policy::strict().with_scope("shop");
+        for policy in [&Policy::strict(), &none] {
+            let error = filter.key(policy).unwrap_err().to_string();
+            assert!(error.contains("random key"), "{error}");
+            assert!(filter.key.is_none());
+        }
+        let keyed = Policy::strict().with_key("2026", &[7; 32]).unwrap();
+        filter.key(&keyed.with_scope("shop")).unwrap();
+        assert!(filter.key.is_some());
     }
 
     #[test]

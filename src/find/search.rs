@@ -127,7 +127,7 @@ impl Search {
     ///
     /// # Errors
     ///
-    /// The directory cannot be listed.
+    /// The directory cannot be listed, or there is no such file, nor its compressed copy.
     pub fn poll(
         &mut self,
         mut each: impl FnMut(Result<Exchange, Torn>) -> ControlFlow<()>,

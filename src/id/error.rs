@@ -3,8 +3,8 @@ use std::fmt;
 /// A text is not a correlation ID or not a part of a trace context, or a request has no
 /// correlation ID. The error never holds the text.
 ///
-/// As the rejection of the extractor [`CorrelationId`](super::CorrelationId) (feature
-/// `axum`), it becomes a response with status 500.
+/// With the feature `axum` it becomes a response: with status 500 if the request has no
+/// correlation ID, because a layer is missing in the service, and else with status 400.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Error(pub(crate) Kind);
 
@@ -25,8 +25,11 @@ pub(crate) enum Kind {
 }
 
 impl Error {
-    /// The stable name that exchanges use.
-    pub(crate) fn as_str(self) -> &'static str {
+    /// Returns what is wrong, as one word: `empty`, `too_long`, `character`, `repeated`,
+    /// `form`, `zero`, or, if no layer gave the request an ID, `missing`. Exchanges have the
+    /// same words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self.0 {
             Kind::Empty => "empty",
             Kind::TooLong => "too_long",

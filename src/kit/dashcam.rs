@@ -28,7 +28,9 @@ use std::{
 /// Shut the server down gracefully first, or their exchanges are lost.
 ///
 /// It dereferences to [`DashcamHandle`], which has methods such as
-/// [`status`](DashcamHandle::status) and [`flush`](DashcamHandle::flush).
+/// [`status`](DashcamHandle::status) and [`flush`](DashcamHandle::flush). `Dashcam` itself
+/// cannot be cloned: `dashcam.clone()` returns a [`DashcamHandle`], which flushes nothing when
+/// it is dropped.
 #[must_use = "dropping it flushes; keep it until the service ends"]
 pub struct Dashcam {
     plan: Arc<Plan>,

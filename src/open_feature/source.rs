@@ -172,7 +172,7 @@ impl FlagRules {
         if problems.is_empty() {
             Ok(rules)
         } else {
-            Ok(rules.problem(bounded(&problems.join("; "))))
+            Ok(rules.with_problem(bounded(&problems.join("; "))))
         }
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Key {
     /// `None` if the system has no random bytes. Hashes under a guessable key could be
     /// tried, so there are none then.
     key: Option<[u8; 32]>,
+    /// It is not the service's, but one that this process made up, or none.
+    random: bool,
 }
 
 impl Key {
@@ -37,6 +39,7 @@ impl Key {
         Self {
             id: id.into(),
             key: Some(blake3::derive_key(KEY, key)),
+            random: false,
         }
     }
 
@@ -51,7 +54,10 @@ impl Key {
         if getrandom::fill(&mut key).is_ok() && getrandom::fill(&mut id).is_ok() {
             let mut name = "process-".to_owned();
             push_hex(&id, &mut name);
-            Self::new(&name, &key)
+            Self {
+                random: true,
+                ..Self::new(&name, &key)
+            }
         } else {
             Self::unkeyed()
         }
@@ -61,6 +67,7 @@ impl Key {
         Self {
             id: UNKEYED.into(),
             key: None,
+            random: true,
         }
     }
 
@@ -69,7 +76,12 @@ impl Key {
         Self {
             id: format!("{}/{scope}", self.id).into(),
             key: self.key.map(|key| derive(SCOPE, &key, scope.as_bytes())),
+            random: self.random,
         }
+    }
+
+    pub(super) fn is_random(&self) -> bool {
+        self.random
     }
 
     pub(super) fn id(&self) -> &str {

@@ -75,7 +75,7 @@ impl RulesFile {
         match found {
             Found::Text(text) => Ok(by_name(&self.path, text)?),
             Found::Missing => Ok(Rules::default()
-                .problem("there is no such file; until there is one, it has no rules")),
+                .with_problem("there is no such file; until there is one, it has no rules")),
             Found::Unreadable(why) => Err(why.as_str().into()),
         }
     }

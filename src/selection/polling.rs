@@ -6,10 +6,13 @@ use super::{
     steering::RuleSlot,
 };
 use crate::{foreign, targets::RULES_TARGET};
-use std::{io, thread, time::Duration};
+use std::{error::Error, io, iter, thread, time::Duration};
 
 /// The shortest interval: polling without a pause would use up a core.
 const LEAST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How many causes of an error are reported. An error may name itself as its cause.
+const CAUSES: usize = 32;
 
 impl Steering {
     /// Adds a source, and starts a thread that polls it until the last clone of this steering
@@ -66,6 +69,14 @@ fn name(source: &impl RuleSource) -> String {
 
 /// Polls the source. Its error may panic, too, so it is formatted and dropped in there.
 fn ask(source: &mut impl RuleSource) -> Result<Option<Rules>, String> {
-    foreign::run(|| source.poll().map_err(|error| error.to_string()))
+    foreign::run(|| source.poll().map_err(|error| with_causes(&*error)))
         .unwrap_or_else(|| Err("the source panicked".to_owned()))
+}
+
+/// Returns the text of an error, followed by those of its causes.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = iter::successors(error.source(), |cause| (*cause).source());
+    causes
+        .take(CAUSES)
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

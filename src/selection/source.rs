@@ -33,13 +33,13 @@ pub trait RuleSource: Send + 'static {
 
     /// Returns the rules from now on, or `None` if they are those of the last poll.
     ///
-    /// Rules of which a part cannot be used have a [problem](Rules::problem). A source that
+    /// Rules of which a part cannot be used have a [problem](Rules::with_problem). A source that
     /// is gone returns no rules, with a problem.
     ///
     /// # Errors
     ///
     /// The newest version cannot be used. The rules of the last poll stay in use until they
-    /// expire; the log and the status report the error.
+    /// expire; the log and the status report the error with its causes.
     fn poll(&mut self) -> Result<Option<Rules>, Box<dyn Error + Send + Sync>>;
 
     /// Returns how long to wait after a poll. Default: 500 ms; at least 10 ms. The log reports

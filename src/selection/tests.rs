@@ -591,6 +591,25 @@ fn more_conditions_than_a_rule_may_have() {
     assert_eq!(Steering::new().rules(rules).selects(&described), None);
 }
 
+#[test]
+fn rules_can_be_rebuilt_with_their_problem() {
+    let all = [Rule::new("a", later()), Rule::new("b", later())];
+    let rules = Rules::new(all).with_problem("half of it is wrong");
+    let some = Rules::new(rules.iter().filter(|rule| rule.name == "b").cloned());
+    assert_eq!(some.problem(), None);
+    let some = match rules.problem() {
+        Some(problem) => some.with_problem(problem),
+        None => some,
+    };
+    let steering = Steering::new();
+    steering.set_rules("remote", some);
+    let status = steering.status();
+    assert_eq!(status.problem_of("remote"), Some("half of it is wrong"));
+    // The text of the rules does not have it.
+    let text = serde_json::to_string(&rules).unwrap();
+    assert_eq!(serde_json::from_str::<Rules>(&text).unwrap(), rules);
+}
+
 /// A question that panics costs no later one.
 #[test]
 fn a_source_that_panics_is_asked_again() {
@@ -622,6 +641,68 @@ fn a_source_that_panics_is_asked_again() {
         assert!(std::time::Instant::now() < deadline, "asked again");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn a_source_s_error_is_reported_with_its_causes() {
+    #[derive(Debug)]
+    struct Unreachable(std::io::Error);
+
+    impl std::fmt::Display for Unreachable {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("cannot fetch the rules")
+        }
+    }
+
+    impl std::error::Error for Unreachable {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    /// Its cause is itself.
+    #[derive(Debug)]
+    struct Endless;
+
+    impl std::fmt::Display for Endless {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("again")
+        }
+    }
+
+    impl std::error::Error for Endless {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(self)
+        }
+    }
+
+    struct Failing<F>(F);
+
+    impl<F, E> RuleSource for Failing<F>
+    where
+        F: FnMut() -> E + Send + 'static,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        fn name(&self) -> String {
+            "remote".to_owned()
+        }
+
+        fn poll(&mut self) -> Result<Option<Rules>, Box<dyn std::error::Error + Send + Sync>> {
+            Err((self.0)().into())
+        }
+    }
+
+    let refused = || Unreachable(std::io::Error::other("connection refused"));
+    let status = Steering::new().source(Failing(refused)).unwrap().status();
+    assert_eq!(
+        status.problem_of("remote"),
+        Some("cannot fetch the rules: connection refused")
+    );
+    let status = Steering::new()
+        .source(Failing(|| Endless))
+        .unwrap()
+        .status();
+    assert!(status.problem_of("remote").unwrap().len() < 1000);
 }
 
 #[test]
@@ -688,7 +769,7 @@ fn pushed_rules_and_problems() {
     );
     assert_eq!(status.rules_of("none"), 0);
 
-    steering.set_rules("one", rule("d").problem("a part of it"));
+    steering.set_rules("one", rule("d").with_problem("a part of it"));
     assert_eq!(names(), ["d", "b"]);
     assert_eq!(steering.status().problem_of("one"), Some("a part of it"));
     steering.set_rules("one", rule("d"));

@@ -54,7 +54,7 @@ fn settled(file: &mut RulesFile) -> Option<Vec<String>> {
 
 /// Whether these are the rules of a missing file.
 fn is_gone(rules: &Rules) -> bool {
-    rules.is_empty() && *rules != Rules::default()
+    rules.is_empty() && rules.problem().is_some()
 }
 
 fn polls_gone(file: &mut RulesFile) -> bool {

@@ -3,7 +3,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use dashcam::{
     find::{Filter, InvalidFilter},
-    redact::Policy,
+    redact::{Policy, PolicyError},
     selection::{RulesError, When},
 };
 use jiff::SignedDuration;
@@ -207,12 +207,13 @@ impl FilterArgs {
             }
         }
         if let Some(file) = &self.key_file {
+            let cannot = |error: PolicyError| Failure::cannot(error.to_string());
             let policy = Policy::strict().with_key_file("--key-file", file);
-            let mut policy = policy.map_err(|error| Failure::cannot(error.to_string()))?;
+            let mut policy = policy.map_err(cannot)?;
             if let Some(scope) = &self.scope {
                 policy = policy.with_scope(scope);
             }
-            filter.key(&policy);
+            filter.key(&policy).map_err(cannot)?;
         }
         Ok(filter)
     }

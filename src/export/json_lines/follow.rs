@@ -1,5 +1,5 @@
 use super::{
-    reader::{BUFFER, Input, MAX_LINE, files, is_compressed, open, parse},
+    reader::{BUFFER, Input, MAX_LINE, compressed, files, is_compressed, open, parse},
     split::Splitter,
     torn::{Reason, Torn},
 };
@@ -38,7 +38,7 @@ impl Follow {
     ///
     /// # Errors
     ///
-    /// The directory cannot be listed.
+    /// The directory cannot be listed, or there is no such file.
     pub(crate) fn poll(
         &mut self,
         path: &Path,
@@ -46,7 +46,12 @@ impl Follow {
     ) -> io::Result<()> {
         let paths = match path.is_file() {
             true => vec![path.to_owned()],
-            false => files(path)?,
+            false => files(path).or_else(|error| match compressed(path) {
+                Some(path) if error.kind() == io::ErrorKind::NotFound && path.is_file() => {
+                    Ok(vec![path])
+                }
+                _ => Err(error),
+            })?,
         };
         let paths: Vec<_> = paths
             .iter()
@@ -177,6 +182,36 @@ mod tests {
             })
             .unwrap();
         seen
+    }
+
+    #[cfg(feature = "compression")]
+    #[test]
+    fn one_file_that_is_compressed_meanwhile() {
+        use crate::export::json_lines::{compress::compress, storage::Disk};
+        let dir = std::env::temp_dir().join(format!("dashcam-follow-one-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).unwrap();
+        let name = "exchanges-20250102T030405.678Z-1-000000.jsonl";
+        let file = dir.join(name);
+        let append = |id| {
+            let mut file = File::options()
+                .create(true)
+                .append(true)
+                .open(&file)
+                .unwrap();
+            serde_json::to_writer(&file, &sample(id)).unwrap();
+            file.write_all(b"\n").unwrap();
+        };
+        append("a");
+        let mut follow = Follow::default();
+        assert_eq!(polled(&mut follow, &file), [Ok("a".to_owned())]);
+        append("b");
+        assert!(compress(&dir, name, &Disk).unwrap() && !file.exists());
+        assert_eq!(polled(&mut follow, &file), [Ok("b".to_owned())]);
+        assert!(polled(&mut follow, &file).is_empty(), "nothing twice");
+        fs::remove_dir_all(&dir).unwrap();
+        let error = follow.poll(&file, |_| ControlFlow::Continue(()));
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -7,7 +7,6 @@ use crate::{exchange::Exchange, plain_file};
 use serde::Deserialize;
 use std::{
     collections::HashSet,
-    ffi::OsStr,
     fmt, fs,
     io::{self, BufRead, BufReader, Read},
     iter::FusedIterator,
@@ -61,14 +60,18 @@ pub(super) fn open(path: &Path) -> io::Result<Input> {
 /// Reads a file that was listed, even if it was compressed since then.
 fn read_listed(path: &Path) -> io::Result<Lines> {
     let result = read_file(path);
-    match (&result, path.file_name().and_then(OsStr::to_str)) {
-        (Err(error), Some(name))
-            if error.kind() == io::ErrorKind::NotFound && !is_compressed(path) =>
-        {
-            read_file(&path.with_file_name(names::compressed(name)))
+    match (&result, compressed(path)) {
+        (Err(error), Some(compressed)) if error.kind() == io::ErrorKind::NotFound => {
+            read_file(&compressed)
         }
         _ => result,
     }
+}
+
+/// Returns the path that a file has once it is compressed, or `None` if it is already.
+pub(super) fn compressed(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    (!is_compressed(path)).then(|| path.with_file_name(names::compressed(name)))
 }
 
 pub(super) fn is_compressed(path: &Path) -> bool {

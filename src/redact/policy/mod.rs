@@ -43,7 +43,12 @@ const SHORT: usize = 64;
 /// A policy implements [`Serialize`](serde::Serialize) and
 /// [`Deserialize`](serde::Deserialize) in the form that `docs/redaction.md` describes; with
 /// the feature `config`, [`from_toml`](Self::from_toml) parses it. Each setter is one entry
-/// of that form. The form names where the key is and never contains the key.
+/// of that form.
+///
+/// The form names where the key is and never contains the key. Deserializing reads the key
+/// from the named environment variable or file, and fails if it cannot. Serializing fails if
+/// the form cannot name the key: use [`with_key_env`](Self::with_key_env) or
+/// [`with_key_file`](Self::with_key_file), and at most one scope.
 ///
 /// By default the key of the pseudonyms is random for each process, so that equal values
 /// can be joined within one process only; see [`with_key`](Self::with_key). Cloning is
@@ -391,6 +396,17 @@ impl Policy {
 
     pub(crate) fn key(&self) -> &Key {
         &self.0.key
+    }
+
+    /// Returns the key if it was set, so that other processes can have the same.
+    pub(crate) fn shared_key(&self) -> Result<&Key, PolicyError> {
+        if self.0.key.is_random() {
+            let message = "the policy has only the random key of this process, under which no \
+                           other process writes; set the service's key, such as with \
+                           `with_key_file`";
+            return Err(PolicyError::invalid("key", message));
+        }
+        Ok(&self.0.key)
     }
 
     pub(super) fn names(&self) -> &Names {

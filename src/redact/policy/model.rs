@@ -5,7 +5,7 @@ use crate::{
     plain_file,
     redact::{key::Key, search::Why},
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// A larger file is not a key.
@@ -240,14 +240,26 @@ pub(super) fn compile(model: &PolicyModel) -> Result<Policy, PolicyError> {
     }
 }
 
+/// Fails if the form cannot name the policy's key: it was given to
+/// [`with_key`](Policy::with_key), it has more than one scope, or it is the random one and
+/// has a scope.
 impl Serialize for Policy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.model().serialize(serializer)
+        let model = self.model();
+        // Without an entry for the key, the form stands for the random one.
+        if model.key.is_none() && self.key_id() != Key::process().id() {
+            return Err(ser::Error::custom(format_args!(
+                "key: the form cannot name where the key {:?} is; set it with `with_key_env` or \
+                 `with_key_file`, and then at most one scope",
+                self.key_id()
+            )));
+        }
+        model.serialize(serializer)
     }
 }
 
-/// Also reads the key, if the form names where it is. The error has the text of
-/// [`PolicyError`].
+/// If the form names an environment variable or a file with the key, reads the key from it,
+/// and fails if it cannot. The error has the text of [`PolicyError`].
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let model = PolicyModel::deserialize(deserializer)?;

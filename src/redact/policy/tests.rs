@@ -104,6 +104,27 @@ fn keys_come_from_files_and_have_scopes() {
 }
 
 #[test]
+fn a_form_never_lacks_the_policy_s_key() {
+    let file = std::env::temp_dir().join(format!("dashcam-form-{}", std::process::id()));
+    std::fs::write(&file, "0123456789abcdef").unwrap();
+    let in_hand = Policy::strict().with_key("2026", &[7; 32]).unwrap();
+    let in_file = Policy::strict().with_key_file("2026", &file).unwrap();
+    let twice = in_file.clone().with_scope("a").with_scope("b");
+    let random = Policy::strict().with_scope("a");
+    for policy in [&in_hand, &in_hand.clone().with_scope("a"), &twice, &random] {
+        let error = serde_json::to_string(policy).unwrap_err().to_string();
+        assert!(error.contains(policy.key_id()), "{error}");
+        assert!(error.contains("with_key_file"), "{error}");
+    }
+    let form = serde_json::to_string(&in_file.with_scope("a")).unwrap();
+    let read: Policy = serde_json::from_str(&form).unwrap();
+    assert_eq!(read.key_id(), "2026/a");
+    std::fs::remove_file(&file).unwrap();
+    assert!(serde_json::from_str::<Policy>(&form).is_err());
+    assert!(serde_json::to_string(&Policy::strict()).is_ok());
+}
+
+#[test]
 fn paths_lead_to_actions() {
     let policy = Policy::strict()
         .path("$.*.id", Action::Keep)

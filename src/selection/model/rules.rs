@@ -8,11 +8,18 @@ use std::{fmt, sync::Arc};
 /// Rules in order: the first that matches wins. A source has at most 100 of them, because
 /// every request asks all of them; a larger set is refused.
 ///
-/// `docs/rules.md` describes the text of rules, in TOML or JSON.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// `docs/rules.md` describes the text of rules, in TOML or JSON. The
+/// [problem](Self::with_problem) is not part of the text, and comparisons ignore it.
+#[derive(Clone, Debug, Default)]
 pub struct Rules {
     all: Vec<Arc<Rule>>,
     problem: Option<String>,
+}
+
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.all == other.all
+    }
 }
 
 impl Rules {
@@ -30,7 +37,7 @@ impl Rules {
         })
     }
 
-    /// Creates a list of these rules.
+    /// Creates a list of these rules, without a problem.
     #[must_use]
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
         Self {
@@ -42,9 +49,16 @@ impl Rules {
     /// Sets what is wrong with the rest of their source. The rules are used; the log and the
     /// status report the problem. Default: nothing is wrong.
     #[must_use]
-    pub fn problem(mut self, problem: impl Into<String>) -> Self {
+    pub fn with_problem(mut self, problem: impl Into<String>) -> Self {
         self.problem = Some(problem.into());
         self
+    }
+
+    /// Returns what is wrong with the rest of their source, if
+    /// [`with_problem`](Self::with_problem) set it.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
     pub(in crate::selection) fn take_problem(&mut self) -> Option<String> {
