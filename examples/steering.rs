@@ -1,5 +1,5 @@
 //! Makes one tenant verbose by editing a file, and one request by a token, while the
-//! service is under load. Both end by themselves.
+//! service is under load. The rule expires, and the token is for one request.
 //!
 //! ```text
 //! cargo run --example steering --features config,token

@@ -55,7 +55,7 @@ impl Filter {
     /// | `trace_id` | `01a20747` | a trace ID that begins so |
     /// | `kept_for` | `slow`, `selected`, `selected:RULE` | the reason, and what it names |
     /// | `fact` | `tenant=acme` | a fact with this value |
-    /// | `header` | `x-tenant=acme` | a header with this value, of the request or the response |
+    /// | `header` | `x-tenant:acme`, `x-tenant=acme` | a header with this value, of the request or the response |
     /// | `value` | `acme` | the value as a word, anywhere |
     ///
     /// The last three match values that are written in the clear. With [`key`](Self::key)
@@ -77,8 +77,9 @@ impl Filter {
             "correlation_id" => self.correlation_ids.push(value.to_owned()),
             "trace_id" => self.trace_ids.push(value.to_ascii_lowercase()),
             "kept_for" => self.kept_for.push(value.parse()?),
-            "fact" => self.facts.push(pair(value)?),
-            "header" => self.headers.push(pair(value)?),
+            "fact" => self.facts.push(fact(value)?),
+            "header" => self.headers.push(header(value)?),
+            "value" if value.is_empty() => return Err(InvalidFilter("empty value".to_owned())),
             "value" => self.values.push(value.to_owned()),
             _ => {
                 return Err(InvalidFilter(
@@ -241,11 +242,24 @@ fn named(all: &[(String, String)], holds: impl Fn(&str, &str) -> bool) -> bool {
 }
 
 /// A name and a value.
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or_else(|| "expected a name, = and a value, such as tenant=acme".to_owned())?;
-    Ok((name.to_owned(), value.to_owned()))
+fn fact(text: &str) -> Result<(String, String), String> {
+    let expected = "a name, = and a value, such as tenant=acme";
+    pair(text.split_once('='), expected)
+}
+
+/// A name and a value. Names of headers have neither sign.
+fn header(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once([':', '=']);
+    let parts = parts.map(|(name, value)| (name.trim(), value.trim()));
+    pair(parts, "a name, : and a value, such as x-tenant:acme")
+}
+
+fn pair(parts: Option<(&str, &str)>, expected: &str) -> Result<(String, String), String> {
+    match parts {
+        Some(("", _)) => Err(format!("empty name; expected {expected}")),
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(format!("expected {expected}")),
+    }
 }
 
 /// A time, given as such or as a duration before now.

@@ -117,7 +117,8 @@ impl From<Level> for BaseFilter {
 }
 
 /// Reads a level, or levels per target (`info,my_service=trace,sqlx=debug`). A word that was
-/// probably meant to be a level (`debgu`) is an error, and no target.
+/// probably meant to be a level (`debgu`) is an error, and no target. So is a filter by span or
+/// field (`[span]=debug`): enable the feature `env-filter` and pass an `EnvFilter`.
 impl FromStr for BaseFilter {
     type Err = RulesError;
 

@@ -90,7 +90,8 @@ impl DashcamBuilder {
         self
     }
 
-    /// Keeps the newest `capacity` exchanges in memory instead of writing files.
+    /// Keeps the newest `capacity` exchanges in memory instead of writing files. Default: files in
+    /// [`directory`](Self::directory).
     pub fn in_memory(self, capacity: usize) -> Self {
         self.exporter(Memory::new(capacity))
     }
@@ -112,6 +113,7 @@ impl DashcamBuilder {
     }
 
     /// Turns recording off. A disabled event then costs what it costs without this crate.
+    /// Default: [`record_level`](Self::record_level).
     pub fn record_off(mut self) -> Self {
         self.record = Ok(None);
         self

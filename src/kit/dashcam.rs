@@ -97,6 +97,10 @@ impl Dashcam {
     /// Logs once where exchanges go, and problems of the set-up.
     pub(super) fn self_test(&self) {
         self.handle.steering.tell();
+        #[cfg(feature = "token")]
+        if self.handle.tokens.is_some() {
+            self.handle.steering.tell_off();
+        }
         foreign::run(|| self.handle.keeper.counters().tell());
         if self.told.load(Relaxed) {
             return;

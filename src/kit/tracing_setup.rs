@@ -108,7 +108,8 @@ fn describe(bad: &[&str], readable: bool) -> String {
     }
     text += ": not a level, a target or `target=level`";
     if bad.iter().any(|directive| directive.contains('[')) {
-        text += "; for filters by span or field, use an `EnvFilter` as the base filter of the gate";
+        text += "; for filters by span or field, enable the feature `env-filter` and pass an \
+                 `EnvFilter` to the gate";
     }
     if !readable {
         text += "; the level is `info`";

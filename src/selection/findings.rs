@@ -128,7 +128,8 @@ fn lacks<'s>(rule: &Rule, set: &'s Set) -> Vec<(&'s AtomicBool, Warning)> {
     if let Some((of, unknown)) = route.filter(|_| needs.route) {
         let text = format!(
             "it needs the route template, and none of {unknown} requests came with one: add the \
-             layer inside of the router, with `Router::layer`"
+             layer inside of the router, with `Router::layer`, or use the condition `path`, which \
+             works without a router"
         );
         found.push((&of.told, Warning::new(rule, WarningKind::NoRoute, text)));
     }

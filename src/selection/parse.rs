@@ -1,6 +1,6 @@
 //! Rules as text.
 
-use super::{Rule, Rules, RulesError};
+use super::{Rule, Rules, RulesError, model::TIME};
 use std::ops::Range;
 
 impl Rules {
@@ -20,7 +20,11 @@ impl Rules {
         read.map_err(|(field, error)| {
             let span = rule_span(text, &field).or_else(|| error.span());
             let others = others_in_toml(text, &field);
-            RulesError::at(at(span), field, error.message().to_owned()).and(others)
+            let message = match span.as_ref().filter(|_| field.is_empty()) {
+                Some(span) if is_time(text, span.start) => TIME,
+                _ => error.message(),
+            };
+            RulesError::at(at(span), field, message.to_owned()).and(others)
         })
     }
 
@@ -59,6 +63,15 @@ impl Rules {
             RulesError::at(None, field, error.into_inner().to_string()).and(others)
         })
     }
+}
+
+/// Whether this is the place of a time. A word there is no TOML, so the parser does not know
+/// what was expected.
+fn is_time(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    let entry = before.rsplit(['\n', '{', ',']).next().unwrap_or_default();
+    let key = entry.split_once('=').map(|(key, _)| key.trim());
+    matches!(key, Some("expires" | "from"))
 }
 
 /// The most errors of other rules.

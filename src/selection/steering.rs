@@ -5,14 +5,17 @@ use super::{
     findings::{Findings, of_set, untold_of},
     model::{Mode, Rule},
     status::{RuleStatus, SourceStatus, VerboseStatus},
-    switch::{OffBy, Switch},
+    switch::{OffBy, Switch, VERBOSE_OFF},
 };
 use crate::{foreign, levels::raise_live, targets::RULES_TARGET};
 use arc_swap::{ArcSwap, Guard};
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::SystemTime,
 };
 use tracing::subscriber::NoSubscriber;
@@ -25,6 +28,9 @@ use tracing::subscriber::NoSubscriber;
 #[derive(Clone)]
 pub struct Steering(Arc<Inner>);
 
+/// What a refused version of rules changes.
+const STAY: &str = "; the rules from before stay in use";
+
 struct Inner {
     set: ArcSwap<Set>,
     switch: Arc<Switch>,
@@ -34,6 +40,8 @@ struct Inner {
     key: SampleKey,
     sources: Mutex<Vec<Source>>,
     findings: Findings,
+    /// Whether the log has reported that the environment switched everything off.
+    told_off: AtomicBool,
 }
 
 /// A source of rules.
@@ -43,6 +51,8 @@ struct Source {
     is_pushed: bool,
     rules: Rules,
     problem: Option<String>,
+    /// Whether the newest rules were refused because of the problem.
+    refused: bool,
     /// Whether the log has reported the problem.
     told: bool,
 }
@@ -54,6 +64,7 @@ impl Source {
             is_pushed,
             rules: Rules::default(),
             problem: None,
+            refused: false,
             told: false,
         }
     }
@@ -85,6 +96,7 @@ impl Steering {
             key,
             sources: Mutex::default(),
             findings: Findings::default(),
+            told_off: AtomicBool::new(false),
         }))
     }
 
@@ -209,6 +221,12 @@ impl Steering {
         self.0.tell();
     }
 
+    /// Logs once that the environment has switched off what tokens ask for.
+    #[cfg(feature = "token")]
+    pub(crate) fn tell_off(&self) {
+        self.0.tell_off();
+    }
+
     /// Whether there are new warnings.
     #[inline]
     pub(crate) fn has_to_tell(&self, set: &Set) -> bool {
@@ -256,6 +274,12 @@ impl Default for Steering {
     }
 }
 
+/// Whether there is no log now.
+fn is_unheard() -> bool {
+    let nobody = |to: &tracing::Dispatch| to.is::<NoSubscriber>();
+    tracing::dispatcher::get_default(nobody) || std::thread::panicking()
+}
+
 impl SourceStatus {
     fn of(source: &Source) -> Self {
         Self {
@@ -274,12 +298,10 @@ impl Inner {
     /// Replaces the problem of a source, and its rules if there are new ones.
     fn set(&self, source: usize, rules: Option<Rules>, problem: Option<String>) {
         let (rules, problem) = match rules.as_ref().and_then(Rules::too_many) {
-            Some(why) => (
-                None,
-                Some(format!("{why}; the rules from before stay in use")),
-            ),
+            Some(why) => (None, Some(format!("{why}{STAY}"))),
             None => (rules, problem),
         };
+        let refused = rules.is_none();
         // Before the rules are in force, because their first request needs the level. Before
         // anything is locked, because this calls the service's subscriber.
         let levels = rules.iter().flat_map(Rules::iter);
@@ -294,6 +316,7 @@ impl Inner {
         };
         place.told &= place.problem == problem;
         place.problem = problem;
+        place.refused = refused;
         let Some(rules) = rules.filter(|rules| *rules != place.rules) else {
             return;
         };
@@ -307,11 +330,13 @@ impl Inner {
 
     /// Logs new warnings, while nothing is locked.
     fn tell(&self) {
-        let nobody = |to: &tracing::Dispatch| to.is::<NoSubscriber>();
-        if tracing::dispatcher::get_default(nobody) || std::thread::panicking() {
+        if is_unheard() {
             return;
         }
         let set = self.set.load_full();
+        if !set.entries().is_empty() {
+            self.tell_off();
+        }
         let lines = self.findings.take().into_iter().chain(untold_of(&set));
         for line in lines {
             // A layer that panics must end neither a request nor a thread of ours.
@@ -319,17 +344,44 @@ impl Inner {
         }
     }
 
-    /// Returns the name and the problem of a source if the log has not reported it and there is
+    /// Logs once that the environment has switched everything verbose off.
+    fn tell_off(&self) {
+        let is_off = self.switch.off_by() == Some(OffBy::Environment);
+        if is_off && !is_unheard() && !self.told_off.swap(true, SeqCst) {
+            let warn = || {
+                tracing::warn!(
+                    target: RULES_TARGET,
+                    "no rule and no token makes a request verbose: the environment variable \
+                     {VERBOSE_OFF} switches them off until the process restarts without it"
+                );
+            };
+            foreign::run(warn);
+        }
+    }
+
+    /// Returns a line with the problem of a source if the log has not reported it and there is
     /// a subscriber.
-    fn untold(&self, source: usize) -> Option<(String, String)> {
+    fn untold(&self, source: usize) -> Option<String> {
         if !tracing::dispatcher::has_been_set() {
             return None;
         }
         let mut sources = self.sources();
         let place = sources.get_mut(source).filter(|place| !place.told)?;
-        let problem = place.problem.clone()?;
+        let problem = place.problem.as_ref()?;
+        let mut line = "the rules of ".to_owned();
+        // An error in a file begins with the name of the file.
+        if !problem.starts_with(&place.name) {
+            line += &format!("{}: ", place.name);
+        }
+        line += problem;
+        if place.refused && !problem.ends_with(STAY) {
+            line += match place.rules.is_empty() {
+                true => "; it has no rules in use",
+                false => STAY,
+            };
+        }
         place.told = true;
-        Some((place.name.clone(), problem))
+        Some(line)
     }
 
     /// Rules of the same name and end share what they have spent.
@@ -416,10 +468,9 @@ impl RuleSlot {
             }
             Err(problem) => steering.set(self.source, None, Some(problem)),
         }
-        if let Some((source, problem)) = steering.untold(self.source) {
-            let warn = || tracing::warn!(target: RULES_TARGET, "the rules of {source}: {problem}");
+        if let Some(line) = steering.untold(self.source) {
             // A layer that panics must not end the thread of the source.
-            foreign::run(warn);
+            foreign::run(|| tracing::warn!(target: RULES_TARGET, "{line}"));
         }
         steering.tell();
     }
@@ -434,5 +485,70 @@ impl fmt::Debug for RuleSlot {
         f.debug_struct("RuleSlot")
             .field("source", &self.source)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::selection::{Rule, When};
+    use std::time::Duration;
+    use tracing_subscriber::{Layer, layer::Context, prelude::*};
+
+    /// The messages of warnings.
+    #[derive(Clone, Default)]
+    struct Said(Arc<Mutex<Vec<String>>>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Said {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            struct Message<'s>(&'s Said);
+            impl tracing::field::Visit for Message<'_> {
+                fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn fmt::Debug) {
+                    self.0.0.lock().unwrap().push(format!("{value:?}"));
+                }
+            }
+            if event.metadata().target() == RULES_TARGET {
+                event.record(&mut Message(self));
+            }
+        }
+    }
+
+    #[test]
+    fn the_log_has_once_that_the_environment_is_the_reason() {
+        let said = Said::default();
+        let _default =
+            tracing::subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
+        let mut steering = Steering::new();
+        Arc::get_mut(&mut steering.0).unwrap().switch =
+            Arc::new(Switch::from_value(Some("1".as_ref())));
+        steering.tell();
+        assert_eq!(*said.0.lock().unwrap(), [""; 0], "nothing is asked for");
+        let rule = Rule::new("a", SystemTime::now() + Duration::from_secs(60));
+        let steering = steering.rules(Rules::new([rule.when(When::new().route("/x"))]));
+        steering.tell();
+        steering.tell();
+        let said = said.0.lock().unwrap();
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("DASHCAM_VERBOSE_OFF"), "{said:?}");
+    }
+
+    #[test]
+    fn the_log_names_a_file_once_and_what_stays() {
+        let said = Said::default();
+        let subscriber = tracing_subscriber::registry().with(said.clone());
+        let _default = tracing::subscriber::set_default(subscriber);
+        let steering = Steering::new();
+        let rule = Rule::new("a", SystemTime::now() + Duration::from_secs(60));
+        let rules = Rules::new([rule.when(When::new().route("/x"))]);
+        steering.set_rules("a.toml", rules);
+        steering.set_problem("a.toml", "a.toml:3:11: it is bad");
+        steering.set_problem("remote", "it is away");
+        assert_eq!(
+            *said.0.lock().unwrap(),
+            [
+                "the rules of a.toml:3:11: it is bad; the rules from before stay in use",
+                "the rules of remote: it is away; it has no rules in use",
+            ]
+        );
     }
 }

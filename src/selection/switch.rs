@@ -27,7 +27,7 @@ impl Switch {
         Self::from_value(std::env::var_os(VERBOSE_OFF).as_deref())
     }
 
-    fn from_value(value: Option<&std::ffi::OsStr>) -> Self {
+    pub(super) fn from_value(value: Option<&std::ffi::OsStr>) -> Self {
         let on = value.is_none_or(|value| ["", "0", "false"].iter().any(|on| value == *on));
         Self(AtomicU8::new(if on { 0 } else { BY_ENVIRONMENT }))
     }

@@ -189,6 +189,11 @@ fn errors_say_where_and_what() {
         ),
         ("", "1:1: rule[0]: missing field `when`"),
         ("when = {", "4:9: "),
+        (
+            "when = {}\nfrom = tomorrow",
+            "5:8: expected a time with an offset, such as 2026-12-01T12:00:00Z",
+        ),
+        ("when = {}\nsample = tomorrow", "5:10: invalid boolean"),
         ("when = {}\nname = \"b\"", "5:1: duplicate key"),
     ] {
         let text = format!("{head}{rest}");

@@ -121,13 +121,15 @@ impl Claims {
         Ok(self)
     }
 
-    /// Keeps the exchange, and shows nothing in the service's own output.
+    /// Keeps the exchange, and shows nothing in the service's own output. Default: selected
+    /// requests are live.
     pub fn record_only(mut self) -> Self {
         self.ask.mode = Mode::Record;
         self
     }
 
-    /// Keeps no bodies, unless the request is kept for another reason, too.
+    /// Keeps no bodies, unless the request is kept for another reason, too. Default: bodies are
+    /// kept.
     pub fn heads_only(mut self) -> Self {
         self.ask.capture = Capture::Heads;
         self

@@ -86,6 +86,10 @@ impl<S> Layer<S> for VerboseLayer {
     fn layer(&self, inner: S) -> Self::Service {
         if let Some(verbose) = &self.plan.verbose {
             verbose.steering.tell();
+            #[cfg(feature = "token")]
+            if verbose.tokens.is_some() {
+                verbose.steering.tell_off();
+            }
         }
         VerboseService(Lifecycle::new(inner, Arc::clone(&self.plan), Observe))
     }

@@ -87,6 +87,7 @@ fn it_is_tried_and_told_at_the_start() {
         assert_eq!(levels, ["INFO", "WARN"], "{said:?}");
         let message = said[1].1["message"].as_str().unwrap();
         assert!(message.contains(unusable.to_str().unwrap()), "{message}");
+        assert!(message.contains("set DASHCAM_DIR or"), "{message}");
         let status = dashcam.status();
         assert_eq!(status.directory.as_deref(), unusable.to_str());
         assert!(!status.exporter.is_ok());

@@ -142,7 +142,7 @@ pub(super) struct FilterArgs {
     /// Only this status (502) or class (5xx), or `none` for no response.
     #[arg(long, value_parser = condition("status"))]
     status: Vec<String>,
-    /// Only this outcome: completed, failed, panicked, body_error, abandoned.
+    /// Only this outcome: completed, failed, panicked, body_error, abandoned, open.
     #[arg(long, value_parser = condition("outcome"))]
     outcome: Vec<String>,
     /// Only this correlation ID.
@@ -157,7 +157,7 @@ pub(super) struct FilterArgs {
     fact: Vec<String>,
     /// Only with this header in the request or the response. For credentials, VALUE is the
     /// part after the scheme.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = condition("header"))]
+    #[arg(long, value_name = "NAME:VALUE", value_parser = condition("header"))]
     header: Vec<String>,
     /// Only with this value, in any place. `-` reads it from standard input, which keeps it
     /// out of the shell's history.
@@ -627,7 +627,7 @@ fn method(text: &str) -> Result<http::Method, String> {
 
 fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
-        .split_once(':')
+        .split_once([':', '=']) // names of headers have neither
         .ok_or_else(|| "expected a name, : and a value, such as 'x-debug: yes'".to_owned())?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }

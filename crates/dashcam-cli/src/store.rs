@@ -5,15 +5,24 @@ use dashcam::{exchange::Exchange, export::json_lines::Torn, find::Search};
 use std::{
     collections::BTreeSet,
     io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
-/// The directory of exchanges: the argument, `$DASHCAM_DIR` or the default.
+/// The directory without an argument and `$DASHCAM_DIR`.
+const DEFAULT: &str = "./dashcam";
+
+/// The directory of exchanges: the argument, `$DASHCAM_DIR` or the default. A bare name gets a
+/// `./`, so that messages show a path.
 pub(super) fn directory(given: Option<&Path>) -> PathBuf {
-    match (given, std::env::var_os("DASHCAM_DIR")) {
+    let path = match (given, std::env::var_os("DASHCAM_DIR")) {
         (Some(given), _) => given.to_owned(),
         (None, Some(set)) if !set.is_empty() => set.into(),
-        (None, _) => "dashcam".into(),
+        (None, _) => DEFAULT.into(),
+    };
+    let mut parts = path.components();
+    match (parts.next(), parts.next()) {
+        (Some(Component::Normal(name)), None) => Path::new(".").join(name),
+        _ => path,
     }
 }
 
@@ -64,6 +73,9 @@ pub(super) fn explain_none(
 ) -> Result<(), Failure> {
     let like = if all { "" } else { " matches the conditions" };
     out.note(&format!("no exchange in {}{like}", path.display()));
+    if path == Path::new(DEFAULT) {
+        out.note("if the service writes to another directory, give it or set DASHCAM_DIR");
+    }
     if all {
         out.note(NOT_KEPT);
     }

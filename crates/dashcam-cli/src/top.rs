@@ -370,7 +370,7 @@ fn tell_of_counted(path: &Path, out: &mut Output) -> Result<(), Failure> {
     let mut untold = newest.sorted();
     untold.retain(|kind| kind.more);
     if counted == 0 && untold.is_empty() {
-        out.note("no exchange here has a count of others like it");
+        out.note("no exchange here reports failures like it that were only counted");
         tell_of_later(out);
         return Ok(());
     }

@@ -247,7 +247,19 @@ impl JsonLines {
     fn failed(&mut self, error: &io::Error) {
         add(&self.counters.failed, 1);
         let dir = self.writer.dir().display();
-        self.waiting.failed(format!("writing to {dir}: {error}"));
+        // Nothing on the disk can be freed against these.
+        let advice = match error.kind() {
+            io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::AlreadyExists
+            | io::ErrorKind::NotFound => {
+                "; set DASHCAM_DIR or `.directory(…)` to a directory that the service may write to"
+            }
+            _ => "",
+        };
+        self.waiting
+            .failed(format!("writing to {dir}: {error}{advice}"));
     }
 
     fn count_held(&self) {

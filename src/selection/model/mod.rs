@@ -20,6 +20,8 @@ mod when;
 
 #[cfg(feature = "token")]
 pub(crate) use self::rule::Capture;
+#[cfg(feature = "config")]
+pub(super) use self::time::EXPECTED as TIME;
 pub use self::{budget::Budget, rule::Rule, rules::Rules, text::Text, when::When};
 pub(super) use self::{
     fields::{MAX_CONDITIONS, PathIs},

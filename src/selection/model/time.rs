@@ -20,9 +20,11 @@ pub(in crate::selection) fn text(time: SystemTime) -> String {
     Timestamp::try_from(time).map_or_else(|_| "(out of range)".to_owned(), |at| at.to_string())
 }
 
+pub(in crate::selection) const EXPECTED: &str =
+    "expected a time with an offset, such as 2026-12-01T12:00:00Z";
+
 fn parse<E: de::Error>(text: &str) -> Result<SystemTime, E> {
-    let expected = || E::custom("expected a time with an offset, such as 2026-11-23T12:00:00Z");
-    let at: Timestamp = text.parse().map_err(|_| expected())?;
+    let at: Timestamp = text.parse().map_err(|_| E::custom(EXPECTED))?;
     Ok(at.into())
 }
 
@@ -32,7 +34,7 @@ impl<'de> de::Visitor<'de> for Visitor {
     type Value = SystemTime;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a time such as 2026-11-23T12:00:00Z")
+        f.write_str("a time such as 2026-12-01T12:00:00Z")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<SystemTime, E> {

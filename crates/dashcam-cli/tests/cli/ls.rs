@@ -105,6 +105,31 @@ fn what_cannot_be_done_is_said() {
     }
 }
 
+/// Messages show the default directory, and a bare name, as a path.
+#[test]
+fn the_default_directory_is_named() {
+    let dir = Directory::new("default");
+    let said = |args: &[&str]| {
+        let output = dashcam().args(args).current_dir(&dir.0).output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let none = said(&["ls"]);
+    assert!(none.contains("cannot read ./dashcam: "), "{none}");
+    std::fs::create_dir(dir.0.join("dashcam")).unwrap();
+    for args in [
+        &["ls", "--status", "5xx"][..],
+        &["ls", "dashcam", "--status", "5xx"],
+    ] {
+        let none = said(args);
+        for part in [
+            "no exchange in ./dashcam matches the conditions",
+            "set DASHCAM_DIR",
+        ] {
+            assert!(none.contains(part), "{args:?}: {none}");
+        }
+    }
+}
+
 /// A reader that has seen enough is no error and no panic.
 #[test]
 fn a_closed_pipe_is_no_error() {

@@ -215,6 +215,10 @@ fn a_rule_is_printed() {
             &["--for", "10m", "--header", "x-debug: yes"],
             "prefer a fact",
         ),
+        (
+            &["--for", "10m", "--header", "x-debug=yes"],
+            "prefer a fact",
+        ),
     ] {
         let made = run(&[&["rules", "new", "n"], args].concat(), None);
         assert_eq!(made.code, Some(0), "{}", made.err);

@@ -199,7 +199,7 @@ fn an_unknown_id_is_explained() {
     for part in [
         "\"kept\":false",
         "\"not_kept\"",
-        "no exchange here has a count of others like it",
+        "no exchange here reports failures like it that were only counted",
         "more may have been only counted since the last kept one of a kind",
         "`dropped.suppressed`",
         "\"not_kept\":\"failure_storm\"",

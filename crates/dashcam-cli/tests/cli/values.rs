@@ -99,6 +99,8 @@ fn a_value_leads_to_its_requests() {
         ),
         (&["--header", "x-tenant=acme", "--header", "host=acme"], &[]),
         (&["--header", "authorization=Quvexastr-bearer"], &["a", "c"]),
+        (&["--header", "x-tenant:acme"], &["a", "b"]),
+        (&["--header", "X-Tenant: acme"], &["a", "b"]),
     ] {
         assert_eq!(with_key(args), expected, "{args:?}");
     }
@@ -123,6 +125,17 @@ fn a_value_leads_to_its_requests() {
         &["--fact", "customer"],
     ] {
         assert_eq!(ask(args).code, Some(2), "{args:?}");
+    }
+    // Standard input is empty.
+    for (args, part) in [
+        (["--value", ""], "empty value"),
+        (["--value", "-"], "empty value"),
+        (["--fact", "=x"], "empty name"),
+        (["--header", ":x"], "empty name"),
+    ] {
+        let none = ask(&args);
+        assert_eq!(none.code, Some(2), "{args:?}");
+        assert!(none.err.contains(part), "{args:?}: {}", none.err);
     }
 }
 
