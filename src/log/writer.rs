@@ -477,3 +477,33 @@ impl Writer {
         written
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::JsonLayer;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    #[test]
+    fn a_burst_hurries_the_writer() {
+        let lines = JsonLayer::new(io::sink(), Policy::strict()).unwrap();
+        let handle = lines.handle();
+        let subscriber = tracing_subscriber::registry().with(lines);
+        tracing::subscriber::with_default(subscriber, || {
+            // Few lines: it lets the next ones gather for longer.
+            for _ in 0..4 {
+                tracing::info!("quiet");
+                assert!(handle.flush(Duration::from_secs(60)));
+            }
+            let text = "word ".repeat(1_600);
+            let burst = LIMIT / 8 / text.len() + 2;
+            for _ in 0..burst {
+                tracing::info!(text, "burst");
+            }
+            let state = handle.0.0.lock();
+            let gathers = state.batch.heads.len() == burst && !state.hurry;
+            assert!(!gathers, "the batch is full to an eighth, and waits");
+        });
+        assert_eq!(handle.dropped(), 0);
+    }
+}
